@@ -1,0 +1,45 @@
+import { parseArgs } from "node:util";
+
+/** What the server is told by its arguments; secrets come in files. */
+export interface ServerConfig {
+  /** The session's name. */
+  readonly session: string;
+  /** Names this run of the server. */
+  readonly instance: string;
+  readonly controlPort: number;
+  readonly requestPorts: readonly number[];
+  /** How long a caller waits for a client, in milliseconds. */
+  readonly holdMs: number;
+  /** The folder with the session's `key`, `tls.crt` and `tls.key`. */
+  readonly secretDir: string;
+}
+
+/** Reads the server's arguments. @throws TypeError or RangeError that names the one that is wrong */
+export function parseServerArgs(args: string[]): ServerConfig {
+  const { values } = parseArgs({
+    args,
+    options: {
+      session: { type: "string" },
+      instance: { type: "string" },
+      "control-port": { type: "string", default: "8333" },
+      "request-port": { type: "string", multiple: true, default: ["8444"] },
+      "hold-ms": { type: "string", default: "3000" },
+      "secret-dir": { type: "string", default: "/kurun/session" },
+    },
+  });
+  if (!values.session || !values.instance) throw new TypeError("--session and --instance are needed");
+  return {
+    session: values.session,
+    instance: values.instance,
+    controlPort: integer("--control-port", values["control-port"], 1, 65535),
+    requestPorts: values["request-port"].map((port) => integer("--request-port", port, 1, 65535)),
+    holdMs: integer("--hold-ms", values["hold-ms"], 0, 600_000),
+    secretDir: values["secret-dir"],
+  };
+}
+
+function integer(flag: string, text: string, least: number, most: number): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < least || value > most) throw new RangeError(`${flag} must be ${least} to ${most}: it is ${text}`);
+  return value;
+}

@@ -1,0 +1,52 @@
+/**
+ * The program in the Pod: a control port where the session's client connects, and request ports whose callers reach it.
+ * It runs on the image's Deno and knows nothing of Kubernetes.
+ *
+ * @module
+ */
+import { importKey } from "../tunnel/mod.ts";
+import { parseServerArgs, type ServerConfig } from "./config.ts";
+import { openControlPort } from "./control_port.ts";
+import { CloseCode, LiveClient } from "./live_client.ts";
+import { openRequestPort } from "./request_port.ts";
+
+if (import.meta.main) {
+  try {
+    await serve(parseServerArgs(Deno.args));
+  } catch (error) {
+    log(error instanceof Error ? error.message : String(error));
+    Deno.exit(1);
+  }
+}
+
+async function serve(config: ServerConfig): Promise<void> {
+  const live = new LiveClient();
+  for (const port of config.requestPorts) {
+    await openRequestPort({ port, session: config.session, live, holdMs: config.holdMs });
+  }
+  await openControlPort({
+    port: config.controlPort,
+    cert: await Deno.readTextFile(`${config.secretDir}/tls.crt`),
+    key: await Deno.readTextFile(`${config.secretDir}/tls.key`),
+    handshake: {
+      key: await importKey(await Deno.readFile(`${config.secretDir}/key`)),
+      hello: { capabilities: [], session: config.session, instance: config.instance, who: "kurun-server", from: config.instance },
+      random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
+    },
+    live,
+    log,
+  });
+  log(`session ${config.session}: control port ${config.controlPort}, request ports ${config.requestPorts.join(", ")}`);
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    Deno.addSignalListener(signal, () => {
+      live.session?.close(CloseCode.stopping, "the server is being stopped");
+      log(`stopped by ${signal}`);
+      Deno.exit(0);
+    });
+  }
+}
+
+function log(line: string): void {
+  // deno-lint-ignore no-console -- the only way that this program speaks
+  console.error(`${new Date().toISOString()} ${line}`);
+}

@@ -1,0 +1,51 @@
+import { createServer, type Server, type Socket } from "node:net";
+import { encodePreamble, type Preamble, type Session, SessionEndedError, SocketConnection, type Stream, StreamLimitError } from "../tunnel/mod.ts";
+import { CallerConnection, carry, NobodyConnectedError } from "./caller.ts";
+import { listen } from "./listen.ts";
+import type { LiveClient } from "./live_client.ts";
+
+/** Idle callers are asked after so long whether they are still there. */
+const KEEP_ALIVE_MS = 30_000;
+/** How long to wait between looks when every stream is taken. */
+const FULL_RETRY_MS = 50;
+
+/** What a request port needs. */
+export interface RequestPortOptions {
+  readonly port: number;
+  readonly session: string;
+  readonly live: LiveClient;
+  /** How long a caller waits for a client, in milliseconds. */
+  readonly holdMs: number;
+}
+
+/** Accepts callers, each of which becomes one stream to the client. @returns once it listens, on all addresses */
+export async function openRequestPort(options: RequestPortOptions): Promise<Server> {
+  const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS });
+  server.on("connection", (socket: Socket) => serve(socket, options));
+  await listen(server, options.port);
+  return server;
+}
+
+async function serve(socket: Socket, options: RequestPortOptions): Promise<void> {
+  const from = `${socket.remoteAddress}:${socket.remotePort}`;
+  const caller = new CallerConnection(new SocketConnection(socket), options.session);
+  const stream = await openStream(options, { port: socket.localPort ?? options.port, from });
+  if (stream instanceof Error) return caller.reset(stream);
+  await carry(caller, stream);
+}
+
+/** A stream to the client, as soon as there is one and it takes one, or why there is none within the hold. */
+async function openStream({ live, holdMs }: RequestPortOptions, preamble: Preamble): Promise<Stream | Error> {
+  const until = performance.now() + holdMs;
+  for (;;) {
+    const session: Session | undefined = await live.wait(Math.max(0, until - performance.now()));
+    if (!session) return new NobodyConnectedError();
+    try {
+      return session.open(encodePreamble(preamble));
+    } catch (error) {
+      const mayPass = error instanceof StreamLimitError || error instanceof SessionEndedError;
+      if (!mayPass || performance.now() >= until) return error as Error;
+      await new Promise((resolve) => setTimeout(resolve, FULL_RETRY_MS));
+    }
+  }
+}

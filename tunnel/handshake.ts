@@ -1,0 +1,126 @@
+import { HandshakeError } from "./errors.ts";
+import { decodeHello, encodeHello, equalBytes, type Hello, KEY_BYTES, MAX_HELLO_BYTES, proof, PROTOCOL_VERSION } from "./hello.ts";
+import type { Transport } from "./transport.ts";
+
+/** What a side brings to a handshake. */
+export interface HandshakeOptions {
+  /** The session's key, from its Secret. */
+  readonly key: CryptoKey;
+  /** This side's hello, but for what is the same always or made here. */
+  readonly hello: Pick<Hello, "capabilities" | "session" | "instance" | "who" | "from">;
+  /** Gives random bytes. */
+  readonly random: (bytes: number) => Uint8Array;
+  /** Ends the attempt: give it a time limit. */
+  readonly signal: AbortSignal;
+}
+
+/** The other side has proven itself. */
+export interface Handshaken {
+  readonly hello: Hello;
+  /** Messages that arrived already and are the session's. */
+  readonly rest: readonly Uint8Array[];
+}
+
+/** The client's half: proves first. @throws HandshakeError; the transport is left for the caller to end */
+export async function handshakeAsClient(transport: Transport, options: HandshakeOptions): Promise<Handshaken> {
+  const inbox = new Inbox(transport, options.signal);
+  const mine = encodeHello(makeHello(options));
+  transport.send(mine.slice());
+  const theirs = await inbox.next();
+  const hello = decodeHello(theirs);
+  if (hello.session !== options.hello.session) throw new HandshakeError(`The server is of session ${hello.session}`);
+  transport.send(await proof(options.key, "client", mine, theirs));
+  const answer = await inbox.next();
+  if (answer[0] !== 1) throw new HandshakeError(refusalText(answer));
+  if (!equalBytes(answer.subarray(1), await proof(options.key, "server", mine, theirs))) {
+    throw new HandshakeError("The server does not hold the session's key");
+  }
+  return { hello, rest: inbox.release() };
+}
+
+/** The server's half: tells an unproven peer nothing but its hello. @throws HandshakeError; the transport is left for the caller to end */
+export async function handshakeAsServer(transport: Transport, options: HandshakeOptions): Promise<Handshaken> {
+  const inbox = new Inbox(transport, options.signal);
+  const theirs = await inbox.next();
+  const hello = decodeHello(theirs);
+  if (hello.session !== options.hello.session) throw new HandshakeError("The client is of another session");
+  const mine = encodeHello(makeHello(options));
+  transport.send(mine.slice());
+  const theirProof = await inbox.next();
+  if (!equalBytes(theirProof, await proof(options.key, "client", theirs, mine))) {
+    throw new HandshakeError("The client does not hold the session's key");
+  }
+  const answer = new Uint8Array(1 + KEY_BYTES);
+  answer[0] = 1;
+  answer.set(await proof(options.key, "server", theirs, mine), 1);
+  transport.send(answer);
+  return { hello, rest: inbox.release() };
+}
+
+/** Says no to a peer, with a sentence that gives nothing away. */
+export function sendRefusal(transport: Transport, sentence: string): void {
+  const text = new TextEncoder().encode(sentence);
+  const message = new Uint8Array(1 + text.length);
+  message.set(text, 1);
+  transport.send(message);
+}
+
+function makeHello(options: HandshakeOptions): Hello {
+  const nonce = btoa(String.fromCharCode(...options.random(KEY_BYTES)));
+  return { version: PROTOCOL_VERSION, ...options.hello, nonce };
+}
+
+function refusalText(answer: Uint8Array): string {
+  const text = new TextDecoder().decode(answer.subarray(1, 200)).replace(/\p{C}/gu, "");
+  return text === "" ? "The server refused" : `The server refused: ${text}`;
+}
+
+/** The messages of a handshake one by one, each of bounded size. */
+class Inbox {
+  readonly #transport: Transport;
+  readonly #signal: AbortSignal;
+  #messages: Uint8Array[] = [];
+  #failure: Error | undefined;
+  #waiting: PromiseWithResolvers<void> | undefined;
+
+  constructor(transport: Transport, signal: AbortSignal) {
+    this.#transport = transport;
+    this.#signal = signal;
+    transport.onmessage = (message) => {
+      this.#messages.push(message);
+      this.#waiting?.resolve();
+    };
+    transport.onclose = (end) => {
+      const why = end.reason === "" ? `code ${end.code}` : `${end.code} ${end.reason.replace(/\p{C}/gu, "")}`;
+      this.#fail(new HandshakeError(`The connection ended during the handshake (${why})`));
+    };
+    signal.addEventListener("abort", this.#aborted);
+    if (signal.aborted) this.#aborted();
+  }
+
+  async next(): Promise<Uint8Array> {
+    if (this.#messages.length === 0 && !this.#failure) {
+      this.#waiting = Promise.withResolvers();
+      await this.#waiting.promise;
+    }
+    const message = this.#messages.shift();
+    if (message && message.length <= MAX_HELLO_BYTES) return message;
+    const error = message ? new HandshakeError(`A message of ${message.length} bytes is too long for the handshake`) : this.#failure;
+    this.release();
+    throw error;
+  }
+
+  release(): Uint8Array[] {
+    this.#signal.removeEventListener("abort", this.#aborted);
+    const rest = this.#messages;
+    this.#messages = [];
+    return rest;
+  }
+
+  readonly #aborted = () => this.#fail(new HandshakeError("The other side did not finish the handshake in time"));
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    this.#waiting?.resolve();
+  }
+}

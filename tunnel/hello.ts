@@ -1,0 +1,128 @@
+/**
+ * What both sides say of themselves before any stream, and the proofs that both hold the session's key.
+ *
+ *     client → server   hello (JSON)
+ *     server → client   hello (JSON)
+ *     client → server   proof (32 bytes)
+ *     server → client   1 and its proof (33 bytes), or 0 and a sentence
+ *
+ * The key never travels. A proof covers the role (so it cannot be reflected), both nonces (so it cannot be replayed) and both
+ * hellos as they were sent (so nothing in them can be changed on the way).
+ *
+ * @module
+ */
+import { HandshakeError } from "./errors.ts";
+
+/** The protocol's version; a side that speaks another says so and nothing else. */
+export const PROTOCOL_VERSION = 1;
+/** No message of the handshake is longer. */
+export const MAX_HELLO_BYTES = 4096;
+/** Bytes of a session's key, of a nonce and of a proof. */
+export const KEY_BYTES = 32;
+
+/** Who is there. */
+export interface Hello {
+  readonly version: number;
+  /** What this side can do beyond the version; unknown words are ignored. */
+  readonly capabilities: readonly string[];
+  /** The session's name in the cluster. */
+  readonly session: string;
+  /** Names this run of this side; a client that reconnects keeps its own. */
+  readonly instance: string;
+  /** Who runs it and on which machine, to show to people. */
+  readonly who: string;
+  readonly from: string;
+  /** 32 random bytes in base64. */
+  readonly nonce: string;
+}
+
+/** Which side a proof is of. */
+export type Role = "client" | "server";
+
+/** A hello as it is sent. */
+export function encodeHello(hello: Hello): Uint8Array {
+  const bytes = new TextEncoder().encode(JSON.stringify(hello));
+  if (bytes.length > MAX_HELLO_BYTES) throw new RangeError(`A hello of ${bytes.length} bytes is too long`);
+  return bytes;
+}
+
+/** Reads a hello. @throws HandshakeError that says which part is wrong */
+export function decodeHello(bytes: Uint8Array): Hello {
+  if (bytes.length > MAX_HELLO_BYTES) throw new HandshakeError(`A hello of ${bytes.length} bytes is too long`);
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw new HandshakeError("The hello is not JSON", { cause });
+  }
+  if (typeof value !== "object" || value === null) throw new HandshakeError("The hello is not an object");
+  const { version, capabilities, session, instance, who, from, nonce } = value as Record<string, unknown>;
+  if (version !== PROTOCOL_VERSION) {
+    throw new HandshakeError(`The other side speaks version ${JSON.stringify(version)?.slice(0, 20)}, not ${PROTOCOL_VERSION}`);
+  }
+  if (!Array.isArray(capabilities) || capabilities.length > 32 || !capabilities.every((word) => isName(word))) {
+    throw new HandshakeError("The hello's capabilities are not a list of words");
+  }
+  if (!isName(session) || !isName(instance)) throw new HandshakeError("The hello does not name session and instance");
+  if (!isShown(who) || !isShown(from)) throw new HandshakeError("The hello does not say who and from where");
+  if (typeof nonce !== "string" || !/^[A-Za-z0-9+/]{43}=$/.test(nonce)) throw new HandshakeError("The hello's nonce is not 32 bytes");
+  return { version, capabilities, session, instance, who, from, nonce };
+}
+
+/** A side's proof that it holds the key. @param hellos both hellos as they were sent, the client's first */
+export async function proof(key: CryptoKey, role: Role, client: Uint8Array, server: Uint8Array): Promise<Uint8Array> {
+  const clientHello = decodeHello(client);
+  const serverHello = decodeHello(server);
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", concat([lengthAndBytes(client), lengthAndBytes(server)])));
+  const text = new TextEncoder();
+  const parts = [
+    text.encode("kurun/1"),
+    text.encode(role),
+    text.encode(serverHello.session),
+    text.encode(clientHello.instance),
+    text.encode(clientHello.nonce),
+    text.encode(serverHello.nonce),
+    digest,
+  ];
+  return new Uint8Array(await crypto.subtle.sign("HMAC", key, concat(parts.map(lengthAndBytes))));
+}
+
+/** Imports a session's key. @throws RangeError unless it has 32 bytes */
+export function importKey(bytes: Uint8Array): Promise<CryptoKey> {
+  if (bytes.length !== KEY_BYTES) throw new RangeError(`A session's key has ${KEY_BYTES} bytes: these are ${bytes.length}`);
+  return crypto.subtle.importKey("raw", bytes.slice(), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+}
+
+/** Compares in a time that does not depend on where they differ. */
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  let difference = 0;
+  for (let i = 0; i < a.length; i++) difference |= (a[i] as number) ^ (b[i] as number);
+  return difference === 0;
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === "string" && /^[A-Za-z0-9][A-Za-z0-9._:-]{0,252}$/.test(value);
+}
+
+/** Such text is shown on terminals: no control characters, which could carry escape sequences. */
+function isShown(value: unknown): value is string {
+  return typeof value === "string" && value.length <= 253 && !/\p{C}/u.test(value);
+}
+
+function lengthAndBytes(bytes: Uint8Array): Uint8Array {
+  const out = new Uint8Array(4 + bytes.length);
+  new DataView(out.buffer).setUint32(0, bytes.length);
+  out.set(bytes, 4);
+  return out;
+}
+
+function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}

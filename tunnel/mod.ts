@@ -1,0 +1,30 @@
+/**
+ * The tunnel: many streams of bytes over one transport, with flow control, after a handshake in which both sides prove that they hold
+ * the session's key. docs/protocol.md has the rules. It knows neither Deno nor Kubernetes nor WebSockets.
+ *
+ * ```ts
+ * import { memoryTransportPair, Session } from "@kurun/cli/tunnel";
+ *
+ * const [here, there] = memoryTransportPair();
+ * const now = () => performance.now();
+ * const client = new Session(here, { role: "client", now });
+ * new Session(there, { role: "server", now, onStream: async (stream) => stream.write((await stream.read())!) });
+ * const stream = client.open(new TextEncoder().encode("hello"));
+ * new TextDecoder().decode((await stream.read())!); // "hello"
+ * ```
+ *
+ * @module
+ */
+export * from "./connection.ts";
+export * from "./errors.ts";
+export * from "./handshake.ts";
+export { type Hello, importKey, KEY_BYTES, PROTOCOL_VERSION } from "./hello.ts";
+export { keepAlive } from "./keepalive.ts";
+export * from "./memory_transport.ts";
+export { encodeAccepted, encodePreamble, encodeRefused, MAX_RECORD_BYTES, type Preamble, readAnswer, readPreamble } from "./preamble.ts";
+export { INITIAL_WINDOW, WindowBudget } from "./receive_window.ts";
+export { MAX_FRAME_BYTES, MAX_STREAMS, Session, type SessionEnd, type SessionOptions } from "./session.ts";
+export { SocketConnection } from "./socket_connection.ts";
+export { Stream, type StreamHost } from "./stream.ts";
+export type { Transport, TransportEnd } from "./transport.ts";
+export { type WebSocketLike, WebSocketTransport } from "./web_socket_transport.ts";

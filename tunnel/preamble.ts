@@ -1,0 +1,103 @@
+/**
+ * What opens each stream: a record from the side that accepted the caller, and one back from the side that dials the upstream.
+ * A record is its length in 16 bits, big endian, and that much UTF-8. Bytes of the caller may follow without waiting for the answer.
+ *
+ * @module
+ */
+import type { Connection } from "./connection.ts";
+import { HandshakeError } from "./errors.ts";
+
+/** A record is never longer: a refusal's text is cut, a longer announcement is a breach. */
+export const MAX_RECORD_BYTES = 1024;
+
+/** Who called, and where. */
+export interface Preamble {
+  /** The request port that accepted the caller. */
+  readonly port: number;
+  /** The caller's address and port. */
+  readonly from: string;
+  /** What the caller's TLS negotiated (RFC 7301), where it did. */
+  readonly alpn?: string;
+}
+
+/** A record, and the bytes that came with it. */
+interface RecordAndRest {
+  readonly text: string;
+  readonly rest: Uint8Array;
+}
+
+/** The first bytes of a stream. */
+export function encodePreamble(preamble: Preamble): Uint8Array {
+  return encodeRecord(JSON.stringify(preamble));
+}
+
+/** Reads the first bytes of a stream. @throws HandshakeError where they are no preamble, or the stream's own error */
+export async function readPreamble(stream: Connection): Promise<{ preamble: Preamble; rest: Uint8Array }> {
+  const { text, rest } = await readRecord(stream);
+  return { preamble: parsePreamble(text), rest };
+}
+
+/** Says that the upstream is connected. */
+export function encodeAccepted(): Uint8Array {
+  return encodeRecord("ok");
+}
+
+/** Says why there is no upstream; the text is for people. */
+export function encodeRefused(text: string): Uint8Array {
+  return encodeRecord(`refused: ${text}`);
+}
+
+/** Reads the answer to a preamble. @returns the refusal's text where it is one @throws HandshakeError, or the stream's own error */
+export async function readAnswer(stream: Connection): Promise<{ refused?: string; rest: Uint8Array }> {
+  const { text, rest } = await readRecord(stream);
+  if (text === "ok") return { rest };
+  if (text.startsWith("refused: ")) return { refused: text.slice("refused: ".length), rest };
+  throw new HandshakeError("The answer to a preamble is neither ok nor a refusal");
+}
+
+function encodeRecord(text: string): Uint8Array {
+  let bytes = new TextEncoder().encode(text);
+  if (bytes.length > MAX_RECORD_BYTES) bytes = bytes.slice(0, MAX_RECORD_BYTES);
+  const record = new Uint8Array(2 + bytes.length);
+  record[0] = bytes.length >>> 8;
+  record[1] = bytes.length;
+  record.set(bytes, 2);
+  return record;
+}
+
+async function readRecord(stream: Connection): Promise<RecordAndRest> {
+  let bytes = new Uint8Array(0);
+  for (;;) {
+    if (bytes.length >= 2) {
+      const length = ((bytes[0] as number) << 8) | (bytes[1] as number);
+      if (length > MAX_RECORD_BYTES) throw new HandshakeError(`A record of ${length} bytes is too long`);
+      if (bytes.length >= 2 + length) {
+        return { text: new TextDecoder().decode(bytes.subarray(2, 2 + length)), rest: bytes.subarray(2 + length) };
+      }
+    }
+    const more = await stream.read();
+    if (more === null) throw new HandshakeError("The stream ended before its record was whole");
+    const joined = new Uint8Array(bytes.length + more.length);
+    joined.set(bytes);
+    joined.set(more, bytes.length);
+    bytes = joined;
+  }
+}
+
+function parsePreamble(text: string): Preamble {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new HandshakeError("The preamble is not JSON", { cause });
+  }
+  if (typeof value !== "object" || value === null) throw new HandshakeError("The preamble is not an object");
+  const { port, from, alpn } = value as Record<string, unknown>;
+  if (typeof port !== "number" || !Number.isInteger(port) || port < 1 || port > 65535) {
+    throw new HandshakeError("The preamble names no port");
+  }
+  if (typeof from !== "string" || from.length > 100) throw new HandshakeError("The preamble does not say who called");
+  if (alpn === undefined) return { port, from };
+  if (typeof alpn !== "string" || alpn.length > 255) throw new HandshakeError("The preamble's ALPN is not a name");
+  return { port, from, alpn };
+}

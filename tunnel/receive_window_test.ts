@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { ProtocolError } from "./errors.ts";
+import { INITIAL_WINDOW, ReceiveWindow, WindowBudget } from "./receive_window.ts";
+
+const KIB = 1024;
+
+function windowAt(clock: { ms: number }, budget = new WindowBudget()): ReceiveWindow {
+  return new ReceiveWindow(budget, () => clock.ms);
+}
+
+Deno.test("credit comes back once half the window was consumed, and all of it", () => {
+  const clock = { ms: 0 };
+  const window = windowAt(clock);
+  window.received(INITIAL_WINDOW);
+  clock.ms = 1_000;
+  assert.equal(window.consumed(INITIAL_WINDOW / 2 - 1), 0);
+  assert.equal(window.consumed(1), INITIAL_WINDOW / 2);
+});
+
+Deno.test("bytes that are not consumed are never credited: a sender without credit breaks the protocol", () => {
+  const window = windowAt({ ms: 0 });
+  window.received(INITIAL_WINDOW);
+  assert.throws(() => window.received(1), ProtocolError);
+});
+
+Deno.test("a window that is used up within four round trips doubles, and not beyond 8 MiB", () => {
+  const clock = { ms: 0 };
+  const budget = new WindowBudget();
+  budget.roundTripMs = 40;
+  const window = windowAt(clock, budget);
+  for (let i = 0; i < 20; i++) {
+    const half = window.size / 2;
+    window.received(half);
+    clock.ms += 40;
+    window.consumed(half);
+  }
+  assert.equal(window.size, 8 * KIB * KIB);
+});
+
+Deno.test("a slow reader's window stays as it is", () => {
+  const clock = { ms: 0 };
+  const budget = new WindowBudget();
+  budget.roundTripMs = 40;
+  const window = windowAt(clock, budget);
+  for (let i = 0; i < 20; i++) {
+    window.received(INITIAL_WINDOW / 2);
+    clock.ms += 1_000;
+    window.consumed(INITIAL_WINDOW / 2);
+  }
+  assert.equal(window.size, INITIAL_WINDOW);
+});
+
+Deno.test("all windows together stay under 32 MiB however many would grow, and give back what they had", () => {
+  const clock = { ms: 0 };
+  const budget = new WindowBudget();
+  budget.roundTripMs = 1_000;
+  const windows = Array.from({ length: 100 }, () => windowAt(clock, budget));
+  for (let i = 0; i < 20; i++) {
+    for (const window of windows) {
+      const half = window.size / 2;
+      window.received(half);
+      window.consumed(half);
+    }
+  }
+  assert.ok(budget.granted <= 32 * KIB * KIB, `${budget.granted} bytes`);
+  for (const window of windows) window.release();
+  assert.equal(budget.granted, 0);
+});

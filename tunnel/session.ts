@@ -1,0 +1,338 @@
+import { GoAwayCode, ProtocolError, SessionEndedError, StreamLimitError } from "./errors.ts";
+import { Flag, FrameDecoder, type FrameHeader, type FrameReceiver, FrameType, HEADER_BYTES, writeHeader } from "./frame.ts";
+import { INITIAL_WINDOW, WindowBudget } from "./receive_window.ts";
+import { Stream, type StreamHost } from "./stream.ts";
+import type { Transport, TransportEnd } from "./transport.ts";
+
+/** Streams that a session carries at once; more are refused. */
+export const MAX_STREAMS = 1024;
+/** No data frame is longer, so that nobody waits long behind a big one. */
+export const MAX_FRAME_BYTES = 64 * 1024;
+/** Payloads of this size leave as a message of their own, uncopied; smaller ones are gathered with their neighbours. */
+const ALONE_BYTES = 16 * 1024;
+/** Frames gathered into one message at most. */
+const BATCH_BYTES = 64 * 1024;
+/** While more than this waits in the transport, writers wait too. */
+const CONGESTED_BYTES = 1024 * 1024;
+/** Answers that the other side made us owe (pongs, acknowledgements, resets) and does not read may take this, then it is over. */
+const UNREAD_ANSWERS_BYTES = 4 * 1024 * 1024;
+
+/** Why a session ended. */
+export interface SessionEnd {
+  /** The transport's end, or what we ended it with. */
+  readonly transport: TransportEnd;
+  /** What broke, where something did. */
+  readonly error?: Error;
+}
+
+/** What a session needs from whoever makes it. */
+export interface SessionOptions {
+  /** Opens streams with odd ids ("client") or even ones ("server"): the two sides must differ (yamux spec, "StreamID field"). */
+  readonly role: "client" | "server";
+  /** Takes each stream that the other side opens, at once. Without it they are reset. */
+  readonly onStream?: (stream: Stream) => void;
+  /** Called once when the session is over, after all its streams have failed. */
+  readonly onEnd?: (end: SessionEnd) => void;
+  /** Milliseconds of a clock that never goes back. */
+  readonly now: () => number;
+  /** What each stream's sender has from the start; both sides must agree. 64 KiB; 256 KiB against hashicorp's yamux. */
+  readonly initialWindow?: number;
+}
+
+/** Many streams over one transport: yamux version 0, with the frames of one turn sent as one message. */
+export class Session implements StreamHost, FrameReceiver {
+  /** The round trip and what all windows have granted. */
+  readonly budget = new WindowBudget();
+  readonly now: () => number;
+  readonly initialWindow: number;
+  readonly #transport: Transport;
+  readonly #onStream: ((stream: Stream) => void) | undefined;
+  readonly #onEnd: ((end: SessionEnd) => void) | undefined;
+  readonly #decoder = new FrameDecoder(this);
+  readonly #streams = new Map<number, Stream>();
+  readonly #batch = new Uint8Array(BATCH_BYTES);
+  readonly #pings = new Map<number, { sentAt: number; answered: (ms: number) => void }>();
+  readonly #remoteParity: 0 | 1;
+  #batchUsed = 0;
+  #flushing = false;
+  #nextId: number;
+  #lastRemoteId = 0;
+  #nextPing = 1;
+  #uncongested: (() => void)[] = [];
+  #payloadStream: Stream | undefined;
+  #payloadFlags = 0;
+  #goingAway = false;
+  #endedBy: SessionEndedError | undefined;
+  #receivedAt: number;
+  #dataSentAt: number;
+
+  /** Takes the transport over: from here on only the session uses it. */
+  constructor(transport: Transport, options: SessionOptions) {
+    this.#transport = transport;
+    this.#onStream = options.onStream;
+    this.#onEnd = options.onEnd;
+    this.now = options.now;
+    this.initialWindow = options.initialWindow ?? INITIAL_WINDOW;
+    this.#nextId = options.role === "client" ? 1 : 2;
+    this.#remoteParity = options.role === "client" ? 0 : 1;
+    this.#receivedAt = this.#dataSentAt = this.now();
+    transport.onmessage = (message) => this.receive(message);
+    transport.ondrain = () => this.#drained();
+    transport.onclose = (end) => this.#finish(end);
+  }
+
+  /** Streams that are open. */
+  get streamCount(): number {
+    return this.#streams.size;
+  }
+
+  /** Whether it is over. */
+  get ended(): boolean {
+    return this.#endedBy !== undefined;
+  }
+
+  /** When the last byte arrived, on the clock given. */
+  get receivedAt(): number {
+    return this.#receivedAt;
+  }
+
+  /** When a stream's bytes last left, on the clock given. */
+  get dataSentAt(): number {
+    return this.#dataSentAt;
+  }
+
+  /** Whether so much waits to be sent that writers should wait. */
+  get congested(): boolean {
+    return this.#transport.buffered > CONGESTED_BYTES;
+  }
+
+  /**
+   * Opens a stream whose first bytes are `first`; they leave at once, without waiting for the other side.
+   * @throws SessionEndedError when the session is over or going away
+   * @throws StreamLimitError when 1,024 streams are open
+   */
+  open(first: Uint8Array): Stream {
+    if (this.#endedBy) throw this.#endedBy;
+    if (this.#goingAway) throw new SessionEndedError("The other side takes no new streams: it is going away");
+    if (this.#streams.size >= MAX_STREAMS) {
+      throw new StreamLimitError(`Cannot open a stream: ${MAX_STREAMS} are open already`);
+    }
+    const stream = new Stream(this, this.#nextId);
+    this.#nextId += 2;
+    this.#streams.set(stream.id, stream);
+    stream.start(first);
+    return stream;
+  }
+
+  /** Asks the other side for an answer. @returns milliseconds until it came; never, where the session ends first */
+  ping(): Promise<number> {
+    const { promise, resolve } = Promise.withResolvers<number>();
+    const value = this.#nextPing;
+    this.#nextPing = (value + 1) >>> 0;
+    this.#pings.set(value, { sentAt: this.now(), answered: resolve });
+    this.#frame(FrameType.ping, Flag.syn, 0, value);
+    return promise;
+  }
+
+  /** Tells the other side to open no more streams; those that are open go on. */
+  goAway(): void {
+    this.#frame(FrameType.goAway, 0, 0, GoAwayCode.normal);
+  }
+
+  /** Ends the session once what was written has left; every stream fails. @param code see {@link Transport.close} */
+  close(code: number, reason: string): void {
+    if (this.#endedBy) return;
+    this.goAway();
+    this.#flush();
+    this.#transport.close(code, reason);
+    this.#finish({ code, reason });
+  }
+
+  /** Ends the session at once, as when the other side does not answer any more. */
+  destroy(error: Error): void {
+    if (this.#endedBy) return;
+    this.#transport.destroy();
+    this.#finish({ code: 1006, reason: "" }, error);
+  }
+
+  /** Takes bytes that arrived on the transport before the session had it. A breach of the protocol ends the session. */
+  receive(message: Uint8Array): void {
+    if (this.#endedBy) return;
+    this.#receivedAt = this.now();
+    try {
+      this.#decoder.push(message);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#breach(error);
+    }
+  }
+
+  /** Implements {@link FrameReceiver}. */
+  header(header: FrameHeader): void {
+    switch (header.type) {
+      case FrameType.data:
+      case FrameType.windowUpdate:
+        return this.#streamFrame(header);
+      case FrameType.ping:
+        return this.#pinged(header);
+      default:
+        return this.#wentAway(header.length);
+    }
+  }
+
+  /** Implements {@link FrameReceiver}. */
+  payload(part: Uint8Array, last: boolean): void {
+    const stream = this.#payloadStream;
+    if (!stream) return;
+    stream.receivedData(part);
+    if (last && this.#payloadFlags & Flag.fin) stream.receivedFin();
+  }
+
+  /** Implements {@link StreamHost}. */
+  sendData(stream: Stream, flags: number, bytes: Uint8Array): void {
+    this.#dataSentAt = this.now();
+    let first = flags;
+    for (let at = 0; at < bytes.length; at += MAX_FRAME_BYTES) {
+      const part = bytes.length <= MAX_FRAME_BYTES ? bytes : bytes.subarray(at, at + MAX_FRAME_BYTES);
+      this.#reserve(part.length < ALONE_BYTES ? HEADER_BYTES + part.length : HEADER_BYTES);
+      writeHeader(this.#batch, this.#batchUsed, FrameType.data, first, stream.id, part.length);
+      this.#batchUsed += HEADER_BYTES;
+      first = 0;
+      if (part.length < ALONE_BYTES) {
+        this.#batch.set(part, this.#batchUsed);
+        this.#batchUsed += part.length;
+      } else {
+        this.#flush();
+        this.#transport.send(part);
+      }
+    }
+  }
+
+  /** Implements {@link StreamHost}. */
+  sendControl(stream: Stream, flags: number, credit: number): void {
+    if (flags & (Flag.rst | Flag.ack)) this.#boundAnswers();
+    this.#frame(FrameType.windowUpdate, flags, stream.id, credit);
+  }
+
+  /** Implements {@link StreamHost}. */
+  uncongested(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#uncongested.push(resolve);
+    return promise;
+  }
+
+  /** Implements {@link StreamHost}. */
+  forget(stream: Stream): void {
+    this.#streams.delete(stream.id);
+    if (this.#payloadStream === stream) this.#payloadStream = undefined;
+  }
+
+  #streamFrame(header: FrameHeader): void {
+    const { type, flags, streamId, length } = header;
+    if (flags & Flag.syn) this.#accept(streamId);
+    // Unknown streams are ours that were reset while this was under way: what comes for them is dropped (as hashicorp's does).
+    const stream = this.#streams.get(streamId);
+    if (type === FrameType.data) {
+      this.#payloadStream = flags & Flag.rst ? undefined : stream;
+      this.#payloadFlags = flags;
+      if (stream) stream.announced(length);
+      if (stream && length === 0 && flags & Flag.fin && !(flags & Flag.rst)) stream.receivedFin();
+    } else if (stream) {
+      if (length > 0) stream.receivedCredit(length);
+      if (flags & Flag.fin && !(flags & Flag.rst)) stream.receivedFin();
+    }
+    if (flags & Flag.rst) stream?.receivedReset();
+  }
+
+  #accept(id: number): void {
+    if (id === 0 || id % 2 !== this.#remoteParity) throw new ProtocolError(`Stream id ${id} is not the other side's to open`);
+    if (id <= this.#lastRemoteId) throw new ProtocolError(`Stream ${id} was opened a second time`);
+    this.#lastRemoteId = id;
+    const stream = new Stream(this, id);
+    this.#boundAnswers();
+    if (!this.#onStream || this.#streams.size >= MAX_STREAMS) {
+      this.#frame(FrameType.windowUpdate, Flag.rst, id, 0);
+      stream.refuse();
+      return;
+    }
+    this.#streams.set(id, stream);
+    this.#frame(FrameType.windowUpdate, Flag.ack, id, 0);
+    this.#onStream(stream);
+  }
+
+  #pinged(header: FrameHeader): void {
+    if (header.flags & Flag.syn) {
+      this.#boundAnswers();
+      this.#frame(FrameType.ping, Flag.ack, 0, header.length);
+      return;
+    }
+    const ping = this.#pings.get(header.length);
+    if (!ping) return;
+    this.#pings.delete(header.length);
+    const ms = this.now() - ping.sentAt;
+    this.budget.roundTripMs = ms;
+    ping.answered(ms);
+  }
+
+  #wentAway(code: number): void {
+    this.#goingAway = true;
+    if (code !== GoAwayCode.normal) {
+      this.destroy(new ProtocolError(`The other side ended the session: go-away code ${code}`));
+    }
+  }
+
+  /** Answers pile up only where the other side makes us owe them and reads nothing: a flood. */
+  #boundAnswers(): void {
+    if (this.#transport.buffered > UNREAD_ANSWERS_BYTES) {
+      throw new ProtocolError("The other side asks without end and does not read the answers");
+    }
+  }
+
+  #breach(error: ProtocolError): void {
+    this.#frame(FrameType.goAway, 0, 0, GoAwayCode.protocolError);
+    this.#flush();
+    this.#transport.close(1002, error.message);
+    this.#finish({ code: 1002, reason: error.message }, error);
+  }
+
+  #frame(type: number, flags: number, streamId: number, length: number): void {
+    this.#reserve(HEADER_BYTES);
+    writeHeader(this.#batch, this.#batchUsed, type, flags, streamId, length);
+    this.#batchUsed += HEADER_BYTES;
+  }
+
+  #reserve(bytes: number): void {
+    if (this.#batchUsed + bytes > BATCH_BYTES) this.#flush();
+    if (this.#flushing) return;
+    this.#flushing = true;
+    queueMicrotask(() => {
+      this.#flushing = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#batchUsed === 0) return;
+    const message = this.#batch.slice(0, this.#batchUsed);
+    this.#batchUsed = 0;
+    if (!this.#endedBy) this.#transport.send(message);
+  }
+
+  #drained(): void {
+    if (this.#uncongested.length === 0 || this.congested) return;
+    const waiting = this.#uncongested;
+    this.#uncongested = [];
+    for (const go of waiting) go();
+  }
+
+  #finish(end: TransportEnd, error?: Error): void {
+    if (this.#endedBy) return;
+    const why = error?.message ?? (end.reason === "" ? `the connection ended (${end.code})` : end.reason);
+    this.#endedBy = new SessionEndedError(`The session is over: ${why}`);
+    for (const stream of [...this.#streams.values()]) stream.sessionEnded(this.#endedBy);
+    this.#streams.clear();
+    for (const go of this.#uncongested) go();
+    this.#uncongested = [];
+    this.#onEnd?.(error ? { transport: end, error } : { transport: end });
+  }
+}

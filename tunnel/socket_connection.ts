@@ -1,0 +1,95 @@
+import type { Socket } from "node:net";
+import type { Connection } from "./connection.ts";
+
+/** Reading stops while this much has arrived that nobody asked for. */
+const UNREAD_BYTES = 64 * 1024;
+
+/** A {@link Connection} over a socket of node:net or node:tls that was made with `allowHalfOpen`. */
+export class SocketConnection implements Connection {
+  readonly #socket: Socket;
+  readonly #chunks: Uint8Array[] = [];
+  #unread = 0;
+  #paused = false;
+  #ended = false;
+  #failure: Error | undefined;
+  #reader: PromiseWithResolvers<Uint8Array | null> | undefined;
+  #drained: PromiseWithResolvers<void> | undefined;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on("data", (bytes: Uint8Array) => this.#arrived(bytes));
+    socket.on("end", () => this.#end());
+    socket.on("drain", () => this.#drain());
+    socket.on("error", (error: Error) => this.#fail(error));
+    socket.on("close", () => this.#fail(new Error("The connection was closed")));
+  }
+
+  read(): Promise<Uint8Array | null> {
+    const bytes = this.#chunks.shift();
+    if (bytes) {
+      this.#unread -= bytes.length;
+      if (this.#paused && this.#unread === 0) {
+        this.#paused = false;
+        this.#socket.resume();
+      }
+      return Promise.resolve(bytes);
+    }
+    if (this.#ended) return Promise.resolve(null);
+    if (this.#failure) return Promise.reject(this.#failure);
+    this.#reader = Promise.withResolvers();
+    return this.#reader.promise;
+  }
+
+  write(bytes: Uint8Array): void | Promise<void> {
+    if (this.#failure) throw this.#failure;
+    if (this.#socket.write(bytes)) return;
+    this.#drained ??= Promise.withResolvers();
+    return this.#drained.promise;
+  }
+
+  closeWrite(): void {
+    if (!this.#failure) this.#socket.end();
+  }
+
+  reset(): void {
+    if (this.#socket.destroyed) return;
+    // Deno before 2.8 has no reset: there the peer sees an early end instead.
+    if (typeof this.#socket.resetAndDestroy === "function") this.#socket.resetAndDestroy();
+    else this.#socket.destroy();
+    this.#fail(new Error("The connection was reset here"));
+  }
+
+  #arrived(bytes: Uint8Array): void {
+    const reader = this.#reader;
+    if (reader) {
+      this.#reader = undefined;
+      reader.resolve(bytes);
+      return;
+    }
+    this.#chunks.push(bytes);
+    this.#unread += bytes.length;
+    if (this.#unread >= UNREAD_BYTES && !this.#paused) {
+      this.#paused = true;
+      this.#socket.pause();
+    }
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#reader?.resolve(null);
+    this.#reader = undefined;
+  }
+
+  #drain(): void {
+    this.#drained?.resolve();
+    this.#drained = undefined;
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    this.#reader?.reject(this.#failure);
+    this.#reader = undefined;
+    this.#drained?.reject(this.#failure);
+    this.#drained = undefined;
+  }
+}

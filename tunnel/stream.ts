@@ -1,0 +1,233 @@
+import { ProtocolError, type SessionEndedError, StreamResetError } from "./errors.ts";
+import { Flag } from "./frame.ts";
+import { ReceiveWindow, type WindowBudget } from "./receive_window.ts";
+
+/** What a stream asks of its session. */
+export interface StreamHost {
+  readonly now: () => number;
+  readonly budget: WindowBudget;
+  readonly initialWindow: number;
+  /** Whether writers should wait for {@link uncongested}. */
+  readonly congested: boolean;
+  /** Resolves when there is room again, or the session has ended. */
+  uncongested(): Promise<void>;
+  /** Sends `bytes`, for which there is credit, in as many frames as it takes; `flags` go with the first. */
+  sendData(stream: Stream, flags: number, bytes: Uint8Array): void;
+  /** Sends credit, which may be 0, and flags. */
+  sendControl(stream: Stream, flags: number, credit: number): void;
+  /** Drops a stream that is over. */
+  forget(stream: Stream): void;
+}
+
+/** Small pieces that wait are gathered in blocks of this size: one byte in an array of its own costs a hundred. */
+const BLOCK_BYTES = 4 * 1024;
+/** The most credit that a window can have (yamux: 32 bits). */
+const MAX_CREDIT = 0xffff_ffff;
+
+/** One stream of a {@link Session}: bytes both ways, each way ended by itself, or both at once by a reset. */
+export class Stream {
+  /** Its id on the wire. */
+  readonly id: number;
+  readonly #host: StreamHost;
+  readonly #window: ReceiveWindow;
+  #chunks: Uint8Array[] = [];
+  #block: Uint8Array | undefined;
+  #blockUsed = 0;
+  #taken = 0;
+  #credit: number;
+  #reader: PromiseWithResolvers<Uint8Array | null> | undefined;
+  #creditArrived: (() => void) | undefined;
+  #finSent = false;
+  #finReceived = false;
+  #failure: Error | undefined;
+  #arrivedWhole = false;
+  #forgotten = false;
+
+  /** Made by its session alone. */
+  constructor(host: StreamHost, id: number) {
+    this.id = id;
+    this.#host = host;
+    this.#credit = host.initialWindow;
+    this.#window = new ReceiveWindow(host.budget, host.now, host.initialWindow);
+  }
+
+  /** What ended it before its time, where something did. */
+  get failure(): Error | undefined {
+    return this.#failure;
+  }
+
+  /**
+   * Waits for the next bytes; one reader at a time. Asking for more says that those handed out before were taken, and gives their
+   * credit back to the sender: ask only when they have gone where they should.
+   * @returns null when the other side has ended its direction
+   * @throws StreamResetError, SessionEndedError
+   */
+  read(): Promise<Uint8Array | null> {
+    if (this.#failure && !this.#arrivedWhole) return Promise.reject(this.#failure);
+    this.#giveCredit();
+    const chunk = this.#nextChunk();
+    if (chunk) {
+      this.#taken = chunk.length;
+      return Promise.resolve(chunk);
+    }
+    if (this.#finReceived) return Promise.resolve(null);
+    this.#reader = Promise.withResolvers();
+    return this.#reader.promise;
+  }
+
+  /**
+   * Sends bytes, which belong to the stream from here on; one writer at a time.
+   * @returns nothing where they were sent at once, else a promise that is fulfilled when they were
+   * @throws StreamResetError, SessionEndedError (thrown or as the promise's rejection)
+   */
+  write(bytes: Uint8Array): void | Promise<void> {
+    if (this.#failure) throw this.#failure;
+    if (this.#finSent) throw new StreamResetError("Cannot write to a stream whose sending end is closed");
+    if (bytes.length === 0) return;
+    if (bytes.length > this.#credit || this.#host.congested) return this.#writeSlowly(bytes);
+    this.#credit -= bytes.length;
+    this.#host.sendData(this, 0, bytes);
+  }
+
+  /** Ends our direction; the other side reads the end after all that was written. */
+  closeWrite(): void {
+    if (this.#finSent || this.#failure) return;
+    this.#finSent = true;
+    this.#host.sendControl(this, Flag.fin, 0);
+    if (this.#finReceived) this.#forget();
+  }
+
+  /** Ends both directions at once, here and on the other side; who waits gets a StreamResetError. */
+  reset(): void {
+    if (this.#failure || this.#forgotten) return;
+    this.#host.sendControl(this, Flag.rst, 0);
+    this.#fail(new StreamResetError("The stream was reset here"));
+  }
+
+  /** The session's call for a stream that we open: sends SYN with the first bytes. */
+  start(first: Uint8Array): void {
+    if (first.length === 0) return this.#host.sendControl(this, Flag.syn, 0);
+    if (first.length > this.#credit) throw new RangeError(`A stream's first bytes do not fit its window: ${first.length}`);
+    this.#credit -= first.length;
+    this.#host.sendData(this, Flag.syn, first);
+  }
+
+  /** The session's call for a stream that it does not take: it never was. */
+  refuse(): void {
+    this.#fail(new StreamResetError("The stream was refused"));
+  }
+
+  /** The session's call: a data frame with `bytes` of payload begins. */
+  announced(bytes: number): void {
+    if (this.#finReceived && bytes > 0) throw new ProtocolError(`Stream ${this.id} sent ${bytes} bytes after its end`);
+    this.#window.received(bytes);
+  }
+
+  /** The session's call: a part of a payload, a view of a larger message. */
+  receivedData(part: Uint8Array): void {
+    if (part.length === 0) return;
+    const reader = this.#reader;
+    if (reader) {
+      this.#reader = undefined;
+      this.#taken = part.length;
+      reader.resolve(part);
+    } else if (part.length < BLOCK_BYTES) {
+      this.#gather(part);
+    } else {
+      // A view keeps the whole message alive; a small view of a large one is worth a copy.
+      this.#block = undefined;
+      this.#chunks.push(part.length * 4 < part.buffer.byteLength ? part.slice() : part);
+    }
+  }
+
+  /** The session's call: the other side ended its direction. */
+  receivedFin(): void {
+    if (this.#finReceived) return;
+    this.#finReceived = true;
+    this.#reader?.resolve(null);
+    this.#reader = undefined;
+    if (this.#finSent) this.#forget();
+  }
+
+  /** The session's call: the other side may be sent `credit` bytes more. */
+  receivedCredit(credit: number): void {
+    this.#credit += credit;
+    if (this.#credit > MAX_CREDIT) throw new ProtocolError(`Stream ${this.id} was given more credit than 32 bits hold`);
+    this.#creditArrived?.();
+    this.#creditArrived = undefined;
+  }
+
+  /** The session's call: the other side reset the stream. */
+  receivedReset(): void {
+    this.#fail(new StreamResetError("The other side reset the stream"));
+  }
+
+  /** The session's call: it has ended. A direction that arrived whole can still be read to its end. */
+  sessionEnded(error: SessionEndedError): void {
+    this.#arrivedWhole = this.#finReceived;
+    this.#fail(error);
+  }
+
+  async #writeSlowly(bytes: Uint8Array): Promise<void> {
+    let at = 0;
+    while (at < bytes.length) {
+      if (this.#credit === 0) {
+        await new Promise<void>((resolve) => this.#creditArrived = resolve);
+      } else if (this.#host.congested) {
+        await this.#host.uncongested();
+      } else {
+        const size = Math.min(this.#credit, bytes.length - at);
+        this.#credit -= size;
+        this.#host.sendData(this, 0, at === 0 && size === bytes.length ? bytes : bytes.subarray(at, at + size));
+        at += size;
+      }
+      if (this.#failure) throw this.#failure;
+    }
+  }
+
+  #giveCredit(): void {
+    if (this.#taken === 0) return;
+    const taken = this.#taken;
+    this.#taken = 0;
+    if (this.#finReceived || this.#forgotten) return;
+    const credit = this.#window.consumed(taken);
+    if (credit > 0) this.#host.sendControl(this, 0, credit);
+  }
+
+  #gather(part: Uint8Array): void {
+    if (!this.#block || this.#blockUsed + part.length > BLOCK_BYTES) {
+      this.#block = new Uint8Array(BLOCK_BYTES);
+      this.#blockUsed = 0;
+      this.#chunks.push(this.#block.subarray(0, 0));
+    }
+    this.#block.set(part, this.#blockUsed);
+    const start = (this.#chunks[this.#chunks.length - 1] as Uint8Array).byteOffset;
+    this.#blockUsed += part.length;
+    this.#chunks[this.#chunks.length - 1] = this.#block.subarray(start, this.#blockUsed);
+  }
+
+  #nextChunk(): Uint8Array | undefined {
+    const chunk = this.#chunks.shift();
+    if (this.#chunks.length === 0) this.#block = undefined;
+    return chunk;
+  }
+
+  #fail(error: Error): void {
+    if (this.#failure) return;
+    this.#failure = error;
+    if (!this.#arrivedWhole) this.#chunks = [];
+    this.#block = undefined;
+    this.#reader?.reject(error);
+    this.#reader = undefined;
+    this.#creditArrived?.();
+    this.#creditArrived = undefined;
+    this.#forget();
+  }
+
+  #forget(): void {
+    if (this.#forgotten) return;
+    this.#forgotten = true;
+    this.#window.release();
+    this.#host.forget(this);
+  }
+}

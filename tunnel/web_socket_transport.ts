@@ -1,0 +1,59 @@
+import { cutCloseReason, type Transport, type TransportEnd } from "./transport.ts";
+
+/** What is used of a WebSocket of npm's `ws`, at either end. */
+export interface WebSocketLike {
+  readonly bufferedAmount: number;
+  send(data: Uint8Array, options: { binary: true; compress: false }, sent: (error?: Error) => void): void;
+  close(code: number, reason: string): void;
+  terminate(): void;
+  on(event: "message", listener: (data: Uint8Array, isBinary: boolean) => void): void;
+  on(event: "close", listener: (code: number, reason: Uint8Array) => void): void;
+  on(event: "error", listener: (error: Error) => void): void;
+}
+
+/** How long a close may wait for the other side's close frame. */
+const CLOSE_GRACE_MS = 1_000;
+
+/** A {@link Transport} over an open WebSocket: one binary message each. */
+export class WebSocketTransport implements Transport {
+  onmessage: ((message: Uint8Array) => void) | undefined;
+  ondrain: (() => void) | undefined;
+  onclose: ((end: TransportEnd) => void) | undefined;
+  readonly #socket: WebSocketLike;
+  #closing = false;
+
+  constructor(socket: WebSocketLike) {
+    this.#socket = socket;
+    socket.on("message", (data, isBinary) => {
+      if (isBinary) this.onmessage?.(data);
+      else this.close(1003, "only binary messages are understood");
+    });
+    socket.on("error", () => this.#closing = true);
+    socket.on("close", (code, reason) => {
+      this.#closing = true;
+      this.onclose?.({ code, reason: new TextDecoder().decode(reason) });
+    });
+  }
+
+  get buffered(): number {
+    return this.#socket.bufferedAmount;
+  }
+
+  send(message: Uint8Array): void {
+    if (!this.#closing) this.#socket.send(message, { binary: true, compress: false }, this.#sent);
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#closing) return;
+    this.#closing = true;
+    this.#socket.close(code, cutCloseReason(reason));
+    setTimeout(() => this.#socket.terminate(), CLOSE_GRACE_MS);
+  }
+
+  destroy(): void {
+    this.#closing = true;
+    this.#socket.terminate();
+  }
+
+  readonly #sent = () => this.ondrain?.();
+}
