@@ -1,0 +1,24 @@
+/** All that a command has of the world around it; main.ts makes the real one, tests make their own. */
+export interface Context {
+  /** The command line after the program's name. */
+  readonly args: readonly string[];
+  /** An environment variable. */
+  env(name: string): string | undefined;
+  /** The user's home folder, where there is one. */
+  readonly home: string | undefined;
+  /** Who runs this and on which machine, to show to others. */
+  readonly who: string;
+  readonly from: string;
+  /** Data: what a pipe should get. */
+  stdout(text: string): void;
+  /** Everything else. */
+  stderr(text: string): void;
+  /** Aborted when the user wants it to end (Ctrl+C, SIGTERM); a second time ends the process without asking. */
+  readonly interrupted: AbortSignal;
+  /** Milliseconds of a clock that never goes back. */
+  now(): number;
+  /** The time of day. */
+  date(): Date;
+  /** Random bytes fit for keys. */
+  random(bytes: number): Uint8Array;
+}

@@ -1,0 +1,11 @@
+import assert from "node:assert/strict";
+import { parseDuration } from "./duration.ts";
+
+Deno.test("durations are written as Kubernetes writes them", () => {
+  const read = (text: string) => parseDuration("--ttl", text);
+  assert.deepEqual(["0", "500ms", "3s", "2m", "1h", "1m30s", "1.5s"].map(read), [0, 500, 3_000, 120_000, 3_600_000, 90_000, 1_500]);
+});
+
+for (const text of ["5", "s", "-3s", "3 s", "3x", "", "3s4"]) {
+  Deno.test(`"${text}" is no duration, and the flag is named`, () => assert.throws(() => parseDuration("--ttl", text), /--ttl/));
+}

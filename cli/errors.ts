@@ -1,0 +1,28 @@
+/** kurun's exit codes; docs/cli.md lists them for users. */
+export const ExitCode = {
+  ok: 0,
+  /** Something failed on the way. */
+  failed: 1,
+  /** The command line is wrong; nothing was created. */
+  usage: 2,
+  /** The cluster could not be reached or did not let us in; nothing was created. */
+  cluster: 3,
+  /** The session ended for good while it was in use: deleted, or taken over by someone. */
+  sessionLost: 4,
+} as const;
+
+/** A sentence for the user and the exit code that goes with it. Everything else that is thrown is a fault of kurun's own. */
+export class UserError extends Error {
+  override readonly name = "UserError";
+  readonly exitCode: number;
+
+  constructor(sentence: string, exitCode: number, options?: ErrorOptions) {
+    super(sentence, options);
+    this.exitCode = exitCode;
+  }
+}
+
+/** The command line is wrong. */
+export function usageError(sentence: string): UserError {
+  return new UserError(sentence, ExitCode.usage);
+}

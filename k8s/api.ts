@@ -1,0 +1,482 @@
+/**
+ * The Kubernetes API: requests, server-side apply and watches, over kept connections.
+ *
+ * @module
+ */
+
+import type { ClusterAccess, ConnectionOptions } from "./cluster_access.ts";
+import { statusError } from "./api_error.ts";
+import { ConnectionError, connectionErrorKind } from "./connection_error.ts";
+import { HttpConnection, HttpConnectionError, type HttpResponse } from "./http1.ts";
+import { hostAndPort, unbracketed } from "./dial.ts";
+import { type WatchEvent, watchEvents } from "./watch.ts";
+
+/** A query's parts; what is undefined is left out. */
+export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** What holds for one request. */
+export interface RequestOptions {
+  readonly query?: Query;
+  /** Sent as JSON, whatever {@linkcode RequestOptions.contentType} calls it. */
+  readonly body?: unknown;
+  /** @default {"application/json"} */
+  readonly contentType?: string;
+  readonly signal?: AbortSignal;
+  /** For the whole answer, in milliseconds; 0 is none. @default {30_000, or what the user's flag says} */
+  readonly timeoutMs?: number;
+}
+
+/** An answer that says yes. */
+export interface ApiAnswer {
+  readonly status: number;
+  /** The decoded JSON; undefined where there was none. */
+  readonly body: unknown;
+  /** The API server's clock, in whole seconds. */
+  readonly date: Date | undefined;
+  /** What the API server warns of, such as a violated Pod Security level. */
+  readonly warnings: readonly string[];
+}
+
+/** The objects of a kind, from all pages. */
+export interface ApiList {
+  readonly items: Record<string, unknown>[];
+  /** Where a watch goes on from. */
+  readonly resourceVersion: string;
+  readonly date: Date | undefined;
+}
+
+/** How an {@linkcode Api} behaves. */
+export interface ApiOptions {
+  readonly userAgent: string;
+  /** Ends everything that is under way, and refuses what comes later. */
+  readonly signal?: AbortSignal;
+  /** For a request that says nothing else, in milliseconds; 0 is none. */
+  readonly requestTimeoutMs?: number;
+  /** @default {"kurun"} */
+  readonly fieldManager?: string;
+}
+
+const DEFAULT_TIMEOUT_MS = 30_000;
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+const PAGE_SIZE = 500;
+/** How often a request is tried that the API server puts off (429). */
+const MAX_TRIES = 3;
+/** Longer than this a `Retry-After` is not obeyed, in milliseconds: the error is more use. */
+const MAX_RETRY_AFTER_MS = 10_000;
+/** Connections that wait for the next request. */
+const MAX_IDLE = 8;
+/** A connection that has waited longer is closed, in milliseconds: something in between may have forgotten it. */
+const MAX_IDLE_MS = 60_000;
+/** Nor is a POST sent on a connection that has waited longer than this: it could not be sent again. */
+const MAX_IDLE_FOR_POST_MS = 5_000;
+
+/** Speaks to one API server as one user. */
+export class Api {
+  readonly access: ClusterAccess;
+  readonly #options: ApiOptions;
+  readonly #address: string;
+  readonly #closed = new AbortController();
+  #idle: IdleConnection[] = [];
+
+  constructor(access: ClusterAccess, options: ApiOptions) {
+    this.access = access;
+    this.#options = options;
+    const { hostname, port, protocol } = access.server;
+    this.#address = hostAndPort(unbracketed(hostname), Number(port || (protocol === "http:" ? 80 : 443)));
+  }
+
+  /**
+   * Sends one request and reads its whole answer.
+   *
+   * @param path from the API server's root, such as `/api/v1/namespaces`
+   * @throws {ApiError} when the answer says no
+   * @throws {ConnectionError} when none comes
+   * @throws {CredentialError} when the user's credentials cannot be had
+   */
+  async request(method: string, path: string, options: RequestOptions = {}): Promise<ApiAnswer> {
+    const timeoutMs = options.timeoutMs ?? this.#options.requestTimeoutMs ?? this.access.requestTimeoutMs ?? DEFAULT_TIMEOUT_MS;
+    const bounds = this.#bounds(options.signal, timeoutMs);
+    try {
+      const { response, connection, keep } = await this.#send(method, path, options, bounds);
+      const text = await this.#readText(response, connection, bounds);
+      keep();
+      return {
+        status: response.status,
+        body: this.#decode(text),
+        date: serverDate(response),
+        warnings: (response.headers.get("warning") ?? []).flatMap(parseWarnings),
+      };
+    } finally {
+      bounds.end();
+    }
+  }
+
+  /** Reads an object, or anything else. @throws as {@linkcode Api.request} does */
+  get(path: string, options: RequestOptions = {}): Promise<ApiAnswer> {
+    return this.request("GET", path, options);
+  }
+
+  /** Reads all objects of a kind, page by page. @throws as {@linkcode Api.request} does */
+  async list(path: string, options: RequestOptions = {}): Promise<ApiList> {
+    const items: Record<string, unknown>[] = [];
+    let next: string | undefined;
+    do {
+      const answer = await this.get(path, { ...options, query: { limit: PAGE_SIZE, ...options.query, continue: next } });
+      const page = answer.body as { items?: Record<string, unknown>[]; metadata?: { continue?: string; resourceVersion?: string } };
+      items.push(...page.items ?? []);
+      next = page.metadata?.continue || undefined;
+      if (next === undefined) return { items, resourceVersion: page.metadata?.resourceVersion ?? "", date: answer.date };
+    } while (true);
+  }
+
+  /** Creates an object (POST to its collection). @throws as {@linkcode Api.request} does */
+  create(path: string, body: unknown, options: RequestOptions = {}): Promise<ApiAnswer> {
+    return this.request("POST", path, { ...options, body, query: { fieldManager: this.#fieldManager, ...options.query } });
+  }
+
+  /** Changes an object by a JSON merge patch (RFC 7386). @throws as {@linkcode Api.request} does */
+  mergePatch(path: string, body: unknown, options: RequestOptions = {}): Promise<ApiAnswer> {
+    return this.request("PATCH", path, {
+      contentType: "application/merge-patch+json",
+      ...options,
+      body,
+      query: { fieldManager: this.#fieldManager, ...options.query },
+    });
+  }
+
+  /**
+   * Creates or changes an object by server-side apply.
+   *
+   * @param options.force takes over fields that another manager holds, instead of a conflict (409)
+   * @throws as {@linkcode Api.request} does
+   */
+  apply(
+    path: string,
+    body: unknown,
+    options: RequestOptions & { readonly fieldManager?: string; readonly force?: boolean } = {},
+  ): Promise<ApiAnswer> {
+    const { fieldManager = this.#fieldManager, force = false, ...rest } = options;
+    return this.request("PATCH", path, {
+      ...rest,
+      contentType: "application/apply-patch+yaml",
+      body,
+      query: { fieldManager, force: force ? true : undefined, ...rest.query },
+    });
+  }
+
+  /**
+   * Deletes an object.
+   *
+   * The propagation is said always: a Job that is deleted without one orphans all that it owns.
+   *
+   * @param options.uid deletes only the object with this uid, else 409
+   * @throws as {@linkcode Api.request} does
+   */
+  delete(
+    path: string,
+    options: RequestOptions & {
+      readonly propagationPolicy?: "Background" | "Foreground" | "Orphan";
+      readonly uid?: string;
+      readonly gracePeriodSeconds?: number;
+    } = {},
+  ): Promise<ApiAnswer> {
+    const { propagationPolicy = "Background", uid, gracePeriodSeconds, ...rest } = options;
+    return this.request("DELETE", path, {
+      ...rest,
+      body: {
+        apiVersion: "v1",
+        kind: "DeleteOptions",
+        propagationPolicy,
+        ...(uid === undefined ? {} : { preconditions: { uid } }),
+        ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
+      },
+    });
+  }
+
+  /**
+   * Watches a collection. Ends when the API server ends it, which it does every few minutes: the caller starts anew.
+   *
+   * @throws {ConnectionError} when the connection breaks, or the signal ends it (`aborted`)
+   * @throws {ApiError} when the watch is refused
+   */
+  async *watch(path: string, options: { readonly query?: Query; readonly signal?: AbortSignal } = {}): AsyncGenerator<WatchEvent> {
+    const bounds = this.#bounds(options.signal, this.#options.requestTimeoutMs ?? DEFAULT_TIMEOUT_MS);
+    try {
+      const query = { watch: true, ...options.query };
+      const { response, connection, keep } = await this.#send("GET", path, { query }, bounds);
+      bounds.endTimeout();
+      try {
+        yield* watchEvents(response.body);
+        keep();
+      } catch (error) {
+        throw this.#connectionError(error, bounds);
+      } finally {
+        if (!connection.reusable) connection.destroy();
+      }
+    } finally {
+      bounds.end();
+    }
+  }
+
+  /** Closes all connections and ends what is under way; what comes later is refused. */
+  close(): void {
+    this.#closed.abort();
+    for (const { connection } of this.#idle) connection.destroy();
+    this.#idle = [];
+  }
+
+  get #fieldManager(): string {
+    return this.#options.fieldManager ?? "kurun";
+  }
+
+  #bounds(signal: AbortSignal | undefined, timeoutMs: number): Bounds {
+    return new Bounds([signal, this.#options.signal, this.#closed.signal], timeoutMs, this.#address);
+  }
+
+  /** Sends until there is an answer that is neither a no nor to be asked again. */
+  async #send(method: string, path: string, options: RequestOptions, bounds: Bounds): Promise<Exchange> {
+    const name = `${method} ${path}`;
+    let tries = 1;
+    let refreshed = false;
+    let resent = false;
+    while (true) {
+      bounds.throwIfOver();
+      // Its own time is not counted: an exec plugin may have the user log in first.
+      const identity = await bounds.race(this.access.connection());
+      bounds.startTimeout();
+      const connection = await this.#open(identity, method, bounds);
+      const wasUsed = connection.used;
+      let response: HttpResponse;
+      let text: string;
+      const stopWatching = bounds.onStop((error) => connection.destroy(error));
+      try {
+        response = await connection.send(this.#httpRequest(method, path, options, identity));
+        if (response.status < 300) {
+          const keep = () => {
+            stopWatching();
+            this.#keep(connection, identity.identity);
+          };
+          return { response, connection, keep };
+        }
+        text = await this.#readText(response, connection, bounds);
+      } catch (error) {
+        connection.destroy();
+        const unanswered = error instanceof HttpConnectionError && error.unanswered;
+        if (unanswered && wasUsed && !resent && method !== "POST" && !bounds.over) {
+          // It was closed while it waited: the request was most likely never seen, and may be made twice.
+          resent = true;
+          continue;
+        }
+        throw this.#connectionError(error, bounds);
+      }
+      stopWatching();
+      this.#keep(connection, identity.identity);
+      if (response.status === 401 && !refreshed) {
+        refreshed = true;
+        this.access.refreshCredentials();
+        continue;
+      }
+      const waitMs = retryAfterMs(response);
+      if (response.status === 429 && waitMs !== undefined && waitMs <= MAX_RETRY_AFTER_MS && tries < MAX_TRIES) {
+        tries++;
+        await bounds.sleep(waitMs);
+        continue;
+      }
+      throw statusError(response.status, text, name);
+    }
+  }
+
+  #httpRequest(method: string, path: string, options: RequestOptions, identity: ConnectionOptions) {
+    const { server } = this.access;
+    const query = new URLSearchParams();
+    for (const [key, value] of Object.entries(options.query ?? {})) {
+      if (value !== undefined) query.set(key, String(value));
+    }
+    const target = server.pathname.replace(/\/$/, "") + path + (query.size > 0 ? `?${query}` : "");
+    const body = options.body === undefined ? undefined : new TextEncoder().encode(JSON.stringify(options.body));
+    return {
+      method,
+      target,
+      headers: {
+        Host: server.host,
+        "User-Agent": this.#options.userAgent,
+        Accept: "application/json",
+        ...(body === undefined ? {} : { "Content-Type": options.contentType ?? "application/json" }),
+        ...identity.headers,
+      },
+      body,
+    };
+  }
+
+  async #open(identity: ConnectionOptions, method: string, bounds: Bounds): Promise<HttpConnection> {
+    const now = performance.now();
+    while (this.#idle.length > 0) {
+      const { connection, since, identity: whose } = this.#idle.pop()!;
+      const maxIdle = method === "POST" ? MAX_IDLE_FOR_POST_MS : MAX_IDLE_MS;
+      if (whose === identity.identity && connection.reusable && now - since <= maxIdle) {
+        connection.holdProcess(true);
+        return connection;
+      }
+      connection.destroy();
+    }
+    try {
+      return new HttpConnection(await identity.dial({ signal: bounds.signal }));
+    } catch (error) {
+      throw this.#connectionError(error, bounds);
+    }
+  }
+
+  #keep(connection: HttpConnection, identity: string): void {
+    if (!connection.reusable || this.#closed.signal.aborted || this.#idle.length >= MAX_IDLE) {
+      connection.destroy();
+      return;
+    }
+    connection.holdProcess(false);
+    this.#idle.push({ connection, identity, since: performance.now() });
+  }
+
+  async #readText(response: HttpResponse, connection: HttpConnection, bounds: Bounds): Promise<string> {
+    const decoder = new TextDecoder();
+    let text = "";
+    let size = 0;
+    try {
+      for await (const chunk of response.body) {
+        size += chunk.length;
+        if (size > MAX_ANSWER_BYTES) {
+          throw new HttpConnectionError(`the answer is longer than ${MAX_ANSWER_BYTES / 1024 / 1024} MiB`, { malformed: true });
+        }
+        text += decoder.decode(chunk, { stream: true });
+      }
+    } catch (error) {
+      connection.destroy();
+      throw this.#connectionError(error, bounds);
+    }
+    return text + decoder.decode();
+  }
+
+  #decode(text: string): unknown {
+    if (text.trim() === "") return undefined;
+    try {
+      return JSON.parse(text);
+    } catch (cause) {
+      const detail = `what answers is no Kubernetes API: ${text.trim().slice(0, 100)}`;
+      throw new ConnectionError("protocol", { address: this.#address, detail, cause });
+    }
+  }
+
+  #connectionError(error: unknown, bounds: Bounds): unknown {
+    if (bounds.over) return bounds.signal.reason;
+    if (!(error instanceof HttpConnectionError)) return error;
+    const kind = error.malformed ? "protocol" : error.cause === undefined ? "reset" : connectionErrorKind(error.cause);
+    return new ConnectionError(kind, { address: this.#address, detail: error.message, cause: error });
+  }
+}
+
+interface IdleConnection {
+  readonly connection: HttpConnection;
+  readonly identity: string;
+  readonly since: number;
+}
+
+interface Exchange {
+  readonly response: HttpResponse;
+  readonly connection: HttpConnection;
+  /** To be called when the body was read to its end. */
+  readonly keep: () => void;
+}
+
+/** What ends a request before its time: signals of others, or the clock. The reason is always a {@linkcode ConnectionError}. */
+class Bounds {
+  readonly #controller = new AbortController();
+  readonly #sources: AbortSignal[];
+  readonly #timeoutMs: number;
+  readonly #address: string;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(sources: readonly (AbortSignal | undefined)[], timeoutMs: number, address: string) {
+    this.#sources = sources.filter((source) => source !== undefined);
+    this.#timeoutMs = timeoutMs;
+    this.#address = address;
+    for (const source of this.#sources) {
+      source.addEventListener("abort", this.#abort);
+      if (source.aborted) this.#abort();
+    }
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  get over(): boolean {
+    return this.signal.aborted;
+  }
+
+  throwIfOver(): void {
+    this.signal.throwIfAborted();
+  }
+
+  /** Starts the clock, once. */
+  startTimeout(): void {
+    if (this.#timeoutMs === 0 || this.#timer !== undefined || this.over) return;
+    this.#timer = setTimeout(() => {
+      const detail = `no answer within ${this.#timeoutMs / 1000} s`;
+      this.#controller.abort(new ConnectionError("timeout", { address: this.#address, detail }));
+    }, this.#timeoutMs);
+  }
+
+  endTimeout(): void {
+    clearTimeout(this.#timer);
+  }
+
+  /** Calls back when time is over; returns how to take that back. */
+  onStop(stopped: (error: Error) => void): () => void {
+    const listener = () => stopped(this.signal.reason);
+    this.signal.addEventListener("abort", listener, { once: true });
+    return () => this.signal.removeEventListener("abort", listener);
+  }
+
+  /** The promise's result, unless time is over first. */
+  async race<T>(promise: Promise<T>): Promise<T> {
+    let takeBack = () => {};
+    try {
+      return await Promise.race([promise, new Promise<never>((_, reject) => takeBack = this.onStop(reject))]);
+    } finally {
+      takeBack();
+    }
+  }
+
+  async sleep(ms: number): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    try {
+      await this.race(new Promise<void>((resolve) => timer = setTimeout(resolve, ms)));
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  end(): void {
+    this.endTimeout();
+    for (const source of this.#sources) source.removeEventListener("abort", this.#abort);
+  }
+
+  readonly #abort = () => {
+    const reason = this.#sources.find((source) => source.aborted)?.reason;
+    this.#controller.abort(new ConnectionError("aborted", { address: this.#address, detail: "the request was ended", cause: reason }));
+  };
+}
+
+function serverDate(response: HttpResponse): Date | undefined {
+  const time = Date.parse(response.headers.get("date")?.[0] ?? "");
+  return Number.isNaN(time) ? undefined : new Date(time);
+}
+
+/** A `Retry-After` of whole seconds, in milliseconds; the API server gives no dates. */
+function retryAfterMs(response: HttpResponse): number | undefined {
+  const value = response.headers.get("retry-after")?.[0];
+  return value !== undefined && /^\d+$/.test(value) ? Number(value) * 1000 : undefined;
+}
+
+/** The texts of a `Warning` header with code 299 (RFC 7234 section 5.5), which is what the API server sends. */
+export function parseWarnings(value: string): string[] {
+  return [...value.matchAll(/\b299 \S+ "((?:[^"\\]|\\.)*)"/g)].map(([, text]) => text!.replace(/\\(.)/g, "$1"));
+}

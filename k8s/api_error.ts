@@ -1,0 +1,66 @@
+/**
+ * Answers of the API server that say no.
+ *
+ * @module
+ */
+
+/** A cause inside a Status' details. */
+export interface StatusCause {
+  readonly reason?: string;
+  readonly message?: string;
+  readonly field?: string;
+}
+
+/** A Status' details: which object it is about, and why. */
+export interface StatusDetails {
+  readonly name?: string;
+  readonly group?: string;
+  readonly kind?: string;
+  readonly uid?: string;
+  readonly causes?: readonly StatusCause[];
+  readonly retryAfterSeconds?: number;
+}
+
+/** The API server, or what it passed the request on to, answered with an error. */
+export class ApiError extends Error {
+  override readonly name = "ApiError";
+  /** The HTTP status. */
+  readonly status: number;
+  /** The Status' reason, such as `NotFound`; empty where the answer was no Status. */
+  readonly reason: string;
+  readonly details: StatusDetails | undefined;
+  /** What was asked: method and path without the query. Empty where it is not known. */
+  readonly request: string;
+
+  /** The message is the Status' own, made for people. */
+  constructor(
+    message: string,
+    options: { status: number; reason?: string; details?: StatusDetails; request?: string },
+  ) {
+    super(message);
+    this.status = options.status;
+    this.reason = options.reason ?? "";
+    this.details = options.details;
+    this.request = options.request ?? "";
+  }
+}
+
+/** Makes the error of an answer: a `v1.Status` as JSON, or whatever text a proxy in the way has written. */
+export function statusError(status: number, body: string, request = ""): ApiError {
+  try {
+    const answer = JSON.parse(body);
+    if (answer?.kind === "Status") {
+      return new ApiError(String(answer.message || answer.reason || `status ${status}`), {
+        status,
+        request,
+        ...(typeof answer.reason === "string" ? { reason: answer.reason } : {}),
+        ...(typeof answer.details === "object" && answer.details !== null ? { details: answer.details } : {}),
+      });
+    }
+  } catch { /* not JSON: the text is all there is */ }
+  const text = body.trim().split("\n", 1)[0]!.slice(0, 300);
+  return new ApiError(text === "" ? `the answer was ${status} without a reason` : text, {
+    status,
+    request,
+  });
+}

@@ -1,0 +1,361 @@
+/**
+ * Opens the connections to the API server: TCP, through a proxy's CONNECT where one applies, and
+ * TLS on top. Everything that kurun sends to a cluster goes through here, requests and WebSockets
+ * alike, so that both are verified in the same way and fail with the same words.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import { connect as connectSocket, isIP, type Socket } from "node:net";
+import { connect as connectSecure, type TLSSocket } from "node:tls";
+import { ConnectionError, connectionErrorKind, type PeerCertificate } from "./connection_error.ts";
+
+/** How TLS is spoken with a server. All PEM. */
+export interface TlsSettings {
+  /** The authorities that are trusted instead of the system's. */
+  readonly ca?: string | undefined;
+  /** The client's certificate chain. */
+  readonly cert?: string | undefined;
+  /** The client's private key. */
+  readonly key?: string | undefined;
+  /** The name to ask for and to verify, when it is not the host. */
+  readonly serverName?: string | undefined;
+  /** Whether the server may show any certificate at all. */
+  readonly insecure?: boolean | undefined;
+}
+
+/** Where a connection ends, and by which way it goes there. */
+export interface DialTarget {
+  /** A name or an address; IPv6 without brackets. */
+  readonly host: string;
+  readonly port: number;
+  /** Absent: plain HTTP. */
+  readonly tls?: TlsSettings | undefined;
+  /** `http://` or `https://`, with its user and password if it wants one. */
+  readonly proxy?: URL | undefined;
+}
+
+/** The bounds of one attempt. */
+export interface DialOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** From the start to the end of the TLS handshake, in milliseconds. @default {10_000} */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** After this many milliseconds of silence TCP asks whether the other side is still there. */
+const TCP_KEEP_ALIVE_MS = 30_000;
+/** More than any proxy has to say about a CONNECT, in bytes. */
+const MAX_PROXY_ANSWER = 16 * 1024;
+
+/**
+ * Opens a connection that is ready for HTTP: without Nagle's delay, its TLS handshake done and verified.
+ *
+ * @throws {ConnectionError} when it cannot be had, with the reason.
+ */
+export async function dial(target: DialTarget, options: DialOptions = {}): Promise<Socket> {
+  const route = new Route(target);
+  if (options.signal?.aborted) throw route.error("aborted", "the attempt was ended", options.signal.reason);
+  const timeoutMs = options.timeoutMs ?? 10_000;
+  const open: Socket[] = [];
+  let stop!: (error: ConnectionError) => void;
+  const stopped = new Promise<never>((_, reject) => stop = reject);
+  stopped.catch(() => {});
+  const timer = setTimeout(
+    () => stop(route.error("timeout", `no answer within ${timeoutMs / 1000} s`)),
+    timeoutMs,
+  );
+  const abort = () => stop(route.error("aborted", "the attempt was ended", options.signal?.reason));
+  options.signal?.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([openConnection(route, open), stopped]);
+  } catch (error) {
+    for (const socket of open.reverse()) abandon(socket);
+    throw await explain(error, route, options.signal);
+  } finally {
+    clearTimeout(timer);
+    options.signal?.removeEventListener("abort", abort);
+  }
+}
+
+/** The target's and the proxy's addresses as texts, and errors that name them. */
+class Route {
+  readonly address: string;
+  readonly proxy: string | undefined;
+
+  constructor(readonly target: DialTarget) {
+    this.address = hostAndPort(target.host, target.port);
+    this.proxy = target.proxy === undefined ? undefined : `${target.proxy.protocol}//${target.proxy.host}`;
+  }
+
+  error(
+    kind: ConnectionError["kind"],
+    detail: string,
+    cause?: unknown,
+    certificate?: PeerCertificate,
+  ): ConnectionError {
+    return new ConnectionError(kind, {
+      address: this.address,
+      proxy: this.proxy,
+      detail,
+      cause,
+      certificate,
+    });
+  }
+}
+
+/** Every socket it opens is put in `open`, so that the caller can close what was left half done. */
+async function openConnection(route: Route, open: Socket[]): Promise<Socket> {
+  const { target } = route;
+  let socket: Socket;
+  if (target.proxy === undefined) {
+    socket = await connectTcp(target.host, target.port, open);
+  } else {
+    socket = await connectToProxy(target.proxy, route, open);
+    await askProxy(socket, target.proxy, route);
+  }
+  if (target.tls !== undefined) {
+    socket = await startTls(socket, target.host, target.tls, open);
+  }
+  handOver(socket);
+  return socket;
+}
+
+async function connectToProxy(proxy: URL, route: Route, open: Socket[]): Promise<Socket> {
+  const host = unbracketed(proxy.hostname);
+  const secure = proxy.protocol === "https:";
+  try {
+    const socket = await connectTcp(host, Number(proxy.port || (secure ? 443 : 80)), open);
+    return secure ? await startTls(socket, host, {}, open) : socket;
+  } catch (error) {
+    throw route.error("proxy", `the proxy cannot be reached: ${(error as Error).message}`, error);
+  }
+}
+
+function connectTcp(host: string, port: number, open: Socket[]): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connectSocket({ host, port, autoSelectFamily: true });
+    open.push(socket);
+    socket.once("error", reject);
+    socket.once("connect", () => {
+      socket.off("error", reject);
+      socket.setNoDelay(true);
+      socket.setKeepAlive(true, TCP_KEEP_ALIVE_MS);
+      holdReads(socket);
+      resolve(socket);
+    });
+  });
+}
+
+/** Asks the proxy for a way to the target: RFC 9110 section 9.3.6. */
+function askProxy(socket: Socket, proxy: URL, route: Route): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let answer = "";
+    const done = (error?: Error) => {
+      socket.off("data", onData).off("error", done).off("close", onClose);
+      if (error === undefined) {
+        holdReads(socket);
+        resolve();
+      } else {
+        reject(
+          error instanceof ConnectionError ? error : route.error("proxy", error.message, error),
+        );
+      }
+    };
+    const onClose = () => done(new Error("the proxy closed the connection without an answer"));
+    const onData = (chunk: Buffer) => {
+      answer += chunk.toString("latin1");
+      const end = answer.indexOf("\r\n\r\n");
+      if (end < 0) {
+        if (answer.length > MAX_PROXY_ANSWER) {
+          done(new Error("the proxy's answer to CONNECT is no HTTP"));
+        }
+        return;
+      }
+      const line = answer.slice(0, answer.indexOf("\r\n"));
+      if (!/^HTTP\/1\.[01] 2\d\d( |$)/.test(line)) {
+        done(new Error(`the proxy answered CONNECT with "${line.slice(0, 200)}"`));
+        return;
+      }
+      // Before anything else, or Deno 2.6 would already wait for more to read.
+      socket.pause();
+      const rest = answer.slice(end + 4);
+      done();
+      if (rest !== "") socket.unshift(Buffer.from(rest, "latin1"));
+    };
+    socket.on("data", onData).on("error", done).on("close", onClose);
+    resumeReads(socket);
+    const lines = [`CONNECT ${route.address} HTTP/1.1`, `Host: ${route.address}`];
+    if (proxy.username !== "") {
+      const user = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
+      lines.push(`Proxy-Authorization: Basic ${Buffer.from(user).toString("base64")}`);
+    }
+    socket.write(lines.join("\r\n") + "\r\n\r\n");
+  });
+}
+
+function startTls(
+  under: Socket,
+  host: string,
+  settings: TlsSettings,
+  open: Socket[],
+): Promise<Socket> {
+  const name = settings.serverName ?? host;
+  return new Promise((resolve, reject) => {
+    if (under.destroyed) return reject(new Error("closed before the TLS handshake"));
+    let socket: TLSSocket;
+    try {
+      socket = connectSecure({
+        socket: under,
+        // What the certificate is compared with; the TCP connection is already made.
+        host: name,
+        ALPNProtocols: ["http/1.1"],
+        rejectUnauthorized: settings.insecure !== true,
+        // RFC 6066: an address is never asked for by SNI.
+        ...(isIP(name) === 0 ? { servername: name } : {}),
+        ...(settings.ca === undefined ? {} : { ca: settings.ca }),
+        ...(settings.cert === undefined ? {} : { cert: settings.cert, key: settings.key }),
+      });
+    } catch (error) {
+      // A certificate and a key that do not belong together, or are in a form that is not known.
+      reject(Object.assign(new Error((error as Error).message), { code: "KURUN_CLIENT_CERT" }));
+      return;
+    }
+    open.push(socket);
+    holdReads(socket);
+    const onClose = () => reject(Object.assign(new Error("closed during the TLS handshake")));
+    socket.once("error", reject).once("close", onClose);
+    socket.once("secureConnect", () => {
+      if (handshakeFailed(socket)) {
+        resumeReads(socket); // the reason comes as the error of the first read
+        return;
+      }
+      socket.off("error", reject).off("close", onClose);
+      resolve(socket);
+    });
+  });
+}
+
+/** Turns what was thrown into a {@linkcode ConnectionError} that says as much as can be known. */
+async function explain(error: unknown, route: Route, signal?: AbortSignal): Promise<Error> {
+  if (error instanceof ConnectionError) return error;
+  const message = (error as Error).message;
+  if ((error as { code?: string }).code === "KURUN_CLIENT_CERT") {
+    return route.error("tls-client", `the client certificate cannot be used: ${message}`, error);
+  }
+  const kind = connectionErrorKind(error);
+  if (kind !== "tls-untrusted" && kind !== "tls-expired" && kind !== "tls-name") {
+    return route.error(kind, message, error);
+  }
+  // Deno 2.9 has one code for "not trusted" and "expired": look at the certificate itself.
+  const certificate = await peerCertificate(route.target, signal);
+  const now = new Date();
+  if (kind === "tls-untrusted" && certificate !== undefined) {
+    if (certificate.validTo < now) {
+      return route.error("tls-expired", "its certificate has expired", error, certificate);
+    }
+    if (certificate.validFrom > now) {
+      return route.error("tls-expired", "its certificate is not valid yet", error, certificate);
+    }
+  }
+  return route.error(kind, message, error, certificate);
+}
+
+/** What the server shows to whoever asks, without any trust in it. Undefined where it cannot be had. */
+async function peerCertificate(
+  target: DialTarget,
+  signal?: AbortSignal,
+): Promise<PeerCertificate | undefined> {
+  try {
+    const tls = { serverName: target.tls?.serverName, insecure: true };
+    const socket = await dial({ ...target, tls }, { signal, timeoutMs: 3_000 });
+    const shown = (socket as TLSSocket).getPeerCertificate();
+    socket.destroy();
+    const named = (name: unknown) => Object.values(name ?? {}).flat().join(", ");
+    return {
+      subject: named(shown.subject),
+      issuer: named(shown.issuer),
+      names: (shown.subjectaltname ?? "").split(", ")
+        .map((name) => name.replace(/^(DNS|IP Address):/, "")).filter((name) => name !== "")
+        .map((name) => OLD_TLS && /^[0-9A-F]{8}$/.test(name) ? dottedAddress(name) : name),
+      validFrom: new Date(shown.valid_from),
+      validTo: new Date(shown.valid_to),
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+/** `host:port`, with brackets around an IPv6 address. */
+export function hostAndPort(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** A URL's hostname as sockets want it: an IPv6 address without brackets. */
+export function unbracketed(hostname: string): string {
+  return hostname.replace(/^\[(.*)\]$/, "$1");
+}
+
+// Deno before 2.8 starts TLS, and node:http takes a socket over, only while no read is pending on
+// it ("Busy: TCP stream is currently in use"), reports a failed handshake as `secureConnect`, and
+// starts reading by itself. Its stream handle is told to wait; later versions need none of this.
+
+const OLD_TLS = /^2\.[0-7]\./.test(Deno.version.deno);
+
+interface OldHandle {
+  /** True keeps the stream from starting a read of its own. */
+  reading: boolean;
+  /** True keeps a finished handshake from starting a read. */
+  pauseOnCreate?: boolean;
+  readStop(): void;
+  /** Closes the connection below. */
+  _onClose(): void;
+}
+
+function oldHandle(socket: Socket): OldHandle | undefined {
+  return OLD_TLS ? (socket as unknown as { _handle: OldHandle })._handle : undefined;
+}
+
+function holdReads(socket: Socket): void {
+  const handle = oldHandle(socket);
+  if (handle === undefined) return;
+  socket.pause();
+  handle.readStop();
+  handle.pauseOnCreate = true;
+  handle.reading = true;
+}
+
+function resumeReads(socket: Socket): void {
+  const handle = oldHandle(socket);
+  if (handle !== undefined) handle.reading = false;
+  socket.resume();
+}
+
+/** Leaves the socket quiet, for its owner to read from or to give to node:http. */
+function handOver(socket: Socket): void {
+  const handle = oldHandle(socket);
+  if (handle === undefined) {
+    if (socket.isPaused()) socket.resume(); // node:http would wait for ever; nothing can come yet
+    return;
+  }
+  handle.reading = false;
+  // node:http would otherwise do TLS again on top.
+  if ("getPeerCertificate" in socket) Object.assign(socket, { encrypted: true });
+}
+
+/** Closes a connection that is not wanted any more, whatever it is doing. */
+function abandon(socket: Socket): void {
+  const handle = oldHandle(socket);
+  socket.on("error", () => {}).destroy();
+  // A handshake that is under way keeps the connection to itself until it ends.
+  if (handle) socket.once("secure", () => {console.log("SECURE", Reflect.ownKeys(handle).map(String)); console.log(handle._onClose())});
+}
+
+/** Deno before 2.8 gives an address as hexadecimal digits. */
+function dottedAddress(hex: string): string {
+  return (hex.match(/../g) ?? []).map((byte) => parseInt(byte, 16)).join(".");
+}
+
+function handshakeFailed(socket: TLSSocket): boolean {
+  return OLD_TLS && (socket.alpnProtocol as string | false | null) === null;
+}

@@ -1,0 +1,333 @@
+/**
+ * HTTP/1.1 (RFC 9112) over connections that are already open: one request and its answer after the
+ * other, the body as it comes.
+ *
+ * node:https would do, were it not for Deno 2.6: there it ignores `servername` and
+ * `rejectUnauthorized`, drops the body of a DELETE and never reports a connection that ends before
+ * the answer. Here both versions take one way, and it is known whether a byte of the answer came.
+ *
+ * @module
+ */
+
+import type { Socket } from "node:net";
+import { Buffer } from "node:buffer";
+
+/** What is sent. */
+export interface HttpRequest {
+  readonly method: string;
+  /** Path and query, as they go on the wire. */
+  readonly target: string;
+  /** Without `Content-Length`, which the body gives. */
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
+  readonly body?: Uint8Array | undefined;
+}
+
+/** What came back; the body is read once, and to its end if the connection is to be used again. */
+export interface HttpResponse {
+  readonly status: number;
+  /** Names in lower case; every value that a name was sent with. */
+  readonly headers: ReadonlyMap<string, readonly string[]>;
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+/** The other side closed the connection, or sent what is not HTTP. */
+export class HttpConnectionError extends Error {
+  override readonly name = "HttpConnectionError";
+  /** Whether the connection ended before a byte of the answer: the request may not have been seen at all. */
+  readonly unanswered: boolean;
+  /** Whether what came is to blame, not the connection. */
+  readonly malformed: boolean;
+
+  constructor(
+    message: string,
+    options: { unanswered?: boolean; malformed?: boolean; cause?: unknown } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.unanswered = options.unanswered ?? false;
+    this.malformed = options.malformed ?? false;
+  }
+}
+
+/** A status line and headers longer than this are refused, in bytes. */
+const MAX_HEAD = 256 * 1024;
+/** Reading from the socket stops while this many bytes wait to be taken. */
+const HIGH_WATER = 1024 * 1024;
+
+/** A connection that carries one exchange at a time. */
+export class HttpConnection {
+  readonly #socket: Socket;
+  readonly #input: ByteReader;
+  #exchanges = 0;
+  #reusable = true;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    this.#input = new ByteReader(socket);
+  }
+
+  /** Whether a request was already sent on it. */
+  get used(): boolean {
+    return this.#exchanges > 0;
+  }
+
+  /** Whether another request may be sent on it: open, silent, and the last answer read to its end. */
+  get reusable(): boolean {
+    return this.#reusable && this.#input.quiet;
+  }
+
+  /** Keeps the process alive for the connection, or not. */
+  holdProcess(hold: boolean): void {
+    if (hold) this.#socket.ref();
+    else this.#socket.unref();
+  }
+
+  /** Closes the connection; whoever reads from it gets the error. */
+  destroy(error?: Error): void {
+    this.#reusable = false;
+    this.#input.fail(error ?? new HttpConnectionError("the connection was closed"));
+    this.#socket.destroy();
+  }
+
+  /**
+   * Sends a request and reads the answer's head.
+   *
+   * @throws {HttpConnectionError} when the connection ends first, or what comes is no HTTP.
+   */
+  async send(request: HttpRequest): Promise<HttpResponse> {
+    this.#exchanges++;
+    this.#reusable = false;
+    this.#write(request);
+    let head: Head;
+    do {
+      head = parseHead(await this.#input.head());
+    } while (head.status >= 100 && head.status < 200 && head.status !== 101);
+    const framing = bodyFraming(request.method, head);
+    const keepAlive = framing !== "until-close" && !hasToken(head.headers, "connection", "close") &&
+      head.version === "1.1";
+    if (framing === 0) this.#reusable = keepAlive;
+    return {
+      status: head.status,
+      headers: head.headers,
+      body: this.#body(framing, keepAlive),
+    };
+  }
+
+  #write(request: HttpRequest): void {
+    const lines = [`${request.method} ${request.target} HTTP/1.1`];
+    for (const [name, values] of Object.entries(request.headers)) {
+      for (const value of [values].flat()) {
+        // A line break in a value would start another header.
+        if (/[\r\n\0]/.test(value)) throw new TypeError(`Header "${name}" holds a line break`);
+        lines.push(`${name}: ${value}`);
+      }
+    }
+    const hasBody = request.body !== undefined;
+    if (hasBody || request.method === "POST" || request.method === "PUT") {
+      lines.push(`Content-Length: ${request.body?.length ?? 0}`);
+    }
+    const head = Buffer.from(lines.join("\r\n") + "\r\n\r\n", "latin1");
+    this.#socket.write(hasBody ? Buffer.concat([head, request.body]) : head);
+  }
+
+  async *#body(framing: Framing, keepAlive: boolean): AsyncGenerator<Uint8Array> {
+    let whole = framing === 0;
+    try {
+      if (framing === "chunked") yield* this.#chunks();
+      else if (framing === "until-close") yield* this.#input.rest();
+      else yield* this.#input.bytes(framing);
+      whole = true;
+      this.#reusable = keepAlive;
+    } finally {
+      // What was left unread would be taken for the next answer.
+      if (!whole || !keepAlive) this.destroy();
+    }
+  }
+
+  async *#chunks(): AsyncGenerator<Uint8Array> {
+    while (true) {
+      const line = await this.#input.line();
+      const size = /^([0-9a-fA-F]{1,12})[ \t]*(;.*)?$/.exec(line)?.[1];
+      if (size === undefined) {
+        throw new HttpConnectionError("a chunk without its size came", { malformed: true });
+      }
+      if (parseInt(size, 16) === 0) break;
+      yield* this.#input.bytes(parseInt(size, 16));
+      await this.#input.line();
+    }
+    while (await this.#input.line() !== "") { /* trailers */ }
+  }
+}
+
+interface Head {
+  readonly version: string;
+  readonly status: number;
+  readonly headers: Map<string, string[]>;
+}
+
+type Framing = "chunked" | "until-close" | number;
+
+function parseHead(text: string): Head {
+  const [first = "", ...lines] = text.split("\r\n");
+  const match = /^HTTP\/(1\.[01]) (\d{3})( |$)/.exec(first);
+  if (match === null) {
+    throw new HttpConnectionError(`what answers does not speak HTTP: "${first.slice(0, 100)}"`, {
+      malformed: true,
+    });
+  }
+  const headers = new Map<string, string[]>();
+  for (const line of lines) {
+    const colon = line.indexOf(":");
+    if (colon < 1) continue;
+    const name = line.slice(0, colon).toLowerCase();
+    const values = headers.get(name) ?? [];
+    values.push(line.slice(colon + 1).trim());
+    headers.set(name, values);
+  }
+  return { version: match[1]!, status: Number(match[2]), headers };
+}
+
+/** How the end of the body is known: RFC 9112 section 6.3. */
+function bodyFraming(method: string, { status, headers }: Head): Framing {
+  if (method === "HEAD" || status === 204 || status === 304) return 0;
+  if (hasToken(headers, "transfer-encoding", "chunked")) return "chunked";
+  const length = headers.get("content-length")?.[0];
+  if (length === undefined) return "until-close";
+  if (!/^\d{1,15}$/.test(length)) {
+    throw new HttpConnectionError(`the answer's length is no number: "${length.slice(0, 50)}"`, {
+      malformed: true,
+    });
+  }
+  return Number(length);
+}
+
+function hasToken(headers: Map<string, string[]>, name: string, token: string): boolean {
+  return (headers.get(name) ?? []).join(",").toLowerCase().split(",").some((part) => part.trim() === token);
+}
+
+/** Bytes from a socket, taken as lines or by number; the socket is held back while much waits. */
+class ByteReader {
+  readonly #socket: Socket;
+  #waiting: Uint8Array[] = [];
+  #size = 0;
+  #ended = false;
+  #error: Error | undefined;
+  #wake: (() => void) | undefined;
+  #received = false;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on("data", (chunk: Buffer) => {
+      this.#received = true;
+      this.#waiting.push(chunk);
+      this.#size += chunk.length;
+      if (this.#size > HIGH_WATER) socket.pause();
+      this.#wake?.();
+    });
+    const end = () => {
+      this.#ended = true;
+      this.#wake?.();
+    };
+    socket.on("end", end).on("close", end);
+    socket.on("error", (error: Error) => this.fail(error));
+    socket.resume();
+  }
+
+  /** Whether nothing waits, nothing ended and nothing failed. */
+  get quiet(): boolean {
+    return this.#size === 0 && !this.#ended && this.#error === undefined;
+  }
+
+  fail(error: Error): void {
+    this.#error ??= error;
+    this.#wake?.();
+  }
+
+  /** All up to the first empty line, without it. */
+  async head(): Promise<string> {
+    this.#received = this.#size > 0;
+    return (await this.#until("\r\n\r\n")).slice(0, -4);
+  }
+
+  /** One line without its end. */
+  async line(): Promise<string> {
+    return (await this.#until("\r\n")).slice(0, -2);
+  }
+
+  /** Exactly so many bytes, as they come. */
+  async *bytes(count: number): AsyncGenerator<Uint8Array> {
+    for (let left = count; left > 0;) {
+      const chunk = this.#take(left) ?? await this.#more(left);
+      left -= chunk.length;
+      yield chunk;
+    }
+  }
+
+  /** All that comes until the other side ends. */
+  async *rest(): AsyncGenerator<Uint8Array> {
+    while (true) {
+      const chunk = this.#take(Infinity);
+      if (chunk !== undefined) yield chunk;
+      else if (this.#error !== undefined) throw this.#error;
+      else if (this.#ended) return;
+      else await this.#change();
+    }
+  }
+
+  async #until(end: string): Promise<string> {
+    let searched = 0;
+    while (true) {
+      if (this.#waiting.length > 1) this.#waiting = [Buffer.concat(this.#waiting)];
+      const buffer = this.#waiting[0] as Buffer | undefined;
+      const at = buffer?.indexOf(end, searched, "latin1") ?? -1;
+      if (buffer !== undefined && at >= 0) {
+        return Buffer.from(this.#take(at + end.length)!).toString("latin1");
+      }
+      if (this.#size > MAX_HEAD) {
+        throw new HttpConnectionError("the answer's head is too long", { malformed: true });
+      }
+      searched = Math.max(0, this.#size - end.length + 1);
+      this.#throwIfOver();
+      await this.#change();
+    }
+  }
+
+  async #more(limit: number): Promise<Uint8Array> {
+    while (true) {
+      const chunk = this.#take(limit);
+      if (chunk !== undefined) return chunk;
+      this.#throwIfOver();
+      await this.#change();
+    }
+  }
+
+  #take(limit: number): Uint8Array | undefined {
+    const first = this.#waiting[0];
+    if (first === undefined) return undefined;
+    const taken = first.length <= limit ? first : first.subarray(0, limit);
+    if (taken.length === first.length) this.#waiting.shift();
+    else this.#waiting[0] = first.subarray(limit);
+    this.#size -= taken.length;
+    if (this.#size <= HIGH_WATER && this.#socket.isPaused()) this.#socket.resume();
+    return taken;
+  }
+
+  #throwIfOver(): void {
+    if (this.#error === undefined && !this.#ended) return;
+    if (this.#error instanceof HttpConnectionError) throw this.#error;
+    const when = this.#received ? "in the middle of the answer" : "before an answer";
+    const why = this.#error === undefined ? "" : `: ${this.#error.message}`;
+    throw new HttpConnectionError(`the connection ended ${when}${why}`, {
+      unanswered: !this.#received,
+      cause: this.#error,
+    });
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = () => {
+        this.#wake = undefined;
+        resolve();
+      };
+    });
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * Which proxy a connection goes through, by the rules of Go's `net/http` (golang.org/x/net/http/httpproxy),
+ * which kubectl follows.
+ *
+ * @module
+ */
+
+import { BlockList, isIP } from "node:net";
+import { unbracketed } from "./dial.ts";
+
+/**
+ * The proxy of the environment for a server, if any: HTTPS_PROXY or HTTP_PROXY, unless NO_PROXY names the server.
+ *
+ * @throws {TypeError} when the proxy's address is none
+ */
+export function proxyFromEnvironment(server: URL, env: { get(name: string): string | undefined }): URL | undefined {
+  const get = (name: string) => env.get(name) || env.get(name.toLowerCase()) || "";
+  const proxy = get(server.protocol === "https:" ? "HTTPS_PROXY" : "HTTP_PROXY");
+  if (proxy === "" || !mayUseProxy(server, get("NO_PROXY"))) return undefined;
+  return parseProxyUrl(proxy);
+}
+
+/**
+ * Reads a proxy's address; without a scheme it is an HTTP proxy.
+ *
+ * @throws {TypeError} when it is none, or of a kind that is not supported; its password is not in the message
+ */
+export function parseProxyUrl(text: string): URL {
+  const url = URL.parse(text.includes("://") ? text : `http://${text}`);
+  const shown = text.replace(/\/\/[^@/]*@/, "//…@");
+  if (url === null || url.hostname === "") throw new TypeError(`Cannot use the proxy "${shown}": it is no URL`);
+  if (url.protocol === "socks5:" || url.protocol === "socks5h:") {
+    throw new TypeError(`Cannot use the proxy "${shown}": SOCKS is not supported, an http:// or https:// proxy is`);
+  }
+  if (url.protocol !== "http:" && url.protocol !== "https:") {
+    throw new TypeError(`Cannot use the proxy "${shown}": only http:// and https:// are supported`);
+  }
+  return url;
+}
+
+function mayUseProxy(server: URL, noProxy: string): boolean {
+  const host = unbracketed(server.hostname).toLowerCase().replace(/\.$/, "");
+  const port = server.port || (server.protocol === "https:" ? "443" : "80");
+  if (host === "localhost" || isLoopback(host)) return false;
+  return !noProxy.split(",").map((entry) => entry.trim().toLowerCase()).some((entry) => matches(entry, host, port));
+}
+
+function isLoopback(host: string): boolean {
+  return host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
+}
+
+/** Whether an entry of NO_PROXY means this host: `*`, an address, a CIDR, a domain, each but `*` and CIDR with a port if need be. */
+function matches(entry: string, host: string, port: string): boolean {
+  if (entry === "") return false;
+  if (entry === "*") return true;
+  const family = isIP(host);
+  const [network = "", bits] = entry.split("/", 2);
+  if (bits !== undefined) {
+    const networkFamily = isIP(network);
+    if (networkFamily === 0 || networkFamily !== family || !/^\d+$/.test(bits)) return false;
+    const list = new BlockList();
+    try {
+      list.addSubnet(network, Number(bits), networkFamily === 4 ? "ipv4" : "ipv6");
+    } catch {
+      return false;
+    }
+    return list.check(host, family === 4 ? "ipv4" : "ipv6");
+  }
+  const withPort = /^(.*):(\d+)$/.exec(isIP(entry) === 6 ? "" : entry);
+  const name = unbracketed(withPort?.[1] ?? entry);
+  if (withPort?.[2] !== undefined && withPort[2] !== port) return false;
+  if (isIP(name) !== 0) return family !== 0 && sameAddress(name, host);
+  if (name === "") return false;
+  // "example.com" means the name and all below it, ".example.com" and "*.example.com" only what is below.
+  const domain = name.replace(/^\*(?=\.)/, "");
+  return domain.startsWith(".") ? host.endsWith(domain) : host === domain || host.endsWith(`.${domain}`);
+}
+
+function sameAddress(a: string, b: string): boolean {
+  const canonical = (address: string) => isIP(address) === 6 ? new URL(`http://[${address}]`).hostname : address;
+  return canonical(a) === canonical(b);
+}

@@ -1,0 +1,77 @@
+import { createHash, type Hash } from "node:crypto";
+import { pipeline } from "node:stream/promises";
+import { createGzip } from "node:zlib";
+import { tar, type TarEntry } from "./tar.ts";
+
+/** A layer as it lies on disk: a gzip-compressed tar, the OCI image-spec's `application/vnd.oci.image.layer.v1.tar+gzip`. */
+export interface ImageLayer {
+  /** The file with the compressed bytes. */
+  readonly path: string;
+  /** Of the compressed bytes: `sha256:` and hex digits. It names the blob. */
+  readonly digest: string;
+  /** Of the bytes before compression. The image's config lists these. */
+  readonly diffId: string;
+  /** Compressed bytes. */
+  readonly bytes: number;
+}
+
+/**
+ * Packs entries into a layer's file. The same entries and the same Deno give the same bytes.
+ *
+ * Level 9, since every cluster that gets the image pays for its bytes: Deno 2.9.6 is 41.3 MB by gzip 9 in 4 s, 42.6 MB by
+ * gzip 6 in 2 s. zstd would save more (32.5 MB by level 19, in 48 s) but Docker takes it from version 23 on only.
+ *
+ * @param path the file to write; what was there is lost, and what was written of it is removed on failure
+ * @throws what {@link tar} throws, and Deno's errors where the file cannot be written
+ */
+export async function writeLayer(
+  path: string,
+  entries: Iterable<TarEntry> | AsyncIterable<TarEntry>,
+  options: { signal?: AbortSignal } = {},
+): Promise<ImageLayer> {
+  const whole = createHash("sha256");
+  const packed = createHash("sha256");
+  let bytes = 0;
+  try {
+    using file = await Deno.open(path, { write: true, create: true, truncate: true });
+    await pipeline(
+      hashed(tar(entries), whole),
+      createGzip({ level: 9 }),
+      async (chunks: AsyncIterable<Uint8Array>) => {
+        for await (const chunk of hashed(chunks, packed)) {
+          for (let written = 0; written < chunk.length;) written += await file.write(chunk.subarray(written));
+          bytes += chunk.length;
+        }
+      },
+      options.signal ? { signal: options.signal } : {},
+    );
+  } catch (error) {
+    await Deno.remove(path).catch(() => {});
+    throw error;
+  }
+  return { path, digest: named(packed), diffId: named(whole), bytes };
+}
+
+/**
+ * The sha256 digest of a file, as {@link ImageLayer} writes it, without having it whole in memory.
+ * @throws Deno's errors where it cannot be read
+ */
+export async function fileDigest(path: string): Promise<string> {
+  using file = await Deno.open(path);
+  const hash = createHash("sha256");
+  const buffer = new Uint8Array(1024 * 1024);
+  for (let read = await file.read(buffer); read !== null; read = await file.read(buffer)) hash.update(buffer.subarray(0, read));
+  return named(hash);
+}
+
+async function* hashed(chunks: AsyncIterable<Uint8Array>, hash: Hash): AsyncGenerator<Uint8Array, void> {
+  for await (const chunk of chunks) {
+    if (chunk.length === 0) continue; // a stream of Node's may take it for its end
+    hash.update(chunk);
+    yield chunk;
+  }
+}
+
+function named(hash: Hash): string {
+  return `sha256:${hash.digest("hex")}`;
+}

@@ -1,0 +1,212 @@
+/**
+ * The objects of a session, as they are sent to the API server. Pure: names and settings in, objects out.
+ *
+ * A Job without pods owns everything (parallelism 0, so nothing ever runs of it): when its deadline passes, or when it is deleted, the
+ * cluster removes all that names it as owner. The client keeps moving the deadline.
+ *
+ * @module
+ */
+
+/** A Kubernetes object, as JSON. */
+export type KubernetesObject = Record<string, unknown> & { metadata: Record<string, unknown> };
+
+/** The port where the client connects; its Service has the same. */
+export const CONTROL_PORT = 8333;
+/** Says whose an object is, for people and for every cluster tool (Kubernetes "Recommended Labels"). */
+export const MANAGED_BY = { "app.kubernetes.io/managed-by": "kurun" } as const;
+/** The label that carries the session's name. */
+export const SESSION_LABEL = "kurun.dev/session";
+/** Annotations that say whose a session is. */
+export const Annotation = { who: "kurun.dev/who", from: "kurun.dev/from", since: "kurun.dev/since", upstream: "kurun.dev/upstream" } as const;
+
+/** What all objects of a session are made of. */
+export interface SessionPlan {
+  /** The session's name, also its Job's, Secret's and Deployment's. */
+  readonly name: string;
+  readonly namespace: string;
+  /** The user's Service. */
+  readonly service: string;
+  /** The ports of that Service and where the Pod serves each. */
+  readonly ports: readonly ServedPort[];
+  readonly image: string;
+  /** Seconds that the session outlives its client; 0 for ever. */
+  readonly ttlSeconds: number;
+  /** How long a caller waits for a client, in milliseconds. */
+  readonly holdMs: number;
+  /** Who and where from, since when, for what. */
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** A port of the user's Service. */
+export interface ServedPort {
+  readonly name?: string;
+  /** The Service's port. */
+  readonly port: number;
+  /** The Pod's port. */
+  readonly targetPort: number;
+}
+
+/** What proves and protects a session: never in arguments or logs, only in its Secret. */
+export interface SessionSecrets {
+  /** 32 random bytes. */
+  readonly key: Uint8Array;
+  /** PEM of the control port's certificate and its key. */
+  readonly cert: string;
+  readonly certKey: string;
+}
+
+/** The name of the Service that the client's connection goes through. */
+export function controlServiceName(service: string): string {
+  return `${service}-kurun`;
+}
+
+/** The Job that owns the session. */
+export function sessionJob(plan: SessionPlan): KubernetesObject {
+  return {
+    apiVersion: "batch/v1",
+    kind: "Job",
+    metadata: metadata(plan, plan.name, undefined),
+    spec: {
+      parallelism: 0,
+      backoffLimit: 0,
+      ttlSecondsAfterFinished: 0,
+      ...(plan.ttlSeconds > 0 ? { activeDeadlineSeconds: plan.ttlSeconds } : {}),
+      template: {
+        metadata: { labels: labels(plan) },
+        // No Pod is ever made of it, but a namespace that warns of Pod Security reads it all the same.
+        spec: { restartPolicy: "Never", ...podSecurity(), containers: [{ name: "none", image: plan.image, ...containerSecurity() }] },
+      },
+    },
+  };
+}
+
+/** The session's key and the control port's certificate. */
+export function sessionSecret(plan: SessionPlan, owner: Owner, secrets: SessionSecrets): KubernetesObject {
+  return {
+    apiVersion: "v1",
+    kind: "Secret",
+    type: "Opaque",
+    metadata: metadata(plan, plan.name, owner),
+    data: { key: base64(secrets.key), "tls.crt": base64(encode(secrets.cert)), "tls.key": base64(encode(secrets.certKey)) },
+  };
+}
+
+/** The Service that the client's connection goes through; it leads to the Pod even before that is ready. */
+export function controlService(plan: SessionPlan, owner: Owner): KubernetesObject {
+  return {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: metadata(plan, controlServiceName(plan.service), owner),
+    spec: {
+      selector: { [SESSION_LABEL]: plan.name },
+      publishNotReadyAddresses: true,
+      ports: [{ name: "control", port: CONTROL_PORT, targetPort: CONTROL_PORT }],
+    },
+  };
+}
+
+/** The Service that callers in the cluster use. */
+export function userService(plan: SessionPlan, owner: Owner): KubernetesObject {
+  return {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: metadata(plan, plan.service, owner),
+    spec: {
+      selector: { [SESSION_LABEL]: plan.name },
+      ports: plan.ports.map(({ name, port, targetPort }) => ({ name: name ?? `port-${port}`, port, targetPort })),
+    },
+  };
+}
+
+/** The server's Deployment: one Pod, as the Pod Security level `restricted` wants it. */
+export function serverDeployment(plan: SessionPlan, owner: Owner): KubernetesObject {
+  return {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: metadata(plan, plan.name, owner),
+    spec: {
+      replicas: 1,
+      selector: { matchLabels: { [SESSION_LABEL]: plan.name } },
+      template: {
+        metadata: {
+          labels: { ...labels(plan), "sidecar.istio.io/inject": "false" },
+          // The API server, whence the client comes, is outside of any mesh.
+          annotations: { "sidecar.istio.io/inject": "false", "linkerd.io/inject": "disabled" },
+        },
+        spec: serverPod(plan),
+      },
+    },
+  };
+}
+
+/** Names the session's Job as owner; `blockOwnerDeletion` stays out, which some clusters allow only to few. */
+export interface Owner {
+  readonly name: string;
+  readonly uid: string;
+}
+
+function serverPod(plan: SessionPlan): Record<string, unknown> {
+  const unprivileged = plan.ports.every(({ targetPort }) => targetPort >= 1024);
+  return {
+    ...podSecurity(unprivileged ? {} : { sysctls: [{ name: "net.ipv4.ip_unprivileged_port_start", value: "0" }] }),
+    automountServiceAccountToken: false,
+    enableServiceLinks: false,
+    terminationGracePeriodSeconds: 10,
+    volumes: [{ name: "session", secret: { secretName: plan.name } }],
+    containers: [{
+      name: "server",
+      image: plan.image,
+      imagePullPolicy: "IfNotPresent",
+      args: [
+        `--session=${plan.name}`,
+        "--instance=$(POD_NAME)",
+        `--control-port=${CONTROL_PORT}`,
+        ...plan.ports.map(({ targetPort }) => `--request-port=${targetPort}`),
+        `--hold-ms=${plan.holdMs}`,
+        "--secret-dir=/kurun/session",
+      ],
+      env: [{ name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } }],
+      ports: [
+        { name: "control", containerPort: CONTROL_PORT },
+        ...plan.ports.map(({ targetPort }, index) => ({ name: `request-${index}`, containerPort: targetPort })),
+      ],
+      readinessProbe: { httpGet: { scheme: "HTTPS", path: "/healthz", port: CONTROL_PORT }, periodSeconds: 1, timeoutSeconds: 2 },
+      resources: { requests: { cpu: "20m", memory: "96Mi" }, limits: { cpu: "2", memory: "256Mi" } },
+      volumeMounts: [{ name: "session", mountPath: "/kurun/session", readOnly: true }],
+      ...containerSecurity({ readOnlyRootFilesystem: true }),
+    }],
+  };
+}
+
+function metadata(plan: SessionPlan, name: string, owner: Owner | undefined): Record<string, unknown> {
+  return {
+    name,
+    namespace: plan.namespace,
+    labels: labels(plan),
+    annotations: { ...plan.annotations },
+    ...(owner ? { ownerReferences: [{ apiVersion: "batch/v1", kind: "Job", name: owner.name, uid: owner.uid }] } : {}),
+  };
+}
+
+function labels(plan: SessionPlan): Record<string, string> {
+  return { ...MANAGED_BY, [SESSION_LABEL]: plan.name };
+}
+
+/** No fixed user: the image has one, and OpenShift chooses its own. */
+function podSecurity(more: Record<string, unknown> = {}): Record<string, unknown> {
+  return { securityContext: { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" }, ...more } };
+}
+
+function containerSecurity(more: Record<string, unknown> = {}): Record<string, unknown> {
+  return { securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] }, ...more } };
+}
+
+function encode(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+function base64(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return btoa(text);
+}

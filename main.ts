@@ -1,0 +1,50 @@
+/**
+ * kurun brings what runs on a developer's machine into a Kubernetes cluster, over nothing but the API server.
+ * This file is the only one that touches the process: arguments, streams, signals and the exit code.
+ *
+ * @module
+ */
+import { hostname, userInfo } from "node:os";
+import type { Context } from "./cli/context.ts";
+import { runProgram } from "./cli/program.ts";
+
+if (import.meta.main) Deno.exit(await runProgram(processContext()));
+
+function processContext(): Context {
+  return {
+    args: Deno.args,
+    env: (name) => Deno.env.get(name),
+    home: Deno.env.get("HOME") ?? Deno.env.get("USERPROFILE"),
+    who: userInfo().username,
+    from: hostname(),
+    stdout: (text) => writeAll(Deno.stdout, text),
+    stderr: (text) => writeAll(Deno.stderr, text),
+    interrupted: interrupted(),
+    now: () => performance.now(),
+    date: () => new Date(),
+    random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
+  };
+}
+
+/** A whole write, or none where the reader of a pipe has gone. */
+function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  try {
+    for (let at = 0; at < bytes.length;) at += stream.writeSync(bytes.subarray(at));
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
+}
+
+/** Ctrl+C asks a command to end; a second one ends the process without waiting for its clean-up. */
+function interrupted(): AbortSignal {
+  const controller = new AbortController();
+  const stop = (exitCode: number) => () => {
+    if (controller.signal.aborted) Deno.exit(exitCode);
+    controller.abort(new Error("interrupted"));
+  };
+  Deno.addSignalListener("SIGINT", stop(130));
+  // Windows has no SIGTERM before Deno 2.7.6: there listening for it throws.
+  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", stop(143));
+  return controller.signal;
+}

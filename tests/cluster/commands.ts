@@ -1,0 +1,39 @@
+/** What a command that ran to its end said. */
+export interface CommandResult {
+  readonly code: number;
+  readonly stdout: string;
+  /** Both outputs' last lines, for a message. */
+  readonly said: string;
+}
+
+const SAID_LINES = 20;
+
+/** Runs a command to its end, without input. */
+export async function runCommand(
+  argv: readonly [string, ...string[]],
+  options: { env?: Record<string, string>; cwd?: string } = {},
+): Promise<CommandResult> {
+  const [program, ...args] = argv;
+  const output = await new Deno.Command(program, { args, ...options, stdin: "null", stdout: "piped", stderr: "piped" }).output();
+  const decoder = new TextDecoder();
+  const stdout = decoder.decode(output.stdout);
+  const said = `${stdout}${decoder.decode(output.stderr)}`.trim().split("\n").slice(-SAID_LINES).join("\n");
+  return { code: output.code, stdout, said };
+}
+
+/** Where a program lies, by `$PATH` and the directories that a user's may lack. */
+export async function findProgram(name: string): Promise<string | undefined> {
+  for (const directory of [...(Deno.env.get("PATH") ?? "").split(":"), "/usr/local/sbin", "/usr/sbin", "/sbin"]) {
+    if (directory && await isFile(`${directory}/${name}`)) return `${directory}/${name}`;
+  }
+  return undefined;
+}
+
+/** Whether there is a file, or a link to one. */
+export async function isFile(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isFile;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,94 @@
+import { findProgram, isFile, runCommand } from "./commands.ts";
+import { ClusterError, ClusterUnavailableError } from "./errors.ts";
+
+/** The first Go that fetches the newer one which a go.mod asks for. */
+const OLDEST_MINOR = 21;
+/** Where go.dev's archive goes, by its instructions; sudo's PATH lacks it. */
+const USUAL_PLACE = "/usr/local/go/bin/go";
+/** Lines of what a failed build said. */
+const SAID_LINES = 30;
+
+/** Go on this machine, as far as builds need it. */
+export interface Go {
+  readonly program: string;
+  /** Such as `go1.26.1`. */
+  readonly version: string;
+}
+
+/**
+ * Finds Go.
+ * @throws {ClusterUnavailableError} where there is none, or too old a one
+ */
+export async function findGo(): Promise<Go> {
+  const advice =
+    `The test cluster is built by Go 1.${OLDEST_MINOR} or newer: https://go.dev/dl, or apt-get install golang-go on Debian 13.`;
+  const program = await findProgram("go") ?? (await isFile(USUAL_PLACE) ? USUAL_PLACE : undefined);
+  if (!program) throw new ClusterUnavailableError(`There is no "go" in PATH. ${advice}`);
+  const { code, stdout, said } = await runCommand([program, "env", "GOVERSION"], { env: { GOTOOLCHAIN: "local" }, cwd: "/" });
+  const version = stdout.trim();
+  if (code !== 0 || !version) throw new ClusterUnavailableError(`${program} env GOVERSION failed: ${said}. ${advice}`);
+  const minor = Number(/^go1\.(\d+)/.exec(version)?.[1] ?? OLDEST_MINOR);
+  if (minor < OLDEST_MINOR) throw new ClusterUnavailableError(`${program} is ${version}. ${advice}`);
+  return { program, version };
+}
+
+/** The name that Go has for this machine's processor. */
+export function goArchitecture(): string {
+  return Deno.build.arch === "aarch64" ? "arm64" : "amd64";
+}
+
+/**
+ * Builds the program in a module's directory.
+ *
+ * @param detail told how far it is
+ * @throws {ClusterError} with what the compiler said
+ */
+export async function goBuild(
+  go: Go,
+  directory: string,
+  flags: readonly string[],
+  output: string,
+  detail: (text: string) => void,
+): Promise<void> {
+  const toolchain = Deno.env.get("GOTOOLCHAIN");
+  const child = new Deno.Command(go.program, {
+    args: ["build", "-v", "-trimpath", "-buildvcs=false", ...flags, "-o", output, "."],
+    cwd: directory,
+    env: {
+      CGO_ENABLED: "0",
+      GOOS: "linux",
+      GOARCH: goArchitecture(),
+      GOWORK: "off",
+      // Debian's Go and the golang images say "local": no newer Go is fetched, and a go.mod that wants one fails.
+      GOTOOLCHAIN: !toolchain || toolchain === "local" ? "auto" : toolchain,
+    },
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  let packages = 0;
+  let modules = 0;
+  const said: string[] = [];
+  for await (const line of lines(child.stderr)) {
+    if (line.startsWith("go: downloading ")) detail(`${++modules} modules fetched`);
+    // With -v each package is named when its turn comes.
+    else if (/^[\w./~-]+$/.test(line)) detail(`${++packages} packages compiled`);
+    else if (said.push(line) > SAID_LINES) said.shift();
+  }
+  const { code } = await child.status;
+  if (code === 0) return;
+  throw new ClusterError(
+    `go build in ${directory} ended with exit code ${code} (${go.program}, ${go.version}):\n${said.join("\n")}\n` +
+      "Modules come from the Go module proxy; see `go env GOPROXY`. What was built so far is kept: trying again goes on from there.",
+  );
+}
+
+async function* lines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string, void> {
+  let rest = "";
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+    const parts = (rest + text).split("\n");
+    rest = parts.pop() ?? "";
+    yield* parts;
+  }
+  if (rest) yield rest;
+}

@@ -1,0 +1,53 @@
+import type { Cluster } from "./cluster.ts";
+import { ClusterError } from "./errors.ts";
+
+/** Our own cluster as tests see it. @param directory the node's */
+export function nodeCluster(directory: string): Cluster {
+  const onenode = `${directory}/bin/onenode`;
+  const kubeconfig = `${directory}/admin.kubeconfig`;
+
+  const exec: Cluster["exec"] = (argv, options = {}) =>
+    new Deno.Command(onenode, {
+      ...options,
+      args: ["enter", directory, ...argv],
+      env: {
+        PATH: `${directory}/bin:${Deno.env.get("PATH") ?? "/usr/sbin:/usr/bin:/sbin:/bin"}`,
+        KUBECONFIG: kubeconfig,
+        // kubectl would leave a directory for every port below ~/.kube/cache.
+        KUBECACHEDIR: `${directory}/tmp/kubectl`,
+        CONTAINERD_NAMESPACE: "k8s.io",
+        ...options.env,
+      },
+    });
+
+  /** What a command printed, once it has ended well. */
+  const finished = async (what: string, command: Deno.Command, input?: ReadableStream<Uint8Array>): Promise<string> => {
+    const child = command.spawn();
+    // A program that ends before it has read all says why on stderr.
+    const fed = input?.pipeTo(child.stdin).catch(() => {});
+    const { code, stdout, stderr } = await child.output();
+    await fed;
+    const decoder = new TextDecoder();
+    if (code === 0) return decoder.decode(stdout);
+    throw new ClusterError(`${what} ended with exit code ${code}: ${decoder.decode(stderr).trim() || decoder.decode(stdout).trim()}`);
+  };
+
+  return {
+    foreign: false,
+    kubeconfig,
+    exec,
+    async load(archive) {
+      const file = await Deno.open(archive).catch((error) => {
+        throw new ClusterError(`${archive} cannot be read: ${error.message}`, { cause: error });
+      });
+      // By stdin: the host's /run and /tmp need not be the node's.
+      const import_ = exec(["ctr", "images", "import", "-"], { stdin: "piped", stdout: "piped", stderr: "piped" });
+      const said = await finished(`Loading ${archive}, an archive by docker save or in the OCI layout, with ctr`, import_, file.readable);
+      return [...said.matchAll(/^unpacking (\S+)/gm)].map(([, name]) => name ?? "");
+    },
+    async control(action, component, signal) {
+      const argv = ["onenode", action, component, ...signal ? [signal] : []] as [string, ...string[]];
+      await finished(argv.join(" "), exec(argv, { stdin: "null", stdout: "piped", stderr: "piped" }));
+    },
+  };
+}

@@ -1,0 +1,140 @@
+import { createHash } from "node:crypto";
+import type { Cluster } from "./cluster.ts";
+import { isFile } from "./commands.ts";
+import { ClusterError, ClusterUnavailableError } from "./errors.ts";
+import { findGo, type Go } from "./go.ts";
+import { locked } from "./lock.ts";
+import { type NodeSettings, nodeState, startNode, stopNode, waitUntilReady, whyNotAnswering } from "./node.ts";
+import { nodeCluster } from "./node_cluster.ts";
+import { findCniDirectory, installPackages, missingPackages, whyNotInstallable } from "./packages.ts";
+import { type Paths, paths } from "./paths.ts";
+import { buildProgram, lastBuilt, type Program, type ProgramName, programs } from "./programs.ts";
+import type { Progress } from "./progress.ts";
+import { packToolbox, TOOLBOX_IMAGE, toolboxArchive } from "./toolbox_image.ts";
+
+/** By linux/capability.h. */
+const CAP_NET_ADMIN = 12n;
+const CAP_SYS_ADMIN = 21n;
+
+/** Says why this machine cannot have a cluster of our own. @returns undefined where it can */
+export async function whyNoOwnCluster(): Promise<string | undefined> {
+  const other = "Or name a cluster that is there by KURUN_TEST_KUBECONFIG=FILE.";
+  if (Deno.build.os !== "linux") return `A cluster can be made on the spot on Linux only; this is ${Deno.build.os}. ${other}`;
+  if (Deno.uid() !== 0) {
+    return `Making a cluster takes root, for namespaces, mounts and control groups; this is user ${Deno.uid()}. ` +
+      `Try: sudo --preserve-env=PATH,HOME COMMAND. ${other}`;
+  }
+  if (!await mayAdministrate()) {
+    return `Making a cluster takes all of root's capabilities, and this process lacks some, as in an ordinary container. Use a privileged one. ${other}`;
+  }
+  const notInstallable = await whyNotInstallable(await missingPackages());
+  if (notInstallable) return `${notInstallable} ${other}`;
+  try {
+    await findGo();
+    return undefined;
+  } catch (error) {
+    if (error instanceof ClusterUnavailableError) return `${error.message} ${other}`;
+    throw error;
+  }
+}
+
+/** Whether the kernel lets this process make namespaces and networks: root in a container may not. */
+async function mayAdministrate(): Promise<boolean> {
+  const status = await Deno.readTextFile("/proc/self/status");
+  const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? "0"}`);
+  return [CAP_NET_ADMIN, CAP_SYS_ADMIN].every((capability) => effective >> capability & 1n);
+}
+
+/** Brings our own cluster up: what is there already is kept, what is broken is mended. */
+export async function ensureOwnUp(progress: Progress): Promise<Cluster> {
+  const reason = await whyNoOwnCluster();
+  if (reason) throw new ClusterUnavailableError(reason);
+  const place = paths();
+  await exclusively(place, progress, async () => {
+    await installPackages(await missingPackages(), progress);
+    const go = await findGo();
+    const built = await programs(place.programs, go);
+    const settings = await settingsOf(place, built);
+    if (await isUp(place, settings, progress)) return;
+    await buildAll(built, go, progress);
+    await startNode(built.onenode.path, settings);
+    await waitUntilReady(place.node, progress);
+  });
+  return nodeCluster(place.node);
+}
+
+/** Our own cluster, if it is up. */
+export async function ownCluster(): Promise<Cluster | undefined> {
+  const { node } = paths();
+  const state = await nodeState(node);
+  return state.runs && state.ready ? nodeCluster(node) : undefined;
+}
+
+/** Takes our own cluster down. @returns whether there was one */
+export async function takeOwnDown(progress: Progress): Promise<boolean> {
+  const place = paths();
+  return await exclusively(place, progress, async () => {
+    const { exists } = await nodeState(place.node);
+    const onenode = await anyOnenode(place) ?? (exists ? await builtOnenode(place, progress) : undefined);
+    if (!onenode) return false;
+    if (Deno.uid() !== 0) throw new ClusterError(`Taking the cluster in ${place.node} down takes root; this is user ${Deno.uid()}.`);
+    // Even where there is no directory: if somebody has removed it, its processes still run.
+    await progress.during("taking the cluster down", () => stopNode(onenode, place.node));
+    return exists;
+  });
+}
+
+/** The node's own, or whichever was built last: an earlier down may have been killed, somebody may have removed files. */
+async function anyOnenode(place: Paths): Promise<string | undefined> {
+  const own = `${place.node}/bin/onenode`;
+  return await isFile(own) ? own : await lastBuilt(place.programs, "onenode");
+}
+
+async function builtOnenode(place: Paths, progress: Progress): Promise<string> {
+  const go = await findGo();
+  const { onenode } = await programs(place.programs, go);
+  await buildProgram(onenode, go, progress);
+  return onenode.path;
+}
+
+async function exclusively<T>(place: Paths, progress: Progress, work: () => Promise<T>): Promise<T> {
+  return await locked(place.lock, () => progress.say("somebody else brings the cluster up or down; waiting for them to finish"), work);
+}
+
+/** Whether the node that these settings describe runs well. What else runs is ended here, with a word why. */
+async function isUp(place: Paths, settings: NodeSettings, progress: Progress): Promise<boolean> {
+  const state = await nodeState(place.node);
+  if (!state.runs || !state.settings) return false;
+  let wrong: string | undefined;
+  if (state.settings.key !== settings.key) {
+    wrong = "was made from other sources than these";
+  } else {
+    // It may be starting: an earlier up was killed while it waited.
+    if (!state.ready) await waitUntilReady(place.node, progress).catch((error) => wrong = `does not get ready: ${error.message}`);
+    const silent = await whyNotAnswering(place.node, (await nodeState(place.node)).settings?.port ?? state.settings.port);
+    if (silent) wrong ??= `does not answer: ${silent}`;
+  }
+  if (!wrong) return true;
+  progress.say(`the cluster that runs ${wrong}; it is replaced`);
+  await stopNode(await anyOnenode(place) ?? await builtOnenode(place, progress), place.node);
+  return false;
+}
+
+async function settingsOf(place: Paths, built: Record<ProgramName, Program>): Promise<NodeSettings> {
+  const cni = await findCniDirectory();
+  if (!cni) throw new ClusterError("The CNI plugins are not there although their package is installed. Remove the package and try again.");
+  const settings = {
+    dir: place.node,
+    programs: { onenode: built.onenode.path, kubernetes: built.kubernetes.path, coredns: built.coredns.path },
+    cni,
+    images: [toolboxArchive(built.toolbox)],
+    pauseImage: TOOLBOX_IMAGE,
+  };
+  return { ...settings, key: createHash("sha256").update(JSON.stringify(settings)).digest("hex").slice(0, 16) };
+}
+
+async function buildAll(built: Record<ProgramName, Program>, go: Go, progress: Progress): Promise<void> {
+  // The small ones first: what is wrong with Go or with the module proxy shows at once.
+  for (const name of ["onenode", "toolbox", "coredns", "kubernetes"] as const) await buildProgram(built[name], go, progress);
+  await packToolbox(built.toolbox);
+}

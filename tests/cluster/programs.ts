@@ -1,0 +1,116 @@
+import { createHash } from "node:crypto";
+import { fileURLToPath } from "node:url";
+import { isFile } from "./commands.ts";
+import { type Go, goArchitecture, goBuild } from "./go.ts";
+import type { Progress } from "./progress.ts";
+
+/** The version of Kubernetes, as go.mod has it; its programs learn it from the linker only. */
+const KUBERNETES = "1.34.4";
+/** What nobody has used for so long is removed when the same program is built anew. */
+const KEPT_MS = 14 * 24 * 3600 * 1000;
+
+/** How the names of what is being built begin. */
+const UNFINISHED = "unfinished-";
+
+/** The programs of the test cluster, each a Go module below programs/. */
+export type ProgramName = "onenode" | "kubernetes" | "coredns" | "toolbox";
+
+const STRIPPED = "-s -w";
+const FLAGS: Record<ProgramName, readonly string[]> = {
+  onenode: ["-ldflags", STRIPPED],
+  toolbox: ["-ldflags", STRIPPED],
+  coredns: ["-tags", "grpcnotrace", "-ldflags", STRIPPED],
+  // Without these tags the clients of three clouds and of Docker are linked in.
+  kubernetes: ["-tags", "providerless,dockerless,grpcnotrace", "-ldflags", `${STRIPPED} ${versionFlags()}`],
+};
+
+/** A program in the cache, built or not yet. */
+export interface Program {
+  readonly name: ProgramName;
+  /** Where it lies once it is built. The name holds a hash of all that it is made from. */
+  readonly path: string;
+}
+
+/** Names the programs as the sources are now. */
+export async function programs(cache: string, go: Go): Promise<Record<ProgramName, Program>> {
+  const named = await Promise.all((Object.keys(FLAGS) as ProgramName[]).map(async (name): Promise<[ProgramName, Program]> => {
+    const key = await sourceKey(sourceDirectory(name), [go.version, goArchitecture(), ...FLAGS[name]]);
+    return [name, { name, path: `${cache}/${name}-${key}` }];
+  }));
+  return Object.fromEntries(named) as Record<ProgramName, Program>;
+}
+
+/** Builds a program unless it is there. The caller holds the lock. */
+export async function buildProgram(program: Program, go: Go, progress: Progress): Promise<void> {
+  if (await isFile(program.path)) {
+    const now = new Date();
+    return await Deno.utime(program.path, now, now);
+  }
+  const cache = program.path.slice(0, program.path.lastIndexOf("/"));
+  await Deno.mkdir(cache, { recursive: true });
+  // A name of its own: where an up was killed, its compiler may still be about to write to the old one.
+  await removeUnfinished(cache);
+  const unfinished = `${cache}/${UNFINISHED}${program.name}.${Deno.pid}`;
+  await progress.during(
+    `building ${program.name}${program.name === "kubernetes" ? ` ${KUBERNETES} (minutes, the first time)` : ""}`,
+    (detail) => goBuild(go, sourceDirectory(program.name), FLAGS[program.name], unfinished, detail),
+  );
+  await Deno.rename(unfinished, program.path);
+  await removeUnused(cache, program.name);
+}
+
+/** The newest build of a program, of whatever sources. */
+export async function lastBuilt(cache: string, name: ProgramName): Promise<string | undefined> {
+  let newest: { path: string; time: number } | undefined;
+  try {
+    for await (const entry of Deno.readDir(cache)) {
+      // The toolbox's image lies beside it.
+      if (!entry.name.startsWith(`${name}-`) || entry.name.includes(".")) continue;
+      const path = `${cache}/${entry.name}`;
+      const time = (await Deno.stat(path)).mtime?.getTime() ?? 0;
+      if (!newest || time > newest.time) newest = { path, time };
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return newest?.path;
+}
+
+async function removeUnfinished(cache: string): Promise<void> {
+  for await (const { name } of Deno.readDir(cache)) {
+    if (name.startsWith(UNFINISHED)) await Deno.remove(`${cache}/${name}`);
+  }
+}
+
+async function removeUnused(cache: string, name: ProgramName): Promise<void> {
+  const limit = Date.now() - KEPT_MS;
+  for await (const entry of Deno.readDir(cache)) {
+    if (!entry.name.startsWith(`${name}-`)) continue;
+    const path = `${cache}/${entry.name}`;
+    const { mtime } = await Deno.stat(path);
+    if (mtime && mtime.getTime() < limit) await Deno.remove(path);
+  }
+}
+
+async function sourceKey(directory: string, more: readonly string[]): Promise<string> {
+  const hash = createHash("sha256").update(JSON.stringify(more));
+  const names: string[] = [];
+  for await (const entry of Deno.readDir(directory)) {
+    if (/\.go$|^go\.(mod|sum)$/.test(entry.name)) names.push(entry.name);
+  }
+  for (const name of names.sort()) {
+    const content = await Deno.readFile(`${directory}/${name}`);
+    hash.update(JSON.stringify([name, content.length])).update(content);
+  }
+  return hash.digest("hex").slice(0, 16);
+}
+
+function sourceDirectory(name: ProgramName): string {
+  return fileURLToPath(new URL(`./programs/${name}`, import.meta.url));
+}
+
+function versionFlags(): string {
+  const [major, minor] = KUBERNETES.split(".");
+  const variable = "-X k8s.io/component-base/version.";
+  return `${variable}gitVersion=v${KUBERNETES} ${variable}gitMajor=${major} ${variable}gitMinor=${minor}`;
+}

@@ -1,0 +1,3 @@
+module kurun.dev/tests/cluster/toolbox
+
+go 1.24.0

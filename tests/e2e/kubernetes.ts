@@ -1,0 +1,85 @@
+/** Runs kubectl against the test cluster. @throws with what it says where it fails */
+export async function kubectl(args: string[], input?: string): Promise<string> {
+  const child = new Deno.Command("kubectl", { args, stdin: input === undefined ? "null" : "piped", stdout: "piped", stderr: "piped" }).spawn();
+  if (input !== undefined) {
+    const writer = child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode(input));
+    await writer.close();
+  }
+  const { code, stdout, stderr } = await child.output();
+  const text = new TextDecoder();
+  if (code !== 0) throw new Error(`kubectl ${args.join(" ")}: ${text.decode(stderr)}`);
+  return text.decode(stdout);
+}
+
+/** An object, as JSON. */
+export interface ListedObject {
+  kind: string;
+  metadata: {
+    name: string;
+    uid: string;
+    deletionTimestamp?: string;
+    labels?: Record<string, string>;
+    annotations?: Record<string, string>;
+    ownerReferences?: { uid: string }[];
+  };
+  // deno-lint-ignore no-explicit-any -- what a test looks at differs from kind to kind
+  [field: string]: any;
+}
+
+/** All objects of the kinds that kurun makes, in a namespace. */
+export async function objectsIn(namespace: string): Promise<ListedObject[]> {
+  const list = JSON.parse(await kubectl(["get", "jobs,deployments,replicasets,pods,services,secrets", "-n", namespace, "-o", "json"]));
+  return list.items;
+}
+
+/** A namespace of a test's own, which lets only Pods in that pass `restricted`; removed when the test ends. */
+export class TestNamespace implements AsyncDisposable {
+  private constructor(readonly name: string) {}
+
+  static async create(): Promise<TestNamespace> {
+    const name = `t-${crypto.randomUUID().slice(0, 8)}`;
+    const level = "pod-security.kubernetes.io";
+    await kubectl(
+      ["create", "-f", "-"],
+      JSON.stringify({
+        apiVersion: "v1",
+        kind: "Namespace",
+        metadata: { name, labels: { [`${level}/enforce`]: "restricted", [`${level}/warn`]: "restricted" } },
+      }),
+    );
+    return new TestNamespace(name);
+  }
+
+  /** A Service's address inside the cluster. */
+  async address(service = "kurun"): Promise<string> {
+    return await kubectl(["get", "service", service, "-n", this.name, "-o", "jsonpath={.spec.clusterIP}"]);
+  }
+
+  /** What kurun made and nobody has marked for removal. */
+  async left(): Promise<string[]> {
+    const ours = (await objectsIn(this.name)).filter(({ metadata }) => !metadata.deletionTimestamp);
+    return ours.map(({ kind, metadata }) => `${kind}/${metadata.name}`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await kubectl(["delete", "namespace", this.name, "--wait=false"]);
+  }
+}
+
+/** Why tests that need a cluster cannot run, where they cannot; they are then counted as skipped. */
+export const NO_CLUSTER = Deno.env.get("KURUN_NO_CLUSTER");
+
+/** A test on the real cluster, in a namespace of its own. */
+export function clusterTest(name: string, fn: (namespace: TestNamespace) => Promise<void>): void {
+  Deno.test({
+    name,
+    ignore: NO_CLUSTER !== undefined,
+    sanitizeOps: false,
+    sanitizeResources: false,
+    fn: async () => {
+      await using namespace = await TestNamespace.create();
+      await fn(namespace);
+    },
+  });
+}

@@ -1,0 +1,103 @@
+/** The command that runs kurun: from source with this Deno, or what KURUN_COMMAND says as a JSON list (a compiled one, another Deno). */
+function command(): string[] {
+  const given = Deno.env.get("KURUN_COMMAND");
+  return given ? JSON.parse(given) : [Deno.execPath(), "run", "-A", new URL("../../main.ts", import.meta.url).pathname];
+}
+
+/** A running kurun, as a user has it in a terminal without one: its output is gathered while it runs. */
+export class KurunProcess implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  /** Its exit code. */
+  readonly exit: Promise<number>;
+  stdout = "";
+  stderr = "";
+  #changed = Promise.withResolvers<void>();
+
+  private constructor(child: Deno.ChildProcess) {
+    this.#child = child;
+    this.exit = Promise.all([
+      child.status,
+      this.#gather(child.stdout, (text) => this.stdout += text),
+      this.#gather(child.stderr, (text) => this.stderr += text),
+    ]).then(([status]) => {
+      this.#changed.resolve();
+      return status.code;
+    });
+  }
+
+  /** Starts kurun with these arguments. */
+  static start(args: string[], env: Record<string, string> = {}): KurunProcess {
+    const [program, ...before] = command();
+    const options: Deno.CommandOptions = { args: [...before, ...args], env, stdin: "null", stdout: "piped", stderr: "piped" };
+    return new KurunProcess(new Deno.Command(program as string, options).spawn());
+  }
+
+  /** Runs kurun to its end. */
+  static async run(args: string[], env: Record<string, string> = {}): Promise<{ code: number; stdout: string; stderr: string }> {
+    const kurun = KurunProcess.start(args, env);
+    const code = await kurun.exit;
+    return { code, stdout: kurun.stdout, stderr: kurun.stderr };
+  }
+
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  /** Waits until its output matches. @throws with all of its output when it ends first, or after `ms` */
+  async waitFor(pattern: RegExp, ms = 60_000): Promise<RegExpExecArray> {
+    const until = performance.now() + ms;
+    let ended = false;
+    this.exit.then(() => ended = true);
+    for (;;) {
+      const found = pattern.exec(this.stdout + this.stderr);
+      if (found) return found;
+      if (ended || performance.now() > until) throw new Error(`kurun ${ended ? "ended" : "did not"} before ${pattern}:\n${this.stdout}${this.stderr}`);
+      await Promise.race([this.#changed.promise, new Promise((resolve) => setTimeout(resolve, 100))]);
+    }
+  }
+
+  /** Waits for the line that says that it forwards. */
+  async ready(): Promise<this> {
+    await this.waitFor(/^Forwarding /m);
+    return this;
+  }
+
+  signal(signal: Deno.Signal): void {
+    this.#child.kill(signal);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this.#child.kill("SIGINT");
+    } catch {
+      // It has ended already.
+    }
+    const late = setTimeout(() => this.#child.kill("SIGKILL"), 10_000);
+    await this.exit;
+    clearTimeout(late);
+  }
+
+  async #gather(stream: ReadableStream<Uint8Array>, add: (text: string) => void): Promise<void> {
+    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+      add(text);
+      this.#changed.resolve();
+      this.#changed = Promise.withResolvers();
+    }
+  }
+}
+
+/** The most memory that a process has had, in bytes (VmHWM). */
+export async function peakMemory(pid: number): Promise<number> {
+  const status = await Deno.readTextFile(`/proc/${pid}/status`);
+  return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
+}
+
+/** The process whose command line has both words. @throws where there is none */
+export async function findProcess(...words: string[]): Promise<number> {
+  for await (const { name } of Deno.readDir("/proc")) {
+    if (!/^\d+$/.test(name) || Number(name) === Deno.pid) continue;
+    const line = await Deno.readTextFile(`/proc/${name}/cmdline`).catch(() => "");
+    if (words.every((word) => line.includes(word))) return Number(name);
+  }
+  throw new Error(`no process has ${words.join(" and ")} in its command line`);
+}

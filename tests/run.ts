@@ -1,0 +1,75 @@
+/**
+ * All tests: those without a cluster, then those on the real one, from inside of it, where Services can be reached. Closes with the
+ * sum of both. Arguments go to `deno test`.
+ *
+ * @module
+ */
+import { type Cluster, ClusterUnavailableError, ensureUp } from "./cluster/cluster.ts";
+
+const ROOT = new URL("../", import.meta.url).pathname;
+const IMAGE = `${ROOT}build/kurun-server-test.tar`;
+
+interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+if (import.meta.main) {
+  const units = await count(new Deno.Command(Deno.execPath(), options(["test", "-A", "--parallel", "--ignore=tests/e2e", ...Deno.args])));
+  const ends = await endToEnd();
+  const sum = { passed: units.passed + ends.passed, failed: units.failed + ends.failed, skipped: units.skipped + ends.skipped };
+  say(`${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);
+  Deno.exit(sum.failed > 0 ? 1 : 0);
+}
+
+/** Runs the tests on the cluster; where there can be none, they say why and count as skipped. */
+async function endToEnd(): Promise<Counts> {
+  const tests = ["test", "-A", "tests/e2e", ...Deno.args] as const;
+  try {
+    const cluster = await ensureUp();
+    await loadServerImage(cluster);
+    return await count(cluster.exec([Deno.execPath(), ...tests], { cwd: ROOT, stdout: "piped", stderr: "inherit" }));
+  } catch (error) {
+    if (!(error instanceof ClusterUnavailableError)) throw error;
+    say(`The tests on a cluster are skipped: ${error.message}`);
+    return await count(new Deno.Command(Deno.execPath(), options([...tests], { KURUN_NO_CLUSTER: error.message })));
+  }
+}
+
+async function loadServerImage(cluster: Cluster): Promise<void> {
+  const { code } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "main.ts", "image", "--output", IMAGE],
+    cwd: ROOT,
+    stdout: "inherit",
+    stderr: "inherit",
+  }).output();
+  if (code !== 0) throw new Error("the server's image could not be made");
+  if (!cluster.foreign) await cluster.load(IMAGE);
+}
+
+function options(args: string[], env: Record<string, string> = {}): Deno.CommandOptions {
+  return { args, cwd: ROOT, env: { NO_COLOR: "1", ...env }, stdout: "piped", stderr: "inherit" };
+}
+
+/** Runs tests, shows what they print, and reads their closing line. */
+async function count(command: Deno.Command): Promise<Counts> {
+  const child = command.spawn();
+  let tail = "";
+  for await (const bytes of child.stdout) {
+    Deno.stdout.writeSync(bytes);
+    tail = (tail + new TextDecoder().decode(bytes)).slice(-4_000);
+  }
+  const { code } = await child.status;
+  // deno-lint-ignore no-control-regex -- colours
+  const closing = /(\d+) passed(?: \(\d+ steps?\))? \| (\d+) failed(?: \(\d+ steps?\))?(?: \| (\d+) ignored)?/.exec(
+    tail.replaceAll(/\x1b\[[0-9;]*m/g, ""),
+  );
+  if (!closing) return { passed: 0, failed: 1, skipped: 0 };
+  const [, passed, failed, ignored] = closing.map(Number);
+  return { passed: passed as number, failed: Math.max(failed as number, code === 0 ? 0 : 1), skipped: ignored || 0 };
+}
+
+function say(line: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
+}
