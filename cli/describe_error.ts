@@ -14,7 +14,9 @@ export interface ErrorText {
 /** The one place where errors become text: what was tried, what came back, what to do. */
 export function describeError(error: unknown): ErrorText {
   if (error instanceof UserError) return { text: `error: ${error.message}`, exitCode: error.exitCode };
-  if (error instanceof KubeconfigError || error instanceof CredentialError) return { text: `error: ${error.message}`, exitCode: ExitCode.cluster };
+  if (error instanceof KubeconfigError || error instanceof CredentialError) {
+    return { text: `error: ${error.message}`, exitCode: ExitCode.cluster };
+  }
   if (error instanceof ConnectionError) {
     return { text: `error: the cluster cannot be reached: ${error.message}`, exitCode: ExitCode.cluster };
   }

@@ -14,7 +14,9 @@ export function imageCommand(context: Context): Command {
     .option("--output <file>", "where to write it", `build/kurun-server-${VERSION}-linux-ARCH.tar`)
     .addOption(new Option("--arch <architecture>", "the cluster's nodes'").choices(["amd64", "arm64"]).default(ownArchitecture()))
     .addHelpText("after", "\nExamples:\n  kurun image --output kurun-server.tar\n  kind load image-archive kurun-server.tar\n")
-    .action((options: { output: string; arch: Architecture }) => makeImage(context, options.output.replace("ARCH", options.arch), options.arch));
+    .action((options: { output: string; arch: Architecture }) =>
+      makeImage(context, options.output.replace("ARCH", options.arch), options.arch)
+    );
 }
 
 async function makeImage(context: Context, output: string, architecture: Architecture): Promise<void> {

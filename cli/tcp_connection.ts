@@ -2,7 +2,7 @@ import type { Connection } from "../tunnel/mod.ts";
 
 /** What a read may bring; it grows with what arrives, so that a thousand idle connections take 4 MiB and a bulk one reads quickly. */
 const LEAST_READ_BYTES = 4 * 1024;
-const MOST_READ_BYTES = 256 * 1024;
+const MOST_READ_BYTES = 64 * 1024;
 /** Reads below this are copied and their buffer used again. */
 const COPY_BYTES = 16 * 1024;
 

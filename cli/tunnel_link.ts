@@ -1,4 +1,12 @@
-import { HandshakeError, handshakeAsClient, type HandshakeOptions, keepAlive, Session, type Stream, type Transport } from "../tunnel/mod.ts";
+import {
+  handshakeAsClient,
+  HandshakeError,
+  type HandshakeOptions,
+  keepAlive,
+  Session,
+  type Stream,
+  type Transport,
+} from "../tunnel/mod.ts";
 import { pause } from "./pause.ts";
 
 /** Close codes of the server that say not to dial again. */
@@ -28,7 +36,10 @@ export interface TunnelLinkOptions {
 }
 
 /** What the link is doing. */
-export type LinkState = { readonly is: "connected" } | { readonly is: "lost"; readonly why: string } | { readonly is: "failed"; readonly why: string };
+export type LinkState = { readonly is: "connected" } | { readonly is: "lost"; readonly why: string } | {
+  readonly is: "failed";
+  readonly why: string;
+};
 
 /** Somebody else's client took the session over. */
 export class ReplacedError extends Error {
@@ -92,6 +103,5 @@ async function connectOnce(options: TunnelLinkOptions): Promise<{ ended: Promise
     stopWatching();
     options.signal.removeEventListener("abort", close);
   });
-  session.ping();
   return { ended: ended.promise };
 }

@@ -61,7 +61,10 @@ Deno.test("a client that was replaced ends, says by whom and does not dial again
 Deno.test("a failed dial is tried again, a final answer is not", async () => {
   const answers = ["no endpoints", "refused", "final"];
   const states: LinkState[] = [];
-  await assert.rejects(hold(() => Promise.reject(new Error(answers.shift())), (state) => states.push(state), new AbortController().signal), /final/);
+  await assert.rejects(
+    hold(() => Promise.reject(new Error(answers.shift())), (state) => states.push(state), new AbortController().signal),
+    /final/,
+  );
   assert.deepEqual(states.map((state) => "why" in state && state.why), ["no endpoints", "refused"]);
 });
 

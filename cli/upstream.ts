@@ -61,6 +61,8 @@ async function dial(hostname: string, port: number): Promise<Deno.TcpConn> {
 function whyNot(error: unknown): string {
   if (error instanceof Deno.errors.ConnectionRefused) return "refused the connection: is the program running?";
   if (error instanceof Deno.errors.TimedOut) return "did not accept a connection in time";
-  if (/failed to lookup address|name or service not known|no such host/i.test(String(error))) return "is not known: its name does not resolve";
+  if (/failed to lookup address|name or service not known|no such host/i.test(String(error))) {
+    return "is not known: its name does not resolve";
+  }
   return `could not be connected to: ${(error as Error).message}`;
 }

@@ -15,9 +15,14 @@ for (
   Deno.test(`${text} means ${url}`, () => assert.deepEqual(parseUpstream(text), { url, host, port }));
 }
 
-for (const text of ["ftp://localhost", "http://localhost:99999", "http://user:secret@localhost", "http://localhost/path", "http://", "::"]) {
+for (
+  const text of ["ftp://localhost", "http://localhost:99999", "http://user:secret@localhost", "http://localhost/path", "http://", "::"]
+) {
   Deno.test(`${text} is refused with a sentence, and no secret in it`, () => {
-    assert.throws(() => parseUpstream(text), (error) => error instanceof UserError && error.exitCode === 2 && !error.message.includes("secret"));
+    assert.throws(
+      () => parseUpstream(text),
+      (error) => error instanceof UserError && error.exitCode === 2 && !error.message.includes("secret"),
+    );
   });
 }
 

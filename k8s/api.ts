@@ -203,15 +203,13 @@ export class Api {
     const bounds = this.#bounds(options.signal, this.#options.requestTimeoutMs ?? DEFAULT_TIMEOUT_MS);
     try {
       const query = { watch: true, ...options.query };
-      const { response, connection, keep } = await this.#send("GET", path, { query }, bounds);
+      const { response, keep } = await this.#send("GET", path, { query }, bounds);
       bounds.endTimeout();
       try {
         yield* watchEvents(response.body);
         keep();
       } catch (error) {
         throw this.#connectionError(error, bounds);
-      } finally {
-        if (!connection.reusable) connection.destroy();
       }
     } finally {
       bounds.end();

@@ -3,7 +3,7 @@ import { ScriptedServer } from "../tests/scripted_server.ts";
 import { Api } from "./api.ts";
 import { ApiError } from "./api_error.ts";
 import { type ClusterAccess, connectionTo } from "./cluster_access.ts";
-import { ConnectionError } from "./connection_error.ts";
+import type { ConnectionError } from "./connection_error.ts";
 
 function accessTo(server: ScriptedServer, changes: Partial<ClusterAccess> = {}): ClusterAccess {
   return {
@@ -85,6 +85,8 @@ Deno.test("Api throws a Status as ApiError with its reason, details and message"
     assert.equal(error.request, "GET /x");
     return true;
   });
+  await assert.rejects(api.get("/x"));
+  assert.equal(server.connections, 1, "the connection is kept");
 });
 
 Deno.test("Api throws an answer of a proxy that is no Status as ApiError with its first line", async () => {
@@ -164,15 +166,18 @@ Deno.test("Api does not send a POST again, which could create twice", async () =
 Deno.test("Api does not send again on a fresh connection, nor after a part of the answer", async () => {
   using server = new ScriptedServer(async (request, reply) => {
     if (request.target === "/ok") return await reply.json(200, OK);
+    if (request.target === "/half-head") await reply.write("HTTP/1.1 200 O");
     if (request.target === "/partial") await reply.write("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{");
     reply.close();
   });
   using api = apiTo(server);
   await assert.rejects(api.get("/closed"), { name: "ConnectionError", kind: "reset" });
   assert.equal(server.requests.length, 1);
-  await api.get("/ok");
-  await assert.rejects(api.get("/partial"), { name: "ConnectionError", kind: "reset" });
-  assert.equal(server.requests.length, 3);
+  for (const path of ["/half-head", "/partial"]) {
+    await api.get("/ok");
+    await assert.rejects(api.get(path), { name: "ConnectionError", kind: "reset" });
+  }
+  assert.equal(server.requests.length, 5);
 });
 
 Deno.test("Api takes a connection that was closed while it waited out of use", async () => {

@@ -348,7 +348,7 @@ function abandon(socket: Socket): void {
   const handle = oldHandle(socket);
   socket.on("error", () => {}).destroy();
   // A handshake that is under way keeps the connection to itself until it ends.
-  if (handle) socket.once("secure", () => {console.log("SECURE", Reflect.ownKeys(handle).map(String)); console.log(handle._onClose())});
+  if (handle) socket.prependOnceListener("secure", () => handle._onClose());
 }
 
 /** Deno before 2.8 gives an address as hexadecimal digits. */

@@ -94,12 +94,13 @@ export class ExecCredentialSource {
   async #run(): Promise<ExecCredential> {
     const { command, args, env, installHint } = this.#config;
     const interactive = this.#options.interactive && this.#config.interactiveMode !== "Never";
+    const info = await this.#info(interactive);
     let result: { code: number; stdout: string };
     try {
       result = await this.#options.run({
         command,
         args,
-        env: { KUBERNETES_EXEC_INFO: this.#info(interactive), ...Object.fromEntries(env.map(({ name, value }) => [name, value])) },
+        env: { KUBERNETES_EXEC_INFO: info, ...Object.fromEntries(env.map(({ name, value }) => [name, value])) },
         interactive,
       });
     } catch (cause) {
@@ -112,9 +113,9 @@ export class ExecCredentialSource {
     return credential;
   }
 
-  #info(interactive: boolean): string {
+  async #info(interactive: boolean): Promise<string> {
     const { apiVersion, provideClusterInfo } = this.#config;
-    const cluster = provideClusterInfo ? { cluster: this.#options.cluster } : {};
+    const cluster = provideClusterInfo ? { cluster: await this.#options.cluster() } : {};
     return JSON.stringify({ apiVersion, kind: "ExecCredential", spec: { ...cluster, interactive } });
   }
 
@@ -156,8 +157,8 @@ export class ExecCredentialSource {
 export interface ExecSourceOptions {
   /** The user's name in the kubeconfig. */
   readonly user: string;
-  /** What the plugin is told of the cluster when it wants to know: the spec's `cluster`. */
-  readonly cluster: Readonly<Record<string, unknown>>;
+  /** What the plugin is told of the cluster when it wants to know: the spec's `cluster`. @throws {CredentialError} */
+  readonly cluster: () => Promise<Readonly<Record<string, unknown>>>;
   /** Whether standard input is a terminal that nobody else reads from. */
   readonly interactive: boolean;
   readonly run: ExecRunner;

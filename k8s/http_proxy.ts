@@ -70,7 +70,8 @@ function matches(entry: string, host: string, port: string): boolean {
   const name = unbracketed(withPort?.[1] ?? entry);
   if (withPort?.[2] !== undefined && withPort[2] !== port) return false;
   if (isIP(name) !== 0) return family !== 0 && sameAddress(name, host);
-  if (name === "") return false;
+  // Domains are of names: "*.2.2" is not the address 10.1.2.2.
+  if (name === "" || family !== 0) return false;
   // "example.com" means the name and all below it, ".example.com" and "*.example.com" only what is below.
   const domain = name.replace(/^\*(?=\.)/, "");
   return domain.startsWith(".") ? host.endsWith(domain) : host === domain || host.endsWith(`.${domain}`);

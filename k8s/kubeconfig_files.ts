@@ -5,7 +5,7 @@
  */
 
 import { dirname, isAbsolute, join } from "node:path";
-import { parse } from "yaml";
+import { parseAllDocuments } from "yaml";
 
 /** What is wrong with a kubeconfig, or with what was asked of it. */
 export type KubeconfigProblem =
@@ -138,7 +138,11 @@ async function readFile(path: string, required: boolean): Promise<string | undef
 function parseKubeconfig(text: string, path: string): Fields {
   let config: unknown;
   try {
-    config = parse(text, { merge: true, logLevel: "silent" });
+    // As kubectl does: the first document counts, and of a key that is there twice the last one.
+    const [document] = parseAllDocuments(text, { merge: true, uniqueKeys: false, logLevel: "silent" });
+    const [error] = document?.errors ?? [];
+    if (error) throw error;
+    config = document?.toJS();
   } catch (cause) {
     // Its first line says what and where; what follows shows the file's own text, which may be a token.
     const [what = ""] = (cause as Error).message.split("\n", 1);

@@ -6,7 +6,9 @@ export interface PodObject {
   metadata: { name: string; deletionTimestamp?: string };
   status?: {
     conditions?: { type: string; status: string; reason?: string; message?: string }[];
-    containerStatuses?: { state?: { waiting?: { reason?: string; message?: string }; terminated?: { reason?: string; exitCode: number } } }[];
+    containerStatuses?: {
+      state?: { waiting?: { reason?: string; message?: string }; terminated?: { reason?: string; exitCode: number } };
+    }[];
   };
 }
 
@@ -15,7 +17,12 @@ export interface PodObject {
  * @param waitingFor told, once for each change, what the Pod waits for
  * @throws what the API says, and the signal's reason
  */
-export async function waitForReadyPod(api: Api, plan: SessionPlan, waitingFor: (reason: string) => void, signal: AbortSignal): Promise<void> {
+export async function waitForReadyPod(
+  api: Api,
+  plan: SessionPlan,
+  waitingFor: (reason: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
   const path = `/api/v1/namespaces/${plan.namespace}/pods`;
   let told = "";
   while (!signal.aborted) {
@@ -32,7 +39,8 @@ export async function waitForReadyPod(api: Api, plan: SessionPlan, waitingFor: (
 }
 
 function isReady(pod: PodObject): boolean {
-  return !pod.metadata.deletionTimestamp && (pod.status?.conditions ?? []).some(({ type, status }) => type === "Ready" && status === "True");
+  return !pod.metadata.deletionTimestamp &&
+    (pod.status?.conditions ?? []).some(({ type, status }) => type === "Ready" && status === "True");
 }
 
 /** What keeps a Pod from running, in the cluster's own words; nothing where it is just starting. */
@@ -42,7 +50,9 @@ export function whatItWaitsFor(pod: PodObject): string | undefined {
   for (const { state } of pod.status?.containerStatuses ?? []) {
     const waiting = state?.waiting;
     if (waiting?.reason && waiting.reason !== "ContainerCreating") return `${waiting.reason}: ${waiting.message ?? ""}`;
-    if (state?.terminated) return `the server ended with exit code ${state.terminated.exitCode} (${state.terminated.reason ?? "no reason given"})`;
+    if (state?.terminated) {
+      return `the server ended with exit code ${state.terminated.exitCode} (${state.terminated.reason ?? "no reason given"})`;
+    }
   }
   return undefined;
 }

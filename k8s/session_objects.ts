@@ -17,7 +17,12 @@ export const MANAGED_BY = { "app.kubernetes.io/managed-by": "kurun" } as const;
 /** The label that carries the session's name. */
 export const SESSION_LABEL = "kurun.dev/session";
 /** Annotations that say whose a session is. */
-export const Annotation = { who: "kurun.dev/who", from: "kurun.dev/from", since: "kurun.dev/since", upstream: "kurun.dev/upstream" } as const;
+export const Annotation = {
+  who: "kurun.dev/who",
+  from: "kurun.dev/from",
+  since: "kurun.dev/since",
+  upstream: "kurun.dev/upstream",
+} as const;
 
 /** What all objects of a session are made of. */
 export interface SessionPlan {

@@ -64,4 +64,3 @@ async function readShort(response: IncomingMessage): Promise<string> {
   }
   return text;
 }
-

@@ -1,5 +1,13 @@
 import { createServer, type Server, type Socket } from "node:net";
-import { encodePreamble, type Preamble, type Session, SessionEndedError, SocketConnection, type Stream, StreamLimitError } from "../tunnel/mod.ts";
+import {
+  encodePreamble,
+  type Preamble,
+  type Session,
+  SessionEndedError,
+  SocketConnection,
+  type Stream,
+  StreamLimitError,
+} from "../tunnel/mod.ts";
 import { CallerConnection, carry, NobodyConnectedError } from "./caller.ts";
 import { listen } from "./listen.ts";
 import type { LiveClient } from "./live_client.ts";

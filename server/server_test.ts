@@ -118,7 +118,11 @@ function answering(answer: string): (stream: Stream) => void {
 }
 
 /** Sends text to the request port, and reads until the connection ends: cleanly, or with an error's code. */
-function call(server: Running, text: string, { end = false, on = (_: Socket) => {} } = {}): Promise<{ got: string; error?: string; ms: number }> {
+function call(
+  server: Running,
+  text: string,
+  { end = false, on = (_: Socket) => {} } = {},
+): Promise<{ got: string; error?: string; ms: number }> {
   const started = performance.now();
   return new Promise((resolve) => {
     const socket = connect({ port: server.port, host: "127.0.0.1", allowHalfOpen: true });
@@ -289,7 +293,7 @@ serverTest("two hundred callers at once are not held up by one that does not rea
   await client(server, async (stream) => {
     const head = (await request(stream)).text;
     try {
-      if (head.startsWith("GET /big")) for (let i = 0; i < 10_000; i++) await stream.write(new Uint8Array(64 * 1024));
+      if (head.startsWith("GET /big")) { for (let i = 0; i < 10_000; i++) await stream.write(new Uint8Array(64 * 1024)); }
       await stream.write(new TextEncoder().encode(OK));
       stream.closeWrite();
     } catch {

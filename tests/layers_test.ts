@@ -10,7 +10,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 /** The only files that may import a package. */
 const PACKAGE_USERS: Readonly<Record<string, readonly string[]>> = {
-  "@kubernetes/client-node/config": ["k8s/kubeconfig.ts"],
+  "@kubernetes/client-node/config_types": ["k8s/kubeconfig.ts"],
   ws: ["k8s/tunnel_dial.ts", "server/control_port.ts"],
   commander: ["cli/*"],
   yaml: ["cli/*", "k8s/*"],

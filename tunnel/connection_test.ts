@@ -4,7 +4,9 @@ import type { AddressInfo } from "node:net";
 import { relay, SocketConnection } from "./mod.ts";
 
 /** Two joined sockets on loopback, each as a connection. */
-async function socketPair(): Promise<{ near: SocketConnection; far: SocketConnection; farSocket: Socket; server: Server; nearSocket: Socket }> {
+async function socketPair(): Promise<
+  { near: SocketConnection; far: SocketConnection; farSocket: Socket; server: Server; nearSocket: Socket }
+> {
   const server = createServer({ allowHalfOpen: true });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const accepted = new Promise<Socket>((resolve) => server.once("connection", resolve));

@@ -25,7 +25,20 @@ function frame(type: number, flags: number, id: number, length: number, payload:
 }
 
 Deno.test("a header is version, type, flags, stream id and length, big endian", () => {
-  assert.deepEqual(frame(FrameType.windowUpdate, Flag.syn | Flag.rst, 0x01020304, 0xa0b0c0d0), [0, 1, 0, 9, 1, 2, 3, 4, 0xa0, 0xb0, 0xc0, 0xd0]);
+  assert.deepEqual(frame(FrameType.windowUpdate, Flag.syn | Flag.rst, 0x01020304, 0xa0b0c0d0), [
+    0,
+    1,
+    0,
+    9,
+    1,
+    2,
+    3,
+    4,
+    0xa0,
+    0xb0,
+    0xc0,
+    0xd0,
+  ]);
 });
 
 Deno.test("the same frames are found however the bytes are split", () => {

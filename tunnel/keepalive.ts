@@ -12,6 +12,9 @@ const DEAD_MS = 3_000;
 /** How often the rule is asked: what it decides comes late by this much at most. */
 const TICK_MS = 250;
 
+/** Pings at the start: the first of a fresh process takes several times what the path does, and windows grow by the shortest. */
+const FIRST_PINGS = 3;
+
 /** What is known of a session at one moment, in milliseconds of one clock. */
 export interface Silence {
   readonly now: number;
@@ -37,6 +40,7 @@ export function afterSilence({ now, receivedAt, dataSentAt, pingedAt }: Silence)
 /** Watches a session until it ends, and destroys it when it is dead. @returns what stops the watch */
 export function keepAlive(session: Session): () => void {
   let pingedAt: number | undefined;
+  measure(session, FIRST_PINGS);
   const timer = setInterval(() => {
     if (session.ended) return clearInterval(timer);
     const now = session.now();
@@ -50,4 +54,8 @@ export function keepAlive(session: Session): () => void {
     }
   }, TICK_MS);
   return () => clearInterval(timer);
+}
+
+async function measure(session: Session, pings: number): Promise<void> {
+  for (let i = 0; i < pings; i++) await session.ping();
 }

@@ -3,7 +3,8 @@ import { afterSilence } from "./keepalive.ts";
 import { memoryTransportPair } from "./memory_transport.ts";
 import { keepAlive, Session, type SessionEnd } from "./mod.ts";
 
-const rule = (now: number, receivedAt: number, dataSentAt: number, pingedAt?: number) => afterSilence({ now, receivedAt, dataSentAt, pingedAt });
+const rule = (now: number, receivedAt: number, dataSentAt: number, pingedAt?: number) =>
+  afterSilence({ now, receivedAt, dataSentAt, pingedAt });
 
 Deno.test("an idle session is pinged every 20 s", () => {
   assert.equal(rule(19_999, 0, 0), "wait");

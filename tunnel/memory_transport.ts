@@ -25,7 +25,7 @@ export class MemoryTransport implements Transport {
   #held = false;
   #running = false;
   #closing: TransportEnd | undefined;
-  #ended = false;
+  #ended: TransportEnd | undefined;
 
   /** Bytes sent that the other end has not received. */
   get buffered(): number {
@@ -37,8 +37,7 @@ export class MemoryTransport implements Transport {
     return this.#peer;
   }
 
-  /** Whether it has ended. */
-  get ended(): boolean {
+  get ended(): TransportEnd | undefined {
     return this.#ended;
   }
 
@@ -95,7 +94,7 @@ export class MemoryTransport implements Transport {
 
   #end(end: TransportEnd): void {
     if (this.#ended) return;
-    this.#ended = true;
+    this.#ended = end;
     this.#queue = [];
     this.#buffered = 0;
     const peer = this.#peer;

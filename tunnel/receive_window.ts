@@ -15,14 +15,25 @@ export const INITIAL_WINDOW = 64 * 1024;
 const MAX_WINDOW = 8 * 1024 * 1024;
 /** A window used up within this many round trips grows. */
 const GROWTH_ROUND_TRIPS = 4;
+/** It is judged over this many windows in a row: a burst into an empty socket buffer says nothing of the path. */
+const JUDGED_WINDOWS = 2;
 /** Windows of a session grow only while all of them together stay under 32 MiB. */
 const BUDGET_BYTES = 32 * 1024 * 1024;
 
 /** What all windows of a session share: a bound on their sum, and the round trip's time. */
 export class WindowBudget {
-  /** Milliseconds that a ping took lately; windows grow only by what was measured. */
-  roundTripMs = 0;
+  #roundTripMs = Infinity;
   #granted = 0;
+
+  /** The shortest round trip seen, in milliseconds; 0 before the first. */
+  get roundTripMs(): number {
+    return this.#roundTripMs === Infinity ? 0 : this.#roundTripMs;
+  }
+
+  /** Notes a ping's time. The shortest counts: under load a ping waits behind data, and windows sized by that only make the queue longer. */
+  measured(ms: number): void {
+    this.#roundTripMs = Math.min(this.#roundTripMs, ms);
+  }
 
   /** Bytes of all windows together. */
   get granted(): number {
@@ -54,7 +65,8 @@ export class ReceiveWindow {
   #size: number;
   #available: number;
   #consumed = 0;
-  #grantedAt: number;
+  #judgedBytes = 0;
+  #judgedSince: number;
 
   /**
    * @param budget the session's
@@ -66,7 +78,7 @@ export class ReceiveWindow {
     this.#now = now;
     this.#size = initial;
     this.#available = initial;
-    this.#grantedAt = now();
+    this.#judgedSince = now();
     budget.add(initial);
   }
 
@@ -87,13 +99,11 @@ export class ReceiveWindow {
   consumed(bytes: number): number {
     this.#consumed += bytes;
     if (this.#consumed * 2 < this.#size) return 0;
-    const now = this.#now();
-    const growth = this.#growth(now);
+    const growth = this.#growth();
     const credit = this.#consumed + growth;
     this.#size += growth;
     this.#available += credit;
     this.#consumed = 0;
-    this.#grantedAt = now;
     return credit;
   }
 
@@ -103,10 +113,14 @@ export class ReceiveWindow {
     this.#size = 0;
   }
 
-  #growth(now: number): number {
-    // Half a window came and went since the last credit, so the whole would have taken twice as long.
-    const usedUpMs = (now - this.#grantedAt) * 2;
-    if (usedUpMs > this.#budget.roundTripMs * GROWTH_ROUND_TRIPS) return 0;
+  #growth(): number {
+    this.#judgedBytes += this.#consumed;
+    if (this.#judgedBytes < this.#size * JUDGED_WINDOWS) return 0;
+    const now = this.#now();
+    const windowMs = (now - this.#judgedSince) / (this.#judgedBytes / this.#size);
+    this.#judgedBytes = 0;
+    this.#judgedSince = now;
+    if (windowMs > this.#budget.roundTripMs * GROWTH_ROUND_TRIPS) return 0;
     const growth = Math.min(this.#size, MAX_WINDOW - this.#size);
     return growth > 0 && this.#budget.tryTake(growth) ? growth : 0;
   }

@@ -26,9 +26,9 @@ Deno.test("bytes that are not consumed are never credited: a sender without cred
 Deno.test("a window that is used up within four round trips doubles, and not beyond 8 MiB", () => {
   const clock = { ms: 0 };
   const budget = new WindowBudget();
-  budget.roundTripMs = 40;
+  budget.measured(40);
   const window = windowAt(clock, budget);
-  for (let i = 0; i < 20; i++) {
+  for (let i = 0; i < 60; i++) {
     const half = window.size / 2;
     window.received(half);
     clock.ms += 40;
@@ -37,10 +37,30 @@ Deno.test("a window that is used up within four round trips doubles, and not bey
   assert.equal(window.size, 8 * KIB * KIB);
 });
 
+Deno.test("the shortest round trip counts, not one that waited behind data", () => {
+  const budget = new WindowBudget();
+  assert.equal(budget.roundTripMs, 0);
+  for (const ms of [5, 3, 200]) budget.measured(ms);
+  assert.equal(budget.roundTripMs, 3);
+});
+
+Deno.test("a burst does not make a window grow", () => {
+  const clock = { ms: 0 };
+  const budget = new WindowBudget();
+  budget.measured(1);
+  const window = windowAt(clock, budget);
+  for (let i = 0; i < 100; i++) {
+    clock.ms += i % 4 === 0 ? 20 : 0;
+    window.received(INITIAL_WINDOW / 2);
+    window.consumed(INITIAL_WINDOW / 2);
+  }
+  assert.equal(window.size, INITIAL_WINDOW);
+});
+
 Deno.test("a slow reader's window stays as it is", () => {
   const clock = { ms: 0 };
   const budget = new WindowBudget();
-  budget.roundTripMs = 40;
+  budget.measured(40);
   const window = windowAt(clock, budget);
   for (let i = 0; i < 20; i++) {
     window.received(INITIAL_WINDOW / 2);
@@ -53,9 +73,9 @@ Deno.test("a slow reader's window stays as it is", () => {
 Deno.test("all windows together stay under 32 MiB however many would grow, and give back what they had", () => {
   const clock = { ms: 0 };
   const budget = new WindowBudget();
-  budget.roundTripMs = 1_000;
+  budget.measured(1_000);
   const windows = Array.from({ length: 100 }, () => windowAt(clock, budget));
-  for (let i = 0; i < 20; i++) {
+  for (let i = 0; i < 60; i++) {
     for (const window of windows) {
       const half = window.size / 2;
       window.received(half);

@@ -79,6 +79,9 @@ export class Session implements StreamHost, FrameReceiver {
     transport.onmessage = (message) => this.receive(message);
     transport.ondrain = () => this.#drained();
     transport.onclose = (end) => this.#finish(end);
+    // It may have ended between the handshake's last message and now.
+    const { ended } = transport;
+    if (ended) queueMicrotask(() => this.#finish(ended));
   }
 
   /** Streams that are open. */
@@ -270,7 +273,7 @@ export class Session implements StreamHost, FrameReceiver {
     if (!ping) return;
     this.#pings.delete(header.length);
     const ms = this.now() - ping.sentAt;
-    this.budget.roundTripMs = ms;
+    this.budget.measured(ms);
     ping.answered(ms);
   }
 

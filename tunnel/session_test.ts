@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { ProtocolError, SessionEndedError, StreamLimitError, StreamResetError } from "./errors.ts";
 import { Flag, FrameType, HEADER_BYTES, writeHeader } from "./frame.ts";
-import { memoryTransportPair, type MemoryTransport } from "./memory_transport.ts";
+import { type MemoryTransport, memoryTransportPair } from "./memory_transport.ts";
 import { INITIAL_WINDOW } from "./receive_window.ts";
 import { MAX_FRAME_BYTES, MAX_STREAMS, Session, type SessionEnd } from "./session.ts";
 import type { Stream } from "./stream.ts";
@@ -166,7 +166,9 @@ Deno.test("credit is given back for bytes that were taken, not for bytes that ar
   const { wire, ends } = victim((stream) => streams.push(stream));
   const updates: number[] = [];
   wire.onmessage = (message) => {
-    for (let at = 0; at < message.length; at += HEADER_BYTES) if (message[at + 1] === 1 && message[at + 9]! + message[at + 10]! > 0) updates.push(at);
+    for (let at = 0; at < message.length; at += HEADER_BYTES) {
+      if (message[at + 1] === 1 && message[at + 9]! + message[at + 10]! > 0) updates.push(at);
+    }
   };
   wire.send(header(FrameType.data, Flag.syn, 1, INITIAL_WINDOW, INITIAL_WINDOW));
   await settle();

@@ -17,6 +17,8 @@ export interface Transport {
   send(message: Uint8Array): void;
   /** Bytes given to `send` that the network has not taken yet. */
   readonly buffered: number;
+  /** How it ended, once it has. */
+  readonly ended: TransportEnd | undefined;
   /** Takes each message as it arrives. The bytes belong to the receiver. Set it before giving up the event loop, or messages are lost. */
   onmessage: ((message: Uint8Array) => void) | undefined;
   /** Called when `buffered` has sunk after some of it was taken. */

@@ -21,6 +21,7 @@ export class WebSocketTransport implements Transport {
   onclose: ((end: TransportEnd) => void) | undefined;
   readonly #socket: WebSocketLike;
   #closing = false;
+  #ended: TransportEnd | undefined;
 
   constructor(socket: WebSocketLike) {
     this.#socket = socket;
@@ -31,12 +32,17 @@ export class WebSocketTransport implements Transport {
     socket.on("error", () => this.#closing = true);
     socket.on("close", (code, reason) => {
       this.#closing = true;
-      this.onclose?.({ code, reason: new TextDecoder().decode(reason) });
+      this.#ended = { code, reason: new TextDecoder().decode(reason) };
+      this.onclose?.(this.#ended);
     });
   }
 
   get buffered(): number {
     return this.#socket.bufferedAmount;
+  }
+
+  get ended(): TransportEnd | undefined {
+    return this.#ended;
   }
 
   send(message: Uint8Array): void {

@@ -53,60 +53,63 @@ async function overheardProof(session: string): Promise<Uint8Array[]> {
   return said;
 }
 
-clusterTest("a peer in the cluster without the key, replaying, reflecting or silent gets nothing, and requests go on", async (namespace) => {
-  await using upstream = serveHttp(() => new Response("mine"));
-  await using kurun = await KurunProcess.start(["port-forward", upstream.url, "-n", namespace.name]).ready();
-  const url = `http://${await namespace.address()}/`;
-  const session = await kubectl(["get", "jobs", "-n", namespace.name, "-o", "jsonpath={.items[0].metadata.name}"]);
-  let asking = true;
-  const answers: string[] = [];
-  const requests = (async () => {
-    while (asking) answers.push(await (await fetch(url)).text());
-  })();
+clusterTest(
+  "a peer in the cluster without the key, replaying, reflecting or silent gets nothing, and requests go on",
+  async (namespace) => {
+    await using upstream = serveHttp(() => new Response("mine"));
+    await using kurun = await KurunProcess.start(["port-forward", upstream.url, "-n", namespace.name]).ready();
+    const url = `http://${await namespace.address()}/`;
+    const session = await kubectl(["get", "jobs", "-n", namespace.name, "-o", "jsonpath={.items[0].metadata.name}"]);
+    let asking = true;
+    const answers: string[] = [];
+    const requests = (async () => {
+      while (asking) answers.push(await (await fetch(url)).text());
+    })();
 
-  // Without the key.
-  const stranger = await intruder(namespace);
-  await assert.rejects(
-    handshakeAsClient(stranger, {
-      key: await importKey(new Uint8Array(KEY_BYTES)),
-      hello: { capabilities: [], session, instance: "intruder", who: "mallory", from: "pod" },
-      random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
-      signal: AbortSignal.timeout(5_000),
-    }),
-    /the proof of the session's key is missing or wrong/,
-  );
+    // Without the key.
+    const stranger = await intruder(namespace);
+    await assert.rejects(
+      handshakeAsClient(stranger, {
+        key: await importKey(new Uint8Array(KEY_BYTES)),
+        hello: { capabilities: [], session, instance: "intruder", who: "mallory", from: "pod" },
+        random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
+        signal: AbortSignal.timeout(5_000),
+      }),
+      /the proof of the session's key is missing or wrong/,
+    );
 
-  // With a proof that was overheard.
-  const [hello, proof] = await overheardProof(session);
-  const replaying = await intruder(namespace);
-  const replayed = listen(replaying);
-  replaying.send(hello!.slice());
-  await until(() => replayed.messages.length === 1);
-  replaying.send(proof!.slice());
-  assert.equal(await replayed.closed, 4002);
-  assert.equal(replayed.messages.at(-1)![0], 0);
+    // With a proof that was overheard.
+    const [hello, proof] = await overheardProof(session);
+    const replaying = await intruder(namespace);
+    const replayed = listen(replaying);
+    replaying.send(hello!.slice());
+    await until(() => replayed.messages.length === 1);
+    replaying.send(proof!.slice());
+    assert.equal(await replayed.closed, 4002);
+    assert.equal(replayed.messages.at(-1)![0], 0);
 
-  // With the server's own words.
-  const reflecting = await intruder(namespace);
-  const reflected = listen(reflecting);
-  reflecting.send(hello!.slice());
-  await until(() => reflected.messages.length === 1);
-  reflecting.send(reflected.messages[0]!.slice());
-  assert.equal(await reflected.closed, 4002);
+    // With the server's own words.
+    const reflecting = await intruder(namespace);
+    const reflected = listen(reflecting);
+    reflecting.send(hello!.slice());
+    await until(() => reflected.messages.length === 1);
+    reflecting.send(reflected.messages[0]!.slice());
+    assert.equal(await reflected.closed, 4002);
 
-  // Silent.
-  const silent = await intruder(namespace);
-  const started = performance.now();
-  const heard = listen(silent);
-  await heard.closed;
-  assert.ok(performance.now() - started < 5_000);
-  assert.equal(heard.messages.filter((message) => message[0] === 1).length, 0);
+    // Silent.
+    const silent = await intruder(namespace);
+    const started = performance.now();
+    const heard = listen(silent);
+    await heard.closed;
+    assert.ok(performance.now() - started < 5_000);
+    assert.equal(heard.messages.filter((message) => message[0] === 1).length, 0);
 
-  asking = false;
-  await requests;
-  assert.ok(answers.length > 50 && answers.every((answer) => answer === "mine"), `${answers.length} answers`);
-  assert.doesNotMatch(kurun.stderr, /lost/);
-});
+    asking = false;
+    await requests;
+    assert.ok(answers.length > 50 && answers.every((answer) => answer === "mine"), `${answers.length} answers`);
+    assert.doesNotMatch(kurun.stderr, /lost/);
+  },
+);
 
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));

@@ -1,6 +1,7 @@
 /** Runs kubectl against the test cluster. @throws with what it says where it fails */
 export async function kubectl(args: string[], input?: string): Promise<string> {
-  const child = new Deno.Command("kubectl", { args, stdin: input === undefined ? "null" : "piped", stdout: "piped", stderr: "piped" }).spawn();
+  const child = new Deno.Command("kubectl", { args, stdin: input === undefined ? "null" : "piped", stdout: "piped", stderr: "piped" })
+    .spawn();
   if (input !== undefined) {
     const writer = child.stdin.getWriter();
     await writer.write(new TextEncoder().encode(input));

@@ -51,7 +51,9 @@ export class KurunProcess implements AsyncDisposable {
     for (;;) {
       const found = pattern.exec(this.stdout + this.stderr);
       if (found) return found;
-      if (ended || performance.now() > until) throw new Error(`kurun ${ended ? "ended" : "did not"} before ${pattern}:\n${this.stdout}${this.stderr}`);
+      if (ended || performance.now() > until) {
+        throw new Error(`kurun ${ended ? "ended" : "did not"} before ${pattern}:\n${this.stdout}${this.stderr}`);
+      }
       await Promise.race([this.#changed.promise, new Promise((resolve) => setTimeout(resolve, 100))]);
     }
   }

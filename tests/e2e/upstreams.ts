@@ -9,7 +9,10 @@ export interface Upstream extends AsyncDisposable {
 
 /** Serves HTTP with a handler. */
 export function serveHttp(handler: (request: Request) => Response | Promise<Response>): Upstream {
-  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {}, automaticCompression: false } as Deno.ServeTcpOptions, handler);
+  const server = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen: () => {}, automaticCompression: false } as Deno.ServeTcpOptions,
+    handler,
+  );
   return { url: `http://localhost:${server.addr.port}`, [Symbol.asyncDispose]: () => server.shutdown() };
 }
 
