@@ -1,6 +1,6 @@
 import {
   handshakeAsClient,
-  HandshakeError,
+  type HandshakeError,
   type HandshakeOptions,
   keepAlive,
   Session,

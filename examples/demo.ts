@@ -8,16 +8,6 @@ import { type Cluster, ClusterError, ClusterUnavailableError, ensureUp, TOOLBOX_
 const ROOT = new URL("../", import.meta.url).pathname;
 const IMAGE = "build/kurun-server-demo.tar";
 
-if (import.meta.main) {
-  try {
-    await demo();
-  } catch (error) {
-    if (!(error instanceof ClusterUnavailableError || error instanceof ClusterError)) throw error;
-    say(`The demo needs a cluster: ${error.message}`);
-    Deno.exit(1);
-  }
-}
-
 async function demo(): Promise<void> {
   step("A Kubernetes cluster on this machine (deno task cluster down removes it)");
   const cluster = await ensureUp();
@@ -98,4 +88,14 @@ function step(text: string): void {
 
 function say(text: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
+}
+
+if (import.meta.main) {
+  try {
+    await demo();
+  } catch (error) {
+    if (!(error instanceof ClusterUnavailableError || error instanceof ClusterError)) throw error;
+    say(`The demo needs a cluster: ${error.message}`);
+    Deno.exit(1);
+  }
 }

@@ -15,21 +15,15 @@ interface Counts {
   skipped: number;
 }
 
-if (import.meta.main) {
-  const units = await count(new Deno.Command(Deno.execPath(), options(["test", "-A", "--parallel", "--ignore=tests/e2e", ...Deno.args])));
-  const ends = await endToEnd();
-  const sum = { passed: units.passed + ends.passed, failed: units.failed + ends.failed, skipped: units.skipped + ends.skipped };
-  say(`${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);
-  Deno.exit(sum.failed > 0 ? 1 : 0);
-}
-
 /** Runs the tests on the cluster; where there can be none, they say why and count as skipped. */
 async function endToEnd(): Promise<Counts> {
   const tests = ["test", "-A", "tests/e2e", ...Deno.args] as const;
   try {
     const cluster = await ensureUp();
     await loadServerImage(cluster);
-    return await count(cluster.exec([Deno.execPath(), ...tests], { cwd: ROOT, stdout: "piped", stderr: "inherit" }));
+    return await count(
+      cluster.exec([Deno.execPath(), ...tests], { cwd: ROOT, env: { NO_COLOR: "1" }, stdout: "piped", stderr: "inherit" }),
+    );
   } catch (error) {
     if (!(error instanceof ClusterUnavailableError)) throw error;
     say(`The tests on a cluster are skipped: ${error.message}`);
@@ -61,10 +55,7 @@ async function count(command: Deno.Command): Promise<Counts> {
     tail = (tail + new TextDecoder().decode(bytes)).slice(-4_000);
   }
   const { code } = await child.status;
-  // deno-lint-ignore no-control-regex -- colours
-  const closing = /(\d+) passed(?: \(\d+ steps?\))? \| (\d+) failed(?: \(\d+ steps?\))?(?: \| (\d+) ignored)?/.exec(
-    tail.replaceAll(/\x1b\[[0-9;]*m/g, ""),
-  );
+  const closing = /(\d+) passed(?: \(\d+ steps?\))? \| (\d+) failed(?: \(\d+ steps?\))?(?: \| (\d+) ignored)?/.exec(tail);
   if (!closing) return { passed: 0, failed: 1, skipped: 0 };
   const [, passed, failed, ignored] = closing.map(Number);
   return { passed: passed as number, failed: Math.max(failed as number, code === 0 ? 0 : 1), skipped: ignored || 0 };
@@ -72,4 +63,12 @@ async function count(command: Deno.Command): Promise<Counts> {
 
 function say(line: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
+}
+
+if (import.meta.main) {
+  const units = await count(new Deno.Command(Deno.execPath(), options(["test", "-A", "--parallel", "--ignore=tests/e2e", ...Deno.args])));
+  const ends = await endToEnd();
+  const sum = { passed: units.passed + ends.passed, failed: units.failed + ends.failed, skipped: units.skipped + ends.skipped };
+  say(`${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);
+  Deno.exit(sum.failed > 0 ? 1 : 0);
 }

@@ -42,7 +42,7 @@ export interface SessionOptions {
 /** Many streams over one transport: yamux version 0, with the frames of one turn sent as one message. */
 export class Session implements StreamHost, FrameReceiver {
   /** The round trip and what all windows have granted. */
-  readonly budget = new WindowBudget();
+  readonly budget: WindowBudget = new WindowBudget();
   readonly now: () => number;
   readonly initialWindow: number;
   readonly #transport: Transport;
