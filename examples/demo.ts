@@ -20,7 +20,7 @@ async function demo(): Promise<void> {
   await using _program = background([Deno.execPath(), "run", "--allow-net", "examples/hello/server.ts"]);
 
   step("kurun port-forward: a Service in the cluster reaches it");
-  const kurun = background([Deno.execPath(), "run", "-A", "main.ts", "port-forward", "http://localhost:8080"], cluster);
+  await using kurun = background([Deno.execPath(), "run", "-A", "main.ts", "port-forward", "http://localhost:8080"], cluster);
   await kurun.says("Forwarding");
 
   step("A Pod asks the Service by its name");
