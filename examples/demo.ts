@@ -1,41 +1,103 @@
 /**
- * kurun on a real Kubernetes, from nothing: `deno task demo`. Shows each command and what it prints.
+ * An admission webhook that runs here, called by the API server of a real Kubernetes: `deno task demo`. Shows each command and what it
+ * prints.
  *
  * @module
  */
-import { type Cluster, ClusterError, ClusterUnavailableError, ensureUp, TOOLBOX_IMAGE } from "../tests/cluster/cluster.ts";
+import { certificateAuthority } from "../k8s/certificate.ts";
+import { type Cluster, ClusterError, ClusterUnavailableError, ensureUp } from "../tests/cluster/cluster.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 const IMAGE = "build/kurun-server-demo.tar";
+const WEBHOOK = "kurun-webhook";
 
 async function demo(): Promise<void> {
   step("A Kubernetes cluster on this machine (deno task cluster down removes it)");
   const cluster = await ensureUp();
+  const kubectl = (args: string[], input?: string) => run(["kubectl", ...args], { cluster, ...(input === undefined ? {} : { input }) });
 
   step("The image of kurun's Pod, made without Docker and brought to the node");
   await run([Deno.execPath(), "run", "-A", "main.ts", "image", "--output", IMAGE]);
-  say(`loaded ${(await cluster.load(`${ROOT}${IMAGE}`)).join(", ")}`);
+  if (!cluster.foreign) say(`loaded ${(await cluster.load(`${ROOT}${IMAGE}`)).join(", ")}`);
 
-  step("A program on this machine");
-  await using _program = background([Deno.execPath(), "run", "--allow-net", "examples/hello/server.ts"]);
+  step("A certificate for the webhook, in a Secret and in two files here (cert-manager would do as well)");
+  const folder = await Deno.makeTempDir({ prefix: "kurun-demo-" });
+  try {
+    const ca = await certificateAuthority({ commonName: "kurun-ca", days: 1, now: new Date() });
+    const { certPem, keyPem } = await ca.issue({ names: ["localhost", "kurun.default", "kurun.default.svc"], days: 1, now: new Date() });
+    const [certFile, keyFile] = [`${folder}/tls.crt`, `${folder}/tls.key`];
+    await Deno.writeTextFile(certFile, certPem);
+    await Deno.writeTextFile(keyFile, keyPem, { mode: 0o600 });
+    await kubectl(["create", "secret", "tls", "kurun-secret", `--cert=${certFile}`, `--key=${keyFile}`]);
 
-  step("kurun port-forward: a Service in the cluster reaches it");
-  await using kurun = background([Deno.execPath(), "run", "-A", "main.ts", "port-forward", "http://localhost:8080"], cluster);
-  await kurun.says("Forwarding");
+    step("The webhook, a program on this machine");
+    await using webhook = background(
+      [Deno.execPath(), "run", "-A", "examples/annotate/server.ts", "--tls-cert-file", certFile, "--tls-key-file", keyFile]
+        .concat(["--rules-file", "examples/annotate/rules.yaml"]) as [string, ...string[]],
+    );
+    await webhook.says("Listening");
 
-  step("A Pod asks the Service by its name");
-  await run(["kubectl", ...POD, "--", "http", "http://kurun.default.svc/from/a/pod"], cluster);
+    step("kurun port-forward: a Service in the cluster reaches it");
+    const forward = ["port-forward", "https://localhost:8080", "--tlssecret", "kurun-secret", "-n", "default", "-v"];
+    await using kurun = background([Deno.execPath(), "run", "-A", "main.ts", ...forward], { KUBECONFIG: cluster.kubeconfig });
+    await kurun.says("Forwarding");
 
-  step("What kurun has made in the cluster");
-  await run(["kubectl", "get", "job,deployment,pod,service,secret", "-l", "app.kubernetes.io/managed-by=kurun"], cluster);
+    step("The API server is told to ask the webhook about new Services");
+    await kubectl(["apply", "-f", "-"], webhookConfiguration(ca.certPem));
 
-  step("Ctrl+C, and nothing is left");
-  await kurun.interrupt();
-  await run(["kubectl", "get", "job,deployment,service,secret", "-l", "app.kubernetes.io/managed-by=kurun"], cluster);
+    step("A new Service, and what the webhook made of it");
+    await kubectl(["apply", "-f", "-"], SERVICE);
+    await kubectl(["describe", "service", "my-service"]);
+
+    step("The webhook's configuration goes first: without anybody behind it, no Service could be made any more");
+    await kubectl(["delete", "mutatingwebhookconfiguration", WEBHOOK]);
+
+    step("Ctrl+C, and nothing of kurun's is left");
+    await kurun.interrupt();
+    await kubectl(["get", "jobs,deployments,services,secrets", "-n", "default", "-l", "app.kubernetes.io/managed-by=kurun"]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+    step("The demo's own objects go");
+    await kubectl(["delete", "--ignore-not-found", `mutatingwebhookconfiguration/${WEBHOOK}`]);
+    await kubectl(["delete", "--ignore-not-found", "-n", "default", "service/my-service", "secret/kurun-secret"]);
+  }
 }
 
-/** A Pod that runs one command and goes. */
-const POD = ["run", "caller", "--rm", "--attach", "--quiet", "--restart=Never", `--image=${TOOLBOX_IMAGE}`, "--image-pull-policy=Never"];
+function webhookConfiguration(caPem: string): string {
+  return `apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingWebhookConfiguration
+metadata:
+  name: ${WEBHOOK}
+webhooks:
+  - name: kurun-webhook.banzaicloud.com
+    clientConfig:
+      caBundle: ${btoa(caPem)}
+      service:
+        name: kurun
+        namespace: default
+        path: "/mutate-secrets"
+        port: 80
+    rules:
+      - operations: [ "CREATE" ]
+        apiGroups: [""]
+        apiVersions: ["v1"]
+        resources: ["services"]
+        scope: "*"
+    admissionReviewVersions: ["v1"]
+    sideEffects: None
+`;
+}
+
+const SERVICE = `apiVersion: v1
+kind: Service
+metadata:
+  name: my-service
+  namespace: default
+  labels:
+    app: my-service
+spec:
+  clusterIP: None
+`;
 
 interface Background extends AsyncDisposable {
   says(word: string): Promise<void>;
@@ -43,10 +105,12 @@ interface Background extends AsyncDisposable {
 }
 
 /** Starts a command whose output is shown as it comes. */
-function background(argv: [string, ...string[]], cluster?: Cluster): Background {
-  const child = command(argv, cluster, "piped").spawn();
+function background(argv: [string, ...string[]], env: Record<string, string> = {}): Background {
+  say(shown(argv));
+  const [program, ...args] = argv;
+  const child = new Deno.Command(program, { args, cwd: ROOT, env, stdin: "null", stdout: "piped", stderr: "inherit" }).spawn();
   let said = "";
-  const shown = (async () => {
+  const copied = (async () => {
     for await (const bytes of child.stdout) {
       Deno.stdout.writeSync(bytes);
       said += new TextDecoder().decode(bytes);
@@ -56,7 +120,7 @@ function background(argv: [string, ...string[]], cluster?: Cluster): Background 
   const status = child.status.then(() => ended = true);
   const interrupt = async () => {
     if (!ended) child.kill("SIGINT");
-    await Promise.all([status, shown]);
+    await Promise.all([status, copied]);
   };
   return {
     says: async (word) => {
@@ -70,16 +134,23 @@ function background(argv: [string, ...string[]], cluster?: Cluster): Background 
   };
 }
 
-async function run(argv: [string, ...string[]], cluster?: Cluster): Promise<void> {
-  const { code } = await command(argv, cluster, "inherit").output();
+async function run(argv: [string, ...string[]], { cluster, input }: { cluster?: Cluster; input?: string } = {}): Promise<void> {
+  say(shown(argv));
+  if (input !== undefined) say(input.replaceAll(/^/gm, "  | ").replace(/caBundle: .{20}.*/, "caBundle: (the CA's certificate)"));
+  const options = { cwd: ROOT, stdin: input === undefined ? "null" : "piped", stdout: "inherit", stderr: "inherit" } as const;
+  const [program, ...args] = argv;
+  const child = (cluster ? cluster.exec(argv, options) : new Deno.Command(program, { ...options, args })).spawn();
+  if (input !== undefined) {
+    const writer = child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode(input));
+    await writer.close();
+  }
+  const { code } = await child.status;
   if (code !== 0) throw new ClusterError(`${argv.join(" ")} ended with exit code ${code}`);
 }
 
-function command(argv: [string, ...string[]], cluster: Cluster | undefined, stdout: "piped" | "inherit"): Deno.Command {
-  say(`$ ${argv.join(" ").replace(Deno.execPath(), "deno")}`);
-  const options = { cwd: ROOT, stdin: "null", stdout, stderr: "inherit" } as const;
-  const [program, ...args] = argv;
-  return cluster ? cluster.exec(argv, options) : new Deno.Command(program, { ...options, args });
+function shown(argv: readonly string[]): string {
+  return `$ ${argv.join(" ").replace(Deno.execPath(), "deno")}`;
 }
 
 function step(text: string): void {
@@ -95,7 +166,7 @@ if (import.meta.main) {
     await demo();
   } catch (error) {
     if (!(error instanceof ClusterUnavailableError || error instanceof ClusterError)) throw error;
-    say(`The demo needs a cluster: ${error.message}`);
+    say(`The demo did not work: ${error.message}`);
     Deno.exit(1);
   }
 }

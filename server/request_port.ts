@@ -35,7 +35,8 @@ export async function openRequestPort(options: RequestPortOptions): Promise<Serv
 }
 
 async function serve(socket: Socket, options: RequestPortOptions): Promise<void> {
-  const from = `${socket.remoteAddress}:${socket.remotePort}`;
+  // A socket that listens on IPv6 gives IPv4 callers as ::ffff:10.0.0.1 (RFC 4291, 2.5.5.2).
+  const from = `${socket.remoteAddress?.replace(/^::ffff:/, "")}:${socket.remotePort}`;
   const caller = new CallerConnection(new SocketConnection(socket), options.session);
   const stream = await openStream(options, { port: socket.localPort ?? options.port, from });
   if (stream instanceof Error) return caller.reset(stream);
