@@ -55,7 +55,9 @@ Deno.serve({
 
 function annotationsFor(labels: Readonly<Record<string, string>>): Record<string, string> {
   const matching = rules.filter(({ selector }) => Object.entries(selector ?? {}).every(([name, value]) => labels[name] === String(value)));
-  return Object.fromEntries(matching.flatMap(({ annotations }) => Object.entries(annotations).map(([name, value]) => [name, String(value)])));
+  return Object.fromEntries(
+    matching.flatMap(({ annotations }) => Object.entries(annotations).map(([name, value]) => [name, String(value)])),
+  );
 }
 
 /** RFC 6902. The map of annotations must exist before one can be added to it. */
