@@ -124,6 +124,7 @@ async function openConnection(route: Route, open: Socket[]): Promise<Socket> {
 async function connectToProxy(proxy: URL, route: Route, open: Socket[]): Promise<Socket> {
   const host = unbracketed(proxy.hostname);
   const secure = proxy.protocol === "https:";
+  if (secure && OLD_TLS) throw route.error("proxy", "a proxy that is reached by https:// takes Deno 2.8 or newer");
   try {
     const socket = await connectTcp(host, Number(proxy.port || (secure ? 443 : 80)), open);
     return secure ? await startTls(socket, host, {}, open) : socket;
@@ -298,7 +299,8 @@ export function unbracketed(hostname: string): string {
 
 // Deno before 2.8 starts TLS, and node:http takes a socket over, only while no read is pending on
 // it ("Busy: TCP stream is currently in use"), reports a failed handshake as `secureConnect`, and
-// starts reading by itself. Its stream handle is told to wait; later versions need none of this.
+// starts reading by itself. Its stream handle is told to wait; later versions need none of this. What
+// cannot be mended: TLS inside TLS, and a `ca` that comes on top of Deno's own roots, not in their place.
 
 const OLD_TLS = /^2\.[0-7]\./.test(Deno.version.deno);
 

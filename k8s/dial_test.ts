@@ -139,6 +139,15 @@ Deno.test("dial() goes through a proxy by CONNECT, for requests and WebSockets, 
   assert.deepEqual(proxy.asked, [`kube.example:${server.port}`, `kube.example:${server.port}`, `plain.example:${plain.port}`]);
 });
 
+Deno.test("dial() speaks TLS with a proxy of https://, and verifies it by the system's roots", async () => {
+  using proxy = new ConnectProxy({ tls: certificate });
+  const target = { host: "kube.example", port: 6443, tls: trust, proxy: new URL(`https://127.0.0.1:${proxy.port}`) };
+  const error = await failure(target);
+  assert.equal(error.kind, "proxy");
+  assert.match(error.message, OLD_DENO ? /Deno 2\.8/ : /unable to verify/);
+  assert.deepEqual(proxy.asked, []);
+});
+
 Deno.test("dial() verifies the server behind a proxy as it does without one", async () => {
   await using server = await TlsServer.listen({ certificate });
   using proxy = new ConnectProxy();
