@@ -1,6 +1,7 @@
 import type { Api } from "../k8s/api.ts";
 import { ApiError } from "../k8s/api_error.ts";
 import type { ClusterAccess } from "../k8s/cluster_access.ts";
+import { waitUntilReachable } from "../k8s/reachable.ts";
 import { waitForReadyPod } from "../k8s/pod_ready.ts";
 import { type ClusterSession, SessionGoneError } from "../k8s/session.ts";
 import { dialTunnel } from "../k8s/tunnel_dial.ts";
@@ -69,7 +70,7 @@ async function keepForwarding(options: ForwardOptions, signal: AbortSignal): Pro
     signal,
   });
   const ready = Promise.all([connected.promise, waitForReadyPod(api, plan, (reason) => say(`Waiting for the Pod: ${reason}`), signal)]);
-  await Promise.race([link, ready]);
+  await Promise.race([link, ready.then(() => waitUntilReachable(api, plan, signal))]);
   if (signal.aborted) return;
   for (const { port } of plan.ports) {
     context.stdout(`Forwarding http://${plan.service}.${plan.namespace}.svc:${port} -> ${upstream.url}\n`);

@@ -25,11 +25,11 @@ const DENO_ARGS = [
 ] as const;
 
 /**
- * All that the server may do: listen on all addresses but dial nobody else's, read its session's Secret, and let ws look at its
+ * All that the server may do: serve, connect to its own Service to see whether callers can, read its Secret, and let ws look at its
  * two switches.
  */
 const DENO_PERMISSIONS = [
-  "--allow-net=[::],0.0.0.0",
+  "--allow-net",
   "--allow-read=/kurun",
   "--allow-env=WS_NO_BUFFER_UTIL,WS_NO_UTF_8_VALIDATE",
 ] as const;

@@ -167,6 +167,7 @@ function serverPod(plan: SessionPlan): Record<string, unknown> {
         "--instance=$(POD_NAME)",
         `--control-port=${CONTROL_PORT}`,
         ...plan.ports.map(({ targetPort }) => `--request-port=${targetPort}`),
+        ...plan.ports.map(({ port }) => `--service=${plan.service}.${plan.namespace}.svc:${port}`),
         `--hold-ms=${plan.holdMs}`,
         "--secret-dir=/kurun/session",
       ],

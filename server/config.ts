@@ -8,6 +8,8 @@ export interface ServerConfig {
   readonly instance: string;
   readonly controlPort: number;
   readonly requestPorts: readonly number[];
+  /** Our Services as callers name them: `NAME.NAMESPACE.svc:PORT`. */
+  readonly services: readonly string[];
   /** How long a caller waits for a client, in milliseconds. */
   readonly holdMs: number;
   /** The folder with the session's `key`, `tls.crt` and `tls.key`. */
@@ -23,6 +25,7 @@ export function parseServerArgs(args: string[]): ServerConfig {
       instance: { type: "string" },
       "control-port": { type: "string", default: "8333" },
       "request-port": { type: "string", multiple: true, default: ["8444"] },
+      service: { type: "string", multiple: true, default: [] },
       "hold-ms": { type: "string", default: "3000" },
       "secret-dir": { type: "string", default: "/kurun/session" },
     },
@@ -33,6 +36,7 @@ export function parseServerArgs(args: string[]): ServerConfig {
     instance: values.instance,
     controlPort: integer("--control-port", values["control-port"], 1, 65535),
     requestPorts: values["request-port"].map((port) => integer("--request-port", port, 1, 65535)),
+    services: values.service,
     holdMs: integer("--hold-ms", values["hold-ms"], 0, 600_000),
     secretDir: values["secret-dir"],
   };

@@ -14,6 +14,7 @@ import {
   WebSocketTransport,
 } from "../tunnel/mod.ts";
 import { listen } from "./listen.ts";
+import type { ReachCheck } from "./reach_check.ts";
 import { CloseCode, type LiveClient } from "./live_client.ts";
 
 /** A peer has this long from its first byte to its proof. */
@@ -31,10 +32,11 @@ export interface ControlPortOptions {
   readonly key: string;
   readonly handshake: Omit<HandshakeOptions, "signal">;
   readonly live: LiveClient;
+  readonly reach: ReachCheck;
   readonly log: (line: string) => void;
 }
 
-/** Takes the client's WebSocket at /tunnel and answers /healthz. @returns once it listens */
+/** Takes the client's WebSocket at /tunnel, and answers /healthz and /reachable. @returns once it listens */
 export async function openControlPort(options: ControlPortOptions): Promise<Server> {
   const webSockets = new WebSocketServer({
     noServer: true,
@@ -44,7 +46,7 @@ export async function openControlPort(options: ControlPortOptions): Promise<Serv
     autoPong: false,
   });
   const unproven = new Unproven();
-  const server = createServer({ cert: options.cert, key: options.key, headersTimeout: PROOF_MS, requestTimeout: PROOF_MS }, answerHealth);
+  const server = createServer({ cert: options.cert, key: options.key, headersTimeout: PROOF_MS, requestTimeout: PROOF_MS }, (request, response) => answer(request, response, options.reach));
   server.on("secureConnection", (socket: Duplex) => unproven.add(socket));
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Uint8Array) => {
     if (new URL(request.url ?? "/", "https://kurun").pathname !== "/tunnel") {
@@ -60,10 +62,12 @@ export async function openControlPort(options: ControlPortOptions): Promise<Serv
   return server;
 }
 
-function answerHealth(request: IncomingMessage, response: ServerResponse): void {
+async function answer(request: IncomingMessage, response: ServerResponse, reach: ReachCheck): Promise<void> {
   const healthy = request.url === "/healthz";
-  response.writeHead(healthy ? 200 : 404, { "content-type": "text/plain", connection: "close" });
-  response.end(healthy ? "ok\n" : "not found\n");
+  const reached = request.url === "/reachable" && await reach.run();
+  const known = healthy || request.url === "/reachable";
+  response.writeHead(known ? 200 : 404, { "content-type": "application/json", connection: "close" });
+  response.end(JSON.stringify(healthy ? { ok: true } : known ? { reached } : { error: "not found" }) + "\n");
 }
 
 async function admit(transport: Transport, options: ControlPortOptions, proven: () => void): Promise<void> {

@@ -8,6 +8,7 @@ import { importKey } from "../tunnel/mod.ts";
 import { parseServerArgs, type ServerConfig } from "./config.ts";
 import { openControlPort } from "./control_port.ts";
 import { CloseCode, LiveClient } from "./live_client.ts";
+import { ReachCheck } from "./reach_check.ts";
 import { openRequestPort } from "./request_port.ts";
 
 if (import.meta.main) {
@@ -21,8 +22,9 @@ if (import.meta.main) {
 
 async function serve(config: ServerConfig): Promise<void> {
   const live = new LiveClient();
+  const reach = new ReachCheck(config.services);
   for (const port of config.requestPorts) {
-    await openRequestPort({ port, session: config.session, live, holdMs: config.holdMs });
+    await openRequestPort({ port, session: config.session, live, reach, holdMs: config.holdMs });
   }
   await openControlPort({
     port: config.controlPort,
@@ -34,6 +36,7 @@ async function serve(config: ServerConfig): Promise<void> {
       random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
     },
     live,
+    reach,
     log,
   });
   log(`session ${config.session}: control port ${config.controlPort}, request ports ${config.requestPorts.join(", ")}`);

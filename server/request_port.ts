@@ -9,6 +9,7 @@ import {
   StreamLimitError,
 } from "../tunnel/mod.ts";
 import { CallerConnection, carry, NobodyConnectedError } from "./caller.ts";
+import type { ReachCheck } from "./reach_check.ts";
 import { listen } from "./listen.ts";
 import type { LiveClient } from "./live_client.ts";
 
@@ -22,6 +23,7 @@ export interface RequestPortOptions {
   readonly port: number;
   readonly session: string;
   readonly live: LiveClient;
+  readonly reach: ReachCheck;
   /** How long a caller waits for a client, in milliseconds. */
   readonly holdMs: number;
 }
@@ -38,6 +40,7 @@ async function serve(socket: Socket, options: RequestPortOptions): Promise<void>
   // A socket that listens on IPv6 gives IPv4 callers as ::ffff:10.0.0.1 (RFC 4291, 2.5.5.2).
   const from = `${socket.remoteAddress?.replace(/^::ffff:/, "")}:${socket.remotePort}`;
   const caller = new CallerConnection(new SocketConnection(socket), options.session);
+  if (await options.reach.isOwn(socket)) return;
   const stream = await openStream(options, { port: socket.localPort ?? options.port, from });
   if (stream instanceof Error) return caller.reset(stream);
   await carry(caller, stream);

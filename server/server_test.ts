@@ -19,6 +19,7 @@ import {
 } from "../tunnel/mod.ts";
 import { openControlPort } from "./control_port.ts";
 import { LiveClient } from "./live_client.ts";
+import { ReachCheck } from "./reach_check.ts";
 import { openRequestPort } from "./request_port.ts";
 
 const HOLD_MS = 300;
@@ -55,13 +56,15 @@ interface Running {
 async function start(): Promise<Running> {
   const live = new LiveClient();
   const log: string[] = [];
+  const reach = new ReachCheck([]);
   const { certPem: cert, keyPem: key } = await selfSignedServerCertificate({ names: ["kurun-kurun"], days: 1, now: new Date() });
-  const request = await openRequestPort({ port: 0, session: "kurun-1", live, holdMs: HOLD_MS });
+  const request = await openRequestPort({ port: 0, session: "kurun-1", live, reach, holdMs: HOLD_MS });
   const control = await openControlPort({
     port: 0,
     cert,
     key,
     live,
+    reach,
     log: (line) => log.push(line),
     handshake: { ...await identity("kurun-server"), key: await importKey(KEY) },
   });

@@ -1,0 +1,14 @@
+import type { Api } from "./api.ts";
+import { ApiError } from "./api_error.ts";
+import type { SessionPlan } from "./session_objects.ts";
+import { proxyTarget } from "./tunnel_dial.ts";
+
+/** Waits, for two seconds at most, until the Pod has seen that callers reach it by its Service. A server that cannot tell is no error. */
+export async function waitUntilReachable(api: Api, plan: SessionPlan, signal: AbortSignal): Promise<void> {
+  const path = `/api/v1/namespaces/${plan.namespace}/services/${proxyTarget(plan.service)}/proxy/reachable`;
+  try {
+    await api.get(path, { signal });
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+  }
+}

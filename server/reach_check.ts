@@ -1,0 +1,70 @@
+import { connect } from "node:net";
+
+/** A node's proxy rules follow a Pod's readiness within a second or two; then the answer is that it was not seen. */
+const LIMIT_MS = 2_000;
+const RETRY_MS = 20;
+/** A check's own connection arrives at our request port and is gone within this. */
+const PASSING_MS = 100;
+
+/**
+ * Whether callers in the cluster already reach this Pod by its Services. Readiness cannot tell: the nodes' proxies learn of it later
+ * (under load by a second, when callers were still refused).
+ */
+export class ReachCheck {
+  readonly #targets: readonly string[];
+  #running = 0;
+
+  /** @param targets `NAME.NAMESPACE.svc:PORT` each */
+  constructor(targets: readonly string[]) {
+    this.#targets = targets;
+  }
+
+  /** Connects to every target until it answers. @returns whether all did within two seconds */
+  async run(): Promise<boolean> {
+    this.#running++;
+    try {
+      const until = performance.now() + LIMIT_MS;
+      return (await Promise.all(this.#targets.map((target) => reach(target, until)))).every(Boolean);
+    } finally {
+      setTimeout(() => this.#running--, PASSING_MS);
+    }
+  }
+
+  /** Whether a caller that has just connected is one of a running check, which the client must not see: it is gone at once. */
+  async isOwn(socket: { readonly destroyed: boolean; readonly bytesRead: number }): Promise<boolean> {
+    if (this.#running === 0) return false;
+    const until = performance.now() + PASSING_MS;
+    while (performance.now() < until && !socket.destroyed && socket.bytesRead === 0) await pause(5);
+    return socket.destroyed;
+  }
+}
+
+async function reach(target: string, until: number): Promise<boolean> {
+  while (performance.now() < until) {
+    if (await connects(target, until - performance.now())) return true;
+    await pause(RETRY_MS);
+  }
+  return false;
+}
+
+function connects(target: string, ms: number): Promise<boolean> {
+  const colon = target.lastIndexOf(":");
+  return new Promise((resolve) => {
+    const socket = connect({ host: target.slice(0, colon), port: Number(target.slice(colon + 1)) });
+    const timer = setTimeout(() => socket.destroy(), ms);
+    let reached = false;
+    socket.once("connect", () => {
+      reached = true;
+      socket.resetAndDestroy();
+    });
+    socket.on("error", () => {});
+    socket.once("close", () => {
+      clearTimeout(timer);
+      resolve(reached);
+    });
+  });
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

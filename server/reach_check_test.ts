@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { ReachCheck } from "./reach_check.ts";
+
+function serverTest(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, fn, ignore: Number(Deno.version.deno.split(".")[1]) < 8, sanitizeOps: false, sanitizeResources: false });
+}
+
+serverTest("a Service that answers later is waited for, and one that never does is not waited for without end", async () => {
+  const server = createServer((socket) => socket.on("error", () => {}));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  const check = new ReachCheck([`127.0.0.1:${port}`]).run();
+  setTimeout(() => server.listen(port, "127.0.0.1"), 200);
+  assert.equal(await check, true);
+  server.close();
+  const started = performance.now();
+  assert.equal(await new ReachCheck(["127.0.0.1:9"]).run(), false);
+  assert.ok(performance.now() - started < 3_000);
+});
+
+serverTest("a connection of a running check is known as its own, and one that speaks is a caller", async () => {
+  const check = new ReachCheck(["127.0.0.1:9"]);
+  assert.equal(await check.isOwn({ destroyed: true, bytesRead: 0 }), false);
+  const running = check.run();
+  assert.equal(await check.isOwn({ destroyed: true, bytesRead: 0 }), true);
+  assert.equal(await check.isOwn({ destroyed: false, bytesRead: 5 }), false);
+  assert.equal(await check.isOwn({ destroyed: false, bytesRead: 0 }), false);
+  await running;
+});
