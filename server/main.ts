@@ -23,6 +23,14 @@ if (import.meta.main) {
 async function serve(config: ServerConfig): Promise<void> {
   const live = new LiveClient();
   const reach = new ReachCheck(config.services);
+  // Before anything else: process 1 of a container ignores a signal that nobody listens for, until its Pod's grace is over.
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    Deno.addSignalListener(signal, () => {
+      live.session?.close(CloseCode.stopping, "the server is being stopped");
+      log(`stopped by ${signal}`);
+      Deno.exit(0);
+    });
+  }
   for (const port of config.requestPorts) {
     await openRequestPort({ port, session: config.session, live, reach, holdMs: config.holdMs });
   }
@@ -40,13 +48,6 @@ async function serve(config: ServerConfig): Promise<void> {
     log,
   });
   log(`session ${config.session}: control port ${config.controlPort}, request ports ${config.requestPorts.join(", ")}`);
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    Deno.addSignalListener(signal, () => {
-      live.session?.close(CloseCode.stopping, "the server is being stopped");
-      log(`stopped by ${signal}`);
-      Deno.exit(0);
-    });
-  }
 }
 
 function log(line: string): void {
