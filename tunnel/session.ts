@@ -56,7 +56,6 @@ export class Session implements StreamHost, FrameReceiver {
   #batchUsed = 0;
   #flushing = false;
   #nextId: number;
-  #lastRemoteId = 0;
   #nextPing = 1;
   #uncongested: (() => void)[] = [];
   #payloadStream: Stream | undefined;
@@ -249,8 +248,8 @@ export class Session implements StreamHost, FrameReceiver {
 
   #accept(id: number): void {
     if (id === 0 || id % 2 !== this.#remoteParity) throw new ProtocolError(`Stream id ${id} is not the other side's to open`);
-    if (id <= this.#lastRemoteId) throw new ProtocolError(`Stream ${id} was opened a second time`);
-    this.#lastRemoteId = id;
+    // Ids need not rise: hashicorp's side sends what several goroutines open in any order.
+    if (this.#streams.has(id)) throw new ProtocolError(`Stream ${id} was opened a second time`);
     const stream = new Stream(this, id);
     this.#boundAnswers();
     if (!this.#onStream || this.#streams.size >= MAX_STREAMS) {
