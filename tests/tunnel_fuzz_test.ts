@@ -1,0 +1,173 @@
+/**
+ * What nobody thought of, tried by chance: hostile frames, hostile handshakes, and two honest sessions whose users do anything in any
+ * order. KURUN_FUZZ_SECONDS=3600 runs each longer than the two seconds of every day; KURUN_FUZZ_SEED=N runs what a finding names.
+ */
+import assert from "node:assert/strict";
+import {
+  HandshakeError,
+  handshakeAsServer,
+  importKey,
+  INITIAL_WINDOW,
+  type MemoryTransport,
+  memoryTransportPair,
+  Session,
+  SessionEndedError,
+  type Stream,
+  StreamResetError,
+} from "../tunnel/mod.ts";
+import { HEADER_BYTES, writeHeader } from "../tunnel/frame.ts";
+import { ProtocolError } from "../tunnel/errors.ts";
+import { SeededRandom } from "./seeded_random.ts";
+
+const SECONDS = Number(Deno.env.get("KURUN_FUZZ_SECONDS") ?? 2);
+const ONE_SEED = Deno.env.get("KURUN_FUZZ_SEED");
+const now = () => performance.now();
+const turn = () => new Promise<void>((resolve) => setTimeout(resolve));
+
+/** Runs `attempt` with one seed after the other until the time is over; a failure names its seed. */
+function fuzz(name: string, attempt: (random: SeededRandom) => Promise<void>): void {
+  Deno.test(name, async () => {
+    const until = now() + SECONDS * 1000;
+    let seed = ONE_SEED ? Number(ONE_SEED) : Math.floor(Math.random() * 2 ** 31);
+    do {
+      try {
+        await attempt(new SeededRandom(seed));
+      } catch (cause) {
+        throw new Error(`KURUN_FUZZ_SEED=${seed} finds: ${(cause as Error).stack}`, { cause });
+      }
+      seed++;
+    } while (!ONE_SEED && now() < until);
+  });
+}
+
+/** A frame that is likely to be nearly right. */
+function hostileFrame(random: SeededRandom): Uint8Array {
+  const type = random.chance(0.95) ? random.below(4) : random.below(256);
+  const flags = random.pick([0, 0, 0, 1, 1, 2, 4, 8, 5, 9, 13, 15, random.below(65536)]);
+  const id = random.pick([0, 1, 1, 1, 3, 5, 2, 4, 1 + 2 * random.below(2_000), random.below(2 ** 32)]);
+  const lengths = [0, 1, 100, INITIAL_WINDOW, INITIAL_WINDOW + 1, random.below(70_000), 0xffffffff, random.below(2 ** 32)];
+  const length = random.pick(lengths);
+  const payload = type === 0 ? Math.min(length, random.pick([length, 0, 10, 70_000])) : 0;
+  const frame = new Uint8Array(HEADER_BYTES + Math.min(payload, 200_000));
+  writeHeader(frame, 0, type, flags, id, length);
+  if (random.chance(0.02)) frame[0] = 1;
+  return frame;
+}
+
+/** Sends bytes in pieces of any size. */
+function sendSplit(random: SeededRandom, wire: MemoryTransport, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) {
+    const size = random.chance(0.5) ? bytes.length - at : 1 + random.below(bytes.length - at);
+    wire.send(bytes.slice(at, at + size));
+    at += size;
+  }
+}
+
+fuzz("hostile frames in any split end a session with a typed error at worst, hold no more than the windows, and leave others alone", async (random) => {
+  const [wire, theirs] = memoryTransportPair();
+  const [goodWire, goodTheirs] = memoryTransportPair();
+  const streams: Stream[] = [];
+  let error: Error | undefined;
+  const victim = new Session(theirs, { role: "server", now, onStream: (stream) => streams.push(stream), onEnd: (end) => error = end.error });
+  const good = new Session(goodWire, { role: "client", now });
+  new Session(goodTheirs, { role: "server", now, onStream: async (stream) => void stream.write((await stream.read()) as Uint8Array) });
+  for (let i = 0; i < 50 && !victim.ended; i++) {
+    sendSplit(random, wire, hostileFrame(random));
+    if (random.chance(0.2)) streams.at(-1)?.read().catch(() => {});
+    if (random.chance(0.1)) streams.at(-1)?.reset();
+    await Promise.resolve();
+  }
+  await turn();
+  assert.ok(error === undefined || error instanceof ProtocolError, String(error));
+  assert.ok(victim.streamCount <= 1024 && victim.budget.granted <= 1024 * INITIAL_WINDOW + 32 * 1024 * 1024);
+  assert.equal((await good.open(new Uint8Array([1, 2, 3])).read())?.length, 3);
+  victim.destroy(new Error("over"));
+  good.destroy(new Error("over"));
+  await turn();
+  assert.equal(victim.budget.granted, 0);
+});
+
+const key = await importKey(new Uint8Array(32));
+
+fuzz("nothing but the right proof is a handshake", async (random) => {
+  const [wire, theirs] = memoryTransportPair();
+  const result = handshakeAsServer(theirs, {
+    key,
+    hello: { capabilities: [], session: "s", instance: "i", who: "server", from: "pod" },
+    random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
+    signal: AbortSignal.any([]),
+  });
+  result.catch(() => {});
+  const hello = JSON.stringify({
+    version: random.chance(0.9) ? 1 : random.below(9),
+    capabilities: random.pick([[], ["x"], [1], "no", null, Array(99).fill("x")]),
+    session: random.pick(["s", "s", "s", "other", "", 5]),
+    instance: random.pick(["a", "b\n", "x".repeat(300)]),
+    who: random.pick(["alice", "\u001b[31m", "x".repeat(300)]),
+    from: random.pick(["here", null]),
+    nonce: random.pick([btoa("x".repeat(32)), "short", 7]),
+  });
+  for (let i = 0; i < 3; i++) {
+    const bytes = i === 0 && random.chance(0.8) ? new TextEncoder().encode(hello) : new Uint8Array(random.pick([0, 1, 32, 33, 4096, 4097, 9000]));
+    if (i > 0 || !random.chance(0.8)) for (let at = 0; at < bytes.length; at++) bytes[at] = random.below(256);
+    wire.send(bytes);
+    await turn();
+  }
+  wire.destroy();
+  await assert.rejects(result, HandshakeError);
+});
+
+/** What one side wrote into a stream, so that the other can check what it reads: byte n is n modulo 251. */
+function pattern(from: number, size: number): Uint8Array {
+  return Uint8Array.from({ length: size }, (_, i) => (from + i) % 251);
+}
+
+async function writeAnything(random: SeededRandom, stream: Stream, sent: number): Promise<void> {
+  for (let i = random.below(6); i >= 0; i--) {
+    const size = random.pick([0, 1, 100, 5_000, 70_000, 200_000]);
+    await stream.write(pattern(sent, size));
+    sent += size;
+    if (random.chance(0.1)) return stream.reset();
+    if (random.chance(0.3)) await turn();
+  }
+  stream.closeWrite();
+}
+
+async function readAnything(random: SeededRandom, stream: Stream): Promise<void> {
+  let got = 0;
+  for (let bytes = await stream.read(); bytes !== null; bytes = await stream.read()) {
+    assert.deepEqual(bytes, pattern(got, bytes.length));
+    got += bytes.length;
+    if (random.chance(0.05)) return stream.reset();
+    if (random.chance(0.2)) await turn();
+  }
+}
+
+fuzz("two honest sessions carry every byte in order, whatever their users do and however the wire hesitates", async (random) => {
+  const wires = memoryTransportPair();
+  const jobs: Promise<void>[] = [];
+  const use = (stream: Stream, sent: number) => {
+    for (const job of [writeAnything(random, stream, sent), readAnything(random, stream)]) {
+      jobs.push(job.catch((error) => assert.ok(error instanceof StreamResetError || error instanceof SessionEndedError, String(error.stack))));
+    }
+  };
+  const sessions = wires.map((wire, i) => new Session(wire, { role: i ? "server" : "client", now, onStream: (stream) => use(stream, 0) }));
+  const hesitating = setInterval(() => {
+    const wire = random.pick(wires);
+    wire.hold();
+    setTimeout(() => wire.release(), random.below(3));
+  }, 1);
+  for (let i = 0; i < 10; i++) {
+    const first = random.pick([0, 1, 3_000, INITIAL_WINDOW]);
+    use(random.pick(sessions).open(pattern(0, first)), first);
+    if (random.chance(0.3)) await turn();
+  }
+  for (let done = 0; done < jobs.length; done++) await jobs[done];
+  clearInterval(hesitating);
+  for (const wire of wires) wire.release();
+  await Promise.all(sessions.map((session) => session.ping()));
+  assert.deepEqual(sessions.map(({ ended, streamCount }) => ({ ended, streamCount })), [0, 0].map(() => ({ ended: false, streamCount: 0 })));
+  assert.deepEqual(sessions.map(({ budget }) => budget.granted), [0, 0]);
+  sessions[0]?.destroy(new Error("over"));
+  await turn();
+});
