@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import {
-  HandshakeError,
   handshakeAsServer,
+  HandshakeError,
   importKey,
   INITIAL_WINDOW,
   type MemoryTransport,
@@ -63,29 +63,37 @@ function sendSplit(random: SeededRandom, wire: MemoryTransport, bytes: Uint8Arra
   }
 }
 
-fuzz("hostile frames in any split end a session with a typed error at worst, hold no more than the windows, and leave others alone", async (random) => {
-  const [wire, theirs] = memoryTransportPair();
-  const [goodWire, goodTheirs] = memoryTransportPair();
-  const streams: Stream[] = [];
-  let error: Error | undefined;
-  const victim = new Session(theirs, { role: "server", now, onStream: (stream) => streams.push(stream), onEnd: (end) => error = end.error });
-  const good = new Session(goodWire, { role: "client", now });
-  new Session(goodTheirs, { role: "server", now, onStream: async (stream) => void stream.write((await stream.read()) as Uint8Array) });
-  for (let i = 0; i < 50 && !victim.ended; i++) {
-    sendSplit(random, wire, hostileFrame(random));
-    if (random.chance(0.2)) streams.at(-1)?.read().catch(() => {});
-    if (random.chance(0.1)) streams.at(-1)?.reset();
-    await Promise.resolve();
-  }
-  await turn();
-  assert.ok(error === undefined || error instanceof ProtocolError, String(error));
-  assert.ok(victim.streamCount <= 1024 && victim.budget.granted <= 1024 * INITIAL_WINDOW + 32 * 1024 * 1024);
-  assert.equal((await good.open(new Uint8Array([1, 2, 3])).read())?.length, 3);
-  victim.destroy(new Error("over"));
-  good.destroy(new Error("over"));
-  await turn();
-  assert.equal(victim.budget.granted, 0);
-});
+fuzz(
+  "hostile frames in any split end a session with a typed error at worst, hold no more than the windows, and leave others alone",
+  async (random) => {
+    const [wire, theirs] = memoryTransportPair();
+    const [goodWire, goodTheirs] = memoryTransportPair();
+    const streams: Stream[] = [];
+    let error: Error | undefined;
+    const victim = new Session(theirs, {
+      role: "server",
+      now,
+      onStream: (stream) => streams.push(stream),
+      onEnd: (end) => error = end.error,
+    });
+    const good = new Session(goodWire, { role: "client", now });
+    new Session(goodTheirs, { role: "server", now, onStream: async (stream) => void stream.write((await stream.read()) as Uint8Array) });
+    for (let i = 0; i < 50 && !victim.ended; i++) {
+      sendSplit(random, wire, hostileFrame(random));
+      if (random.chance(0.2)) streams.at(-1)?.read().catch(() => {});
+      if (random.chance(0.1)) streams.at(-1)?.reset();
+      await Promise.resolve();
+    }
+    await turn();
+    assert.ok(error === undefined || error instanceof ProtocolError, String(error));
+    assert.ok(victim.streamCount <= 1024 && victim.budget.granted <= 1024 * INITIAL_WINDOW + 32 * 1024 * 1024);
+    assert.equal((await good.open(new Uint8Array([1, 2, 3])).read())?.length, 3);
+    victim.destroy(new Error("over"));
+    good.destroy(new Error("over"));
+    await turn();
+    assert.equal(victim.budget.granted, 0);
+  },
+);
 
 const key = await importKey(new Uint8Array(32));
 
@@ -108,8 +116,10 @@ fuzz("nothing but the right proof is a handshake", async (random) => {
     nonce: random.pick([btoa("x".repeat(32)), "short", 7]),
   });
   for (let i = 0; i < 3; i++) {
-    const bytes = i === 0 && random.chance(0.8) ? new TextEncoder().encode(hello) : new Uint8Array(random.pick([0, 1, 32, 33, 4096, 4097, 9000]));
-    if (i > 0 || !random.chance(0.8)) for (let at = 0; at < bytes.length; at++) bytes[at] = random.below(256);
+    const bytes = i === 0 && random.chance(0.8)
+      ? new TextEncoder().encode(hello)
+      : new Uint8Array(random.pick([0, 1, 32, 33, 4096, 4097, 9000]));
+    if (i > 0 || !random.chance(0.8)) { for (let at = 0; at < bytes.length; at++) bytes[at] = random.below(256); }
     wire.send(bytes);
     await turn();
   }
@@ -148,7 +158,9 @@ fuzz("two honest sessions carry every byte in order, whatever their users do and
   const jobs: Promise<void>[] = [];
   const use = (stream: Stream, sent: number) => {
     for (const job of [writeAnything(random, stream, sent), readAnything(random, stream)]) {
-      jobs.push(job.catch((error) => assert.ok(error instanceof StreamResetError || error instanceof SessionEndedError, String(error.stack))));
+      jobs.push(
+        job.catch((error) => assert.ok(error instanceof StreamResetError || error instanceof SessionEndedError, String(error.stack))),
+      );
     }
   };
   const sessions = wires.map((wire, i) => new Session(wire, { role: i ? "server" : "client", now, onStream: (stream) => use(stream, 0) }));
@@ -166,7 +178,10 @@ fuzz("two honest sessions carry every byte in order, whatever their users do and
   clearInterval(hesitating);
   for (const wire of wires) wire.release();
   await Promise.all(sessions.map((session) => session.ping()));
-  assert.deepEqual(sessions.map(({ ended, streamCount }) => ({ ended, streamCount })), [0, 0].map(() => ({ ended: false, streamCount: 0 })));
+  assert.deepEqual(
+    sessions.map(({ ended, streamCount }) => ({ ended, streamCount })),
+    [0, 0].map(() => ({ ended: false, streamCount: 0 })),
+  );
   assert.deepEqual(sessions.map(({ budget }) => budget.granted), [0, 0]);
   sessions[0]?.destroy(new Error("over"));
   await turn();
