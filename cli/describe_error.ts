@@ -1,9 +1,16 @@
 import { ApiError } from "../k8s/api_error.ts";
-import { ConnectionError } from "../k8s/connection_error.ts";
+import { ServiceRefusedError } from "../k8s/claim_service.ts";
 import { CredentialError } from "../k8s/cluster_access.ts";
+import { ConnectionError, type ConnectionErrorKind } from "../k8s/connection_error.ts";
 import { KubeconfigError } from "../k8s/kubeconfig_files.ts";
+import { describeRight } from "../k8s/rights.ts";
 import { ObjectExistsError } from "../k8s/session.ts";
+import { MissingRightsError } from "../k8s/session_rights.ts";
+import { TlsSecretError } from "../k8s/tls_secret.ts";
+import { describeRefusal } from "./describe_refusal.ts";
+import { describeWait, failingWebhook } from "./describe_wait.ts";
 import { ExitCode, UserError } from "./errors.ts";
+import { NotReadyError } from "./wait_until_ready.ts";
 
 /** An error as the user reads it. */
 export interface ErrorText {
@@ -13,20 +20,77 @@ export interface ErrorText {
 
 /** The one place where errors become text: what was tried, what came back, what to do. */
 export function describeError(error: unknown): ErrorText {
-  if (error instanceof UserError) return { text: `error: ${error.message}`, exitCode: error.exitCode };
-  if (error instanceof KubeconfigError || error instanceof CredentialError) {
-    return { text: `error: ${error.message}`, exitCode: ExitCode.cluster };
-  }
-  if (error instanceof ConnectionError) {
-    return { text: `error: the cluster cannot be reached: ${error.message}`, exitCode: ExitCode.cluster };
-  }
-  if (error instanceof ApiError) return { text: `Error from server (${error.reason}): ${error.message}`, exitCode: ExitCode.cluster };
+  if (error instanceof UserError) return failure(error.message, error.exitCode);
+  if (error instanceof KubeconfigError) return failure(describeKubeconfig(error));
+  if (error instanceof CredentialError) return failure(error.message);
+  if (error instanceof ConnectionError) return failure(describeConnection(error));
+  if (error instanceof MissingRightsError) return failure(describeRights(error));
+  if (error instanceof TlsSecretError) return failure(`--tlssecret: ${error.message}`, ExitCode.usage);
+  if (error instanceof ServiceRefusedError) return failure(describeRefusal(error));
+  if (error instanceof NotReadyError) return failure(describeNotReady(error), ExitCode.failed);
+  if (error instanceof ApiError) return describeAnswer(error);
   if (error instanceof ObjectExistsError) {
-    return {
-      text: `error: ${error.kind} ${error.objectName} exists already: choose another name with --servicename, or delete it`,
-      exitCode: ExitCode.cluster,
-    };
+    return failure(`${error.kind} ${error.objectName} exists already: choose another name with --servicename, or delete it`);
   }
   const text = error instanceof Error ? error.stack ?? error.message : String(error);
-  return { text: `error: this is a fault of kurun's own, please report it: ${text}`, exitCode: ExitCode.failed };
+  return failure(`this is a fault of kurun's own, please report it: ${text}`, ExitCode.failed);
+}
+
+function failure(sentence: string, exitCode: number = ExitCode.cluster): ErrorText {
+  return { text: `error: ${sentence}`, exitCode };
+}
+
+function describeKubeconfig({ message, available }: KubeconfigError): string {
+  return available.length === 0 ? message : `${message}: there ${available.length === 1 ? "is" : "are"} ${available.join(", ")}`;
+}
+
+/** What to do, where the kind of failure tells. */
+const CONNECTION_HINTS: Partial<Record<ConnectionErrorKind, string>> = {
+  refused: "is the cluster running, and is this its address?",
+  unreachable: "is the network there, or a VPN that it needs?",
+  dns: "is the name right, and the network there, or a VPN that it needs?",
+  timeout: "is the address right, and the network there, or a VPN that it needs?",
+  "tls-untrusted": "the kubeconfig's certificate-authority is not the one that signed the API server's certificate",
+  "tls-name": "the API server's certificate is for other names: see --tls-server-name",
+  "tls-expired": "is this machine's clock right?",
+  "tls-client": "the API server refused the client's certificate: it may have expired",
+  proxy: "see HTTPS_PROXY, NO_PROXY and the kubeconfig's proxy-url",
+};
+
+function describeConnection({ kind, message }: ConnectionError): string {
+  const hint = CONNECTION_HINTS[kind];
+  return `the cluster cannot be reached: ${message}${hint ? `; ${hint}` : ""}`;
+}
+
+function describeRights({ missing, user }: MissingRightsError): string {
+  const who = user ? `user ${user}` : "the user";
+  return [
+    `${who} lacks rights that this takes; nothing was created:`,
+    ...missing.map((right) => `  cannot ${describeRight(right)}`),
+    "docs/rbac.yaml has the least Role: ask the cluster's administrator for it",
+  ].join("\n");
+}
+
+function describeNotReady({ seconds, reason, link }: NotReadyError): string {
+  const rest = "; everything was removed again";
+  if (reason) return `kurun's Pod was not ready within ${seconds} s${rest}. It waited for:\n  ${describeWait(reason)}`;
+  if (link) return `kurun's Pod runs, but the connection to it could not be made within ${seconds} s: ${link}${rest}`;
+  return `kurun's Pod was not ready within ${seconds} s, and the cluster does not say why${rest}: see --timeout`;
+}
+
+function describeAnswer(error: ApiError): ErrorText {
+  const { status, details, message, reason } = error;
+  if (status === 401) {
+    return failure(`the API server does not accept these credentials (401 Unauthorized): log in again, or choose another user or context`);
+  }
+  if (status === 404 && details?.kind === "namespaces") {
+    return failure(
+      `there is no namespace ${details.name}: make it with kubectl create namespace ${details.name}, or choose another with -n`,
+    );
+  }
+  const webhook = /failed calling webhook "([^"]*)"/.exec(message)?.[1];
+  return {
+    text: `Error from server${reason ? ` (${reason})` : ""}: ${message}${webhook ? `\n  ${failingWebhook(webhook)}` : ""}`,
+    exitCode: ExitCode.cluster,
+  };
 }

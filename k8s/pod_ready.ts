@@ -1,58 +1,105 @@
 import type { Api } from "./api.ts";
+import { ApiError } from "./api_error.ts";
+import { ConnectionError } from "./connection_error.ts";
+import { type EventObject, eventWaitsFor, isReady, type PodObject, podWaitsFor, type WaitReason } from "./pod_status.ts";
 import { SESSION_LABEL, type SessionPlan } from "./session_objects.ts";
 
-/** A Pod, as far as it is looked at. */
-export interface PodObject {
-  metadata: { name: string; deletionTimestamp?: string };
-  status?: {
-    conditions?: { type: string; status: string; reason?: string; message?: string }[];
-    containerStatuses?: {
-      state?: { waiting?: { reason?: string; message?: string }; terminated?: { reason?: string; exitCode: number } };
-    }[];
-  };
-}
+/** A Pod that is ready sooner needs no events: they are many in a busy namespace. */
+const QUIET_MS = 1_500;
+/** What the kubelet fails at it tries again, and most often succeeds (a Secret that has not arrived yet): said if the Pod still waits after this. */
+const PASSING_MS = 3_000;
+/** Between a watch that failed and the next. */
+const RETRY_MS = 500;
 
 /**
- * Waits until the session's Pod is ready, which the Service's endpoints follow.
+ * Waits until the session's Pod is ready, which the Service's endpoints follow. A watch that breaks begins anew.
  * @param waitingFor told, once for each change, what the Pod waits for
- * @throws what the API says, and the signal's reason
+ * @throws what the API says where it says no, and the signal's reason
  */
 export async function waitForReadyPod(
   api: Api,
   plan: SessionPlan,
-  waitingFor: (reason: string) => void,
+  waitingFor: (reason: WaitReason) => void,
   signal: AbortSignal,
 ): Promise<void> {
+  const done = new AbortController();
+  const until = AbortSignal.any([signal, done.signal]);
+  const tell = once(waitingFor);
+  const events = tellEvents(api, plan, tell, until);
+  try {
+    await podReady(api, plan, tell, signal);
+  } finally {
+    done.abort();
+    await events;
+  }
+}
+
+async function podReady(api: Api, plan: SessionPlan, tell: (reason: WaitReason) => void, signal: AbortSignal): Promise<void> {
   const path = `/api/v1/namespaces/${plan.namespace}/pods`;
-  let told = "";
+  const query = { labelSelector: `${SESSION_LABEL}=${plan.name}` };
   while (!signal.aborted) {
-    for await (const { object } of api.watch(path, { query: { labelSelector: `${SESSION_LABEL}=${plan.name}` }, signal })) {
-      const pod = object as unknown as PodObject;
-      if (isReady(pod)) return;
-      const reason = whatItWaitsFor(pod);
-      if (reason === undefined || reason === told) continue;
-      told = reason;
-      waitingFor(reason);
+    try {
+      for await (const { type, object } of api.watch(path, { query, signal })) {
+        if (type !== "ADDED" && type !== "MODIFIED") continue;
+        const pod = object as unknown as PodObject;
+        if (isReady(pod)) return;
+        const reason = podWaitsFor(pod);
+        if (reason) tell(reason);
+      }
+    } catch (error) {
+      if (!mayPass(error)) throw error;
     }
+    await sleep(RETRY_MS, signal);
   }
   signal.throwIfAborted();
 }
 
-function isReady(pod: PodObject): boolean {
-  return !pod.metadata.deletionTimestamp &&
-    (pod.status?.conditions ?? []).some(({ type, status }) => type === "Ready" && status === "True");
+/** Tells what events say: a Pod that could not be made has no status of its own. Without the right to see them it tells nothing. */
+async function tellEvents(api: Api, plan: SessionPlan, tell: (reason: WaitReason) => void, signal: AbortSignal): Promise<void> {
+  await sleep(QUIET_MS, signal);
+  while (!signal.aborted) {
+    try {
+      for await (const { type, object } of api.watch(`/api/v1/namespaces/${plan.namespace}/events`, { signal })) {
+        const reason = type === "ADDED" || type === "MODIFIED" ? eventWaitsFor(object as EventObject, plan.name) : undefined;
+        if (reason?.kind === "other") void sleep(PASSING_MS, signal).then(() => signal.aborted || tell(reason));
+        else if (reason) tell(reason);
+      }
+    } catch (error) {
+      if (!mayPass(error)) return;
+    }
+    await sleep(RETRY_MS, signal);
+  }
 }
 
-/** What keeps a Pod from running, in the cluster's own words; nothing where it is just starting. */
-export function whatItWaitsFor(pod: PodObject): string | undefined {
-  const unscheduled = pod.status?.conditions?.find(({ type, status }) => type === "PodScheduled" && status === "False");
-  if (unscheduled) return `${unscheduled.reason ?? "not scheduled"}: ${unscheduled.message ?? ""}`;
-  for (const { state } of pod.status?.containerStatuses ?? []) {
-    const waiting = state?.waiting;
-    if (waiting?.reason && waiting.reason !== "ContainerCreating") return `${waiting.reason}: ${waiting.message ?? ""}`;
-    if (state?.terminated) {
-      return `the server ended with exit code ${state.terminated.exitCode} (${state.terminated.reason ?? "no reason given"})`;
-    }
-  }
-  return undefined;
+/** Says each thing once; a Pod's random name in a repeated message makes no new thing of it, nor does the pause after a failure. */
+function once(waitingFor: (reason: WaitReason) => void): (reason: WaitReason) => void {
+  const told = new Set<string>();
+  return (reason) => {
+    const key = reason.kind === "image"
+      ? reason.kind
+      : reason.kind === "crash"
+      ? reason.message
+      : `${reason.reason} ${reason.message.replace(/pods? "[^"]*"/g, "pod")}`;
+    // The pull that failed is told as an event after its failure.
+    if (told.has(key) || (reason.kind === "pulling" && told.has("image"))) return;
+    told.add(key);
+    waitingFor(reason);
+  };
+}
+
+function mayPass(error: unknown): boolean {
+  return error instanceof ConnectionError || (error instanceof ApiError && (error.status >= 500 || error.status === 429));
+}
+
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done);
+    if (signal.aborted) done();
+  });
 }

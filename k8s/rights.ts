@@ -34,8 +34,8 @@ export async function missingRights(api: Api, rights: readonly Right[], options:
   return rights.filter((_, index) => !allowed[index]);
 }
 
-/** A right in words, as kubectl's errors have it: `get services/proxy "https:web-kurun:8333" in namespace shop`. */
+/** A right in words, as kubectl's errors have it: `get services/proxy named https:web-kurun:8333 in namespace shop`. */
 export function describeRight({ verb, group, resource, subresource, name, namespace }: Right): string {
   const what = `${resource}${group ? `.${group}` : ""}${subresource ? `/${subresource}` : ""}`;
-  return `${verb} ${what}${name ? ` "${name}"` : ""}${namespace ? ` in namespace ${namespace}` : ""}`;
+  return `${verb} ${what}${name ? ` named ${name}` : ""}${namespace ? ` in namespace ${namespace}` : ""}`;
 }

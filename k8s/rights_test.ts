@@ -23,6 +23,6 @@ Deno.test("missingRights() asks for each right and returns those that are missin
 
 Deno.test("describeRight() names verb, resource, object and namespace", () => {
   const right = { verb: "get", resource: "services", subresource: "proxy", name: "https:web-kurun:8333", namespace: "shop" };
-  assert.equal(describeRight(right), 'get services/proxy "https:web-kurun:8333" in namespace shop');
+  assert.equal(describeRight(right), "get services/proxy named https:web-kurun:8333 in namespace shop");
   assert.equal(describeRight({ verb: "create", group: "batch", resource: "jobs" }), "create jobs.batch");
 });

@@ -1,0 +1,17 @@
+import assert from "node:assert/strict";
+import { describeWait } from "./describe_wait.ts";
+
+Deno.test("what the Pod waits for is said in the cluster's words, once", () => {
+  assert.equal(describeWait({ kind: "other", reason: "FailedMount", message: "no such volume" }), "FailedMount: no such volume");
+  assert.equal(describeWait({ kind: "pulling", reason: "Pulling", message: 'Pulling image "x"' }), 'Pulling image "x"');
+  assert.equal(describeWait({ kind: "other", reason: "SchedulingGated", message: "" }), "SchedulingGated");
+});
+
+Deno.test("where it is known what to do, that is said too", () => {
+  const said = (kind: "image" | "admission", message: string) => describeWait({ kind, reason: "R", message }).split("\n")[1];
+  assert.match(said("image", "not found")!, /`kurun image`.*--server-image/);
+  assert.match(said("admission", 'pods "x" is forbidden: exceeded quota: q')!, /quota/);
+  assert.match(said("admission", 'pods "x" is forbidden: violates PodSecurity "restricted:latest"')!, /restricted/);
+  assert.match(said("admission", 'failed calling webhook "a.b": no')!, /The webhook a\.b .*kurun\.dev\/session DoesNotExist/);
+  assert.equal(said("admission", "something else"), undefined);
+});

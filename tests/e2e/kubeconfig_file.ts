@@ -1,0 +1,27 @@
+import { kubectl } from "./kubernetes.ts";
+
+/** A kubeconfig as JSON, as far as tests change it. */
+export interface Kubeconfig {
+  "current-context": string;
+  clusters: { name: string; cluster: Record<string, unknown> }[];
+  users: { name: string; user: Record<string, unknown> }[];
+  contexts: { name: string; context: Record<string, unknown> }[];
+}
+
+/** A kubeconfig of a test's own, made from the cluster's; removed when the test ends. */
+export class KubeconfigFile implements AsyncDisposable {
+  private constructor(readonly path: string) {}
+
+  /** @param change what is to be different from the cluster's own, with one cluster, user and context */
+  static async create(change: (kubeconfig: Kubeconfig) => void | Promise<void>): Promise<KubeconfigFile> {
+    const kubeconfig: Kubeconfig = JSON.parse(await kubectl(["config", "view", "--raw", "--minify", "--flatten", "-o", "json"]));
+    await change(kubeconfig);
+    const path = await Deno.makeTempFile({ prefix: "kurun-kubeconfig-" });
+    await Deno.writeTextFile(path, JSON.stringify(kubeconfig));
+    return new KubeconfigFile(path);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.path);
+  }
+}

@@ -1,0 +1,230 @@
+import assert from "node:assert/strict";
+import { KurunProcess } from "./kurun_process.ts";
+import { clusterTest, kubectl, objectsIn, type TestNamespace } from "./kubernetes.ts";
+import { serveHttp, type Upstream } from "./upstreams.ts";
+
+/** The first byte of a TLS connection (RFC 8446, 5.1). */
+const TLS_HANDSHAKE = 22;
+const TOOLBOX = "kurun.test/toolbox:1";
+
+/** Applies objects in a namespace. */
+async function create(namespace: TestNamespace, ...items: Record<string, unknown>[]): Promise<void> {
+  await kubectl(["create", "-n", namespace.name, "-f", "-"], JSON.stringify({ apiVersion: "v1", kind: "List", items }));
+}
+
+/** A Service as charts of webhooks have it: three ports, one target by name, one under 1024. */
+function webhookService(more: Record<string, unknown> = {}): Record<string, unknown> {
+  return {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name: "hook", labels: { "app.kubernetes.io/managed-by": "Helm" }, annotations: { "meta.helm.sh/release-name": "hook" } },
+    spec: {
+      selector: { "app.kubernetes.io/name": "hook", "app.kubernetes.io/managed-by": "Helm" },
+      ports: [
+        { name: "https", port: 443, targetPort: "webhook" },
+        { name: "low", port: 81, targetPort: 81 },
+        { name: "high", port: 9443, targetPort: 9443 },
+      ],
+      ...more,
+    },
+  };
+}
+
+/** The Deployment behind it, as Pod Security wants it. */
+function hookDeployment(replicas: number): Record<string, unknown> {
+  const labels = { "app.kubernetes.io/name": "hook", "app.kubernetes.io/managed-by": "Helm" };
+  return {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { name: "hook" },
+    spec: {
+      replicas,
+      selector: { matchLabels: labels },
+      template: {
+        metadata: { labels },
+        spec: {
+          securityContext: { runAsNonRoot: true, runAsUser: 65532, seccompProfile: { type: "RuntimeDefault" } },
+          containers: [{
+            name: "hook",
+            image: TOOLBOX,
+            args: ["pause"],
+            securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
+          }],
+        },
+      },
+    },
+  };
+}
+
+function forwardHook(upstream: Upstream, namespace: TestNamespace, ...args: string[]): KurunProcess {
+  return KurunProcess.start(["port-forward", upstream.url, "-n", namespace.name, "--servicename", "hook", ...args]);
+}
+
+async function serviceJson(namespace: TestNamespace, name = "hook"): Promise<string> {
+  return await kubectl(["get", "service", name, "-n", namespace.name, "--show-managed-fields", "-o", "json"]);
+}
+
+clusterTest(
+  "a Service without Pods is joined on all its ports, by number and by name, and is byte for byte as before when kurun ends",
+  async (namespace) => {
+    await create(namespace, webhookService(), hookDeployment(0));
+    const before = await serviceJson(namespace);
+    await using upstream = serveHttp(() => new Response("from here"));
+    await using kurun = await forwardHook(upstream, namespace).ready();
+    const host = `hook.${namespace.name}.svc`;
+    assert.equal(kurun.stdout, [443, 81, 9443].map((port) => `Forwarding http://${host}:${port} -> ${upstream.url}\n`).join(""));
+    const address = await namespace.address("hook");
+    for (const port of [443, 81, 9443]) {
+      assert.equal(await (await fetch(`http://${address}:${port}/`)).text(), "from here");
+    }
+    assert.equal(await serviceJson(namespace), before);
+    assert.equal(await kubectl(["get", "deployment", "hook", "-n", namespace.name, "-o", "jsonpath={.status.replicas}"]), "");
+    kurun.signal("SIGINT");
+    assert.equal(await kurun.exit, 0);
+    assert.equal(await serviceJson(namespace), before);
+    assert.deepEqual(await leftOfKurun(namespace), []);
+  },
+);
+
+clusterTest("a failing webhook of failurePolicy Fail that points at the joined Service reaches the program here", async (namespace) => {
+  await create(namespace, webhookService(), hookDeployment(0));
+  await using _hooks = await webhookFor(namespace);
+  await assert.rejects(kubectl(["create", "configmap", "a", "-n", namespace.name]), /failed calling webhook/);
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const upstream = { url: `http://localhost:${listener.addr.port}`, [Symbol.asyncDispose]: () => Promise.resolve() };
+  await using _kurun = await forwardHook(upstream, namespace).ready();
+  const creation = kubectl(["create", "configmap", "a", "-n", namespace.name]).catch((error: Error) => error.message);
+  using call = await listener.accept();
+  const first = new Uint8Array(1);
+  await call.read(first);
+  assert.equal(first[0], TLS_HANDSHAKE);
+  call.close();
+  assert.match(await creation as string, /failed calling webhook "hook.kurun.test"/);
+});
+
+/** A webhook for the namespace's ConfigMaps at the Service's named port; removed when the test ends. */
+async function webhookFor(namespace: TestNamespace): Promise<AsyncDisposable> {
+  await create(namespace, {
+    apiVersion: "admissionregistration.k8s.io/v1",
+    kind: "ValidatingWebhookConfiguration",
+    metadata: { name: namespace.name },
+    webhooks: [{
+      name: "hook.kurun.test",
+      clientConfig: { service: { namespace: namespace.name, name: "hook", path: "/" } },
+      rules: [{ operations: ["CREATE"], apiGroups: [""], apiVersions: ["v1"], resources: ["configmaps"] }],
+      namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": namespace.name } },
+      failurePolicy: "Fail",
+      sideEffects: "None",
+      timeoutSeconds: 5,
+      admissionReviewVersions: ["v1"],
+    }],
+  });
+  return { [Symbol.asyncDispose]: async () => void await kubectl(["delete", "validatingwebhookconfiguration", namespace.name]) };
+}
+
+clusterTest("a headless Service is joined on the port that its callers know", async (namespace) => {
+  await create(namespace, webhookService({ clusterIP: "None" }));
+  await using upstream = serveHttp(() => new Response("from here"));
+  await using _kurun = await forwardHook(upstream, namespace).ready();
+  for (const port of [443, 81, 9443]) {
+    assert.equal(await (await fetch(`http://hook.${namespace.name}.svc.cluster.local:${port}/`)).text(), "from here");
+  }
+});
+
+clusterTest("what a killed kurun of the same user left is removed with a word, and the new one serves", async (namespace) => {
+  await using upstream = serveHttp(() => new Response("from here"));
+  const killed = await KurunProcess.start(["port-forward", upstream.url, "-n", namespace.name]).ready();
+  const sessions = await sessionNames(namespace);
+  killed.signal("SIGKILL");
+  await killed.exit;
+  await using kurun = await KurunProcess.start(["port-forward", upstream.url, "-n", namespace.name]).ready();
+  assert.match(kurun.stderr, /^Removing what an earlier kurun left at Service kurun \(since 20\S+Z, for http:\/\/localhost:\d+\)\n$/);
+  assert.equal(await (await fetch(`http://${await namespace.address()}/`)).text(), "from here");
+  const now = await sessionNames(namespace);
+  assert.equal(now.length, 1);
+  assert.notDeepEqual(now, sessions);
+});
+
+clusterTest("a killed kurun's Pod at a joined Service does not stand in the next one's way", async (namespace) => {
+  await create(namespace, webhookService(), hookDeployment(0));
+  const before = await serviceJson(namespace);
+  await using upstream = serveHttp(() => new Response("from here"));
+  const killed = await forwardHook(upstream, namespace).ready();
+  killed.signal("SIGKILL");
+  await killed.exit;
+  await using kurun = await forwardHook(upstream, namespace).ready();
+  assert.match(kurun.stderr, /^Removing what an earlier kurun left at Service hook /);
+  assert.equal(await (await fetch(`http://${await namespace.address("hook")}:81/`)).text(), "from here");
+  assert.equal(await serviceJson(namespace), before);
+});
+
+clusterTest("somebody else's session is refused with whose it is, and goes on", async (namespace) => {
+  await using upstream = serveHttp(() => new Response("theirs"));
+  await using _kurun = await KurunProcess.start(["port-forward", upstream.url, "-n", namespace.name]).ready();
+  const [job] = await sessionNames(namespace);
+  await kubectl(["annotate", "job", job!, "-n", namespace.name, "--overwrite", "kurun.dev/who=alice", "kurun.dev/from=laptop-7"]);
+  const { code, stderr } = await KurunProcess.run(["port-forward", "8080", "-n", namespace.name]);
+  assert.equal(code, 3);
+  assert.match(
+    stderr,
+    /^error: Service kurun in namespace t-\w+ is used by alice on laptop-7, since 20\S+Z, until 20\S+Z or as long as it runs: choose another name with --servicename, or ask alice to end it\n$/,
+  );
+  assert.deepEqual(await sessionNames(namespace), [job]);
+  assert.equal(await (await fetch(`http://${await namespace.address()}/`)).text(), "theirs");
+});
+
+clusterTest("a Service with live Pods is refused with their names and how to scale them down", async (namespace) => {
+  await create(namespace, webhookService(), hookDeployment(1));
+  const pod = await livePod(namespace);
+  const { code, stderr } = await KurunProcess.run(["port-forward", "8080", "-n", namespace.name, "--servicename", "hook"]);
+  assert.equal(
+    stderr,
+    `error: Service hook in namespace ${namespace.name} has live Pods behind it: ${pod}. ` +
+      `Scale them down first: kubectl scale deployment/hook --replicas=0 -n ${namespace.name}\n`,
+  );
+  assert.equal(code, 3);
+  assert.deepEqual(await leftOfKurun(namespace), []);
+});
+
+clusterTest("a Service that is being removed is not joined but waited for, in words, and Ctrl+C ends that at once", async (namespace) => {
+  const service = webhookService();
+  await create(namespace, { ...service, metadata: { ...service.metadata as Record<string, unknown>, finalizers: ["kurun.test/hold"] } });
+  await kubectl(["delete", "service", "hook", "-n", namespace.name, "--wait=false"]);
+  await using upstream = serveHttp(() => new Response("from here"));
+  const waits = /^Waiting for service\/hook to go: .*\n/;
+  const ended = forwardHook(upstream, namespace);
+  await ended.waitFor(waits);
+  ended.signal("SIGINT");
+  assert.equal(await ended.exit, 0);
+  assert.match(ended.stderr, new RegExp(`${waits.source}$`));
+  assert.deepEqual(await leftOfKurun(namespace), []);
+
+  await using kurun = forwardHook(upstream, namespace);
+  await kurun.waitFor(waits);
+  await kubectl(["patch", "service", "hook", "-n", namespace.name, "--type", "merge", "-p", '{"metadata":{"finalizers":null}}']);
+  await kurun.ready();
+  assert.equal(kurun.stdout, `Forwarding http://hook.${namespace.name}.svc:80 -> ${upstream.url}\n`);
+  assert.equal(await (await fetch(`http://${await namespace.address("hook")}/`)).text(), "from here");
+});
+
+/** Waits until a Pod is behind the Service. */
+async function livePod(namespace: TestNamespace): Promise<string> {
+  const args = ["get", "endpointslices", "-n", namespace.name, "-l", "kubernetes.io/service-name=hook"];
+  for (;;) {
+    const name = await kubectl([...args, "-o", "jsonpath={.items[*].endpoints[*].targetRef.name}"]);
+    if (name !== "") return name;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+async function sessionNames(namespace: TestNamespace): Promise<string[]> {
+  const list = await kubectl(["get", "jobs", "-n", namespace.name, "-o", "jsonpath={.items[*].metadata.name}"]);
+  return list.split(" ").filter((name) => name !== "");
+}
+
+async function leftOfKurun(namespace: TestNamespace): Promise<string[]> {
+  const ours = (await objectsIn(namespace.name)).filter(({ metadata }) =>
+    metadata.labels?.["kurun.dev/session"] && !metadata.deletionTimestamp
+  );
+  return ours.map(({ kind, metadata }) => `${kind}/${metadata.name}`);
+}
