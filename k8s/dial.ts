@@ -23,6 +23,8 @@ export interface TlsSettings {
   readonly serverName?: string | undefined;
   /** Whether the server may show any certificate at all. */
   readonly insecure?: boolean | undefined;
+  /** The protocols to offer (ALPN, RFC 7301). @default {["http/1.1"]} */
+  readonly alpn?: readonly string[] | undefined;
 }
 
 /** Where a connection ends, and by which way it goes there. */
@@ -210,7 +212,7 @@ function startTls(
         socket: under,
         // What the certificate is compared with; the TCP connection is already made.
         host: name,
-        ALPNProtocols: ["http/1.1"],
+        ALPNProtocols: [...settings.alpn ?? ["http/1.1"]],
         rejectUnauthorized: settings.insecure !== true,
         // RFC 6066: an address is never asked for by SNI.
         ...(isIP(name) === 0 ? { servername: name } : {}),

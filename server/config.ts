@@ -12,8 +12,14 @@ export interface ServerConfig {
   readonly services: readonly string[];
   /** How long a caller waits for a client, in milliseconds. */
   readonly holdMs: number;
+  /** Whether each connection has a line in the log. */
+  readonly verbose: boolean;
   /** The folder with the session's `key`, `tls.crt` and `tls.key`. */
   readonly secretDir: string;
+  /** The folder with `tls.crt` and `tls.key` of the request ports, where they serve TLS. */
+  readonly tlsDir?: string;
+  /** The protocols that their TLS offers, best first (ALPN, RFC 7301). */
+  readonly alpn: readonly string[];
 }
 
 /** Reads the server's arguments. @throws TypeError or RangeError that names the one that is wrong */
@@ -28,6 +34,9 @@ export function parseServerArgs(args: string[]): ServerConfig {
       service: { type: "string", multiple: true, default: [] },
       "hold-ms": { type: "string", default: "3000" },
       "secret-dir": { type: "string", default: "/kurun/session" },
+      verbose: { type: "boolean", default: false },
+      "tls-dir": { type: "string" },
+      alpn: { type: "string", multiple: true, default: [] },
     },
   });
   if (!values.session || !values.instance) throw new TypeError("--session and --instance are needed");
@@ -39,6 +48,9 @@ export function parseServerArgs(args: string[]): ServerConfig {
     services: values.service,
     holdMs: integer("--hold-ms", values["hold-ms"], 0, 600_000),
     secretDir: values["secret-dir"],
+    verbose: values.verbose,
+    ...(values["tls-dir"] ? { tlsDir: values["tls-dir"] } : {}),
+    alpn: values.alpn,
   };
 }
 

@@ -46,7 +46,10 @@ export async function openControlPort(options: ControlPortOptions): Promise<Serv
     autoPong: false,
   });
   const unproven = new Unproven();
-  const server = createServer({ cert: options.cert, key: options.key, headersTimeout: PROOF_MS, requestTimeout: PROOF_MS }, (request, response) => answer(request, response, options.reach));
+  const server = createServer(
+    { cert: options.cert, key: options.key, headersTimeout: PROOF_MS, requestTimeout: PROOF_MS },
+    (request, response) => answer(request, response, options.reach),
+  );
   server.on("secureConnection", (socket: Duplex) => unproven.add(socket));
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Uint8Array) => {
     if (new URL(request.url ?? "/", "https://kurun").pathname !== "/tunnel") {

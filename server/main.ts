@@ -10,6 +10,8 @@ import { openControlPort } from "./control_port.ts";
 import { CloseCode, LiveClient } from "./live_client.ts";
 import { ReachCheck } from "./reach_check.ts";
 import { openRequestPort } from "./request_port.ts";
+import { serveTlsFiles } from "./tls_files.ts";
+import { TlsTerminator } from "./tls_terminator.ts";
 
 if (import.meta.main) {
   try {
@@ -31,8 +33,19 @@ async function serve(config: ServerConfig): Promise<void> {
       Deno.exit(0);
     });
   }
+  const tls = config.tlsDir === undefined ? undefined : new TlsTerminator(config.alpn);
+  if (tls) await serveTlsFiles({ dir: config.tlsDir as string, terminator: tls, log });
   for (const port of config.requestPorts) {
-    await openRequestPort({ port, session: config.session, live, reach, holdMs: config.holdMs });
+    await openRequestPort({
+      port,
+      session: config.session,
+      live,
+      reach,
+      holdMs: config.holdMs,
+      ...(tls ? { tls } : {}),
+      log,
+      verbose: config.verbose,
+    });
   }
   await openControlPort({
     port: config.controlPort,

@@ -58,7 +58,7 @@ async function start(): Promise<Running> {
   const log: string[] = [];
   const reach = new ReachCheck([]);
   const { certPem: cert, keyPem: key } = await selfSignedServerCertificate({ names: ["kurun-kurun"], days: 1, now: new Date() });
-  const request = await openRequestPort({ port: 0, session: "kurun-1", live, reach, holdMs: HOLD_MS });
+  const request = await openRequestPort({ port: 0, session: "kurun-1", live, reach, holdMs: HOLD_MS, log: (line) => log.push(line) });
   const control = await openControlPort({
     port: 0,
     cert,

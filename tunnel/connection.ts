@@ -25,11 +25,20 @@ export interface RelayEnd {
   readonly error?: Error;
 }
 
+/** Is shown the bytes of a {@link relay} before they go on, and null at the end of a direction. It must not change or keep them, or throw. */
+export interface RelayWatch {
+  /** From the first connection to the second. */
+  forth(bytes: Uint8Array | null): void;
+  /** And back. */
+  back(bytes: Uint8Array | null): void;
+}
+
 /**
  * Joins two connections until both directions have ended. When one breaks, so does the other.
  * @param first bytes of `a` that were read already
+ * @param watch sees what passes
  */
-export async function relay(a: Connection, b: Connection, first?: Uint8Array): Promise<RelayEnd> {
+export async function relay(a: Connection, b: Connection, first?: Uint8Array, watch?: RelayWatch): Promise<RelayEnd> {
   let forth = 0;
   let back = 0;
   let error: Error | undefined;
@@ -40,19 +49,26 @@ export async function relay(a: Connection, b: Connection, first?: Uint8Array): P
     b.reset(error);
   };
   await Promise.all([
-    pump(a, b, (bytes) => forth += bytes, first).catch(broke),
-    pump(b, a, (bytes) => back += bytes).catch(broke),
+    pump(a, b, (bytes) => {
+      forth += bytes?.length ?? 0;
+      watch?.forth(bytes);
+    }, first).catch(broke),
+    pump(b, a, (bytes) => {
+      back += bytes?.length ?? 0;
+      watch?.back(bytes);
+    }).catch(broke),
   ]);
   return error ? { forth, back, error } : { forth, back };
 }
 
-async function pump(from: Connection, to: Connection, moved: (bytes: number) => void, first?: Uint8Array): Promise<void> {
+async function pump(from: Connection, to: Connection, moved: (bytes: Uint8Array | null) => void, first?: Uint8Array): Promise<void> {
   let bytes = first && first.length > 0 ? first : await from.read();
   while (bytes !== null) {
-    moved(bytes.length);
+    moved(bytes);
     const written = to.write(bytes);
     if (written) await written;
     bytes = await from.read();
   }
+  moved(null);
   to.closeWrite();
 }

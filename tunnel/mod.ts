@@ -21,6 +21,7 @@ export * from "./handshake.ts";
 export { type Hello, importKey, KEY_BYTES, PROTOCOL_VERSION } from "./hello.ts";
 export { keepAlive } from "./keepalive.ts";
 export * from "./memory_transport.ts";
+export { NativeConnection, type NativeSocket } from "./native_connection.ts";
 export { encodeAccepted, encodePreamble, encodeRefused, MAX_RECORD_BYTES, type Preamble, readAnswer, readPreamble } from "./preamble.ts";
 export { INITIAL_WINDOW, WindowBudget } from "./receive_window.ts";
 export { MAX_FRAME_BYTES, MAX_STREAMS, Session, type SessionEnd, type SessionOptions } from "./session.ts";

@@ -1,0 +1,81 @@
+/**
+ * Reads for whom a certificate is: its subject alternative names (RFC 5280, 4.2.1.6). node:crypto gives them, but not on Deno 2.6.
+ *
+ * @module
+ */
+
+/** The tags that are met on the way (X.690). */
+const Tag = { octetString: 0x04, objectIdentifier: 0x06, extensions: 0xa3, dnsName: 0x82, address: 0x87 } as const;
+/** 2.5.29.17 */
+const SUBJECT_ALT_NAME = "55,1d,11";
+
+interface Element {
+  readonly tag: number;
+  readonly content: Uint8Array;
+}
+
+/** The DNS names and addresses of the first certificate in a PEM text. @throws TypeError where there is none that can be read */
+export function certificateNames(pem: string): string[] {
+  const [certificate] = elements(firstBlock(pem));
+  const [toBeSigned] = elements(certificate?.content ?? new Uint8Array());
+  const extensions = elements(toBeSigned?.content ?? new Uint8Array()).find(({ tag }) => tag === Tag.extensions);
+  const [list] = elements(extensions?.content ?? new Uint8Array());
+  for (const extension of elements(list?.content ?? new Uint8Array())) {
+    const parts = elements(extension.content);
+    const id = parts.find(({ tag }) => tag === Tag.objectIdentifier);
+    const value = parts.find(({ tag }) => tag === Tag.octetString);
+    if (id && value && hex(id.content).join() === SUBJECT_ALT_NAME) return generalNames(value.content);
+  }
+  return [];
+}
+
+/** Whether a certificate for these names is good for a host, a `*` standing for its first label alone (RFC 9525, 6.3). */
+export function coversHost(names: readonly string[], host: string): boolean {
+  const wanted = host.toLowerCase();
+  return names.some((name) => {
+    const lower = name.toLowerCase();
+    return lower === wanted || (lower.startsWith("*.") && wanted.includes(".") && lower.slice(1) === wanted.slice(wanted.indexOf(".")));
+  });
+}
+
+function generalNames(value: Uint8Array): string[] {
+  const [list] = elements(value);
+  return elements(list?.content ?? new Uint8Array()).flatMap(({ tag, content }) => {
+    if (tag === Tag.dnsName) return [new TextDecoder().decode(content)];
+    return tag === Tag.address ? [address(content)] : [];
+  });
+}
+
+function address(bytes: Uint8Array): string {
+  if (bytes.length === 4) return bytes.join(".");
+  const groups = hex(bytes).join("").match(/.{4}/g) ?? [];
+  return new URL(`http://[${groups.join(":")}]`).hostname.slice(1, -1);
+}
+
+function firstBlock(pem: string): Uint8Array {
+  const body = /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----/.exec(pem)?.[1];
+  if (body === undefined) throw new TypeError("it holds no certificate in PEM");
+  return Uint8Array.from(atob(body.replace(/\s/g, "")), (character) => character.charCodeAt(0));
+}
+
+function elements(bytes: Uint8Array): Element[] {
+  const found: Element[] = [];
+  let at = 0;
+  while (at < bytes.length) {
+    const tag = bytes[at++] as number;
+    let length = bytes[at++] ?? NaN;
+    if (length >= 0x80) {
+      const size = length & 0x7f;
+      length = 0;
+      for (let i = 0; i < size; i++) length = length * 256 + (bytes[at++] ?? NaN);
+    }
+    if (!(at + length <= bytes.length)) throw new TypeError("it is cut short");
+    found.push({ tag, content: bytes.subarray(at, at + length) });
+    at += length;
+  }
+  return found;
+}
+
+function hex(bytes: Uint8Array): string[] {
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0"));
+}
