@@ -1,0 +1,131 @@
+import { type BodyHeaders, checkFields, HeadReader, Http1Error } from "./http1_head.ts";
+
+/** How a body ends: after so many bytes, by chunks, with the connection, or never, as what follows is another protocol. */
+export type BodyFraming = number | "chunked" | "until-close" | "opaque";
+
+/** A chunk's size line, with its extensions, is never longer. */
+const MAX_SIZE_LINE_BYTES = 4 * 1024;
+/** The most that a chunk may be: 13 hexadecimal digits, which a number holds exactly. */
+const MAX_SIZE_DIGITS = 13;
+
+const CR = 13;
+const LF = 10;
+
+/** How a request's body is framed (RFC 9112, 6.3). */
+export function requestFraming({ chunked, length }: BodyHeaders): BodyFraming {
+  return chunked ? "chunked" : length ?? 0;
+}
+
+/**
+ * How a response's body is framed (RFC 9112, 6.3).
+ * @param method the request's, where it is known
+ */
+export function responseFraming(head: BodyHeaders & { readonly status: number }, method: string | undefined): BodyFraming {
+  const { status, chunked, length } = head;
+  if (status === 101 || (method === "CONNECT" && status >= 200 && status < 300)) return "opaque";
+  if (status < 200 || status === 204 || status === 304 || method === "HEAD") return 0;
+  return chunked ? "chunked" : length ?? "until-close";
+}
+
+/** Finds the end of a body in bytes that come in any pieces, and holds none of them but an unfinished line. */
+export class BodyFramer {
+  #framing: BodyFraming = 0;
+  /** Bytes of content, or of the chunk, that are still to come. */
+  #left = 0;
+  #state: "size" | "data" | "data-end" | "trailers" = "size";
+  #line = "";
+  #trailers: HeadReader | undefined;
+  /** Bytes of content, without the lines of chunks, that the last {@link take} passed. */
+  content = 0;
+  /** Whether the body has ended. */
+  done = true;
+
+  /** A new body begins; one without bytes has ended at once. */
+  start(framing: BodyFraming): void {
+    this.#framing = framing;
+    this.#left = typeof framing === "number" ? framing : 0;
+    this.#state = "size";
+    this.#line = "";
+    this.done = framing === 0;
+  }
+
+  /** Passes over the body's bytes from `at` on. @returns where they end in `bytes` @throws Http1Error where chunks are no chunks */
+  take(bytes: Uint8Array, at: number): number {
+    this.content = 0;
+    if (this.#framing === "chunked") return this.#takeChunks(bytes, at);
+    if (typeof this.#framing !== "number") {
+      this.content = bytes.length - at;
+      return bytes.length;
+    }
+    const end = this.#takeContent(bytes, at);
+    this.done = this.#left === 0;
+    return end;
+  }
+
+  #takeContent(bytes: Uint8Array, at: number): number {
+    const size = Math.min(this.#left, bytes.length - at);
+    this.#left -= size;
+    this.content += size;
+    return at + size;
+  }
+
+  #takeChunks(bytes: Uint8Array, start: number): number {
+    let at = start;
+    while (at < bytes.length && !this.done) {
+      switch (this.#state) {
+        case "size":
+          at = this.#takeSizeLine(bytes, at);
+          break;
+        case "data":
+          at = this.#takeContent(bytes, at);
+          if (this.#left === 0) this.#state = "data-end";
+          break;
+        case "data-end":
+          at = this.#takeDataEnd(bytes, at);
+          break;
+        case "trailers":
+          at = this.#takeTrailers(bytes, at);
+      }
+    }
+    return at;
+  }
+
+  #takeSizeLine(bytes: Uint8Array, at: number): number {
+    const lf = bytes.indexOf(LF, at);
+    const end = lf < 0 ? bytes.length : lf + 1;
+    if (this.#line.length + end - at > MAX_SIZE_LINE_BYTES) throw new Http1Error("a chunk's size line is too long");
+    for (let i = at; i < end; i++) this.#line += String.fromCharCode(bytes[i] as number);
+    if (lf < 0) return end;
+    this.#left = chunkSize(this.#line);
+    this.#line = "";
+    this.#state = this.#left === 0 ? "trailers" : "data";
+    if (this.#left === 0) this.#trailers = new HeadReader("trailers");
+    return end;
+  }
+
+  #takeDataEnd(bytes: Uint8Array, at: number): number {
+    const wanted = this.#line === "" ? CR : LF;
+    if (bytes[at] !== wanted) throw new Http1Error("a chunk is longer or shorter than its size");
+    this.#line = wanted === CR ? "\r" : "";
+    if (wanted === LF) this.#state = "size";
+    return at + 1;
+  }
+
+  #takeTrailers(bytes: Uint8Array, at: number): number {
+    const found = this.#trailers?.read(bytes, at);
+    if (!found) return bytes.length;
+    checkFields(found.head);
+    this.#trailers = undefined;
+    this.done = true;
+    return found.next;
+  }
+}
+
+/** Reads `1a;name="value"` and CRLF. Extensions are passed over, but may hold no control characters. */
+function chunkSize(line: string): number {
+  // deno-lint-ignore no-control-regex -- that is what is refused
+  const match = /^([0-9A-Fa-f]+)(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n$/.exec(line);
+  const digits = match?.[1]?.replace(/^0+(?=.)/, "");
+  if (!digits || digits.length > MAX_SIZE_DIGITS) throw new Http1Error("a chunk's size is no number");
+  return parseInt(digits, 16);
+}

@@ -1,0 +1,60 @@
+import { BodyFramer, type BodyFraming } from "./http1_body.ts";
+import { HeadReader } from "./http1_head.ts";
+
+/** More requests than these never wait for answers at once: a caller that pipelines without end must not fill our memory. */
+export const MAX_AWAITED = 256;
+
+/** What is told of the messages in one direction of a connection. */
+export interface MessageEvents {
+  /** A head, with its empty line, that is valid until this returns. @returns its body's framing @throws Http1Error */
+  head(bytes: Uint8Array): BodyFraming;
+  /** Bytes of the body, from `start` to `end` of what was pushed; `content` of them are no lines of chunks. */
+  body(bytes: Uint8Array, start: number, end: number, content: number): void;
+  /** The message has ended. */
+  end(): void;
+}
+
+/** One direction of an HTTP/1 connection: one message after the other, in bytes that come in any pieces. */
+export class Messages {
+  readonly #events: MessageEvents;
+  readonly #heads: HeadReader;
+  readonly #framer = new BodyFramer();
+  #inBody = false;
+
+  constructor(kind: "request" | "response", events: MessageEvents) {
+    this.#heads = new HeadReader(kind);
+    this.#events = events;
+  }
+
+  /** Whether no message has begun that has not ended. */
+  get between(): boolean {
+    return !this.#inBody && !this.#heads.begun;
+  }
+
+  /**
+   * Reads bytes, up to the end of one message at most.
+   * @param at where to begin
+   * @returns where to go on; the length of `bytes` where all were read
+   * @throws Http1Error
+   */
+  read(bytes: Uint8Array, at: number): number {
+    let next = at;
+    if (!this.#inBody) {
+      const found = this.#heads.read(bytes, next);
+      if (!found) return bytes.length;
+      next = found.next;
+      this.#framer.start(this.#events.head(found.head));
+      this.#inBody = true;
+    }
+    if (!this.#framer.done && next < bytes.length) {
+      const start = next;
+      next = this.#framer.take(bytes, start);
+      this.#events.body(bytes, start, next, this.#framer.content);
+    }
+    if (this.#framer.done) {
+      this.#inBody = false;
+      this.#events.end();
+    }
+    return next;
+  }
+}

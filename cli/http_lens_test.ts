@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import { HttpLens, type LensEnd } from "./http_lens.ts";
+import { formatTrafficLine } from "./traffic_line.ts";
+
+const latin1 = (text: string) => Uint8Array.from(text, (character) => character.charCodeAt(0));
+
+/** What happens on a connection: bytes from the caller, bytes to it, or the end of them. */
+type Step = [from: "caller" | "program", text: string | null];
+
+/** The lines of a connection whose bytes come in pieces of `size`; each step takes a millisecond. */
+function look(steps: Step[], { size = Infinity, end, protocol }: { size?: number; end?: LensEnd; protocol?: "h2" | "tcp" } = {}): string[] {
+  const lines: string[] = [];
+  let now = 0;
+  const lens = new HttpLens({
+    caller: "10.0.0.1:5",
+    protocol,
+    now: () => now,
+    line: (line) => lines.push(formatTrafficLine(line)),
+    blind: (caller, why) => lines.push(`${caller} blind: ${why}`),
+  });
+  for (const [from, text] of steps) {
+    now++;
+    const see = (bytes: Uint8Array | null) => from === "caller" ? lens.forth(bytes) : lens.back(bytes);
+    if (text === null) see(null);
+    else for (let at = 0; at < text.length; at += size) see(latin1(text.slice(at, at + size)));
+  }
+  now++;
+  lens.end(end);
+  return lines;
+}
+
+const GET = "GET /a HTTP/1.1\r\nHost: k\r\n\r\n";
+const OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+const LEFT = { note: "caller left", isFault: false };
+
+const SEEN: [name: string, steps: Step[], lines: string[], end?: LensEnd][] = [
+  ["one request", [["caller", GET], ["program", OK]], ["GET /a 200 2B 1.0ms 10.0.0.1:5"]],
+  ["keep-alive", [["caller", GET], ["program", OK], ["caller", GET.replace("/a", "/b")], ["program", OK]], [
+    "GET /a 200 2B 1.0ms 10.0.0.1:5",
+    "GET /b 200 2B 1.0ms 10.0.0.1:5",
+  ]],
+  ["pipelining", [["caller", GET + GET.replace("/a", "/b")], ["program", OK], ["program", OK]], [
+    "GET /a 200 2B 1.0ms 10.0.0.1:5",
+    "GET /b 200 2B 2.0ms 10.0.0.1:5",
+  ]],
+  ["100 before 200", [["caller", GET], ["program", "HTTP/1.1 100 Continue\r\n\r\n"], ["program", OK]], ["GET /a 200 2B 2.0ms 10.0.0.1:5"]],
+  ["HEAD", [["caller", GET.replace("GET", "HEAD")], ["program", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"]], [
+    "HEAD /a 200 0B 1.0ms 10.0.0.1:5",
+  ]],
+  ["a body until the end", [["caller", GET], ["program", "HTTP/1.1 200 OK\r\n\r\nabc"], ["program", null]], [
+    "GET /a 200 3B 2.0ms 10.0.0.1:5",
+  ]],
+  [
+    "an answer before the request's body has come",
+    [["caller", "POST /a HTTP/1.1\r\nContent-Length: 2\r\n\r\n"], ["program", OK], ["caller", "xy"], ["caller", GET], ["program", OK]],
+    ["POST /a 200 2B 1.0ms 10.0.0.1:5", "GET /a 200 2B 1.0ms 10.0.0.1:5"],
+  ],
+  ["an answer that nobody asked for", [["program", "HTTP/1.1 408 Timeout\r\nContent-Length: 0\r\n\r\n"]], ["- - 408 0B 0.0ms 10.0.0.1:5"]],
+  ["no answer", [["caller", GET], ["program", null]], ["GET /a - 0B 1.0ms 10.0.0.1:5 closed without an answer"]],
+  ["a caller that left", [["caller", GET]], ["GET /a - 0B 1.0ms 10.0.0.1:5 caller left"], LEFT],
+  ["half an answer", [["caller", GET], ["program", OK.slice(0, -1)]], ["GET /a 200 1B 2.0ms 10.0.0.1:5 cut short: caller left"], LEFT],
+  ["half an answer, then the program's end", [["caller", GET], ["program", OK.slice(0, -1)], ["program", null]], [
+    "GET /a 200 1B 2.0ms 10.0.0.1:5 cut short: the program closed the connection",
+  ]],
+  ["a refusal", [["caller", GET]], ["GET /a 502 0B 1.0ms 10.0.0.1:5 refused: why"], { status: 502, note: "refused: why", isFault: true }],
+  ["a refusal before the head", [], ["- - 502 0B 1.0ms 10.0.0.1:5 refused: why"], { status: 502, note: "refused: why", isFault: true }],
+  ["an idle connection that breaks", [["caller", GET], ["program", OK]], ["GET /a 200 2B 1.0ms 10.0.0.1:5"], LEFT],
+  [
+    "a WebSocket",
+    [["caller", "GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n\r\n"], ["program", "HTTP/1.1 101 Switching\r\n\r\nabc"], ["caller", "four"], [
+      "program",
+      "de",
+    ]],
+    ["GET /ws 101 0B 1.0ms 10.0.0.1:5", "upgraded - - 5B 3.0ms 10.0.0.1:5 4B in"],
+  ],
+  ["CONNECT", [["caller", "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n"], ["program", "HTTP/1.1 200 OK\r\n\r\nabc"], ["caller", "x"]], [
+    "CONNECT a:1 200 0B 1.0ms 10.0.0.1:5",
+    "upgraded - - 3B 2.0ms 10.0.0.1:5 1B in",
+  ]],
+  ["an Upgrade that is not taken", [["caller", "GET /a HTTP/1.1\r\nUpgrade: h2c\r\n\r\n"], ["program", OK], ["caller", GET], [
+    "program",
+    OK,
+  ]], [
+    "GET /a 200 2B 1.0ms 10.0.0.1:5",
+    "GET /a 200 2B 1.0ms 10.0.0.1:5",
+  ]],
+  ["HTTP/2 by its first bytes", [["caller", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nabc"], ["program", "defg"]], [
+    "h2 - - 4B 3.0ms 10.0.0.1:5 27B in",
+  ]],
+  ["what is no HTTP", [["caller", "\x00\x01"], ["program", "x"], ["caller", GET]], ["10.0.0.1:5 blind: it does not begin like HTTP"]],
+  ["an answer that is no HTTP", [["caller", GET], ["program", "hello\r\n\r\n"], ["caller", GET]], [
+    "10.0.0.1:5 blind: its version is not HTTP/1.0 or HTTP/1.1",
+  ]],
+];
+
+for (const [name, steps, lines, end] of SEEN) {
+  Deno.test(`seen however it is split: ${name}`, () => {
+    for (const size of [Infinity, 1, 2, 5]) assert.deepEqual(look(steps, { size, ...(end ? { end } : {}) }), lines, `in pieces of ${size}`);
+  });
+}
+
+Deno.test("a connection that is known not to be HTTP/1 has one line, with how it ended", () => {
+  const steps: Step[] = [["caller", GET], ["program", "x".repeat(1_234)]];
+  assert.deepEqual(look(steps, { protocol: "tcp" }), ["tcp - - 1.2kB 3.0ms 10.0.0.1:5 28B in"]);
+  assert.deepEqual(look(steps, { protocol: "h2", end: LEFT }), ["h2 - - 1.2kB 3.0ms 10.0.0.1:5 28B in, caller left"]);
+});
+
+Deno.test("a caller that pipelines without end is looked away from", () => {
+  assert.deepEqual(look([["caller", GET.repeat(300)]]), ["10.0.0.1:5 blind: more than 256 requests wait for answers"]);
+});
+
+Deno.test("the bytes are not changed", () => {
+  const bytes = latin1(GET + GET);
+  const before = bytes.slice();
+  const lens = new HttpLens({ caller: "", now: () => 0, line: () => {}, blind: () => {} });
+  lens.forth(bytes);
+  assert.deepEqual(bytes, before);
+});

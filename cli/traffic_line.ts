@@ -1,0 +1,86 @@
+/**
+ * The lines of `-v`: one a request, or one a connection where HTTP is not read.
+ *
+ *     METHOD TARGET STATUS BYTES MS CALLER [NOTE]
+ *     POST /mutate?timeout=10s 200 1.2kB 3.4ms 10.244.0.1:52069
+ *
+ * Seven columns at most, parted by one space; only the last may hold spaces. `-` stands for what is not known or was not there. Never
+ * bodies, never headers, and no credentials of the target.
+ *
+ * @module
+ */
+
+/** What one line says. */
+export interface TrafficLine {
+  /** The request's method; `h2`, `tcp`, `tls` or `upgraded` for a connection. */
+  readonly method: string;
+  /** As it was sent; {@link formatTrafficLine} hides its credentials. */
+  readonly target: string;
+  readonly status: number | undefined;
+  /** Bytes of the answer's body as they travelled, without the lines of chunks; all bytes back to the caller for a connection. */
+  readonly bytes: number;
+  /** From the request's first byte to the last one of the answer. */
+  readonly ms: number;
+  /** The caller's address and port. */
+  readonly caller: string;
+  /** What went wrong, or for a connection what came in. */
+  readonly note?: string | undefined;
+  /** Whether it is about a whole connection. */
+  readonly isConnection?: boolean;
+  /** Whether something failed that is not the caller's doing. */
+  readonly isFault?: boolean;
+}
+
+/** A longer target is cut. */
+const MAX_TARGET_CHARACTERS = 300;
+/** Names of query parameters whose values are nobody's business. */
+const SECRET_NAME = /token|secret|pass|pwd|key|signature|credential|auth|jwt|^sig$/i;
+
+/** The line, without its end. */
+export function formatTrafficLine({ method, target, status, bytes, ms, caller, note }: TrafficLine): string {
+  const line = `${method} ${shownTarget(target)} ${status ?? "-"} ${formatBytes(bytes)} ${formatMs(ms)} ${caller}`;
+  return note ? `${line} ${note}` : line;
+}
+
+/**
+ * A target without its credentials: user and password, and the values of query parameters that sound like secrets, are `…`; what is
+ * not printable ASCII is `?`, as it may be a terminal's control codes.
+ */
+export function shownTarget(target: string): string {
+  const printable = target.replace(/[^\x21-\x7e]/g, "?");
+  const noUser = printable.replace(/^([a-z][a-z0-9+.-]*:\/\/|(?!\/))[^/?#]*@/i, "$1…@");
+  const query = noUser.indexOf("?");
+  const shown = query < 0 ? noUser : `${noUser.slice(0, query + 1)}${noUser.slice(query + 1).replace(/[^&;]+/g, shownParameter)}`;
+  return shown.length > MAX_TARGET_CHARACTERS ? `${shown.slice(0, MAX_TARGET_CHARACTERS)}…` : shown;
+}
+
+function shownParameter(parameter: string): string {
+  const equals = parameter.indexOf("=");
+  if (equals < 0) return parameter;
+  const name = parameter.slice(0, equals);
+  return SECRET_NAME.test(decoded(name)) ? `${name}=…` : parameter;
+}
+
+function decoded(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
+}
+
+/** `0B`, `999B`, `1.2kB`, `34MB`, `1.2GB`: powers of ten. */
+export function formatBytes(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 999.5 && unit < 4) {
+    value /= 1000;
+    unit++;
+  }
+  return `${unit === 0 || value >= 9.95 ? Math.round(value) : value.toFixed(1)}${["B", "kB", "MB", "GB", "TB"][unit]}`;
+}
+
+/** `0.3ms`, `3.4ms`, `120ms`, `65000ms`: always milliseconds, so that they can be compared and sorted. */
+export function formatMs(ms: number): string {
+  return `${ms < 99.95 ? ms.toFixed(1) : Math.round(ms)}ms`;
+}

@@ -1,0 +1,85 @@
+/** HTTP/1 by hand, for what a client's library would not send, or would hide. */
+import { createServer, type Socket } from "node:net";
+import type { AddressInfo } from "node:net";
+import { connect } from "node:net";
+import type { Upstream } from "./upstreams.ts";
+
+const text = (bytes: Uint8Array) => String.fromCharCode(...bytes);
+const latin1 = (string: string) => Uint8Array.from(string, (character) => character.charCodeAt(0));
+
+/** One end of a connection: bytes as text, one character each. */
+export class RawConnection implements AsyncDisposable {
+  readonly #socket: Socket;
+  /** All that has arrived. */
+  got = "";
+  /** Whether the other side has ended, or has broken the connection. */
+  end: "open" | "ended" | "reset" = "open";
+  #changed = Promise.withResolvers<void>();
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on("data", (bytes: Uint8Array) => this.#change(() => this.got += text(bytes)));
+    socket.on("end", () => this.#change(() => this.end = "ended"));
+    socket.on("error", () => this.#change(() => this.end = "reset"));
+  }
+
+  send(bytes: string): void {
+    this.#socket.write(latin1(bytes));
+  }
+
+  /** Ends our direction. */
+  close(): void {
+    this.#socket.end();
+  }
+
+  /** Breaks the connection. */
+  reset(): void {
+    this.#socket.resetAndDestroy();
+  }
+
+  /** Waits until what has arrived matches. @throws with what has arrived after 10 s */
+  async waitFor(pattern: RegExp): Promise<string> {
+    const until = performance.now() + 10_000;
+    while (!pattern.test(this.got)) {
+      if (performance.now() > until) throw new Error(`no ${pattern} in ${JSON.stringify(this.got)}, ${this.end}`);
+      await Promise.race([this.#changed.promise, new Promise((resolve) => setTimeout(resolve, 100))]);
+    }
+    return this.got;
+  }
+
+  /** Waits until the other side has ended. */
+  async waitForEnd(): Promise<string> {
+    while (this.end === "open") await this.#changed.promise;
+    return this.got;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#socket.destroy();
+    return Promise.resolve();
+  }
+
+  #change(change: () => void): void {
+    change();
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+  }
+}
+
+/** Calls by hand. */
+export function callRaw(host: string, port = 80): RawConnection {
+  return new RawConnection(connect({ host, port, allowHalfOpen: true }));
+}
+
+/** A program that answers by hand. */
+export function serveRaw(serve: (connection: RawConnection) => Promise<void>): Promise<Upstream> {
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket: Socket) => {
+    serve(new RawConnection(socket)).catch((error) => socket.destroy(error));
+  });
+  return new Promise((resolve) => {
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as AddressInfo;
+      const stop = () => new Promise<void>((closed) => (server.close(), closed()));
+      resolve({ url: `http://localhost:${port}`, [Symbol.asyncDispose]: stop });
+    });
+  });
+}

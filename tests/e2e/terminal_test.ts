@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { clusterTest, kubectl } from "./kubernetes.ts";
+import { TmuxTerminal } from "./tmux_terminal.ts";
+import { serveHttp } from "./upstreams.ts";
+
+/** The lines of the screen that begin like a status line. */
+function statusLines(screen: string): string[] {
+  return screen.split("\n").filter((line) => /^(Waiting ·|Forwarding since|Connection lost since)/.test(line));
+}
+
+clusterTest(
+  "in a terminal a status line counts at the foot, lines stand above it, and nothing of it is left in the end",
+  async (namespace) => {
+    await using upstream = serveHttp((request) => new Response("ok", { status: request.url.endsWith("/bad") ? 500 : 200 }));
+    await using terminal = await TmuxTerminal.start(["port-forward", upstream.url, "-n", namespace.name, "-v"]);
+    await terminal.waitFor(/^Forwarding since \d\d:\d\d:\d\d · 0 open/m);
+    const url = `http://${await namespace.address()}`;
+    for (const path of ["/a", "/b", "/bad"]) await (await fetch(`${url}${path}`, { headers: { connection: "close" } })).body?.cancel();
+    const busy = await terminal.waitFor(/3 requests · 1 error, the last: GET \/bad 500$/);
+    assert.equal(statusLines(busy).length, 1);
+    assert.match(
+      busy,
+      /^Forwarding http:\/\/kurun\.[^]*\nGET \/a 200 2B [^]*\nGET \/b 200 2B [^]*\nGET \/bad 500 2B [^\n]+\nForwarding since /m,
+    );
+    assert.match(await terminal.screen(true), /\p{Cc}\[32mForwarding since/u);
+    await terminal.type("C-c");
+    const after = await terminal.waitFor(/^exit 0$/m);
+    assert.deepEqual(statusLines(after), []);
+    assert.match(after, /^GET \/bad 500 [^\n]+\n+(\^C)?\n*exit 0$/m);
+  },
+);
+
+clusterTest("a lost connection is on the status line until it is back", async (namespace) => {
+  await using upstream = serveHttp(() => new Response("ok"));
+  await using terminal = await TmuxTerminal.start(["port-forward", upstream.url, "-n", namespace.name]);
+  await terminal.waitFor(/^Forwarding since /m);
+  await kubectl(["delete", "pods", "-n", namespace.name, "--all", "--grace-period=1", "--wait=false"]);
+  await terminal.waitFor(/^Connection lost: [^\n]+\nConnection lost since \d\d:\d\d:\d\d · /m);
+  const back = await terminal.waitFor(/^Connected again\nForwarding since /m);
+  assert.equal(statusLines(back).length, 1);
+});
+
+clusterTest("NO_COLOR has no colours, and a narrow terminal no second line", async (namespace) => {
+  await using upstream = serveHttp(() => new Response("ok"));
+  const options = { columns: 40, env: { NO_COLOR: "1" } };
+  await using terminal = await TmuxTerminal.start(["port-forward", upstream.url, "-n", namespace.name], options);
+  await terminal.waitFor(/^Forwarding since /m);
+  const url = `http://${await namespace.address()}`;
+  for (let i = 0; i < 12; i++) await (await fetch(url)).text();
+  const screen = await terminal.waitFor(
+    /^Forwarding since \d\d:\d\d:\d\d · [01] open · \d+…$|^Forwarding since \S+ · \d open · 1 connec…$/m,
+  );
+  assert.equal(statusLines(screen).length, 1);
+  assert.doesNotMatch(await terminal.screen(true), /\p{Cc}\[3\dm/u);
+});
+
+clusterTest("a dumb terminal has plain lines alone", async (namespace) => {
+  await using upstream = serveHttp(() => new Response("ok"));
+  const args = ["port-forward", upstream.url, "-n", namespace.name, "-v"];
+  await using terminal = await TmuxTerminal.start(args, { env: { TERM: "dumb" } });
+  await terminal.waitFor(/^Forwarding http/m);
+  await (await fetch(`http://${await namespace.address()}/a`)).text();
+  assert.deepEqual(statusLines(await terminal.waitFor(/^GET \/a 200 /m)), []);
+});
