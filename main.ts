@@ -5,25 +5,38 @@
  * @module
  */
 import { hostname, userInfo } from "node:os";
+import { argv0 } from "node:process";
 import type { Context } from "./cli/context.ts";
 import { runProgram } from "./cli/program.ts";
+import { programName } from "./cli/program_name.ts";
 
 if (import.meta.main) Deno.exit(await runProgram(processContext()));
 
 function processContext(): Context {
   return {
     args: Deno.args,
+    program: programName(argv0),
     env: (name) => Deno.env.get(name),
     home: Deno.env.get("HOME") ?? Deno.env.get("USERPROFILE"),
     who: userInfo().username,
     from: hostname(),
     stdout: (text) => writeAll(Deno.stdout, text),
     stderr: (text) => writeAll(Deno.stderr, text),
+    terminal: Deno.stderr.isTerminal() ? { columns: terminalColumns } : undefined,
+    interactive: Deno.stdin.isTerminal(),
     interrupted: interrupted(),
     now: () => performance.now(),
     date: () => new Date(),
     random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
   };
+}
+
+function terminalColumns(): number {
+  try {
+    return Deno.consoleSize().columns;
+  } catch {
+    return 80;
+  }
 }
 
 /** A whole write, or none where the reader of a pipe has gone. */

@@ -2,6 +2,8 @@
 export interface Context {
   /** The command line after the program's name. */
   readonly args: readonly string[];
+  /** What the user typed to start it, for help: `kurun`, or `kubectl kurun` where kubectl runs it as a plugin. */
+  readonly program: string;
   /** An environment variable. */
   env(name: string): string | undefined;
   /** The user's home folder, where there is one. */
@@ -13,6 +15,10 @@ export interface Context {
   stdout(text: string): void;
   /** Everything else. */
   stderr(text: string): void;
+  /** Standard error's terminal, where it is one; `columns` is how wide it is now. */
+  readonly terminal?: { columns(): number } | undefined;
+  /** Whether standard input is a terminal that somebody may type into. */
+  readonly interactive: boolean;
   /** Aborted when the user wants it to end (Ctrl+C, SIGTERM); a second time ends the process without asking. */
   readonly interrupted: AbortSignal;
   /** Milliseconds of a clock that never goes back. */

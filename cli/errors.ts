@@ -23,6 +23,6 @@ export class UserError extends Error {
 }
 
 /** The command line is wrong. */
-export function usageError(sentence: string): UserError {
-  return new UserError(sentence, ExitCode.usage);
+export function usageError(sentence: string, options?: ErrorOptions): UserError {
+  return new UserError(sentence, ExitCode.usage, options);
 }

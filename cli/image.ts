@@ -12,7 +12,9 @@ export function imageCommand(context: Context): Command {
     .summary("make the image of kurun's Pod")
     .description("Writes the image of kurun's Pod as an archive that docker load, kind load image-archive and ctr images import take.")
     .option("--output <file>", "where to write it", `build/kurun-server-${VERSION}-linux-ARCH.tar`)
-    .addOption(new Option("--arch <architecture>", "the cluster's nodes'").choices(["amd64", "arm64"]).default(ownArchitecture()))
+    .addOption(
+      new Option("--arch <architecture>", "the cluster's nodes'").choices(["amd64", "arm64"]).default(ownArchitecture(), "this machine's"),
+    )
     .addHelpText("after", "\nExamples:\n  kurun image --output kurun-server.tar\n  kind load image-archive kurun-server.tar\n")
     .action((options: { output: string; arch: Architecture }) =>
       makeImage(context, options.output.replace("ARCH", options.arch), options.arch)
@@ -20,7 +22,7 @@ export function imageCommand(context: Context): Command {
 }
 
 async function makeImage(context: Context, output: string, architecture: Architecture): Promise<void> {
-  const serverJs = await bundleServer(new URL("../server/main.ts", import.meta.url), { signal: context.interrupted });
+  const serverJs = await serverSource(context.interrupted);
   const image = await makeServerImage({
     version: VERSION,
     architecture,
@@ -31,6 +33,12 @@ async function makeImage(context: Context, output: string, architecture: Archite
     signal: context.interrupted,
   });
   context.stdout(`${output} holds ${image.reference} (${Math.round(image.bytes / 1e6)} MB)\n`);
+}
+
+/** The server as one file: made of its source, or what a compiled kurun carries, beside its own bundle (tests/compile.ts). */
+async function serverSource(signal: AbortSignal): Promise<Uint8Array> {
+  if (Deno.build.standalone) return await Deno.readFile(new URL("./server.js", import.meta.url));
+  return await bundleServer(new URL("../server/main.ts", import.meta.url), { signal });
 }
 
 /** Where packed layers are kept (XDG Base Directory Specification). */

@@ -1,29 +1,35 @@
 import { Command } from "commander";
 import { Api } from "../k8s/api.ts";
 import { selfSignedServerCertificate } from "../k8s/certificate.ts";
-import { loadClusterAccess } from "../k8s/kubeconfig.ts";
 import { ClusterSession } from "../k8s/session.ts";
 import { Annotation, controlServiceName, type SessionPlan } from "../k8s/session_objects.ts";
+import { checkTlsSecret } from "../k8s/tls_secret.ts";
 import { KEY_BYTES } from "../tunnel/mod.ts";
-import { addClusterFlags, clusterFlags } from "./cluster_flags.ts";
+import { addClusterFlags, openCluster } from "./cluster_flags.ts";
 import type { Context } from "./context.ts";
+import { addDryRunFlags, dryRunFormat, dryRunText } from "./dry_run.ts";
 import { parseDuration } from "./duration.ts";
 import { usageError } from "./errors.ts";
 import { forward } from "./forward.ts";
+import { addPodFlags, parsePort, podWishes } from "./pod_flags.ts";
+import { preflight } from "./preflight.ts";
+import { addTlsFlags, type CallerSide, callerSide, type TlsFlags, trustUpstream } from "./tls_flags.ts";
+import { addTrafficFlags, requestRewrite, type TrafficFlags } from "./traffic_flags.ts";
 import { parseUpstream, type Upstream } from "./upstream.ts";
 import { SERVER_IMAGE } from "./version.ts";
 
-/** The Pod's port behind the user's Service, as in the original. */
-const REQUEST_PORT = 8444;
-/** Names of Services (RFC 1035); the control Service's, with `-kurun`, must fit too. */
-const SERVICE_NAME = /^[a-z]([a-z0-9-]{0,55}[a-z0-9])?$/;
+/** Names of Services (RFC 1035); the session's, with `-kurun-` and five more, must fit into a label's 63 too. */
+const SERVICE_NAME = /^[a-z]([a-z0-9-]{0,49}[a-z0-9])?$/;
 
-interface PortForwardOptions extends Record<string, unknown> {
+interface PortForwardOptions extends Record<string, unknown>, TrafficFlags, TlsFlags {
   servicename: string;
-  serviceport: string;
+  /** Where it was given: a Service that is there already has ports of its own. */
+  serviceport?: string;
   serverImage: string;
+  podPort: string;
   ttl: string;
   hold: string;
+  timeout: string;
 }
 
 /** `kurun port-forward URL` */
@@ -31,14 +37,18 @@ export function portForwardCommand(context: Context): Command {
   const command = new Command("port-forward")
     .summary("let a Service in the cluster reach a program here")
     .description("Makes a Service in the cluster whose callers reach the program at URL on this machine, until Ctrl+C.")
-    .argument("<url>", "the program: http://localhost:8080, localhost:8080 or 8080")
+    .argument("<url>", "the program: http://localhost:8080, localhost:8080 or 8080; https://, tcp:// or tls:// (passed through)")
     .option("--servicename <name>", "the Service to make", "kurun")
-    .option("--serviceport <port>", "the Service's port", "80")
+    .option("--serviceport <port>", "the Service's port (default: 80, or all that a Service has which is there already)")
     .option("--server-image <image>", "the image of kurun's Pod", SERVER_IMAGE)
     .option("--ttl <duration>", "how long what was made outlives this command if it is killed; 0 for ever", "2m")
     .option("--hold <duration>", "how long a request waits while nobody is connected before it gets a 503", "3s")
+    .option("--timeout <duration>", "how long it may take until callers can be served before it gives up; 0 for ever", "60s")
     .addHelpText("after", EXAMPLES);
-  return addClusterFlags(command).action((url: string, options: PortForwardOptions) => portForward(context, url, options));
+  return addClusterFlags(addDryRunFlags(addPodFlags(addTrafficFlags(addTlsFlags(command))))).action((
+    url: string,
+    options: PortForwardOptions,
+  ) => portForward(context, url, options));
 }
 
 const EXAMPLES = `
@@ -51,13 +61,27 @@ Examples:
 `;
 
 async function portForward(context: Context, url: string, options: PortForwardOptions): Promise<void> {
-  const upstream = parseUpstream(url);
-  const plan = planSession(context, upstream, options);
-  const access = await loadClusterAccess(clusterFlags(options), { get: context.env });
-  for (const warning of access.warnings) context.stderr(`Warning: ${warning}\n`);
+  const upstream = await trustUpstream(parseUpstream(url), options);
+  const callers = callerSide(upstream, options);
+  const rewrite = requestRewrite({ scheme: upstream.scheme, path: upstream.path, http2: callers.http2 }, options);
+  const plan = { ...planSession(context, upstream, callers, options), ...await podWishes(options) };
+  const dryRun = dryRunFormat(options);
+  // A flag that is wrong is found before anything is contacted.
+  const timeoutMs = parseDuration("--timeout", options.timeout);
+  const access = await openCluster(context, options);
+  if (dryRun) return context.stdout(dryRunText({ ...plan, namespace: access.namespace }, dryRun));
   const api = new Api(access, { userAgent: "kurun" });
   try {
-    const settled = { ...plan, namespace: access.namespace };
+    if (plan.tls) {
+      const check = { name: plan.tls.secret, namespace: access.namespace, service: plan.service, now: context.date() };
+      for (const warning of await checkTlsSecret(api, check, context.interrupted)) context.stderr(`Warning: ${warning}\n`);
+    }
+    const settled = await preflight({
+      context,
+      api,
+      plan: { ...plan, namespace: access.namespace },
+      port: options.serviceport === undefined ? undefined : Number(options.serviceport),
+    });
     const key = context.random(KEY_BYTES);
     const { certPem: cert, keyPem: certKey } = await selfSignedServerCertificate({
       names: [controlServiceName(plan.service)],
@@ -65,28 +89,44 @@ async function portForward(context: Context, url: string, options: PortForwardOp
       now: context.date(),
     });
     const session = await ClusterSession.create(api, settled, { key, cert, certKey }, context.date);
-    await forward({ context, access, api, session, upstream, key });
+    await forward({
+      context,
+      access,
+      api,
+      session,
+      upstream,
+      callerScheme: callers.scheme,
+      rewrite,
+      key,
+      timeoutMs,
+      verbose: options.verbose ?? false,
+    });
   } finally {
     api.close();
   }
 }
 
-function planSession(context: Context, upstream: Upstream, options: PortForwardOptions): Omit<SessionPlan, "namespace"> {
+function planSession(
+  context: Context,
+  upstream: Upstream,
+  callers: CallerSide,
+  options: PortForwardOptions,
+): Omit<SessionPlan, "namespace"> {
   const { servicename: service } = options;
   if (!SERVICE_NAME.test(service)) {
-    throw usageError(`--servicename ${service} is no name for a Service: lower-case letters, digits and -, at most 57`);
+    throw usageError(`--servicename ${service} is no name for a Service: lower-case letters, digits and -, at most 51`);
   }
-  const port = Number(options.serviceport);
-  if (!/^\d+$/.test(options.serviceport) || port < 1 || port > 65535) {
-    throw usageError(`--serviceport ${options.serviceport} is no port: 1 to 65535`);
-  }
+  const port = parsePort("--serviceport", options.serviceport ?? "80");
+  const targetPort = parsePort("--pod-port", options.podPort);
   return {
     name: `${service}-kurun-${randomWord(context)}`,
     service,
-    ports: [{ name: "http", port, targetPort: REQUEST_PORT }],
+    ports: [{ name: callers.scheme, ...(callers.appProtocol ? { appProtocol: callers.appProtocol } : {}), port, targetPort }],
+    ...(callers.tls ? { tls: callers.tls } : {}),
     image: options.serverImage,
     ttlSeconds: Math.ceil(parseDuration("--ttl", options.ttl) / 1000),
     holdMs: parseDuration("--hold", options.hold),
+    verbose: options.verbose ?? false,
     annotations: {
       [Annotation.who]: context.who,
       [Annotation.from]: context.from,

@@ -1,10 +1,14 @@
 import { Command, CommanderError } from "commander";
+import { ConnectionError } from "../k8s/connection_error.ts";
+import { completeCommand } from "./complete_command.ts";
+import { completionCommand } from "./completion.ts";
 import type { Context } from "./context.ts";
 import { describeError } from "./describe_error.ts";
 import { ExitCode } from "./errors.ts";
 import { imageCommand } from "./image.ts";
 import { portForwardCommand } from "./port_forward.ts";
 import { VERSION } from "./version.ts";
+import { versionCommand } from "./version_command.ts";
 
 /** Runs one command line. @returns the exit code; what went wrong has been said on stderr */
 export async function runProgram(context: Context): Promise<number> {
@@ -14,6 +18,8 @@ export async function runProgram(context: Context): Promise<number> {
   } catch (error) {
     // commander has printed its own sentence already, or the help that was asked for.
     if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
+    // Ctrl+C before anything was made: nothing is to be said about it.
+    if (context.interrupted.aborted && error instanceof ConnectionError && error.kind === "aborted") return ExitCode.ok;
     const { text, exitCode } = describeError(error);
     context.stderr(`${text}\n`);
     return exitCode;
@@ -22,14 +28,19 @@ export async function runProgram(context: Context): Promise<number> {
 
 /** All commands. */
 export function program(context: Context): Command {
-  const kurun = new Command("kurun")
+  const kurun = new Command(context.program)
+    .enablePositionalOptions()
     .description("Brings what runs on your machine into a Kubernetes cluster, over nothing but the API server.")
     .version(VERSION, "--version", "print the version")
     .addCommand(portForwardCommand(context))
-    .addCommand(imageCommand(context));
+    .addCommand(imageCommand(context))
+    .addCommand(versionCommand(context))
+    .addCommand(completionCommand(context))
+    .addCommand(completeCommand(context), { hidden: true });
   for (const command of [kurun, ...kurun.commands]) {
     command.exitOverride().showSuggestionAfterError().configureOutput({
-      writeOut: context.stdout,
+      // Examples say kurun; who runs it as kubectl's plugin types more.
+      writeOut: (text) => context.stdout(context.program === "kurun" ? text : text.replace(/^( +)kurun /gm, `$1${context.program} `)),
       writeErr: context.stderr,
       outputError: (text, write) => write(text),
     });

@@ -103,7 +103,7 @@ export class ClusterSession {
     const { plan } = this;
     const core = `/api/v1/namespaces/${plan.namespace}`;
     const results = await Promise.allSettled([
-      this.#create(`${core}/services`, userService(plan, this.#owner)),
+      ...(plan.joined ? [] : [this.#create(`${core}/services`, userService(plan, this.#owner))]),
       this.#create(`${core}/services`, controlService(plan, this.#owner)),
       this.#create(`${core}/secrets`, sessionSecret(plan, this.#owner, secrets)),
       this.#create(`/apis/apps/v1/namespaces/${plan.namespace}/deployments`, serverDeployment(plan, this.#owner)),

@@ -7,6 +7,8 @@
  * @module
  */
 
+import { patchPod, type PodPatch } from "./pod_overrides.ts";
+
 /** A Kubernetes object, as JSON. */
 export type KubernetesObject = Record<string, unknown> & { metadata: Record<string, unknown> };
 
@@ -33,11 +35,23 @@ export interface SessionPlan {
   readonly service: string;
   /** The ports of that Service and where the Pod serves each. */
   readonly ports: readonly ServedPort[];
+  /** The selector of a Service that is there already and that the Pod joins; without it the session makes the Service itself. */
+  readonly joined?: { readonly selector: Readonly<Record<string, string>> };
+  /** Whose certificate callers see, where the Pod ends their TLS, and the protocols that they are offered, best first (ALPN, RFC 7301). */
+  readonly tls?: { readonly secret: string; readonly alpn: readonly string[] };
   readonly image: string;
+  /** The Secret that the image is pulled with. */
+  readonly imagePullSecret?: string;
+  /** The user's own labels of the Pod. */
+  readonly podLabels?: Readonly<Record<string, string>>;
+  /** The user's own wishes for the Pod's spec, as checkPodPatch has let them through. */
+  readonly podPatch?: PodPatch;
   /** Seconds that the session outlives its client; 0 for ever. */
   readonly ttlSeconds: number;
   /** How long a caller waits for a client, in milliseconds. */
   readonly holdMs: number;
+  /** Whether the server logs a line for each connection. */
+  readonly verbose?: boolean;
   /** Who and where from, since when, for what. */
   readonly annotations: Readonly<Record<string, string>>;
 }
@@ -45,10 +59,14 @@ export interface SessionPlan {
 /** A port of the user's Service. */
 export interface ServedPort {
   readonly name?: string;
+  /** What callers speak, where it is known (Kubernetes "Application protocol"). */
+  readonly appProtocol?: string;
   /** The Service's port. */
   readonly port: number;
   /** The Pod's port. */
   readonly targetPort: number;
+  /** What the Pod calls that port, where the Service asks for it by name. */
+  readonly targetName?: string;
 }
 
 /** What proves and protects a session: never in arguments or logs, only in its Secret. */
@@ -105,7 +123,7 @@ export function controlService(plan: SessionPlan, owner: Owner): KubernetesObjec
     spec: {
       selector: { [SESSION_LABEL]: plan.name },
       publishNotReadyAddresses: true,
-      ports: [{ name: "control", port: CONTROL_PORT, targetPort: CONTROL_PORT }],
+      ports: [{ name: "control", port: CONTROL_PORT, targetPort: controlTargetPort(plan) }],
     },
   };
 }
@@ -118,7 +136,12 @@ export function userService(plan: SessionPlan, owner: Owner): KubernetesObject {
     metadata: metadata(plan, plan.service, owner),
     spec: {
       selector: { [SESSION_LABEL]: plan.name },
-      ports: plan.ports.map(({ name, port, targetPort }) => ({ name: name ?? `port-${port}`, port, targetPort })),
+      ports: plan.ports.map(({ name, appProtocol, port, targetPort }) => ({
+        name: name ?? `port-${port}`,
+        ...(appProtocol === undefined ? {} : { appProtocol }),
+        port,
+        targetPort,
+      })),
     },
   };
 }
@@ -134,11 +157,18 @@ export function serverDeployment(plan: SessionPlan, owner: Owner): KubernetesObj
       selector: { matchLabels: { [SESSION_LABEL]: plan.name } },
       template: {
         metadata: {
-          labels: { ...labels(plan), "sidecar.istio.io/inject": "false" },
+          // A joined Service's selector goes before what is ours, but for the session: the Deployment knows its Pod by that alone.
+          labels: {
+            ...plan.podLabels,
+            ...labels(plan),
+            "sidecar.istio.io/inject": "false",
+            ...plan.joined?.selector,
+            [SESSION_LABEL]: plan.name,
+          },
           // The API server, whence the client comes, is outside of any mesh.
           annotations: { "sidecar.istio.io/inject": "false", "linkerd.io/inject": "disabled" },
         },
-        spec: serverPod(plan),
+        spec: patchPod(serverPod(plan), plan.podPatch ?? {}),
       },
     },
   };
@@ -157,7 +187,11 @@ function serverPod(plan: SessionPlan): Record<string, unknown> {
     automountServiceAccountToken: false,
     enableServiceLinks: false,
     terminationGracePeriodSeconds: 10,
-    volumes: [{ name: "session", secret: { secretName: plan.name } }],
+    ...(plan.imagePullSecret === undefined ? {} : { imagePullSecrets: [{ name: plan.imagePullSecret }] }),
+    volumes: [
+      { name: "session", secret: { secretName: plan.name } },
+      ...(plan.tls ? [{ name: "tls", secret: { secretName: plan.tls.secret } }] : []),
+    ],
     containers: [{
       name: "server",
       image: plan.image,
@@ -165,23 +199,56 @@ function serverPod(plan: SessionPlan): Record<string, unknown> {
       args: [
         `--session=${plan.name}`,
         "--instance=$(POD_NAME)",
-        `--control-port=${CONTROL_PORT}`,
-        ...plan.ports.map(({ targetPort }) => `--request-port=${targetPort}`),
+        `--control-port=${controlTargetPort(plan)}`,
+        ...targetPorts(plan).map((port) => `--request-port=${port}`),
         ...plan.ports.map(({ port }) => `--service=${plan.service}.${plan.namespace}.svc:${port}`),
         `--hold-ms=${plan.holdMs}`,
         "--secret-dir=/kurun/session",
+        ...(plan.tls ? ["--tls-dir=/kurun/tls", ...plan.tls.alpn.map((protocol) => `--alpn=${protocol}`)] : []),
+        ...(plan.verbose ? ["--verbose"] : []),
       ],
       env: [{ name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } }],
       ports: [
-        { name: "control", containerPort: CONTROL_PORT },
-        ...plan.ports.map(({ targetPort }, index) => ({ name: `request-${index}`, containerPort: targetPort })),
+        { name: "kurun-control", containerPort: controlTargetPort(plan) },
+        ...containerPorts(plan),
       ],
-      readinessProbe: { httpGet: { scheme: "HTTPS", path: "/healthz", port: CONTROL_PORT }, periodSeconds: 1, timeoutSeconds: 2 },
+      readinessProbe: {
+        httpGet: { scheme: "HTTPS", path: "/healthz", port: controlTargetPort(plan) },
+        periodSeconds: 1,
+        timeoutSeconds: 2,
+      },
+      // So that the Pod's status says why the server ended: to read logs is a right of its own.
+      terminationMessagePolicy: "FallbackToLogsOnError",
       resources: { requests: { cpu: "20m", memory: "96Mi" }, limits: { cpu: "2", memory: "256Mi" } },
-      volumeMounts: [{ name: "session", mountPath: "/kurun/session", readOnly: true }],
+      volumeMounts: [
+        { name: "session", mountPath: "/kurun/session", readOnly: true },
+        ...(plan.tls ? [{ name: "tls", mountPath: "/kurun/tls", readOnly: true }] : []),
+      ],
       ...containerSecurity({ readOnlyRootFilesystem: true }),
     }],
   };
+}
+
+/** The Pod's ports that the Services' ports lead to, each once. */
+function targetPorts(plan: SessionPlan): number[] {
+  return [...new Set(plan.ports.map(({ targetPort }) => targetPort))];
+}
+
+/** By name where the Service asks by name, and a number may have two names. */
+function containerPorts(plan: SessionPlan): { name?: string; containerPort: number }[] {
+  const named = new Map(plan.ports.flatMap(({ targetName, targetPort }) => targetName ? [[targetName, targetPort] as const] : []));
+  const numbered = targetPorts(plan).filter((port) => ![...named.values()].includes(port));
+  return [
+    ...[...named].map(([name, containerPort]) => ({ name, containerPort })),
+    ...numbered.map((containerPort) => ({ containerPort })),
+  ];
+}
+
+/** The Pod's control port: 8333, or the next one that the Service's ports leave free. */
+function controlTargetPort(plan: SessionPlan): number {
+  let port = CONTROL_PORT;
+  while (plan.ports.some(({ targetPort }) => targetPort === port)) port++;
+  return port;
 }
 
 function metadata(plan: SessionPlan, name: string, owner: Owner | undefined): Record<string, unknown> {

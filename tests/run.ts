@@ -5,6 +5,7 @@
  * @module
  */
 import { type Cluster, ClusterUnavailableError, ensureUp } from "./cluster/cluster.ts";
+import { compiledRun, type ExtraRun, oldDenoRun } from "./extra_runs.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 const IMAGE = `${ROOT}build/kurun-server-test.tar`;
@@ -21,9 +22,15 @@ async function endToEnd(): Promise<Counts> {
   try {
     const cluster = await ensureUp();
     await loadServerImage(cluster);
-    return await count(
-      cluster.exec([Deno.execPath(), ...tests], { cwd: ROOT, env: { NO_COLOR: "1" }, stdout: "piped", stderr: "inherit" }),
-    );
+    const inside = (command: [string, ...string[]], env: Record<string, string> = {}) =>
+      count(cluster.exec(command, { cwd: ROOT, env: { NO_COLOR: "1", ...env }, stdout: "piped", stderr: "inherit" }));
+    const ends = [await inside([Deno.execPath(), ...tests])];
+    for (const find of [compiledRun, oldDenoRun]) {
+      const run: ExtraRun = await find();
+      say(run.title);
+      if (run.tests) ends.push(await inside([Deno.execPath(), "test", "-A", ...run.tests, ...Deno.args], run.env));
+    }
+    return sum(ends);
   } catch (error) {
     if (!(error instanceof ClusterUnavailableError)) throw error;
     say(`The tests on a cluster are skipped: ${error.message}`);
@@ -61,14 +68,18 @@ async function count(command: Deno.Command): Promise<Counts> {
   return { passed: passed as number, failed: Math.max(failed as number, code === 0 ? 0 : 1), skipped: ignored || 0 };
 }
 
+function sum(all: readonly Counts[]): Counts {
+  const of = (key: keyof Counts) => all.reduce((total, counts) => total + counts[key], 0);
+  return { passed: of("passed"), failed: of("failed"), skipped: of("skipped") };
+}
+
 function say(line: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
 }
 
 if (import.meta.main) {
   const units = await count(new Deno.Command(Deno.execPath(), options(["test", "-A", "--parallel", "--ignore=tests/e2e", ...Deno.args])));
-  const ends = await endToEnd();
-  const sum = { passed: units.passed + ends.passed, failed: units.failed + ends.failed, skipped: units.skipped + ends.skipped };
-  say(`${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);
-  Deno.exit(sum.failed > 0 ? 1 : 0);
+  const { passed, failed, skipped } = sum([units, await endToEnd()]);
+  say(`${passed} passed, ${failed} failed, ${skipped} skipped`);
+  Deno.exit(failed > 0 ? 1 : 0);
 }

@@ -11,6 +11,8 @@ const NEEDED: readonly (readonly [program: string, debianPackage: string])[] = [
   ["iptables", "iptables"],
   ["iptables-restore", "iptables"],
   ["ip", "iproute2"],
+  // Not for the node: the tests look at kurun in a real terminal.
+  ["tmux", "tmux"],
 ];
 /** Where distributions put the CNI plugins, and the package of Debian. */
 const CNI_DIRECTORIES = ["/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni"];

@@ -71,11 +71,14 @@ export class TestNamespace implements AsyncDisposable {
 /** Why tests that need a cluster cannot run, where they cannot; they are then counted as skipped. */
 export const NO_CLUSTER = Deno.env.get("KURUN_NO_CLUSTER");
 
+/** Names of tests that are left out, as a regular expression: the slow ones, where kurun runs in another shape (tests/extra_runs.ts). */
+const LEFT_OUT = Deno.env.get("KURUN_LEAVE_OUT");
+
 /** A test on the real cluster, in a namespace of its own. */
 export function clusterTest(name: string, fn: (namespace: TestNamespace) => Promise<void>): void {
   Deno.test({
     name,
-    ignore: NO_CLUSTER !== undefined,
+    ignore: NO_CLUSTER !== undefined || (LEFT_OUT !== undefined && new RegExp(LEFT_OUT).test(name)),
     sanitizeOps: false,
     sanitizeResources: false,
     fn: async () => {

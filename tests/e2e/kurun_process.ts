@@ -1,5 +1,5 @@
 /** The command that runs kurun: from source with this Deno, or what KURUN_COMMAND says as a JSON list (a compiled one, another Deno). */
-function command(): string[] {
+export function kurunCommand(): string[] {
   const given = Deno.env.get("KURUN_COMMAND");
   return given ? JSON.parse(given) : [Deno.execPath(), "run", "-A", new URL("../../main.ts", import.meta.url).pathname];
 }
@@ -27,7 +27,7 @@ export class KurunProcess implements AsyncDisposable {
 
   /** Starts kurun with these arguments. */
   static start(args: string[], env: Record<string, string> = {}): KurunProcess {
-    const [program, ...before] = command();
+    const [program, ...before] = kurunCommand();
     const options: Deno.CommandOptions = { args: [...before, ...args], env, stdin: "null", stdout: "piped", stderr: "piped" };
     return new KurunProcess(new Deno.Command(program as string, options).spawn());
   }

@@ -1,0 +1,62 @@
+import type { Argument, Command, Option } from "commander";
+import { isHidden } from "./completion_model.ts";
+import { ExitCode } from "./errors.ts";
+
+const EXIT_CODES: Readonly<Record<keyof typeof ExitCode, string>> = {
+  ok: "It did what was asked, or was ended by Ctrl+C.",
+  failed: "Something failed on the way.",
+  usage: "The command line is wrong; nothing was created.",
+  cluster: "The cluster could not be reached or did not let kurun in; nothing was created, or it was removed again.",
+  sessionLost: "The session ended for good while it was in use: deleted, or taken over by someone.",
+};
+
+/** docs/cli.md: every command with its flags, as the commands themselves have them, and the exit codes. */
+export function reference(kurun: Command): string {
+  return [
+    "# The command line",
+    "Made from the commands themselves by `deno task docs`; do not edit.",
+    ...kurun.commands.filter((command) => !isHidden(command)).map(commandSection),
+    "## Exit codes",
+    table(["code", "meaning"], Object.entries(EXIT_CODES).map(([name, text]) => [String(ExitCode[name as keyof typeof ExitCode]), text])),
+    "A second Ctrl+C does not wait for the clean-up: 130 (143 for SIGTERM).",
+  ].join("\n\n") + "\n";
+}
+
+function commandSection(command: Command): string {
+  const groups = Map.groupBy(command.options.filter(({ hidden }) => !hidden), (option) => option.helpGroupHeading ?? "Options:");
+  return [
+    `## kurun ${[command.name(), ...command.registeredArguments.map(argumentText)].join(" ")}`,
+    command.description(),
+    ...command.registeredArguments.map((argument) => `\`${argumentText(argument)}\`: ${argument.description}${choices(argument)}`),
+    ...[...groups].map(([heading, options]) => table([heading.replace(/:$/, "").toLowerCase(), "default", ""], options.map(optionRow))),
+    ...examples(command),
+  ].join("\n\n");
+}
+
+function argumentText(argument: Argument): string {
+  return argument.required ? `<${argument.name()}>` : `[${argument.name()}]`;
+}
+
+function optionRow(option: Option): string[] {
+  const { defaultValue, defaultValueDescription } = option;
+  const value = defaultValueDescription ?? (typeof defaultValue === "string" ? `\`${defaultValue}\`` : "");
+  return [`\`${option.flags}\``, value, option.description + choices(option)];
+}
+
+function choices({ argChoices }: { argChoices?: readonly string[] | undefined }): string {
+  return argChoices === undefined ? "" : ` (${argChoices.join(", ")})`;
+}
+
+/** What the help shows after the flags. */
+function examples(command: Command): string[] {
+  let text = "";
+  command.configureOutput({ ...command.configureOutput(), writeOut: (written) => text += written });
+  command.outputHelp();
+  const [, found] = text.split("\nExamples:\n");
+  return found === undefined ? [] : [`\`\`\`\n${found.replace(/^ {2}/gm, "").trim()}\n\`\`\``];
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+}

@@ -1,0 +1,37 @@
+/**
+ * `deno task docs`: writes docs/cli.md from the commands. With `--check` it only looks whether that is current.
+ *
+ * @module
+ */
+import { program } from "../cli/program.ts";
+import { reference } from "../cli/reference.ts";
+
+const FILE = new URL("../docs/cli.md", import.meta.url);
+
+/** The commands, in a world where nothing is. */
+function documented(): string {
+  return reference(program({
+    args: [],
+    program: "kurun",
+    env: () => undefined,
+    home: undefined,
+    who: "",
+    from: "",
+    stdout: () => {},
+    stderr: () => {},
+    interactive: false,
+    interrupted: new AbortController().signal,
+    now: () => 0,
+    date: () => new Date(0),
+    random: (bytes) => new Uint8Array(bytes),
+  }));
+}
+
+if (import.meta.main) {
+  const text = documented();
+  if (!Deno.args.includes("--check")) await Deno.writeTextFile(FILE, text);
+  else if (await Deno.readTextFile(FILE).catch(() => "") !== text) {
+    Deno.stderr.writeSync(new TextEncoder().encode("docs/cli.md is not what the commands say: run deno task docs\n"));
+    Deno.exit(1);
+  }
+}

@@ -1,0 +1,44 @@
+/** The executable that `deno task compile` made, where KURUN_COMPILED says which; tests/run.ts does. */
+import assert from "node:assert/strict";
+
+const COMPILED = Deno.env.get("KURUN_COMPILED");
+/** What `--help` may take, in milliseconds: the best of five, for the machine may be busy. */
+const HELP_MS = 250;
+
+function compiledTest(name: string, fn: (compiled: string) => Promise<void>): void {
+  Deno.test({ name, ignore: COMPILED === undefined, fn: () => fn(COMPILED as string) });
+}
+
+async function output(program: string, args: string[], env: Record<string, string> = {}): Promise<string> {
+  const { code, stdout, stderr } = await new Deno.Command(program, { args, env, stdout: "piped", stderr: "piped" }).output();
+  const text = new TextDecoder();
+  assert.equal(code, 0, text.decode(stderr));
+  return text.decode(stdout);
+}
+
+compiledTest(`the compiled kurun shows its help within ${HELP_MS} ms`, async (compiled) => {
+  const times: number[] = [];
+  for (let run = 0; run < 5; run++) {
+    const started = performance.now();
+    await output(compiled, ["--help"]);
+    times.push(performance.now() - started);
+  }
+  assert.ok(Math.min(...times) <= HELP_MS, `${times}`);
+});
+
+compiledTest("as kubectl-kurun it is kubectl's plugin and says so in its help", async (compiled) => {
+  const folder = await Deno.makeTempDir({ prefix: "kurun-plugin-" });
+  await Deno.symlink(compiled, `${folder}/kubectl-kurun`);
+  const help = await output(`${folder}/kubectl-kurun`, ["port-forward", "--help"]);
+  assert.match(help, /^Usage: kubectl kurun port-forward/);
+  assert.match(help, /^ {2}kubectl kurun port-forward http:\/\/localhost:8080$/m);
+  assert.match(await output(compiled, ["port-forward", "--help"]), /^Usage: kurun port-forward/);
+  await Deno.remove(folder, { recursive: true });
+});
+
+compiledTest("it makes the Pod's image from the server that it carries", async (compiled) => {
+  const file = await Deno.makeTempFile({ suffix: ".tar" });
+  assert.match(await output(compiled, ["image", "--output", file]), /holds ghcr\.io\/kurun-dev\/server:/);
+  assert.ok((await Deno.stat(file)).size > 20_000_000);
+  await Deno.remove(file);
+});

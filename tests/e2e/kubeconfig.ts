@@ -1,0 +1,57 @@
+/** Kubeconfigs of every kind, made of the test cluster's own. */
+import { kubectl, type TestNamespace } from "./kubernetes.ts";
+
+/** The test cluster as its kubeconfig has it. */
+export interface ClusterFacts {
+  readonly server: URL;
+  /** PEM. */
+  readonly ca: string;
+  /** The kubeconfig's own user, who may do everything. */
+  readonly admin: Record<string, unknown>;
+}
+
+/** Reads the kubeconfig that kubectl uses. */
+export async function clusterFacts(): Promise<ClusterFacts> {
+  const config = JSON.parse(await kubectl(["config", "view", "--raw", "--minify", "--flatten", "-o", "json"]));
+  const { cluster } = config.clusters[0];
+  return { server: new URL(cluster.server), ca: atob(cluster["certificate-authority-data"]), admin: config.users[0].user };
+}
+
+/** A ServiceAccount that may do in its namespace what the ClusterRole `admin` allows, and no more. @returns a token of it */
+export async function accountToken(namespace: TestNamespace, account = "laptop"): Promise<string> {
+  await kubectl(["create", "serviceaccount", account, "-n", namespace.name]);
+  await kubectl([
+    "create",
+    "rolebinding",
+    account,
+    "--clusterrole=admin",
+    `--serviceaccount=${namespace.name}:${account}`,
+    "-n",
+    namespace.name,
+  ]);
+  return (await kubectl(["create", "token", account, "-n", namespace.name])).trim();
+}
+
+/** What stands in a kubeconfig of one context. */
+export interface KubeconfigParts {
+  readonly cluster: Record<string, unknown>;
+  readonly user: Record<string, unknown>;
+  readonly namespace?: string;
+}
+
+/** A kubeconfig's text. */
+export function kubeconfigText({ cluster, user, namespace }: KubeconfigParts): string {
+  return JSON.stringify({
+    apiVersion: "v1",
+    kind: "Config",
+    "current-context": "here",
+    contexts: [{ name: "here", context: { cluster: "there", user: "me", ...(namespace === undefined ? {} : { namespace }) } }],
+    clusters: [{ name: "there", cluster }],
+    users: [{ name: "me", user }],
+  });
+}
+
+/** What a kubeconfig's cluster says of the test cluster. */
+export function trusted(facts: ClusterFacts, server: string = facts.server.href): Record<string, unknown> {
+  return { server, "certificate-authority-data": btoa(facts.ca) };
+}

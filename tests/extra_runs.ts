@@ -1,0 +1,52 @@
+/**
+ * The command line in its other shapes, on the cluster: as one executable, and from source on the oldest Deno that it runs on. Only
+ * where the environment says where to get what that takes.
+ *
+ * @module
+ */
+
+const ROOT = new URL("../", import.meta.url).pathname;
+const COMPILED = `${ROOT}build/kurun`;
+/** A choice of the tests: what depends on the runtime (sockets, TLS, processes, signals), without the slow ones. */
+const CHOSEN = ["tests/e2e/kubeconfig_test.ts", "tests/e2e/port_forward_test.ts"];
+/** The slow ones, and what Deno 2.6 cannot do (cli/cluster_flags.ts refuses it in words). */
+const LEFT_OUT = { KURUN_LEAVE_OUT: "kill -9|deadline moves|1 GB down|replaced while kurun runs|several groups" };
+
+/** A run to make, or why it cannot be made. */
+export interface ExtraRun {
+  /** To announce it, or to say in words why it is left out. */
+  readonly title: string;
+  readonly tests?: readonly string[];
+  readonly env?: Record<string, string>;
+}
+
+/** The executable, compiled first. It takes a denort (KURUN_DENORT or DENORT_BIN) of the version of the Deno that compiles (KURUN_OLD_DENO, else this one). */
+export async function compiledRun(): Promise<ExtraRun> {
+  const denort = Deno.env.get("KURUN_DENORT") ?? Deno.env.get("DENORT_BIN");
+  if (!denort) return { title: "The compiled kurun is not tried: neither KURUN_DENORT nor DENORT_BIN says where a denort is" };
+  const compiler = Deno.env.get("KURUN_OLD_DENO") ?? Deno.execPath();
+  const { success, stderr } = await new Deno.Command(compiler, {
+    args: ["run", "-A", "tests/compile.ts"],
+    cwd: ROOT,
+    env: { DENORT_BIN: denort, NO_COLOR: "1" },
+    stdout: "null",
+    stderr: "piped",
+  }).output();
+  if (!success) throw new Error(`kurun could not be compiled by ${compiler}:\n${new TextDecoder().decode(stderr)}`);
+  return {
+    title: `The compiled kurun (${COMPILED}):`,
+    tests: [...CHOSEN, "tests/compiled_test.ts"],
+    env: { ...LEFT_OUT, KURUN_COMMAND: JSON.stringify([COMPILED]), KURUN_COMPILED: COMPILED },
+  };
+}
+
+/** The source on an older Deno (KURUN_OLD_DENO). */
+export function oldDenoRun(): Promise<ExtraRun> {
+  const old = Deno.env.get("KURUN_OLD_DENO");
+  if (!old) return Promise.resolve({ title: "An older Deno is not tried: KURUN_OLD_DENO says of none" });
+  return Promise.resolve({
+    title: `kurun from source on ${old}:`,
+    tests: CHOSEN,
+    env: { ...LEFT_OUT, KURUN_COMMAND: JSON.stringify([old, "run", "-A", `${ROOT}main.ts`]) },
+  });
+}
