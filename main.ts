@@ -18,7 +18,7 @@ function processContext(): Context {
     program: programName(argv0),
     env: (name) => Deno.env.get(name),
     home: Deno.env.get("HOME") ?? Deno.env.get("USERPROFILE"),
-    who: userInfo().username,
+    who: userName(),
     from: hostname(),
     stdout: (text) => writeAll(Deno.stdout, text),
     stderr: (text) => writeAll(Deno.stderr, text),
@@ -31,6 +31,15 @@ function processContext(): Context {
   };
 }
 
+/** The user's name; a container may run as a number that no name belongs to. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return Deno.env.get("USER") ?? Deno.env.get("LOGNAME") ?? `uid ${Deno.uid() ?? "unknown"}`;
+  }
+}
+
 function terminalColumns(): number {
   try {
     return Deno.consoleSize().columns;
@@ -39,13 +48,17 @@ function terminalColumns(): number {
   }
 }
 
-/** A whole write, or none where the reader of a pipe has gone. */
+/** A whole write; what is left of it is dropped where the reader has gone, or takes nothing for a second: that must not end a session. */
 function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
   const bytes = new TextEncoder().encode(text);
-  try {
-    for (let at = 0; at < bytes.length;) at += stream.writeSync(bytes.subarray(at));
-  } catch (error) {
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  let patience = 100;
+  for (let at = 0; at < bytes.length;) {
+    try {
+      at += stream.writeSync(bytes.subarray(at));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.WouldBlock) || patience-- === 0) return;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+    }
   }
 }
 
@@ -58,6 +71,10 @@ function interrupted(): AbortSignal {
   };
   Deno.addSignalListener("SIGINT", stop(130));
   // Windows has no SIGTERM before Deno 2.7.6: there listening for it throws.
-  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", stop(143));
+  if (Deno.build.os !== "windows") {
+    Deno.addSignalListener("SIGTERM", stop(143));
+    // A terminal that is closed, or a connection to it that is lost.
+    Deno.addSignalListener("SIGHUP", stop(129));
+  }
   return controller.signal;
 }

@@ -64,7 +64,9 @@ const runQuietly: ExecRunner = async ({ command, args, env }) => {
 function writtenFlags(words: readonly string[]): Record<string, unknown> {
   const parser = addClusterFlags(new Command()).allowUnknownOption().helpOption(false).argument("[words...]").exitOverride();
   parser.configureOutput({ writeErr: () => {}, writeOut: () => {} });
-  parser.parse(words.at(-1)?.startsWith("-") ? words.slice(0, -1) : [...words], { from: "user" });
+  // commander's passThroughOptions hands over the scripts' `--` too, and behind that nothing is a flag.
+  const line = words[0] === "--" ? words.slice(1) : words;
+  parser.parse(line.at(-1)?.startsWith("-") ? line.slice(0, -1) : [...line], { from: "user" });
   return parser.opts();
 }
 

@@ -3,6 +3,7 @@ import { ServiceRefusedError } from "../k8s/claim_service.ts";
 import { CredentialError } from "../k8s/cluster_access.ts";
 import { ConnectionError, type ConnectionErrorKind } from "../k8s/connection_error.ts";
 import { KubeconfigError } from "../k8s/kubeconfig_files.ts";
+import { PodPatchRefusedError } from "../k8s/pod_patch_check.ts";
 import { describeRight } from "../k8s/rights.ts";
 import { ObjectExistsError } from "../k8s/session.ts";
 import { MissingRightsError } from "../k8s/session_rights.ts";
@@ -26,6 +27,9 @@ export function describeError(error: unknown): ErrorText {
   if (error instanceof ConnectionError) return failure(describeConnection(error));
   if (error instanceof MissingRightsError) return failure(describeRights(error));
   if (error instanceof TlsSecretError) return failure(`--tlssecret: ${error.message}`, ExitCode.usage);
+  if (error instanceof PodPatchRefusedError) {
+    return failure(`--server-overrides: the cluster does not take such a Pod; nothing was created: ${error.message}`, ExitCode.usage);
+  }
   if (error instanceof ServiceRefusedError) return failure(describeRefusal(error));
   if (error instanceof NotReadyError) return failure(describeNotReady(error), ExitCode.failed);
   if (error instanceof ApiError) return describeAnswer(error);

@@ -9,6 +9,7 @@ import type { Context } from "./context.ts";
 import { ExitCode, UserError } from "./errors.ts";
 import { keepSession } from "./keep_session.ts";
 import type { Rewrite } from "./rewrite_head.ts";
+import { plainText } from "./plain_text.ts";
 import { serveStream } from "./serve_stream.ts";
 import { StatusScreen } from "./status_screen.ts";
 import { holdTunnel, type LinkState, ReplacedError } from "./tunnel_link.ts";
@@ -54,14 +55,14 @@ export async function forward(options: ForwardOptions): Promise<void> {
   } finally {
     stop.abort();
     screen.close();
-    if (remove) await session.delete();
+    if (remove) await removeSession(context, session);
   }
 }
 
 async function keepForwarding(options: ForwardOptions, screen: StatusScreen, signal: AbortSignal): Promise<void> {
   const { context, access, api, session: { plan }, upstream } = options;
   const connected = Promise.withResolvers<void>();
-  const say = (line: string) => context.stderr(`${line}\n`);
+  const say = (line: string) => context.stderr(`${plainText(line)}\n`);
   const tell = new LinkTeller(say, screen);
   const serving = {
     upstream,
@@ -90,7 +91,8 @@ async function keepForwarding(options: ForwardOptions, screen: StatusScreen, sig
       whyNotConnected = state.is === "connected" ? undefined : state.why;
       tell.state(state);
     },
-    isFinal: isFinalAnswer,
+    // Later it may be an API server that starts and does not know the roles yet; keepSession tells when it is for good.
+    isFinal: (error) => !tell.begun && isFinalAnswer(error),
     now: context.now,
     chance: Math.random,
     signal,
@@ -115,6 +117,17 @@ async function keepForwarding(options: ForwardOptions, screen: StatusScreen, sig
   await link;
 }
 
+/** What cannot be removed now goes with the session's deadline; that must not hide why the command ends. */
+async function removeSession(context: Context, session: ClusterSession): Promise<void> {
+  try {
+    await session.delete();
+  } catch (error) {
+    const { name, ttlSeconds } = session.plan;
+    const later = ttlSeconds > 0 ? `the cluster removes it within ${ttlSeconds} s` : "it stays, since --ttl is 0";
+    context.stderr(`${plainText(`Session ${name} could not be removed (${(error as Error).message}): ${later}`)}\n`);
+  }
+}
+
 /** 403 says that a right is missing, and will say so again. */
 function isFinalAnswer(error: unknown): boolean {
   return error instanceof ApiError && error.status === 403;
@@ -133,6 +146,10 @@ class LinkTeller {
   readonly #screen: StatusScreen;
   #begun = false;
   #lost = false;
+
+  get begun(): boolean {
+    return this.#begun;
+  }
 
   constructor(say: (line: string) => void, screen: StatusScreen) {
     this.#say = say;

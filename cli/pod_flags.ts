@@ -11,8 +11,11 @@ const LABEL_WORD = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/;
 const LABEL_PREFIX = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
 /** The name of a Secret. */
 const OBJECT_NAME = LABEL_PREFIX;
-/** Labels that kurun finds its own Pod by, or that keep it out of a mesh, through which the API server would not reach it. */
-const OWN_LABELS = [SESSION_LABEL, "app.kubernetes.io/managed-by", "sidecar.istio.io/inject"];
+/**
+ * Labels that kurun finds its own Pod by, or that keep it out of a mesh, through which the API server would not reach it; and the one that
+ * the Deployment's controller replaces without a word.
+ */
+const OWN_LABELS = [SESSION_LABEL, "app.kubernetes.io/managed-by", "sidecar.istio.io/inject", "pod-template-hash"];
 
 /** The ports that a Pod may have. */
 const MAX_PORT = 65_535;
@@ -74,7 +77,7 @@ export function parseLabels(texts: readonly string[]): Record<string, string> {
     if (!LABEL_WORD.test(value)) {
       throw wrong("a value has letters, digits, -, _ and ., starts and ends with a letter or digit, and has at most 63");
     }
-    if (OWN_LABELS.includes(key)) throw wrong(`${key} is kurun's own`);
+    if (OWN_LABELS.includes(key)) throw wrong(`${key} is set by kurun itself or by the cluster`);
     if (labels[key] !== undefined && labels[key] !== value) throw wrong(`${key} is ${labels[key]} already`);
     labels[key] = value;
   }

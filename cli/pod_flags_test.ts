@@ -18,7 +18,8 @@ for (
     [["app=x-"], /a value has letters/],
     [[`app=${"x".repeat(64)}`], /at most 63/],
     [["Bad_Prefix/app=x"], /before the \/ is a DNS name/],
-    [["kurun.dev/session=x"], /kurun's own/],
+    [["kurun.dev/session=x"], /kurun\.dev\/session is set by kurun itself/],
+    [["pod-template-hash=x"], /pod-template-hash is set by kurun itself or by the cluster/],
     [["app=a", "app=b"], /app is a already/],
   ] as const
 ) {

@@ -1,5 +1,6 @@
 import type { Api } from "../k8s/api.ts";
 import { claimService, type ClaimStep, lookAtServices } from "../k8s/claim_service.ts";
+import { checkPodPatchTaken } from "../k8s/pod_patch_check.ts";
 import { checkRights, sessionRights } from "../k8s/session_rights.ts";
 import { Annotation, type SessionPlan } from "../k8s/session_objects.ts";
 import type { Right } from "../k8s/rights.ts";
@@ -20,7 +21,7 @@ export interface PreflightOptions {
  * Looks before anything is created: rights and names, in one round trip where nothing is in the way. What an earlier kurun of the same
  * user left is removed here.
  * @returns the plan, changed where the Service is there already and is joined
- * @throws MissingRightsError, ServiceRefusedError, and what the API says
+ * @throws MissingRightsError, ServiceRefusedError, PodPatchRefusedError, and what the API says
  */
 export async function preflight({ context, api, plan, port, moreRights = [] }: PreflightOptions): Promise<SessionPlan> {
   const { namespace, service } = plan;
@@ -37,9 +38,12 @@ export async function preflight({ context, api, plan, port, moreRights = [] }: P
     say: (step) => say(describeStep(step, service)),
     signal,
   });
-  if (claim.do === "create") return plan;
-  for (const unserved of claim.unserved) say(`Service ${service}'s port ${unserved} is not served: only TCP is`);
-  return { ...plan, ports: claim.ports, joined: { selector: claim.selector } };
+  const settled = claim.do === "create" ? plan : { ...plan, ports: claim.ports, joined: { selector: claim.selector } };
+  if (plan.podPatch) await checkPodPatchTaken(api, settled, signal);
+  if (claim.do !== "create") {
+    for (const unserved of claim.unserved) say(`Service ${service}'s port ${unserved} is not served: only TCP is`);
+  }
+  return settled;
 }
 
 function describeStep(step: ClaimStep, service: string): string {

@@ -6,6 +6,7 @@ import type { Context } from "./context.ts";
 import { describeError } from "./describe_error.ts";
 import { ExitCode } from "./errors.ts";
 import { imageCommand } from "./image.ts";
+import { plainText } from "./plain_text.ts";
 import { portForwardCommand } from "./port_forward.ts";
 import { VERSION } from "./version.ts";
 import { versionCommand } from "./version_command.ts";
@@ -21,7 +22,7 @@ export async function runProgram(context: Context): Promise<number> {
     // Ctrl+C before anything was made: nothing is to be said about it.
     if (context.interrupted.aborted && error instanceof ConnectionError && error.kind === "aborted") return ExitCode.ok;
     const { text, exitCode } = describeError(error);
-    context.stderr(`${text}\n`);
+    context.stderr(`${plainText(text)}\n`);
     return exitCode;
   }
 }

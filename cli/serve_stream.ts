@@ -24,9 +24,15 @@ export async function serveStream(stream: Stream, options: ServeOptions): Promis
   let program: Connection;
   try {
     program = await dialUpstream(options.upstream, caller.preamble.alpn);
-    await stream.write(encodeAccepted());
   } catch (error) {
     return await refuse(stream, (error as Error).message, watch, caller.rest);
+  }
+  try {
+    await stream.write(encodeAccepted());
+  } catch (error) {
+    // The caller left while the program was being connected.
+    program.reset();
+    return watch.ended({ forth: 0, back: 0, error: error as Error });
   }
   if (options.rewrite) program = new RewritingConnection(program, options.rewrite);
   watch.ended(await relay(stream, program, caller.rest, watch.relayWatch));

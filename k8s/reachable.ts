@@ -1,5 +1,6 @@
 import type { Api } from "./api.ts";
 import { ApiError } from "./api_error.ts";
+import { ConnectionError } from "./connection_error.ts";
 import type { SessionPlan } from "./session_objects.ts";
 import { proxyTarget } from "./tunnel_dial.ts";
 
@@ -7,8 +8,9 @@ import { proxyTarget } from "./tunnel_dial.ts";
 export async function waitUntilReachable(api: Api, plan: SessionPlan, signal: AbortSignal): Promise<void> {
   const path = `/api/v1/namespaces/${plan.namespace}/services/${proxyTarget(plan.service)}/proxy/reachable`;
   try {
-    await api.get(path, { signal });
+    await api.get(path, { signal, timeoutMs: 5_000 });
   } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
+    // The question is a courtesy: a network that blinks now is the link's to mend.
+    if (!(error instanceof ApiError || error instanceof ConnectionError)) throw error;
   }
 }

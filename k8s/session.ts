@@ -1,5 +1,6 @@
 import type { Api } from "./api.ts";
 import { ApiError } from "./api_error.ts";
+import { ConnectionError } from "./connection_error.ts";
 import {
   controlService,
   controlServiceName,
@@ -60,13 +61,18 @@ export class ClusterSession {
    * @throws ObjectExistsError for a Service that exists, else what the API says
    */
   static async create(api: Api, plan: SessionPlan, secrets: SessionSecrets, date: () => Date): Promise<ClusterSession> {
-    const answer = await api.create(jobsPath(plan), sessionJob(plan));
+    const answer = await api.create(jobsPath(plan), sessionJob(plan)).catch(async (error) => {
+      // Without an answer it may have been made all the same; its name is nobody else's.
+      if (error instanceof ConnectionError) await api.delete(`${jobsPath(plan)}/${plan.name}`, {}).catch(() => {});
+      throw error;
+    });
     const session = new ClusterSession(api, plan, answer.body as JobObject, date);
     session.#noteClock(answer.date);
     try {
       await session.#createOwned(secrets);
     } catch (error) {
-      await session.delete();
+      // What cannot be removed now goes with the deadline; what went wrong first is what the user must read.
+      await session.delete().catch(() => {});
       throw error;
     }
     return session;
@@ -157,14 +163,13 @@ export class ClusterSession {
     }
   }
 
-  /** Whether an object of ours is there that nobody has marked for removal; without the right to look, it counts as gone. */
+  /** Whether an object of ours is there that nobody has marked for removal; where that cannot be seen, it counts as gone. */
   async #isThere(path: string): Promise<boolean> {
     try {
       const { metadata } = (await this.#api.get(path)).body as JobObject;
       return !metadata.deletionTimestamp && (metadata.ownerReferences ?? []).some(({ uid }) => uid === this.#owner.uid);
-    } catch (error) {
-      if (error instanceof ApiError) return false;
-      throw error;
+    } catch {
+      return false;
     }
   }
 }

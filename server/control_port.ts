@@ -48,17 +48,21 @@ export async function openControlPort(options: ControlPortOptions): Promise<Serv
   const unproven = new Unproven();
   const server = createServer(
     { cert: options.cert, key: options.key, headersTimeout: PROOF_MS, requestTimeout: PROOF_MS },
-    (request, response) => answer(request, response, options.reach),
+    (request, response) => void answer(request, response, options.reach).catch(() => response.destroy()),
   );
   server.on("secureConnection", (socket: Duplex) => unproven.add(socket));
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Uint8Array) => {
-    if (new URL(request.url ?? "/", "https://kurun").pathname !== "/tunnel") {
+    // Not by URL, which throws for what anybody may send here ("//"), and the process would end.
+    if (request.url?.split("?")[0] !== "/tunnel") {
       socket.destroy();
       return;
     }
     webSockets.handleUpgrade(request, socket, head as never, (webSocket: WebSocket) => {
       const transport = new WebSocketTransport(webSocket as unknown as WebSocketLike);
-      admit(transport, options, () => unproven.delete(socket));
+      admit(transport, options, () => unproven.delete(socket)).catch((error) => {
+        options.log(`a peer was cut: ${error.message}`);
+        transport.destroy();
+      });
     });
   });
   await listen(server, options.port);

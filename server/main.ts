@@ -13,6 +13,8 @@ import { openRequestPort } from "./request_port.ts";
 import { serveTlsFiles } from "./tls_files.ts";
 import { TlsTerminator } from "./tls_terminator.ts";
 
+const GOODBYE_MS = 500;
+
 if (import.meta.main) {
   try {
     await serve(parseServerArgs(Deno.args));
@@ -30,7 +32,8 @@ async function serve(config: ServerConfig): Promise<void> {
     Deno.addSignalListener(signal, () => {
       live.session?.close(CloseCode.stopping, "the server is being stopped");
       log(`stopped by ${signal}`);
-      Deno.exit(0);
+      // Long enough for the client to hear why, and for callers to read their 503.
+      setTimeout(() => Deno.exit(0), GOODBYE_MS);
     });
   }
   const tls = config.tlsDir === undefined ? undefined : new TlsTerminator(config.alpn);

@@ -38,7 +38,12 @@ export interface RequestPortOptions {
 /** Accepts callers, each of which becomes one stream to the client. @returns once it listens, on all addresses */
 export async function openRequestPort(options: RequestPortOptions): Promise<Server> {
   const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS });
-  server.on("connection", (socket: Socket) => serve(socket, options));
+  server.on("connection", (socket: Socket) => {
+    serve(socket, options).catch((error) => {
+      options.log(`a caller was cut: ${error.message}`);
+      socket.destroy();
+    });
+  });
   await listen(server, options.port);
   return server;
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { connect, type Server, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
+import { connect as connectSecure } from "node:tls";
 // @ts-types="@types/ws"
 import WebSocket from "ws";
 import { selfSignedServerCertificate } from "../k8s/certificate.ts";
@@ -311,6 +312,18 @@ serverTest("two hundred callers at once are not held up by one that does not rea
   const answers = await Promise.all(Array.from({ length: 200 }, () => call(server, GET)));
   assert.ok(answers.every(({ got }) => got === OK));
   stuck.destroy();
+});
+
+serverTest("no request to the control port ends the server, whatever its target", async (server) => {
+  await client(server, answering(OK));
+  for (const target of ["//", "/%", "*", "http://[", "/tunnel/../x"]) {
+    const { port } = server.control.address() as AddressInfo;
+    const socket = connectSecure({ port, host: "127.0.0.1", rejectUnauthorized: false });
+    socket.on("error", () => {});
+    socket.write(`GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`);
+    await new Promise((resolve) => socket.once("close", resolve));
+  }
+  assert.equal((await call(server, GET)).got, OK);
 });
 
 serverTest("health is answered beside the tunnel, and no other path is a tunnel", async (server) => {

@@ -63,6 +63,8 @@ export class TlsConnection implements Connection {
     if (bytes) return Promise.resolve(bytes);
     if (this.#ended) return Promise.resolve(null);
     if (this.#failure) return Promise.reject(this.#failure);
+    // A second reader gets what the first does, as in SocketConnection.
+    if (this.#reader) return this.#reader.promise;
     this.#reader = Promise.withResolvers();
     this.#pull(() => this.#reader !== undefined);
     return this.#reader.promise;

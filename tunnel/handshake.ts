@@ -75,11 +75,15 @@ function refusalText(answer: Uint8Array): string {
   return text === "" ? "The server refused" : `The server refused: ${text}`;
 }
 
+/** A session's first frames may come right behind the last message: as much as one message of the tunnel holds, and some. */
+const MAX_WAITING_BYTES = 512 * 1024;
+
 /** The messages of a handshake one by one, each of bounded size. */
 class Inbox {
   readonly #transport: Transport;
   readonly #signal: AbortSignal;
   #messages: Uint8Array[] = [];
+  #waitingBytes = 0;
   #failure: Error | undefined;
   #waiting: PromiseWithResolvers<void> | undefined;
 
@@ -88,6 +92,8 @@ class Inbox {
     this.#signal = signal;
     transport.onmessage = (message) => {
       this.#messages.push(message);
+      this.#waitingBytes += message.length;
+      if (this.#waitingBytes > MAX_WAITING_BYTES) this.#fail(new HandshakeError("The other side sends more than a handshake has"));
       this.#waiting?.resolve();
     };
     transport.onclose = (end) => {
@@ -103,11 +109,11 @@ class Inbox {
       this.#waiting = Promise.withResolvers();
       await this.#waiting.promise;
     }
-    const message = this.#messages.shift();
+    const message = this.#failure ? undefined : this.#messages.shift();
+    this.#waitingBytes -= message?.length ?? 0;
     if (message && message.length <= MAX_HELLO_BYTES) return message;
-    const error = message ? new HandshakeError(`A message of ${message.length} bytes is too long for the handshake`) : this.#failure;
-    this.release();
-    throw error;
+    this.#fail(new HandshakeError(`A message of ${message?.length} bytes is too long for the handshake`));
+    throw this.#failure;
   }
 
   release(): Uint8Array[] {
@@ -119,8 +125,11 @@ class Inbox {
 
   readonly #aborted = () => this.#fail(new HandshakeError("The other side did not finish the handshake in time"));
 
+  /** What still comes is dropped: a peer that was turned away must not fill the memory until its connection is closed. */
   #fail(error: Error): void {
     this.#failure ??= error;
+    this.#transport.onmessage = undefined;
+    this.release();
     this.#waiting?.resolve();
   }
 }

@@ -130,6 +130,20 @@ Deno.test("a message of more than 4 KiB ends the handshake", async () => {
   await assert.rejects(result, /too long/);
 });
 
+Deno.test("what a peer still sends after it was turned away is dropped, not kept", async () => {
+  const [wire, theirs] = memoryTransportPair();
+  const result = handshakeAsServer(theirs, await options());
+  wire.send(new Uint8Array(MAX_HELLO_BYTES + 1));
+  await assert.rejects(result, HandshakeError);
+  assert.equal(theirs.onmessage, undefined);
+});
+
+Deno.test("a peer that sends without end while it is being proven is given up", async () => {
+  const { wire, result } = await server();
+  for (let i = 0; i < 300; i++) wire.send(new Uint8Array(4096));
+  await assert.rejects(result, HandshakeError);
+});
+
 Deno.test("what arrives right behind the handshake is kept for the session", async () => {
   const [a, b] = memoryTransportPair();
   const [mine, theirs] = [await options(), await options()];

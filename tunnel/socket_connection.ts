@@ -36,7 +36,8 @@ export class SocketConnection implements Connection {
     }
     if (this.#ended) return Promise.resolve(null);
     if (this.#failure) return Promise.reject(this.#failure);
-    this.#reader = Promise.withResolvers();
+    // A second reader gets what the first does: who says no to a caller drains what a relay was about to read.
+    this.#reader ??= Promise.withResolvers();
     return this.#reader.promise;
   }
 

@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { parseAllDocuments, stringify } from "yaml";
+import { bundleServer } from "../../k8s/server_bundle.ts";
+import { serverImageReference } from "../../k8s/server_image.ts";
+import { VERSION } from "../../cli/version.ts";
+import { clusterTest, kubectl, type TestNamespace } from "./kubernetes.ts";
+
+/** The most that a ConfigMap may hold, in bytes (Kubernetes "ConfigMaps": Motivation). */
+const CONFIG_MAP_BYTES = 1024 * 1024;
+/** From SIGTERM until the kubelet kills, and what it takes the cluster to collect what the Job owned. */
+const CLEAN_UP_MS = 30_000;
+
+clusterTest(
+  "in a Pod kurun is its ServiceAccount, forwards to the Pod's other container, and cleans up when the Pod is deleted",
+  async (namespace) => {
+    const { name } = namespace;
+    await giveRole(namespace);
+    await putProgram(namespace);
+    await kubectl(["create", "-n", name, "-f", "-"], JSON.stringify(POD));
+    try {
+      const said = await until(async () => {
+        const logs = await kubectl(["logs", "laptop", "-c", "kurun", "-n", name]).catch((error: Error) => error.message);
+        assert.match(logs, /^Forwarding /m);
+        return logs;
+      }, 60_000);
+      assert.equal(said, `Forwarding http://kurun.${name}.svc:80 -> http://localhost:8080\n`);
+
+      const answer = await fetch(`http://${await namespace.address()}/from-a-caller`);
+      assert.match(await answer.text(), /\/from-a-caller/);
+      assert.equal(answer.status, 200);
+
+      const [session] = JSON.parse(await kubectl(["get", "jobs", "-n", name, "-o", "json"])).items;
+      assert.equal(session.metadata.annotations["kurun.dev/from"], "laptop");
+      assert.equal(session.spec.activeDeadlineSeconds, undefined, "with --ttl 0 nothing but kurun itself removes its session");
+    } catch (error) {
+      throw new Error(await kubectl(["describe", "pods", "-n", name]), { cause: error });
+    }
+
+    await kubectl(["delete", "pod", "laptop", "-n", name, "--wait=false"]);
+    await until(async () => assert.deepEqual(await namespace.left(), []), CLEAN_UP_MS);
+  },
+);
+
+/** A Pod as `restricted` wants it: kurun's bundle under the Deno of the server's image, and a program that echoes. */
+const POD = {
+  apiVersion: "v1",
+  kind: "Pod",
+  metadata: { name: "laptop" },
+  spec: {
+    serviceAccountName: "kurun",
+    securityContext: { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } },
+    volumes: [{ name: "kurun", configMap: { name: "kurun-program" } }],
+    containers: [{
+      name: "kurun",
+      image: serverImageReference(VERSION),
+      command: ["/usr/bin/deno", "run", "-A", "--no-config", "--no-lock", "--no-remote", "--no-npm", "--no-code-cache"],
+      args: ["/kurun-cli/kurun.js", "port-forward", "http://localhost:8080", "--ttl", "0"],
+      volumeMounts: [{ name: "kurun", mountPath: "/kurun-cli", readOnly: true }],
+      securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ["ALL"] } },
+    }, {
+      name: "program",
+      image: "kurun.test/toolbox:1",
+      args: ["serve", ":8080"],
+      securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
+    }],
+  },
+};
+
+/** docs/rbac.yaml as it stands, for the ServiceAccount that it names. */
+async function giveRole({ name }: TestNamespace): Promise<void> {
+  await kubectl(["create", "serviceaccount", "kurun", "-n", name]);
+  const text = await Deno.readTextFile(new URL("../../docs/rbac.yaml", import.meta.url));
+  await kubectl(["create", "-n", name, "-f", "-"], parseAllDocuments(text).map((document) => stringify(document.toJS())).join("---\n"));
+}
+
+/** Puts kurun, as one file, where the Pod can mount it. */
+async function putProgram({ name }: TestNamespace): Promise<void> {
+  const program = await bundleServer(new URL("../../main.ts", import.meta.url));
+  assert.ok(program.length < CONFIG_MAP_BYTES, `kurun's bundle has ${program.length} bytes, too many for a ConfigMap`);
+  const configMap = {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name: "kurun-program" },
+    data: { "kurun.js": new TextDecoder().decode(program) },
+  };
+  await kubectl(["create", "-n", name, "-f", "-"], JSON.stringify(configMap));
+}
+
+/** Tries until it does not throw. @throws what it threw last */
+async function until<T>(attempt: () => Promise<T>, ms: number): Promise<T> {
+  const end = performance.now() + ms;
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (performance.now() > end) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+  }
+}
