@@ -2,8 +2,6 @@
 import assert from "node:assert/strict";
 
 const COMPILED = Deno.env.get("KURUN_COMPILED");
-/** What `--help` may take, in milliseconds: the best of five, for the machine may be busy. */
-const HELP_MS = 250;
 
 function compiledTest(name: string, fn: (compiled: string) => Promise<void>): void {
   Deno.test({ name, ignore: COMPILED === undefined, fn: () => fn(COMPILED as string) });
@@ -16,14 +14,8 @@ async function output(program: string, args: string[], env: Record<string, strin
   return text.decode(stdout);
 }
 
-compiledTest(`the compiled kurun shows its help within ${HELP_MS} ms`, async (compiled) => {
-  const times: number[] = [];
-  for (let run = 0; run < 5; run++) {
-    const started = performance.now();
-    await output(compiled, ["--help"]);
-    times.push(performance.now() - started);
-  }
-  assert.ok(Math.min(...times) <= HELP_MS, `${times}`);
+compiledTest("the compiled kurun shows its help, with examples", async (compiled) => {
+  assert.match(await output(compiled, ["port-forward", "--help"]), /\nExamples:\n/);
 });
 
 compiledTest("as kubectl-kurun it is kubectl's plugin and says so in its help", async (compiled) => {

@@ -21,6 +21,7 @@ row("what", "direct", "through kurun", "share");
 for (const connections of [1, 50, 500]) await requests(connections);
 await bulk("50 MB down", async (url) => void await count((await fetch(`${url}big`)).body));
 await bulkUp();
+row("--help", "", `${median(await helpTimes()).toFixed(2)} s`, "");
 row("start to the first answer", "", `${median(starts.map(({ first }) => first)).toFixed(2)} s`, "");
 row("Ctrl+C to exit", "", `${median(starts.map(({ exit }) => exit)).toFixed(2)} s`, "");
 const session = (await kubectl(["get", "jobs", "-n", namespace.name, "-o", "jsonpath={.items[0].metadata.name}"])).trim();
@@ -75,6 +76,17 @@ async function bulkUp(): Promise<void> {
   const [a, b] = [median(speeds[url] ?? []), median(speeds[through] ?? [])];
   row("50 MB up", `${Math.round(a)} MB/s`, `${Math.round(b)} MB/s`, `${(100 * b / a).toFixed(1)} %`);
   await server.shutdown();
+}
+
+/** The start of the process and its help, in seconds. */
+async function helpTimes(): Promise<number[]> {
+  const times = [];
+  for (let i = 0; i < 5; i++) {
+    const started = performance.now();
+    await KurunProcess.run(["--help"]);
+    times.push((performance.now() - started) / 1000);
+  }
+  return times;
 }
 
 /** Enter to the first answer by the Service's address, asked every 20 ms; and Ctrl+C to the end of the process. In seconds. */
