@@ -1,25 +1,62 @@
-/** `deno task bench`: figures of kurun beside the direct path, on the test cluster. Nothing here passes or fails. */
-import { ensureUp } from "./cluster/cluster.ts";
+/**
+ * Figures of kurun beside the direct path, on the test cluster, as a Markdown table on stdout. Nothing here passes or fails.
+ *
+ *     deno task bench                                      # the whole table, in under nine minutes once the cluster is up
+ *     deno task bench --only "50 MB" --only admission      # the parts whose name has these words (tests/bench/inside.ts)
+ *     deno task bench --quick                              # each part as short as can be, to see that it works
+ *     deno task bench --write                              # the whole table, and into docs/benchmarks.md
+ *
+ * KURUN_COMMAND says as a JSON list which kurun is measured: on another Deno, compiled, or with a profiler, such as
+ * `["deno", "run", "-A", "--v8-flags=--prof", "/checkout/main.ts"]`.
+ *
+ * @module
+ */
+import { withFigures } from "./bench/document.ts";
+import { type BenchFlags, benchFlags } from "./bench/flags.ts";
+import { type Cluster, ensureUp } from "./cluster/cluster.ts";
+import { findProgram } from "./cluster/commands.ts";
+import { installPackages } from "./cluster/packages.ts";
+import { progressOnStderr } from "./cluster/progress.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 const IMAGE = `${ROOT}build/kurun-server-bench.tar`;
+const DOCUMENT = `${ROOT}docs/benchmarks.md`;
+/** What makes the load and what bears it, and the package of Debian that has it. */
+const NEEDED = [["wrk", "wrk"], ["nginx", "nginx-light"], ["redis-server", "redis-server"], ["redis-benchmark", "redis-tools"]] as const;
 
-if (import.meta.main) {
-  for (const [program, debianPackage] of [["wrk", "wrk"], ["nginx", "nginx-light"]] as const) {
-    const there = await new Deno.Command("sh", { args: ["-c", `command -v ${program}`], stdout: "null" }).output();
-    if (there.code === 0) continue;
-    say(`apt-get installs what the benchmark runs: ${debianPackage}`);
-    const args = ["install", "-y", "-qq", debianPackage];
-    await new Deno.Command("apt-get", { args, env: { DEBIAN_FRONTEND: "noninteractive" }, stdout: "null", stderr: "null" }).output();
-  }
+/** @returns the exit code */
+async function bench(flags: BenchFlags): Promise<number> {
+  const missing = [];
+  for (const [program, debianPackage] of NEEDED) if (!await findProgram(program)) missing.push(debianPackage);
+  await installPackages(missing, progressOnStderr());
   const cluster = await ensureUp();
-  await new Deno.Command(Deno.execPath(), { args: ["run", "-A", "main.ts", "image", "--output", IMAGE], cwd: ROOT, stdout: "null" })
-    .output();
-  if (!cluster.foreign) await cluster.load(IMAGE);
-  const { code } = await cluster.exec([Deno.execPath(), "run", "-A", "tests/bench/inside.ts"], { cwd: ROOT }).spawn().status;
-  Deno.exit(code);
+  await loadServerImage(cluster);
+  const argv = [Deno.execPath(), "run", "-A", "tests/bench/inside.ts", ...Deno.args] as [string, ...string[]];
+  const child = cluster.exec(argv, { cwd: ROOT, stdout: "piped", stderr: "inherit" }).spawn();
+  let table = "";
+  for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+    Deno.stdout.writeSync(new TextEncoder().encode(text));
+    table += text;
+  }
+  const { code } = await child.status;
+  if (code === 0 && flags.write) await Deno.writeTextFile(DOCUMENT, withFigures(await Deno.readTextFile(DOCUMENT), table));
+  return code;
 }
 
-function say(line: string): void {
-  Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
+async function loadServerImage(cluster: Cluster): Promise<void> {
+  const args = ["run", "-A", "main.ts", "image", "--output", IMAGE];
+  const { success } = await new Deno.Command(Deno.execPath(), { args, cwd: ROOT, stdout: "null", stderr: "inherit" }).output();
+  if (!success) throw new Error("the server's image could not be made");
+  if (!cluster.foreign) await cluster.load(IMAGE);
+}
+
+if (import.meta.main) {
+  let flags: BenchFlags;
+  try {
+    flags = benchFlags(Deno.args);
+  } catch (error) {
+    Deno.stderr.writeSync(new TextEncoder().encode(`${(error as Error).message}\n`));
+    Deno.exit(2);
+  }
+  Deno.exit(await bench(flags));
 }

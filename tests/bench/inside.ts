@@ -1,120 +1,154 @@
-/** The measurements, made inside the cluster's network: the same load on the program directly and through kurun, in turns. */
-import { findProcess, KurunProcess, peakMemory } from "../e2e/kurun_process.ts";
+/**
+ * The measurements, made inside the cluster's network: prints the table in Markdown, with when, where and how. What cannot be measured
+ * says so in its row, and the exit code is 1.
+ *
+ * @module
+ */
+import { type CertificateAuthority, certificateAuthority } from "../../k8s/certificate.ts";
 import { kubectl, TestNamespace } from "../e2e/kubernetes.ts";
-import { count, zeros } from "../e2e/upstreams.ts";
+import { admissionNames, admissionRow } from "./admission.ts";
+import { bulkRow } from "./bulk.ts";
+import { delayedRows } from "./delayed_path.ts";
+import { type Effort, effortText, FULL, QUICK } from "./effort.ts";
+import { benchFlags, isWanted } from "./flags.ts";
+import { Forwarded } from "./forwarded.ts";
+import { machineText } from "./machine.ts";
 import { Nginx } from "./nginx.ts";
-import { wrk, type WrkFigures } from "./wrk.ts";
+import { freePort, ProgramHere } from "./program_here.ts";
+import { redisRow, startRedis } from "./redis.ts";
+import { requests } from "./requests.ts";
+import { helpRow, startRows } from "./starts.ts";
+import { type Row, rowText, TABLE_HEAD } from "./table.ts";
+import { verboseRow } from "./verbose.ts";
 
-const PAIRS = 3;
-const SECONDS = 4;
-const MB = 1_000_000;
+const TLS_SECRET = "bench-tls";
+const CONNECTIONS = [1, 50, 500];
 
-await using namespace = await TestNamespace.create();
-await using nginx = await Nginx.start();
-const direct = `http://127.0.0.1:${nginx.port}/`;
-const starts = await startTimes();
-await using kurun = await KurunProcess.start(["port-forward", direct, "-n", namespace.name]).ready();
-const tunnel = `http://${await namespace.address()}/`;
-await wrk(tunnel, 50, 2);
-
-row("what", "direct", "through kurun", "share");
-for (const connections of [1, 50, 500]) await requests(connections);
-await bulk("50 MB down", async (url) => void await count((await fetch(`${url}big`)).body));
-await bulkUp();
-row("--help", "", `${median(await helpTimes()).toFixed(2)} s`, "");
-row("start to the first answer", "", `${median(starts.map(({ first }) => first)).toFixed(2)} s`, "");
-row("Ctrl+C to exit", "", `${median(starts.map(({ exit }) => exit)).toFixed(2)} s`, "");
-const session = (await kubectl(["get", "jobs", "-n", namespace.name, "-o", "jsonpath={.items[0].metadata.name}"])).trim();
-const peaks = [await peakMemory(kurun.pid), await peakMemory(await findProcess("server.js", session))].map((bytes) =>
-  `${Math.round(bytes / MB)} MB`
-);
-row("most memory, laptop / Pod", "", peaks.join(" / "), "");
-
-/** Pairs in turn, so that both see the machine in the same mood; the medians count. */
-async function requests(connections: number): Promise<void> {
-  const [without, through]: [WrkFigures[], WrkFigures[]] = [[], []];
-  for (let i = 0; i < PAIRS; i++) {
-    without.push(await wrk(direct, connections, SECONDS));
-    through.push(await wrk(tunnel, connections, SECONDS));
-  }
-  const show = (figures: WrkFigures[]) => {
-    const of = (key: keyof WrkFigures) => median(figures.map((figure) => figure[key]));
-    return `${Math.round(of("perSecond"))}/s, p50 ${of("p50").toFixed(2)} ms, p99 ${of("p99").toFixed(1)} ms`;
-  };
-  const rate = (figures: WrkFigures[]) => median(figures.map(({ perSecond }) => perSecond));
-  row(`requests, ${connections} connections`, show(without), show(through), `${(100 * rate(through) / rate(without)).toFixed(1)} %`);
+/** What the parts measure with. */
+interface Bench {
+  readonly namespace: TestNamespace;
+  readonly ca: CertificateAuthority;
+  readonly nginx: Nginx;
+  readonly effort: Effort;
+  /** Sessions that several parts share: started when first asked for, ended with the benchmark. */
+  readonly plain: () => Promise<Forwarded>;
+  readonly tls: () => Promise<Forwarded>;
 }
 
-async function bulk(what: string, transfer: (url: string) => Promise<void>): Promise<void> {
-  const speeds: Record<string, number[]> = { [direct]: [], [tunnel]: [] };
-  for (let i = 0; i < 5; i++) {
-    for (const url of [direct, tunnel]) {
-      const started = performance.now();
-      await transfer(url);
-      speeds[url]?.push(50_000 / (performance.now() - started));
+/** A name, by which it is chosen, and what gives its rows. */
+type Part = readonly [name: string, measure: (bench: Bench) => AsyncIterable<Row>];
+
+const PARTS: readonly Part[] = [
+  ...CONNECTIONS.map((connections): Part => [`requests plain ${connections}`, async function* ({ nginx, plain, effort }) {
+    const ways = { direct: nginx.url, through: `http://${(await plain()).host}` };
+    yield await requests("requests", ways, { connections, pairs: effort.times, seconds: effort.seconds });
+  }]),
+  ["memory after the plain requests", async function* ({ plain }) {
+    yield memoryRow("most memory after the plain requests, laptop / Pod", await (await plain()).peaks());
+  }],
+  ...CONNECTIONS.map((connections): Part => [`requests tlssecret ${connections}`, async function* ({ nginx, tls, effort }) {
+    const ways = { direct: nginx.tlsUrl, through: `https://${(await tls()).host}` };
+    yield await requests("requests, --tlssecret", ways, { connections, pairs: effort.times, seconds: effort.seconds });
+  }]),
+  ["redis tcp", async function* ({ namespace, effort }) {
+    await using redis = await startRedis();
+    await using forwarded = await Forwarded.start(namespace, "redis", `tcp://127.0.0.1:${redis.port}`);
+    yield await redisRow(redis.port, forwarded.address, effort);
+  }],
+  ["50 MB down and up", async function* ({ nginx, plain, effort }) {
+    const direct = { hostname: "127.0.0.1", port: nginx.port };
+    const through = { hostname: (await plain()).address, port: 80 };
+    for (const direction of ["down", "up"] as const) {
+      yield await bulkRow(`50 MB ${direction}`, { direction, direct, through, times: effort.times, unit: "MB/s" });
     }
-  }
-  const [without, through] = [median(speeds[direct] ?? []), median(speeds[tunnel] ?? [])];
-  row(what, `${Math.round(without)} MB/s`, `${Math.round(through)} MB/s`, `${(100 * through / without).toFixed(1)} %`);
-}
+  }],
+  ["admission webhook", admission],
+  ["verbose", async function* ({ namespace, nginx, plain, effort }) {
+    yield await verboseRow(namespace, nginx.url, `http://${(await plain()).host}`, effort);
+  }],
+  ["delayed relay", ({ namespace, nginx, effort }) => delayedRows(namespace, nginx, effort)],
+  ["start and exit", async function* ({ namespace, nginx, effort }) {
+    yield* await startRows(namespace, nginx.url, effort.times);
+  }],
+  ["help", async function* ({ effort }) {
+    yield await helpRow(effort.times);
+  }],
+  ["memory after all", async function* ({ plain, tls }) {
+    yield memoryRow("most memory after all, laptop / Pod", await (await plain()).peaks());
+    yield memoryRow("most memory after all, laptop / Pod, --tlssecret", await (await tls()).peaks());
+  }],
+];
 
-/** nginx keeps no uploads: a program of our own counts them, over raw TCP. */
-async function bulkUp(): Promise<void> {
-  const options = { port: 0, hostname: "127.0.0.1", onListen: () => {} };
-  const server = Deno.serve(options, async (request) => new Response(String(await count(request.body))));
-  const url = `http://127.0.0.1:${server.addr.port}/`;
-  await using _kurun = await KurunProcess.start(["port-forward", url, "-n", namespace.name, "--servicename", "up"]).ready();
-  const through = `http://${await namespace.address("up")}/`;
-  const speeds: Record<string, number[]> = { [url]: [], [through]: [] };
-  for (let i = 0; i < 5; i++) {
-    for (const target of [url, through]) {
-      const started = performance.now();
-      await (await fetch(target, { method: "POST", body: zeros(50 * MB) })).text();
-      speeds[target]?.push(50_000 / (performance.now() - started));
+const flags = benchFlags(Deno.args);
+const effort = flags.quick ? QUICK : FULL;
+const began = performance.now();
+print(`${await machineText(new Date())}\n\n\`${["deno task bench", ...Deno.args].join(" ")}\`. ${effortText(effort)}\n\n${TABLE_HEAD}`);
+let failed = 0;
+{
+  await using namespace = await TestNamespace.create();
+  await using stack = new AsyncDisposableStack();
+  const ca = await certificateAuthority({ commonName: "bench", days: 1, now: new Date() });
+  const pair = await ca.issue({ names: ["127.0.0.1", `tls.${namespace.name}.svc`], days: 1, now: new Date() });
+  const nginx = stack.use(await Nginx.start(pair));
+  const plain = once(async () => stack.use(await Forwarded.start(namespace, "plain", nginx.url)));
+  const tls = once(async () => {
+    await putTlsSecret(namespace, TLS_SECRET, nginx.folder);
+    return stack.use(await Forwarded.start(namespace, "tls", nginx.url, "--tlssecret", TLS_SECRET));
+  });
+  for (const [name, measure] of PARTS.filter(([name]) => isWanted(name, flags))) {
+    const partBegan = performance.now();
+    say(`${name} …`);
+    try {
+      for await (const row of measure({ namespace, ca, nginx, effort, plain, tls })) print(rowText(row));
+    } catch (error) {
+      failed++;
+      print(rowText({ what: name, through: "could not be measured" }));
+      say((error as Error).stack ?? String(error));
     }
+    say(`${name}: ${((performance.now() - partBegan) / 1000).toFixed(1)} s`);
   }
-  const [a, b] = [median(speeds[url] ?? []), median(speeds[through] ?? [])];
-  row("50 MB up", `${Math.round(a)} MB/s`, `${Math.round(b)} MB/s`, `${(100 * b / a).toFixed(1)} %`);
-  await server.shutdown();
 }
+say(`all: ${((performance.now() - began) / 1000).toFixed(0)} s`);
+Deno.exit(failed === 0 ? 0 : 1);
 
-/** The start of the process and its help, in seconds. */
-async function helpTimes(): Promise<number[]> {
-  const times = [];
-  for (let i = 0; i < 5; i++) {
-    const started = performance.now();
-    await KurunProcess.run(["--help"]);
-    times.push((performance.now() - started) / 1000);
+async function* admission({ namespace, ca, effort }: Bench): AsyncGenerator<Row> {
+  const { service, names } = admissionNames(namespace);
+  const folder = await Deno.makeTempDir({ prefix: "kurun-bench-" });
+  try {
+    const { certPem, keyPem } = await ca.issue({ names, days: 1, now: new Date() });
+    await Deno.writeTextFile(`${folder}/tls.crt`, certPem);
+    await Deno.writeTextFile(`${folder}/tls.key`, keyPem, { mode: 0o600 });
+    await putTlsSecret(namespace, "hook-tls", folder);
+    const port = freePort();
+    const program = new URL("webhook_program.ts", import.meta.url).pathname;
+    const args = ["run", "-A", program, `${port}`, `${folder}/tls.crt`, `${folder}/tls.key`];
+    await using _program = await ProgramHere.start(Deno.execPath(), args, port);
+    await using _kurun = await Forwarded.start(namespace, service, `https://127.0.0.1:${port}`, "--tlssecret", "hook-tls");
+    yield await admissionRow(namespace, ca, port, effort.admissions);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
-  return times;
 }
 
-/** Enter to the first answer by the Service's address, asked every 20 ms; and Ctrl+C to the end of the process. In seconds. */
-async function startTimes(): Promise<{ first: number; exit: number }[]> {
-  const times = [];
-  for (let i = 0; i < 5; i++) {
-    const service = `start-${i}`;
-    const started = performance.now();
-    const process = KurunProcess.start(["port-forward", direct, "-n", namespace.name, "--servicename", service]);
-    let address = "";
-    while (!address) address = await namespace.address(service).catch(() => "");
-    while (!await fetch(`http://${address}/`, { signal: AbortSignal.timeout(1_000) }).then((answer) => answer.ok, () => false)) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    const first = (performance.now() - started) / 1000;
-    await process.ready();
-    const interrupted = performance.now();
-    process.signal("SIGINT");
-    await process.exit;
-    times.push({ first, exit: (performance.now() - interrupted) / 1000 });
-  }
-  return times;
+/** Of `tls.crt` and `tls.key` in a folder. */
+async function putTlsSecret(namespace: TestNamespace, name: string, folder: string): Promise<void> {
+  const files = [`--cert=${folder}/tls.crt`, `--key=${folder}/tls.key`];
+  await kubectl(["create", "secret", "tls", name, "-n", namespace.name, ...files]);
 }
 
-function median(values: number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
+function memoryRow(what: string, { laptop, pod }: { laptop: number; pod: number }): Row {
+  return { what, through: `${Math.round(laptop / 1e6)} / ${Math.round(pod / 1e6)} MB` };
 }
 
-function row(...cells: string[]): void {
-  Deno.stdout.writeSync(new TextEncoder().encode(`| ${cells.join(" | ")} |\n`));
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => made ??= make();
+}
+
+function print(text: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(text));
+}
+
+function say(line: string): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
 }

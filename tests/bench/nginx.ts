@@ -1,34 +1,62 @@
-/** nginx with one worker: 22 bytes at /, and 50 MB at /big. */
-export class Nginx implements AsyncDisposable {
-  private constructor(readonly child: Deno.ChildProcess, readonly folder: string, readonly port: number) {}
+import type { CertificatePair } from "../../k8s/certificate.ts";
+import { freePort, ProgramHere } from "./program_here.ts";
 
-  static async start(): Promise<Nginx> {
+/** Bytes of /big, and of a body that /up takes. */
+export const BODY_BYTES = 50_000_000;
+
+/**
+ * nginx with one worker: 22 bytes at /, 50 MB at /big, and /up reads a body of 50 MB into memory and answers once it has all of it, with
+ * what the request measured in `X-Got`. The same over TLS at a port of its own.
+ */
+export class Nginx implements AsyncDisposable {
+  private constructor(readonly program: ProgramHere, readonly folder: string, readonly tlsPort: number) {}
+
+  static async start({ certPem, keyPem }: CertificatePair): Promise<Nginx> {
     const folder = await Deno.makeTempDir({ prefix: "kurun-bench-" });
     await Deno.chmod(folder, 0o755);
-    await Deno.writeFile(`${folder}/big`, new Uint8Array(50_000_000));
-    const port = 18080;
-    await Deno.writeTextFile(
-      `${folder}/nginx.conf`,
-      `daemon off; worker_processes 1; pid ${folder}/pid; error_log stderr;
-events { worker_connections 4096; }
-http {
-  access_log off; sendfile on; keepalive_requests 100000000; default_type text/plain;
-  client_body_temp_path ${folder}/body; proxy_temp_path ${folder}/proxy; fastcgi_temp_path ${folder}/f; uwsgi_temp_path ${folder}/u; scgi_temp_path ${folder}/s;
-  server { listen 127.0.0.1:${port}; root ${folder}; location = / { return 200 "hello, hello, hello ok"; } }
-}
-`,
-    );
-    const child = new Deno.Command("nginx", { args: ["-c", `${folder}/nginx.conf`], stdin: "null", stdout: "null", stderr: "null" })
-      .spawn();
-    while (!await Deno.connect({ port }).then((connection) => (connection.close(), true), () => false)) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    return new Nginx(child, folder, port);
+    await Deno.writeFile(`${folder}/big`, new Uint8Array(BODY_BYTES));
+    await Deno.writeTextFile(`${folder}/tls.crt`, certPem);
+    await Deno.writeTextFile(`${folder}/tls.key`, keyPem, { mode: 0o600 });
+    const [port, tlsPort] = [freePort(), freePort()];
+    await Deno.writeTextFile(`${folder}/nginx.conf`, configuration(folder, port, tlsPort));
+    const program = await ProgramHere.start("nginx", ["-e", "stderr", "-c", `${folder}/nginx.conf`], port);
+    return new Nginx(program, folder, tlsPort);
+  }
+
+  get port(): number {
+    return this.program.port;
+  }
+
+  /** Without a path, and with a slash at the end. */
+  get url(): string {
+    return `http://127.0.0.1:${this.port}/`;
+  }
+
+  get tlsUrl(): string {
+    return `https://127.0.0.1:${this.tlsPort}/`;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.child.kill("SIGTERM");
-    await this.child.status;
+    await this.program[Symbol.asyncDispose]();
     await Deno.remove(this.folder, { recursive: true });
   }
+}
+
+function configuration(folder: string, port: number, tlsPort: number): string {
+  return `daemon off; worker_processes 1; pid ${folder}/pid; error_log stderr crit;
+events { worker_connections 4096; }
+http {
+  access_log off; sendfile on; keepalive_requests 100000000; default_type text/plain;
+  client_body_temp_path ${folder}/body; proxy_temp_path ${folder}/proxy;
+  fastcgi_temp_path ${folder}/f; uwsgi_temp_path ${folder}/u; scgi_temp_path ${folder}/s;
+  client_max_body_size 0; client_body_buffer_size ${BODY_BYTES + 65536};
+  ssl_protocols TLSv1.2 TLSv1.3; ssl_certificate ${folder}/tls.crt; ssl_certificate_key ${folder}/tls.key;
+  server {
+    listen 127.0.0.1:${port}; listen 127.0.0.1:${tlsPort} ssl; root ${folder};
+    location = / { return 200 "hello, hello, hello ok"; }
+    location = /up { proxy_pass http://127.0.0.1:${port}/taken; proxy_set_body ""; add_header X-Got $request_length; }
+    location = /taken { return 200 "taken"; }
+  }
+}
+`;
 }

@@ -1,20 +1,33 @@
-/** What wrk measured: requests a second, and the latency that half and 99 of 100 requests stayed under, in milliseconds. */
+/** What wrk measured: requests a second, the latency that half and 99 of 100 requests stayed under, in milliseconds, and what failed. */
 export interface WrkFigures {
   readonly perSecond: number;
   readonly p50: number;
   readonly p99: number;
+  /** In wrk's words; undefined where nothing failed. */
+  readonly errors: string | undefined;
 }
 
-/** Runs wrk for `seconds` with so many kept connections. @throws where a request failed */
+/** Runs wrk for `seconds` with so many kept connections: two threads, one where there is one connection. @throws where it did not run */
 export async function wrk(url: string, connections: number, seconds: number): Promise<WrkFigures> {
   const threads = Math.min(2, connections);
   const args = [`-t${threads}`, `-c${connections}`, `-d${seconds}s`, "--latency", url];
   const { code, stdout, stderr } = await new Deno.Command("wrk", { args, stdout: "piped", stderr: "piped" }).output();
   const text = new TextDecoder().decode(stdout);
-  if (code !== 0) throw new Error(`wrk: ${new TextDecoder().decode(stderr)}`);
-  const errors = /Socket errors: ([^\n]*)|Non-2xx[^\n]*/.exec(text);
-  if (errors) throw new Error(`wrk ${url}: ${errors[0]}`);
-  return { perSecond: number(text, /Requests\/sec:\s+([\d.]+)/), p50: milliseconds(text, "50%"), p99: milliseconds(text, "99%") };
+  if (code !== 0) throw new Error(`wrk ${url}: ${new TextDecoder().decode(stderr)}`);
+  return readWrk(text);
+}
+
+/** Reads what wrk prints with `--latency`. @throws where that is something else */
+export function readWrk(text: string): WrkFigures {
+  const perSecond = number(text, /Requests\/sec:\s+([\d.]+)/);
+  const errors = [...text.matchAll(/(?:Socket errors|Non-2xx)[^\n]*/g)].map(([line]) => line);
+  if (perSecond === 0) errors.push("no answer in time");
+  return {
+    perSecond,
+    p50: milliseconds(text, "50%"),
+    p99: milliseconds(text, "99%"),
+    errors: errors.join(", ") || undefined,
+  };
 }
 
 function number(text: string, pattern: RegExp): number {
@@ -24,7 +37,7 @@ function number(text: string, pattern: RegExp): number {
 }
 
 function milliseconds(text: string, percentile: string): number {
-  const found = new RegExp(`${percentile}\\s+([\\d.]+)(us|ms|s)`).exec(text);
+  const found = new RegExp(`${percentile}\\s+([\\d.]+)(us|ms|s|m)\\b`).exec(text);
   if (!found) throw new Error(`wrk printed no ${percentile}:\n${text}`);
-  return Number(found[1]) * { us: 0.001, ms: 1, s: 1000 }[found[2] as "us" | "ms" | "s"];
+  return Number(found[1]) * { us: 0.001, ms: 1, s: 1000, m: 60_000 }[found[2] as "us" | "ms" | "s" | "m"];
 }

@@ -57,7 +57,7 @@ export async function installPackages(packages: readonly string[], progress: Pro
   if (packages.length === 0) return;
   const reason = await whyNotInstallable(packages);
   if (reason) throw new ClusterUnavailableError(reason);
-  progress.say(`apt-get installs what the test cluster runs: ${packages.join(" ")}`);
+  progress.say(`apt-get installs what is missing here: ${packages.join(" ")}`);
   await progress.during("apt-get", async (detail) => {
     let updated = false;
     const update = async () => {

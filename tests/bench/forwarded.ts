@@ -1,0 +1,41 @@
+import { findProcess, KurunProcess, peakMemory } from "../e2e/kurun_process.ts";
+import { kubectl, type TestNamespace } from "../e2e/kubernetes.ts";
+
+/** A running `kurun port-forward`, and where callers reach its Service. */
+export class Forwarded implements AsyncDisposable {
+  private constructor(
+    readonly kurun: KurunProcess,
+    readonly namespace: TestNamespace,
+    readonly service: string,
+    readonly address: string,
+  ) {}
+
+  /** Starts it and waits until it forwards. The Service's port is 80. */
+  static async start(namespace: TestNamespace, service: string, upstream: string, ...args: string[]): Promise<Forwarded> {
+    const kurun = KurunProcess.start(["port-forward", upstream, "-n", namespace.name, "--servicename", service, ...args]);
+    try {
+      await kurun.ready();
+      return new Forwarded(kurun, namespace, service, await namespace.address(service));
+    } catch (error) {
+      await kurun[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** Without a scheme, with a slash at the end. */
+  get host(): string {
+    return `${this.address}:80/`;
+  }
+
+  /** The most memory that either end has had until now, in bytes: kurun here, and the server in its Pod. */
+  async peaks(): Promise<{ laptop: number; pod: number }> {
+    const session = await kubectl(
+      ["get", "service", this.service, "-n", this.namespace.name, "-o", "jsonpath={.metadata.labels.kurun\\.dev/session}"],
+    );
+    return { laptop: await peakMemory(this.kurun.pid), pod: await peakMemory(await findProcess("server.js", session)) };
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.kurun[Symbol.asyncDispose]();
+  }
+}

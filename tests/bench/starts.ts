@@ -1,0 +1,77 @@
+import { Api } from "../../k8s/api.ts";
+import { loadClusterAccess } from "../../k8s/kubeconfig.ts";
+import { KurunProcess } from "../e2e/kurun_process.ts";
+import type { TestNamespace } from "../e2e/kubernetes.ts";
+import { median, type Row } from "./table.ts";
+
+/** How often the Service is asked for, in milliseconds. */
+const POLL_MS = 20;
+
+/** Enter to the first answer by the Service's address, asked every 20 ms; and Ctrl+C to the end of the process. */
+export async function startRows(namespace: TestNamespace, upstream: string, times: number): Promise<Row[]> {
+  const api = new Api(await loadClusterAccess({}, { get: (name) => Deno.env.get(name) }), { userAgent: "kurun-bench" });
+  const [firsts, exits]: [number[], number[]] = [[], []];
+  try {
+    for (let i = 0; i < times; i++) {
+      const service = `start-${i}`;
+      const started = performance.now();
+      await using kurun = KurunProcess.start(["port-forward", upstream, "-n", namespace.name, "--servicename", service]);
+      const ended = kurun.exit.then((code) => Promise.reject(new Error(`kurun ended with exit code ${code}: ${kurun.stderr}`)));
+      await Promise.race([firstAnswer(api, namespace, service), ended]);
+      firsts.push(performance.now() - started);
+      await kurun.ready();
+      const interrupted = performance.now();
+      kurun.signal("SIGINT");
+      await kurun.exit;
+      exits.push(performance.now() - interrupted);
+    }
+  } finally {
+    api.close();
+  }
+  return [
+    { what: "start to the first answer", through: seconds(median(firsts)) },
+    { what: "Ctrl+C to exit", through: seconds(median(exits)) },
+  ];
+}
+
+/** The start of the process and its help. */
+export async function helpRow(times: number): Promise<Row> {
+  const taken = [];
+  for (let i = 0; i < times; i++) {
+    const started = performance.now();
+    const { code, stderr } = await KurunProcess.run(["--help"]);
+    if (code !== 0) throw new Error(stderr);
+    taken.push(performance.now() - started);
+  }
+  return { what: "--help", through: seconds(median(taken)) };
+}
+
+async function firstAnswer(api: Api, namespace: TestNamespace, service: string): Promise<void> {
+  const path = `/api/v1/namespaces/${namespace.name}/services/${service}`;
+  const address = await polled(() => api.get(path).then(({ body }) => (body as { spec: { clusterIP: string } }).spec.clusterIP));
+  await polled(async () => {
+    const answer = await fetch(`http://${address}/`, { signal: AbortSignal.timeout(1_000) });
+    await answer.body?.cancel();
+    return answer.ok || undefined;
+  });
+}
+
+/** Tries until it neither throws nor gives nothing. @throws with the last error, after a minute */
+async function polled<T>(ask: () => Promise<T | undefined>): Promise<T> {
+  const until = performance.now() + 60_000;
+  let last: unknown = new Error("nothing came");
+  while (performance.now() < until) {
+    try {
+      const answer = await ask();
+      if (answer !== undefined) return answer;
+    } catch (error) {
+      last = error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+  throw last;
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(2)} s`;
+}
