@@ -19,7 +19,7 @@ export * from "./connection.ts";
 export * from "./errors.ts";
 export * from "./handshake.ts";
 export { type Hello, importKey, KEY_BYTES, PROTOCOL_VERSION } from "./hello.ts";
-export { keepAlive } from "./keepalive.ts";
+export { type KeepAlive, keepAlive } from "./keepalive.ts";
 export * from "./memory_transport.ts";
 export { NativeConnection, type NativeSocket } from "./native_connection.ts";
 export { encodeAccepted, encodePreamble, encodeRefused, MAX_RECORD_BYTES, type Preamble, readAnswer, readPreamble } from "./preamble.ts";

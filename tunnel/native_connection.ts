@@ -1,8 +1,8 @@
 import type { Connection } from "./connection.ts";
+import { filled, takeReadBuffer } from "./read_buffers.ts";
 
-/** What a read may bring; it grows with what arrives, so that a thousand idle connections take 4 MiB and a bulk one reads quickly. */
-const LEAST_READ_BYTES = 4 * 1024;
-const MOST_READ_BYTES = 64 * 1024;
+/** A connection's own buffer: a thousand idle ones take 4 MiB. Where a read fills it the next ones get a large buffer each. */
+const SMALL_BYTES = 4 * 1024;
 /** Reads below this are copied and their buffer used again. */
 const COPY_BYTES = 16 * 1024;
 
@@ -19,7 +19,7 @@ export interface NativeSocket {
 /** A {@link Connection} over a connection of the runtime's own, whose half-close works on every version (node:net's does not before Deno 2.8). */
 export class NativeConnection implements Connection {
   readonly #socket: NativeSocket;
-  #buffer = new Uint8Array(LEAST_READ_BYTES);
+  #buffer: Uint8Array = new Uint8Array(SMALL_BYTES);
   #closed = false;
   #ended = 0;
 
@@ -34,13 +34,12 @@ export class NativeConnection implements Connection {
       this.#directionEnded();
       return null;
     }
-    if (size < COPY_BYTES) {
-      if (size === buffer.length) this.#buffer = new Uint8Array(buffer.length * 4);
-      return buffer.slice(0, size);
+    if (size >= COPY_BYTES) {
+      this.#buffer = takeReadBuffer();
+      return filled(buffer, size);
     }
-    const next = size === buffer.length ? size * 4 : size;
-    this.#buffer = new Uint8Array(Math.min(MOST_READ_BYTES, Math.max(LEAST_READ_BYTES, next)));
-    return buffer.subarray(0, size);
+    if (size === SMALL_BYTES && buffer.length === SMALL_BYTES) this.#buffer = takeReadBuffer();
+    return buffer.slice(0, size);
   }
 
   async write(bytes: Uint8Array): Promise<void> {

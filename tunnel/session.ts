@@ -1,5 +1,6 @@
 import { GoAwayCode, ProtocolError, SessionEndedError, StreamLimitError } from "./errors.ts";
 import { Flag, FrameDecoder, type FrameHeader, type FrameReceiver, FrameType, HEADER_BYTES, writeHeader } from "./frame.ts";
+import { withHeader } from "./read_buffers.ts";
 import { INITIAL_WINDOW, WindowBudget } from "./receive_window.ts";
 import { Stream, type StreamHost } from "./stream.ts";
 import type { Transport, TransportEnd } from "./transport.ts";
@@ -31,6 +32,8 @@ export interface SessionOptions {
   readonly role: "client" | "server";
   /** Takes each stream that the other side opens, at once. Without it they are reset. */
   readonly onStream?: (stream: Stream) => void;
+  /** Called when the other side asks us to open nothing more (yamux spec, "Go Away"); streams that are open go on. */
+  readonly onGoAway?: () => void;
   /** Called once when the session is over, after all its streams have failed. */
   readonly onEnd?: (end: SessionEnd) => void;
   /** Milliseconds of a clock that never goes back. */
@@ -47,6 +50,7 @@ export class Session implements StreamHost, FrameReceiver {
   readonly initialWindow: number;
   readonly #transport: Transport;
   readonly #onStream: ((stream: Stream) => void) | undefined;
+  readonly #onGoAway: (() => void) | undefined;
   readonly #onEnd: ((end: SessionEnd) => void) | undefined;
   readonly #decoder = new FrameDecoder(this);
   readonly #streams = new Map<number, Stream>();
@@ -63,18 +67,19 @@ export class Session implements StreamHost, FrameReceiver {
   #goingAway = false;
   #endedBy: SessionEndedError | undefined;
   #receivedAt: number;
-  #dataSentAt: number;
+  #waitingSince: number | undefined;
 
   /** Takes the transport over: from here on only the session uses it. */
   constructor(transport: Transport, options: SessionOptions) {
     this.#transport = transport;
     this.#onStream = options.onStream;
+    this.#onGoAway = options.onGoAway;
     this.#onEnd = options.onEnd;
     this.now = options.now;
     this.initialWindow = options.initialWindow ?? INITIAL_WINDOW;
     this.#nextId = options.role === "client" ? 1 : 2;
     this.#remoteParity = options.role === "client" ? 0 : 1;
-    this.#receivedAt = this.#dataSentAt = this.now();
+    this.#receivedAt = this.now();
     transport.onmessage = (message) => this.receive(message);
     transport.ondrain = () => this.#drained();
     transport.onclose = (end) => this.#finish(end);
@@ -98,9 +103,9 @@ export class Session implements StreamHost, FrameReceiver {
     return this.#receivedAt;
   }
 
-  /** When a stream's bytes last left, on the clock given. */
-  get dataSentAt(): number {
-    return this.#dataSentAt;
+  /** When a stream's bytes left that nothing has followed from the other side, the first of them, on the clock given. */
+  get waitingSince(): number | undefined {
+    return this.#waitingSince;
   }
 
   /** Whether so much waits to be sent that writers should wait. */
@@ -161,6 +166,7 @@ export class Session implements StreamHost, FrameReceiver {
   receive(message: Uint8Array): void {
     if (this.#endedBy) return;
     this.#receivedAt = this.now();
+    this.#waitingSince = undefined;
     try {
       this.#decoder.push(message);
     } catch (error) {
@@ -192,21 +198,20 @@ export class Session implements StreamHost, FrameReceiver {
 
   /** Implements {@link StreamHost}. */
   sendData(stream: Stream, flags: number, bytes: Uint8Array): void {
-    this.#dataSentAt = this.now();
+    this.#waitingSince ??= this.now();
     let first = flags;
     for (let at = 0; at < bytes.length; at += MAX_FRAME_BYTES) {
       const part = bytes.length <= MAX_FRAME_BYTES ? bytes : bytes.subarray(at, at + MAX_FRAME_BYTES);
-      this.#reserve(part.length < ALONE_BYTES ? HEADER_BYTES + part.length : HEADER_BYTES);
-      writeHeader(this.#batch, this.#batchUsed, FrameType.data, first, stream.id, part.length);
-      this.#batchUsed += HEADER_BYTES;
-      first = 0;
       if (part.length < ALONE_BYTES) {
-        this.#batch.set(part, this.#batchUsed);
-        this.#batchUsed += part.length;
+        this.#reserve(HEADER_BYTES + part.length);
+        writeHeader(this.#batch, this.#batchUsed, FrameType.data, first, stream.id, part.length);
+        this.#batch.set(part, this.#batchUsed + HEADER_BYTES);
+        this.#batchUsed += HEADER_BYTES + part.length;
       } else {
         this.#flush();
-        this.#transport.send(part);
+        this.#sendAlone(stream, first, part);
       }
+      first = 0;
     }
   }
 
@@ -277,10 +282,12 @@ export class Session implements StreamHost, FrameReceiver {
   }
 
   #wentAway(code: number): void {
-    this.#goingAway = true;
     if (code !== GoAwayCode.normal) {
-      this.destroy(new ProtocolError(`The other side ended the session: go-away code ${code}`));
+      return this.destroy(new ProtocolError(`The other side ended the session: go-away code ${code}`));
     }
+    if (this.#goingAway) return;
+    this.#goingAway = true;
+    this.#onGoAway?.();
   }
 
   /** Answers pile up only where the other side makes us owe them and reads nothing: a flood. */
@@ -301,6 +308,17 @@ export class Session implements StreamHost, FrameReceiver {
     this.#reserve(HEADER_BYTES);
     writeHeader(this.#batch, this.#batchUsed, type, flags, streamId, length);
     this.#batchUsed += HEADER_BYTES;
+  }
+
+  /** As one message: a copy of 64 KiB costs less than a message more. */
+  #sendAlone(stream: Stream, flags: number, part: Uint8Array): void {
+    let message = withHeader(part);
+    if (!message) {
+      message = new Uint8Array(HEADER_BYTES + part.length);
+      message.set(part, HEADER_BYTES);
+    }
+    writeHeader(message, 0, FrameType.data, flags, stream.id, part.length);
+    if (!this.#endedBy) this.#transport.send(message);
   }
 
   #reserve(bytes: number): void {

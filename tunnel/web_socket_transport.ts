@@ -1,3 +1,4 @@
+import { giveBack } from "./read_buffers.ts";
 import { cutCloseReason, type Transport, type TransportEnd } from "./transport.ts";
 
 /** What is used of a WebSocket of npm's `ws`, at either end. */
@@ -46,7 +47,11 @@ export class WebSocketTransport implements Transport {
   }
 
   send(message: Uint8Array): void {
-    if (!this.#closing) this.#socket.send(message, { binary: true, compress: false }, this.#sent);
+    if (this.#closing) return;
+    this.#socket.send(message, { binary: true, compress: false }, () => {
+      giveBack(message);
+      this.ondrain?.();
+    });
   }
 
   close(code: number, reason: string): void {
@@ -60,6 +65,4 @@ export class WebSocketTransport implements Transport {
     this.#closing = true;
     this.#socket.terminate();
   }
-
-  readonly #sent = () => this.ondrain?.();
 }
