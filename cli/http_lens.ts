@@ -1,6 +1,6 @@
-import { type BodyFraming, requestFraming, responseFraming } from "./http1_body.ts";
-import { Http1Error, parseRequestHead, parseResponseHead, type RequestHead, type ResponseHead } from "./http1_head.ts";
-import { MAX_AWAITED, Messages } from "./http1_messages.ts";
+import { type BodyFraming, requestFraming, responseFraming } from "../tunnel/http1/body.ts";
+import { Http1Error, parseRequestHead, parseResponseHead, type RequestHead, type ResponseHead } from "../tunnel/http1/head.ts";
+import { MAX_AWAITED, Messages } from "../tunnel/http1/messages.ts";
 import { formatBytes, type TrafficLine } from "./traffic_line.ts";
 
 /** What a lens needs. */
@@ -90,6 +90,11 @@ export class HttpLens {
     if (bytes === null) return this.#backEnded();
     this.#backBytes += bytes.length;
     if (this.#mode !== "http1") return;
+    if (this.#forthBytes === 0 && isHttp2Settings(bytes)) {
+      this.#mode = "connection";
+      this.#connection = "h2";
+      return;
+    }
     const at = this.#read(this.#responses, bytes);
     // The other protocol's first bytes may have come right behind the 101.
     if (this.#isUpgraded) this.#backBytes = bytes.length - at;
@@ -181,7 +186,9 @@ export class HttpLens {
     if (this.#answer) this.#answered(end);
     // Without a whole head nobody knows what it was.
     if (end.status !== undefined && this.#awaited.length === 0) this.#awaited.push({ method: "-", target: "-", since: this.#opened });
-    this.#unanswered(end);
+    if (this.#awaited.length > 0) return this.#unanswered(end);
+    // A line for bytes that were no whole request, however HTTP-like they began.
+    if (this.#requests.inHead || this.#responses.inHead) this.#options.blind(this.#options.caller, "it ended within a head");
   }
 
   #unanswered(end: LensEnd): void {
@@ -209,4 +216,9 @@ export class HttpLens {
       isFault: end?.isFault ?? false,
     });
   }
+}
+
+/** Whether a program speaks first with HTTP/2's SETTINGS (RFC 9113, 3.4), as gRPC's servers do. */
+function isHttp2Settings(bytes: Uint8Array): boolean {
+  return bytes.length >= 9 && bytes[0] === 0 && [...bytes.subarray(3, 9)].join() === "4,0,0,0,0,0";
 }

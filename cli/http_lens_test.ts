@@ -88,6 +88,10 @@ const SEEN: [name: string, steps: Step[], lines: string[], end?: LensEnd][] = [
     "h2 - - 4B 3.0ms 10.0.0.1:5 27B in",
   ]],
   ["what is no HTTP", [["caller", "\x00\x01"], ["program", "x"], ["caller", GET]], ["10.0.0.1:5 blind: it does not begin like HTTP"]],
+  ["a text that is no HTTP, of a server that speaks first", [["program", "220 ready\r\n"], ["caller", "QUIT\r\n"], ["program", null]], [
+    "10.0.0.1:5 blind: it ended within a head",
+  ]],
+  ["a caller that leaves within its head", [["caller", GET.slice(0, 20)]], ["10.0.0.1:5 blind: it ended within a head"], LEFT],
   ["an answer that is no HTTP", [["caller", GET], ["program", "hello\r\n\r\n"], ["caller", GET]], [
     "10.0.0.1:5 blind: its version is not HTTP/1.0 or HTTP/1.1",
   ]],
@@ -115,4 +119,9 @@ Deno.test("the bytes are not changed", () => {
   const lens = new HttpLens({ caller: "", now: () => 0, line: () => {}, blind: () => {} });
   lens.forth(bytes);
   assert.deepEqual(bytes, before);
+});
+
+Deno.test("HTTP/2 is known too where the program's SETTINGS come before the caller's first bytes", () => {
+  const steps: Step[] = [["program", "\0\0\0\x04\0\0\0\0\0"], ["caller", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]];
+  assert.deepEqual(look(steps), ["h2 - - 9B 3.0ms 10.0.0.1:5 24B in"]);
 });

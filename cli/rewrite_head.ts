@@ -1,4 +1,4 @@
-import { Http1Error, type RequestHead } from "./http1_head.ts";
+import { Http1Error, type RequestHead } from "../tunnel/http1/head.ts";
 
 /** What is changed in a request's head on its way to the program here. */
 export interface Rewrite {

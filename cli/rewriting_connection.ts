@@ -1,7 +1,7 @@
 import type { Connection } from "../tunnel/mod.ts";
-import { type BodyFraming, requestFraming, responseFraming } from "./http1_body.ts";
-import { Http1Error, parseRequestHead, parseResponseHead, type ResponseHead } from "./http1_head.ts";
-import { MAX_AWAITED, Messages } from "./http1_messages.ts";
+import { type BodyFraming, requestFraming, responseFraming } from "../tunnel/http1/body.ts";
+import { Http1Error, parseRequestHead, parseResponseHead, type ResponseHead } from "../tunnel/http1/head.ts";
+import { MAX_AWAITED, Messages } from "../tunnel/http1/messages.ts";
 import { type Rewrite, rewriteHead } from "./rewrite_head.ts";
 
 /** After a refusal this much is taken and dropped, so that the caller reads the answer; then the connection breaks. */

@@ -31,7 +31,7 @@ async function sources(): Promise<SourceFile[]> {
     const imports = [...text.matchAll(/^(?:import|export)\s[^;]*?from\s+"([^"]+)"|^import\s+"([^"]+)"|\bimport\("([^"]+)"\)/gm)];
     files.push({ path, text, imports: imports.map(([, a, b, c]) => a ?? b ?? c ?? "") });
   };
-  for (const folder of ["cli", "k8s", "server", "tunnel"]) {
+  for (const folder of ["cli", "k8s", "server", "tunnel", "tunnel/http1"]) {
     for await (const { name } of Deno.readDir(new URL(folder, root))) {
       if (name.endsWith(".ts") && !name.endsWith("_test.ts")) await read(`${folder}/${name}`);
     }

@@ -14,6 +14,8 @@ export interface Connection {
    * @param cause what broke, for a connection that can tell its peer
    */
   reset(cause?: Error): void;
+  /** Tells of a break that happens while nobody reads or writes, as a writer elsewhere keeps whoever would; connections need not know. */
+  onFailure?(listener: (error: Error) => void): void;
 }
 
 /** How a {@link relay} ended. */
@@ -48,6 +50,8 @@ export async function relay(a: Connection, b: Connection, first?: Uint8Array, wa
     a.reset(error);
     b.reset(error);
   };
+  a.onFailure?.(broke);
+  b.onFailure?.(broke);
   await Promise.all([
     pump(a, b, (bytes) => {
       forth += bytes?.length ?? 0;

@@ -58,7 +58,8 @@ export function decodeHello(bytes: Uint8Array): Hello {
   if (typeof value !== "object" || value === null) throw new HandshakeError("The hello is not an object");
   const { version, capabilities, session, instance, who, from, nonce } = value as Record<string, unknown>;
   if (version !== PROTOCOL_VERSION) {
-    throw new HandshakeError(`The other side speaks version ${JSON.stringify(version)?.slice(0, 20)}, not ${PROTOCOL_VERSION}`);
+    const spoken = JSON.stringify(version)?.slice(0, 20).replace(/\p{C}/gu, "");
+    throw new HandshakeError(`The other side speaks version ${spoken}, not ${PROTOCOL_VERSION}`);
   }
   if (!Array.isArray(capabilities) || capabilities.length > 32 || !capabilities.every((word) => isName(word))) {
     throw new HandshakeError("The hello's capabilities are not a list of words");

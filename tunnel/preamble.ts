@@ -96,8 +96,9 @@ function parsePreamble(text: string): Preamble {
   if (typeof port !== "number" || !Number.isInteger(port) || port < 1 || port > 65535) {
     throw new HandshakeError("The preamble names no port");
   }
-  if (typeof from !== "string" || from.length > 100) throw new HandshakeError("The preamble does not say who called");
+  // Both are shown on terminals, where line ends and escape sequences could pretend to be kurun's own words.
+  if (typeof from !== "string" || !/^[\x21-\x7e]{1,100}$/.test(from)) throw new HandshakeError("The preamble does not say who called");
   if (alpn === undefined) return { port, from };
-  if (typeof alpn !== "string" || alpn.length > 255) throw new HandshakeError("The preamble's ALPN is not a name");
+  if (typeof alpn !== "string" || !/^[\x21-\x7e]{1,255}$/.test(alpn)) throw new HandshakeError("The preamble's ALPN is not a name");
   return { port, from, alpn };
 }

@@ -38,6 +38,9 @@ for (
     ["no JSON", new Uint8Array([0, 1, 33])],
     ["without a port", encodePreamble({ from: "x" } as never)],
     ["of a port that cannot be", encodePreamble({ port: 70_000, from: "x" })],
+    ["with an escape sequence for a caller", encodePreamble({ port: 1, from: "\u001b[2J" })],
+    ["with two lines for a caller", encodePreamble({ port: 1, from: "10.0.0.1:1\nForwarding" })],
+    ["with an ALPN that is no name", encodePreamble({ port: 1, from: "x", alpn: "h2\n" })],
     ["of an endless caller", encodePreamble({ port: 1, from: "x".repeat(101) })],
   ] as const
 ) {

@@ -1,14 +1,15 @@
 import type { Socket } from "node:net";
 import type { Connection } from "./connection.ts";
 
-/** Reading stops while this much has arrived that nobody asked for. */
-const UNREAD_BYTES = 64 * 1024;
-
-/** A {@link Connection} over a socket of node:net or node:tls that was made with `allowHalfOpen`. */
+/**
+ * A {@link Connection} over a socket of node:net or node:tls that was made with `allowHalfOpen`. It reads nothing
+ * before somebody asks, and stops as soon as something arrives that nobody asked for: what a thousand callers send whom nobody reads must
+ * not fill the memory.
+ */
 export class SocketConnection implements Connection {
   readonly #socket: Socket;
   readonly #chunks: Uint8Array[] = [];
-  #unread = 0;
+  #reading = false;
   #paused = false;
   #ended = false;
   #failure: Error | undefined;
@@ -17,7 +18,6 @@ export class SocketConnection implements Connection {
 
   constructor(socket: Socket) {
     this.#socket = socket;
-    socket.on("data", (bytes: Uint8Array) => this.#arrived(bytes));
     socket.on("end", () => this.#end());
     socket.on("drain", () => this.#drain());
     socket.on("error", (error: Error) => this.#fail(error));
@@ -25,10 +25,13 @@ export class SocketConnection implements Connection {
   }
 
   read(): Promise<Uint8Array | null> {
+    if (!this.#reading) {
+      this.#reading = true;
+      this.#socket.on("data", (bytes: Uint8Array) => this.#arrived(bytes));
+    }
     const bytes = this.#chunks.shift();
     if (bytes) {
-      this.#unread -= bytes.length;
-      if (this.#paused && this.#unread === 0) {
+      if (this.#paused && this.#chunks.length === 0) {
         this.#paused = false;
         this.#socket.resume();
       }
@@ -68,11 +71,9 @@ export class SocketConnection implements Connection {
       return;
     }
     this.#chunks.push(bytes);
-    this.#unread += bytes.length;
-    if (this.#unread >= UNREAD_BYTES && !this.#paused) {
-      this.#paused = true;
-      this.#socket.pause();
-    }
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#socket.pause();
   }
 
   #end(): void {

@@ -37,6 +37,7 @@ export class Stream {
   #credit: number;
   #reader: PromiseWithResolvers<Uint8Array | null> | undefined;
   #creditArrived: (() => void) | undefined;
+  #failed: ((error: Error) => void) | undefined;
   #finSent = false;
   #finReceived = false;
   #failure: Error | undefined;
@@ -54,6 +55,11 @@ export class Stream {
   /** What ended it before its time, where something did. */
   get failure(): Error | undefined {
     return this.#failure;
+  }
+
+  /** Implements {@link Connection.onFailure}; not where the session ends behind a direction that arrived whole and can still be read. */
+  onFailure(listener: (error: Error) => void): void {
+    this.#failed = listener;
   }
 
   /**
@@ -136,7 +142,7 @@ export class Stream {
     } else {
       // A view keeps the whole message alive; a small view of a large one is worth a copy.
       this.#block = undefined;
-      this.#chunks.push(part.length * 4 < part.buffer.byteLength ? part.slice() : part);
+      this.#chunks.push(part.length * 2 < part.buffer.byteLength ? part.slice() : part);
     }
   }
 
@@ -222,6 +228,7 @@ export class Stream {
     this.#creditArrived?.();
     this.#creditArrived = undefined;
     this.#forget();
+    if (!this.#arrivedWhole) this.#failed?.(error);
   }
 
   #forget(): void {

@@ -1,4 +1,4 @@
-import { type BodyHeaders, checkFields, HeadReader, Http1Error } from "./http1_head.ts";
+import { type BodyHeaders, checkFields, HeadReader, Http1Error } from "./head.ts";
 
 /** How a body ends: after so many bytes, by chunks, with the connection, or never, as what follows is another protocol. */
 export type BodyFraming = number | "chunked" | "until-close" | "opaque";

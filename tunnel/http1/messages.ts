@@ -1,5 +1,5 @@
-import { BodyFramer, type BodyFraming } from "./http1_body.ts";
-import { HeadReader } from "./http1_head.ts";
+import { BodyFramer, type BodyFraming } from "./body.ts";
+import { HeadReader } from "./head.ts";
 
 /** More requests than these never wait for answers at once: a caller that pipelines without end must not fill our memory. */
 export const MAX_AWAITED = 256;
@@ -29,6 +29,11 @@ export class Messages {
   /** Whether no message has begun that has not ended. */
   get between(): boolean {
     return !this.#inBody && !this.#heads.begun;
+  }
+
+  /** Whether a part of a head has been read. */
+  get inHead(): boolean {
+    return this.#heads.begun;
   }
 
   /**

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { requestFraming, responseFraming } from "./http1_body.ts";
-import { Http1Error, MAX_HEAD_BYTES, parseRequestHead, parseResponseHead } from "./http1_head.ts";
-import { Messages } from "./http1_messages.ts";
+import { requestFraming, responseFraming } from "./body.ts";
+import { Http1Error, MAX_HEAD_BYTES, parseRequestHead, parseResponseHead } from "./head.ts";
+import { Messages } from "./messages.ts";
 
 const latin1 = (text: string) => Uint8Array.from(text, (character) => character.charCodeAt(0));
 
