@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { UserError } from "./errors.ts";
-import { requestRewrite } from "./traffic_flags.ts";
+import { checkedFallback, requestRewrite } from "./traffic_flags.ts";
 
 Deno.test("requests are changed only where the URL has a path or --host-header is given", () => {
   const target = { scheme: "http", path: "/", http2: false };
@@ -27,3 +27,12 @@ for (
     );
   });
 }
+
+Deno.test("--fallback allow is for what the Pod can read: HTTP/1.1", () => {
+  for (const scheme of ["http", "https"]) assert.equal(checkedFallback({ scheme, http2: false }, { fallback: "allow" }), "allow");
+  for (const [target, why] of [[{ scheme: "tcp", http2: false }, /tcp:\/\//], [{ scheme: "tls", http2: false }, /tls:\/\//]] as const) {
+    assert.throws(() => checkedFallback(target, { fallback: "allow" }), (error) => error instanceof UserError && why.test(error.message));
+    assert.equal(checkedFallback(target, { fallback: "error" }), "error");
+  }
+  assert.throws(() => checkedFallback({ scheme: "https", http2: true }, { fallback: "allow" }), /leave --app-protocol h2 out/);
+});

@@ -8,6 +8,8 @@ import { CONTROL_PORT, controlServiceName } from "./session_objects.ts";
 
 /** No message of the server is longer: a batch of frames is at most 64 KiB. */
 const MAX_MESSAGE_BYTES = 256 * 1024;
+/** The server's messages are never cut into fragments, each of which costs a hundred bytes however small. */
+const MAX_FRAGMENTS = 16;
 const OPEN_MS = 10_000;
 
 /** The Service port's name in the proxy's URL; a Role must name it word for word: `https:NAME-kurun:8333`. */
@@ -31,6 +33,7 @@ export async function dialTunnel(access: ClusterAccess, namespace: string, servi
     headers: { ...headers, "user-agent": "kurun" },
     perMessageDeflate: false,
     maxPayload: MAX_MESSAGE_BYTES,
+    maxFragments: MAX_FRAGMENTS,
     handshakeTimeout: OPEN_MS,
     autoPong: false,
     // Masks guard old plain-text proxies (RFC 6455, 10.3); inside TLS they only cost: leaving zeros triples the throughput this way.

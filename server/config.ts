@@ -12,6 +12,8 @@ export interface ServerConfig {
   readonly services: readonly string[];
   /** How long a caller waits for a client, in milliseconds. */
   readonly holdMs: number;
+  /** What an admission request gets while nobody can be asked: a 503 as all others, or to be allowed. */
+  readonly fallback: "error" | "allow";
   /** Whether each connection has a line in the log. */
   readonly verbose: boolean;
   /** The folder with the session's `key`, `tls.crt` and `tls.key`. */
@@ -34,12 +36,16 @@ export function parseServerArgs(args: string[]): ServerConfig {
       service: { type: "string", multiple: true, default: [] },
       "hold-ms": { type: "string", default: "3000" },
       "secret-dir": { type: "string", default: "/kurun/session" },
+      fallback: { type: "string", default: "error" },
       verbose: { type: "boolean", default: false },
       "tls-dir": { type: "string" },
       alpn: { type: "string", multiple: true, default: [] },
     },
   });
   if (!values.session || !values.instance) throw new TypeError("--session and --instance are needed");
+  if (values.fallback !== "error" && values.fallback !== "allow") {
+    throw new TypeError(`--fallback is error or allow: it is ${values.fallback}`);
+  }
   return {
     session: values.session,
     instance: values.instance,
@@ -47,6 +53,7 @@ export function parseServerArgs(args: string[]): ServerConfig {
     requestPorts: values["request-port"].map((port) => integer("--request-port", port, 1, 65535)),
     services: values.service,
     holdMs: integer("--hold-ms", values["hold-ms"], 0, 600_000),
+    fallback: values.fallback,
     secretDir: values["secret-dir"],
     verbose: values.verbose,
     ...(values["tls-dir"] ? { tlsDir: values["tls-dir"] } : {}),

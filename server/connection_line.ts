@@ -6,8 +6,8 @@ import { NobodyConnectedError, RefusedError } from "./caller.ts";
  *
  *     caller=10.244.0.1:52069 port=8444 alpn=- in=312 out=1204 ms=3.4 end=closed
  *
- * The server reads no HTTP, so it tells of connections: what may be read in two ways (request smuggling) can fool only a program that
- * reads it, and this one stands where everybody in the cluster can send it bytes. Requests are told of on the client's side.
+ * The server tells of connections: what may be read in two ways (request smuggling) can fool only a program that acts on it, and this one
+ * stands where everybody in the cluster can send it bytes. Requests are told of on the client's side.
  *
  * @param end `forth` are bytes from the caller, `back` those to it, its own answers (502, 503) not among them
  * @param ms from the connection's first moment to its end

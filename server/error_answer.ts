@@ -1,55 +1,64 @@
 /**
- * What the server itself says to a caller when nobody else can: 503 or 502 with one sentence. The caller's first bytes decide how.
+ * What the server itself says to a caller when nobody else can: 503 or 502 with one sentence, in what the caller speaks.
  * Never with `Retry-After`: the API server's webhook client obeys it and waits its whole timeout (kubernetes 1.34: 10 s instead of 0.1).
  *
  * @module
  */
 
-/** What a caller speaks, by its first bytes. */
-export type CallerProtocol = "http1" | "http2" | "other";
-
-/** The start of an HTTP/2 connection (RFC 9113, 3.4). */
-const H2_PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/** GOAWAY with NO_ERROR and last stream 0: nothing was processed, clients may try again (RFC 9113, 6.8). */
+/** NO_ERROR (RFC 9113, 7): clients may try again what is above the last stream. */
 const H2_NO_ERROR = 0;
 
-const STATUS_TEXT: Readonly<Record<number, string>> = { 502: "Bad Gateway", 503: "Service Unavailable" };
+const STATUS_TEXT: Readonly<Record<number, string>> = { 200: "OK", 502: "Bad Gateway", 503: "Service Unavailable" };
 
-/** Tells what a caller speaks; `other` also for a start too short to tell. */
-export function callerProtocol(head: Uint8Array): CallerProtocol {
-  const text = latin1(head.subarray(0, 8192));
-  if (text.startsWith(H2_PREFACE.slice(0, 14))) return "http2";
-  return /^[A-Z!#$%&'*+.^_`|~0-9a-z-]{1,32} [^\r\n]* HTTP\/1\.[01]\r?\n/.test(text) ? "http1" : "other";
+/** Whether a connection's first bytes are an HTTP/1 request's, as far as they go beyond its first line. */
+export function looksLikeHttp1(first: Uint8Array): boolean {
+  return /^[A-Z!#$%&'*+.^_`|~0-9a-z-]{1,32} [^\r\n]* HTTP\/1\.[01]\r?\n/.test(latin1(first.subarray(0, 8192)));
 }
 
-/**
- * Bytes of an HTTP/1 request that are still to come; Infinity where that cannot be known.
- * @param head its first bytes
- * @param received how many bytes have arrived, which may be more than `head`
- */
-export function requestRest(head: Uint8Array, received: number): number {
-  const text = latin1(head);
-  const end = text.search(/\r?\n\r?\n/);
-  if (end < 0) return Infinity;
-  const headers = text.slice(0, end);
-  const bodyStart = end + (text[end] === "\r" ? 4 : 2);
-  if (/\nexpect:\s*100-continue/i.test(headers)) return 0;
-  if (/\ntransfer-encoding:[^\n]*chunked/i.test(headers)) return text.endsWith("0\r\n\r\n") && text.length > bodyStart ? 0 : Infinity;
-  const length = /\ncontent-length:\s*(\d{1,15})/i.exec(headers);
-  return length ? Math.max(0, bodyStart + Number(length[1]) - received) : 0;
+/** Whether a head says that its body is JSON, or that its sender takes JSON. */
+export function isJsonRequest(head: Uint8Array): boolean {
+  return /\n(?:content-type|accept):\s*application\/[a-z0-9.+-]*json/i.test(latin1(head));
 }
 
 /** An HTTP/1.1 answer: a `v1.Status` where the request is JSON (kubectl's user then reads the sentence), else a line of text. */
 export function http1Answer(head: Uint8Array, status: 502 | 503, sentence: string): Uint8Array {
-  const isJson = /\n(?:content-type|accept):\s*application\/[a-z0-9.+-]*json/i.test(latin1(head));
+  const isJson = isJsonRequest(head);
   const reason = status === 503 ? "ServiceUnavailable" : "InternalError";
   const body = isJson
     ? JSON.stringify({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message: sentence, reason, code: status })
     : `${sentence}\n`;
+  return message(head, status, isJson ? "application/json" : "text/plain; charset=utf-8", body);
+}
+
+/** An HTTP/1.1 answer of 200 with JSON, after which the connection ends. */
+export function http1Json(head: Uint8Array, json: string): Uint8Array {
+  return message(head, 200, "application/json", json);
+}
+
+/** What {@link http2GoAway} says. */
+export interface GoAway {
+  /** For people; the frame's debug data. */
+  readonly sentence: string;
+  /** Streams up to this one may have been answered or acted on; clients may try again what is above it (RFC 9113, 6.8). */
+  readonly lastStream: number;
+  /** Whether it is the connection's first frame, before which SETTINGS must come. */
+  readonly first: boolean;
+}
+
+/** HTTP/2's GOAWAY: no new streams. */
+export function http2GoAway({ sentence, lastStream, first }: GoAway): Uint8Array {
+  const text = new TextEncoder().encode(sentence);
+  const settings = first ? [0, 0, 0, 4, 0, 0, 0, 0, 0] : [];
+  const length = 8 + text.length;
+  const header = [length >>> 16, length >>> 8 & 255, length & 255, 7, 0, 0, 0, 0, 0];
+  const last = [lastStream >>> 24, lastStream >>> 16 & 255, lastStream >>> 8 & 255, lastStream & 255];
+  return new Uint8Array([...settings, ...header, ...last, 0, 0, 0, H2_NO_ERROR, ...text]);
+}
+
+function message(head: Uint8Array, status: 200 | 502 | 503, type: string, body: string): Uint8Array {
   const bytes = new TextEncoder().encode(body);
   const answer = new TextEncoder().encode(
-    `HTTP/1.1 ${status} ${STATUS_TEXT[status]}\r\n` +
-      `Content-Type: ${isJson ? "application/json" : "text/plain; charset=utf-8"}\r\n` +
+    `HTTP/1.1 ${status} ${STATUS_TEXT[status]}\r\nContent-Type: ${type}\r\n` +
       `Content-Length: ${bytes.length}\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n`,
   );
   if (/^HEAD /.test(latin1(head.subarray(0, 5)))) return answer;
@@ -57,15 +66,6 @@ export function http1Answer(head: Uint8Array, status: 502 | 503, sentence: strin
   out.set(answer);
   out.set(bytes, answer.length);
   return out;
-}
-
-/** An HTTP/2 server's preface and a GOAWAY whose debug data is the sentence. */
-export function http2Goodbye(sentence: string): Uint8Array {
-  const text = new TextEncoder().encode(sentence);
-  const settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
-  const length = 8 + text.length;
-  const goAway = [length >>> 16, length >>> 8 & 255, length & 255, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, H2_NO_ERROR];
-  return new Uint8Array([...settings, ...goAway, ...text]);
 }
 
 function latin1(bytes: Uint8Array): string {

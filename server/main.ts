@@ -4,16 +4,18 @@
  *
  * @module
  */
+import type { Server } from "node:net";
 import { importKey } from "../tunnel/mod.ts";
+import { AllowReviews } from "./allow_reviews.ts";
 import { parseServerArgs, type ServerConfig } from "./config.ts";
 import { openControlPort } from "./control_port.ts";
-import { CloseCode, LiveClient } from "./live_client.ts";
+import { drain } from "./drain.ts";
+import { LiveClient } from "./live_client.ts";
+import { OpenCallers } from "./open_callers.ts";
 import { ReachCheck } from "./reach_check.ts";
 import { openRequestPort } from "./request_port.ts";
 import { serveTlsFiles } from "./tls_files.ts";
 import { TlsTerminator } from "./tls_terminator.ts";
-
-const GOODBYE_MS = 500;
 
 if (import.meta.main) {
   try {
@@ -27,28 +29,35 @@ if (import.meta.main) {
 async function serve(config: ServerConfig): Promise<void> {
   const live = new LiveClient();
   const reach = new ReachCheck(config.services);
+  const callers = new OpenCallers();
+  const ports: Server[] = [];
+  let stopping = false;
   // Before anything else: process 1 of a container ignores a signal that nobody listens for, until its Pod's grace is over.
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     Deno.addSignalListener(signal, () => {
-      live.session?.close(CloseCode.stopping, "the server is being stopped");
       log(`stopped by ${signal}`);
-      // Long enough for the client to hear why, and for callers to read their 503.
-      setTimeout(() => Deno.exit(0), GOODBYE_MS);
+      if (stopping) Deno.exit(0);
+      stopping = true;
+      drain({ live, callers, ports, log }).finally(() => Deno.exit(0));
     });
   }
   const tls = config.tlsDir === undefined ? undefined : new TlsTerminator(config.alpn);
   if (tls) await serveTlsFiles({ dir: config.tlsDir as string, terminator: tls, log });
+  const allow = config.fallback === "allow" ? new AllowReviews(live, () => new Date(), log) : undefined;
   for (const port of config.requestPorts) {
-    await openRequestPort({
+    const server = await openRequestPort({
       port,
       session: config.session,
       live,
       reach,
+      callers,
       holdMs: config.holdMs,
+      ...(allow ? { allow } : {}),
       ...(tls ? { tls } : {}),
       log,
       verbose: config.verbose,
     });
+    ports.push(server);
   }
   await openControlPort({
     port: config.controlPort,

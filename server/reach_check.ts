@@ -3,6 +3,8 @@ import { connect } from "node:net";
 /** A node's proxy rules follow a Pod's readiness within a second or two; then the answer is that it was not seen. */
 const LIMIT_MS = 2_000;
 const RETRY_MS = 20;
+/** A connection that begins while a node's rules change may hang for good, packets and all: another one is then begun. */
+const TRY_MS = 250;
 /** A check's own connection arrives at our request port and is gone within this. */
 const PASSING_MS = 100;
 
@@ -13,14 +15,22 @@ const PASSING_MS = 100;
 export class ReachCheck {
   readonly #targets: readonly string[];
   #running = 0;
+  #current: Promise<boolean> | undefined;
 
   /** @param targets `NAME.NAMESPACE.svc:PORT` each */
   constructor(targets: readonly string[]) {
     this.#targets = targets;
   }
 
-  /** Connects to every target until it answers. @returns whether all did within two seconds */
-  async run(): Promise<boolean> {
+  /**
+   * Connects to every target until it answers. Who asks meanwhile gets the same answer: anybody in the cluster may ask, as often as they like.
+   * @returns whether all did within two seconds
+   */
+  run(): Promise<boolean> {
+    return this.#current ??= this.#reachAll().finally(() => this.#current = undefined);
+  }
+
+  async #reachAll(): Promise<boolean> {
     this.#running++;
     try {
       const until = performance.now() + LIMIT_MS;
@@ -41,7 +51,7 @@ export class ReachCheck {
 
 async function reach(target: string, until: number): Promise<boolean> {
   while (performance.now() < until) {
-    if (await connects(target, until - performance.now())) return true;
+    if (await connects(target, Math.min(TRY_MS, until - performance.now()))) return true;
     await pause(RETRY_MS);
   }
   return false;

@@ -30,3 +30,17 @@ serverTest("a connection of a running check is known as its own, and one that sp
   assert.equal(await check.isOwn({ destroyed: false, bytesRead: 0 }), false);
   await running;
 });
+
+serverTest("a thousand who ask at once share one check and its connections", async () => {
+  let connections = 0;
+  const server = createServer((socket) => {
+    connections++;
+    socket.on("error", () => {});
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const check = new ReachCheck([`127.0.0.1:${(server.address() as AddressInfo).port}`]);
+  const answers = await Promise.all(Array.from({ length: 1_000 }, () => check.run()));
+  assert.deepEqual([new Set(answers), connections], [new Set([true]), 1]);
+  assert.equal(await check.run(), true);
+  server.close();
+});

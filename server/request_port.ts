@@ -8,11 +8,14 @@ import {
   type Stream,
   StreamLimitError,
 } from "../tunnel/mod.ts";
+import type { AllowReviews } from "./allow_reviews.ts";
 import { CallerConnection, carry, NobodyConnectedError } from "./caller.ts";
+import type { OpenCallers } from "./open_callers.ts";
 import { connectionLine } from "./connection_line.ts";
 import type { ReachCheck } from "./reach_check.ts";
 import { listen } from "./listen.ts";
 import type { LiveClient } from "./live_client.ts";
+import { sparingly } from "./sparing_log.ts";
 import { type Terminated, TlsHandshakeError, type TlsTerminator } from "./tls_terminator.ts";
 
 /** Idle callers are asked after so long whether they are still there. */
@@ -20,12 +23,19 @@ const KEEP_ALIVE_MS = 30_000;
 /** How long to wait between looks when every stream is taken. */
 const FULL_RETRY_MS = 50;
 
+/** Callers at once: those that streams carry and some that wait. More are cut at once, since the Pod's memory ends somewhere. */
+const MAX_CALLERS = 1_280;
+
 /** What a request port needs. */
 export interface RequestPortOptions {
   readonly port: number;
   readonly session: string;
   readonly live: LiveClient;
   readonly reach: ReachCheck;
+  /** Knows all callers as long as they are here. */
+  readonly callers: OpenCallers;
+  /** Answers admission requests in the program's place, where the user wants that. */
+  readonly allow?: AllowReviews;
   /** How long a caller waits for a client, in milliseconds. */
   readonly holdMs: number;
   /** Ends callers' TLS, where the port serves it. */
@@ -37,28 +47,42 @@ export interface RequestPortOptions {
 
 /** Accepts callers, each of which becomes one stream to the client. @returns once it listens, on all addresses */
 export async function openRequestPort(options: RequestPortOptions): Promise<Server> {
+  const strangers = sparingly(options.log, () => performance.now());
   const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS });
+  server.maxConnections = MAX_CALLERS;
   server.on("connection", (socket: Socket) => {
-    serve(socket, options).catch((error) => {
-      options.log(`a caller was cut: ${error.message}`);
-      socket.destroy();
-    });
+    const left = options.callers.arrived();
+    serve(socket, options, strangers)
+      .catch((error) => {
+        strangers(`a caller was cut: ${error.message}`);
+        socket.destroy();
+      })
+      .finally(left);
   });
   await listen(server, options.port);
   return server;
 }
 
-async function serve(socket: Socket, options: RequestPortOptions): Promise<void> {
+async function serve(socket: Socket, options: RequestPortOptions, strangers: (line: string) => void): Promise<void> {
   const started = performance.now();
   // A socket that listens on IPv6 gives IPv4 callers as ::ffff:10.0.0.1 (RFC 4291, 2.5.5.2).
   const from = `${socket.remoteAddress?.replace(/^::ffff:/, "")}:${socket.remotePort}`;
   const port = socket.localPort ?? options.port;
   const raw = new SocketConnection(socket);
   if (await options.reach.isOwn(socket)) return;
-  const inside = await endTls(raw, from, options);
+  const inside = await endTls(raw, from, options.tls, strangers);
   if (!inside) return;
-  const caller = new CallerConnection(inside.connection, options.session);
-  const preamble = { port, from, ...(inside.alpn ? { alpn: inside.alpn } : {}) };
+  const caller = new CallerConnection(inside.connection, options);
+  options.callers.add(caller);
+  try {
+    await serveCaller(caller, { port, from, ...(inside.alpn ? { alpn: inside.alpn } : {}) }, started, options);
+    await caller.finish();
+  } finally {
+    options.callers.delete(caller);
+  }
+}
+
+async function serveCaller(caller: CallerConnection, preamble: Preamble, started: number, options: RequestPortOptions): Promise<void> {
   const stream = await openStream(options, preamble);
   if (stream instanceof Error) caller.reset(stream);
   const end = stream instanceof Error ? { forth: 0, back: 0, error: stream } : await carry(caller, stream);
@@ -66,7 +90,12 @@ async function serve(socket: Socket, options: RequestPortOptions): Promise<void>
 }
 
 /** What is inside a caller's TLS, or the connection itself where the port serves none; nothing where the handshake failed. */
-async function endTls(raw: SocketConnection, from: string, { tls, log }: RequestPortOptions): Promise<Terminated | undefined> {
+async function endTls(
+  raw: SocketConnection,
+  from: string,
+  tls: TlsTerminator | undefined,
+  log: (line: string) => void,
+): Promise<Terminated | undefined> {
   if (!tls) return { connection: raw };
   try {
     return await tls.terminate(raw);
@@ -88,7 +117,9 @@ async function openStream({ live, holdMs }: RequestPortOptions, preamble: Preamb
       return session.open(encodePreamble(preamble));
     } catch (error) {
       const mayPass = error instanceof StreamLimitError || error instanceof SessionEndedError;
-      if (!mayPass || performance.now() >= until) return error as Error;
+      if (!mayPass) return error as Error;
+      // A session that ended just now: nothing was sent.
+      if (performance.now() >= until) return error instanceof SessionEndedError ? new NobodyConnectedError() : error as Error;
       await new Promise((resolve) => setTimeout(resolve, FULL_RETRY_MS));
     }
   }

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { certificateAuthority, type CertificatePair } from "../k8s/certificate.ts";
 import { encodeAccepted, memoryTransportPair, type Preamble, readPreamble, Session, type Stream } from "../tunnel/mod.ts";
 import { LiveClient } from "./live_client.ts";
+import { OpenCallers } from "./open_callers.ts";
 import { ReachCheck } from "./reach_check.ts";
 import { openRequestPort } from "./request_port.ts";
 import { serveTlsFiles } from "./tls_files.ts";
@@ -50,6 +51,7 @@ function tlsTest(
         session: "kurun-1",
         live,
         reach: new ReachCheck([]),
+        callers: new OpenCallers(),
         holdMs: 50,
         tls,
         log: (line) => log.push(line),

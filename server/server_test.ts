@@ -20,6 +20,7 @@ import {
 } from "../tunnel/mod.ts";
 import { openControlPort } from "./control_port.ts";
 import { LiveClient } from "./live_client.ts";
+import { OpenCallers } from "./open_callers.ts";
 import { ReachCheck } from "./reach_check.ts";
 import { openRequestPort } from "./request_port.ts";
 
@@ -59,7 +60,15 @@ async function start(): Promise<Running> {
   const log: string[] = [];
   const reach = new ReachCheck([]);
   const { certPem: cert, keyPem: key } = await selfSignedServerCertificate({ names: ["kurun-kurun"], days: 1, now: new Date() });
-  const request = await openRequestPort({ port: 0, session: "kurun-1", live, reach, holdMs: HOLD_MS, log: (line) => log.push(line) });
+  const request = await openRequestPort({
+    port: 0,
+    session: "kurun-1",
+    live,
+    reach,
+    callers: new OpenCallers(),
+    holdMs: HOLD_MS,
+    log: (line) => log.push(line),
+  });
   const control = await openControlPort({
     port: 0,
     cert,
@@ -325,6 +334,51 @@ serverTest("no request to the control port ends the server, whatever its target"
   }
   assert.equal((await call(server, GET)).got, OK);
 });
+
+serverTest("whether a client is connected is answered beside the tunnel, and since when, without a name", async (server) => {
+  const before = new Date();
+  assert.deepEqual(await getJson(server, "/client"), { connected: false, since: null });
+  const { session, ended } = await client(server, () => {});
+  const here = await getJson(server, "/client") as { connected: boolean; since: string };
+  assert.deepEqual(Object.keys(here), ["connected", "since"]);
+  assert.ok(here.connected && new Date(here.since) >= before, JSON.stringify(here));
+  session.destroy(new Error("killed"));
+  await ended;
+  let gone = here;
+  for (let tries = 0; gone.connected && tries < 200; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    gone = await getJson(server, "/client") as typeof here;
+  }
+  assert.equal(gone.connected, false);
+  assert.ok(gone.since > here.since, `${gone.since} after ${here.since}`);
+});
+
+serverTest("a client that was away while another took the session over is told by whom, and does not take it back", async (server) => {
+  const first = await client(server, () => {}, { instance: "i-1" });
+  first.session.destroy(new Error("the network broke"));
+  await first.ended;
+  const second = await client(server, () => {}, { instance: "i-2", who: "bob" });
+  const transport = await openWebSocket(server);
+  await handshakeAsClient(transport, { ...await identity("i-1"), signal: AbortSignal.timeout(2_000) });
+  const end = Promise.withResolvers<SessionEnd>();
+  new Session(transport, { role: "client", now: () => performance.now(), onEnd: end.resolve });
+  const { transport: { code, reason } } = await end.promise;
+  assert.deepEqual([code, reason], [4001, "replaced by bob from laptop"]);
+  await second.session.ping();
+});
+
+/** What a path of the control port answers. */
+async function getJson({ control }: Running, path: string): Promise<unknown> {
+  const { get } = await import("node:https");
+  const { port } = control.address() as AddressInfo;
+  return await new Promise((resolve, reject) => {
+    get({ port, host: "127.0.0.1", path, rejectUnauthorized: false }, async (response) => {
+      let text = "";
+      for await (const chunk of response) text += chunk;
+      resolve(JSON.parse(text));
+    }).on("error", reject);
+  });
+}
 
 serverTest("health is answered beside the tunnel, and no other path is a tunnel", async (server) => {
   const { port } = server.control.address() as AddressInfo;

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:https";
 import { json } from "node:stream/consumers";
 import { parseArgs } from "node:util";
@@ -41,7 +42,15 @@ log(`There are ${rules.length} active rules`);
 createServer({
   cert: await Deno.readTextFile(flags["tls-cert-file"] ?? "tls.crt"),
   key: await Deno.readTextFile(flags["tls-key-file"] ?? "tls.key"),
-}, async (request, response) => {
+}, (request, response) => {
+  review(request, response).catch((error) => {
+    // The caller left in the middle, or sent no AdmissionReview.
+    log(`a request was not answered: ${error.message}`);
+    response.destroy();
+  });
+}).listen(Number(flags.port), "localhost", () => log(`Listening TLS on :${flags.port}`));
+
+async function review(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { uid, object } = (await json(request) as AdmissionReview).request;
   const annotations = annotationsFor(object.metadata.labels ?? {});
   log(`${object.metadata.name} gets ${JSON.stringify(annotations)}`);
@@ -52,7 +61,7 @@ createServer({
     kind: "AdmissionReview",
     response: { uid, allowed: true, patchType: "JSONPatch", patch },
   }));
-}).listen(Number(flags.port), "localhost", () => log(`Listening TLS on :${flags.port}`));
+}
 
 function annotationsFor(labels: Readonly<Record<string, string>>): Record<string, string> {
   const matching = rules.filter(({ selector }) => Object.entries(selector ?? {}).every(([name, value]) => labels[name] === String(value)));

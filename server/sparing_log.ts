@@ -1,0 +1,20 @@
+const WINDOW_MS = 10_000;
+const LINES = 20;
+
+/**
+ * A log for what strangers can cause as often as they like, such as handshakes that fail: 20 lines in ten seconds at most. The rest are
+ * counted, and told of with the next line after that.
+ * @param now milliseconds of a clock that never goes back
+ */
+export function sparingly(log: (line: string) => void, now: () => number): (line: string) => void {
+  let since = -Infinity;
+  let lines = 0;
+  return (line) => {
+    if (now() - since >= WINDOW_MS) {
+      if (lines > LINES) log(`${lines - LINES} more lines like these were left out`);
+      since = now();
+      lines = 0;
+    }
+    if (++lines <= LINES) log(line);
+  };
+}

@@ -1,0 +1,13 @@
+import assert from "node:assert/strict";
+import { sparingly } from "./sparing_log.ts";
+
+Deno.test("what strangers cause in a loop is logged twenty times in ten seconds, and the rest is counted", () => {
+  let time = 0;
+  const lines: string[] = [];
+  const log = sparingly((line) => lines.push(line), () => time);
+  for (let i = 0; i < 1_000; i++) log(`line ${i}`);
+  assert.deepEqual([lines.length, lines.at(-1)], [20, "line 19"]);
+  time = 10_000;
+  log("later");
+  assert.deepEqual(lines.slice(20), ["980 more lines like these were left out", "later"]);
+});

@@ -1,0 +1,141 @@
+/** Hostile callers against the server's process: whoever reaches a Service can do all this. */
+import assert from "node:assert/strict";
+import { createServer, type Socket } from "node:net";
+import type { AddressInfo } from "node:net";
+import { connect as connectSecure } from "node:tls";
+import type { Stream } from "../../tunnel/mod.ts";
+import { SeededRandom } from "../seeded_random.ts";
+import { answering, attack, attackTest, Caller, client, pause, ServerProcess } from "./server_process.ts";
+
+/** What a client's TLS says first. */
+async function clientHello(): Promise<Uint8Array> {
+  const said = Promise.withResolvers<Uint8Array>();
+  const listener = createServer((socket) => socket.once("data", (bytes: Uint8Array) => said.resolve(bytes.slice())).on("error", () => {}));
+  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
+  const { port } = listener.address() as AddressInfo;
+  const socket = connectSecure({ port, host: "127.0.0.1", rejectUnauthorized: false }).on("error", () => {});
+  const hello = await said.promise;
+  socket.destroy();
+  listener.close();
+  return hello;
+}
+
+attackTest("callers that reset in a loop and heads that never end leave nothing behind, and others are served meanwhile", async () => {
+  await using server = await ServerProcess.start();
+  const { session } = await client(server, (stream) =>
+    void answering(stream, async (stream) => {
+      while (await stream.read() !== null);
+    }));
+  const before = await server.openFiles();
+  const caller = new Caller(server);
+  const slow = Array.from({ length: 300 }, () => attack(server.port, "POST / HTTP/1.1\r\nX: "));
+  const dripping = setInterval(() => slow.forEach((socket) => socket.write("a")), 200);
+  for (let round = 0; round < 30 || caller.answers < 10; round++) {
+    assert.ok(round < 200, `${caller.answers} answers`);
+    const sockets = Array.from({ length: 100 }, (_, i) => attack(server.port, i % 2 ? "POST / HTTP/1.1\r\n\r\n" : undefined));
+    await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once("connect", resolve))));
+    if (round % 2) await pause(10);
+    sockets.forEach((socket) => socket.resetAndDestroy());
+  }
+  clearInterval(dripping);
+  slow.forEach((socket) => socket.resetAndDestroy());
+  await caller.stop();
+  assert.deepEqual(caller.failures, []);
+  assert.ok(caller.slowestMs.value < 4_000, `${caller.slowestMs.value} ms`);
+  await until(() => session.streamCount === 0, "every stream has ended");
+  await pause(100);
+  assert.ok(await server.openFiles() <= before + 5, `${await server.openFiles()} files, ${before} before`);
+  assert.ok(server.alive && server.logged < 10_000, server.log);
+});
+
+attackTest("two thousand callers that send and read nothing, on every stream there is, are bounded, and a connection goes on", async () => {
+  await using server = await ServerProcess.start();
+  const floods = async (stream: Stream) => {
+    for (;;) await stream.write(new Uint8Array(64 * 1024));
+  };
+  const { session } = await client(server, (stream) => void answering(stream, floods));
+  const caller = new Caller(server, { keepAlive: true });
+  while (caller.answers === 0) await pause(5);
+  const hostile: Socket[] = [];
+  for (let i = 0; i < 2_000; i++) {
+    const socket = attack(server.port, new Uint8Array(200_000));
+    socket.pause();
+    hostile.push(socket);
+    if (i % 100 === 0) await pause(5);
+  }
+  await until(() => session.streamCount === 1_024, "all streams are taken");
+  await pause(1_000);
+  const peak = await server.peakMiB();
+  const asked = caller.answers;
+  await until(() => caller.answers > asked + 2, "the well-behaved caller is served");
+  hostile.forEach((socket) => socket.resetAndDestroy());
+  await until(() => session.streamCount === 1, "the streams have ended");
+  await caller.stop();
+  assert.deepEqual(caller.failures, []);
+  // 128 KiB of what each caller sent and 64 KiB of what it does not read, twice over for the garbage collector.
+  assert.ok(peak < 640, `${peak} MiB`);
+  assert.ok(server.alive && server.logged < 10_000, server.log);
+});
+
+attackTest("two thousand callers that send while nobody is connected are bounded, and the client that comes serves callers", async () => {
+  await using server = await ServerProcess.start({ holdMs: 3_000 });
+  const hostile = Array.from({ length: 2_000 }, () => attack(server.port, new Uint8Array(200_000)));
+  await pause(2_500);
+  const peak = await server.peakMiB();
+  hostile.forEach((socket) => socket.resetAndDestroy());
+  await client(server, (stream) => void answering(stream));
+  const caller = new Caller(server);
+  while (caller.answers < 3 && caller.failures.length === 0) await pause(10);
+  await caller.stop();
+  assert.deepEqual(caller.failures, []);
+  assert.ok(peak < 220, `${peak} MiB`);
+  assert.ok(server.alive && server.logged < 10_000, server.log);
+});
+
+attackTest("TLS handshakes that stop half way or are garbage, by the hundred, hold nobody up, and the log stays short", async () => {
+  const random = new SeededRandom(Math.floor(Math.random() * 2 ** 31));
+  const hello = await clientHello();
+  await using server = await ServerProcess.start({ tls: true });
+  await client(server, (stream) => void answering(stream));
+  const caller = new Caller(server, { tls: true });
+  const halfOpen = Array.from({ length: 300 }, (_, i) => attack(server.port, i % 2 ? hello : hello.slice(0, 50)));
+  for (let round = 0; round < 30 || caller.answers < 5; round++) {
+    assert.ok(round < 200, `${caller.answers} answers`);
+    await Promise.all(Array.from({ length: 20 }, () => mutated(server.port, hello, random)));
+  }
+  await caller.stop();
+  halfOpen.forEach((socket) => socket.destroy());
+  assert.deepEqual(caller.failures, []);
+  assert.ok(caller.slowestMs.value < 4_000, `${caller.slowestMs.value} ms`);
+  assert.ok(server.alive, server.log);
+  assert.ok(server.log.split("\n").length < 60, server.log);
+  assert.ok(await server.peakMiB() < 300, `${await server.peakMiB()} MiB`);
+});
+
+/** A handshake that is nearly right, in pieces, with records that nobody expects behind it, and any end. */
+async function mutated(port: number, hello: Uint8Array, random: SeededRandom): Promise<void> {
+  const bytes = hello.slice(0, random.chance(0.3) ? random.below(hello.length) : hello.length);
+  for (let changes = random.below(4); changes > 0 && bytes.length > 0; changes--) bytes[random.below(bytes.length)] = random.below(256);
+  const socket = attack(port);
+  socket.resume();
+  await new Promise((resolve) => socket.once("connect", resolve));
+  for (let at = 0; at < bytes.length;) {
+    const size = 1 + random.below(bytes.length);
+    socket.write(bytes.slice(at, at + size));
+    at += size;
+    if (random.chance(0.2)) await pause(1);
+  }
+  if (random.chance(0.5)) socket.write(Uint8Array.from([random.pick([20, 21, 22, 23]), 3, 3, 0, 55], (byte) => byte));
+  if (random.chance(0.5)) socket.write(Uint8Array.from({ length: 60 }, () => random.below(256)));
+  await pause(random.below(5));
+  if (random.chance(0.5)) socket.resetAndDestroy();
+  else socket.end();
+}
+
+async function until(condition: () => boolean, what: string): Promise<void> {
+  const limit = performance.now() + 10_000;
+  while (!condition()) {
+    assert.ok(performance.now() < limit, `not within 10 s: ${what}`);
+    await pause(20);
+  }
+}

@@ -1,0 +1,29 @@
+/** A payload that waits is a view of its message: how much more than its credit can a peer make us keep with that? */
+import assert from "node:assert/strict";
+import { Flag, FrameType, HEADER_BYTES, writeHeader } from "../../tunnel/frame.ts";
+import { INITIAL_WINDOW, memoryTransportPair, Session, type Stream } from "../../tunnel/mod.ts";
+import { memoryInUse, memoryTest } from "./memory_use.ts";
+
+const STREAMS = 512;
+/** As large as the control port takes them. */
+const MESSAGE_BYTES = 256 * 1024 - 1;
+
+memoryTest("payloads in large messages that hold nothing else of use keep no more than twice their bytes in memory", async () => {
+  const [wire, theirs] = memoryTransportPair();
+  const streams: Stream[] = [];
+  const session = new Session(theirs, { role: "server", now: () => performance.now(), onStream: (stream) => streams.push(stream) });
+  const before = await memoryInUse();
+  for (let i = 0; i < STREAMS; i++) {
+    const message = new Uint8Array(MESSAGE_BYTES);
+    writeHeader(message, 0, FrameType.data, Flag.syn, 1 + 2 * i, INITIAL_WINDOW);
+    // The rest is a payload for a stream that is not there.
+    const rest = HEADER_BYTES + INITIAL_WINDOW;
+    writeHeader(message, rest, FrameType.data, 0, 0xffff_fff1, MESSAGE_BYTES - rest - HEADER_BYTES);
+    wire.send(message);
+    if (i % 20 === 0) await new Promise((resolve) => setTimeout(resolve));
+  }
+  while (streams.length < STREAMS) await new Promise((resolve) => setTimeout(resolve));
+  const used = await memoryInUse() - before;
+  session.destroy(new Error("over"));
+  assert.ok(used < 2.2 * STREAMS * INITIAL_WINDOW / 2 ** 20, `${used} MiB`);
+});
