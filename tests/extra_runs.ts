@@ -8,7 +8,14 @@
 const ROOT = new URL("../", import.meta.url).pathname;
 const COMPILED = `${ROOT}build/kurun`;
 /** A choice of the tests: what depends on the runtime (sockets, TLS, processes, signals), without the slow ones. */
-const CHOSEN = ["tests/e2e/kubeconfig_test.ts", "tests/e2e/port_forward_test.ts", "tests/e2e/kubectl_plugin_test.ts"];
+const CHOSEN = [
+  "tests/e2e/kubeconfig_test.ts",
+  "tests/e2e/port_forward_test.ts",
+  "tests/e2e/kubectl_plugin_test.ts",
+  "tests/e2e/broken_upstream_test.ts",
+  "tests/e2e/grpc_test.ts",
+  "tests/e2e/raw_test.ts",
+];
 /** The slow ones, and what Deno 2.6 cannot do (cli/cluster_flags.ts refuses it in words). */
 const LEFT_OUT = { KURUN_LEAVE_OUT: "kill -9|deadline moves|1 GB down|replaced while kurun runs|several groups" };
 

@@ -1,11 +1,14 @@
 /**
- * All tests: those without a cluster, then those on the real one, from inside of it, where Services can be reached. Closes with the
- * sum of both. Arguments go to `deno test`.
+ * All tests: those without a cluster, then those on the real one, from inside of it, where Services can be reached, then each fault once
+ * (tests/faults.ts). Closes with the sum of all. Arguments go to `deno test`; with some the faults are left out.
  *
  * @module
  */
 import { type Cluster, ClusterUnavailableError, ensureUp } from "./cluster/cluster.ts";
 import { compiledRun, type ExtraRun, oldDenoRun } from "./extra_runs.ts";
+import { faultsInside } from "./faults.ts";
+import { ALL_FAULTS } from "./faults/all_faults.ts";
+import { grpcProgram } from "./grpc_program.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 const IMAGE = `${ROOT}build/kurun-server-test.tar`;
@@ -22,6 +25,8 @@ async function endToEnd(): Promise<Counts> {
   try {
     const cluster = await ensureUp();
     await loadServerImage(cluster);
+    // Inside there is no way to Go's modules.
+    await grpcProgram();
     const inside = (command: [string, ...string[]], env: Record<string, string> = {}) =>
       count(cluster.exec(command, { cwd: ROOT, env: { NO_COLOR: "1", ...env }, stdout: "piped", stderr: "inherit" }));
     const ends = [await inside([Deno.execPath(), ...tests])];
@@ -30,12 +35,28 @@ async function endToEnd(): Promise<Counts> {
       say(run.title);
       if (run.tests) ends.push(await inside([Deno.execPath(), "test", "-A", ...run.tests, ...Deno.args], run.env));
     }
+    ends.push(await faults(cluster));
     return sum(ends);
   } catch (error) {
     if (!(error instanceof ClusterUnavailableError)) throw error;
     say(`The tests on a cluster are skipped: ${error.message}`);
     return await count(new Deno.Command(Deno.execPath(), options([...tests], { KURUN_NO_CLUSTER: error.message })));
   }
+}
+
+/** Each fault once. */
+async function faults(cluster: Cluster): Promise<Counts> {
+  const none = { passed: 0, failed: 0, skipped: 0 };
+  if (Deno.args.length > 0) {
+    say("The faults are left out, since arguments choose among the tests: deno task test:faults makes them");
+    return none;
+  }
+  if (cluster.foreign) {
+    say("The faults are skipped: they break a cluster of our own, and KURUN_TEST_KUBECONFIG names one that is not");
+    return { ...none, skipped: ALL_FAULTS.length };
+  }
+  say("The faults:");
+  return await count(await faultsInside(cluster, [], { env: { NO_COLOR: "1" }, stdout: "piped", stderr: "inherit" }));
 }
 
 async function loadServerImage(cluster: Cluster): Promise<void> {

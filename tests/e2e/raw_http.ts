@@ -47,9 +47,13 @@ export class RawConnection implements AsyncDisposable {
     return this.got;
   }
 
-  /** Waits until the other side has ended. */
+  /** Waits until the other side has ended. @throws with what has arrived after 10 s */
   async waitForEnd(): Promise<string> {
-    while (this.end === "open") await this.#changed.promise;
+    const until = performance.now() + 10_000;
+    while (this.end === "open") {
+      if (performance.now() > until) throw new Error(`no end behind ${JSON.stringify(this.got.slice(-1_000))}`);
+      await Promise.race([this.#changed.promise, new Promise((resolve) => setTimeout(resolve, 100))]);
+    }
     return this.got;
   }
 

@@ -1,0 +1,90 @@
+/** What is no HTTP: bytes, and TLS that is somebody else's. */
+import assert from "node:assert/strict";
+import { certificateAuthority } from "../../k8s/certificate.ts";
+import { TlsServer } from "../tls_server.ts";
+import { KurunProcess } from "./kurun_process.ts";
+import { clusterTest } from "./kubernetes.ts";
+import { callRaw, serveRaw } from "./raw_http.ts";
+
+for (const scheme of ["tcp", "http"]) {
+  clusterTest(
+    `over ${scheme}:// a server that speaks first is heard by a caller that has said nothing, and either may end first`,
+    async (namespace) => {
+      await using upstream = await serveRaw(async (connection) => {
+        connection.send("220 mail.test ready\r\n");
+        await connection.waitFor(/EHLO caller\r\n$/);
+        connection.send("250 hello\r\n");
+        await connection.waitFor(/(DATA|QUIT)\r\n$/);
+        if (connection.got.endsWith("QUIT\r\n")) {
+          connection.send("221 bye\r\n");
+          return connection.close();
+        }
+        await connection.waitForEnd();
+        connection.send("250 had it all\r\n");
+        connection.close();
+      });
+      const args = ["port-forward", upstream.url.replace("http", scheme), "-n", namespace.name, "-v"];
+      await using kurun = await KurunProcess.start(args).ready();
+      const address = await namespace.address();
+      for (const [last, answer] of [["QUIT", "221 bye"], ["DATA", "250 had it all"]] as const) {
+        await using caller = callRaw(address);
+        await caller.waitFor(/^220 mail\.test ready\r\n$/);
+        caller.send("EHLO caller\r\n");
+        await caller.waitFor(/250 hello\r\n$/);
+        caller.send(`${last}\r\n`);
+        if (last === "DATA") caller.close();
+        assert.equal(await caller.waitForEnd(), `220 mail.test ready\r\n250 hello\r\n${answer}\r\n`);
+        assert.equal(caller.end, "ended");
+        caller.close();
+      }
+      if (scheme === "tcp") {
+        await kurun.waitFor(/^tcp - - 41B \d+(\.\d)?ms \d+\.\d+\.\d+\.\d+:\d+ 19B in$/m);
+        await kurun.waitFor(/^tcp - - 48B \d+(\.\d)?ms \d+\.\d+\.\d+\.\d+:\d+ 19B in$/m);
+      } else {
+        await kurun.waitFor(/^(\S+: no lines for the rest of this connection, as it ended within a head\n){2}/m);
+      }
+    },
+  );
+}
+
+clusterTest("over tcp:// a break of either end is a break for the other, never a clean end, and -v says whose", async (namespace) => {
+  let leave = () => {};
+  const left = new Promise<void>((resolve) => leave = resolve);
+  await using upstream = await serveRaw(async (connection) => {
+    connection.send("220 ready\r\n");
+    await connection.waitFor(/\n$/);
+    if (connection.got === "break\n") return connection.reset();
+    await connection.waitForEnd();
+    leave();
+  });
+  await using kurun = await KurunProcess.start(["port-forward", upstream.url.replace("http", "tcp"), "-n", namespace.name, "-v"]).ready();
+  const address = await namespace.address();
+  await using broken = callRaw(address);
+  await broken.waitFor(/ready/);
+  broken.send("break\n");
+  await broken.waitForEnd();
+  assert.equal(broken.end, "reset");
+  await kurun.waitFor(/^tcp - - 11B \S+ \S+ 6B in, reset$/m);
+  const leaving = callRaw(address);
+  await leaving.waitFor(/ready/);
+  leaving.send("leave\n");
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  leaving.reset();
+  await left;
+  await kurun.waitFor(/^tcp - - 11B \S+ \S+ 6B in, caller left$/m);
+});
+
+clusterTest("of a tls:// connection -v has one line and no word that went through it", async (namespace) => {
+  const now = new Date();
+  const authority = await certificateAuthority({ commonName: "a test's", days: 1, now });
+  const name = `kurun.${namespace.name}.svc`;
+  await using server = await TlsServer.listen({ certificate: await authority.issue({ names: [name], days: 1, now }) });
+  const args = ["port-forward", `tls://localhost:${server.port}`, "-n", namespace.name, "--serviceport", "443", "-v"];
+  await using kurun = await KurunProcess.start(args).ready();
+  using client = Deno.createHttpClient({ caCerts: [authority.certPem], poolMaxIdlePerHost: 0 });
+  for (const path of ["/one", "/two"]) {
+    assert.equal((await (await fetch(`https://${name}${path}`, { client, headers: { connection: "close" } })).json()).url, path);
+  }
+  await kurun.waitFor(/^(tls - - \d+(\.\d)?k?B \S+ \d+\.\d+\.\d+\.\d+:\d+ \d+(\.\d)?k?B in\n){2}$/m);
+  assert.doesNotMatch(kurun.stderr, /one|two|GET|200/);
+});

@@ -1,0 +1,44 @@
+// Command grpc is both ends of gRPC, for a test to have its own kurun between them: Go's implementation, with messages of plain bytes.
+//
+//	grpc serve [CERTIFICATE KEY]    listens on a port of its own, prints it, and then how each call of Wait and Flood ended
+//	grpc call ADDRESS [CA NAME]     makes every kind of call over one connection, and prints what came of each
+package main
+
+import (
+	"fmt"
+	"os"
+)
+
+func main() {
+	switch {
+	case len(os.Args) == 2 && os.Args[1] == "serve":
+		serve("", "")
+	case len(os.Args) == 4 && os.Args[1] == "serve":
+		serve(os.Args[2], os.Args[3])
+	case len(os.Args) == 3 && os.Args[1] == "call":
+		callAll(dial(os.Args[2], "", ""))
+	case len(os.Args) == 5 && os.Args[1] == "call":
+		callAll(dial(os.Args[2], os.Args[3], os.Args[4]))
+	default:
+		check(fmt.Errorf("serve or call: %q", os.Args))
+	}
+}
+
+// raw has messages as they are: the test is about what carries them.
+type raw struct{}
+
+func (raw) Name() string { return "raw" }
+
+func (raw) Marshal(message any) ([]byte, error) { return *message.(*[]byte), nil }
+
+func (raw) Unmarshal(data []byte, message any) error {
+	*message.(*[]byte) = append([]byte(nil), data...)
+	return nil
+}
+
+func check(err error) {
+	if err != nil {
+		fmt.Println("failed:", err)
+		os.Exit(1)
+	}
+}
