@@ -3,6 +3,8 @@ import { Api } from "../k8s/api.ts";
 import type { ExecRunner } from "../k8s/exec_credential.ts";
 import { loadClusterAccess } from "../k8s/kubeconfig.ts";
 import { kubeconfigPaths, type MergedKubeconfig, readKubeconfigs } from "../k8s/kubeconfig_files.ts";
+import { SESSION_SELECTOR } from "../k8s/list_sessions.ts";
+import { type SessionJob, sessionOwner } from "../k8s/session_owner.ts";
 import { addClusterFlags, clusterFlags } from "./cluster_flags.ts";
 import type { Context } from "./context.ts";
 
@@ -39,6 +41,7 @@ async function findNames(context: Context, kind: string, words: readonly string[
   const access = await loadClusterAccess(flags, { ...env, runPlugin: runQuietly });
   const api = new Api(access, { userAgent: "kurun", signal: AbortSignal.timeout(ANSWER_MS) });
   try {
+    if (kind === "sessions") return (await listJobs(api, access.namespace)).map((job) => sessionOwner(job).service);
     const path = kind === "namespaces" ? "/api/v1/namespaces" : `/api/v1/namespaces/${encodeURIComponent(access.namespace)}/${kind}`;
     const query = { limit: 500 };
     const { items } = (await api.get(path, { query })).body as { items: { metadata: { name: string } }[] };
@@ -46,6 +49,13 @@ async function findNames(context: Context, kind: string, words: readonly string[
   } finally {
     api.close();
   }
+}
+
+/** The Jobs of sessions, without asking anybody whether a client is there. */
+async function listJobs(api: Api, namespace: string): Promise<SessionJob[]> {
+  const path = `/apis/batch/v1/namespaces/${encodeURIComponent(namespace)}/jobs`;
+  const { items } = (await api.get(path, { query: { limit: 500, labelSelector: SESSION_SELECTOR } })).body as { items: SessionJob[] };
+  return items;
 }
 
 /** An exec plugin that must not write between the user's words, nor ask. */

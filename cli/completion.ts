@@ -13,7 +13,7 @@ export function completionCommand(context: Context): Command {
   const command = new Command("completion")
     .summary("print a script that completes commands in a shell")
     .description(
-      "Prints a script that has a shell complete kurun's commands, flags, and names of contexts, namespaces, Services and Secrets.",
+      "Prints a script that has a shell complete kurun's commands, flags, and names of contexts, namespaces, Services, Secrets and sessions.",
     )
     .addArgument(new Argument("<shell>", "the shell").choices(Object.keys(SHELLS)))
     .addHelpText("after", EXAMPLES);

@@ -61,7 +61,7 @@ function patterns(command: string, { names }: CompletedFlag): string {
 
 function commandCase({ name, flags, argument }: CompletedCommand): string {
   const words = flags.flatMap(({ names }) => names.filter((word) => word.startsWith("--"))).join(" ");
-  const more = argument?.is === "choice" ? `${argument.of.join(" ")} ` : "";
+  const more = argument?.is === "choice" ? `${argument.of.join(" ")} ` : argument?.is === "sessions" ? "$(_kurun_names sessions) " : "";
   return `  ${name}) _kurun_reply "${more}${words}" ;;`;
 }
 

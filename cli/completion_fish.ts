@@ -20,6 +20,7 @@ function commandLines({ name, description, flags, argument }: CompletedCommand, 
   return [
     `complete -c kurun -n 'not __fish_seen_subcommand_from ${names}' -a ${name} -d ${quoted(description)}`,
     ...(argument?.is === "choice" ? [`${inside} -a '${argument.of.join(" ")}'`] : []),
+    ...(argument?.is === "sessions" ? [`${inside} -a '(__kurun_names sessions)'`] : []),
     ...flags.map((flag) => `${inside} ${flagWords(flag)}${flag.value ? valueWords(flag.value) : ""} -d ${quoted(flag.description)}`),
   ];
 }

@@ -2,7 +2,7 @@ import type { Argument, Command, Option } from "commander";
 
 /** What a value may be: a name from the cluster, a file, one of a few words, or nobody knows. */
 export type ValueKind =
-  | { readonly is: "contexts" | "clusters" | "users" | "namespaces" | "services" | "secrets" }
+  | { readonly is: "contexts" | "clusters" | "users" | "namespaces" | "services" | "secrets" | "sessions" }
   | { readonly is: "file" }
   | { readonly is: "choice"; readonly of: readonly string[] }
   | { readonly is: "text" };
@@ -66,5 +66,6 @@ function valueKind(option: Option): ValueKind {
 }
 
 function argumentKind(argument: Argument): ValueKind {
-  return argument.argChoices ? { is: "choice", of: argument.argChoices } : { is: "text" };
+  if (argument.argChoices) return { is: "choice", of: argument.argChoices };
+  return { is: argument.name() === "session" ? "sessions" : "text" };
 }

@@ -8,6 +8,7 @@ Register-ArgumentCompleter -Native -CommandName kurun -ScriptBlock {
     $commands = @{
 ${commands.map(commandEntry).join("\n")}
     }
+    $sessionCommands = ${list(commands.filter(({ argument }) => argument?.is === "sessions").map(({ name }) => name))}
     $values = @{
 ${commands.flatMap(valueEntries).join("\n")}
     }
@@ -19,7 +20,10 @@ ${commands.flatMap(valueEntries).join("\n")}
     elseif ($value -and $value[0] -eq 'choice') { $value | Select-Object -Skip 1 }
     elseif ($value -and $value[0] -eq 'text') { @() }
     elseif ($value) { & $words[0] __complete $value[0] '--' @($words | Select-Object -Skip 1) 2>$null }
-    else { $commands[$command] }
+    else {
+        $commands[$command]
+        if ($sessionCommands -contains $command) { & $words[0] __complete sessions '--' @($words | Select-Object -Skip 1) 2>$null }
+    }
     $candidates | Where-Object { $_ -like "$wordToComplete*" } | ForEach-Object {
         [System.Management.Automation.CompletionResult]::new($_, $_, 'ParameterValue', $_)
     }

@@ -44,7 +44,11 @@ function patterns(command: string, { names }: CompletedFlag): string {
 
 function commandCase({ name, flags, argument }: CompletedCommand): string {
   const words = flags.flatMap(({ names, description }) => names.map((word) => described(word, description)));
-  const choices = argument?.is === "choice" ? `\n    compadd -- ${argument.of.join(" ")}` : "";
+  const choices = argument?.is === "choice"
+    ? `\n    compadd -- ${argument.of.join(" ")}`
+    : argument?.is === "sessions"
+    ? "\n    _kurun_names sessions"
+    : "";
   return `  ${name})${choices}\n    flags=(${words.join(" ")})\n    _describe flag flags\n    ;;`;
 }
 

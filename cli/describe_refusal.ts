@@ -1,5 +1,6 @@
 import type { ServiceRefusedError } from "../k8s/claim_service.ts";
-import type { SessionOwner } from "../k8s/existing_service.ts";
+import type { Presence } from "../k8s/client_presence.ts";
+import type { ServiceRefusal } from "../k8s/existing_service.ts";
 import { SESSION_LABEL } from "../k8s/session_objects.ts";
 
 const OTHER_NAME = "choose another name with --servicename";
@@ -11,7 +12,7 @@ export function describeRefusal({ refusal, service, namespace, workloads }: Serv
   const where = `Service ${service} in namespace ${namespace}`;
   switch (refusal.is) {
     case "in-use":
-      return `${where} is used by ${describeOwner(refusal.session)}: ${OTHER_NAME}, or ask ${refusal.session.who} to end it`;
+      return describeInUse(refusal, { where, service, namespace });
     case "orphan":
       return `${where} was left by an earlier kurun, and nothing removes it: ` +
         `kubectl delete services,deployments,secrets -n ${namespace} -l ${SESSION_LABEL}=${refusal.session}`;
@@ -33,9 +34,30 @@ export function describeRefusal({ refusal, service, namespace, workloads }: Serv
   }
 }
 
-function describeOwner({ who, from, since, until }: SessionOwner): string {
-  const end = until === undefined ? "without an end" : `until ${until} or as long as it runs`;
-  return `${who} on ${from}, since ${since}, ${end}`;
+function describeInUse(
+  { session, presence, mine }: Extract<ServiceRefusal, { is: "in-use" }>,
+  { where, service, namespace }: { where: string; service: string; namespace: string },
+): string {
+  const { who, from, since, upstream, until } = session;
+  const state = describePresence(presence, until);
+  if (mine) {
+    return `you have this running already: ${where} leads to ${upstream} on ${from} since ${since}${state}. ` +
+      `End that (kurun stop ${service} -n ${namespace}), replace it with --takeover, or ${OTHER_NAME}`;
+  }
+  return `${where} is used by ${who} on ${from} since ${since}, for ${upstream}${state}. ` +
+    `Ask ${who} to end it, ${OTHER_NAME}, or take it over with --takeover`;
+}
+
+function describePresence(presence: Presence, until: string | undefined): string {
+  const end = until === undefined ? "stays until somebody removes it" : `ends at ${until} if nobody comes back`;
+  switch (presence.is) {
+    case "connected":
+      return "";
+    case "away":
+      return ` (nobody is connected${presence.since ? ` since ${presence.since}` : ""}, and it ${end})`;
+    case "unknown":
+      return ` (not connected now, but it was there at ${presence.seen})`;
+  }
 }
 
 function describePods(pods: readonly string[]): string {

@@ -1,32 +1,39 @@
 import type { Api } from "../k8s/api.ts";
 import { ApiError } from "../k8s/api_error.ts";
 import type { ClusterAccess } from "../k8s/cluster_access.ts";
-import { waitUntilReachable } from "../k8s/reachable.ts";
+import { ConnectionError } from "../k8s/connection_error.ts";
 import { type ClusterSession, SessionGoneError } from "../k8s/session.ts";
-import { dialTunnel } from "../k8s/tunnel_dial.ts";
-import { importKey } from "../tunnel/mod.ts";
+import { Alarm } from "./alarm.ts";
+import { awayLine } from "./away_line.ts";
 import type { Context } from "./context.ts";
 import { ExitCode, UserError } from "./errors.ts";
-import { keepSession } from "./keep_session.ts";
-import type { Rewrite } from "./rewrite_head.ts";
+import { keepSession, RightsLostError } from "./keep_session.ts";
+import { LinkTeller } from "./link_teller.ts";
+import { pause } from "./pause.ts";
 import { plainText } from "./plain_text.ts";
-import { serveStream } from "./serve_stream.ts";
+import type { Rewrite } from "./rewrite_head.ts";
+import { serveSession } from "./serve_session.ts";
+import type { ServeOptions } from "./serve_stream.ts";
+import type { StartedSession } from "./start_session.ts";
 import { StatusScreen } from "./status_screen.ts";
-import { holdTunnel, type LinkState, ReplacedError } from "./tunnel_link.ts";
+import { ReplacedError } from "./tunnel_link.ts";
 import type { Upstream, UpstreamScheme } from "./upstream.ts";
-import { waitUntilReady } from "./wait_until_ready.ts";
+import { onWake } from "./wake.ts";
+
+/** A new session that could not be made for want of a network is tried again after this. */
+const RETRY_MS = 1_000;
 
 /** What {@link forward} works with. */
 export interface ForwardOptions {
   readonly context: Context;
   readonly access: ClusterAccess;
   readonly api: Api;
-  readonly session: ClusterSession;
+  readonly started: StartedSession;
+  /** Has another session under the same names, after this one's time was over; says what it does by the context that it gets. */
+  readonly startAgain: (context: Context) => Promise<StartedSession>;
   readonly upstream: Upstream;
   /** What the Service's URL begins with. */
   readonly callerScheme: UpstreamScheme;
-  /** The session's key, 32 bytes. */
-  readonly key: Uint8Array;
   /** What changes in each request's head, where something does. */
   readonly rewrite?: Rewrite | undefined;
   /** Whether each request is told of. */
@@ -35,86 +42,134 @@ export interface ForwardOptions {
   readonly timeoutMs: number;
 }
 
-/** Forwards until the user ends it, and removes the session. @throws UserError where the session is lost for good, or the cluster fails */
+/**
+ * Forwards until the user ends it, and removes the session. Where the session's time was over while this machine slept, another follows.
+ * @throws UserError where the session is lost for good, or the cluster fails
+ */
 export async function forward(options: ForwardOptions): Promise<void> {
-  const { context, session } = options;
-  const stop = new AbortController();
-  const signal = AbortSignal.any([stop.signal, context.interrupted]);
-  const screen = new StatusScreen(context);
-  let remove = true;
+  const { interrupted } = options.context;
+  const screen = new StatusScreen(options.context);
+  const forwarding = new Forwarding(options, screen);
+  let { started } = options;
   try {
-    await Promise.race([
-      interruption(context.interrupted),
-      keepSession(session, signal),
-      keepForwarding({ ...options, context: screen.context }, screen, signal),
-    ]);
+    while (await forwarding.hold(started) === "expired") {
+      const next = await forwarding.startAgain(started);
+      if (!next) return;
+      started = next;
+    }
   } catch (error) {
-    if (context.interrupted.aborted) return;
-    remove = !(error instanceof ReplacedError || error instanceof SessionGoneError);
-    throw remove ? error : new UserError((error as Error).message, ExitCode.sessionLost, { cause: error });
+    if (!interrupted.aborted) throw error;
   } finally {
-    stop.abort();
     screen.close();
-    if (remove) await removeSession(context, session);
   }
 }
 
-async function keepForwarding(options: ForwardOptions, screen: StatusScreen, signal: AbortSignal): Promise<void> {
-  const { context, access, api, session: { plan }, upstream } = options;
-  const connected = Promise.withResolvers<void>();
-  const say = (line: string) => context.stderr(`${plainText(line)}\n`);
-  const tell = new LinkTeller(say, screen);
-  const serving = {
-    upstream,
-    rewrite: options.rewrite,
-    watch: {
-      verbose: options.verbose,
-      raw: upstream.scheme === "tcp" || upstream.scheme === "tls" ? upstream.scheme : undefined,
-      traffic: screen.traffic,
-      say,
-      now: context.now,
-    },
-  };
-  let whyNotConnected: string | undefined;
-  if (options.verbose && !serving.watch.raw) screen.traffic.requests = 0;
-  const instance = crypto.randomUUID();
-  const link = holdTunnel({
-    dial: (dialSignal) => dialTunnel(access, plan.namespace, plan.service, dialSignal),
-    handshake: {
-      key: await importKey(options.key),
-      hello: { capabilities: [], session: plan.name, instance, who: context.who, from: context.from },
-      random: context.random,
-    },
-    onStream: (stream) => void serveStream(stream, serving),
-    onState: (state) => {
-      if (state.is === "connected") connected.resolve();
-      whyNotConnected = state.is === "connected" ? undefined : state.why;
-      tell.state(state);
-    },
-    // Later it may be an API server that starts and does not know the roles yet; keepSession tells when it is for good.
-    isFinal: (error) => !tell.begun && isFinalAnswer(error),
-    now: context.now,
-    chance: Math.random,
-    signal,
-  });
-  const ready = waitUntilReady({
-    api,
-    plan,
-    connected: connected.promise,
-    whyNotConnected: () => whyNotConnected,
-    say,
-    timeoutMs: options.timeoutMs,
-    signal,
-  });
-  await Promise.race([link, ready.then(() => waitUntilReachable(api, plan, signal))]);
-  if (signal.aborted) return;
-  // One write: who waits for the first line may read them all.
-  context.stdout(
-    plan.ports.map(({ port }) => `Forwarding ${options.callerScheme}://${plan.service}.${plan.namespace}.svc:${port} -> ${upstream.url}\n`)
-      .join(""),
-  );
-  tell.begin();
-  await link;
+class Forwarding {
+  readonly #options: ForwardOptions;
+  readonly #screen: StatusScreen;
+  readonly #say: (line: string) => void;
+  readonly #teller: LinkTeller;
+  readonly #serving: ServeOptions;
+  #sessions = 0;
+
+  constructor(options: ForwardOptions, screen: StatusScreen) {
+    const { upstream, verbose, context } = options;
+    this.#options = options;
+    this.#screen = screen;
+    this.#say = (line) => screen.context.stderr(`${plainText(line)}\n`);
+    this.#teller = new LinkTeller(this.#say, screen, context.date);
+    const raw = upstream.scheme === "tcp" || upstream.scheme === "tls" ? upstream.scheme : undefined;
+    if (verbose && !raw) screen.traffic.requests = 0;
+    this.#serving = {
+      upstream,
+      rewrite: options.rewrite,
+      watch: { verbose, raw, traffic: screen.traffic, say: this.#say, now: context.now },
+    };
+  }
+
+  /** Holds one session. @returns how it ended, without an error @throws UserError where it is lost for good */
+  async hold({ session, key }: StartedSession): Promise<"interrupted" | "expired"> {
+    const { context } = this.#options;
+    const stop = new AbortController();
+    const signal = AbortSignal.any([stop.signal, context.interrupted]);
+    const renewNow = new Alarm();
+    onWake(context.date, () => renewNow.ring(), signal);
+    const again = this.#sessions++ > 0;
+    let remove = true;
+    try {
+      await Promise.race([
+        interruption(context.interrupted),
+        keepSession(session, renewNow, signal),
+        serveSession({
+          ...this.#options,
+          context: this.#screen.context,
+          started: { session, key },
+          serving: this.#serving,
+          teller: this.#teller,
+          onLost: () => renewNow.ring(),
+          announce: () => this.#announce(session, again),
+          say: this.#say,
+          // Who has been forwarding for hours does not want to be left because a network comes back slowly.
+          timeoutMs: again ? 0 : this.#options.timeoutMs,
+          signal,
+        }),
+      ]);
+      return "interrupted";
+    } catch (error) {
+      if (context.interrupted.aborted) return "interrupted";
+      remove = !(error instanceof ReplacedError || error instanceof SessionGoneError);
+      if (error instanceof SessionGoneError && error.expired) return "expired";
+      throw lostForGood(error);
+    } finally {
+      stop.abort();
+      if (remove) {
+        this.#screen.close();
+        await removeSession(context, session);
+      }
+    }
+  }
+
+  /** Has another session in place of one whose time was over, however long the network takes. @returns nothing where it was interrupted */
+  async startAgain(before: StartedSession): Promise<StartedSession | undefined> {
+    const { context: { interrupted }, startAgain } = this.#options;
+    const { name } = before.session.plan;
+    this.#say(`Session ${name} has ended: this machine had not been heard of for longer than --ttl; making a new one under the same names`);
+    this.#teller.pauseWhileStarting();
+    while (!interrupted.aborted) {
+      try {
+        return await startAgain(this.#screen.context);
+      } catch (error) {
+        if (!passes(error)) throw lostForGood(error);
+        await pause(RETRY_MS, interrupted);
+      }
+    }
+    return undefined;
+  }
+
+  #announce({ plan }: ClusterSession, again: boolean): void {
+    const { callerScheme, upstream } = this.#options;
+    if (again) return this.#say(`Forwarding again, as session ${plan.name}`);
+    const urls = plan.ports.map(({ port }) => `${callerScheme}://${plan.service}.${plan.namespace}.svc:${port}`);
+    // One write: who waits for the first line may read them all.
+    this.#screen.context.stdout(urls.map((url) => `Forwarding ${url} -> ${upstream.url}\n`).join(""));
+    this.#say(awayLine(plan, this.#serving.watch.raw !== undefined));
+  }
+}
+
+/** Whether an error may be gone a moment later: the network's, or an API server's that starts. */
+function passes(error: unknown): boolean {
+  return error instanceof ConnectionError || (error instanceof ApiError && (error.status >= 500 || error.status === 429));
+}
+
+/** Says by its exit code that a session was there and is lost; what went wrong before that keeps its own. */
+function lostForGood(error: unknown): unknown {
+  if (error instanceof ReplacedError || error instanceof SessionGoneError) {
+    return new UserError(error.message, ExitCode.sessionLost, { cause: error });
+  }
+  if (error instanceof RightsLostError) {
+    return new UserError(`the right to keep the session was taken away: ${error.message}`, ExitCode.sessionLost, { cause: error });
+  }
+  return error;
 }
 
 /** What cannot be removed now goes with the session's deadline; that must not hide why the command ends. */
@@ -128,44 +183,9 @@ async function removeSession(context: Context, session: ClusterSession): Promise
   }
 }
 
-/** 403 says that a right is missing, and will say so again. */
-function isFinalAnswer(error: unknown): boolean {
-  return error instanceof ApiError && error.status === 403;
-}
-
 function interruption(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();
     signal.addEventListener("abort", () => resolve());
   });
-}
-
-/** Says when the link goes and when it is back; not while the Pod starts, when nothing is amiss yet. */
-class LinkTeller {
-  readonly #say: (line: string) => void;
-  readonly #screen: StatusScreen;
-  #begun = false;
-  #lost = false;
-
-  get begun(): boolean {
-    return this.#begun;
-  }
-
-  constructor(say: (line: string) => void, screen: StatusScreen) {
-    this.#say = say;
-    this.#screen = screen;
-  }
-
-  begin(): void {
-    this.#begun = true;
-    this.#screen.state("forwarding");
-  }
-
-  state(state: LinkState): void {
-    if (!this.#begun) return;
-    if (state.is === "connected" && this.#lost) this.#say("Connected again");
-    if (state.is !== "connected" && !this.#lost) this.#say(`Connection lost: ${state.why}; connecting again`);
-    this.#lost = state.is !== "connected";
-    this.#screen.state(this.#lost ? "lost" : "forwarding");
-  }
 }

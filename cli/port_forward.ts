@@ -1,10 +1,8 @@
 import { Command } from "commander";
 import { Api } from "../k8s/api.ts";
-import { selfSignedServerCertificate } from "../k8s/certificate.ts";
-import { ClusterSession } from "../k8s/session.ts";
-import { Annotation, controlServiceName, type SessionPlan } from "../k8s/session_objects.ts";
+import { annotated } from "../k8s/plan_digest.ts";
+import { Annotation, type SessionPlan } from "../k8s/session_objects.ts";
 import { checkTlsSecret } from "../k8s/tls_secret.ts";
-import { KEY_BYTES } from "../tunnel/mod.ts";
 import { addClusterFlags, openCluster } from "./cluster_flags.ts";
 import type { Context } from "./context.ts";
 import { addDryRunFlags, dryRunFormat, dryRunText } from "./dry_run.ts";
@@ -12,9 +10,9 @@ import { parseDuration } from "./duration.ts";
 import { usageError } from "./errors.ts";
 import { forward } from "./forward.ts";
 import { addPodFlags, parsePort, podWishes } from "./pod_flags.ts";
-import { preflight } from "./preflight.ts";
+import { sessionName, startSession } from "./start_session.ts";
 import { addTlsFlags, type CallerSide, callerSide, type TlsFlags, trustUpstream } from "./tls_flags.ts";
-import { addTrafficFlags, requestRewrite, type TrafficFlags } from "./traffic_flags.ts";
+import { addTrafficFlags, checkedFallback, requestRewrite, type TrafficFlags } from "./traffic_flags.ts";
 import { parseUpstream, type Upstream } from "./upstream.ts";
 import { SERVER_IMAGE } from "./version.ts";
 
@@ -30,6 +28,7 @@ interface PortForwardOptions extends Record<string, unknown>, TrafficFlags, TlsF
   ttl: string;
   hold: string;
   timeout: string;
+  takeover?: boolean;
 }
 
 /** `kurun port-forward URL` */
@@ -44,6 +43,7 @@ export function portForwardCommand(context: Context): Command {
     .option("--ttl <duration>", "how long what was made outlives this command if it is killed; 0 for ever", "2m")
     .option("--hold <duration>", "how long a request waits while nobody is connected before it gets a 503", "3s")
     .option("--timeout <duration>", "how long it may take until callers can be served before it gives up; 0 for ever", "60s")
+    .option("--takeover", "take the Service from the session that has it, yours or another user's, with a client or without")
     .addHelpText("after", EXAMPLES);
   return addClusterFlags(addDryRunFlags(addPodFlags(addTrafficFlags(addTlsFlags(command))))).action((
     url: string,
@@ -64,40 +64,44 @@ async function portForward(context: Context, url: string, options: PortForwardOp
   const upstream = await trustUpstream(parseUpstream(url), options);
   const callers = callerSide(upstream, options);
   const rewrite = requestRewrite({ scheme: upstream.scheme, path: upstream.path, http2: callers.http2 }, options);
-  const plan = { ...planSession(context, upstream, callers, options), ...await podWishes(options) };
+  const fallback = checkedFallback({ scheme: upstream.scheme, http2: callers.http2 }, options);
+  const plan = { ...planSession(context, upstream, callers, options), fallback, ...await podWishes(options) };
   const dryRun = dryRunFormat(options);
   // A flag that is wrong is found before anything is contacted.
   const timeoutMs = parseDuration("--timeout", options.timeout);
   const access = await openCluster(context, options);
-  if (dryRun) return context.stdout(dryRunText({ ...plan, namespace: access.namespace }, dryRun));
+  if (dryRun) return context.stdout(dryRunText(annotated({ ...plan, namespace: access.namespace }), dryRun));
   const api = new Api(access, { userAgent: "kurun" });
   try {
     if (plan.tls) {
       const check = { name: plan.tls.secret, namespace: access.namespace, service: plan.service, now: context.date() };
       for (const warning of await checkTlsSecret(api, check, context.interrupted)) context.stderr(`Warning: ${warning}\n`);
     }
-    const settled = await preflight({
+    const start = {
       context,
+      access,
       api,
       plan: { ...plan, namespace: access.namespace },
       port: options.serviceport === undefined ? undefined : Number(options.serviceport),
-    });
-    const key = context.random(KEY_BYTES);
-    const { certPem: cert, keyPem: certKey } = await selfSignedServerCertificate({
-      names: [controlServiceName(plan.service)],
-      days: 365,
-      now: context.date(),
-    });
-    const session = await ClusterSession.create(api, settled, { key, cert, certKey }, context.date);
+      takeover: options.takeover ?? false,
+    };
+    const started = await startSession(start);
+    const again = () => ({ ...start.plan.annotations, [Annotation.since]: context.date().toISOString() });
     await forward({
       context,
       access,
       api,
-      session,
+      started,
+      startAgain: (screen) =>
+        startSession({
+          ...start,
+          context: screen,
+          plan: { ...start.plan, name: sessionName(context, plan.service), annotations: again() },
+          takeover: false,
+        }),
       upstream,
       callerScheme: callers.scheme,
       rewrite,
-      key,
       timeoutMs,
       verbose: options.verbose ?? false,
     });
@@ -119,7 +123,7 @@ function planSession(
   const port = parsePort("--serviceport", options.serviceport ?? "80");
   const targetPort = parsePort("--pod-port", options.podPort);
   return {
-    name: `${service}-kurun-${randomWord(context)}`,
+    name: sessionName(context, service),
     service,
     ports: [{ name: callers.scheme, ...(callers.appProtocol ? { appProtocol: callers.appProtocol } : {}), port, targetPort }],
     ...(callers.tls ? { tls: callers.tls } : {}),
@@ -134,9 +138,4 @@ function planSession(
       [Annotation.upstream]: upstream.url,
     },
   };
-}
-
-/** Five letters and digits, as Kubernetes itself makes them: none that read as words. */
-function randomWord(context: Context): string {
-  return [...context.random(5)].map((byte) => "bcdfghjklmnpqrstvwxz2456789"[byte % 27]).join("");
 }

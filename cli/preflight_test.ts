@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { Api } from "../k8s/api.ts";
 import { loadClusterAccess } from "../k8s/kubeconfig.ts";
 import { MissingRightsError, sessionRights } from "../k8s/session_rights.ts";
+import type { ServiceClaim } from "../k8s/claim_service.ts";
+import { annotated } from "../k8s/plan_digest.ts";
 import type { SessionPlan } from "../k8s/session_objects.ts";
 import { type ScriptedReply, type ScriptedRequest, ScriptedServer } from "../tests/scripted_server.ts";
 import type { Context } from "./context.ts";
@@ -21,14 +23,20 @@ const PLAN: SessionPlan = {
 const NOT_FOUND = { kind: "Status", status: "Failure", reason: "NotFound", message: "not found", code: 404 };
 
 /** Runs a preflight against a server of the test's own. @returns what was asked, by method */
-async function run(handle: (request: ScriptedRequest, reply: ScriptedReply) => unknown): Promise<{ asked: string[]; plan: SessionPlan }> {
+async function run(handle: (request: ScriptedRequest, reply: ScriptedReply) => unknown): Promise<{ asked: string[]; claim: ServiceClaim }> {
   using server = new ScriptedServer(handle);
   const access = await loadClusterAccess({ server: `http://127.0.0.1:${server.port}` }, { get: () => undefined });
   const api = new Api(access, { userAgent: "test" });
   const context = { interrupted: new AbortController().signal, stderr: () => {} } as unknown as Context;
   try {
-    const plan = await preflight({ context, api, plan: PLAN, port: undefined });
-    return { asked: server.requests.map(({ method }) => method), plan };
+    const claim = await preflight({
+      context,
+      api,
+      plan: PLAN,
+      port: undefined,
+      tellClient: () => Promise.reject(new Error("nobody is there")),
+    });
+    return { asked: server.requests.map(({ method }) => method), claim };
   } finally {
     api.close();
   }
@@ -41,14 +49,14 @@ function answer({ method }: ScriptedRequest, reply: ScriptedReply, allowed = tru
 Deno.test("rights and names are asked about all at once: nothing waits for another's answer", async () => {
   const questions = sessionRights("shop", "web").length + 2;
   const held: (() => void)[] = [];
-  const { plan } = await run(async (request, reply) => {
+  const { claim } = await run(async (request, reply) => {
     const all = new Promise<void>((resolve) => held.push(resolve));
     if (held.length === questions) { for (const go of held) go(); }
     await all;
     await answer(request, reply);
   });
   assert.equal(held.length, questions);
-  assert.equal(plan, PLAN);
+  assert.deepEqual(claim, { do: "create", plan: annotated(PLAN), unserved: [] });
 });
 
 Deno.test("all missing rights are named together", async () => {

@@ -1,13 +1,16 @@
 import { Command, CommanderError } from "commander";
 import { ConnectionError } from "../k8s/connection_error.ts";
+import { cleanupCommand } from "./cleanup_command.ts";
 import { completeCommand } from "./complete_command.ts";
 import { completionCommand } from "./completion.ts";
 import type { Context } from "./context.ts";
 import { describeError } from "./describe_error.ts";
 import { ExitCode } from "./errors.ts";
 import { imageCommand } from "./image.ts";
+import { lsCommand } from "./ls_command.ts";
 import { plainText } from "./plain_text.ts";
 import { portForwardCommand } from "./port_forward.ts";
+import { stopCommand } from "./stop_command.ts";
 import { VERSION } from "./version.ts";
 import { versionCommand } from "./version_command.ts";
 
@@ -34,6 +37,9 @@ export function program(context: Context): Command {
     .description("Brings what runs on your machine into a Kubernetes cluster, over nothing but the API server.")
     .version(VERSION, "--version", "print the version")
     .addCommand(portForwardCommand(context))
+    .addCommand(lsCommand(context))
+    .addCommand(stopCommand(context))
+    .addCommand(cleanupCommand(context))
     .addCommand(imageCommand(context))
     .addCommand(versionCommand(context))
     .addCommand(completionCommand(context))

@@ -34,7 +34,8 @@ function commandSection(command: Command): string {
 }
 
 function argumentText(argument: Argument): string {
-  return argument.required ? `<${argument.name()}>` : `[${argument.name()}]`;
+  const name = `${argument.name()}${argument.variadic ? "..." : ""}`;
+  return argument.required ? `<${name}>` : `[${name}]`;
 }
 
 function optionRow(option: Option): string[] {

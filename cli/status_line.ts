@@ -5,7 +5,8 @@ export type StatusState =
   | { readonly is: "waiting" }
   /** Since when, as the time of day here. */
   | { readonly is: "forwarding"; readonly since: Date }
-  | { readonly is: "lost"; readonly since: Date };
+  /** Since when, and what the last try said. */
+  | { readonly is: "lost"; readonly since: Date; readonly why: string };
 
 /** A piece of the line, in one colour. */
 interface Piece {
@@ -37,6 +38,7 @@ function* pieces(state: StatusState, counts: TrafficCounts): Generator<Piece> {
   if (state.is === "waiting") yield { text: "Waiting", color: "yellow" };
   else if (state.is === "forwarding") yield { text: `Forwarding since ${timeOfDay(state.since)}`, color: "green" };
   else yield { text: `Connection lost since ${timeOfDay(state.since)}`, color: "red" };
+  if (state.is === "lost") yield { text: ` (${printable(state.why)})` };
   yield { text: `${SEPARATOR}${counts.open} open` };
   // Without -v nobody reads the bytes: then connections are what can be counted.
   const { requests, connections } = counts;

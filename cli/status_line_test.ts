@@ -14,8 +14,8 @@ Deno.test("the status says state, open connections, requests, errors and the las
     "Forwarding since 14:05:09 · 3 open · 128 requests · 2 errors, the last: POST /mutate 500",
   );
   assert.equal(
-    renderStatus({ is: "lost", since: SINCE }, { ...QUIET, connections: 1 }, 100, false),
-    "Connection lost since 14:05:09 · 0 open · 1 connection",
+    renderStatus({ is: "lost", since: SINCE, why: "connect: timed\nout" }, { ...QUIET, connections: 1 }, 100, false),
+    "Connection lost since 14:05:09 (connect: timed out) · 0 open · 1 connection",
   );
 });
 
@@ -59,7 +59,7 @@ function terminal(
 Deno.test("what is said stands above the line, which is drawn five times a second at most, and goes in the end", async () => {
   const { context, writes, clock } = terminal({ NO_COLOR: "1" }, 80);
   const screen = new StatusScreen(context);
-  screen.state("forwarding");
+  screen.show({ is: "forwarding", since: SINCE });
   for (let i = 0; i < 100; i++) {
     screen.traffic.opened();
     screen.context.stderr(`line ${i}\n`);
@@ -89,7 +89,7 @@ for (const [where, env, columns] of [["a pipe", {}, undefined], ["a dumb termina
   Deno.test(`in ${where} there are plain lines alone`, () => {
     const { context, writes } = terminal(env, columns);
     const screen = new StatusScreen(context);
-    screen.state("forwarding");
+    screen.show({ is: "forwarding", since: SINCE });
     screen.context.stderr("line\n");
     screen.close();
     assert.deepEqual(writes, ["line\n"]);

@@ -40,9 +40,8 @@ export class StatusScreen {
   }
 
   /** Shows another state. */
-  state(is: StatusState["is"]): void {
-    if (this.#state.is === is) return;
-    this.#state = is === "waiting" ? { is } : { is, since: this.#outer.date() };
+  show(state: StatusState): void {
+    this.#state = state;
     this.#changed();
   }
 

@@ -16,7 +16,7 @@ const REPLACED = 4001;
 /** The first redial comes after this at most, doubling up to the second. */
 const FIRST_DELAY_MS = 100;
 const LAST_DELAY_MS = 2_000;
-/** Until the first connection the Pod is starting, and each dial that the API server refuses costs little: then the pauses stay short. */
+/** While a Pod starts each dial that the API server refuses costs little: then the pauses stay short. */
 const STARTING_DELAY_MS = 200;
 const STARTING_MS = 15_000;
 /** A connection that lasted this long starts the pauses anew; one that is cut at once must not be dialled without end. */
@@ -112,8 +112,9 @@ class TunnelLink {
       const since = now();
       const gone = this.#hold(link).catch(replaced.reject);
       await Promise.race([gone, link.goingAway, replaced.promise]);
-      if (now() - since >= LASTING_MS) this.#failures = 0;
-      if (!signal.aborted) await this.#pause(delay(this.#failures++, this.#options.chance()));
+      const goingAway = this.#links.has(link);
+      if (goingAway || now() - since >= LASTING_MS) this.#failures = 0;
+      if (!goingAway && !signal.aborted) await this.#pause(delay(this.#failures++, this.#options.chance()));
     }
   }
 
@@ -147,9 +148,8 @@ class TunnelLink {
         if (signal.aborted) return undefined;
         if (outcome instanceof Error) {
           this.#noteFailure(outcome);
-          const longest = this.#begun || now() - this.#startedAt > STARTING_MS ? LAST_DELAY_MS : STARTING_DELAY_MS;
-          const wait = delay(this.#failures++, chance(), longest) - (now() - dialledAt);
-          await Promise.race([won.promise, this.#pause(wait)]);
+          const wait = delay(this.#failures++, chance(), this.#longestDelay()) - (now() - dialledAt);
+          if (wait > 0) await Promise.race([won.promise, this.#pause(wait)]);
         }
         const link = await Promise.race([won.promise, Promise.resolve(undefined)]);
         if (!link) continue;
@@ -161,6 +161,12 @@ class TunnelLink {
     } finally {
       others.abort();
     }
+  }
+
+  /** Short while a Pod starts, be it the first or the next: the Service leads some dials to the one that ends. */
+  #longestDelay(): number {
+    const starting = !this.#begun && this.#options.now() - this.#startedAt < STARTING_MS;
+    return starting || this.#links.size > 0 ? STARTING_DELAY_MS : LAST_DELAY_MS;
   }
 
   /** @throws the error itself where it is a refusal that stays */

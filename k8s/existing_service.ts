@@ -3,18 +3,10 @@
  *
  * @module
  */
+import type { ClientAnswer, Presence } from "./client_presence.ts";
 import { joinedPorts, type ServicePort, unservedPorts } from "./joined_ports.ts";
-import { Annotation, controlServiceName, MANAGED_BY, type ServedPort, SESSION_LABEL } from "./session_objects.ts";
-
-/** The metadata that is looked at. */
-export interface ObjectMetadata {
-  readonly name: string;
-  readonly uid: string;
-  readonly deletionTimestamp?: string;
-  readonly labels?: Readonly<Record<string, string>>;
-  readonly annotations?: Readonly<Record<string, string>>;
-  readonly ownerReferences?: readonly { readonly kind: string; readonly name: string; readonly uid: string }[];
-}
+import { controlServiceName, type ServedPort, SESSION_LABEL } from "./session_objects.ts";
+import { isEnding, isOurs, type ObjectMetadata, type SessionJob, sessionOf, type SessionOwner } from "./session_owner.ts";
 
 /** A Service, as far as it is looked at. */
 export interface ServiceObject {
@@ -27,13 +19,6 @@ export interface ServiceObject {
     readonly selector?: Readonly<Record<string, string>>;
     readonly ports?: readonly ServicePort[];
   };
-}
-
-/** A session's Job, as far as it is looked at. */
-export interface SessionJob {
-  readonly metadata: ObjectMetadata;
-  readonly spec?: { readonly activeDeadlineSeconds?: number };
-  readonly status?: { readonly startTime?: string; readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
 }
 
 /** An address behind a Service, from its EndpointSlices. */
@@ -53,14 +38,15 @@ export interface FoundServices {
   readonly jobs: ReadonlyMap<string, SessionJob>;
   /** What is behind the Service. */
   readonly endpoints: readonly Endpoint[];
+  /** What the Pod says that is behind the control port's Service, where that is kurun's and the Pod could be asked. */
+  readonly client: ClientAnswer | undefined;
+  /** When it was looked, by the cluster's clock where the answers have it. */
+  readonly now: Date;
 }
 
 /** What the user wants. */
 export interface ServiceWish {
   readonly name: string;
-  /** The user and the machine, as the session's annotations have them. */
-  readonly who: string;
-  readonly from: string;
   /** The Service's port that was asked for by flag. */
   readonly port: number | undefined;
 }
@@ -68,37 +54,25 @@ export interface ServiceWish {
 /** What to do about what was found. */
 export type ServiceDecision =
   | { readonly do: "create" }
-  /** Give the Pod this selector's labels and serve these ports; the Service stays as it is. */
-  | {
-    readonly do: "join";
-    readonly selector: Readonly<Record<string, string>>;
-    readonly ports: readonly ServedPort[];
-    readonly unserved: readonly string[];
-  }
+  | ({ readonly do: "join" } & ServiceJoin)
   /** These are about to go by themselves. */
   | { readonly do: "wait"; readonly going: readonly string[] }
-  /** An earlier session of the same user on the same machine. */
-  | { readonly do: "remove"; readonly session: SessionOwner }
+  /** A session has it; `join` is how, where the Service is not its own; `whole` is whether both Services are still there. */
+  | { readonly do: "ask"; readonly job: SessionJob; readonly join: ServiceJoin | undefined; readonly whole: boolean }
   | { readonly do: "refuse"; readonly refusal: ServiceRefusal };
 
-/** Whose a session is. */
-export interface SessionOwner {
-  /** The session's name, also its Job's. */
-  readonly name: string;
-  readonly uid: string;
-  readonly who: string;
-  readonly from: string;
-  /** ISO 8601; empty where it is not known. */
-  readonly since: string;
-  /** When it ends by itself if its client does not come back, ISO 8601; undefined for never. */
-  readonly until: string | undefined;
-  /** What it forwards to. */
-  readonly upstream: string;
+/** How a Service that is there already is served: give the Pod this selector's labels, serve these ports; the Service stays as it is. */
+export interface ServiceJoin {
+  readonly selector: Readonly<Record<string, string>>;
+  readonly ports: readonly ServedPort[];
+  /** Ports that cannot be, as `53/UDP`. */
+  readonly unserved: readonly string[];
 }
 
 /** Why a Service cannot be used. */
 export type ServiceRefusal =
-  | { readonly is: "in-use"; readonly session: SessionOwner }
+  /** `mine`: the same user on the same machine. */
+  | { readonly is: "in-use"; readonly session: SessionOwner; readonly presence: Presence; readonly mine: boolean }
   /** Made by a kurun, and its owner was taken off it, so that nothing removes it. */
   | { readonly is: "orphan"; readonly session: string }
   | { readonly is: "control-name"; readonly control: string }
@@ -112,74 +86,54 @@ export type ServiceRefusal =
 /** Decides. Of the two names the one that speaks against going on is heard first. */
 export function decideOnService(found: FoundServices, wish: ServiceWish): ServiceDecision {
   for (const service of [found.control, found.service]) {
-    const decision = service && ofOurs(service, found.jobs, wish);
+    const decision = service && ofOurs(service, found, wish);
     if (decision) return decision;
   }
   if (found.control) return refuse({ is: "control-name", control: controlServiceName(wish.name) });
   return found.service ? ofForeign(found.service, found.endpoints, wish) : { do: "create" };
 }
 
-/** Whether an object says that it is of a kurun session. */
-export function isOurs({ labels }: ObjectMetadata): boolean {
-  return Object.entries(MANAGED_BY).every(([key, value]) => labels?.[key] === value) && labels?.[SESSION_LABEL] !== undefined;
-}
-
-/** The session that an object of ours says it is of. */
-export function sessionOf({ labels }: ObjectMetadata): string {
-  return labels?.[SESSION_LABEL] ?? "";
-}
-
-function ofOurs(service: ServiceObject, jobs: ReadonlyMap<string, SessionJob>, wish: ServiceWish): ServiceDecision | undefined {
+function ofOurs(service: ServiceObject, found: FoundServices, wish: ServiceWish): ServiceDecision | undefined {
   const { metadata } = service;
   if (metadata.deletionTimestamp) return { do: "wait", going: [`service/${metadata.name}`] };
   if (!isOurs(metadata)) return undefined;
   const session = sessionOf(metadata);
   const owner = metadata.ownerReferences?.find(({ kind }) => kind === "Job");
   if (!owner) return refuse({ is: "orphan", session });
-  const job = jobs.get(session);
+  const job = found.jobs.get(session);
   // Its owner has gone: the garbage collector is about to come, and would take an object that was adopted.
   if (!job || job.metadata.uid !== owner.uid || isEnding(job)) return { do: "wait", going: [`service/${metadata.name}`] };
-  const whose = sessionOwner(job);
-  return whose.who === wish.who && whose.from === wish.from ? { do: "remove", session: whose } : refuse({ is: "in-use", session: whose });
+  const join = found.service && !isOurs(found.service.metadata) ? joinOf(found.service, wish) : undefined;
+  const whole = found.service !== undefined && found.control !== undefined;
+  return { do: "ask", job, join: join && "unserved" in join ? join : undefined, whole };
 }
 
-function isEnding({ metadata, status }: SessionJob): boolean {
-  return metadata.deletionTimestamp !== undefined ||
-    (status?.conditions ?? []).some(({ type, status }) => (type === "Failed" || type === "FailureTarget") && status === "True");
-}
-
-function sessionOwner({ metadata: { name, uid, annotations = {} }, spec, status }: SessionJob): SessionOwner {
-  const seconds = spec?.activeDeadlineSeconds;
-  const start = Date.parse(status?.startTime ?? "");
-  return {
-    name,
-    uid,
-    who: annotations[Annotation.who] ?? "",
-    from: annotations[Annotation.from] ?? "",
-    since: annotations[Annotation.since] ?? "",
-    until: seconds === undefined || Number.isNaN(start) ? undefined : new Date(start + seconds * 1000).toISOString(),
-    upstream: annotations[Annotation.upstream] ?? "",
-  };
-}
-
-function ofForeign({ metadata, spec }: ServiceObject, endpoints: readonly Endpoint[], wish: ServiceWish): ServiceDecision {
-  const { type, externalName = "", selector = {}, ports = [], clusterIP } = spec;
-  if (type === "ExternalName") return refuse({ is: "external-name", target: externalName });
-  if (Object.keys(selector).length === 0) return refuse({ is: "no-selector" });
-  // A Pod that carries two sessions' labels would belong to neither.
-  if (selector[SESSION_LABEL] !== undefined) return refuse({ is: "orphan", session: selector[SESSION_LABEL] });
-  const served = joinedPorts(ports, clusterIP === "None");
-  if (served.length === 0) return refuse({ is: "no-tcp" });
-  if (wish.port !== undefined && !served.some(({ port }) => port === wish.port)) {
-    return refuse({ is: "no-such-port", port: wish.port, ports: served.map(({ port }) => port) });
-  }
+function ofForeign(service: ServiceObject, endpoints: readonly Endpoint[], wish: ServiceWish): ServiceDecision {
+  const { metadata } = service;
+  const join = joinOf(service, wish);
+  if ("is" in join) return refuse(join);
   // A Pod that is ending gets no new connections once ours is ready.
   const live = endpoints.filter(({ conditions }) => conditions?.terminating !== true).map(nameOf);
-  if (live.length === 0) return { do: "join", selector, ports: chosenFirst(served, wish.port), unserved: unservedPorts(ports) };
+  if (live.length === 0) return { do: "join", ...join };
   const going = live.filter((name) => isPodOfSession(name, metadata.name));
   return going.length === live.length
     ? { do: "wait", going: going.map((name) => `pod/${name}`) }
-    : refuse({ is: "live", pods: [...new Set(live)], selector });
+    : refuse({ is: "live", pods: [...new Set(live)], selector: join.selector });
+}
+
+/** How a Service that is not kurun's can be joined, whatever is behind it, or why not. */
+function joinOf({ spec }: ServiceObject, wish: ServiceWish): ServiceJoin | ServiceRefusal {
+  const { type, externalName = "", selector = {}, ports = [], clusterIP } = spec;
+  if (type === "ExternalName") return { is: "external-name", target: externalName };
+  if (Object.keys(selector).length === 0) return { is: "no-selector" };
+  // A Pod that carries two sessions' labels would belong to neither.
+  if (selector[SESSION_LABEL] !== undefined) return { is: "orphan", session: selector[SESSION_LABEL] };
+  const served = joinedPorts(ports, clusterIP === "None");
+  if (served.length === 0) return { is: "no-tcp" };
+  if (wish.port !== undefined && !served.some(({ port }) => port === wish.port)) {
+    return { is: "no-such-port", port: wish.port, ports: served.map(({ port }) => port) };
+  }
+  return { selector, ports: chosenFirst(served, wish.port), unserved: unservedPorts(ports) };
 }
 
 function nameOf({ targetRef, addresses }: Endpoint): string {

@@ -1,8 +1,16 @@
 import assert from "node:assert/strict";
-import { decideOnService, type FoundServices, type ServiceObject, type SessionJob } from "./existing_service.ts";
+import { decideOnService, type FoundServices, type ServiceObject } from "./existing_service.ts";
+import { type SessionJob, sessionOwner } from "./session_owner.ts";
 
-const WISH = { name: "hook", who: "ann", from: "laptop", port: undefined };
-const NOTHING: FoundServices = { service: undefined, control: undefined, jobs: new Map(), endpoints: [] };
+const WISH = { name: "hook", port: undefined };
+const NOTHING: FoundServices = {
+  service: undefined,
+  control: undefined,
+  jobs: new Map(),
+  endpoints: [],
+  client: undefined,
+  now: new Date("2026-01-01T00:01:00Z"),
+};
 const LABELS = { "app.kubernetes.io/managed-by": "kurun", "kurun.dev/session": "hook-kurun-bcdfg" };
 
 function ours(name: string, more: Record<string, unknown> = {}): ServiceObject {
@@ -29,32 +37,42 @@ Deno.test("where nothing is, the Service is made", () => {
   assert.deepEqual(decideOnService(NOTHING, WISH), { do: "create" });
 });
 
-Deno.test("the same user's earlier session is removed, also when it had joined the Service", () => {
-  const alone = decideOnService({ ...NOTHING, service: ours("hook"), control: ours("hook-kurun"), jobs: job() }, WISH);
-  const joined = decideOnService({ ...NOTHING, service: foreign(), control: ours("hook-kurun"), jobs: job() }, WISH);
-  for (const decision of [alone, joined]) {
-    assert.equal(decision.do, "remove");
-    assert.equal(decision.do === "remove" && decision.session.uid, "job-1");
+Deno.test("a Service of a session is asked about, alone or joined; a joined one with the selector and ports that its Pod has", () => {
+  const found = { ...NOTHING, control: ours("hook-kurun"), jobs: job() };
+  const join = { selector: { app: "hook" }, ports: [{ port: 443, targetPort: 9443 }], unserved: [] };
+  const expected = { do: "ask", job: [...job().values()][0], whole: true };
+  assert.deepEqual(decideOnService({ ...found, service: ours("hook") }, WISH), { ...expected, join: undefined });
+  assert.deepEqual(decideOnService({ ...found, service: foreign() }, WISH), { ...expected, join });
+});
+
+Deno.test("a session of which a Service is missing is not whole", () => {
+  for (const found of [{ control: ours("hook-kurun") }, { service: ours("hook") }]) {
+    const decision = decideOnService({ ...NOTHING, ...found, jobs: job() }, WISH);
+    assert.equal(decision.do === "ask" && decision.whole, false);
   }
 });
 
-Deno.test("another's session is refused with whose it is and until when", () => {
-  const decision = decideOnService({ ...NOTHING, control: ours("hook-kurun"), jobs: job({}, "bob") }, WISH);
-  assert.deepEqual(decision, {
-    do: "refuse",
-    refusal: {
-      is: "in-use",
-      session: {
-        name: "hook-kurun-bcdfg",
-        uid: "job-1",
-        who: "bob",
-        from: "laptop",
-        since: "2026-01-01T00:00:00Z",
-        until: "2026-01-01T00:02:00.000Z",
-        upstream: "",
-      },
-    },
+Deno.test("a session's Job says whose it is, until when, and when its client was seen", () => {
+  const [found] = [...job({}, "bob").values()];
+  assert.deepEqual(sessionOwner(found!), {
+    name: "hook-kurun-bcdfg",
+    uid: "job-1",
+    who: "bob",
+    from: "laptop",
+    since: "2026-01-01T00:00:00Z",
+    until: "2026-01-01T00:02:00.000Z",
+    seen: undefined,
+    upstream: "",
+    service: "hook",
+    ports: "",
+    plan: "",
   });
+  const { metadata } = found!;
+  const created = { ...found!, metadata: { ...metadata, creationTimestamp: "2026-01-01T00:00:00Z" } };
+  assert.equal(sessionOwner(created).seen, "2026-01-01T00:00:00Z");
+  const annotations = { ...metadata.annotations, "kurun.dev/seen": "2026-01-01T00:00:30.000Z", "kurun.dev/service": "a-kurun-b" };
+  const seen = sessionOwner({ ...created, metadata: { ...created.metadata, annotations } });
+  assert.deepEqual([seen.seen, seen.service], ["2026-01-01T00:00:30.000Z", "a-kurun-b"]);
 });
 
 for (

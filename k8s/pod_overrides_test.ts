@@ -8,7 +8,7 @@ const spec = {
   containers: [{
     name: "server",
     image: "image",
-    resources: { requests: { cpu: "20m", memory: "96Mi" }, limits: { cpu: "2", memory: "256Mi" } },
+    resources: { requests: { cpu: "20m", memory: "96Mi" }, limits: { cpu: "2", memory: "640Mi" } },
     securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
   }],
 };

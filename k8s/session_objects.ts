@@ -18,12 +18,19 @@ export const CONTROL_PORT = 8333;
 export const MANAGED_BY = { "app.kubernetes.io/managed-by": "kurun" } as const;
 /** The label that carries the session's name. */
 export const SESSION_LABEL = "kurun.dev/session";
-/** Annotations that say whose a session is. */
+/** Annotations that say whose a session is; those of its Job count where it has been adopted. */
 export const Annotation = {
   who: "kurun.dev/who",
   from: "kurun.dev/from",
   since: "kurun.dev/since",
   upstream: "kurun.dev/upstream",
+  /** The user's Service and its ports. */
+  service: "kurun.dev/service",
+  ports: "kurun.dev/ports",
+  /** The digest of what the objects were made of. */
+  plan: "kurun.dev/plan",
+  /** When the client last moved the deadline; on the Job alone. */
+  seen: "kurun.dev/seen",
 } as const;
 
 /** What all objects of a session are made of. */
@@ -50,6 +57,8 @@ export interface SessionPlan {
   readonly ttlSeconds: number;
   /** How long a caller waits for a client, in milliseconds. */
   readonly holdMs: number;
+  /** What an admission request gets while nobody is connected: a 503 as all others, or to be allowed. @default {"error"} */
+  readonly fallback?: "error" | "allow";
   /** Whether the server logs a line for each connection. */
   readonly verbose?: boolean;
   /** Who and where from, since when, for what. */
@@ -203,6 +212,7 @@ function serverPod(plan: SessionPlan): Record<string, unknown> {
         ...targetPorts(plan).map((port) => `--request-port=${port}`),
         ...plan.ports.map(({ port }) => `--service=${plan.service}.${plan.namespace}.svc:${port}`),
         `--hold-ms=${plan.holdMs}`,
+        ...(plan.fallback === "allow" ? ["--fallback=allow"] : []),
         "--secret-dir=/kurun/session",
         ...(plan.tls ? ["--tls-dir=/kurun/tls", ...plan.tls.alpn.map((protocol) => `--alpn=${protocol}`)] : []),
         ...(plan.verbose ? ["--verbose"] : []),
@@ -219,7 +229,8 @@ function serverPod(plan: SessionPlan): Record<string, unknown> {
       },
       // So that the Pod's status says why the server ended: to read logs is a right of its own.
       terminationMessagePolicy: "FallbackToLogsOnError",
-      resources: { requests: { cpu: "20m", memory: "96Mi" }, limits: { cpu: "2", memory: "256Mi" } },
+      // 190 MB at most in ordinary use; 1,024 hostile callers that send and never read made it 510 MB (tests/attack).
+      resources: { requests: { cpu: "20m", memory: "96Mi" }, limits: { cpu: "2", memory: "640Mi" } },
       volumeMounts: [
         { name: "session", mountPath: "/kurun/session", readOnly: true },
         ...(plan.tls ? [{ name: "tls", mountPath: "/kurun/tls", readOnly: true }] : []),

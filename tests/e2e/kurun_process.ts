@@ -25,11 +25,28 @@ export class KurunProcess implements AsyncDisposable {
     });
   }
 
+  /** What it has said on standard error beside the line that comes with each start, about what happens while this machine is away. */
+  get remarks(): string {
+    return this.stderr.replace(/^While this machine is away, .*\n/m, "");
+  }
+
   /** Starts kurun with these arguments. */
   static start(args: string[], env: Record<string, string> = {}): KurunProcess {
     const [program, ...before] = kurunCommand();
     const options: Deno.CommandOptions = { args: [...before, ...args], env, stdin: "null", stdout: "piped", stderr: "piped" };
     return new KurunProcess(new Deno.Command(program as string, options).spawn());
+  }
+
+  /** Starts kurun as it runs on another machine: with a host name of its own, which takes root. */
+  static startOn(machine: string, args: string[]): KurunProcess {
+    const rename = 'echo "$0" > /proc/sys/kernel/hostname && exec "$@"';
+    const options: Deno.CommandOptions = {
+      args: ["--uts", "sh", "-c", rename, machine, ...kurunCommand(), ...args],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    };
+    return new KurunProcess(new Deno.Command("unshare", options).spawn());
   }
 
   /** Runs kurun to its end. */

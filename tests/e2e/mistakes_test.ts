@@ -212,7 +212,7 @@ const REFUSED_PODS: readonly Mistake[] = [
     }],
     code: 1,
     stderr: twice(
-      /FailedCreate: Error creating: pods "kurun-kurun-\S+" is forbidden: maximum memory usage per Container is 64Mi, but limit is 256Mi/,
+      /FailedCreate: Error creating: pods "kurun-kurun-\S+" is forbidden: maximum memory usage per Container is 64Mi, but limit is 640Mi/,
     ),
   },
   {

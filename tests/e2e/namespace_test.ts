@@ -19,6 +19,6 @@ clusterTest("a namespace that enforces Pod Security restricted takes the Pod, an
   assert.equal(labels["pod-security.kubernetes.io/enforce"], "restricted");
   await using upstream = serveHttp(() => new Response("from here"));
   await using kurun = await KurunProcess.start(["port-forward", upstream.url, "-n", namespace.name, "--timeout", "10s"]).ready();
-  assert.equal(kurun.stderr, "");
+  assert.equal(kurun.remarks, "");
   assert.equal(await (await fetch(`http://${await namespace.address()}/`)).text(), "from here");
 });

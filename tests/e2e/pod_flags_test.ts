@@ -40,7 +40,7 @@ securityContext: {runAsUser: 12345}
     ...["--pod-port", "9000", "--image-pull-secret", "pull-me", "--server-overrides", `@${file}`],
   ]).ready();
   await Deno.remove(file);
-  assert.equal(kurun.stderr, "");
+  assert.equal(kurun.remarks, "");
   assert.equal(await (await fetch(`http://${await namespace.address()}/`)).text(), "from here");
 
   const { metadata, spec, status } = await runningPod(namespace);
@@ -53,7 +53,7 @@ securityContext: {runAsUser: 12345}
   assert.equal(spec.terminationGracePeriodSeconds, 3);
   assert.deepEqual(spec.securityContext, { runAsNonRoot: true, runAsUser: 12345, seccompProfile: { type: "RuntimeDefault" } });
   const [server] = spec.containers;
-  assert.deepEqual(server.resources, { requests: { cpu: "10m", memory: "128Mi" }, limits: { memory: "256Mi" } });
+  assert.deepEqual(server.resources, { requests: { cpu: "10m", memory: "128Mi" }, limits: { memory: "640Mi" } });
   assert.ok(server.ports.some(({ containerPort }: { containerPort: number }) => containerPort === 9000));
   const { spec: service } = JSON.parse(await kubectl(["get", "service", "kurun", "-n", name, "-o", "json"])) as ListedObject;
   assert.equal(service.ports[0].targetPort, 9000);
@@ -62,7 +62,7 @@ securityContext: {runAsUser: 12345}
 clusterTest("a Pod port below 1024 needs no root: a restricted namespace takes it, and callers are answered", async (namespace) => {
   await using upstream = serveHttp(() => new Response("from here"));
   await using kurun = await KurunProcess.start(["port-forward", upstream.url, "-n", namespace.name, "--pod-port", "80"]).ready();
-  assert.equal(kurun.stderr, "");
+  assert.equal(kurun.remarks, "");
   assert.equal(await (await fetch(`http://${await namespace.address()}/`)).text(), "from here");
   const { status } = await runningPod(namespace);
   assert.equal(await (await fetch(`http://${status.podIP}:80/`)).text(), "from here");

@@ -40,7 +40,7 @@ clusterTest("with the Role of docs/rbac.yaml alone kurun forwards, and removes e
   await using kurun = await KurunProcess.start(["port-forward", upstream.url, "-n", namespace.name, "--kubeconfig", kubeconfig.path])
     .ready();
   assert.equal(await (await fetch(`http://${await namespace.address()}/`)).text(), "from here");
-  assert.equal(kurun.stderr, "");
+  assert.match(kurun.stderr, /^While this machine is away, .*\n$/);
   kurun.signal("SIGINT");
   assert.equal(await kurun.exit, 0);
   assert.deepEqual(await namespace.left(), []);
@@ -55,6 +55,58 @@ clusterTest("that Role's rules that are for trouble alone are not needed without
   await using _kurun = await KurunProcess.start(["port-forward", upstream.url, "-n", namespace.name, "--kubeconfig", kubeconfig.path])
     .ready();
   assert.equal(await (await fetch(`http://${await namespace.address()}/`)).text(), "from here");
+});
+
+clusterTest(
+  "that Role, which reads no Secrets, makes a new session where a killed kurun's cannot be adopted, and says why",
+  async (namespace) => {
+    await using kubeconfig = await onlyWith(namespace, await documented());
+    await using upstream = serveHttp(() => new Response("from here"));
+    const args = ["port-forward", upstream.url, "-n", namespace.name, "--kubeconfig", kubeconfig.path];
+    const killed = await KurunProcess.start(args).ready();
+    killed.signal("SIGKILL");
+    await killed.exit;
+    await using kurun = await KurunProcess.start(args).ready();
+    assert.match(kurun.stderr, /^Removing what an earlier kurun left at Service kurun \(.*\): its key cannot be read$/m);
+    assert.equal(await (await fetch(`http://${await namespace.address()}/`)).text(), "from here");
+    const { code, stderr } = await KurunProcess.run(args);
+    assert.match(stderr, /^error: you have this running already: /);
+    assert.equal(code, 3);
+  },
+);
+
+clusterTest("with that Role --takeover removes what another has, who learns by whom when it moves its deadline next", async (namespace) => {
+  await using kubeconfig = await onlyWith(namespace, await documented());
+  await using upstream = serveHttp(() => new Response("from here"));
+  const args = ["port-forward", upstream.url, "-n", namespace.name];
+  await using other = await KurunProcess.startOn("desk-7", [...args, "--ttl", "45s"]).ready();
+  await using kurun = await KurunProcess.startOn("desk-8", [...args, "--kubeconfig", kubeconfig.path, "--ttl", "45s", "--takeover"])
+    .ready();
+  assert.match(kurun.stderr, /^Removing what \S+ on desk-7 has at Service kurun \(.*\): its key cannot be read$/m);
+  assert.equal(await (await fetch(`http://${await namespace.address()}/`)).text(), "from here");
+  assert.equal(await other.exit, 4);
+  assert.match(other.stderr, /^error: session kurun-kurun-\w{5} has ended here: replaced by \S+ from desk-8$/m);
+});
+
+clusterTest("that Role is enough for kurun ls and kurun stop; what cleanup may not look at it says", async (namespace) => {
+  await using kubeconfig = await onlyWith(namespace, await documented());
+  await using upstream = serveHttp(() => new Response("from here"));
+  const there = ["-n", namespace.name, "--kubeconfig", kubeconfig.path];
+  await using kurun = await KurunProcess.start(["port-forward", upstream.url, "--ttl", "9s", ...there]).ready();
+  const ls = await KurunProcess.run(["ls", ...there]);
+  assert.deepEqual([ls.code, ls.stderr], [0, ""]);
+  assert.match(ls.stdout, /^NAME .*\nkurun +Connected +\d+s /);
+  const cleanup = await KurunProcess.run(["cleanup", ...there]);
+  assert.equal(cleanup.code, 0);
+  for (const resource of ["services", "secrets", "deployments"]) {
+    assert.match(
+      cleanup.stderr,
+      new RegExp(`^Warning: ${resource} could not be looked at: this takes the right to list ${resource}$`, "m"),
+    );
+  }
+  assert.deepEqual(await KurunProcess.run(["stop", "kurun", ...there]), { code: 0, stdout: "session/kurun stopped\n", stderr: "" });
+  assert.equal(await kurun.exit, 4);
+  assert.deepEqual(await namespace.left(), []);
 });
 
 /** Each right that the session needs, as it is named where it is missing. */

@@ -131,46 +131,32 @@ clusterTest("a headless Service is joined on the port that its callers know", as
   }
 });
 
-clusterTest("what a killed kurun of the same user left is removed with a word, and the new one serves", async (namespace) => {
+clusterTest("a killed kurun's session at a joined Service is adopted, and the Service stays as it was", async (namespace) => {
+  await create(namespace, webhookService(), hookDeployment(0));
+  const before = await serviceJson(namespace);
   await using upstream = serveHttp(() => new Response("from here"));
-  const killed = await KurunProcess.start(["port-forward", upstream.url, "-n", namespace.name]).ready();
+  const killed = await forwardHook(upstream, namespace).ready();
   const sessions = await sessionNames(namespace);
   killed.signal("SIGKILL");
   await killed.exit;
-  await using kurun = await KurunProcess.start(["port-forward", upstream.url, "-n", namespace.name]).ready();
-  assert.match(kurun.stderr, /^Removing what an earlier kurun left at Service kurun \(since 20\S+Z, for http:\/\/localhost:\d+\)\n$/);
-  assert.equal(await (await fetch(`http://${await namespace.address()}/`)).text(), "from here");
-  const now = await sessionNames(namespace);
-  assert.equal(now.length, 1);
-  assert.notDeepEqual(now, sessions);
+  await using kurun = await forwardHook(upstream, namespace).ready();
+  assert.match(kurun.stderr, /^Adopted session hook-kurun-\w{5}, /m);
+  assert.equal(await (await fetch(`http://${await namespace.address("hook")}:81/`)).text(), "from here");
+  assert.equal(await serviceJson(namespace), before);
+  assert.deepEqual(await sessionNames(namespace), sessions);
 });
 
-clusterTest("a killed kurun's Pod at a joined Service does not stand in the next one's way", async (namespace) => {
+clusterTest("a killed kurun's Pod at a joined Service does not stand in the way of one with other flags", async (namespace) => {
   await create(namespace, webhookService(), hookDeployment(0));
   const before = await serviceJson(namespace);
   await using upstream = serveHttp(() => new Response("from here"));
   const killed = await forwardHook(upstream, namespace).ready();
   killed.signal("SIGKILL");
   await killed.exit;
-  await using kurun = await forwardHook(upstream, namespace).ready();
-  assert.match(kurun.stderr, /^Removing what an earlier kurun left at Service hook /);
+  await using kurun = await forwardHook(upstream, namespace, "--hold", "1s").ready();
+  assert.match(kurun.stderr, /^Removing what an earlier kurun left at Service hook .*: it was made with other flags$/m);
   assert.equal(await (await fetch(`http://${await namespace.address("hook")}:81/`)).text(), "from here");
   assert.equal(await serviceJson(namespace), before);
-});
-
-clusterTest("somebody else's session is refused with whose it is, and goes on", async (namespace) => {
-  await using upstream = serveHttp(() => new Response("theirs"));
-  await using _kurun = await KurunProcess.start(["port-forward", upstream.url, "-n", namespace.name]).ready();
-  const [job] = await sessionNames(namespace);
-  await kubectl(["annotate", "job", job!, "-n", namespace.name, "--overwrite", "kurun.dev/who=alice", "kurun.dev/from=laptop-7"]);
-  const { code, stderr } = await KurunProcess.run(["port-forward", "8080", "-n", namespace.name]);
-  assert.equal(code, 3);
-  assert.match(
-    stderr,
-    /^error: Service kurun in namespace t-\w+ is used by alice on laptop-7, since 20\S+Z, until 20\S+Z or as long as it runs: choose another name with --servicename, or ask alice to end it\n$/,
-  );
-  assert.deepEqual(await sessionNames(namespace), [job]);
-  assert.equal(await (await fetch(`http://${await namespace.address()}/`)).text(), "theirs");
 });
 
 clusterTest("a Service with live Pods is refused with their names and how to scale them down", async (namespace) => {

@@ -64,7 +64,7 @@ clusterTest(
       await assert.rejects(ask(url, [renewing.certPem]));
       const [port] = JSON.parse(await kubectl(["get", "service", "kurun", "-n", namespace.name, "-o", "jsonpath={.spec.ports}"]));
       assert.deepEqual([port.name, port.appProtocol], ["https", "https"]);
-      assert.equal(kurun.stderr, "");
+      assert.equal(kurun.remarks, "");
     }
     await Deno.writeTextFile(ca, authority.certPem);
     await using _kurun = await portForward(namespace, upstream.url, "--tlssecret", "mine", "--serviceport", "443", "--upstream-ca", ca)
@@ -215,7 +215,7 @@ clusterTest("a Secret that callers will not like, or that may not be read, is wa
   const as = ["--as", `system:serviceaccount:${namespace.name}:least`];
   await using kurun = await portForward(namespace, upstream.url, "--tlssecret", "mine", "--serviceport", "443", ...as).ready();
   assert.equal(
-    kurun.stderr,
+    kurun.remarks,
     `Warning: Secret mine could not be checked: to read it takes the right "get secrets" in namespace ${namespace.name}\n`,
   );
   assert.equal(await ask(`https://kurun.${namespace.name}.svc/`, [authority.certPem]), "200 here");

@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { dirname, join } from "node:path";
+import { BuildError, type BuildFailure } from "./build_error.ts";
+import { findSource } from "./program_source.ts";
+
+/** Runs a test in a folder that has these files. */
+async function inFolder(files: Record<string, string>, test: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.realPath(await Deno.makeTempDir());
+  try {
+    for (const [name, text] of Object.entries(files)) {
+      await Deno.mkdir(dirname(join(folder, name)), { recursive: true });
+      await Deno.writeTextFile(join(folder, name), text);
+    }
+    await test(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+function refuses(title: string, files: Record<string, string>, targets: string[], failure: Partial<BuildFailure>): void {
+  Deno.test(title, () =>
+    inFolder(files, async (folder) => {
+      await assert.rejects(findSource(targets, folder), (error) => {
+        assert.ok(error instanceof BuildError, String(error));
+        assert.deepEqual({ ...error.failure, ...failure }, error.failure);
+        return true;
+      });
+    }));
+}
+
+const MODULE = { "go.mod": "module x\n", "main.go": "package main\n", "other.go": "package main\n", "cmd/a/a.go": "package main\n" };
+
+Deno.test("Go files and folders are built from where the user is, inside of a module", () =>
+  inFolder(MODULE, async (folder) => {
+    const source = { language: "go", folder } as const;
+    const files = await findSource(["main.go", "./other.go"], folder);
+    assert.deepEqual(files, { ...source, given: "main.go ./other.go", packages: ["./main.go", "./other.go"] });
+    assert.deepEqual(await findSource(["cmd/a"], folder), { ...source, given: "cmd/a", packages: ["./cmd/a"] });
+    assert.deepEqual(await findSource([folder], folder), { ...source, given: folder, packages: ["./"] });
+    const above = await findSource(["../../main.go"], join(folder, "cmd/a"));
+    assert.deepEqual(above, { ...source, folder: join(folder, "cmd/a"), given: "../../main.go", packages: ["../../main.go"] });
+  }));
+
+Deno.test("Go files of a module that the user is not in are built there, and files of none where the user is", () =>
+  inFolder({ "inner/go.mod": "module y\n", "inner/main.go": "", "outer/go.mod": "module z\n", "loose.go": "" }, async (folder) => {
+    const inner = { language: "go", given: "inner/main.go", folder: join(folder, "inner"), packages: ["./main.go"] };
+    assert.deepEqual(await findSource(["inner/main.go"], folder), inner);
+    const loose = { language: "go", given: "../loose.go", folder: join(folder, "outer"), packages: ["../loose.go"] };
+    assert.deepEqual(await findSource(["../loose.go"], join(folder, "outer")), loose);
+  }));
+
+Deno.test("a script has the nearest deno.json or package.json upwards as its configuration", () =>
+  inFolder(
+    { "package.json": "{}", "src/deep/a.tsx": "", "den/deno.jsonc": "{}", "den/package.json": "{}", "den/b.mjs": "" },
+    async (folder) => {
+      const tsx = {
+        language: "script",
+        given: "src/deep/a.tsx",
+        main: join(folder, "src/deep/a.tsx"),
+        config: join(folder, "package.json"),
+      };
+      assert.deepEqual(await findSource(["src/deep/a.tsx"], folder), tsx);
+      const mjs = { language: "script", given: "den/b.mjs", main: join(folder, "den/b.mjs"), config: join(folder, "den/deno.jsonc") };
+      assert.deepEqual(await findSource(["den/b.mjs"], folder), mjs);
+    },
+  ));
+
+Deno.test("a folder's main is what its configuration names, where that is there, else a file with a main's name", () =>
+  inFolder({
+    "node/package.json": '{"main": "lib/start"}',
+    "node/lib/start.js": "",
+    "node/index.ts": "",
+    "unbuilt/package.json": '{"main": "dist/index.js"}',
+    "unbuilt/src/index.ts": "",
+    "deno/deno.jsonc": '{\n// where it is "made"\n"exports": {".": "./begin.ts",},\t}',
+    "deno/begin.ts": "",
+    "plain/main.ts": "",
+    "plain/index.ts": "",
+  }, async (folder) => {
+    const main = async (name: string) => {
+      const source = await findSource([name], folder);
+      return source.language === "script" && source.main;
+    };
+    assert.equal(await main("node"), join(folder, "node/lib/start.js"));
+    assert.equal(await main("unbuilt"), join(folder, "unbuilt/src/index.ts"));
+    assert.equal(await main("deno"), join(folder, "deno/begin.ts"));
+    assert.equal(await main("plain/"), join(folder, "plain/main.ts"));
+  }));
+
+refuses("a path that is not there is named as it was typed", MODULE, ["./nope.go"], { is: "no-such-file", given: "./nope.go" });
+refuses("a path through a file is not there", MODULE, ["main.go/x.ts"], { is: "no-such-file", given: "main.go/x.ts" });
+refuses("a file in another language is refused", { "a.py": "" }, ["a.py"], { is: "unknown-kind", given: "a.py" });
+refuses("Go files beside something else are refused", MODULE, ["main.go", "cmd"], { is: "several", given: ["main.go", "cmd"] });
+refuses("two scripts are refused", { "a.ts": "", "b.ts": "" }, ["a.ts", "b.ts"], { is: "several", given: ["a.ts", "b.ts"] });
+refuses("Go files of two folders are refused", MODULE, ["main.go", "cmd/a/a.go"], { is: "several-folders" });
+refuses("a Go test is refused", { "a_test.go": "package main\n" }, ["a_test.go"], { is: "go-test-file", given: "a_test.go" });
+refuses("a folder with a module but without Go files is told from one with nothing", { "go.mod": "module x\n" }, ["."], {
+  is: "no-main",
+  given: ".",
+  module: true,
+});
+refuses("a folder without a program says what was looked for", { "package.json": '{"main": "dist/a.js"}', "a_test.go": "" }, ["."], {
+  is: "no-main",
+  module: false,
+  looked: ["dist/a.js", "main.ts", "index.ts", "src/main.ts", "src/index.ts (or .js, .mjs …)"],
+});
+
+Deno.test("a configuration file that cannot be read is named", () =>
+  inFolder({ "package.json": '{"main": ' }, async (folder) => {
+    await assert.rejects(findSource(["."], folder), (error) => {
+      assert.ok(error instanceof BuildError && error.failure.is === "bad-config");
+      assert.equal(error.failure.path, join(folder, "package.json"));
+      return true;
+    });
+  }));

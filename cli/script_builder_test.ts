@@ -1,0 +1,201 @@
+import assert from "node:assert/strict";
+import { dirname, join } from "node:path";
+import { BuildError } from "./build_error.ts";
+import type { BuiltProgram } from "./built_program.ts";
+import { bundles } from "./bundler.ts";
+import { findSource } from "./program_source.ts";
+import { buildScript, type ScriptBuildOptions, withNodePrefixes } from "./script_builder.ts";
+
+interface Attempt {
+  readonly program?: BuiltProgram;
+  readonly error?: unknown;
+  readonly said: string;
+}
+
+/** Bundles targets in a folder of these files and looks at what came of it. */
+async function bundling(
+  files: Record<string, string>,
+  targets: string[],
+  look: (attempt: Attempt, folder: string) => Promise<void> | void,
+  options: Partial<ScriptBuildOptions> = {},
+): Promise<void> {
+  const folder = await Deno.realPath(await Deno.makeTempDir());
+  let said = "";
+  let program: BuiltProgram | undefined;
+  let error: unknown;
+  try {
+    for (const [name, text] of Object.entries(files)) {
+      await Deno.mkdir(dirname(join(folder, name)), { recursive: true });
+      await Deno.writeTextFile(join(folder, name), text);
+    }
+    const source = await findSource(targets, folder);
+    assert.equal(source.language, "script");
+    if (source.language !== "script") return;
+    const stderr = (text: string) => void (said += text);
+    try {
+      program = await buildScript(source, { stderr, signal: new AbortController().signal, env: { NO_COLOR: "1" }, ...options });
+    } catch (thrown) {
+      error = thrown;
+    }
+    await look({ ...program && { program }, error, said }, folder);
+  } finally {
+    await program?.dispose();
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Runs a bundle as the image's Deno does: with nothing but the file. */
+async function output({ program, error, said }: Attempt, ...args: string[]): Promise<string> {
+  assert.ok(program, `${error}\n${said}`);
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--allow-all", "--no-config", "--no-npm", "--no-remote", program.path, ...args],
+    cwd: dirname(program.path),
+    env: { NO_COLOR: "1" },
+  }).output();
+  return new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+}
+
+function failure({ error }: Attempt): BuildError["failure"] {
+  assert.ok(error instanceof BuildError, String(error));
+  return error.failure;
+}
+
+Deno.test("a TypeScript project with packages from npm, JSON and dynamic imports becomes one main module", () =>
+  bundling(
+    {
+      "deno.json": '{ "imports": { "ws": "npm:ws@8.21.0", "yaml": "npm:yaml@2.9.0", "#data": "./data.json" } }',
+      "lib.ts": 'if (import.meta.main) console.log("a library is not the main module");\nexport const word: string = "lib";\n',
+      "later.ts": 'export const word = "later";\n',
+      "data.json": '{ "word": "json" }',
+      "main.ts": `
+        import { WebSocket } from "ws";
+        import { parse } from "yaml";
+        import data from "#data" with { type: "json" };
+        import { word } from "./lib.ts";
+        const later = await import("./later.ts");
+        console.log(import.meta.main, typeof WebSocket, parse("a: [1]").a, data.word, word, later.word, ...Deno.args);`,
+    },
+    ["main.ts"],
+    async (attempt) => {
+      assert.equal(await output(attempt, "an argument", ""), "true function [ 1 ] json lib later an argument \n");
+      assert.ok(attempt.program);
+      const bytes = await Deno.readFile(attempt.program.path);
+      assert.equal(attempt.program.kind, "script");
+      assert.equal(attempt.program.size, bytes.length);
+      assert.equal(attempt.program.sha256, new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex());
+      assert.equal(attempt.said, "");
+    },
+  ));
+
+const NODE_PROJECT = {
+  "package.json": '{ "main": "dist/index.js", "dependencies": { "old": "1.0.0" } }',
+  // As many packages of Node's are: required, and asking for node's modules without "node:".
+  "node_modules/old/package.json": '{ "name": "old", "version": "1.0.0", "main": "./old.js" }',
+  "node_modules/old/old.js": 'const { sep } = require("path");\nexports.sep = () => sep + typeof __dirname + typeof require;\n',
+  "src/there.ts": 'import fs from "fs";\nexport const there: boolean = fs.existsSync(".");\n',
+  "src/index.ts": `
+    import old from "old";
+    import { there } from "./there";
+    console.log(import.meta.main, old.sep(), there, process.argv.slice(2));`,
+};
+
+Deno.test("a project of Node's runs: a CommonJS package, node's modules by bare names, imports without endings", () =>
+  bundling(NODE_PROJECT, ["."], async (attempt) => assert.equal(await output(attempt, "x"), 'true /stringfunction true [ "x" ]\n')));
+
+Deno.test("the same source gives the same bytes, and they do not tell where it lay", async () => {
+  const digests: string[] = [];
+  for (let time = 0; time < 2; time++) {
+    await bundling(NODE_PROJECT, ["."], async ({ program }, folder) => {
+      assert.ok(program);
+      digests.push(program.sha256);
+      assert.ok(!(await Deno.readTextFile(program.path)).includes(folder));
+    });
+  }
+  assert.equal(digests[0], digests[1]);
+});
+
+Deno.test("the bundler's errors come through as they are, without a backtrace of its own", () =>
+  bundling({ "main.ts": 'import { a } from "./nope.ts";\nconsole.log(a);\n' }, ["main.ts"], (attempt, folder) => {
+    assert.deepEqual(failure(attempt), { is: "failed", tool: "deno bundle", exitCode: 1, module: false });
+    assert.ok(attempt.said.includes(`Module not found "file://${folder}/nope.ts"`), attempt.said);
+    assert.ok(attempt.said.includes("main.ts:1:19"), attempt.said);
+    assert.ok(!attempt.said.includes("backtrace") && !attempt.said.includes("<unknown>"), attempt.said);
+  }));
+
+/** The esbuild that Deno's own bundler has fetched. */
+async function esbuild(): Promise<string> {
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
+  const folder = join(JSON.parse(new TextDecoder().decode(stdout)).denoDir, "dl");
+  for await (const { name } of Deno.readDir(folder)) {
+    if (!name.startsWith("esbuild-")) continue;
+    for await (const file of Deno.readDir(join(folder, name))) if (file.isFile) return join(folder, name, file.name);
+  }
+  throw new Error(`no esbuild in ${folder}`);
+}
+
+Deno.test("without a deno in PATH the project's own esbuild bundles, and its errors come through", async () => {
+  const folder = await Deno.realPath(await Deno.makeTempDir());
+  const options = { ownDeno: false, env: { PATH: "/nowhere" } };
+  try {
+    // Bundling by Deno first: that fetches its esbuild where it is not there yet.
+    await bundling(NODE_PROJECT, ["."], ({ program }) => assert.ok(program));
+    const withEsbuild = async (files: Record<string, string>, look: (attempt: Attempt) => Promise<void> | void) => {
+      await Deno.mkdir(join(folder, "node_modules/.bin"), { recursive: true });
+      await Deno.symlink(await esbuild(), join(folder, "node_modules/.bin/esbuild")).catch(() => {});
+      for (const [name, text] of Object.entries(files)) {
+        await Deno.mkdir(dirname(join(folder, name)), { recursive: true });
+        await Deno.writeTextFile(join(folder, name), text);
+      }
+      await bundling({}, [folder], look, options);
+    };
+    await withEsbuild(NODE_PROJECT, async (attempt) => assert.equal(await output(attempt, "x"), 'true /stringfunction true [ "x" ]\n'));
+    await withEsbuild({ "src/there.ts": "export const there = ;\n" }, (attempt) => {
+      assert.deepEqual(failure(attempt), { is: "failed", tool: "esbuild", exitCode: 1, module: false });
+      assert.ok(attempt.said.includes("there.ts:1:21"), attempt.said);
+    });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+for (const [node, files] of [[true, { "package.json": "{}", "main.js": "" }], [false, { "main.js": "" }]] as const) {
+  Deno.test(`without any bundler ${node ? "a project of Node's" : "a script"} is refused`, () =>
+    bundling(files, ["main.js"], (attempt) => {
+      assert.deepEqual(failure(attempt), { is: "no-bundler", node });
+    }, { ownDeno: false, env: { PATH: "/nowhere" } }));
+}
+
+Deno.test("an interrupted bundling throws the reason", () => {
+  const signal = AbortSignal.abort(new Error("enough"));
+  return bundling({ "main.ts": "" }, ["main.ts"], ({ error }) => assert.equal(error, signal.reason), { signal });
+});
+
+Deno.test("a module may have names of its own that CommonJS modules find around them", () =>
+  bundling(
+    {
+      "main.ts": `
+        import { createRequire } from "node:module";
+        const require = createRequire(import.meta.url);
+        const __dirname = "mine", __filename = "mine";
+        console.log(typeof require("node:fs").readFileSync, __dirname, __filename);`,
+    },
+    ["main.ts"],
+    async (attempt) => assert.equal(await output(attempt), "function mine mine\n"),
+  ));
+
+Deno.test("only imports of node's own modules get its prefix", () => {
+  const bundle =
+    'import fs from "fs";\nimport {\n  a as b\n} from "fs/promises";\nimport "process";\nimport x from "left";\n  say(`from "fs";`);\n';
+  const changed = bundle.replace('fs from "fs"', 'fs from "node:fs"').replace("fs/promises", "node:fs/promises").replace(
+    '"process"',
+    '"node:process"',
+  );
+  assert.equal(withNodePrefixes(bundle), changed);
+});
+
+Deno.test("only a Deno from 2.4 on bundles", () => {
+  const answers = ["deno 2.3.7 (stable)", "deno 1.46.3", "deno 2.4.0 (stable, release)", "deno 2.10.1", "deno 3.0.0", "nonsense"].map(
+    bundles,
+  );
+  assert.deepEqual(answers, [false, false, true, true, true, false]);
+});

@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { FileWatcher } from "./watch_files.ts";
+
+/** A watch on a.ts and the Go folder pkg of a new folder; what it tells must come within five seconds. */
+async function watching(test: (folder: string, next: () => Promise<string[]>, watcher: FileWatcher) => Promise<void>): Promise<void> {
+  const folder = await Deno.realPath(await Deno.makeTempDir());
+  using watcher = new FileWatcher(() => performance.now());
+  try {
+    await Deno.mkdir(join(folder, "pkg"));
+    await Deno.writeTextFile(join(folder, "a.ts"), "1");
+    watcher.watch({ files: new Set([join(folder, "a.ts")]), goFolders: new Set([join(folder, "pkg")]) });
+    const next = async () => (await watcher.next(AbortSignal.timeout(5_000))).map((path) => path.slice(folder.length + 1));
+    await test(folder, next, watcher);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("a file that is written is told once, and its neighbours are not", () =>
+  watching(async (folder, next) => {
+    await Deno.writeTextFile(join(folder, "b.ts"), "2");
+    await Deno.writeTextFile(join(folder, "a.ts"), "2");
+    await Deno.writeTextFile(join(folder, "a.ts"), "3");
+    assert.deepEqual(await next(), ["a.ts"]);
+  }));
+
+Deno.test("an editor that renames its file into place is followed, again and again", () =>
+  watching(async (folder, next) => {
+    for (let time = 0; time < 3; time++) {
+      await Deno.writeTextFile(join(folder, "a.ts~"), String(time));
+      await Deno.rename(join(folder, "a.ts~"), join(folder, "a.ts"));
+      assert.deepEqual(await next(), ["a.ts"]);
+    }
+  }));
+
+Deno.test("files that come and go in a Go package's folder are told", () =>
+  watching(async (folder, next) => {
+    await Deno.writeTextFile(join(folder, "pkg/new.go"), "package pkg");
+    await Deno.writeTextFile(join(folder, "pkg/new_test.go"), "package pkg");
+    assert.deepEqual(await next(), ["pkg/new.go"]);
+    await Deno.remove(join(folder, "pkg/new.go"));
+    assert.deepEqual(await next(), ["pkg/new.go"]);
+  }));
+
+Deno.test("what changes while nobody asks is told at the next question, also over a change of what is watched", () =>
+  watching(async (folder, next, watcher) => {
+    await Deno.writeTextFile(join(folder, "a.ts"), "2");
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await Deno.mkdir(join(folder, "more"));
+    watcher.watch({ files: new Set([join(folder, "a.ts"), join(folder, "more/c.ts")]), goFolders: new Set() });
+    assert.deepEqual(await next(), ["a.ts"]);
+    await Deno.writeTextFile(join(folder, "more/c.ts"), "");
+    assert.deepEqual(await next(), ["more/c.ts"]);
+  }));
+
+Deno.test("a folder that was removed and made anew is watched again", () =>
+  watching(async (folder, next, watcher) => {
+    const paths = { files: new Set([join(folder, "a.ts")]), goFolders: new Set([join(folder, "pkg")]) };
+    await Deno.writeTextFile(join(folder, "pkg/old.go"), "");
+    await next();
+    await Deno.remove(join(folder, "pkg"), { recursive: true });
+    await Deno.mkdir(join(folder, "pkg"));
+    assert.deepEqual(await next(), ["pkg/old.go"]);
+    watcher.watch(paths);
+    await Deno.writeTextFile(join(folder, "pkg/new.go"), "");
+    assert.deepEqual(await next(), ["pkg/new.go"]);
+  }));
+
+Deno.test("reading a file is no change, and waiting ends with the signal's reason", () =>
+  watching(async (folder, _next, watcher) => {
+    await Deno.readTextFile(join(folder, "a.ts"));
+    const ending = new AbortController();
+    setTimeout(() => ending.abort(new Error("enough")), 300);
+    await assert.rejects(watcher.next(ending.signal), { message: "enough" });
+  }));

@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { dirname, join, relative } from "node:path";
+import { findSource } from "./program_source.ts";
+import { foldersOf, isOwn, isWatched, jsonValues, localModules, type WatchedPaths, watchedPaths } from "./watched_paths.ts";
+
+async function goIsThere(): Promise<boolean> {
+  try {
+    return (await new Deno.Command("go", { args: ["version"], stdout: "null", stderr: "null" }).output()).success;
+  } catch {
+    return false;
+  }
+}
+
+/** What is watched of targets in a folder of these files, by paths from there. */
+async function watched(files: Record<string, string>, targets: string[]): Promise<{ files: string[]; goFolders: string[] }> {
+  const folder = await Deno.realPath(await Deno.makeTempDir());
+  try {
+    for (const [name, text] of Object.entries(files)) {
+      await Deno.mkdir(dirname(join(folder, name)), { recursive: true });
+      await Deno.writeTextFile(join(folder, name), text);
+    }
+    const source = await findSource(targets, folder);
+    const paths = await watchedPaths(source, { architecture: "amd64", signal: new AbortController().signal });
+    const names = (set: ReadonlySet<string>) => [...set].map((path) => relative(folder, path)).sort();
+    return { files: names(paths.files), goFolders: names(paths.goFolders) };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+const GO_PROJECT = {
+  "go.work": "go 1.21\n\nuse (\n\t./app\n\t./lib\n)\n",
+  "lib/go.mod": "module example.com/lib\n\ngo 1.21\n",
+  "lib/lib.go": 'package lib\n\nconst Word = "lib"\n',
+  "lib/other/other.go": "package other\n",
+  "app/go.mod": "module example.com/app\n\ngo 1.21\n",
+  "app/word.txt": "embedded",
+  "app/main.go": 'package main\n\nimport (\n\t_ "embed"\n\t_ "example.com/app/inner"\n\t_ "example.com/lib"\n\t_ "net/http"\n)\n\n' +
+    "//go:embed word.txt\nvar word string\n\nfunc main() { broken }\n",
+  "app/more_amd64.go": "package main\n",
+  "app/more_arm64.go": "package main\n",
+  "app/inner/inner.go": "package inner\n",
+  "app/unused/unused.go": "package unused\n",
+};
+const GO_CONFIGS = ["app/go.mod", "app/go.sum", "go.work", "go.work.sum", "lib/go.mod", "lib/go.sum"];
+const goIgnored = { ignore: !await goIsThere() };
+
+Deno.test({
+  ...goIgnored,
+  name: "of a Go package the user's own packages that it imports are watched, what it embeds and its modules, broken or not",
+  async fn() {
+    assert.deepEqual(await watched(GO_PROJECT, ["app"]), {
+      files: [...GO_CONFIGS, "app/word.txt", "app/main.go", "app/more_amd64.go", "app/inner/inner.go", "lib/lib.go"].sort(),
+      goFolders: ["app", "app/inner", "lib"],
+    });
+  },
+});
+
+Deno.test({
+  ...goIgnored,
+  name: "of named Go files the others in their folder are not watched",
+  async fn() {
+    const { files, goFolders } = await watched({ "a.go": "package main\n\nfunc main() {}\n", "b.go": "package main\n" }, ["a.go"]);
+    assert.deepEqual([files, goFolders], [["a.go"], []]);
+  },
+});
+
+Deno.test("of a script the modules that it imports are watched, missing and broken ones too, and its configuration", async () => {
+  const files = {
+    "deno.json": "{}",
+    "main.ts":
+      'import "./a.ts";\nimport "./missing.ts";\nimport "npm:ws@8.21.0";\nawait import("./later.ts");\nimport d from "./d.json" with { type: "json" };\n',
+    "a.ts": "const broken = ;\n",
+    "later.ts": "",
+    "d.json": "{}",
+    "unused.ts": "",
+  };
+  assert.deepEqual((await watched(files, ["main.ts"])).files, ["a.ts", "d.json", "deno.json", "later.ts", "main.ts", "missing.ts"]);
+});
+
+Deno.test("a new Go file in a package's folder matters, a test or one elsewhere does not", () => {
+  const paths: WatchedPaths = { files: new Set(["/m/go.mod", "/m/a/word.txt"]), goFolders: new Set(["/m/a"]) };
+  const matter = ["/m/a/new.go", "/m/a/word.txt", "/m/go.mod"];
+  const not = ["/m/a/new_test.go", "/m/a/b/new.go", "/m/a/.new.go.swp", "/m/a/4913", "/m/go.sum"];
+  assert.deepEqual([...matter, ...not].filter((path) => isWatched(path, paths)), matter);
+  assert.deepEqual(foldersOf(paths), ["/m", "/m/a"]);
+});
+
+Deno.test("a package is the user's own unless it is the standard library's or was fetched", () => {
+  assert.ok(isOwn({}));
+  assert.ok(isOwn({ Module: { GoMod: "/m/go.mod" } }));
+  assert.ok(isOwn({ Module: { Version: "v1.0.0", Replace: {} } }));
+  assert.ok(!isOwn({ Module: { Version: "v1.0.0", Replace: { Version: "v1.0.1" } } }));
+  assert.ok(!isOwn({ Module: { Version: "v1.0.0" } }));
+  assert.ok(!isOwn({ Standard: true }));
+});
+
+Deno.test("Go's several JSON values are told apart, whatever is in their strings", () => {
+  const values = [{ Dir: "/a}\n{" }, { GoFiles: ["}", "{"] }, {}];
+  assert.deepEqual([...jsonValues(values.map((value) => `${JSON.stringify(value, null, "\t")}\n`).join(""))], values);
+  assert.deepEqual([...jsonValues("")], []);
+});
+
+Deno.test("modules of packages are not the user's own", () => {
+  const info = { modules: [{ specifier: "file:///p/a%20b.ts" }, { specifier: "file:///p/node_modules/x/y.js" }, { specifier: "npm:ws" }] };
+  assert.deepEqual(localModules(JSON.stringify(info)), ["/p/a b.ts"]);
+});

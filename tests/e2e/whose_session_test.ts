@@ -1,0 +1,227 @@
+import assert from "node:assert/strict";
+import { KurunProcess } from "./kurun_process.ts";
+import { clusterTest, kubectl, objectsIn, type TestNamespace } from "./kubernetes.ts";
+import { serveHttp, type Upstream } from "./upstreams.ts";
+
+/** The exit code of a client whose session somebody else has now. */
+const SESSION_LOST = 4;
+const SINCE = String.raw`20\S+Z`;
+
+function args(upstream: Upstream, namespace: TestNamespace, ...more: string[]): string[] {
+  return ["port-forward", upstream.url, "-n", namespace.name, ...more];
+}
+
+function forward(upstream: Upstream, namespace: TestNamespace, ...more: string[]): KurunProcess {
+  return KurunProcess.start(args(upstream, namespace, ...more));
+}
+
+function says(text: string): Upstream {
+  return serveHttp(() => new Response(text));
+}
+
+/** What makes a session the same one: names and uids of its Job, Pod and Secret, and the Service's address. */
+async function identity(namespace: TestNamespace): Promise<string[]> {
+  const objects = (await objectsIn(namespace.name)).filter(({ kind, metadata }) =>
+    ["Job", "Pod", "Secret", "Service"].includes(kind) && !metadata.deletionTimestamp
+  );
+  return objects.map(({ kind, metadata, spec }) => `${kind}/${metadata.name} ${metadata.uid} ${spec?.clusterIP ?? ""}`).sort();
+}
+
+async function answer(namespace: TestNamespace): Promise<string> {
+  return await (await fetch(`http://${await namespace.address()}/`)).text();
+}
+
+async function kill(kurun: KurunProcess): Promise<void> {
+  kurun.signal("SIGKILL");
+  await kurun.exit;
+}
+
+clusterTest(
+  "after kill -9 a start goes on as the session that is there, and answers within 2 s the request that came meanwhile",
+  async (namespace) => {
+    await using before = says("before");
+    await using after = says("after");
+    const first = await forward(before, namespace, "--hold", "20s").ready();
+    const was = await identity(namespace);
+    assert.equal(await answer(namespace), "before");
+    await kill(first);
+    const held = answer(namespace);
+    const started = performance.now();
+    await using kurun = forward(after, namespace, "--hold", "20s");
+    assert.equal(await held, "after");
+    const took = performance.now() - started;
+    await kurun.ready();
+    assert.match(kurun.stderr, new RegExp(`^Adopted session kurun-kurun-\\w{5}, without a client since ${SINCE}$`, "m"));
+    assert.deepEqual(await identity(namespace), was);
+    assert.ok(took < 2_000, `${took} ms`);
+    kurun.signal("SIGINT");
+    assert.equal(await kurun.exit, 0);
+    assert.deepEqual(await namespace.left(), []);
+  },
+);
+
+clusterTest(
+  "an adopted session says at its Job whose it is now, since when and for what, and outlives its old deadline",
+  async (namespace) => {
+    await using before = says("before");
+    await using after = says("after");
+    await kill(await forward(before, namespace, "--ttl", "6s").ready());
+    await using _kurun = await forward(after, namespace, "--ttl", "6s").ready();
+    await new Promise((resolve) => setTimeout(resolve, 8_000));
+    const job = (await objectsIn(namespace.name)).find(({ kind }) => kind === "Job")!;
+    assert.equal(job.metadata.annotations?.["kurun.dev/upstream"], after.url);
+    assert.equal(await answer(namespace), "after");
+  },
+);
+
+clusterTest("the user's own session that is connected is refused in its own words, and goes on", async (namespace) => {
+  await using upstream = says("first");
+  await using _kurun = await forward(upstream, namespace).ready();
+  const was = await identity(namespace);
+  const { code, stdout, stderr } = await KurunProcess.run(args(upstream, namespace));
+  assert.equal(code, 3);
+  assert.equal(stdout, "");
+  assert.match(
+    stderr,
+    new RegExp(
+      `^error: you have this running already: Service kurun in namespace ${namespace.name} leads to ${upstream.url} on \\S+ since ${SINCE}\\. ` +
+        `End that \\(kurun stop kurun -n ${namespace.name}\\), replace it with --takeover, or choose another name with --servicename\\n$`,
+    ),
+  );
+  assert.deepEqual(await identity(namespace), was);
+  assert.equal(await answer(namespace), "first");
+});
+
+clusterTest(
+  "somebody else's session is refused with who, from where, since when and for what, also when nobody is connected",
+  async (namespace) => {
+    await using upstream = says("theirs");
+    const theirs = await KurunProcess.startOn("desk-7", args(upstream, namespace, "--ttl", "30s")).ready();
+    const was = await identity(namespace);
+    const refused = `^error: Service kurun in namespace ${namespace.name} is used by \\S+ on desk-7 since ${SINCE}, for ${upstream.url}`;
+    const todo = "Ask \\S+ to end it, choose another name with --servicename, or take it over with --takeover\\n$";
+    const live = await KurunProcess.run(args(upstream, namespace, "--ttl", "30s"));
+    assert.match(live.stderr, new RegExp(`${refused}\\. ${todo}`));
+    assert.equal(live.code, 3);
+    assert.equal(await answer(namespace), "theirs");
+    await kill(theirs);
+    const away = await KurunProcess.run(args(upstream, namespace, "--ttl", "30s"));
+    assert.match(
+      away.stderr,
+      new RegExp(`${refused} \\(nobody is connected since ${SINCE}, and it ends at ${SINCE} if nobody comes back\\)\\. ${todo}`),
+    );
+    assert.equal(away.code, 3);
+    assert.deepEqual(await identity(namespace), was);
+  },
+);
+
+clusterTest("--takeover goes on as another's live session: the other ends and says by whom, and removes nothing", async (namespace) => {
+  await using theirs = says("theirs");
+  await using mine = says("mine");
+  await using other = await KurunProcess.startOn("desk-7", args(theirs, namespace)).ready();
+  const was = await identity(namespace);
+  assert.equal(await answer(namespace), "theirs");
+  await using kurun = await KurunProcess.startOn("desk-8", args(mine, namespace, "--takeover")).ready();
+  assert.equal(await other.exit, SESSION_LOST);
+  assert.match(other.stderr, /^error: replaced by \S+ from desk-8$/m);
+  assert.match(kurun.stderr, new RegExp(`^Took over session kurun-kurun-\\w{5} from \\S+ on desk-7, who had it since ${SINCE}$`, "m"));
+  assert.equal(await answer(namespace), "mine");
+  assert.deepEqual(await identity(namespace), was);
+  kurun.signal("SIGINT");
+  assert.equal(await kurun.exit, 0);
+  assert.deepEqual(await namespace.left(), []);
+});
+
+clusterTest("--takeover with other flags makes a new session, and the other is told by whom all the same", async (namespace) => {
+  await using theirs = says("theirs");
+  await using mine = says("mine");
+  await using other = await KurunProcess.startOn("desk-7", args(theirs, namespace)).ready();
+  const was = await identity(namespace);
+  await using kurun = await KurunProcess.startOn("desk-8", args(mine, namespace, "--takeover", "--hold", "1s")).ready();
+  assert.equal(await other.exit, SESSION_LOST);
+  assert.match(other.stderr, /^error: replaced by \S+ from desk-8$/m);
+  assert.match(kurun.stderr, /^Removing what \S+ on desk-7 has at Service kurun \(.*\): it was made with other flags$/m);
+  assert.equal(await answer(namespace), "mine");
+  assert.deepEqual((await identity(namespace)).filter((object) => was.includes(object)), []);
+});
+
+/** Waits until one of two has ended. @returns the one that goes on, and the code and words of the other */
+async function race(two: readonly [KurunProcess, KurunProcess]): Promise<{ winner: KurunProcess; code: number; stderr: string }> {
+  const first = await Promise.race(two.map(async (kurun, index) => ({ code: await kurun.exit, index })));
+  return { winner: two[1 - first.index]!, code: first.code, stderr: two[first.index]!.stderr };
+}
+
+clusterTest("of two starts at the same time one serves, and the other is refused and takes nothing away", async (namespace) => {
+  await using upstream = says("one of two");
+  await using one = forward(upstream, namespace);
+  await using two = forward(upstream, namespace);
+  const { winner, code, stderr } = await race([one, two]);
+  assert.equal(code, 3);
+  assert.match(stderr, /^error: you have this running already: /m);
+  await winner.ready();
+  assert.equal(await answer(namespace), "one of two");
+  assert.equal((await objectsIn(namespace.name)).filter(({ kind, metadata }) => kind === "Job" && !metadata.deletionTimestamp).length, 1);
+});
+
+clusterTest("of two starts that find the same session without a client one adopts it, and the other is refused", async (namespace) => {
+  await using upstream = says("adopted");
+  await kill(await forward(upstream, namespace).ready());
+  const was = await identity(namespace);
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  await using one = forward(upstream, namespace);
+  await using two = forward(upstream, namespace);
+  const { winner, code, stderr } = await race([one, two]);
+  assert.equal(code, 3);
+  assert.match(stderr, /^error: you have this running already: /m);
+  await winner.ready();
+  assert.equal(await answer(namespace), "adopted");
+  assert.deepEqual(await identity(namespace), was);
+});
+
+clusterTest("a client whose session was deleted ends and says so", async (namespace) => {
+  await using upstream = says("here");
+  await using kurun = await forward(upstream, namespace, "--ttl", "6s").ready();
+  await kubectl(["delete", "jobs", "--all", "-n", namespace.name, "--cascade=background"]);
+  assert.equal(await kurun.exit, SESSION_LOST);
+  assert.match(kurun.stderr, /^error: session kurun-kurun-\w{5} has ended: somebody deleted it$/m);
+});
+
+clusterTest("a client that cannot reach its Pod learns at its next renewal that another has its session", async (namespace) => {
+  await using upstream = says("here");
+  await using kurun = await forward(upstream, namespace, "--ttl", "6s").ready();
+  const [job] = (await objectsIn(namespace.name)).filter(({ kind }) => kind === "Job");
+  const annotations = { "kurun.dev/who": "bob", "kurun.dev/from": "desk-9", "kurun.dev/since": new Date().toISOString() };
+  await kubectl([
+    "annotate",
+    "job",
+    job!.metadata.name,
+    "-n",
+    namespace.name,
+    "--overwrite",
+    ...Object.entries(annotations).map((pair) => pair.join("=")),
+  ]);
+  assert.equal(await kurun.exit, SESSION_LOST);
+  assert.match(kurun.stderr, /^error: session kurun-kurun-\w{5} has ended here: replaced by bob from desk-9$/m);
+  assert.ok((await namespace.left()).includes(`Job/${job!.metadata.name}`));
+});
+
+clusterTest(
+  "--takeover of a session that is still starting makes a new one, and who started it ends and says by whom",
+  async (namespace) => {
+    await using theirs = says("theirs");
+    await using mine = says("mine");
+    const image = ["--server-image", "kurun.test/no-such-image:1"];
+    await using other = KurunProcess.startOn("desk-7", args(theirs, namespace, "--ttl", "30s", ...image));
+    await other.waitFor(/ErrImage|ImagePull/);
+    const refused = await KurunProcess.run(args(mine, namespace, "--ttl", "30s", ...image));
+    assert.match(
+      refused.stderr,
+      new RegExp(`on desk-7 since ${SINCE}, for .* \\(not connected now, but it was there at ${SINCE}\\)\\. Ask `),
+    );
+    assert.equal(refused.code, 3);
+    await using kurun = KurunProcess.startOn("desk-8", args(mine, namespace, "--ttl", "30s", "--takeover", ...image));
+    await kurun.waitFor(/^Removing what \S+ on desk-7 has at Service kurun \(.*\): its client may be about to connect$/m);
+    assert.equal(await other.exit, SESSION_LOST);
+    assert.match(other.stderr, /^error: session kurun-kurun-\w{5} has ended here: replaced by \S+ from desk-8$/m);
+  },
+);
