@@ -7,7 +7,7 @@ export const ExitCode = {
   usage: 2,
   /** The cluster could not be reached or did not let us in; nothing was created. */
   cluster: 3,
-  /** The session ended for good while it was in use: deleted, or taken over by someone. */
+  /** The session ended for good while it was in use: deleted, taken over by someone, or the right to it was taken away. */
   sessionLost: 4,
 } as const;
 

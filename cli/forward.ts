@@ -119,7 +119,7 @@ class Forwarding {
       if (context.interrupted.aborted) return "interrupted";
       remove = !(error instanceof ReplacedError || error instanceof SessionGoneError);
       if (error instanceof SessionGoneError && error.expired) return "expired";
-      throw lostForGood(error);
+      throw lostForGood(error, session.plan.name);
     } finally {
       stop.abort();
       if (remove) {
@@ -139,7 +139,7 @@ class Forwarding {
       try {
         return await startAgain(this.#screen.context);
       } catch (error) {
-        if (!passes(error)) throw lostForGood(error);
+        if (!passes(error)) throw lostForGood(error, name);
         await pause(RETRY_MS, interrupted);
       }
     }
@@ -162,9 +162,10 @@ function passes(error: unknown): boolean {
 }
 
 /** Says by its exit code that a session was there and is lost; what went wrong before that keeps its own. */
-function lostForGood(error: unknown): unknown {
-  if (error instanceof ReplacedError || error instanceof SessionGoneError) {
-    return new UserError(error.message, ExitCode.sessionLost, { cause: error });
+function lostForGood(error: unknown, session: string): unknown {
+  if (error instanceof SessionGoneError) return new UserError(error.message, ExitCode.sessionLost, { cause: error });
+  if (error instanceof ReplacedError) {
+    return new UserError(`session ${session} has ended here: ${error.message}`, ExitCode.sessionLost, { cause: error });
   }
   if (error instanceof RightsLostError) {
     return new UserError(`the right to keep the session was taken away: ${error.message}`, ExitCode.sessionLost, { cause: error });

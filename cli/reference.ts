@@ -7,7 +7,7 @@ const EXIT_CODES: Readonly<Record<keyof typeof ExitCode, string>> = {
   failed: "Something failed on the way.",
   usage: "The command line is wrong; nothing was created.",
   cluster: "The cluster could not be reached or did not let kurun in; nothing was created, or it was removed again.",
-  sessionLost: "The session ended for good while it was in use: deleted, or taken over by someone.",
+  sessionLost: "The session ended for good while it was in use: deleted, taken over by someone, or the right to it was taken away.",
 };
 
 /** docs/cli.md: every command with its flags, as the commands themselves have them, and the exit codes. */

@@ -123,7 +123,7 @@ clusterTest("--takeover goes on as another's live session: the other ends and sa
   assert.equal(await answer(namespace), "theirs");
   await using kurun = await KurunProcess.startOn("desk-8", args(mine, namespace, "--takeover")).ready();
   assert.equal(await other.exit, SESSION_LOST);
-  assert.match(other.stderr, /^error: replaced by \S+ from desk-8$/m);
+  assert.match(other.stderr, /^error: session kurun-kurun-\w{5} has ended here: replaced by \S+ from desk-8$/m);
   assert.match(kurun.stderr, new RegExp(`^Took over session kurun-kurun-\\w{5} from \\S+ on desk-7, who had it since ${SINCE}$`, "m"));
   assert.equal(await answer(namespace), "mine");
   assert.deepEqual(await identity(namespace), was);
@@ -139,7 +139,7 @@ clusterTest("--takeover with other flags makes a new session, and the other is t
   const was = await identity(namespace);
   await using kurun = await KurunProcess.startOn("desk-8", args(mine, namespace, "--takeover", "--hold", "1s")).ready();
   assert.equal(await other.exit, SESSION_LOST);
-  assert.match(other.stderr, /^error: replaced by \S+ from desk-8$/m);
+  assert.match(other.stderr, /^error: session kurun-kurun-\w{5} has ended here: replaced by \S+ from desk-8$/m);
   assert.match(kurun.stderr, /^Removing what \S+ on desk-7 has at Service kurun \(.*\): it was made with other flags$/m);
   assert.equal(await answer(namespace), "mine");
   assert.deepEqual((await identity(namespace)).filter((object) => was.includes(object)), []);
