@@ -1,0 +1,55 @@
+/**
+ * The fault suite: what callers see of a session to which something happens, on the test cluster.
+ *
+ *     deno task test:faults                            # each fault once, in under eight minutes
+ *     deno task test:faults --only "kill -9"           # those whose name has these words (tests/faults/all_faults.ts)
+ *     deno task test:faults --repeat 20 --write        # each twenty times, and into docs/reliability.md
+ *
+ * @module
+ */
+import { type Cluster, ClusterUnavailableError, ensureUp } from "./cluster/cluster.ts";
+import { findProgram } from "./cluster/commands.ts";
+import { installPackages } from "./cluster/packages.ts";
+import { progressOnStderr } from "./cluster/progress.ts";
+import { faultFlags } from "./faults/flags.ts";
+
+const ROOT = new URL("../", import.meta.url).pathname;
+const IMAGE = `${ROOT}build/kurun-server-faults.tar`;
+
+/** Faults are made on a cluster of our own alone. @throws {ClusterUnavailableError} */
+export function checkOwn(cluster: Cluster): void {
+  if (cluster.foreign) throw new ClusterUnavailableError("the faults break a cluster of our own, and the one that was named is not");
+}
+
+/** What makes the faults, inside a cluster whose node has the server's image. */
+export async function faultsInside(
+  cluster: Cluster,
+  args: readonly string[],
+  options: Omit<Deno.CommandOptions, "args">,
+): Promise<Deno.Command> {
+  checkOwn(cluster);
+  if (!await findProgram("faketime")) await installPackages(["faketime"], progressOnStderr());
+  return cluster.exec([Deno.execPath(), "run", "-A", "tests/faults/inside.ts", ...args], { cwd: ROOT, ...options });
+}
+
+async function loadServerImage(cluster: Cluster): Promise<void> {
+  const args = ["run", "-A", "main.ts", "image", "--output", IMAGE];
+  const { success } = await new Deno.Command(Deno.execPath(), { args, cwd: ROOT, stdout: "null", stderr: "inherit" }).output();
+  if (!success) throw new Error("the server's image could not be made");
+  await cluster.load(IMAGE);
+}
+
+if (import.meta.main) {
+  try {
+    faultFlags(Deno.args);
+    const cluster = await ensureUp();
+    checkOwn(cluster);
+    await loadServerImage(cluster);
+    const child = (await faultsInside(cluster, Deno.args, { stdout: "inherit", stderr: "inherit" })).spawn();
+    Deno.exit((await child.status).code);
+  } catch (error) {
+    if (!(error instanceof TypeError || error instanceof ClusterUnavailableError)) throw error;
+    Deno.stderr.writeSync(new TextEncoder().encode(`${error.message}\n`));
+    Deno.exit(2);
+  }
+}

@@ -1,0 +1,17 @@
+import { Api } from "../../k8s/api.ts";
+import { loadClusterAccess } from "../../k8s/kubeconfig.ts";
+import { kubectl } from "../e2e/kubernetes.ts";
+import type { Kubeconfig } from "../e2e/kubeconfig_file.ts";
+
+/** The test cluster's API server: where it is, and the PEM that its certificate is verified with. */
+export async function apiServer(): Promise<{ readonly url: URL; readonly ca: string }> {
+  const kubeconfig: Kubeconfig = JSON.parse(await kubectl(["config", "view", "--raw", "--minify", "--flatten", "-o", "json"]));
+  const { server, "certificate-authority-data": ca } = kubeconfig.clusters[0]!.cluster;
+  return { url: new URL(String(server)), ca: atob(String(ca)) };
+}
+
+/** A client of it as administrator; to be closed. */
+export async function apiOfTests(): Promise<Api> {
+  const access = await loadClusterAccess({}, { get: (name) => Deno.env.get(name) });
+  return new Api(access, { userAgent: "kurun-tests", requestTimeoutMs: 5_000 });
+}

@@ -1,0 +1,53 @@
+/**
+ * Makes the faults, from inside the node; tests/faults.ts brings it there. Closes with a line as `deno test` has it.
+ *
+ * @module
+ */
+import { machineText } from "../bench/machine.ts";
+import { ALL_FAULTS } from "./all_faults.ts";
+import { type Fault, type FaultRun, runFault } from "./fault.ts";
+import { faultFlags, isWanted } from "./flags.ts";
+import { reliabilityDocument, runText, wrongTogether } from "./report.ts";
+
+const DOCUMENT = new URL("../../docs/reliability.md", import.meta.url);
+/** @returns whether all was as it is stated */
+async function main(): Promise<boolean> {
+  const flags = faultFlags(Deno.args);
+  const machine = await machineText(new Date(), []);
+  const wanted = ALL_FAULTS.filter(({ name }) => isWanted(name, flags));
+  if (wanted.length === 0) throw new TypeError(`no fault is called so: ${flags.only.join(", ")}`);
+  const due = Array.from({ length: flags.repeat }, () => wanted).flat();
+  const runs: FaultRun[] = [];
+  const made = (run: FaultRun) => {
+    runs.push(run);
+    say(runText(run));
+  };
+  await together(due.filter(({ alone }) => !alone), flags.atOnce, made);
+  await together(due.filter(({ alone }) => alone), 1, made);
+  const more = wanted.flatMap((fault) => wrongTogether(fault, runs.filter((run) => run.fault === fault)));
+  for (const text of more) say(`${text}\n`);
+  const failed = runs.filter(({ wrong }) => wrong.length > 0).length + more.length;
+  if (flags.write) {
+    await Deno.writeTextFile(
+      DOCUMENT,
+      reliabilityDocument(wanted, runs, `${machine} ${flags.atOnce} faults at once, but for those of the control plane.`),
+    );
+  }
+  say(`\nfaults: ${runs.length - failed} passed | ${failed} failed\n`);
+  return failed === 0;
+}
+
+/** Makes faults, so many at once, in their order. */
+async function together(faults: readonly Fault[], atOnce: number, made: (run: FaultRun) => void): Promise<void> {
+  const queue = [...faults];
+  const work = async () => {
+    for (let fault = queue.shift(); fault; fault = queue.shift()) made(await runFault(fault));
+  };
+  await Promise.all(Array.from({ length: atOnce }, work));
+}
+
+function say(text: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(text));
+}
+
+if (import.meta.main) Deno.exit(await main() ? 0 : 1);

@@ -1,0 +1,94 @@
+import type { Fault, FaultRun } from "./fault.ts";
+import type { Sight } from "./flow_records.ts";
+
+/** A pause of the suite that a reader must know of. */
+const NOTICED_STALL_MS = 250;
+/** So many runs are enough for a median that is held to. */
+const RUNS_FOR_MEDIAN = 10;
+
+/** What a run showed, in a line, and what was wrong below it. */
+export function runText({ fault, judgement, figures, wrong, tookMs, stalledMs }: FaultRun): string {
+  const { requests, failed, longestMs, againMs, firstFailureMs, sentAnew } = judgement;
+  const parts = [
+    `${requests} requests`,
+    counts(failed) || "none failed",
+    ...(firstFailureMs === undefined ? [] : [`first after ${Math.round(firstFailureMs)} ms`]),
+    ...(sentAnew === 0 ? [] : [`${sentAnew} sent anew`]),
+    `longest ${Math.round(longestMs)} ms`,
+    ...(againMs === undefined ? [] : [`answered again after ${Math.round(againMs)} ms`]),
+    ...Object.entries(figures).map(([name, value]) => `${name} ${Math.round(value)}`),
+    ...(stalledMs < NOTICED_STALL_MS ? [] : [`the suite itself stood still for ${Math.round(stalledMs)} ms`]),
+  ];
+  const head = `${fault.name} ... ${wrong.length === 0 ? "ok" : "FAILED"} (${(tookMs / 1000).toFixed(0)} s): ${parts.join("; ")}\n`;
+  return head + wrong.map((text) => `    - ${text}\n`).join("");
+}
+
+/** What is wrong with all runs of a fault together, in words. */
+export function wrongTogether(fault: Fault, runs: readonly FaultRun[]): string[] {
+  const { againMedianMs } = fault;
+  const again = againOf(runs);
+  if (againMedianMs === undefined || again.length < RUNS_FOR_MEDIAN || median(again) <= againMedianMs) return [];
+  return [`${fault.name}: answered again after ${Math.round(median(again))} ms in the median, where ${againMedianMs} ms are allowed`];
+}
+
+/** The whole of docs/reliability.md. @param machine where and when, as a paragraph */
+export function reliabilityDocument(faults: readonly Fault[], runs: readonly FaultRun[], machine: string): string {
+  const rows = faults.map((fault) => row(fault, runs.filter((run) => run.fault === fault)));
+  return `# Reliability
+
+Written by \`deno task test:faults --repeat N --write\`; do not edit. ${machine}
+
+Requests flow at 50 a second by the clock, four of five on connections of their own, each with an id. In every fault each request has its
+answer, or whatever else is stated, within the hold (3 s) and a second, and the program sees each id at most once. *Seen* counts what
+callers saw instead of their answer; *again* is the time until every request is answered within a second again: since the fault, or since
+the network, the API server (its first 200 of /readyz) or the client is back.
+
+| when | callers may see | runs as stated | requests | seen | longest wait | again, median | again, longest | more |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |
+${rows.join("")}`;
+}
+
+function row(fault: Fault, runs: readonly FaultRun[]): string {
+  const failed = new Map<Sight, number>();
+  for (const { judgement } of runs) for (const [sight, times] of judgement.failed) failed.set(sight, (failed.get(sight) ?? 0) + times);
+  const again = againOf(runs);
+  const cells = [
+    fault.name,
+    fault.says,
+    `${runs.filter(({ wrong }) => wrong.length === 0).length} of ${runs.length}`,
+    runs.reduce((sum, { judgement }) => sum + judgement.requests, 0).toLocaleString("en-US"),
+    counts(failed) || "nothing",
+    seconds(Math.max(...runs.map(({ judgement }) => judgement.longestMs))),
+    again.length === 0 ? "" : seconds(median(again)),
+    again.length === 0 ? "" : seconds(Math.max(...again)),
+    figuresText(runs),
+  ];
+  return `| ${cells.join(" | ")} |\n`;
+}
+
+function figuresText(runs: readonly FaultRun[]): string {
+  const names = [...new Set(runs.flatMap(({ figures }) => Object.keys(figures)))];
+  return names.map((name) => {
+    const values = runs.flatMap(({ figures }) => figures[name] ?? []);
+    if (!name.startsWith("until ")) return `${name}: ${values.reduce((sum, value) => sum + value, 0).toLocaleString("en-US")}`;
+    return `${name}: ${seconds(median(values))} in the median, ${seconds(Math.max(...values))} at most`;
+  }).join("; ");
+}
+
+function againOf(runs: readonly FaultRun[]): number[] {
+  return runs.flatMap(({ judgement }) => judgement.againMs ?? []);
+}
+
+function counts(failed: ReadonlyMap<Sight, number>): string {
+  return [...failed].sort().map(([sight, times]) => `${times.toLocaleString("en-US")} × ${sight}`).join(", ");
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = (sorted.length - 1) / 2;
+  return ((sorted[Math.floor(middle)] ?? NaN) + (sorted[Math.ceil(middle)] ?? NaN)) / 2;
+}

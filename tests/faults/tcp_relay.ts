@@ -1,0 +1,59 @@
+/** A way between kurun and the API server that a test owns, and cuts. */
+export class TcpRelay implements AsyncDisposable {
+  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  readonly #open = new Set<Deno.TcpConn>();
+
+  /** @param server the API server's URL */
+  constructor(server: URL) {
+    void this.#accept(server);
+  }
+
+  get port(): number {
+    return this.#listener.addr.port;
+  }
+
+  /** Breaks every connection at once, in both directions. @returns how many there were */
+  cut(): number {
+    const connections = [...this.#open];
+    this.#open.clear();
+    for (const connection of connections) connection.close();
+    return connections.length / 2;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#listener.close();
+    this.cut();
+    return Promise.resolve();
+  }
+
+  async #accept({ hostname, port }: URL): Promise<void> {
+    try {
+      for await (const inner of this.#listener) {
+        void Deno.connect({ hostname, port: Number(port || 443) }).then((outer) => this.#join(inner, outer), () => inner.close());
+      }
+    } catch (error) {
+      if (!(error instanceof Deno.errors.BadResource)) throw error;
+    }
+  }
+
+  #join(one: Deno.TcpConn, other: Deno.TcpConn): void {
+    const both = [one, other] as const;
+    for (const connection of both) {
+      connection.setNoDelay();
+      this.#open.add(connection);
+    }
+    const end = () => {
+      if (!both.some((connection) => this.#open.delete(connection))) return;
+      for (const connection of both) close(connection);
+    };
+    for (const [from, to] of [both, [other, one]] as const) from.readable.pipeTo(to.writable).then(end, end);
+  }
+}
+
+function close(connection: Deno.TcpConn): void {
+  try {
+    connection.close();
+  } catch {
+    // It ended by itself.
+  }
+}
