@@ -9,8 +9,7 @@ import { argv0 } from "node:process";
 import type { Context } from "./cli/context.ts";
 import { runProgram } from "./cli/program.ts";
 import { programName } from "./cli/program_name.ts";
-
-if (import.meta.main) Deno.exit(await runProgram(processContext()));
+import type { UserSignal, UserStdio } from "./cli/user_stdio.ts";
 
 function processContext(): Context {
   return {
@@ -23,6 +22,7 @@ function processContext(): Context {
     stdout: (text) => writeAll(Deno.stdout, text),
     stderr: (text) => writeAll(Deno.stderr, text),
     terminal: Deno.stderr.isTerminal() ? { columns: terminalColumns } : undefined,
+    stdio: userStdio,
     interactive: Deno.stdin.isTerminal(),
     interrupted: interrupted(),
     now: () => performance.now(),
@@ -62,19 +62,68 @@ function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string
   }
 }
 
+/** Where signals go instead of ending a command. */
+let signalTaker: ((signal: UserSignal) => void) | undefined;
+
+const userStdio: UserStdio = {
+  readable: isReadable(),
+  stdinIsTerminal: Deno.stdin.isTerminal(),
+  stdoutIsTerminal: Deno.stdout.isTerminal(),
+  read: async () => {
+    const buffer = new Uint8Array(64 * 1024);
+    const size = await Deno.stdin.read(buffer);
+    return size === null ? null : buffer.subarray(0, size);
+  },
+  write: async (output, bytes) => {
+    const stream = Deno[output];
+    for (let at = 0; at < bytes.length;) at += await stream.write(bytes.subarray(at));
+  },
+  setRaw: (raw) => Deno.stdin.setRaw(raw),
+  size: () => Deno.consoleSize(),
+  onResize: (listener) => {
+    if (Deno.build.os === "windows") return () => {};
+    Deno.addSignalListener("SIGWINCH", listener);
+    return () => Deno.removeSignalListener("SIGWINCH", listener);
+  },
+  takeSignals: (taker) => {
+    signalTaker = taker;
+    const quit = () => taker("SIGQUIT");
+    // Until then it ends the process as it does any other.
+    if (Deno.build.os !== "windows") Deno.addSignalListener("SIGQUIT", quit);
+    return () => {
+      signalTaker = undefined;
+      if (Deno.build.os !== "windows") Deno.removeSignalListener("SIGQUIT", quit);
+    };
+  },
+};
+
+/** A terminal stops a job in the background that reads from it: there nothing is read (proc_pid_stat(5): pgrp and tpgid). */
+function isReadable(): boolean {
+  if (!Deno.stdin.isTerminal() || Deno.build.os !== "linux") return true;
+  try {
+    const [, , group, , , foreground] = Deno.readTextFileSync("/proc/self/stat").replace(/^.*\) /s, "").split(" ");
+    return group === foreground;
+  } catch {
+    return true;
+  }
+}
+
 /** Ctrl+C asks a command to end; a second one ends the process without waiting for its clean-up. */
 function interrupted(): AbortSignal {
   const controller = new AbortController();
-  const stop = (exitCode: number) => () => {
+  const stop = (signal: UserSignal, exitCode: number) => () => {
+    if (signalTaker) return signalTaker(signal);
     if (controller.signal.aborted) Deno.exit(exitCode);
     controller.abort(new Error("interrupted"));
   };
-  Deno.addSignalListener("SIGINT", stop(130));
+  Deno.addSignalListener("SIGINT", stop("SIGINT", 130));
   // Windows has no SIGTERM before Deno 2.7.6: there listening for it throws.
   if (Deno.build.os !== "windows") {
-    Deno.addSignalListener("SIGTERM", stop(143));
+    Deno.addSignalListener("SIGTERM", stop("SIGTERM", 143));
     // A terminal that is closed, or a connection to it that is lost.
-    Deno.addSignalListener("SIGHUP", stop(129));
+    Deno.addSignalListener("SIGHUP", stop("SIGHUP", 129));
   }
   return controller.signal;
 }
+
+if (import.meta.main) Deno.exit(await runProgram(processContext()));

@@ -1,3 +1,5 @@
+import type { UserStdio } from "./user_stdio.ts";
+
 /** All that a command has of the world around it; main.ts makes the real one, tests make their own. */
 export interface Context {
   /** The command line after the program's name. */
@@ -17,6 +19,8 @@ export interface Context {
   stderr(text: string): void;
   /** Standard error's terminal, where it is one; `columns` is how wide it is now. */
   readonly terminal?: { columns(): number } | undefined;
+  /** Standard input and output for a program that runs elsewhere. */
+  readonly stdio: UserStdio;
   /** Whether standard input is a terminal that somebody may type into. */
   readonly interactive: boolean;
   /** Aborted when the user wants it to end (Ctrl+C, SIGTERM); a second time ends the process without asking. */

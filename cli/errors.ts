@@ -9,6 +9,8 @@ export const ExitCode = {
   cluster: 3,
   /** The session ended for good while it was in use: deleted, taken over by someone, or the right to it was taken away. */
   sessionLost: 4,
+  /** With `run`: the program never started. Docker's and nohup's number, which programs seldom use. */
+  neverStarted: 125,
 } as const;
 
 /** A sentence for the user and the exit code that goes with it. Everything else that is thrown is a fault of kurun's own. */

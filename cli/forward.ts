@@ -22,6 +22,8 @@ import { onWake } from "./wake.ts";
 
 /** A new session that could not be made for want of a network is tried again after this. */
 const RETRY_MS = 1_000;
+/** While the tunnel is lost the session is looked at so often: its namespace may be going, object by object. */
+const LOOK_MS = 2_000;
 
 /** What {@link forward} works with. */
 export interface ForwardOptions {
@@ -95,6 +97,7 @@ class Forwarding {
     const renewNow = new Alarm();
     onWake(context.date, () => renewNow.ring(), signal);
     const again = this.#sessions++ > 0;
+    let lookedAt = -Infinity;
     let remove = true;
     try {
       await Promise.race([
@@ -106,7 +109,11 @@ class Forwarding {
           started: { session, key },
           serving: this.#serving,
           teller: this.#teller,
-          onLost: () => renewNow.ring(),
+          onLost: () => {
+            if (context.now() - lookedAt < LOOK_MS) return;
+            lookedAt = context.now();
+            renewNow.ring();
+          },
           announce: () => this.#announce(session, again),
           say: this.#say,
           // Who has been forwarding for hours does not want to be left because a network comes back slowly.

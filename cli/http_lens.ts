@@ -1,5 +1,5 @@
 import { type BodyFraming, requestFraming, responseFraming } from "../tunnel/http1/body.ts";
-import { Http1Error, parseRequestHead, parseResponseHead, type RequestHead, type ResponseHead } from "../tunnel/http1/head.ts";
+import { Http1Error, parseRequestHead, parseResponseHead, type ResponseHead, textOf } from "../tunnel/http1/head.ts";
 import { MAX_AWAITED, Messages } from "../tunnel/http1/messages.ts";
 import { formatBytes, type TrafficLine } from "./traffic_line.ts";
 
@@ -65,12 +65,12 @@ export class HttpLens {
     this.#connection = options.protocol ?? "";
     this.#mode = options.protocol ? "connection" : "http1";
     this.#requests = new Messages("request", {
-      head: (bytes) => this.#requestHead(parseRequestHead(bytes)),
+      head: (bytes, start, end) => this.#requestHead(bytes, start, end),
       body: () => {},
       end: () => {},
     });
     this.#responses = new Messages("response", {
-      head: (bytes) => this.#responseHead(parseResponseHead(bytes)),
+      head: (bytes, start, end) => this.#responseHead(parseResponseHead(bytes, start, end)),
       body: (_bytes, _start, _end, content) => void (this.#answerBytes += content),
       end: () => this.#responseEnd(),
     });
@@ -136,9 +136,10 @@ export class HttpLens {
     this.#options.blind(this.#options.caller, error instanceof Http1Error ? error.message : `a fault of kurun's own: ${error}`);
   }
 
-  #requestHead(head: RequestHead): BodyFraming {
+  #requestHead(bytes: Uint8Array, start: number, end: number): BodyFraming {
+    const head = parseRequestHead(bytes, start, end);
     if (this.#awaited.length === MAX_AWAITED) throw new Http1Error(`more than ${MAX_AWAITED} requests wait for answers`);
-    this.#awaited.push({ method: head.method, target: head.target, since: this.#since });
+    this.#awaited.push({ method: head.method, target: textOf(bytes, head.targetSpan), since: this.#since });
     this.#upgrading = head.asksUpgrade;
     return head.method === "CONNECT" ? 0 : requestFraming(head);
   }

@@ -17,6 +17,11 @@ export class LinkTeller {
     this.#date = date;
   }
 
+  /** Whether callers have been served. */
+  get begun(): boolean {
+    return this.#begun;
+  }
+
   /** Callers are served from now on. */
   begin(): void {
     this.#begun = true;

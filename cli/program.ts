@@ -1,15 +1,22 @@
 import { Command, CommanderError } from "commander";
 import { ConnectionError } from "../k8s/connection_error.ts";
+import { applyCommand } from "./apply_command.ts";
+import { buildCommand } from "./build_command.ts";
+import { DifferenceError } from "./apply_manifests.ts";
 import { cleanupCommand } from "./cleanup_command.ts";
 import { completeCommand } from "./complete_command.ts";
 import { completionCommand } from "./completion.ts";
 import type { Context } from "./context.ts";
+import { deleteCommand } from "./delete_command.ts";
 import { describeError } from "./describe_error.ts";
 import { ExitCode } from "./errors.ts";
 import { imageCommand } from "./image.ts";
 import { lsCommand } from "./ls_command.ts";
 import { plainText } from "./plain_text.ts";
 import { portForwardCommand } from "./port_forward.ts";
+import { runCommand } from "./run_command.ts";
+import { resolveCommand } from "./resolve_command.ts";
+import { ProgramEndedError } from "./run_end.ts";
 import { stopCommand } from "./stop_command.ts";
 import { VERSION } from "./version.ts";
 import { versionCommand } from "./version_command.ts";
@@ -23,11 +30,17 @@ export async function runProgram(context: Context): Promise<number> {
     // commander has printed its own sentence already, or the help that was asked for.
     if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
     // Ctrl+C before anything was made: nothing is to be said about it.
-    if (context.interrupted.aborted && error instanceof ConnectionError && error.kind === "aborted") return ExitCode.ok;
+    if (context.interrupted.aborted && isInterrupt(error, context)) return ExitCode.ok;
+    if (error instanceof DifferenceError) return ExitCode.failed;
+    if (error instanceof ProgramEndedError) return error.exitCode;
     const { text, exitCode } = describeError(error);
     context.stderr(`${plainText(text)}\n`);
     return exitCode;
   }
+}
+
+function isInterrupt(error: unknown, { interrupted }: Context): boolean {
+  return error === interrupted.reason || (error instanceof ConnectionError && error.kind === "aborted");
 }
 
 /** All commands. */
@@ -37,6 +50,11 @@ export function program(context: Context): Command {
     .description("Brings what runs on your machine into a Kubernetes cluster, over nothing but the API server.")
     .version(VERSION, "--version", "print the version")
     .addCommand(portForwardCommand(context))
+    .addCommand(runCommand(context))
+    .addCommand(applyCommand(context))
+    .addCommand(resolveCommand(context))
+    .addCommand(buildCommand(context))
+    .addCommand(deleteCommand(context))
     .addCommand(lsCommand(context))
     .addCommand(stopCommand(context))
     .addCommand(cleanupCommand(context))

@@ -8,6 +8,7 @@ const EXIT_CODES: Readonly<Record<keyof typeof ExitCode, string>> = {
   usage: "The command line is wrong; nothing was created.",
   cluster: "The cluster could not be reached or did not let kurun in; nothing was created, or it was removed again.",
   sessionLost: "The session ended for good while it was in use: deleted, taken over by someone, or the right to it was taken away.",
+  neverStarted: "The program of `kurun run` never started. Once it has, its own exit code is kurun's.",
 };
 
 /** docs/cli.md: every command with its flags, as the commands themselves have them, and the exit codes. */

@@ -1,4 +1,4 @@
-import { Http1Error, type RequestHead } from "../tunnel/http1/head.ts";
+import { Http1Error, type RequestHead, textOf } from "../tunnel/http1/head.ts";
 
 /** What is changed in a request's head on its way to the program here. */
 export interface Rewrite {
@@ -30,7 +30,7 @@ interface Edit {
  */
 export function rewriteHead(bytes: Uint8Array, head: RequestHead, rewrite: Rewrite): Uint8Array {
   checkHost(bytes, head);
-  return applyEdits(bytes, [...targetEdits(head, rewrite), ...hostEdits(head, rewrite)]);
+  return applyEdits(bytes, [...targetEdits(bytes, head, rewrite), ...hostEdits(head, rewrite)]);
 }
 
 /** RFC 9112, 3.2: no Host in HTTP/1.1, more than one, or one that is no host is a 400. */
@@ -38,12 +38,14 @@ function checkHost(bytes: Uint8Array, { hosts, minor }: RequestHead): void {
   if (hosts.length > 1) throw new Http1Error("it has more than one Host");
   const [host] = hosts;
   if (!host && minor > 0) throw new Http1Error("it has no Host");
-  if (host && !/^[^\s,@/\\?#]*$/.test(new TextDecoder("latin1").decode(bytes.subarray(host.start, host.end)))) {
+  if (host && !/^[^\s,@/\\?#]*$/.test(textOf(bytes, host))) {
     throw new Http1Error("its Host is no host");
   }
 }
 
-function targetEdits({ method, target, targetSpan: { start } }: RequestHead, { prefix, host }: Rewrite): Edit[] {
+function targetEdits(bytes: Uint8Array, { method, targetSpan }: RequestHead, { prefix, host }: Rewrite): Edit[] {
+  const { start } = targetSpan;
+  const target = textOf(bytes, targetSpan);
   if (method === "CONNECT" || target === "*") return [];
   if (target.startsWith("/")) return [{ start, end: start, insert: encoder.encode(prefix) }];
   const absolute = /^(https?:\/\/)([^/?#]+)(?=[/?#]|$)/i.exec(target);

@@ -45,12 +45,12 @@ export class RewritingConnection implements Connection {
     this.#program = program;
     this.#rewrite = rewrite;
     this.#requests = new Messages("request", {
-      head: (bytes) => this.#requestHead(bytes),
+      head: (bytes, start, end) => this.#requestHead(bytes.subarray(start, end)),
       body: (bytes, start, end) => void this.#out.push(bytes.subarray(start, end)),
       end: () => this.#requestEnd(),
     });
     this.#responses = new Messages("response", {
-      head: (bytes) => this.#responseHead(bytes),
+      head: (bytes, start, end) => this.#responseHead(bytes, start, end),
       body: () => {},
       end: () => this.#responseEnd(),
     });
@@ -185,8 +185,8 @@ export class RewritingConnection implements Connection {
     this.#inRequest = false;
   }
 
-  #responseHead(bytes: Uint8Array): BodyFraming {
-    this.#answer = parseResponseHead(bytes);
+  #responseHead(bytes: Uint8Array, start: number, end: number): BodyFraming {
+    this.#answer = parseResponseHead(bytes, start, end);
     const framing = responseFraming(this.#answer, this.#awaited[0]);
     if (framing !== "opaque") return framing;
     // Only the last request can have asked: none was read behind it.

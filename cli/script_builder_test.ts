@@ -84,6 +84,11 @@ Deno.test("a TypeScript project with packages from npm, JSON and dynamic imports
       assert.equal(attempt.program.size, bytes.length);
       assert.equal(attempt.program.sha256, new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex());
       assert.equal(attempt.said, "");
+      const text = new TextDecoder().decode(bytes);
+      assert.ok(
+        text.includes("// npm/ws/") && !text.includes("/npm/registry.npmjs.org/ws/"),
+        "where this machine keeps packages is left out",
+      );
     },
   ));
 

@@ -21,7 +21,7 @@ export interface ServeSessionOptions {
   readonly serving: ServeOptions;
   /** Shows the link's changes. */
   readonly teller: LinkTeller;
-  /** Told when the tunnel goes that stood. */
+  /** Told when the tunnel goes that stood, and of each dial that fails afterwards. */
   readonly onLost: () => void;
   /** Callers can be served: prints what there is to say about it. */
   readonly announce: () => void;
@@ -39,7 +39,7 @@ export async function serveSession(options: ServeSessionOptions): Promise<void> 
   const onState = (state: LinkState) => {
     if (state.is === "connected") connected.resolve();
     whyNotConnected = state.is === "connected" ? undefined : state.why;
-    if (state.is === "lost") options.onLost();
+    if (state.is === "lost" || (state.is === "failed" && teller.begun)) options.onLost();
     teller.state(state);
   };
   const link = holdTunnel({

@@ -72,11 +72,11 @@ async function create(context: Context, api: Api, plan: SessionPlan): Promise<St
     days: 365,
     now: context.date(),
   });
-  return { session: await ClusterSession.create(api, plan, { key, cert, certKey }, context.date), key };
+  return { session: await ClusterSession.create(api, plan, { key, cert, certKey }, context.now), key };
 }
 
 async function adopt(context: Context, api: Api, claim: AdoptableSession): Promise<StartedSession> {
-  const session = await ClusterSession.adopt(api, claim.plan, claim, context.date);
+  const session = await ClusterSession.adopt(api, claim.plan, claim, context.now);
   context.stderr(`${plainText(describeAdoption(claim))}\n`);
   return { session, key: claim.key };
 }

@@ -36,6 +36,8 @@ export interface TunnelLinkOptions {
   readonly dial: (signal: AbortSignal) => Promise<Transport>;
   readonly handshake: Omit<HandshakeOptions, "signal">;
   readonly onStream: (stream: Stream) => void;
+  /** Given each session as soon as it stands, to open streams in. */
+  readonly onSession?: (session: Session) => void;
   /** Told whenever the link's state changes. */
   readonly onState: (state: LinkState) => void;
   /** Whether an error of a dial says that we may not; before the first connection it is final at once, later when it stays so. */
@@ -78,6 +80,7 @@ interface LinkEnd {
 
 /** A session with the server, and what becomes of it. */
 interface Link {
+  readonly session: Session;
   readonly watch: KeepAlive;
   close(): void;
   readonly ended: Promise<LinkEnd>;
@@ -91,7 +94,10 @@ class TunnelLink {
   /** Those that stand; several while a Pod that ends still serves what is open. */
   readonly #links = new Set<Link>();
   #begun = false;
+  /** Dials in a row that failed. */
   #failures = 0;
+  /** Connections in a row that did not last. */
+  #cuts = 0;
   #refusals = 0;
   #refusedSince = 0;
   readonly #alarm = new Alarm();
@@ -113,15 +119,16 @@ class TunnelLink {
       const gone = this.#hold(link).catch(replaced.reject);
       await Promise.race([gone, link.goingAway, replaced.promise]);
       const goingAway = this.#links.has(link);
-      if (goingAway || now() - since >= LASTING_MS) this.#failures = 0;
-      if (!goingAway && !signal.aborted) await this.#pause(delay(this.#failures++, this.#options.chance()));
+      if (now() - since >= LASTING_MS) this.#cuts = 0;
+      if (!goingAway && !signal.aborted) await this.#pause(delay(this.#cuts++, this.#options.chance()));
     }
   }
 
   /** Follows a link to its end. @throws ReplacedError */
   async #hold(link: Link): Promise<void> {
-    const { onState, signal } = this.#options;
+    const { onState, onSession, signal } = this.#options;
     this.#links.add(link);
+    onSession?.(link.session);
     if (this.#links.size === 1) onState({ is: "connected" });
     const end = await link.ended;
     this.#links.delete(link);
@@ -136,6 +143,7 @@ class TunnelLink {
     const others = new AbortController();
     const dialling = AbortSignal.any([signal, others.signal]);
     const won = Promise.withResolvers<Link>();
+    this.#failures = 0;
     try {
       while (!signal.aborted) {
         const dialledAt = now();
@@ -187,8 +195,8 @@ class TunnelLink {
   }
 
   #woke(): void {
-    this.#alarm.ring();
     this.#failures = 0;
+    this.#alarm.ring();
     for (const { watch } of this.#links) watch.suspect();
   }
 }
@@ -222,5 +230,5 @@ async function connectOnce(options: TunnelLinkOptions, signal: AbortSignal): Pro
     watch.stop();
     options.signal.removeEventListener("abort", close);
   });
-  return { watch, close, ended: ended.promise, goingAway: goingAway.promise };
+  return { session, watch, close, ended: ended.promise, goingAway: goingAway.promise };
 }

@@ -21,6 +21,8 @@ export interface RequestOptions {
   readonly body?: unknown;
   /** @default {"application/json"} */
   readonly contentType?: string;
+  /** The media types that the answer may have, each JSON. @default {"application/json"} */
+  readonly accept?: string;
   readonly signal?: AbortSignal;
   /** For the whole answer, in milliseconds; 0 is none. @default {30_000, or what the user's flag says} */
   readonly timeoutMs?: number;
@@ -170,6 +172,7 @@ export class Api {
    * The propagation is said always: a Job that is deleted without one orphans all that it owns.
    *
    * @param options.uid deletes only the object with this uid, else 409
+   * @param options.dryRun deletes nothing; said in the body, since beside a body the query is not looked at
    * @throws as {@linkcode Api.request} does
    */
   delete(
@@ -178,9 +181,10 @@ export class Api {
       readonly propagationPolicy?: "Background" | "Foreground" | "Orphan";
       readonly uid?: string;
       readonly gracePeriodSeconds?: number;
+      readonly dryRun?: boolean;
     } = {},
   ): Promise<ApiAnswer> {
-    const { propagationPolicy = "Background", uid, gracePeriodSeconds, ...rest } = options;
+    const { propagationPolicy = "Background", uid, gracePeriodSeconds, dryRun = false, ...rest } = options;
     return this.request("DELETE", path, {
       ...rest,
       body: {
@@ -189,6 +193,7 @@ export class Api {
         propagationPolicy,
         ...(uid === undefined ? {} : { preconditions: { uid } }),
         ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
+        ...(dryRun ? { dryRun: ["All"] } : {}),
       },
     });
   }
@@ -280,7 +285,7 @@ export class Api {
         await bounds.sleep(waitMs);
         continue;
       }
-      throw statusError(response.status, text, name);
+      throw statusError(response.status, text, name, serverDate(response));
     }
   }
 
@@ -298,7 +303,7 @@ export class Api {
       headers: {
         Host: server.host,
         "User-Agent": this.#options.userAgent,
-        Accept: "application/json",
+        Accept: options.accept ?? "application/json",
         ...(body === undefined ? {} : { "Content-Type": options.contentType ?? "application/json" }),
         ...identity.headers,
       },

@@ -1,6 +1,7 @@
 import type { Api } from "./api.ts";
 import { ApiError } from "./api_error.ts";
 import { ConnectionError } from "./connection_error.ts";
+import { runPod } from "./run_objects.ts";
 import { removeSession, sessionGone } from "./remove_session.ts";
 import {
   Annotation,
@@ -64,6 +65,8 @@ export class SessionTakenError extends Error {
 
 /** How often a Job that changes in between is tried: its controller writes its status. */
 const MAX_TRIES = 5;
+/** A deadline set by a clock that was so far behind is set anew: the Date header has whole seconds, and an answer takes its time. */
+const LATE_MS = 5_000;
 /** How long {@link ClusterSession.delete} watches the cluster take everything away. */
 const GONE_WITHIN_MS = 1_500;
 /** How long a session that was deleted looks who has its Service now. */
@@ -77,32 +80,35 @@ export class ClusterSession {
   readonly #owner: Owner;
   /** The Job's start by the cluster's clock, in ms; its creation until the controller has set it, which is a few milliseconds later. */
   #startedAt: number;
-  /** What to add to this machine's clock to get the cluster's, in ms; as of the last answer, whose Date header has whole seconds. */
+  /**
+   * What to add to the clock given to get the cluster's, in ms; as of the last answer, whose Date header has whole seconds. Not the time of
+   * day: set back by 50 minutes in between, that put the deadline into the past, and the session was gone.
+   */
   #clockOffset = 0;
   /** When its time is over if nothing moves that, by the cluster's clock, in ms. */
   #deadline = Infinity;
-  readonly #date: () => Date;
+  readonly #now: () => number;
 
-  private constructor(api: Api, plan: SessionPlan, job: SessionJob, date: () => Date) {
+  private constructor(api: Api, plan: SessionPlan, job: SessionJob, now: () => number) {
     this.plan = plan;
     this.#api = api;
     this.#owner = { name: job.metadata.name, uid: job.metadata.uid };
     this.#startedAt = Date.parse(job.status?.startTime ?? job.metadata.creationTimestamp ?? "");
-    this.#date = date;
+    this.#now = now;
   }
 
   /**
    * Makes the Job first, then all the rest at once; what was made is removed again where something could not be.
-   * @param date the time of day on this machine, right or wrong
+   * @param now milliseconds of a clock that never goes back; it may stand still while this machine sleeps
    * @throws ObjectExistsError for a Service that exists, else what the API says
    */
-  static async create(api: Api, plan: SessionPlan, secrets: SessionSecrets, date: () => Date): Promise<ClusterSession> {
+  static async create(api: Api, plan: SessionPlan, secrets: SessionSecrets, now: () => number): Promise<ClusterSession> {
     const answer = await api.create(jobsPath(plan), sessionJob(plan)).catch(async (error) => {
       // Without an answer it may have been made all the same; its name is nobody else's.
       if (error instanceof ConnectionError) await api.delete(`${jobsPath(plan)}/${plan.name}`, {}).catch(() => {});
       throw error;
     });
-    const session = new ClusterSession(api, plan, answer.body as SessionJob, date);
+    const session = new ClusterSession(api, plan, answer.body as SessionJob, now);
     session.#noteClock(answer.date);
     try {
       await session.#createOwned(secrets);
@@ -120,8 +126,8 @@ export class ClusterSession {
    * @param found its Job, and when it was read by the cluster's clock
    * @throws SessionTakenError where another start was first, SessionGoneError where its time was over first, or what the API says
    */
-  static async adopt(api: Api, plan: SessionPlan, found: { job: SessionJob; now: Date }, date: () => Date): Promise<ClusterSession> {
-    const session = new ClusterSession(api, plan, found.job, date);
+  static async adopt(api: Api, plan: SessionPlan, found: { job: SessionJob; now: Date }, now: () => number): Promise<ClusterSession> {
+    const session = new ClusterSession(api, plan, found.job, now);
     session.#noteClock(found.now);
     let { job } = found;
     for (let tries = 1;; tries++) {
@@ -162,10 +168,18 @@ export class ClusterSession {
     const deployments = `/apis/apps/v1/namespaces/${plan.namespace}/deployments`;
     // Of two starts at the same time the one is first that makes this; the other makes no Service then.
     const control = this.#create(`${core}/services`, controlService(plan, this.#owner));
-    const results = await Promise.allSettled([
-      plan.joined ? control : control.then(() => this.#create(`${core}/services`, userService(plan, this.#owner))),
-      secret.then(() => this.#create(deployments, serverDeployment(plan, this.#owner))),
-    ]);
+    const { run } = plan;
+    const results = await Promise.allSettled(
+      run
+        ? [
+          control,
+          secret.then(() => this.#create(`${core}/pods`, runPod(plan, run, this.#owner).pod)),
+        ]
+        : [
+          plan.joined ? control : control.then(() => this.#create(`${core}/services`, userService(plan, this.#owner))),
+          secret.then(() => this.#create(deployments, serverDeployment(plan, this.#owner))),
+        ],
+    );
     const failed = results.find((result) => result.status === "rejected");
     if (failed) throw failed.reason;
   }
@@ -183,7 +197,7 @@ export class ClusterSession {
 
   async #move({ annotations, ...metadata }: Partial<ObjectMetadata>): Promise<void> {
     const { ttlSeconds } = this.plan;
-    const now = this.#date().getTime() + this.#clockOffset;
+    const now = this.#now() + this.#clockOffset;
     const activeDeadlineSeconds = ttlSeconds > 0 ? Math.ceil((now - this.#startedAt) / 1000) + ttlSeconds : null;
     const job = await this.#patchJob({
       metadata: { ...metadata, annotations: { ...annotations, [Annotation.seen]: new Date(now).toISOString() } },
@@ -196,6 +210,8 @@ export class ClusterSession {
     if (since !== this.plan.annotations[Annotation.since]) throw this.#replacedBy(who, from);
     if (job.status?.startTime) this.#startedAt = Date.parse(job.status.startTime);
     this.#deadline = activeDeadlineSeconds === null ? Infinity : this.#startedAt + activeDeadlineSeconds * 1000;
+    // The clock given stood still while the machine slept: the deadline that was just set is too early by that.
+    if (this.#now() + this.#clockOffset - now > LATE_MS) await this.#move({});
   }
 
   async #patchJob(patch: Record<string, unknown>): Promise<SessionJob> {
@@ -204,8 +220,9 @@ export class ClusterSession {
       this.#noteClock(answer.date);
       return answer.body as SessionJob;
     } catch (error) {
-      if (error instanceof ApiError && error.status === 404) throw await this.#gone(error);
-      throw error;
+      if (!(error instanceof ApiError) || error.status !== 404) throw error;
+      this.#noteClock(error.date);
+      throw await this.#gone(error);
     }
   }
 
@@ -213,7 +230,7 @@ export class ClusterSession {
   async #gone(cause?: ApiError): Promise<SessionGoneError> {
     const { name } = this.plan;
     // The garbage collector comes a moment after the deadline; who deletes it by hand is seldom so punctual.
-    if (this.#date().getTime() + this.#clockOffset >= this.#deadline) {
+    if (this.#now() + this.#clockOffset >= this.#deadline) {
       return new SessionGoneError(`session ${name} has ended: its time was over`, true, { cause });
     }
     const successor = await this.#successor();
@@ -253,7 +270,7 @@ export class ClusterSession {
   }
 
   #noteClock(clusterDate: Date | undefined): void {
-    if (clusterDate) this.#clockOffset = clusterDate.getTime() - this.#date().getTime();
+    if (clusterDate) this.#clockOffset = clusterDate.getTime() - this.#now();
   }
 }
 

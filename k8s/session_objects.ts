@@ -59,10 +59,26 @@ export interface SessionPlan {
   readonly holdMs: number;
   /** What an admission request gets while nobody is connected: a 503 as all others, or to be allowed. @default {"error"} */
   readonly fallback?: "error" | "allow";
+  /** What the Pod is like where it runs programs instead of serving callers: then the session has one Pod and no Service for callers. */
+  readonly run?: RunPod;
   /** Whether the server logs a line for each connection. */
   readonly verbose?: boolean;
   /** Who and where from, since when, for what. */
   readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** What the user wants of a Pod that runs programs. */
+export interface RunPod {
+  /** Go's word for the node's, where the program is for one alone. */
+  readonly architecture?: string;
+  readonly serviceAccount?: string;
+  /** The image that programs run in, in place of kurun's own. */
+  readonly baseImage?: string;
+  /** Amounts by the names of resources, as the API has them. */
+  readonly requests?: Readonly<Record<string, string>>;
+  readonly limits?: Readonly<Record<string, string>>;
+  /** A strategic merge patch of the Pod. */
+  readonly overrides?: Readonly<Record<string, unknown>>;
 }
 
 /** A port of the user's Service. */
@@ -262,7 +278,8 @@ function controlTargetPort(plan: SessionPlan): number {
   return port;
 }
 
-function metadata(plan: SessionPlan, name: string, owner: Owner | undefined): Record<string, unknown> {
+/** An object's metadata: what says whose it is. */
+export function metadata(plan: SessionPlan, name: string, owner: Owner | undefined): Record<string, unknown> {
   return {
     name,
     namespace: plan.namespace,
@@ -277,11 +294,12 @@ function labels(plan: SessionPlan): Record<string, string> {
 }
 
 /** No fixed user: the image has one, and OpenShift chooses its own. */
-function podSecurity(more: Record<string, unknown> = {}): Record<string, unknown> {
+export function podSecurity(more: Record<string, unknown> = {}): Record<string, unknown> {
   return { securityContext: { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" }, ...more } };
 }
 
-function containerSecurity(more: Record<string, unknown> = {}): Record<string, unknown> {
+/** As the Pod Security level `restricted` wants it. */
+export function containerSecurity(more: Record<string, unknown> = {}): Record<string, unknown> {
   return { securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] }, ...more } };
 }
 

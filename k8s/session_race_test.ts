@@ -59,7 +59,7 @@ Deno.test("where another start was first with the control port's Service, the us
     if (method === "POST" && target.includes("/services")) return await status(reply, 409, "AlreadyExists");
     if (method === "GET") return await status(reply, 404, "NotFound");
     await reply.json(201, body.includes('"Job"') ? job("1", "") : {});
-  }, (api) => ClusterSession.create(api, PLAN, SECRETS, () => NOW));
+  }, (api) => ClusterSession.create(api, PLAN, SECRETS, () => NOW.getTime()));
   assert.ok(outcome instanceof ObjectExistsError);
   const services = asked.filter(({ method, target }) => method === "POST" && target.includes("/services"));
   assert.deepEqual(services.map(({ body }) => JSON.parse(body).metadata.name), ["web-kurun"]);
@@ -70,7 +70,7 @@ Deno.test("where another start was first with the control port's Service, the us
 
 /** Adopts a session whose Job had version 1 when it was read. */
 function adopt(api: Api): Promise<ClusterSession> {
-  return ClusterSession.adopt(api, PLAN, { job: job("1", "2026-01-01T00:00:00Z"), now: NOW }, () => NOW);
+  return ClusterSession.adopt(api, PLAN, { job: job("1", "2026-01-01T00:00:00Z"), now: NOW }, () => NOW.getTime());
 }
 
 Deno.test("an adoption writes the new user into the version that was read, and moves the deadline from the Job's own start", async () => {

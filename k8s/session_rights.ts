@@ -21,6 +21,20 @@ export function sessionRights(namespace: string, service: string): Right[] {
   ];
 }
 
+/** The rights that a session which runs programs cannot do without. */
+export function runRights(namespace: string, service: string): Right[] {
+  return [
+    { verb: "create", group: "batch", resource: "jobs", namespace },
+    { verb: "patch", group: "batch", resource: "jobs", namespace },
+    { verb: "delete", group: "batch", resource: "jobs", namespace },
+    { verb: "create", resource: "pods", namespace },
+    { verb: "watch", resource: "pods", namespace },
+    { verb: "create", resource: "services", namespace },
+    { verb: "create", resource: "secrets", namespace },
+    { verb: "get", resource: "services", subresource: "proxy", name: proxyTarget(service), namespace },
+  ];
+}
+
 /** Rights that the session needs are missing. */
 export class MissingRightsError extends Error {
   override readonly name = "MissingRightsError";

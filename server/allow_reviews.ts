@@ -1,7 +1,6 @@
 import type { RequestHead } from "../tunnel/http1/head.ts";
 import { SessionEndedError } from "../tunnel/mod.ts";
 import { allowedReview, MAX_REVIEW_BYTES, parseAdmissionReview } from "./admission_review.ts";
-import { isJsonRequest } from "./error_answer.ts";
 import type { LiveClient } from "./live_client.ts";
 
 /** Bodies of all callers that are kept at once: the Pod has 256 MiB. */
@@ -25,8 +24,8 @@ export class AllowReviews {
    * Makes room for the body of what may be an AdmissionReview: a POST of JSON whose length is announced, as the API server's are.
    * @returns what gives the room back, once; nothing where the body is not to be kept
    */
-  keep({ method, length = 0 }: RequestHead, bytes: Uint8Array): (() => void) | undefined {
-    if (method !== "POST" || !isJsonRequest(bytes) || length === 0 || length > MAX_REVIEW_BYTES || length > this.#room) return undefined;
+  keep({ method, isJson, length = 0 }: RequestHead): (() => void) | undefined {
+    if (method !== "POST" || !isJson || length === 0 || length > MAX_REVIEW_BYTES || length > this.#room) return undefined;
     this.#room -= length;
     let kept = true;
     return () => {

@@ -1,16 +1,30 @@
-import { type Connection, readAnswer, relay, type RelayEnd, SessionEndedError, type Stream } from "../tunnel/mod.ts";
+import { type Connection, readAnswer, relay, type RelayEnd, SessionEndedError, type Stream, StreamLimitError } from "../tunnel/mod.ts";
 import type { AllowReviews } from "./allow_reviews.ts";
 import { CallerExchanges } from "./caller_exchanges.ts";
-import { http1Answer, http1Json, http2GoAway, looksLikeHttp1 } from "./error_answer.ts";
-import { type Http2Exchanges, LAST_STREAM } from "./http2_exchanges.ts";
+import { type AskedHow, guessHowAsked, http1Answer, http1Json } from "./error_answer.ts";
+import { http2Answers, http2GoAway, http2Settings } from "./http2_answer.ts";
+import type { Http2Exchanges } from "./http2_exchanges.ts";
+import { LAST_STREAM } from "./http2_frames.ts";
 
 /** Of a request that is refused this much is read, and for so long, so that the caller reads the answer and not a reset. */
 const DRAIN_BYTES = 8 * 1024 * 1024;
 const DRAIN_MS = 1_000;
+/** An HTTP/2 caller that has asked and sends nothing more for so long has sent what it had to ask. */
+const QUIET_MS = 50;
+/**
+ * How long a client may take to say whether it has reached the program. Its own limits are 10 s for each address of a name, and 10 s for
+ * TLS (cli/upstream.ts): it says so itself unless it hangs.
+ */
+const DIAL_MS = 35_000;
 
 /** The other side of the tunnel could not connect the stream, and says why. */
 export class RefusedError extends Error {
   override readonly name = "RefusedError";
+}
+
+/** The other side of the tunnel has not said in time whether it could connect the stream. */
+export class DialTimeoutError extends Error {
+  override readonly name = "DialTimeoutError";
 }
 
 /** Nobody is connected to the session who could answer. */
@@ -18,18 +32,23 @@ export class NobodyConnectedError extends Error {
   override readonly name = "NobodyConnectedError";
 }
 
-/** Carries a caller over a stream whose preamble has been sent, until both directions have ended. */
-export function carry(caller: CallerConnection, stream: Stream): Promise<RelayEnd> {
-  return relay(caller, new DialedStream(stream));
+/**
+ * Carries a caller over a stream whose preamble has been sent, until both directions have ended.
+ * @param dialMs how long the answer to the preamble may take, in milliseconds
+ */
+export function carry(caller: CallerConnection, stream: Stream, dialMs = DIAL_MS): Promise<RelayEnd> {
+  return relay(caller, new DialedStream(stream, dialMs));
 }
 
 /** A stream that first answers whether there is an upstream. */
 class DialedStream implements Connection {
   readonly #stream: Stream;
+  readonly #dialMs: number;
   #dialed = false;
 
-  constructor(stream: Stream) {
+  constructor(stream: Stream, dialMs: number) {
     this.#stream = stream;
+    this.#dialMs = dialMs;
   }
 
   read(): Promise<Uint8Array | null> {
@@ -53,7 +72,11 @@ class DialedStream implements Connection {
   }
 
   async #first(): Promise<Uint8Array | null> {
-    const { refused, rest } = await readAnswer(this.#stream);
+    const answer = await within(this.#dialMs, readAnswer(this.#stream));
+    if (!answer) {
+      throw new DialTimeoutError(`kurun port-forward did not say within ${this.#dialMs / 1000} s whether it reaches the program`);
+    }
+    const { refused, rest } = answer;
     if (refused !== undefined) throw new RefusedError(refused);
     this.#dialed = true;
     return rest.length > 0 ? rest : this.#stream.read();
@@ -85,12 +108,14 @@ export class CallerConnection implements Connection {
   #over = false;
   /** Nothing more of the caller's goes on. */
   #closing = false;
+  /** An HTTP/2 caller got its first SETTINGS from us. */
+  #greeted = false;
 
   constructor(connection: Connection, { session, allow }: CallerOptions) {
     this.#connection = connection;
     this.#session = session;
     this.#allow = allow;
-    this.#exchanges = new CallerExchanges((head, bytes) => allow?.keep(head, bytes));
+    this.#exchanges = new CallerExchanges((head) => allow?.keep(head));
   }
 
   read(): Promise<Uint8Array | null> {
@@ -142,7 +167,12 @@ export class CallerConnection implements Connection {
   }
 
   async #readAndFollow(): Promise<Uint8Array | null> {
-    const bytes = await this.#connection.read().finally(() => this.#pending = undefined);
+    let bytes: Uint8Array | null;
+    try {
+      bytes = await this.#connection.read();
+    } finally {
+      this.#pending = undefined;
+    }
     // A request that crosses our end would have no answer: the program must not see it.
     if (bytes !== null && this.#closing) return null;
     if (bytes === null) this.#ended = true;
@@ -160,20 +190,19 @@ export class CallerConnection implements Connection {
   #drainHttp2(http2: Http2Exchanges): void {
     if (!http2.begun || !http2.between) return;
     this.#draining = false;
-    const goAway = http2GoAway({ sentence: "kurun: this Pod is being stopped", lastStream: LAST_STREAM, first: false });
+    const goAway = http2GoAway(LAST_STREAM, "kurun: this Pod is being stopped");
     Promise.resolve(this.#connection.write(goAway)).catch(() => {});
   }
 
   async #sayNo(cause: Error): Promise<void> {
-    const deadline = new Deadline(DRAIN_MS);
-    try {
-      for (let left = DRAIN_BYTES; left > 0 && this.#mustRead();) {
-        const bytes = await deadline.race(this.read());
-        if (!bytes) break;
-        left -= bytes.length;
-      }
-    } finally {
-      deadline.stop();
+    await this.#greet();
+    const until = performance.now() + DRAIN_MS;
+    for (let left = DRAIN_BYTES; left > 0 && this.#mustRead();) {
+      const limit = Math.max(0, until - performance.now());
+      const bytes = await within(this.#exchanges.http2?.lastStream ? Math.min(limit, QUIET_MS) : limit, this.read());
+      if (!bytes) break;
+      left -= bytes.length;
+      await this.#greet();
     }
     const { idle, http2 } = this.#exchanges;
     const nothingHappened = cause instanceof SessionEndedError || cause instanceof NobodyConnectedError;
@@ -184,10 +213,21 @@ export class CallerConnection implements Connection {
     await this.#end();
   }
 
+  /** An HTTP/2 caller may wait for the other side's SETTINGS before it asks anything, as gRPC's do. */
+  async #greet(): Promise<void> {
+    const { http2 } = this.#exchanges;
+    if (!http2 || http2.begun) return;
+    this.#greeted = true;
+    const settings = http2Settings();
+    http2.back(settings);
+    await this.#connection.write(settings);
+  }
+
   /** Whether the answer depends on more than has arrived, or the caller would not read it before it has sent the rest. */
   #mustRead(): boolean {
     const { http1, http2, sent } = this.#exchanges;
-    if (this.#ended || http2) return false;
+    if (this.#ended) return false;
+    if (http2) return this.#greeted;
     if (!http1 || http1.lost) return !sent;
     return !http1.answering && http1.asked && !http1.next?.whole;
   }
@@ -197,38 +237,36 @@ export class CallerConnection implements Connection {
     if (!http1 || http1.answering) return undefined;
     // What cannot be followed was not HTTP/1 that is read in one way only, or has become another protocol.
     if (http1.lost ? sent : !http1.asked) return undefined;
-    if (!http1.next && !sent && !looksLikeHttp1(http1.first)) return undefined;
-    const head = http1.next?.head ?? (sent ? new Uint8Array() : http1.first);
+    const asked = http1.next ?? (sent ? UNKNOWN : guessHowAsked(http1.first));
+    if (!asked) return undefined;
     const { status, sentence } = describe(cause, this.#session);
     const { body } = http1.next ?? {};
     const allowed = status === 503 && body ? this.#allow?.answer(body, cause) : undefined;
-    return allowed === undefined ? http1Answer(head, status, sentence) : http1Json(head, allowed);
+    return allowed === undefined ? http1Answer(asked, status, sentence) : http1Json(asked, allowed);
   }
 
   #http2Answer(http2: Http2Exchanges, cause: Error): Uint8Array | undefined {
     if (!http2.between) return undefined;
-    const { sentence } = describe(cause, this.#session);
-    const lastStream = cause instanceof SessionEndedError || http2.begun ? http2.lastStream : 0;
-    return http2GoAway({ sentence, lastStream, first: !http2.begun });
+    const { status, sentence } = describe(cause, this.#session);
+    return http2Answers(http2, status, sentence, this.#greeted);
   }
 
   /** Ends our direction, and waits a while for the caller to end its own: what it still sends is dropped. */
   async #end(): Promise<void> {
     this.#closing = true;
     this.#connection.closeWrite();
-    const deadline = new Deadline(DRAIN_MS);
-    try {
-      for (let left = DRAIN_BYTES; left > 0;) {
-        const bytes = await deadline.race(this.#connection.read());
-        if (!bytes) break;
-        left -= bytes.length;
-      }
-    } finally {
-      deadline.stop();
+    const until = performance.now() + DRAIN_MS;
+    for (let left = DRAIN_BYTES; left > 0;) {
+      const bytes = await within(Math.max(0, until - performance.now()), this.#connection.read());
+      if (!bytes) break;
+      left -= bytes.length;
     }
     this.#connection.reset();
   }
 }
+
+/** A request behind an answer, of which nothing is known yet. */
+const UNKNOWN: AskedHow = { method: "", isJson: false };
 
 /** The status and sentence for what went wrong. */
 function describe(cause: Error, session: string): { status: 502 | 503; sentence: string } {
@@ -245,6 +283,7 @@ function describe(cause: Error, session: string): { status: 502 | 503; sentence:
         `kurun: the connection to the program behind session ${session} was lost before it answered; the request may have been delivered`,
     };
   }
+  if (cause instanceof StreamLimitError) return { status: 503, sentence: `kurun: ${cause.message}` };
   if (cause instanceof RefusedError) return { status: 502, sentence: `kurun: ${cause.message}` };
   return { status: 502, sentence: `kurun: ${sentenceOf(cause)}` };
 }
@@ -253,20 +292,13 @@ function sentenceOf(cause: Error): string {
   return cause.name === "StreamResetError" ? "the program behind it broke the connection before it answered" : cause.message;
 }
 
-/** A moment after which waiting ends with nothing. */
-class Deadline {
-  readonly #passed: Promise<null>;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-
-  constructor(ms: number) {
-    this.#passed = new Promise((resolve) => this.#timer = setTimeout(resolve, ms, null));
-  }
-
-  race<T>(promise: Promise<T>): Promise<T | null> {
-    return Promise.race([promise, this.#passed]);
-  }
-
-  stop(): void {
-    clearTimeout(this.#timer);
+/** What is promised, or nothing where it does not come within so many milliseconds. */
+async function within<T>(ms: number, promised: Promise<T>): Promise<T | null> {
+  const late = Promise.withResolvers<null>();
+  const timer = setTimeout(() => late.resolve(null), ms);
+  try {
+    return await Promise.race([promised, late.promise]);
+  } finally {
+    clearTimeout(timer);
   }
 }

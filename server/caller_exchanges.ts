@@ -1,5 +1,6 @@
-import { H2_PREFACE, Http2Exchanges } from "./http2_exchanges.ts";
 import { Http1Exchanges, type KeepBody } from "./http1_exchanges.ts";
+import { Http2Exchanges } from "./http2_exchanges.ts";
+import { H2_PREFACE } from "./http2_frames.ts";
 
 /** The bytes that tell HTTP/2 from a request of HTTP/1: `PRI * HTTP/2.0`. */
 const TELLING_BYTES = 14;
@@ -61,7 +62,7 @@ export class CallerExchanges {
 
   /** Bytes to the caller. */
   back(bytes: Uint8Array): void {
-    this.#sent ||= bytes.length > 0;
+    if (bytes.length > 0) this.#sent = true;
     if (this.#http2) return this.#http2.back(bytes);
     if (this.#http1) return this.#http1.back(bytes);
     this.#early.push(bytes.slice());

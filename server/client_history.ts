@@ -1,5 +1,8 @@
 import type { Hello } from "../tunnel/mod.ts";
 
+/** Clients are remembered whose session another took: so many, the newest. An older one that comes back is one of long ago. */
+const MAX_REPLACED = 64;
+
 /** What the control port answers at /client: no names, which stand at the session's Job. */
 export interface ClientAnswer {
   readonly connected: boolean;
@@ -31,10 +34,17 @@ export class ClientHistory {
 
   /** A client has been let in. */
   arrived(hello: Hello): void {
-    if (this.#last && this.#last.instance !== hello.instance) this.#replaced.set(this.#last.instance, hello);
+    if (this.#last && this.#last.instance !== hello.instance) this.#remember(this.#last, hello);
     this.#last = hello;
     this.#connected = true;
     this.#since = this.#date();
+  }
+
+  #remember({ instance }: Hello, taker: Hello): void {
+    this.#replaced.set(instance, taker);
+    if (this.#replaced.size <= MAX_REPLACED) return;
+    const [oldest] = this.#replaced.keys();
+    this.#replaced.delete(oldest as string);
   }
 
   /** A connection has ended, and `connected` tells whether a newer one is there. */

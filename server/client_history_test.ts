@@ -49,3 +49,11 @@ Deno.test("a client whose session another took is known when it comes back, and 
   assert.equal(past.replacedBy(hello("i-1"))?.who, "bob");
   assert.equal(past.replacedBy(hello("i-2")), undefined);
 });
+
+Deno.test("the 64 clients that were replaced last are remembered, and no more", () => {
+  const { history: past } = history();
+  for (let i = 0; i <= 65; i++) past.arrived(hello(`i-${i}`));
+  assert.equal(past.replacedBy(hello("i-0")), undefined);
+  assert.equal(past.replacedBy(hello("i-1"))?.instance, "i-2");
+  assert.equal(past.replacedBy(hello("i-64"))?.instance, "i-65");
+});

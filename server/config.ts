@@ -22,6 +22,12 @@ export interface ServerConfig {
   readonly tlsDir?: string;
   /** The protocols that their TLS offers, best first (ALPN, RFC 7301). */
   readonly alpn: readonly string[];
+  /** The folder for the client's programs, where this Pod runs them: then there are no request ports. */
+  readonly run?: string;
+  /** The folder that the server was copied to, where the Pod's image is another. */
+  readonly base?: string;
+  /** Only copies the server to that folder. */
+  readonly copyBase: boolean;
 }
 
 /** Reads the server's arguments. @throws TypeError or RangeError that names the one that is wrong */
@@ -39,6 +45,9 @@ export function parseServerArgs(args: string[]): ServerConfig {
       fallback: { type: "string", default: "error" },
       verbose: { type: "boolean", default: false },
       "tls-dir": { type: "string" },
+      run: { type: "string" },
+      base: { type: "string" },
+      "copy-base": { type: "boolean", default: false },
       alpn: { type: "string", multiple: true, default: [] },
     },
   });
@@ -58,6 +67,9 @@ export function parseServerArgs(args: string[]): ServerConfig {
     verbose: values.verbose,
     ...(values["tls-dir"] ? { tlsDir: values["tls-dir"] } : {}),
     alpn: values.alpn,
+    ...(values.run ? { run: values.run } : {}),
+    ...(values.base ? { base: values.base } : {}),
+    copyBase: values["copy-base"],
   };
 }
 

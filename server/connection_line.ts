@@ -1,5 +1,5 @@
-import { type Preamble, type RelayEnd, SessionEndedError, StreamResetError } from "../tunnel/mod.ts";
-import { NobodyConnectedError, RefusedError } from "./caller.ts";
+import { type Preamble, type RelayEnd, SessionEndedError, StreamLimitError, StreamResetError } from "../tunnel/mod.ts";
+import { DialTimeoutError, NobodyConnectedError, RefusedError } from "./caller.ts";
 
 /**
  * The log's line for one caller's connection, with `--verbose`:
@@ -21,6 +21,8 @@ function howEnded(error: Error | undefined): string {
   if (error instanceof NobodyConnectedError) return "503 nobody connected";
   if (error instanceof RefusedError) return `502 ${error.message.replace(/\p{Cc}+/gu, " ")}`;
   if (error instanceof SessionEndedError) return "client lost";
+  if (error instanceof StreamLimitError) return "503 as many callers as there can be";
+  if (error instanceof DialTimeoutError) return "502 the client did not dial in time";
   if (error instanceof StreamResetError) return "reset by the client";
   return `caller left: ${error.message}`;
 }

@@ -9,6 +9,7 @@ import {
   type HandshakeOptions,
   sendRefusal,
   Session,
+  type Stream,
   type Transport,
   type WebSocketLike,
   WebSocketTransport,
@@ -36,6 +37,8 @@ export interface ControlPortOptions {
   readonly handshake: Omit<HandshakeOptions, "signal">;
   readonly live: LiveClient;
   readonly reach: ReachCheck;
+  /** Takes the streams that the client opens; without it they are refused. */
+  readonly onStream?: (stream: Stream) => void;
   readonly log: (line: string) => void;
 }
 
@@ -111,6 +114,7 @@ async function admit(
     }
     const session = new Session(transport, {
       role: "server",
+      ...(options.onStream ? { onStream: options.onStream } : {}),
       now: () => performance.now(),
       onEnd: ({ transport, error }) => {
         options.log(`client ${hello.who} from ${hello.from} left: ${error?.message ?? transport.code}`);

@@ -9,6 +9,8 @@ import type { OpenCallers } from "./open_callers.ts";
 const ACCEPT_MS = 2_000;
 const QUIET_MS = 1_000;
 const POLL_MS = 50;
+/** Whoever was accepted last has this long to say something: an end without an answer is not tried again by every caller. */
+const FIRST_BYTES_MS = 500;
 /** What has not ended then is cut. The Pod's grace (terminationGracePeriodSeconds) is two seconds longer. */
 const DEADLINE_MS = 8_000;
 /** Long enough for the client to hear why, and for callers to read their 503. */
@@ -33,8 +35,9 @@ export async function drain({ live, callers, ports, log }: DrainOptions): Promis
   callers.drain();
   while (acceptsMore(performance.now() - since, performance.now() - callers.arrivedAt)) await pause(POLL_MS);
   for (const port of ports) port.close();
+  await pause(FIRST_BYTES_MS);
   callers.closeIdle();
-  const left = since + DEADLINE_MS - performance.now();
+  const left = Math.max(0, since + DEADLINE_MS - performance.now());
   const finished = await Promise.race([callers.allGone().then(() => true), pause(left)]);
   log(finished ? "drained" : `not drained within ${DEADLINE_MS / 1000} s: what is open is cut`);
   live.session?.close(CloseCode.stopping, "the server is being stopped");

@@ -2,25 +2,22 @@ import { type BodyFraming, requestFraming, responseFraming } from "../tunnel/htt
 import { Http1Error, parseRequestHead, parseResponseHead, type RequestHead } from "../tunnel/http1/head.ts";
 import { MAX_AWAITED, Messages } from "../tunnel/http1/messages.ts";
 
-/** Of a request's head this much is kept, to know how to say no. */
+/** Of a head that has not ended this much is kept, to know how to say no. */
 const HEAD_BYTES = 8 * 1024;
 
 /** A request whose answer has not ended. */
 export interface AwaitedRequest {
-  /** The head, or its first 8 KiB. */
-  readonly head: Uint8Array;
   readonly method: string;
+  /** Whether its body or what it takes is JSON. */
+  readonly isJson: boolean;
   /** Whether all of it has arrived, or its caller waits for `100 Continue` before it sends more. */
   readonly whole: boolean;
   /** Its body, where that is kept and has arrived whole. */
   readonly body: Uint8Array | undefined;
 }
 
-/**
- * Asked whether a request's body is to be kept. @param bytes the head, or its first 8 KiB
- * @returns what gives the room back, where it is kept
- */
-export type KeepBody = (head: RequestHead, bytes: Uint8Array) => (() => void) | undefined;
+/** Asked whether a request's body is to be kept. @returns what gives the room back, where it is */
+export type KeepBody = (head: RequestHead) => (() => void) | undefined;
 
 /**
  * Follows the exchanges of one HTTP/1 connection, so that at any moment it is known whether a caller can be told something between two
@@ -31,8 +28,9 @@ export class Http1Exchanges {
   readonly #awaited: Request[] = [];
   readonly #requests: Messages;
   readonly #responses: Messages;
-  /** The connection's first bytes. */
+  /** The connection's first bytes, until a head among them was read. */
   #first = new Uint8Array();
+  #headSeen = false;
   #lost = false;
   #upgrading = false;
   #status = 0;
@@ -40,12 +38,12 @@ export class Http1Exchanges {
   constructor(keepBody: KeepBody) {
     this.#keepBody = keepBody;
     this.#requests = new Messages("request", {
-      head: (bytes) => this.#requestHead(bytes),
-      body: (bytes, start, end) => this.#awaited.at(-1)?.take(bytes.subarray(start, end)),
-      end: () => this.#awaited.at(-1)?.end(),
+      head: (bytes, start, end) => this.#requestHead(bytes, start, end),
+      body: (bytes, start, end) => this.#awaited.at(-1)?.take(bytes, start, end),
+      end: () => this.#requestEnd(),
     });
     this.#responses = new Messages("response", {
-      head: (bytes) => this.#responseHead(bytes),
+      head: (bytes, start, end) => this.#responseHead(bytes, start, end),
       body: () => {},
       end: () => this.#responseEnd(),
     });
@@ -56,7 +54,7 @@ export class Http1Exchanges {
     return this.#lost;
   }
 
-  /** Up to 8 KiB of the connection's first bytes. */
+  /** Up to 8 KiB of the connection's first bytes, where no head could be read. */
   get first(): Uint8Array {
     return this.#first;
   }
@@ -78,8 +76,9 @@ export class Http1Exchanges {
 
   /** Bytes from the caller. */
   forth(bytes: Uint8Array): void {
-    if (this.#first.length < HEAD_BYTES) this.#first = joined(this.#first, bytes.subarray(0, HEAD_BYTES - this.#first.length));
     this.#read(this.#requests, bytes);
+    if (this.#headSeen || this.#first.length === HEAD_BYTES) return;
+    this.#first = joined(this.#first, bytes.subarray(0, HEAD_BYTES - this.#first.length));
   }
 
   /** Bytes to the caller. */
@@ -106,17 +105,23 @@ export class Http1Exchanges {
     }
   }
 
-  #requestHead(bytes: Uint8Array): BodyFraming {
-    const head = parseRequestHead(bytes);
+  #requestHead(bytes: Uint8Array, start: number, end: number): BodyFraming {
+    const head = parseRequestHead(bytes, start, end);
     if (this.#awaited.length === MAX_AWAITED) throw new Http1Error("too many requests wait for answers");
-    const kept = bytes.slice(0, HEAD_BYTES);
-    this.#awaited.push(new Request(kept, head, this.#keepBody(head, kept)));
+    this.#awaited.push(new Request(head, this.#keepBody(head)));
+    if (!this.#headSeen) this.#first = new Uint8Array();
+    this.#headSeen = true;
     this.#upgrading = head.asksUpgrade;
     return head.method === "CONNECT" ? 0 : requestFraming(head);
   }
 
-  #responseHead(bytes: Uint8Array): BodyFraming {
-    const head = parseResponseHead(bytes);
+  #requestEnd(): void {
+    const request = this.#awaited[this.#awaited.length - 1];
+    if (request) request.ended = true;
+  }
+
+  #responseHead(bytes: Uint8Array, start: number, end: number): BodyFraming {
+    const head = parseResponseHead(bytes, start, end);
     const request = this.#awaited[0];
     if (!request) throw new Http1Error("an answer came that nobody asked for");
     // The answer has begun: nobody else will give one.
@@ -135,36 +140,34 @@ export class Http1Exchanges {
 }
 
 class Request implements AwaitedRequest {
-  readonly head: Uint8Array;
   readonly method: string;
+  readonly isJson: boolean;
+  /** Whether all of it has arrived. */
+  ended = false;
+  readonly #expectsContinue: boolean;
   #arrived = 0;
-  #ended = false;
   #kept: Uint8Array | undefined;
   #giveBack: (() => void) | undefined;
 
-  constructor(bytes: Uint8Array, { method, length }: RequestHead, giveBack: (() => void) | undefined) {
-    this.head = bytes;
+  constructor({ method, isJson, expectsContinue, length }: RequestHead, giveBack: (() => void) | undefined) {
     this.method = method;
+    this.isJson = isJson;
+    this.#expectsContinue = expectsContinue;
     this.#giveBack = giveBack;
     if (giveBack) this.#kept = new Uint8Array(length ?? 0);
   }
 
   get whole(): boolean {
-    if (this.#ended || this.#arrived > 0) return this.#ended;
-    return /\nexpect:[ \t]*100-continue/i.test(new TextDecoder("latin1").decode(this.head));
+    return this.ended || (this.#arrived === 0 && this.#expectsContinue);
   }
 
   get body(): Uint8Array | undefined {
-    return this.#ended ? this.#kept : undefined;
+    return this.ended ? this.#kept : undefined;
   }
 
-  take(part: Uint8Array): void {
-    this.#kept?.set(part, this.#arrived);
-    this.#arrived += part.length;
-  }
-
-  end(): void {
-    this.#ended = true;
+  take(bytes: Uint8Array, start: number, end: number): void {
+    this.#kept?.set(bytes.subarray(start, end), this.#arrived);
+    this.#arrived += end - start;
   }
 
   drop(): void {

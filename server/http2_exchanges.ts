@@ -1,35 +1,60 @@
-/** How an HTTP/2 connection's client begins it (RFC 9113, 3.4). */
-export const H2_PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/** The highest id that a stream can have: a GOAWAY with it bars new streams and touches none that is open (RFC 9113, 6.8). */
-export const LAST_STREAM = 0x7fff_ffff;
+import { Flag, FrameReader, FrameType, H2_PREFACE, LAST_STREAM } from "./http2_frames.ts";
 
-const HEADER_BYTES = 9;
-const HEADERS = 1;
-const PUSH_PROMISE = 5;
-const CONTINUATION = 9;
-const END_HEADERS = 4;
+/** What windows and frames begin with (RFC 9113, 6.9.2). */
+const INITIAL_WINDOW = 65_535;
+const SETTINGS_INITIAL_WINDOW_SIZE = 4;
+/** No more streams are followed at once: a caller that opens them without end must not fill our memory. The rest end with the connection. */
+const MAX_FOLLOWED = 4_096;
+/** A gRPC request's content type, as HPACK writes it: by Huffman's code, or plainly (RFC 7541, 5.2). */
+const GRPC_SPELLINGS: readonly Uint8Array[] = [
+  new Uint8Array([0x1d, 0x75, 0xd0, 0x62, 0x0d, 0x26, 0x3d, 0x4c, 0x4d, 0x65, 0x64]),
+  new TextEncoder().encode("application/grpc"),
+];
 
-/** Follows the frames of one HTTP/2 connection, to know where one of ours may stand, and what the program may have got. */
+/** A stream of the caller's whose answer has not ended. */
+export interface OpenStream {
+  readonly id: number;
+  /** Whether its answer has begun. */
+  readonly answering: boolean;
+  /**
+   * Whether its request spells out that it is gRPC. A later one on the same connection may refer to an earlier (RFC 7541, 2.3), which is
+   * not followed.
+   */
+  readonly isGrpc: boolean;
+}
+
+/** Follows the frames of one HTTP/2 connection, to know where ours may stand, which streams wait, and what the program may have got. */
 export class Http2Exchanges {
-  readonly #forth: Frames;
-  readonly #back: Frames;
+  readonly #forth: FrameReader;
+  readonly #back: FrameReader;
+  readonly #open = new Map<number, { id: number; answering: boolean; isGrpc: boolean }>();
   #lastStream = 0;
   #begun = false;
   /** Frames of one header block stand together (RFC 9113, 4.3). */
   #inHeaders = false;
+  #connectionRoom = INITIAL_WINDOW;
+  #streamRoom = INITIAL_WINDOW;
+  #settingsSeen = false;
+  /** The program has said that it takes no streams above this one. */
+  #taken = LAST_STREAM;
 
   constructor() {
-    this.#forth = new Frames(H2_PREFACE.length, (type, _flags, id) => {
-      if (type === HEADERS && id > this.#lastStream) this.#lastStream = id;
+    this.#forth = new FrameReader(H2_PREFACE.length, {
+      header: (type, flags, id) => this.#forthFrame(type, flags, id),
+      payload: (type, _flags, id, bytes) => this.#forthPayload(type, id, bytes),
     });
-    this.#back = new Frames(0, (type, flags) => {
-      if (type === HEADERS || type === PUSH_PROMISE || type === CONTINUATION) this.#inHeaders = (flags & END_HEADERS) === 0;
+    this.#back = new FrameReader(0, {
+      header: (type, flags, id, length) => {
+        this.#backFrame(type, flags, id, length);
+        return type === FrameType.goAway;
+      },
+      payload: (_type, _flags, _id, bytes) => this.#wentAway(bytes),
     });
   }
 
-  /** The highest stream that the caller has opened; 0 for none. */
+  /** The highest stream that the caller has opened, of those that the program has not turned away; 0 for none. */
   get lastStream(): number {
-    return this.#lastStream;
+    return Math.min(this.#lastStream, this.#taken);
   }
 
   /** Whether anything has gone to the caller: the first frame must be SETTINGS. */
@@ -42,6 +67,26 @@ export class Http2Exchanges {
     return this.#back.between && !this.#inHeaders;
   }
 
+  /** Whether the caller's SETTINGS have come, which somebody must acknowledge. */
+  get settingsSeen(): boolean {
+    return this.#settingsSeen;
+  }
+
+  /** Streams whose answers have not ended, the oldest first. */
+  get open(): Iterable<OpenStream> {
+    return this.#open.values();
+  }
+
+  /** How many bytes of DATA the connection may still carry to the caller. */
+  get connectionRoom(): number {
+    return this.#connectionRoom;
+  }
+
+  /** And each stream on which no answer has begun. */
+  get streamRoom(): number {
+    return this.#streamRoom;
+  }
+
   /** Bytes from the caller, its preface included. */
   forth(bytes: Uint8Array): void {
     this.#forth.read(bytes);
@@ -49,42 +94,76 @@ export class Http2Exchanges {
 
   /** Bytes to the caller. */
   back(bytes: Uint8Array): void {
-    this.#begun ||= bytes.length > 0;
+    if (bytes.length > 0) this.#begun = true;
     this.#back.read(bytes);
+  }
+
+  #forthFrame(type: number, flags: number, id: number): boolean {
+    if (type === FrameType.headers && id > this.#lastStream) {
+      this.#lastStream = id;
+      if (this.#open.size < MAX_FOLLOWED && id <= this.#taken) this.#open.set(id, { id, answering: false, isGrpc: false });
+      return true;
+    }
+    if (type === FrameType.rstStream) this.#open.delete(id);
+    if (type === FrameType.settings && (flags & Flag.ack) === 0) {
+      this.#settingsSeen = true;
+      return true;
+    }
+    return type === FrameType.windowUpdate && id === 0;
+  }
+
+  #forthPayload(type: number, id: number, bytes: Uint8Array): void {
+    if (type === FrameType.headers) {
+      const stream = this.#open.get(id);
+      if (stream) stream.isGrpc = GRPC_SPELLINGS.some((spelling) => includes(bytes, spelling));
+      return;
+    }
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    if (type === FrameType.windowUpdate) {
+      if (bytes.length === 4) this.#connectionRoom += view.getUint32(0);
+      return;
+    }
+    for (let at = 0; at + 6 <= bytes.length; at += 6) {
+      if (view.getUint16(at) === SETTINGS_INITIAL_WINDOW_SIZE) this.#streamRoom = view.getUint32(at + 2);
+    }
+  }
+
+  #backFrame(type: number, flags: number, id: number, length: number): void {
+    switch (type) {
+      case FrameType.headers:
+      case FrameType.pushPromise:
+      case FrameType.continuation:
+        this.#inHeaders = (flags & Flag.endHeaders) === 0;
+        if (type === FrameType.headers) this.#answered(id, flags);
+        break;
+      case FrameType.data:
+        this.#connectionRoom -= length;
+        this.#answered(id, flags);
+        break;
+      case FrameType.rstStream:
+        this.#open.delete(id);
+    }
+  }
+
+  /** Streams above a GOAWAY's are over for the caller, and no later GOAWAY may name a higher one (RFC 9113, 6.8). */
+  #wentAway(bytes: Uint8Array): void {
+    if (bytes.length < 8) return;
+    this.#taken = Math.min(this.#taken, new DataView(bytes.buffer, bytes.byteOffset).getUint32(0) & LAST_STREAM);
+    for (const id of this.#open.keys()) if (id > this.#taken) this.#open.delete(id);
+  }
+
+  #answered(id: number, flags: number): void {
+    const stream = this.#open.get(id);
+    if (!stream) return;
+    stream.answering = true;
+    if (flags & Flag.endStream) this.#open.delete(id);
   }
 }
 
-/** Finds the headers of frames (RFC 9113, 4.1) in bytes that come in any pieces. */
-class Frames {
-  readonly #header = new Uint8Array(HEADER_BYTES);
-  readonly #found: (type: number, flags: number, streamId: number) => void;
-  #have = 0;
-  /** Bytes to pass over: of a payload, or of the preface. */
-  #skip: number;
-
-  constructor(skip: number, found: (type: number, flags: number, streamId: number) => void) {
-    this.#skip = skip;
-    this.#found = found;
+function includes(bytes: Uint8Array, wanted: Uint8Array): boolean {
+  const first = wanted[0] as number;
+  for (let at = bytes.indexOf(first); at >= 0 && at + wanted.length <= bytes.length; at = bytes.indexOf(first, at + 1)) {
+    if (wanted.every((byte, i) => bytes[at + i] === byte)) return true;
   }
-
-  get between(): boolean {
-    return this.#skip === 0 && this.#have === 0;
-  }
-
-  read(bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.length;) {
-      if (this.#skip > 0) {
-        const passed = Math.min(this.#skip, bytes.length - at);
-        this.#skip -= passed;
-        at += passed;
-        continue;
-      }
-      this.#header[this.#have++] = bytes[at++] as number;
-      if (this.#have < HEADER_BYTES) continue;
-      this.#have = 0;
-      const header = new DataView(this.#header.buffer);
-      this.#skip = header.getUint32(0) >>> 8;
-      this.#found(header.getUint8(3), header.getUint8(4), header.getUint32(5) & LAST_STREAM);
-    }
-  }
+  return false;
 }

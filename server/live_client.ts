@@ -1,4 +1,4 @@
-import { type Hello, keepAlive, type Session } from "../tunnel/mod.ts";
+import { type Hello, keepAlive, MAX_STREAMS, type Session, SessionEndedError, type Stream, StreamLimitError } from "../tunnel/mod.ts";
 
 /** Close codes of the WebSocket that a client must tell apart (RFC 6455, 7.4.2: 4000 to 4999 are the application's). */
 export const CloseCode = {
@@ -12,12 +12,21 @@ export const CloseCode = {
   stopping: 4003,
 } as const;
 
-/** The one client that is connected, and who waits for it. */
+/** Somebody who waits for a stream. */
+interface Waiting {
+  /** The stream's first bytes. */
+  readonly first: Uint8Array;
+  /** Is given the stream, or why there is none. */
+  readonly settle: (opened: Stream | Error | undefined) => void;
+}
+
+/** The one client that is connected, and who waits for a stream to it. */
 export class LiveClient {
   #draining = false;
   #session: Session | undefined;
   #hello: Hello | undefined;
-  #waiting = new Set<(session: Session | undefined) => void>();
+  /** In the order in which they came. */
+  readonly #waiting = new Set<Waiting>();
 
   /** The client's session while it is connected. */
   get session(): Session | undefined {
@@ -39,7 +48,8 @@ export class LiveClient {
   drain(): void {
     this.#draining = true;
     this.session?.goAway();
-    this.#go(undefined);
+    if (this.session) return;
+    for (const { settle } of this.#waiting) settle(undefined);
   }
 
   /** Takes a proven client in; the one before goes, and is told by whom. */
@@ -54,29 +64,52 @@ export class LiveClient {
       else before.close(CloseCode.replaced, `replaced by ${hello.who} from ${hello.from}`);
     }
     if (this.#draining) session.goAway();
-    this.#go(session);
+    session.onroom = () => this.#serve();
+    this.#serve();
   }
 
-  /** The client's session, or the next one that comes within `ms`. */
-  wait(ms: number): Promise<Session | undefined> {
-    const session = this.session;
-    if (session || this.#draining) return Promise.resolve(session);
+  /**
+   * Opens a stream whose first bytes are `first`, as soon as a client is here and takes one more, in the order of the calls.
+   * @param ms how long that may take, in milliseconds
+   * @returns nothing where nobody is connected, StreamLimitError where all streams are taken, or another reason why there is none
+   */
+  open(first: Uint8Array, ms: number): Promise<Stream | Error | undefined> {
+    const opened = this.#waiting.size === 0 ? this.#tryOpen(first) : undefined;
+    if (opened || (this.#draining && !this.session)) return Promise.resolve(opened);
     return new Promise((resolve) => {
-      const arrived = (next: Session | undefined) => {
-        clearTimeout(timer);
-        resolve(next);
+      const waiting: Waiting = {
+        first,
+        settle: (opened) => {
+          clearTimeout(timer);
+          this.#waiting.delete(waiting);
+          resolve(opened);
+        },
       };
-      const timer = setTimeout(() => {
-        this.#waiting.delete(arrived);
-        resolve(undefined);
-      }, ms);
-      this.#waiting.add(arrived);
+      const timer = setTimeout(() => waiting.settle(this.#whyNot()), ms);
+      this.#waiting.add(waiting);
     });
   }
 
-  #go(session: Session | undefined): void {
-    const waiting = this.#waiting;
-    this.#waiting = new Set();
-    for (const go of waiting) go(session);
+  #serve(): void {
+    for (const { first, settle } of this.#waiting) {
+      const opened = this.#tryOpen(first);
+      if (!opened) return;
+      settle(opened);
+    }
+  }
+
+  #whyNot(): StreamLimitError | undefined {
+    if (!this.session || this.session.streamCount < MAX_STREAMS) return undefined;
+    return new StreamLimitError(`${MAX_STREAMS} callers are being served at once, which is the most, and none of them has ended in time`);
+  }
+
+  /** @returns nothing where a later try may succeed */
+  #tryOpen(first: Uint8Array): Stream | Error | undefined {
+    try {
+      return this.session?.open(first);
+    } catch (error) {
+      // A session that is ending opens none any more, and nothing was sent.
+      return error instanceof StreamLimitError || error instanceof SessionEndedError ? undefined : error as Error;
+    }
   }
 }

@@ -11,14 +11,14 @@ const MAYBE = /^HTTP\/1\.1 503 [^]*may have been delivered/;
 const NOBODY = /^HTTP\/1\.1 503 [^]*nobody is connected to session kurun-1/;
 
 /** With a server's process and its client's; the server runs on the image's Deno alone. */
-function processTest(name: string, fn: (server: ServerProcess) => Promise<void>): void {
+function processTest(name: string, fn: (server: ServerProcess) => Promise<void>, args: string[] = []): void {
   Deno.test({
     name,
     ignore: Number(Deno.version.deno.split(".")[1]) < 8,
     sanitizeOps: false,
     sanitizeResources: false,
     fn: async () => {
-      await using server = await ServerProcess.start();
+      await using server = await ServerProcess.start(args);
       await fn(server);
     },
   });
@@ -52,6 +52,22 @@ processTest("a client that is stopped: requests before, during and after are ans
   const seen = client.output.split("\n").filter((line) => line.startsWith("/"));
   assert.equal(seen.length, new Set(seen).size);
 });
+
+processTest("a client that is stopped, with a hold of half a second: within four seconds", async (server) => {
+  const client = await server.connect();
+  const kept = server.call().send(get("/first"));
+  await kept.receive(/\/first$/);
+  client.signal("SIGSTOP");
+  const flow = [kept.send(get("/again")).receive(MAYBE)];
+  for (let i = 0; i < 50; i++) {
+    flow.push(server.call().send(get(`/flow-${i}`)).receive(/^HTTP\/1\.1 503 [^]*\n$/));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  const times = (await Promise.all(flow)).map(({ ms }) => ms);
+  assert.ok(Math.max(...times) <= 4_000, `the slowest answer took ${Math.max(...times)} ms`);
+  assert.ok(Math.max(...times) >= 2_500, "the client was not yet known to be dead");
+  assert.ok(times.at(-1)! <= 1_500, `the last took ${times.at(-1)} ms, with nobody connected`);
+}, ["--hold-ms=500"]);
 
 processTest("a client that is killed: its callers have their 503 at once, and later ones after the hold", async (server) => {
   const client = await server.connect();

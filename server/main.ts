@@ -9,17 +9,23 @@ import { importKey } from "../tunnel/mod.ts";
 import { AllowReviews } from "./allow_reviews.ts";
 import { parseServerArgs, type ServerConfig } from "./config.ts";
 import { openControlPort } from "./control_port.ts";
+import { copyBase } from "./copy_base.ts";
 import { drain } from "./drain.ts";
 import { LiveClient } from "./live_client.ts";
 import { OpenCallers } from "./open_callers.ts";
 import { ReachCheck } from "./reach_check.ts";
 import { openRequestPort } from "./request_port.ts";
+import { supervise } from "./supervise.ts";
 import { serveTlsFiles } from "./tls_files.ts";
 import { TlsTerminator } from "./tls_terminator.ts";
 
 if (import.meta.main) {
   try {
-    await serve(parseServerArgs(Deno.args));
+    const config = parseServerArgs(Deno.args);
+    const { run, base, copyBase: copies } = config;
+    if (copies && base !== undefined) await copyBase(base);
+    else if (run === undefined) await serve(config);
+    else await supervise({ ...config, run }, log, () => Deno.exit(0));
   } catch (error) {
     log(error instanceof Error ? error.message : String(error));
     Deno.exit(1);

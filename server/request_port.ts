@@ -1,13 +1,5 @@
 import { createServer, type Server, type Socket } from "node:net";
-import {
-  encodePreamble,
-  type Preamble,
-  type Session,
-  SessionEndedError,
-  SocketConnection,
-  type Stream,
-  StreamLimitError,
-} from "../tunnel/mod.ts";
+import { encodePreamble, type Preamble, SocketConnection } from "../tunnel/mod.ts";
 import type { AllowReviews } from "./allow_reviews.ts";
 import { CallerConnection, carry, NobodyConnectedError } from "./caller.ts";
 import type { OpenCallers } from "./open_callers.ts";
@@ -20,8 +12,6 @@ import { type Terminated, TlsHandshakeError, type TlsTerminator } from "./tls_te
 
 /** Idle callers are asked after so long whether they are still there. */
 const KEEP_ALIVE_MS = 30_000;
-/** How long to wait between looks when every stream is taken. */
-const FULL_RETRY_MS = 50;
 
 /** Callers at once: those that streams carry and some that wait. More are cut at once, since the Pod's memory ends somewhere. */
 const MAX_CALLERS = 1_280;
@@ -83,7 +73,7 @@ async function serve(socket: Socket, options: RequestPortOptions, strangers: (li
 }
 
 async function serveCaller(caller: CallerConnection, preamble: Preamble, started: number, options: RequestPortOptions): Promise<void> {
-  const stream = await openStream(options, preamble);
+  const stream = await options.live.open(encodePreamble(preamble), options.holdMs) ?? new NobodyConnectedError();
   if (stream instanceof Error) caller.reset(stream);
   const end = stream instanceof Error ? { forth: 0, back: 0, error: stream } : await carry(caller, stream);
   if (options.verbose) options.log(connectionLine(preamble, end, performance.now() - started));
@@ -104,23 +94,5 @@ async function endTls(
     if (!known) raw.reset();
     if (!known || !error.silent) log(`TLS handshake with ${from}: ${(error as Error).message}`);
     return undefined;
-  }
-}
-
-/** A stream to the client, as soon as there is one and it takes one, or why there is none within the hold. */
-async function openStream({ live, holdMs }: RequestPortOptions, preamble: Preamble): Promise<Stream | Error> {
-  const until = performance.now() + holdMs;
-  for (;;) {
-    const session: Session | undefined = await live.wait(Math.max(0, until - performance.now()));
-    if (!session) return new NobodyConnectedError();
-    try {
-      return session.open(encodePreamble(preamble));
-    } catch (error) {
-      const mayPass = error instanceof StreamLimitError || error instanceof SessionEndedError;
-      if (!mayPass) return error as Error;
-      // A session that ended just now: nothing was sent.
-      if (performance.now() >= until) return error instanceof SessionEndedError ? new NobodyConnectedError() : error as Error;
-      await new Promise((resolve) => setTimeout(resolve, FULL_RETRY_MS));
-    }
   }
 }

@@ -6,9 +6,11 @@
  */
 import { type Cluster, ClusterUnavailableError, ensureUp } from "./cluster/cluster.ts";
 import { compiledRun, type ExtraRun, oldDenoRun } from "./extra_runs.ts";
+import { fetchExamplePackages } from "./example_packages.ts";
 import { faultsInside } from "./faults.ts";
 import { ALL_FAULTS } from "./faults/all_faults.ts";
 import { grpcProgram } from "./grpc_program.ts";
+import { registryProgram } from "./registry_program.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 const IMAGE = `${ROOT}build/kurun-server-test.tar`;
@@ -25,8 +27,10 @@ async function endToEnd(): Promise<Counts> {
   try {
     const cluster = await ensureUp();
     await loadServerImage(cluster);
-    // Inside there is no way to Go's modules.
+    // Inside there is no way to Go's modules, nor to npm.
     await grpcProgram();
+    await registryProgram();
+    await fetchExamplePackages();
     const inside = (command: [string, ...string[]], env: Record<string, string> = {}) =>
       count(cluster.exec(command, { cwd: ROOT, env: { NO_COLOR: "1", ...env }, stdout: "piped", stderr: "inherit" }));
     const ends = [await inside([Deno.execPath(), ...tests])];

@@ -21,7 +21,7 @@ export interface Preamble {
 }
 
 /** A record, and the bytes that came with it. */
-interface RecordAndRest {
+export interface RecordAndRest {
   readonly text: string;
   readonly rest: Uint8Array;
 }
@@ -55,7 +55,8 @@ export async function readAnswer(stream: Connection): Promise<{ refused?: string
   throw new HandshakeError("The answer to a preamble is neither ok nor a refusal");
 }
 
-function encodeRecord(text: string): Uint8Array {
+/** A record; a longer text is cut. */
+export function encodeRecord(text: string): Uint8Array {
   let bytes = new TextEncoder().encode(text);
   if (bytes.length > MAX_RECORD_BYTES) bytes = bytes.slice(0, MAX_RECORD_BYTES);
   const record = new Uint8Array(2 + bytes.length);
@@ -65,7 +66,8 @@ function encodeRecord(text: string): Uint8Array {
   return record;
 }
 
-async function readRecord(stream: Connection): Promise<RecordAndRest> {
+/** Reads a record. @throws HandshakeError where it is none, or the stream's own error */
+export async function readRecord(stream: Connection): Promise<RecordAndRest> {
   let bytes = new Uint8Array(0);
   for (;;) {
     if (bytes.length >= 2) {

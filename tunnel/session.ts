@@ -48,6 +48,8 @@ export class Session implements StreamHost, FrameReceiver {
   readonly budget: WindowBudget = new WindowBudget();
   readonly now: () => number;
   readonly initialWindow: number;
+  /** Called when a stream has ended where {@link MAX_STREAMS} were open: one more can be opened. */
+  onroom: (() => void) | undefined;
   readonly #transport: Transport;
   readonly #onStream: ((stream: Stream) => void) | undefined;
   readonly #onGoAway: (() => void) | undefined;
@@ -230,8 +232,10 @@ export class Session implements StreamHost, FrameReceiver {
 
   /** Implements {@link StreamHost}. */
   forget(stream: Stream): void {
+    const wasFull = this.#streams.size === MAX_STREAMS;
     this.#streams.delete(stream.id);
     if (this.#payloadStream === stream) this.#payloadStream = undefined;
+    if (wasFull) this.onroom?.();
   }
 
   #streamFrame(header: FrameHeader): void {

@@ -229,7 +229,11 @@ Deno.test("1,024 streams are open at most: one more is refused here and there, a
   const { client } = pair(() => {});
   const streams = Array.from({ length: MAX_STREAMS }, () => client.open(new Uint8Array()));
   assert.throws(() => client.open(new Uint8Array()), StreamLimitError);
+  let rooms = 0;
+  client.onroom = () => void rooms++;
   streams[0]!.reset();
+  streams[1]!.reset();
+  assert.equal(rooms, 1, "told once, when there was none");
   client.open(new Uint8Array());
   const { wire, ends, session } = victim();
   for (let i = 0; i < MAX_STREAMS + 10; i++) wire.send(header(FrameType.windowUpdate, Flag.syn, 1 + 2 * i, 0));

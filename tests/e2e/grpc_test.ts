@@ -90,6 +90,22 @@ clusterTest("gRPC in plain HTTP/2: all four kinds of call, status, cancellation 
   assert.equal(kurun.stderr.match(/^\S+ \S+ \S+ \d\S*B /gm)?.length, 1, kurun.stderr);
 });
 
+clusterTest(
+  "a gRPC caller reads kurun's sentence where no program runs and where nobody is connected, on one connection each",
+  async (namespace) => {
+    const args = ["port-forward", "http://localhost:9", "-n", namespace.name, "--app-protocol", "h2", "-v"];
+    await using kurun = await KurunProcess.start(args).ready();
+    const address = `${await namespace.address()}:80`;
+    const said = "failed: rpc error: code = Unavailable desc = kurun:";
+    assert.equal(await grpc("call", address), `${said} http://localhost:9 refused the connection: is the program running?\n`);
+    kurun.signal("SIGKILL");
+    assert.match(await grpc("call", address), new RegExp(`^${said} nobody is connected to session `));
+    const pod = (await kubectl(["get", "pods", "-n", namespace.name, "-o", "name"])).trim();
+    const log = await kubectl(["logs", "-n", namespace.name, pod]);
+    assert.deepEqual(log.match(/caller=.* end=\d{3}/g)?.map((line) => line.slice(-3)), ["502", "503"]);
+  },
+);
+
 clusterTest("gRPC over the Pod's TLS to an https program: the same, and -v has a line for each connection", async (namespace) => {
   const now = new Date();
   const authority = await certificateAuthority({ commonName: "a test's", days: 1, now });

@@ -1,4 +1,5 @@
-import { type BodyHeaders, checkFields, HeadReader, Http1Error } from "./head.ts";
+import { type BodyHeaders, checkFields, Http1Error } from "./head.ts";
+import { HeadReader } from "./head_reader.ts";
 
 /** How a body ends: after so many bytes, by chunks, with the connection, or never, as what follows is another protocol. */
 export type BodyFraming = number | "chunked" | "until-close" | "opaque";
@@ -112,12 +113,13 @@ export class BodyFramer {
   }
 
   #takeTrailers(bytes: Uint8Array, at: number): number {
-    const found = this.#trailers?.read(bytes, at);
-    if (!found) return bytes.length;
-    checkFields(found.head);
+    const trailers = this.#trailers as HeadReader;
+    const next = trailers.read(bytes, at);
+    if (next < 0) return bytes.length;
+    checkFields(trailers.source, trailers.start, trailers.end);
     this.#trailers = undefined;
     this.done = true;
-    return found.next;
+    return next;
   }
 }
 

@@ -39,8 +39,7 @@ export interface BodyHeaders {
 /** A request's head. */
 export interface RequestHead extends BodyHeaders {
   readonly method: string;
-  readonly target: string;
-  /** Where the target lies. */
+  /** Where the target lies; {@link textOf} has its text. */
   readonly targetSpan: Span;
   /** 0 or 1: the version is HTTP/1.x. */
   readonly minor: number;
@@ -50,6 +49,10 @@ export interface RequestHead extends BodyHeaders {
   readonly hosts: readonly Span[];
   /** Whether it asks for another protocol: an Upgrade header, or CONNECT. */
   readonly asksUpgrade: boolean;
+  /** Whether its body waits for `100 Continue`. */
+  readonly expectsContinue: boolean;
+  /** Whether its body is JSON, or its sender takes JSON: a Content-Type or Accept that begins so. */
+  readonly isJson: boolean;
 }
 
 /** A response's head. */
@@ -57,234 +60,230 @@ export interface ResponseHead extends BodyHeaders {
   readonly status: number;
 }
 
-const CR = 13;
+const TAB = 9;
 const LF = 10;
+const CR = 13;
 const SP = 32;
 const COLON = 58;
+const ZERO = 48;
 
 /** Characters of methods and header names (RFC 9110, 5.6.2). */
-const TOKEN: Uint8Array = table((byte) => /[!#$%&'*+.^_`|~0-9A-Za-z-]/.test(String.fromCharCode(byte)));
+export const TOKEN: Uint8Array = table((byte) => /[!#$%&'*+.^_`|~0-9A-Za-z-]/.test(String.fromCharCode(byte)));
 /** Characters of values (RFC 9110, 5.5), with bytes above ASCII, and without the control characters that it leaves open. */
 const VALUE: Uint8Array = table((byte) => byte === 9 || (byte >= 32 && byte !== 127));
 /** Characters of a target: no spaces, no control characters; bytes above ASCII are not allowed by RFC 3986, but some send them. */
 const TARGET: Uint8Array = table((byte) => byte > 32 && byte !== 127);
 
-/** One byte is one character, so offsets in the text are offsets in the bytes. */
-const decoder = new TextDecoder("latin1");
+const NO_SPANS: readonly Span[] = [];
 
-/** Gathers a head, or a body's trailers, from pieces. One that comes whole, as most do, is not copied. */
-export class HeadReader {
-  readonly #kind: "request" | "response" | "trailers";
-  #kept = new Uint8Array(0);
-  #size = 0;
-  #lineStart = 0;
-  /** Bytes of an empty line before a request: one is passed over (RFC 9112, 2.2). */
-  #blank = 0;
-
-  constructor(kind: "request" | "response" | "trailers") {
-    this.#kind = kind;
-  }
-
-  /** Whether a part of a head has been read. */
-  get begun(): boolean {
-    return this.#size > 0;
-  }
-
-  /**
-   * Reads from `at` on.
-   * @returns the head with its empty line, valid until the next call, and where the bytes after it begin; undefined where more is needed
-   * @throws Http1Error
-   */
-  read(bytes: Uint8Array, at: number): { head: Uint8Array; next: number } | undefined {
-    const before = this.#size;
-    if (before === 0 && this.#kind !== "trailers") {
-      if (this.#kind === "request") at = this.#skipBlank(bytes, at);
-      if (at === bytes.length) return undefined;
-      if (!TOKEN[bytes[at] as number]) throw notHttp(bytes[at] as number);
-    }
-    for (let from = at;;) {
-      const lf = bytes.indexOf(LF, from);
-      if (lf < 0) break;
-      const previous = lf > at ? bytes[lf - 1] : this.#kept[before - 1];
-      if (previous !== CR) throw new Http1Error("a line ends in LF alone");
-      const end = before + lf - at + 1;
-      if (end > MAX_HEAD_BYTES) break;
-      if (end - this.#lineStart === 2) return { head: this.#take(bytes, at, lf + 1), next: lf + 1 };
-      this.#lineStart = end;
-      from = lf + 1;
-    }
-    if (before + bytes.length - at > MAX_HEAD_BYTES) throw new Http1Error(`the head is longer than ${MAX_HEAD_BYTES / 1024} KiB`);
-    this.#keep(bytes, at, bytes.length);
-    return undefined;
-  }
-
-  #skipBlank(bytes: Uint8Array, at: number): number {
-    while (this.#blank < 2 && bytes[at] === (this.#blank === 0 ? CR : LF)) {
-      this.#blank++;
-      at++;
-    }
-    if (this.#blank === 1 && at < bytes.length) throw new Http1Error("a line ends in CR alone");
-    return at;
-  }
-
-  #take(bytes: Uint8Array, at: number, end: number): Uint8Array {
-    let head: Uint8Array;
-    if (this.#size === 0) {
-      head = bytes.subarray(at, end);
-    } else {
-      this.#keep(bytes, at, end);
-      head = this.#kept.subarray(0, this.#size);
-    }
-    this.#kept = new Uint8Array(0);
-    this.#size = 0;
-    this.#lineStart = 0;
-    this.#blank = 0;
-    return head;
-  }
-
-  #keep(bytes: Uint8Array, from: number, to: number): void {
-    const size = this.#size + to - from;
-    if (size > this.#kept.length) {
-      const larger = new Uint8Array(Math.max(1024, size, this.#kept.length * 2));
-      larger.set(this.#kept.subarray(0, this.#size));
-      this.#kept = larger;
-    }
-    this.#kept.set(bytes.subarray(from, to), this.#size);
-    this.#size = size;
-  }
-}
-
-/** Reads a request's head. @param head whole, with its empty line @throws Http1Error */
-export function parseRequestHead(head: Uint8Array): RequestHead {
-  const lineEnd = head.indexOf(LF) - 1;
-  const text = decoder.decode(head.subarray(0, lineEnd));
-  const methodEnd = text.indexOf(" ");
-  const targetEnd = text.indexOf(" ", methodEnd + 1);
-  if (methodEnd < 1 || targetEnd < 0) throw new Http1Error("its first line is no request line");
-  checkBytes(head, 0, methodEnd, TOKEN, "the method");
-  if (targetEnd === methodEnd + 1) throw new Http1Error("the request line has no target");
-  checkBytes(head, methodEnd + 1, targetEnd, TARGET, "the target");
-  const version = text.slice(targetEnd + 1);
-  if (version === "HTTP/2.0" && text.startsWith("PRI * ")) throw new Http1Error("it speaks HTTP/2", true);
-  const method = text.slice(0, methodEnd);
-  const fields = parseFields(head, lineEnd + 2);
-  const minor = minorVersion(version);
+/**
+ * Reads a request's head, whole and with its empty line, as a reader of heads found it.
+ * @param bytes where it lies from `from` up to `to`; what spans say are places in these
+ * @throws Http1Error
+ */
+export function parseRequestHead(bytes: Uint8Array, from = 0, to = bytes.length): RequestHead {
+  let at = from;
+  while (at < to && TOKEN[bytes[at] as number]) at++;
+  const methodEnd = at;
+  if (bytes[at] !== SP) throw lineError(bytes, from, "the method has a character that must not be there");
+  const start = ++at;
+  while (at < to && TARGET[bytes[at] as number]) at++;
+  const end = at;
+  if (methodEnd === from || bytes[at] !== SP) throw lineError(bytes, from, "the target has a character that must not be there");
+  if (end === start) throw new Http1Error("the request line has no target");
+  // 8 bytes of version and CRLF; what is none is told of behind the headers' faults.
+  const lineEnd = endOfLine(bytes, end + 1);
+  const minor = lineEnd === end + 9 ? minorVersion(bytes, end + 1) : -1;
+  if (minor < 0 && isHttp2(bytes, from, lineEnd)) throw new Http1Error("it speaks HTTP/2", true);
+  const fields = parseFields(bytes, lineEnd + 2, to);
+  if (minor < 0) throw notOurVersion();
   if (fields.chunked && minor === 0) throw new Http1Error("it has Transfer-Encoding in HTTP/1.0");
+  const method = methodOf(bytes, from, methodEnd);
   return {
-    ...fields,
+    length: fields.length,
+    chunked: fields.chunked,
     method,
-    target: text.slice(methodEnd + 1, targetEnd),
-    targetSpan: { start: methodEnd + 1, end: targetEnd },
+    targetSpan: { start, end },
     minor,
     headersStart: lineEnd + 2,
+    hosts: fields.hosts,
     asksUpgrade: fields.upgrade || method === "CONNECT",
+    expectsContinue: fields.expectsContinue,
+    isJson: fields.isJson,
   };
 }
 
-/** Reads a response's head. @param head whole, with its empty line @throws Http1Error */
-export function parseResponseHead(head: Uint8Array): ResponseHead {
-  const lineEnd = head.indexOf(LF) - 1;
-  const text = decoder.decode(head.subarray(0, lineEnd));
-  const minor = minorVersion(text.slice(0, 8));
+/** Reads a response's head, as {@link parseRequestHead} does a request's. @throws Http1Error */
+export function parseResponseHead(bytes: Uint8Array, from = 0, to = bytes.length): ResponseHead {
+  const minor = minorVersion(bytes, from);
+  if (minor < 0) throw notOurVersion();
+  const hundreds = digit(bytes[from + 9]);
+  const tens = digit(bytes[from + 10]);
+  const ones = digit(bytes[from + 11]);
+  const behind = bytes[from + 12];
   // The reason may be missing, with its space or without.
-  if (!/^ [1-9]\d\d(?: |$)/.test(text.slice(8))) throw new Http1Error("its first line is no status line");
-  checkBytes(head, 12, lineEnd, VALUE, "the status line");
-  const { length, chunked } = parseFields(head, lineEnd + 2);
+  if (bytes[from + 8] !== SP || hundreds < 1 || tens < 0 || ones < 0 || (behind !== SP && behind !== CR)) throw notStatusLine();
+  const lineEnd = endOfValue(bytes, from + 12);
+  if (lineEnd < 0) {
+    // CR right behind the status ends the line, or it is no status line.
+    throw behind === CR ? notStatusLine() : new Http1Error("the status line has a character that must not be there");
+  }
+  const { length, chunked } = parseFields(bytes, lineEnd + 2, to);
   if (chunked && minor === 0) throw new Http1Error("it has Transfer-Encoding in HTTP/1.0");
-  return { status: Number(text.slice(9, 12)), length, chunked };
+  return { status: hundreds * 100 + tens * 10 + ones, length, chunked };
 }
 
-/** Checks the lines of trailers, as strictly as headers. @param lines whole, with the empty line @throws Http1Error */
-export function checkFields(lines: Uint8Array): void {
-  parseFields(lines, 0);
+/** Checks the lines of trailers, as strictly as headers: whole, with the empty line. @throws Http1Error */
+export function checkFields(bytes: Uint8Array, from: number, to: number): void {
+  parseFields(bytes, from, to);
 }
 
 interface Fields extends BodyHeaders {
   readonly hosts: readonly Span[];
   readonly upgrade: boolean;
+  readonly expectsContinue: boolean;
+  readonly isJson: boolean;
 }
 
-function parseFields(head: Uint8Array, from: number): Fields {
-  const hosts: Span[] = [];
+function parseFields(bytes: Uint8Array, from: number, to: number): Fields {
+  let hosts: Span[] | undefined;
   let length: number | undefined;
   let chunked = false;
   let upgrade = false;
-  for (let start = from; start < head.length - 2;) {
-    const end = head.indexOf(LF, start) - 1;
-    const colon = nameEnd(head, start, end);
-    const value = trimmed(head, colon + 1, end);
-    checkBytes(head, value.start, value.end, VALUE, "a header's value");
-    switch (colon - start) {
+  let expectsContinue = false;
+  let isJson = false;
+  for (let name = from; name < to - 2;) {
+    const colon = nameEnd(bytes, name);
+    let start = colon + 1;
+    while (bytes[start] === SP || bytes[start] === TAB) start++;
+    const lineEnd = endOfValue(bytes, start);
+    if (lineEnd < 0) throw new Http1Error("a header's value has a character that must not be there");
+    let end = lineEnd;
+    while (end > start && (bytes[end - 1] === SP || bytes[end - 1] === TAB)) end--;
+    switch (colon - name) {
       case 4:
-        if (isNamed(head, start, colon, "host")) hosts.push(value);
+        if (isWord(bytes, name, colon, "host")) (hosts ??= []).push({ start, end });
+        break;
+      case 6:
+        if (isWord(bytes, name, colon, "accept")) isJson ||= isJsonType(bytes, start);
+        else if (isWord(bytes, name, colon, "expect")) expectsContinue ||= isWord(bytes, start, start + 12, "100-continue");
         break;
       case 7:
-        upgrade ||= isNamed(head, start, colon, "upgrade");
+        upgrade ||= isWord(bytes, name, colon, "upgrade");
+        break;
+      case 12:
+        if (isWord(bytes, name, colon, "content-type")) isJson ||= isJsonType(bytes, start);
         break;
       case 14:
-        if (!isNamed(head, start, colon, "content-length")) break;
+        if (!isWord(bytes, name, colon, "content-length")) break;
         if (length !== undefined) throw new Http1Error("it has more than one Content-Length");
-        length = contentLength(textOf(head, value));
+        length = contentLength(bytes, start, end);
         break;
       case 17:
-        if (!isNamed(head, start, colon, "transfer-encoding")) break;
-        if (chunked || textOf(head, value).toLowerCase() !== "chunked") {
+        if (!isWord(bytes, name, colon, "transfer-encoding")) break;
+        if (chunked || end - start !== 7 || !isWord(bytes, start, end, "chunked")) {
           throw new Http1Error("it has a Transfer-Encoding other than chunked");
         }
         chunked = true;
     }
-    start = end + 2;
+    name = lineEnd + 2;
   }
   if (chunked && length !== undefined) throw new Http1Error("it has both Content-Length and Transfer-Encoding");
-  return { hosts, length, chunked, upgrade };
+  return { hosts: hosts ?? NO_SPANS, length, chunked, upgrade, expectsContinue, isJson };
 }
 
 /** The place of the colon. @throws Http1Error for a folded line, a space before the colon, or no colon */
-function nameEnd(head: Uint8Array, start: number, end: number): number {
+function nameEnd(bytes: Uint8Array, start: number): number {
   let at = start;
-  while (at < end && TOKEN[head[at] as number]) at++;
-  if (at > start && head[at] === COLON) return at;
-  if (at === start && (head[at] === SP || head[at] === 9)) throw new Http1Error("a header is folded over several lines");
-  if (head[at] === SP || head[at] === 9) throw new Http1Error("a header has a space before its colon");
-  throw new Http1Error("a line is no header");
+  while (TOKEN[bytes[at] as number]) at++;
+  const byte = bytes[at];
+  if (at > start && byte === COLON) return at;
+  if (byte !== SP && byte !== TAB) throw new Http1Error("a line is no header");
+  throw new Http1Error(at === start ? "a header is folded over several lines" : "a header has a space before its colon");
 }
 
-function trimmed(head: Uint8Array, start: number, end: number): Span {
-  while (start < end && (head[start] === SP || head[start] === 9)) start++;
-  while (end > start && (head[end - 1] === SP || head[end - 1] === 9)) end--;
-  return { start, end };
+/** Where a line's CRLF is; -1 where something comes before it that is not of a value. */
+function endOfValue(bytes: Uint8Array, from: number): number {
+  let at = from;
+  while (VALUE[bytes[at] as number]) at++;
+  return bytes[at] === CR && bytes[at + 1] === LF ? at : -1;
 }
 
-function isNamed(head: Uint8Array, start: number, end: number, name: string): boolean {
-  for (let at = start; at < end; at++) if (((head[at] as number) | 0x20) !== name.charCodeAt(at - start)) return false;
+/** Where a line's CRLF is: its head has one in each line. */
+function endOfLine(bytes: Uint8Array, from: number): number {
+  return bytes.indexOf(LF, from) - 1;
+}
+
+/** Whether a word stands in checked bytes, in small letters or large ones. @param word in small letters, with digits, `-` and `/` */
+function isWord(bytes: Uint8Array, start: number, end: number, word: string): boolean {
+  for (let at = start; at < end; at++) if (((bytes[at] as number) | 0x20) !== word.charCodeAt(at - start)) return false;
   return true;
 }
 
-function contentLength(text: string): number {
-  if (!/^\d+$/.test(text) || text.length > MAX_LENGTH_DIGITS) throw new Http1Error("its Content-Length is no number of bytes");
-  return Number(text);
+/** `application/json`, `application/apply-patch+json` and such. */
+function isJsonType(bytes: Uint8Array, start: number): boolean {
+  if (!isWord(bytes, start, start + 12, "application/")) return false;
+  for (let at = start + 12; TOKEN[bytes[at] as number]; at++) if (isWord(bytes, at, at + 4, "json")) return true;
+  return false;
 }
 
-function minorVersion(version: string): number {
-  if (version === "HTTP/1.1") return 1;
-  if (version === "HTTP/1.0") return 0;
-  throw new Http1Error("its version is not HTTP/1.0 or HTTP/1.1");
-}
-
-function checkBytes(head: Uint8Array, start: number, end: number, allowed: Uint8Array, what: string): void {
-  for (let at = start; at < end; at++) {
-    if (!allowed[head[at] as number]) throw new Http1Error(`${what} has a character that must not be there`);
+function contentLength(bytes: Uint8Array, start: number, end: number): number {
+  let length = 0;
+  let at = start;
+  for (; at < end; at++) {
+    const value = digit(bytes[at]);
+    if (value < 0 || at - start === MAX_LENGTH_DIGITS) break;
+    length = length * 10 + value;
   }
+  if (at < end || end === start) throw new Http1Error("its Content-Length is no number of bytes");
+  return length;
 }
 
-function textOf(head: Uint8Array, { start, end }: Span): string {
-  return decoder.decode(head.subarray(start, end));
+/** The value of a digit; -1 for anything else. */
+function digit(byte: number | undefined): number {
+  return byte !== undefined && byte >= ZERO && byte <= ZERO + 9 ? byte - ZERO : -1;
 }
 
-function notHttp(first: number): Http1Error {
-  // A TLS record of the type "handshake" (RFC 8446, 5.1).
-  if (first === 22) return new Http1Error("it speaks TLS");
-  return new Http1Error("it does not begin like HTTP");
+const HTTP_1 = [..."HTTP/1."].map((character) => character.charCodeAt(0));
+
+/** 0 or 1; -1 for any other version. */
+function minorVersion(bytes: Uint8Array, at: number): number {
+  for (let i = 0; i < 7; i++) if (bytes[at + i] !== HTTP_1[i]) return -1;
+  const minor = digit(bytes[at + 7]);
+  return minor === 0 || minor === 1 ? minor : -1;
+}
+
+function isHttp2(bytes: Uint8Array, start: number, end: number): boolean {
+  return textOf(bytes, { start, end }) === "PRI * HTTP/2.0";
+}
+
+/** Why a first line is no request line, where its method or target ends in what does not end it. */
+function lineError(bytes: Uint8Array, start: number, otherwise: string): Http1Error {
+  const line = textOf(bytes, { start, end: endOfLine(bytes, start) });
+  const methodEnd = line.indexOf(" ");
+  return new Http1Error(methodEnd < 1 || line.indexOf(" ", methodEnd + 1) < 0 ? "its first line is no request line" : otherwise);
+}
+
+function notOurVersion(): Http1Error {
+  return new Http1Error("its version is not HTTP/1.0 or HTTP/1.1");
+}
+
+function notStatusLine(): Http1Error {
+  return new Http1Error("its first line is no status line");
+}
+
+/** A method's text: it is short, and checked to be ASCII. */
+function methodOf(bytes: Uint8Array, start: number, end: number): string {
+  let method = "";
+  for (let at = start; at < end; at++) method += String.fromCharCode(bytes[at] as number);
+  return method;
+}
+
+const decoder = new TextDecoder("latin1");
+
+/** The text of a span, a character for each byte. */
+export function textOf(bytes: Uint8Array, { start, end }: Span): string {
+  return decoder.decode(bytes.subarray(start, end));
 }
 
 function table(test: (byte: number) => boolean): Uint8Array {

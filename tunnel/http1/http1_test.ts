@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { requestFraming, responseFraming } from "./body.ts";
-import { Http1Error, MAX_HEAD_BYTES, parseRequestHead, parseResponseHead } from "./head.ts";
+import { Http1Error, MAX_HEAD_BYTES, parseRequestHead, parseResponseHead, textOf } from "./head.ts";
 import { Messages } from "./messages.ts";
 
 const latin1 = (text: string) => Uint8Array.from(text, (character) => character.charCodeAt(0));
@@ -10,10 +10,10 @@ function read(kind: "request" | "response", text: string, size: number, method?:
   const told: string[] = [];
   let content = 0;
   const messages = new Messages(kind, {
-    head: (bytes) => {
+    head: (bytes, start, end) => {
       content = 0;
-      const head = kind === "request" ? parseRequestHead(bytes) : parseResponseHead(bytes);
-      told.push("status" in head ? `${head.status}` : `${head.method} ${head.target}`);
+      const head = kind === "request" ? parseRequestHead(bytes, start, end) : parseResponseHead(bytes, start, end);
+      told.push("status" in head ? `${head.status}` : `${head.method} ${textOf(bytes, head.targetSpan)}`);
       return "status" in head ? responseFraming(head, method) : requestFraming(head);
     },
     body: (_bytes, _start, _end, more) => void (content += more),

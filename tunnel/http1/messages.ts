@@ -1,13 +1,13 @@
 import { BodyFramer, type BodyFraming } from "./body.ts";
-import { HeadReader } from "./head.ts";
+import { HeadReader } from "./head_reader.ts";
 
 /** More requests than these never wait for answers at once: a caller that pipelines without end must not fill our memory. */
 export const MAX_AWAITED = 256;
 
 /** What is told of the messages in one direction of a connection. */
 export interface MessageEvents {
-  /** A head, with its empty line, that is valid until this returns. @returns its body's framing @throws Http1Error */
-  head(bytes: Uint8Array): BodyFraming;
+  /** A head, with its empty line, from `start` to `end`, valid until this returns. @returns its body's framing @throws Http1Error */
+  head(bytes: Uint8Array, start: number, end: number): BodyFraming;
   /** Bytes of the body, from `start` to `end` of what was pushed; `content` of them are no lines of chunks. */
   body(bytes: Uint8Array, start: number, end: number, content: number): void;
   /** The message has ended. */
@@ -45,10 +45,11 @@ export class Messages {
   read(bytes: Uint8Array, at: number): number {
     let next = at;
     if (!this.#inBody) {
-      const found = this.#heads.read(bytes, next);
-      if (!found) return bytes.length;
-      next = found.next;
-      this.#framer.start(this.#events.head(found.head));
+      const heads = this.#heads;
+      next = heads.read(bytes, next);
+      if (next < 0) return bytes.length;
+      this.#framer.start(this.#events.head(heads.source, heads.start, heads.end));
+      heads.release();
       this.#inBody = true;
     }
     if (!this.#framer.done && next < bytes.length) {

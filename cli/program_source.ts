@@ -1,0 +1,123 @@
+import { dirname, join, relative, resolve } from "node:path";
+import { BuildError } from "./build_error.ts";
+import { findScriptMain } from "./script_main.ts";
+
+/** What the user gave, found on this machine. All paths but `packages` are absolute. */
+export type ProgramSource = GoSource | ScriptSource;
+
+/** A Go package. */
+export interface GoSource {
+  readonly language: "go";
+  /** As the user typed it. */
+  readonly given: string;
+  /** Where `go` runs: it looks for go.mod and go.work from here upwards. */
+  readonly folder: string;
+  /** What `go build` is told to build, by paths from `folder`: files of one package, or one folder. */
+  readonly packages: readonly string[];
+}
+
+/** A TypeScript or JavaScript program. */
+export interface ScriptSource {
+  readonly language: "script";
+  /** As the user typed it. */
+  readonly given: string;
+  /** The main module. */
+  readonly main: string;
+  /** The nearest deno.json, deno.jsonc or package.json from the main module upwards. */
+  readonly config: string | undefined;
+}
+
+const SCRIPT = /\.(?:ts|tsx|mts|js|jsx|mjs|cjs)$/;
+/** In the order in which Deno prefers them. */
+const SCRIPT_CONFIGS = ["deno.json", "deno.jsonc", "package.json"];
+
+/**
+ * Finds what the user means: Go files of one package, one script, or a folder that has either.
+ *
+ * @param targets paths as typed, one at least
+ * @param cwd the folder that they are relative to
+ * @throws BuildError
+ */
+export async function findSource(targets: readonly string[], cwd: string): Promise<ProgramSource> {
+  const [given = "."] = targets;
+  if (targets.every((target) => target.endsWith(".go"))) return await goFiles(targets, cwd);
+  if (targets.length > 1) throw new BuildError({ is: "several", given: targets });
+  const path = resolve(cwd, given);
+  const stat = await found(path, given);
+  if (stat.isDirectory) return await fromFolder(given, path, cwd);
+  if (!SCRIPT.test(path)) throw new BuildError({ is: "unknown-kind", given });
+  return await script(given, path);
+}
+
+async function goFiles(targets: readonly string[], cwd: string): Promise<ProgramSource> {
+  const paths = targets.map((target) => resolve(cwd, target));
+  const [first = cwd] = paths;
+  for (const [at, path] of paths.entries()) {
+    const given = targets[at] as string;
+    const stat = await found(path, given);
+    // A folder may be called that too.
+    if (stat.isDirectory && targets.length === 1) return await fromFolder(given, path, cwd);
+    if (stat.isDirectory) throw new BuildError({ is: "several", given: targets });
+    if (path.endsWith("_test.go")) throw new BuildError({ is: "go-test-file", given });
+  }
+  if (paths.some((path) => dirname(path) !== dirname(first))) throw new BuildError({ is: "several-folders", given: targets });
+  const folder = await whereGoRuns(dirname(first), cwd);
+  return { language: "go", given: targets.join(" "), folder, packages: paths.map((path) => goPath(folder, path)) };
+}
+
+async function fromFolder(given: string, path: string, cwd: string): Promise<ProgramSource> {
+  for await (const { name, isDirectory } of Deno.readDir(path)) {
+    if (isDirectory || !name.endsWith(".go") || name.endsWith("_test.go")) continue;
+    const folder = await whereGoRuns(path, cwd);
+    return { language: "go", given, folder, packages: [goPath(folder, path)] };
+  }
+  const { main, looked } = await findScriptMain(path);
+  if (main !== undefined) return await script(given, main);
+  throw new BuildError({ is: "no-main", given, looked, module: await isFile(join(path, "go.mod")) });
+}
+
+async function script(given: string, main: string): Promise<ScriptSource> {
+  return { language: "script", given, main, config: await nearest(dirname(main), SCRIPT_CONFIGS) };
+}
+
+/**
+ * Where the user is, as `go run` does it, so that errors name files as the user sees them; but where the package belongs to a module
+ * that the user is not in, there: `go run` would refuse it.
+ */
+async function whereGoRuns(folder: string, cwd: string): Promise<string> {
+  const module = await nearest(folder, ["go.mod"]);
+  return module === undefined || module === await nearest(cwd, ["go.mod"]) ? cwd : folder;
+}
+
+/** A path as Go wants it: without "./" it would be the name of a package. */
+function goPath(folder: string, path: string): string {
+  const way = relative(folder, path).replaceAll("\\", "/");
+  return way.startsWith("../") || way.startsWith("/") || /^[A-Za-z]:/.test(way) ? way : `./${way}`;
+}
+
+/** The first of these files in the folder, or else in the next one upwards. */
+async function nearest(folder: string, names: readonly string[]): Promise<string | undefined> {
+  for (let at = folder;; at = dirname(at)) {
+    for (const name of names) {
+      if (await isFile(join(at, name))) return join(at, name);
+    }
+    if (dirname(at) === at) return undefined;
+  }
+}
+
+async function found(path: string, given: string): Promise<Deno.FileInfo> {
+  try {
+    return await Deno.stat(path);
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.NotFound) && !(cause instanceof Deno.errors.NotADirectory)) throw cause;
+    throw new BuildError({ is: "no-such-file", given }, { cause });
+  }
+}
+
+async function isFile(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isFile;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,112 @@
+import { join } from "node:path";
+import { parse as parseYaml } from "yaml";
+import { BuildError } from "./build_error.ts";
+
+const EXTENSIONS = ["ts", "tsx", "mts", "js", "mjs", "jsx", "cjs"];
+const CONFIGS = ["deno.json", "deno.jsonc", "package.json"] as const;
+
+/** A folder's main module, where it has one, and the names that were looked for. */
+export interface ScriptMain {
+  /** Absolute. */
+  readonly main: string | undefined;
+  readonly looked: readonly string[];
+}
+
+/**
+ * Finds the main module of a project's folder: what its configuration names and is there, else `main`, `index`, `src/main` or `src/index`.
+ *
+ * @throws BuildError where a configuration file cannot be read
+ */
+export async function findScriptMain(folder: string): Promise<ScriptMain> {
+  const files = new Set<string>();
+  for (const place of ["", "src"]) {
+    for (const name of await fileNames(join(folder, place))) files.add(place ? `${place}/${name}` : name);
+  }
+  const named: string[] = [];
+  for (const name of CONFIGS) {
+    if (!files.has(name)) continue;
+    named.push(...namedMains(name, await readConfig(join(folder, name))));
+  }
+  for (const path of named) {
+    // What package.json names may lack its ending, as Node allows, or may not have been built yet: then its source is next.
+    for (const ending of ["", ".js", "/index.js"]) {
+      const main = join(folder, path + ending);
+      if (await isFile(main)) return { main, looked: [] };
+    }
+  }
+  const usual = usualMain(files);
+  return { main: usual && join(folder, usual), looked: [...named, "main.ts", "index.ts", "src/main.ts", "src/index.ts (or .js, .mjs …)"] };
+}
+
+/**
+ * The modules that a project's configuration calls its main, the likeliest first: in package.json `main`, as `node DIR` runs it, then `module`
+ * and `exports`; in deno.json `exports`.
+ *
+ * @param config what the file says
+ * @returns paths from the project's folder
+ */
+export function namedMains(name: "deno.json" | "deno.jsonc" | "package.json", config: unknown): string[] {
+  if (typeof config !== "object" || config === null) return [];
+  const { main, module, exports } = config as Record<string, unknown>;
+  const all = name === "package.json" ? [main, module, exportedMain(exports)] : [exportedMain(exports)];
+  return all.filter((path) => typeof path === "string").map((path) => path.replace(/^\.\//, ""));
+}
+
+/** `"exports": "./main.ts"`, or under ".", or there under a condition. */
+function exportedMain(exports: unknown): string | undefined {
+  if (typeof exports === "string") return exports;
+  if (typeof exports !== "object" || exports === null) return undefined;
+  const conditions = exports as Record<string, unknown>;
+  for (const key of [".", "deno", "import", "node", "default"]) {
+    const path = exportedMain(conditions[key]);
+    if (path !== undefined) return path;
+  }
+  return undefined;
+}
+
+/** @param files paths from the project's folder @returns that of a module with a main's name */
+export function usualMain(files: ReadonlySet<string>): string | undefined {
+  for (const name of ["main", "index", "src/main", "src/index"]) {
+    const extension = EXTENSIONS.find((extension) => files.has(`${name}.${extension}`));
+    if (extension !== undefined) return `${name}.${extension}`;
+  }
+  return undefined;
+}
+
+async function readConfig(path: string): Promise<unknown> {
+  const text = await Deno.readTextFile(path);
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    // Comments and commas at the end, as deno.json may have them: YAML's flow style takes all but the comments' form.
+    try {
+      return parseYaml(withoutComments(text), { prettyErrors: false });
+    } catch {
+      throw new BuildError({ is: "bad-config", path, reason: (cause as Error).message }, { cause });
+    }
+  }
+}
+
+/** Blanks JSON's comments; strings stay, whatever they contain. */
+export function withoutComments(text: string): string {
+  return text.replace(/("(?:[^"\\]|\\.)*")|\/\/[^\n]*|\/\*[\s\S]*?\*\//g, (_all, string: string | undefined) => string ?? " ")
+    .replaceAll("\t", " ");
+}
+
+async function fileNames(folder: string): Promise<string[]> {
+  const names: string[] = [];
+  try {
+    for await (const { name, isDirectory } of Deno.readDir(folder)) if (!isDirectory) names.push(name);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound) && !(error instanceof Deno.errors.NotADirectory)) throw error;
+  }
+  return names;
+}
+
+async function isFile(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isFile;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,124 @@
+import { dirname, sep as SEPARATOR } from "node:path";
+import { Settling } from "./settle.ts";
+import { foldersOf, isWatched, type WatchedPaths } from "./watched_paths.ts";
+
+/**
+ * Tells of changes to the files of a build. It goes on watching between two calls of `next`, so nothing that is saved while
+ * a build runs is missed.
+ */
+export class FileWatcher implements Disposable {
+  readonly #now: () => number;
+  readonly #settling = new Settling();
+  #paths: WatchedPaths = { files: new Set(), goFolders: new Set() };
+  #watcher: Deno.FsWatcher | undefined;
+  /** The watched folders, a line each. */
+  #folders = "";
+  #folderLost = false;
+  /** Until the present watcher has ended. */
+  #following = Promise.resolve();
+  #changed: () => void = () => {};
+  #failure: unknown;
+
+  /** @param now milliseconds of a clock that never goes back */
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /**
+   * What to watch from now on, in place of what it was; best called before each build, which then sees what was saved earlier.
+   * @throws Deno's errors where a folder cannot be watched
+   */
+  async watch(paths: WatchedPaths): Promise<void> {
+    this.#paths = paths;
+    const folders = [...new Set(foldersOf(paths).map(nearestFolder))].sort();
+    const key = folders.join("\n");
+    if (key === this.#folders && !this.#folderLost) return;
+    const before = this.#watcher;
+    // A folder that was removed and made again, as git does, has the same name and no watch. On Deno 2.9, whose watchers share their folders,
+    // it gets none before the old watcher has ended; else the new one comes first, so that nothing is missed between the two.
+    if (this.#folderLost) {
+      before?.close();
+      await this.#following;
+    }
+    this.#watcher = folders.length > 0 ? Deno.watchFs(folders, { recursive: false }) : undefined;
+    if (!this.#folderLost) before?.close();
+    this.#folders = key;
+    this.#folderLost = false;
+    if (this.#watcher) this.#following = this.#follow(this.#watcher);
+  }
+
+  /**
+   * Waits for changes to be over.
+   * @returns the files that changed, each once; or a folder of them that came or went
+   * @throws the signal's reason, or what ended the watch
+   */
+  async next(signal: AbortSignal): Promise<string[]> {
+    while (true) {
+      signal.throwIfAborted();
+      if (this.#failure !== undefined) throw this.#failure;
+      const wait = this.#settling.wait(this.#now());
+      if (wait === 0) return this.#settling.take();
+      await this.#change(wait, signal);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#watcher?.close();
+    this.#watcher = undefined;
+  }
+
+  /** Until something changes, the time is over or the signal is aborted. */
+  #change(ms: number | undefined, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", done);
+        this.#changed = () => {};
+        resolve();
+      };
+      const timer = ms === undefined ? undefined : setTimeout(done, Math.ceil(ms));
+      signal.addEventListener("abort", done, { once: true });
+      this.#changed = done;
+    });
+  }
+
+  async #follow(watcher: Deno.FsWatcher): Promise<void> {
+    try {
+      for await (const { kind, paths } of watcher) {
+        if (kind === "access") continue;
+        for (const path of paths) {
+          if (isWatched(path, this.#paths)) this.#settling.add(path, this.#now());
+          if (kind !== "modify" && isAbove(path, this.#paths)) {
+            this.#settling.add(path, this.#now());
+            this.#folderLost = true;
+          }
+        }
+        this.#changed();
+      }
+    } catch (error) {
+      if (watcher !== this.#watcher) return;
+      this.#failure = error;
+      this.#changed();
+    }
+  }
+}
+
+/** Whether this is a folder of watched files, or one that contains such. When it goes, Deno 2.9 does not always tell of the files in it. */
+function isAbove(path: string, paths: WatchedPaths): boolean {
+  return foldersOf(paths).some((folder) => `${folder}${SEPARATOR}`.startsWith(`${path}${SEPARATOR}`));
+}
+
+/** The folder, or where it is not there (yet, or for the moment) the one in which it will be. */
+function nearestFolder(folder: string): string {
+  for (let at = folder;; at = dirname(at)) {
+    if (isFolder(at) || dirname(at) === at) return at;
+  }
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
+  }
+}

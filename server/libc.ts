@@ -1,0 +1,84 @@
+/**
+ * The C library's calls that a program is started with. Deno itself makes no terminals, no process groups, and signals no groups.
+ * Linux and glibc, as in the image.
+ *
+ * @module
+ */
+
+/** fcntl.h and others of Linux, the same on amd64 and arm64. */
+export const Linux = {
+  O_RDONLY: 0,
+  O_RDWR: 2,
+  O_NOCTTY: 0o400,
+  O_CLOEXEC: 0o2000000,
+  TIOCSWINSZ: 0x5414,
+  POSIX_SPAWN_SETSIGDEF: 0x04,
+  POSIX_SPAWN_SETSIGMASK: 0x08,
+  POSIX_SPAWN_SETSID: 0x80,
+} as const;
+
+const SYMBOLS = {
+  posix_openpt: { parameters: ["i32"], result: "i32" },
+  grantpt: { parameters: ["i32"], result: "i32" },
+  unlockpt: { parameters: ["i32"], result: "i32" },
+  ptsname_r: { parameters: ["i32", "buffer", "usize"], result: "i32" },
+  ioctl: { parameters: ["i32", "u64", "buffer"], result: "i32" },
+  pipe2: { parameters: ["buffer", "i32"], result: "i32" },
+  close: { parameters: ["i32"], result: "i32" },
+  kill: { parameters: ["i32", "i32"], result: "i32" },
+  strerror: { parameters: ["i32"], result: "pointer" },
+  sigfillset: { parameters: ["buffer"], result: "i32" },
+  sigemptyset: { parameters: ["buffer"], result: "i32" },
+  posix_spawn: { parameters: ["buffer", "buffer", "buffer", "buffer", "buffer", "buffer"], result: "i32" },
+  posix_spawn_file_actions_init: { parameters: ["buffer"], result: "i32" },
+  posix_spawn_file_actions_destroy: { parameters: ["buffer"], result: "i32" },
+  posix_spawn_file_actions_addopen: { parameters: ["buffer", "i32", "buffer", "i32", "u32"], result: "i32" },
+  posix_spawn_file_actions_adddup2: { parameters: ["buffer", "i32", "i32"], result: "i32" },
+  posix_spawn_file_actions_addchdir_np: { parameters: ["buffer", "buffer"], result: "i32" },
+  posix_spawnattr_init: { parameters: ["buffer"], result: "i32" },
+  posix_spawnattr_destroy: { parameters: ["buffer"], result: "i32" },
+  posix_spawnattr_setflags: { parameters: ["buffer", "i16"], result: "i32" },
+  posix_spawnattr_setsigdefault: { parameters: ["buffer", "buffer"], result: "i32" },
+  posix_spawnattr_setsigmask: { parameters: ["buffer", "buffer"], result: "i32" },
+  // These wait, each on a thread of its own.
+  read: { parameters: ["i32", "buffer", "usize"], result: "isize", nonblocking: true },
+  write: { parameters: ["i32", "buffer", "usize"], result: "isize", nonblocking: true },
+  waitpid: { parameters: ["i32", "buffer", "i32"], result: "i32", nonblocking: true },
+} as const;
+
+let library: Deno.DynamicLibrary<typeof SYMBOLS> | undefined;
+
+/** The calls. @throws where this is no glibc */
+export function libc(): Deno.DynamicLibrary<typeof SYMBOLS>["symbols"] {
+  library ??= Deno.dlopen("libc.so.6", SYMBOLS);
+  return library.symbols;
+}
+
+/** A text as C has it. */
+export function cString(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(`${text}\0`);
+}
+
+/** What an error's number means, in the C library's words. */
+export function errorText(number: number): string {
+  const text = libc().strerror(number);
+  return text === null ? `error ${number}` : Deno.UnsafePointerView.getCString(text);
+}
+
+/** A list of texts as `argv` and `environ` are: addresses of C strings, and a zero. What it leads to must be kept as long as it is used. */
+export class CStrings {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #texts: Uint8Array<ArrayBuffer>[];
+
+  constructor(texts: readonly string[]) {
+    this.#texts = texts.map(cString);
+    const addresses = new BigUint64Array(texts.length + 1);
+    this.#texts.forEach((text, at) => addresses[at] = Deno.UnsafePointer.value(Deno.UnsafePointer.of(text)));
+    this.bytes = new Uint8Array(addresses.buffer);
+  }
+
+  /** How many texts there are; asked for after the call, it keeps them from the collector until then. */
+  get count(): number {
+    return this.#texts.length;
+  }
+}

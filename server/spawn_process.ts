@@ -1,0 +1,194 @@
+import { Descriptor } from "./descriptor.ts";
+import { cString, CStrings, errorText, libc, Linux } from "./libc.ts";
+
+/** Bytes that glibc's posix_spawn_file_actions_t, posix_spawnattr_t (336) and sigset_t fit into. */
+const STRUCT_BYTES = 1024;
+
+/** The numbers of signals that are sent or end programs, on Linux (signal(7)). */
+export const SIGNALS: Readonly<Record<string, number>> = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGABRT: 6,
+  SIGKILL: 9,
+  SIGUSR1: 10,
+  SIGSEGV: 11,
+  SIGUSR2: 12,
+  SIGPIPE: 13,
+  SIGTERM: 15,
+  SIGCONT: 18,
+  SIGTSTP: 20,
+  SIGWINCH: 28,
+};
+
+/** What {@link spawnProcess} starts. */
+export interface SpawnOptions {
+  readonly path: string;
+  /** All of them, what the program is called first. */
+  readonly argv: readonly string[];
+  readonly env: readonly (readonly [name: string, value: string])[];
+  readonly workdir: string;
+  /** Whether it reads what is written to it; else its input is empty. */
+  readonly stdin: boolean;
+  /** Gives it a terminal of this size, which is its input and all of its output. */
+  readonly terminal?: { readonly columns: number; readonly rows: number };
+}
+
+/** It could not be started; the message is for people. */
+export class SpawnError extends Error {
+  override readonly name = "SpawnError";
+}
+
+/** How a process ended. */
+export interface ProcessEnd {
+  readonly code: number;
+  readonly signal?: string;
+}
+
+/** A process in a session of its own, so that what it starts gets its signals too. */
+export interface SpawnedProcess {
+  readonly pid: number;
+  /** Where its input is written; absent where that is empty. */
+  readonly stdin: Descriptor | undefined;
+  readonly stdout: Descriptor;
+  /** Absent where it has a terminal. */
+  readonly stderr: Descriptor | undefined;
+  readonly ended: Promise<ProcessEnd>;
+  /** Sends a signal to it and to all that it has started. */
+  kill(signal: string): void;
+  resize(window: { readonly columns: number; readonly rows: number }): void;
+}
+
+/** Starts a process. @throws SpawnError */
+export function spawnProcess(options: SpawnOptions): SpawnedProcess {
+  return options.terminal ? spawnInTerminal(options, options.terminal) : spawnWithPipes(options);
+}
+
+function spawnWithPipes(options: SpawnOptions): SpawnedProcess {
+  const stdin = options.stdin ? openPipe() : undefined;
+  const stdout = openPipe();
+  const stderr = openPipe();
+  const theirs = [...(stdin ? [stdin.read] : []), stdout.write, stderr.write];
+  const ours = [...(stdin ? [stdin.write] : []), stdout.read, stderr.read];
+  try {
+    const pid = spawn(options, (actions) => {
+      const { posix_spawn_file_actions_adddup2: dup2, posix_spawn_file_actions_addopen: open } = libc();
+      if (stdin) dup2(actions, stdin.read.number, 0);
+      else open(actions, 0, cString("/dev/null"), Linux.O_RDONLY, 0);
+      dup2(actions, stdout.write.number, 1);
+      dup2(actions, stderr.write.number, 2);
+    });
+    return { pid, stdin: stdin?.write, stdout: stdout.read, stderr: stderr.read, resize: () => {}, ...followed(pid) };
+  } catch (error) {
+    for (const descriptor of ours) descriptor.close();
+    throw error;
+  } finally {
+    for (const descriptor of theirs) descriptor.close();
+  }
+}
+
+function spawnInTerminal(options: SpawnOptions, window: { columns: number; rows: number }): SpawnedProcess {
+  const { master, path } = openTerminal();
+  const resize = ({ columns, rows }: { columns: number; rows: number }) => {
+    const size = new Uint16Array([rows, columns, 0, 0]);
+    libc().ioctl(master.number, BigInt(Linux.TIOCSWINSZ), new Uint8Array(size.buffer));
+  };
+  try {
+    resize(window);
+    // The first terminal that the leader of a session opens becomes the session's own.
+    const pid = spawn(options, (actions) => {
+      libc().posix_spawn_file_actions_addopen(actions, 0, path, Linux.O_RDWR, 0);
+      libc().posix_spawn_file_actions_adddup2(actions, 0, 1);
+      libc().posix_spawn_file_actions_adddup2(actions, 0, 2);
+    });
+    return { pid, stdin: options.stdin ? master : undefined, stdout: master, stderr: undefined, resize, ...followed(pid) };
+  } catch (error) {
+    master.close();
+    throw error;
+  }
+}
+
+function spawn({ path, argv, env, workdir }: SpawnOptions, wire: (actions: Uint8Array<ArrayBuffer>) => void): number {
+  const c = libc();
+  const actions = new Uint8Array(STRUCT_BYTES);
+  const attributes = new Uint8Array(STRUCT_BYTES);
+  const all = new Uint8Array(STRUCT_BYTES);
+  const none = new Uint8Array(STRUCT_BYTES);
+  c.posix_spawn_file_actions_init(actions);
+  c.posix_spawnattr_init(attributes);
+  try {
+    wire(actions);
+    c.posix_spawn_file_actions_addchdir_np(actions, cString(workdir));
+    // Deno ignores SIGPIPE, which a program would inherit.
+    c.sigfillset(all);
+    c.sigemptyset(none);
+    c.posix_spawnattr_setsigdefault(attributes, all);
+    c.posix_spawnattr_setsigmask(attributes, none);
+    c.posix_spawnattr_setflags(attributes, Linux.POSIX_SPAWN_SETSID | Linux.POSIX_SPAWN_SETSIGDEF | Linux.POSIX_SPAWN_SETSIGMASK);
+    const pid = new Int32Array(1);
+    const args = new CStrings(argv);
+    const environment = new CStrings(env.map(([name, value]) => `${name}=${value}`));
+    const failed = c.posix_spawn(new Uint8Array(pid.buffer), cString(path), actions, attributes, args.bytes, environment.bytes);
+    if (failed !== 0) throw new SpawnError(whyNot(failed, { path, workdir, size: args.count + environment.count }));
+    return pid[0] as number;
+  } finally {
+    c.posix_spawn_file_actions_destroy(actions);
+    c.posix_spawnattr_destroy(attributes);
+  }
+}
+
+function whyNot(error: number, { path, workdir, size }: { path: string; workdir: string; size: number }): string {
+  const said = errorText(error);
+  if (isMissing(workdir)) return `there is no folder ${workdir} in the Pod`;
+  return error === 7 ? `${size} arguments and environment variables are too much: ${said}` : `cannot start ${path}: ${said}`;
+}
+
+function isMissing(folder: string): boolean {
+  try {
+    return !Deno.statSync(folder).isDirectory;
+  } catch {
+    return true;
+  }
+}
+
+function followed(pid: number): Pick<SpawnedProcess, "ended" | "kill"> {
+  let gone = false;
+  const ended = wait(pid).finally(() => gone = true);
+  return {
+    ended,
+    // The group outlives its leader where that has left children.
+    kill: (signal) => {
+      const number = SIGNALS[signal];
+      if (number === undefined) return;
+      if (libc().kill(-pid, number) !== 0 && !gone) libc().kill(pid, number);
+    },
+  };
+}
+
+async function wait(pid: number): Promise<ProcessEnd> {
+  const status = new Int32Array(1);
+  const bytes = new Uint8Array(status.buffer);
+  // Interrupted by a signal of ours, it is asked again.
+  while (await libc().waitpid(pid, bytes, 0) !== pid);
+  const number = (status[0] as number) & 0x7f;
+  if (number === 0) return { code: ((status[0] as number) >> 8) & 0xff };
+  return { code: 128 + number, signal: Object.keys(SIGNALS).find((name) => SIGNALS[name] === number) ?? `signal ${number}` };
+}
+
+function openPipe(): { read: Descriptor; write: Descriptor } {
+  const ends = new Int32Array(2);
+  if (libc().pipe2(new Uint8Array(ends.buffer), Linux.O_CLOEXEC) !== 0) throw new SpawnError("cannot make a pipe");
+  return { read: new Descriptor(ends[0] as number), write: new Descriptor(ends[1] as number) };
+}
+
+function openTerminal(): { master: Descriptor; path: Uint8Array<ArrayBuffer> } {
+  const c = libc();
+  const number = c.posix_openpt(Linux.O_RDWR | Linux.O_NOCTTY | Linux.O_CLOEXEC);
+  if (number < 0) throw new SpawnError("the Pod has no terminals (/dev/ptmx)");
+  const path = new Uint8Array(256);
+  if (c.grantpt(number) !== 0 || c.unlockpt(number) !== 0 || c.ptsname_r(number, path, BigInt(path.length)) !== 0) {
+    c.close(number);
+    throw new SpawnError("cannot make a terminal");
+  }
+  return { master: new Descriptor(number), path };
+}

@@ -1,0 +1,93 @@
+/**
+ * The Pod of `kurun run`: the same program as that of a port-forward, with a supervisor in place of the request ports.
+ *
+ * @module
+ */
+import { importKey, NativeConnection } from "../tunnel/mod.ts";
+import type { ServerConfig } from "./config.ts";
+import { openControlPort } from "./control_port.ts";
+import { LiveClient } from "./live_client.ts";
+import { ReachCheck } from "./reach_check.ts";
+import { spawnProcess } from "./spawn_process.ts";
+import { Supervisor } from "./supervisor.ts";
+
+/** The Pod's own grace is 10 s. */
+const GRACE_MS = 7_000;
+/** Of the image's environment, what is meant for the server alone. */
+const OWN_VARIABLES = /^(DENO_|NO_COLOR$|WS_)/;
+/** How the kernel counts what it has ended in a container: control groups version 2, and 1. */
+const MEMORY_EVENTS = ["/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"];
+
+/** Runs the client's programs until it is stopped; `exit` is called then. */
+export async function supervise(
+  config: ServerConfig & { readonly run: string },
+  log: (line: string) => void,
+  exit: () => void,
+): Promise<void> {
+  const supervisor = new Supervisor({
+    folder: config.run,
+    architecture: Deno.build.arch === "aarch64" ? "arm64" : "amd64",
+    scriptCommand: (script) => [...denoCommand(config.base), "run", "--allow-all", "--no-lock", "--ext=js", "--quiet", script],
+    env: programEnvironment(Deno.env.toObject()),
+    spawn: spawnProcess,
+    dial: dialLocal,
+    outOfMemory: countOutOfMemory,
+    log,
+  });
+  let stopping = false;
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    Deno.addSignalListener(signal, () => {
+      log(`stopped by ${signal}`);
+      if (stopping) exit();
+      stopping = true;
+      supervisor.stop(GRACE_MS).finally(exit);
+    });
+  }
+  await openControlPort({
+    port: config.controlPort,
+    cert: await Deno.readTextFile(`${config.secretDir}/tls.crt`),
+    key: await Deno.readTextFile(`${config.secretDir}/tls.key`),
+    handshake: {
+      key: await importKey(await Deno.readFile(`${config.secretDir}/key`)),
+      hello: { capabilities: ["run"], session: config.session, instance: config.instance, who: "kurun-server", from: config.instance },
+      random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
+    },
+    live: new LiveClient(),
+    reach: new ReachCheck([]),
+    onStream: (stream) => supervisor.accept(stream),
+    log,
+  });
+  log(`session ${config.session}: control port ${config.controlPort}, programs in ${config.run}`);
+}
+
+/** Deno, also where it was copied into another image: then it starts by its own dynamic loader. */
+function denoCommand(base: string | undefined): string[] {
+  return base === undefined ? [Deno.execPath()] : [`${base}/ld.so`, "--library-path", `${base}/lib`, `${base}/deno`];
+}
+
+function programEnvironment(env: Record<string, string>): Record<string, string> {
+  // Deno puts a folder of its own before the image's.
+  const path = (env.PATH ?? "").split(":").filter((folder) => !folder.endsWith("/node_compat_bin")).join(":");
+  return { ...Object.fromEntries(Object.entries(env).filter(([name]) => !OWN_VARIABLES.test(name))), PATH: path };
+}
+
+async function dialLocal(port: number): Promise<NativeConnection> {
+  const connect = async (hostname: string) => {
+    const socket = await Deno.connect({ hostname, port });
+    socket.setNoDelay(true);
+    return new NativeConnection(socket);
+  };
+  return await connect("127.0.0.1").catch(() => connect("::1"));
+}
+
+function countOutOfMemory(): number {
+  for (const path of MEMORY_EVENTS) {
+    try {
+      const count = /^oom_kill (\d+)$/m.exec(Deno.readTextFileSync(path))?.[1];
+      if (count !== undefined) return Number(count);
+    } catch {
+      // The other version's, then.
+    }
+  }
+  return 0;
+}

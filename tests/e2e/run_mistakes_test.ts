@@ -1,0 +1,163 @@
+import assert from "node:assert/strict";
+import { parseAllDocuments, stringify } from "yaml";
+import { KubeconfigFile } from "./kubeconfig_file.ts";
+import { KurunProcess } from "./kurun_process.ts";
+import { clusterTest, kubectl, type TestNamespace } from "./kubernetes.ts";
+import { inShell, programFolder } from "./run_process.ts";
+
+const BEHAVE = programFolder("tests/programs/behave");
+
+/** Runs a program that would end with 0, and nothing of which may be left. */
+async function mistake(
+  namespace: TestNamespace,
+  args: string[],
+  env: Record<string, string> = {},
+): Promise<{ code: number; stderr: string }> {
+  const { code, stdout, stderr } = await KurunProcess.run(["run", "-n", namespace.name, ...args], env);
+  assert.equal(stdout, "");
+  assert.deepEqual(await namespace.left(), []);
+  return { code, stderr };
+}
+
+clusterTest("a file that is not there, a missing go, a broken program and a broken module are one sentence each", async (namespace) => {
+  const nothing = await mistake(namespace, ["nothing.go"]);
+  assert.deepEqual(nothing, { code: 2, stderr: "error: there is no file or folder nothing.go\n" });
+  const [deno] = [Deno.execPath()];
+  const path = await Deno.makeTempDir();
+  await Deno.symlink(deno, `${path}/deno`);
+  const noGo = await mistake(namespace, [BEHAVE, "exit", "0"], { PATH: path });
+  assert.equal(noGo.code, 125);
+  assert.match(noGo.stderr, /^error: there is no go in PATH[^\n]*\n$/);
+  await Deno.writeTextFile(`${path}/main.go`, "package main\nfunc main() { x }\n");
+  const broken = await mistake(namespace, [`${path}/main.go`]);
+  assert.equal(broken.code, 125);
+  assert.match(broken.stderr, /main\.go:2:15: undefined: x\nerror: go build ended with exit code 1: what it said is above\n$/);
+  await Deno.writeTextFile(`${path}/go.mod`, "modul x\n");
+  const module = await mistake(namespace, [`${path}/main.go`]);
+  assert.equal(module.code, 125);
+  assert.match(module.stderr, /go\.mod:1: unknown directive: modul\n[^]*error: [^\n]*\n$/);
+  await Deno.remove(path, { recursive: true });
+});
+
+clusterTest(
+  "an unknown ServiceAccount, a quota, a refused admission and an unknown namespace are the cluster's own sentence",
+  async (namespace) => {
+    const account = await mistake(namespace, ["--serviceaccount", "nobody", BEHAVE, "exit", "0"]);
+    assert.equal(account.code, 125);
+    assert.match(account.stderr, /^Error from server \(Forbidden\): [^\n]* serviceaccount "nobody" not found\n$/);
+    const refused = await mistake(namespace, ["--overrides", "spec: {hostNetwork: true}", BEHAVE, "exit", "0"]);
+    assert.equal(refused.code, 125);
+    assert.match(
+      refused.stderr,
+      /^Error from server \(Forbidden\): [^\n]* violates PodSecurity "restricted:latest": host namespaces [^\n]*\n$/,
+    );
+    const unknown = await KurunProcess.run(["run", "-n", "no-such-namespace", BEHAVE, "exit", "0"]);
+    assert.deepEqual([unknown.code, unknown.stdout], [125, ""]);
+    assert.match(unknown.stderr, /^error: there is no namespace no-such-namespace: [^\n]*\n$/);
+    await kubectl(["create", "quota", "small", "--hard=pods=5,limits.memory=256Mi", "-n", namespace.name]);
+    const untold = await mistake(namespace, [BEHAVE, "exit", "0"]);
+    assert.equal(untold.code, 125);
+    assert.match(
+      untold.stderr,
+      /^Error from server \(Forbidden\): [^\n]* must specify limits\.memory [^\n]*\n {2}Say what the Pod gets, with --requests and --limits\.\n$/,
+    );
+    const over = await mistake(namespace, ["--limits", "memory=1Gi", BEHAVE, "exit", "0"]);
+    assert.match(over.stderr, /^Error from server \(Forbidden\): [^\n]* exceeded quota: small[^\n]*\n$/);
+    const { code } = await KurunProcess.run(["run", "-n", namespace.name, "--limits", "memory=200Mi", BEHAVE, "exit", "0"]);
+    assert.equal(code, 0);
+  },
+);
+
+clusterTest("a LimitRange's amounts are the Pod's where none are given", async (namespace) => {
+  const limits = [{ type: "Container", default: { memory: "210Mi" }, defaultRequest: { memory: "70Mi" } }];
+  const range = { apiVersion: "v1", kind: "LimitRange", metadata: { name: "range" }, spec: { limits } };
+  await kubectl(["create", "-n", namespace.name, "-f", "-"], JSON.stringify(range));
+  await using kurun = KurunProcess.start(["run", "-n", namespace.name, "--name", "ranged", BEHAVE, "stubborn"]);
+  await kurun.waitFor(/ready/);
+  const path = "jsonpath={.spec.containers[0].resources}";
+  const resources = JSON.parse(await kubectl(["get", "pod", "ranged", "-n", namespace.name, "-o", path]));
+  assert.deepEqual(resources, { limits: { memory: "210Mi" }, requests: { memory: "70Mi" } });
+  kurun.signal("SIGINT");
+  kurun.signal("SIGINT");
+});
+
+clusterTest("a full emptyDir and a folder that is not there are said, with exit code 125", async (namespace) => {
+  const volume = { name: "program", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } };
+  const full = await mistake(namespace, ["--overrides", JSON.stringify({ spec: { volumes: [volume] } }), BEHAVE, "exit", "0"]);
+  assert.equal(full.code, 125);
+  assert.match(full.stderr, /^error: the program could not be started: the Pod cannot keep it: No space left on device[^\n]*\n$/);
+  const folder = await mistake(namespace, ["--workdir", "/nowhere", BEHAVE, "exit", "0"]);
+  assert.deepEqual(folder, { code: 125, stderr: "error: the program could not be started: there is no folder /nowhere in the Pod\n" });
+});
+
+clusterTest("what --overrides cannot change is said, and the rest of it is done", async (namespace) => {
+  const overrides = {
+    apiVersion: "v1",
+    metadata: { name: "mine", labels: { team: "a" } },
+    spec: { restartPolicy: "Always", containers: [{ name: "with", image: "other", env: [{ name: "SHOWN", value: "by overrides" }] }] },
+  };
+  const flags = ["--name", "with", "--overrides", JSON.stringify(overrides)];
+  const { code, stdout, stderr } = await KurunProcess.run(["run", "-n", namespace.name, ...flags, BEHAVE, "show"]);
+  assert.deepEqual([code, stdout], [0, '[]\n"by overrides"\n/tmp\n']);
+  assert.deepEqual(stderr.trim().split("\n"), [
+    "Warning: --overrides: metadata.name: see --name: this was left out",
+    "Warning: --overrides: spec.restartPolicy: a program runs once: this was left out",
+    "Warning: --overrides: spec.containers[name=program].image: see --server-image: this was left out",
+  ]);
+});
+
+clusterTest("a port that is taken here is said before anything is made", async (namespace) => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { code, stderr } = await mistake(namespace, ["-p", `${listener.addr.port}:8080`, BEHAVE, "exit", "0"]);
+  assert.equal(code, 125);
+  assert.match(stderr, /^error: -p: port \d+ cannot be listened on here: [^\n]*in use[^\n]*\n$/);
+});
+
+clusterTest("--dry-run prints what would be made, and makes nothing", async (namespace) => {
+  const line = `"$@" run -n ${namespace.name} --dry-run=client --name dry --limits memory=1Gi ${BEHAVE} exit 0`;
+  const { code, stdout, stderr } = await inShell(line);
+  assert.deepEqual([code, stderr], [0, ""]);
+  const objects = parseAllDocuments(stdout).map((document) => document.toJS());
+  assert.deepEqual(objects.map(({ kind, metadata }) => `${kind}/${metadata.name}`), [
+    "Job/dry",
+    "Service/dry-kurun",
+    "Secret/dry",
+    "Pod/dry",
+  ]);
+  assert.deepEqual(objects[3].spec.containers[0].resources, { limits: { memory: "1Gi" } });
+  assert.deepEqual(await namespace.left(), []);
+});
+
+clusterTest("with the Role of docs/rbac-run.yaml alone programs run, and a missing right is named", async (namespace) => {
+  const text = await Deno.readTextFile(new URL("../../docs/rbac-run.yaml", import.meta.url));
+  const [role, binding] = parseAllDocuments(text).map((document) => document.toJS());
+  await kubectl(["create", "serviceaccount", "kurun", "-n", namespace.name]);
+  await kubectl(["create", "-n", namespace.name, "-f", "-"], `${stringify(role)}---\n${stringify(binding)}`);
+  const token = (await kubectl(["create", "token", "kurun", "-n", namespace.name])).trim();
+  await using kubeconfig = await KubeconfigFile.create((kubeconfig) => {
+    kubeconfig.users = [{ name: "least", user: { token } }];
+    Object.assign(kubeconfig.contexts[0]!.context, { user: "least" });
+  });
+  const args = ["run", "-n", namespace.name, "--kubeconfig", kubeconfig.path, BEHAVE, "exit", "6"];
+  assert.deepEqual(await KurunProcess.run(args), { code: 6, stdout: "", stderr: "" });
+  assert.deepEqual(await namespace.left(), []);
+  const pods = role.rules.find(({ resources, verbs }: { resources: string[]; verbs: string[] }) =>
+    resources[0] === "pods" && verbs[0] === "create"
+  );
+  pods.verbs = ["watch"];
+  await kubectl(["replace", "-n", namespace.name, "-f", "-"], stringify(role));
+  const { code, stderr } = await mistake(namespace, args.slice(3));
+  assert.equal(code, 125);
+  assert.match(stderr, /^error: user least lacks rights that this takes; nothing was created:\n {2}cannot create pods in namespace \S+\n/);
+});
+
+clusterTest("a Pod that writes more into /tmp than it may is ended by the cluster, in the cluster's words", async (namespace) => {
+  const folder = await Deno.makeTempDir();
+  const source = `package main\nimport ("os"; "time")\nfunc main() { os.WriteFile("/tmp/x", make([]byte, 8<<20), 0o600); time.Sleep(time.Hour) }\n`;
+  await Deno.writeTextFile(`${folder}/fill.go`, source);
+  const overrides = JSON.stringify({ spec: { volumes: [{ name: "tmp", emptyDir: { sizeLimit: "1Mi" } }] } });
+  const { code, stderr } = await mistake(namespace, ["--overrides", overrides, `${folder}/fill.go`]);
+  await Deno.remove(folder, { recursive: true });
+  assert.equal(code, 4);
+  assert.match(stderr, /error: the cluster ended Pod \S+: Evicted: Usage of EmptyDir volume "tmp" exceeds the limit "1Mi"[^\n]*\n$/);
+});

@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { clusterTest } from "./kubernetes.ts";
+import { programFolder } from "./run_process.ts";
+import { TmuxTerminal } from "./tmux_terminal.ts";
+
+const BEHAVE = programFolder("tests/programs/behave");
+
+clusterTest("a program for the whole terminal has it: its size, its keys, and what was there before when it ends", async (namespace) => {
+  await using terminal = await TmuxTerminal.start(["run", "-it", "-n", namespace.name, programFolder("examples/screen")]);
+  const drawn = await terminal.waitFor(/^\+- 100x30, key: none, q ends -+\+$/m);
+  assert.equal(drawn.split("\n").length, 30);
+  await terminal.type("Right");
+  await terminal.waitFor(/100x30, key: right/);
+  await terminal.resize(71);
+  await terminal.waitFor(/^\+- 71x30, key: right, q ends -+\+$/m);
+  await terminal.type("q");
+  const after = await terminal.waitFor(/^exit 0$/m);
+  assert.doesNotMatch(after, /q ends/);
+  assert.deepEqual(await namespace.left(), []);
+});
+
+clusterTest(
+  "in a terminal of its own Ctrl+C is typed to the program, and the terminal is as before when it has ended",
+  async (namespace) => {
+    await using terminal = await TmuxTerminal.start(["run", "-t", "-n", namespace.name, BEHAVE, "graceful"]);
+    await terminal.waitFor(/^ready$/m);
+    await terminal.type("C-c");
+    await terminal.waitFor(/^\^?C?got interrupt$[^]*^exit 7$/m);
+  },
+);
+
+clusterTest("without -t Ctrl+C in a terminal is the program's SIGINT, and a second one kills", async (namespace) => {
+  await using terminal = await TmuxTerminal.start(["run", "-n", namespace.name, BEHAVE, "stubborn"]);
+  await terminal.waitFor(/^ready$/m);
+  await terminal.type("C-c");
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  await terminal.type("C-c");
+  await terminal.waitFor(/^(\^C)*exit 137$/m);
+  assert.deepEqual(await namespace.left(), []);
+});
+
+clusterTest("what is typed in a terminal is the program's input, and Ctrl+D its end", async (namespace) => {
+  await using terminal = await TmuxTerminal.start(["run", "-n", namespace.name, programFolder("examples/cat/cat.go")]);
+  // Before the program reads, what is typed waits in the terminal.
+  await new Promise((resolve) => setTimeout(resolve, 4_000));
+  await terminal.type("hello");
+  await terminal.type("Enter");
+  await terminal.waitFor(/^hello\nhello$/m);
+  await terminal.type("C-d");
+  await terminal.waitFor(/^6 bytes\n+exit 0$/m);
+});
+
+clusterTest("while it waits the screen says for what, and nothing of that stays once the program speaks", async (namespace) => {
+  const flags = ["-n", namespace.name, "--requests", "memory=900Gi", "--timeout", "5s"];
+  await using pending = await TmuxTerminal.start(["run", ...flags, BEHAVE, "stubborn"]);
+  await pending.waitFor(/^Waiting for the Pod: Unschedulable: .*Insufficient memory/m);
+  await pending.waitFor(/^exit 125$/m);
+  await using running = await TmuxTerminal.start(["run", "-n", namespace.name, BEHAVE, "stubborn"]);
+  const screen = await running.waitFor(/^ready$/m);
+  assert.equal(screen, "ready");
+});

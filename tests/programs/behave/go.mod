@@ -1,0 +1,3 @@
+module kurun.example/behave
+
+go 1.21

@@ -1,0 +1,318 @@
+/**
+ * The two halves of `kurun run` together, over connections that a test owns: the client's, and the supervisor with real processes.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { type ClientRun, RunClient, type RunWishes, type SentProgram } from "../cli/run_client.ts";
+import { spawnProcess } from "../server/spawn_process.ts";
+import { Supervisor } from "../server/supervisor.ts";
+import { encodeMessage, encodeRunPreamble, memoryTransportPair, NativeConnection, type RunEnd, Session } from "../tunnel/mod.ts";
+
+/** A client and a supervisor, and the connections between them. */
+class Stage implements AsyncDisposable {
+  readonly client: RunClient;
+  readonly supervisor: Supervisor;
+  readonly folder: string = Deno.makeTempDirSync();
+  readonly outputs: { stdout: Uint8Array[]; stderr: Uint8Array[] } = { stdout: [], stderr: [] };
+  /** Waited for before an output is taken. */
+  taking: Promise<void> = Promise.resolve();
+  #cut: () => void = () => {};
+
+  constructor() {
+    this.client = new RunClient(async (output, bytes) => {
+      await this.taking;
+      this.outputs[output].push(bytes.slice());
+    });
+    this.supervisor = new Supervisor({
+      folder: this.folder,
+      architecture: "amd64",
+      scriptCommand: (script) => [Deno.execPath(), "run", "--allow-all", "--ext=js", script],
+      env: { PATH: Deno.env.get("PATH") ?? "", DENO_DIR: this.folder },
+      spawn: spawnProcess,
+      dial: async (port) => new NativeConnection(await Deno.connect({ port })),
+      outOfMemory: () => 0,
+      log: () => {},
+    });
+  }
+
+  /** Connects, in place of the connection before, which is lost. */
+  connect(): void {
+    this.cut();
+    const [a, b] = memoryTransportPair();
+    const now = () => performance.now();
+    const server = new Session(b, { role: "server", now, onStream: (stream) => this.supervisor.accept(stream) });
+    const session = new Session(a, { role: "client", now });
+    this.#cut = () => {
+      session.destroy(new Error("cut"));
+      server.destroy(new Error("cut"));
+    };
+    this.client.attach(session);
+  }
+
+  cut(): void {
+    this.#cut();
+    this.#cut = () => {};
+  }
+
+  /** Runs a shell script. */
+  run(script: string, wishes: Partial<RunWishes> = {}, stdin = false): ClientRun {
+    const program = sent(new TextEncoder().encode(`#!/bin/bash\n${script}\n`));
+    return this.client.start(program, { kind: "executable", name: "try", args: [], env: [], workdir: this.folder, ...wishes }, stdin);
+  }
+
+  text(output: "stdout" | "stderr"): string {
+    return new TextDecoder().decode(new Uint8Array(this.outputs[output].flatMap((bytes) => [...bytes])));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.cut();
+    await this.supervisor.stop(0);
+    await Deno.remove(this.folder, { recursive: true });
+  }
+}
+
+function sent(bytes: Uint8Array): SentProgram {
+  return {
+    sha256: createHash("sha256").update(bytes).digest("hex"),
+    size: bytes.length,
+    read: (offset) => Promise.resolve(offset >= bytes.length ? null : bytes.subarray(offset, offset + 1000)),
+  };
+}
+
+function runTest(name: string, fn: (stage: Stage) => Promise<void>): void {
+  Deno.test({
+    name,
+    // The supervisor runs on Linux alone, and calls of the C library that wait end with what they wait for.
+    ignore: Deno.build.os !== "linux",
+    sanitizeOps: false,
+    sanitizeResources: false,
+    fn: async () => {
+      await using stage = new Stage();
+      await fn(stage);
+    },
+  });
+}
+
+runTest("a program gets exactly its arguments and environment, and its exit code, stdout and stderr come back apart", async (stage) => {
+  stage.connect();
+  const args = ["a b", "", "$(X)", '"q"', "é"];
+  const run = stage.run(`printf '<%s>' "$@" "$V" "$0" "$PWD"; echo err >&2; exit 3`, { args, env: [["V", "$(A) 'x'\nb"]] });
+  assert.deepEqual(await run.ended(), { code: 3 } satisfies RunEnd);
+  const script = /<([^>]*\/[0-9a-f]{64})>/.exec(stage.text("stdout"))?.[1];
+  assert.equal(stage.text("stdout"), `<a b><><$(X)><"q"><é><$(A) 'x'\nb><${script}><${await Deno.realPath(stage.folder)}>`);
+  assert.equal(stage.text("stderr"), "err\n");
+});
+
+runTest("what it writes while the connection is lost, again and again, arrives once and whole", async (stage) => {
+  stage.connect();
+  const run = stage.run(`for i in $(seq 1 30000); do echo "line $i"; done`);
+  const ended = run.ended();
+  let over = false;
+  void ended.then(() => over = true);
+  let cuts = 0;
+  while (!over) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    if (over) break;
+    stage.cut();
+    cuts++;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    stage.connect();
+    await new Promise((resolve) => setTimeout(resolve, cuts * 5));
+  }
+  assert.ok(cuts > 2, `${cuts} cuts`);
+  assert.equal(stage.text("stdout"), Array.from({ length: 30_000 }, (_, i) => `line ${i + 1}\n`).join(""));
+});
+
+runTest("a program that nobody listens to waits when 4 MiB are unread, and goes on", async (stage) => {
+  stage.connect();
+  const taking = Promise.withResolvers<void>();
+  stage.taking = taking.promise;
+  const run = stage.run(`head -c 20000000 /dev/zero; echo done > ${stage.folder}/written`);
+  await run.started;
+  stage.cut();
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  await assert.rejects(Deno.stat(`${stage.folder}/written`), Deno.errors.NotFound);
+  taking.resolve();
+  stage.connect();
+  assert.deepEqual(await run.ended(), { code: 0 });
+  assert.equal(stage.outputs.stdout.reduce((sum, bytes) => sum + bytes.length, 0), 20_000_000);
+});
+
+runTest("its input arrives once and whole over lost connections, and so does its end", async (stage) => {
+  const run = stage.run("cat", {}, true);
+  const written: string[] = [];
+  for (let i = 0; i < 60; i++) {
+    if (i % 10 === 0) stage.connect();
+    const text = `${i} ${"x".repeat(i * 100)}\n`;
+    written.push(text);
+    await run.input.write(new TextEncoder().encode(text));
+    if (i % 10 === 5) await new Promise((resolve) => setTimeout(resolve, 10));
+    if (i % 10 === 8) stage.cut();
+  }
+  run.input.end();
+  stage.connect();
+  assert.deepEqual(await run.ended(), { code: 0 });
+  assert.equal(stage.text("stdout"), written.join(""));
+});
+
+runTest("a signal reaches the program and what it has started, also one that was sent while the connection was lost", async (stage) => {
+  stage.connect();
+  const run = stage.run(`trap 'echo got; exit 7' INT; echo ready; sleep 60 & wait`);
+  while (!stage.text("stdout").includes("ready")) await new Promise((resolve) => setTimeout(resolve, 10));
+  stage.cut();
+  stage.client.signal(run, "SIGINT");
+  stage.connect();
+  assert.deepEqual(await run.ended(), { code: 7 });
+  assert.equal(stage.text("stdout"), "ready\ngot\n");
+});
+
+runTest("a signal is sent once however often the connection is lost", async (stage) => {
+  stage.connect();
+  const run = stage.run(`n=0; trap 'n=$((n+1))' USR1; trap 'echo $n; exit' TERM; echo ready; while :; do sleep 0.02; done`);
+  while (!stage.text("stdout").includes("ready")) await new Promise((resolve) => setTimeout(resolve, 10));
+  stage.client.signal(run, "SIGUSR1");
+  for (let i = 0; i < 5; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    stage.connect();
+  }
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  stage.client.signal(run, "SIGTERM");
+  await run.ended();
+  assert.equal(stage.text("stdout"), "ready\n1\n");
+});
+
+runTest("a request that arrives twice, by two connections, is obeyed once", async (stage) => {
+  stage.connect();
+  const run = stage.run(`n=0; trap 'n=$((n+1))' USR1; trap 'echo $n; exit' TERM; echo ready; while :; do sleep 0.02; done`);
+  while (!stage.text("stdout").includes("ready")) await new Promise((resolve) => setTimeout(resolve, 10));
+  const [a, b] = memoryTransportPair();
+  const now = () => performance.now();
+  new Session(b, { role: "server", now, onStream: (stream) => stage.supervisor.accept(stream) });
+  const control = new Session(a, { role: "client", now }).open(encodeRunPreamble({ for: "control" }));
+  for (let times = 0; times < 3; times++) {
+    control.write(encodeMessage({ seq: 2, do: "signal", run: 1, signal: "SIGUSR1" }));
+    await new Promise((resolve) => setTimeout(resolve, 60));
+  }
+  control.write(encodeMessage({ seq: 3, do: "signal", run: 1, signal: "SIGTERM" }));
+  await run.outputDone;
+  assert.equal(stage.text("stdout"), "ready\n1\n");
+});
+
+runTest("what ends by a signal has 128 and its number", async (stage) => {
+  stage.connect();
+  assert.deepEqual(await stage.run("kill -SEGV $$").ended(), { code: 139, signal: "SIGSEGV" });
+});
+
+runTest("a program that was changed on the way is not run", async (stage) => {
+  stage.connect();
+  const program = { ...sent(new TextEncoder().encode("#!/bin/sh\necho no\n")), sha256: "0".repeat(64) };
+  const run = stage.client.start(program, { kind: "executable", name: "try", args: [], env: [], workdir: "/" }, false);
+  await assert.rejects(run.ended(), /did not arrive as it was sent/);
+  assert.equal(stage.text("stdout"), "");
+});
+
+runTest("a large program that is cut off while it is sent goes on where it was", async (stage) => {
+  const bytes = new TextEncoder().encode(`#!/bin/bash\nexit 9\n${"#".repeat(3_000_000)}`);
+  let read = 0;
+  let cuts = 0;
+  const program: SentProgram = {
+    ...sent(bytes),
+    read: async (offset) => {
+      const piece = bytes.subarray(offset, offset + 50_000);
+      read += piece.length;
+      if (cuts < 4 && read > (cuts + 1) * 500_000) {
+        cuts++;
+        setTimeout(() => stage.connect(), 1);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      return piece.length > 0 ? piece : null;
+    },
+  };
+  stage.connect();
+  const run = stage.client.start(program, { kind: "executable", name: "try", args: [], env: [], workdir: "/" }, false);
+  assert.deepEqual(await run.ended(), { code: 9 });
+  assert.equal(cuts, 4);
+  // Each cut costs what was under way, never the whole.
+  assert.ok(read < bytes.length * 1.8, `${read} bytes were read of ${bytes.length}`);
+});
+
+runTest("a script is the main module of the Pod's Deno, and its frames of an error are its own", async (stage) => {
+  stage.connect();
+  const code = `console.log(import.meta.main, JSON.stringify(Deno.args)); Deno.exit(4);`;
+  const wishes: RunWishes = { kind: "script", name: "x", args: ["a  b", "--c"], env: [], workdir: "/" };
+  const run = stage.client.start(sent(new TextEncoder().encode(code)), wishes, false);
+  assert.deepEqual(await run.ended(), { code: 4 });
+  assert.equal(stage.text("stdout"), 'true ["a  b","--c"]\n');
+});
+
+runTest("a later run replaces the one before, which is asked to end and leaves nothing", async (stage) => {
+  stage.connect();
+  const first = stage.run(`trap 'echo bye; exit' TERM; echo first; sleep 300 & echo $!; wait`);
+  while (!/first\n\d+\n/.test(stage.text("stdout"))) await new Promise((resolve) => setTimeout(resolve, 10));
+  const sleeper = Number(/first\n(\d+)/.exec(stage.text("stdout"))?.[1]);
+  const second = stage.run("echo second; exit 5");
+  assert.deepEqual(await second.ended(), { code: 5 });
+  assert.match(stage.text("stdout"), /^first\n\d+\nbye\nsecond\n$/);
+  assert.deepEqual(await first.ended(), { code: 0 });
+  await assert.rejects(async () => {
+    const state = await Deno.readTextFile(`/proc/${sleeper}/stat`);
+    // Nobody may have waited for it yet.
+    if (/\) Z /.test(state)) throw new Deno.errors.NotFound();
+  }, Deno.errors.NotFound);
+});
+
+runTest("in a terminal it has that as its own, with the client's size and each change of it", async (stage) => {
+  stage.connect();
+  const script = `trap 'stty size' WINCH; [ -t 0 -a -t 1 -a -t 2 ] && stty size; while :; do sleep 0.02; done`;
+  const run = stage.run(script, { terminal: { columns: 91, rows: 17 } }, true);
+  const waitFor = async (text: string) => {
+    while (!stage.text("stdout").includes(text)) await new Promise((resolve) => setTimeout(resolve, 10));
+  };
+  await waitFor("17 91\r\n");
+  stage.client.resize(run, { columns: 40, rows: 9 });
+  await waitFor("9 40\r\n");
+  // Ctrl+C, typed.
+  run.input.write(new Uint8Array([3]));
+  assert.deepEqual(await run.ended(), { code: 130, signal: "SIGINT" });
+});
+
+runTest("what nobody reads any more ends the program by its next write, as a pipe does", async (stage) => {
+  stage.connect();
+  let broken = false;
+  const client = new RunClient(() => {
+    broken = true;
+    return Promise.reject(new Deno.errors.BrokenPipe());
+  });
+  const [a, b] = memoryTransportPair();
+  const now = () => performance.now();
+  new Session(b, { role: "server", now, onStream: (stream) => stage.supervisor.accept(stream) });
+  client.attach(new Session(a, { role: "client", now }));
+  const program = sent(new TextEncoder().encode("#!/bin/bash\nyes\n"));
+  const run = client.start(program, { kind: "executable", name: "try", args: [], env: [], workdir: "/" }, false);
+  const end = await run.ended();
+  assert.ok(broken);
+  assert.equal(end.code, 141);
+});
+
+runTest("a port of the program is reached, and one where nothing listens is refused in words", async (stage) => {
+  stage.connect();
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  void (async () => {
+    for await (const connection of listener) void connection.readable.pipeTo(connection.writable).catch(() => {});
+  })();
+  const { stream } = await stage.client.openPort(listener.addr.port, new AbortController().signal);
+  stream.write(new TextEncoder().encode("ping"));
+  assert.equal(new TextDecoder().decode(await stream.read() ?? undefined), "ping");
+  stream.reset();
+  await assert.rejects(stage.client.openPort(1, new AbortController().signal), /nothing listens on port 1 in the Pod/);
+});
+
+runTest("a program that cannot be started says why", async (stage) => {
+  stage.connect();
+  await assert.rejects(stage.run("", { workdir: "/nix" }).ended(), /there is no folder \/nix in the Pod/);
+  const text = sent(new Uint8Array([1, 2, 3]));
+  const run = stage.client.start(text, { kind: "executable", name: "try", args: [], env: [], workdir: "/" }, false);
+  await assert.rejects(run.ended(), /Exec format error/);
+});

@@ -1,0 +1,108 @@
+import { Http1Error, MAX_HEAD_BYTES, TOKEN } from "./head.ts";
+
+const LF = 10;
+const CR = 13;
+const NO_BYTES = new Uint8Array(0);
+
+/** Gathers a head, or a body's trailers, from pieces. One that comes whole, as most do, is not copied. */
+export class HeadReader {
+  readonly #kind: "request" | "response" | "trailers";
+  #kept = NO_BYTES;
+  #size = 0;
+  #lineStart = 0;
+  /** Bytes of an empty line before a request: one is passed over (RFC 9112, 2.2). */
+  #blank = 0;
+  /** What holds the head that was read last, with its empty line; until {@link release} or the next {@link read}. */
+  source: Uint8Array = NO_BYTES;
+  /** Where it begins there. */
+  start = 0;
+  /** And where it ends. */
+  end = 0;
+
+  constructor(kind: "request" | "response" | "trailers") {
+    this.#kind = kind;
+  }
+
+  /** Whether a part of a head has been read. */
+  get begun(): boolean {
+    return this.#size > 0;
+  }
+
+  /**
+   * Reads from `at` on.
+   * @returns where the bytes after the head begin, which is then in {@link source}; -1 where more is needed
+   * @throws Http1Error
+   */
+  read(bytes: Uint8Array, at: number): number {
+    const before = this.#size;
+    if (before === 0 && this.#kind !== "trailers") {
+      if (this.#kind === "request") at = this.#skipBlank(bytes, at);
+      if (at === bytes.length) return -1;
+      if (!TOKEN[bytes[at] as number]) throw notHttp(bytes[at] as number);
+    }
+    const length = bytes.length;
+    for (let lf = at; lf < length; lf++) {
+      if (bytes[lf] !== LF) continue;
+      const previous = lf > at ? bytes[lf - 1] : this.#kept[before - 1];
+      if (previous !== CR) throw new Http1Error("a line ends in LF alone");
+      const end = before + lf - at + 1;
+      if (end > MAX_HEAD_BYTES) break;
+      if (end - this.#lineStart === 2) {
+        this.#take(bytes, at, lf + 1);
+        return lf + 1;
+      }
+      this.#lineStart = end;
+    }
+    if (before + length - at > MAX_HEAD_BYTES) throw new Http1Error(`the head is longer than ${MAX_HEAD_BYTES / 1024} KiB`);
+    this.#keep(bytes, at, length);
+    return -1;
+  }
+
+  /** Lets go of what holds the head, which may be much larger. */
+  release(): void {
+    this.source = NO_BYTES;
+  }
+
+  #skipBlank(bytes: Uint8Array, at: number): number {
+    while (this.#blank < 2 && bytes[at] === (this.#blank === 0 ? CR : LF)) {
+      this.#blank++;
+      at++;
+    }
+    if (this.#blank === 1 && at < bytes.length) throw new Http1Error("a line ends in CR alone");
+    return at;
+  }
+
+  #take(bytes: Uint8Array, at: number, end: number): void {
+    if (this.#size === 0) {
+      this.source = bytes;
+      this.start = at;
+      this.end = end;
+    } else {
+      this.#keep(bytes, at, end);
+      this.source = this.#kept;
+      this.start = 0;
+      this.end = this.#size;
+      this.#kept = NO_BYTES;
+      this.#size = 0;
+    }
+    this.#lineStart = 0;
+    this.#blank = 0;
+  }
+
+  #keep(bytes: Uint8Array, from: number, to: number): void {
+    const size = this.#size + to - from;
+    if (size > this.#kept.length) {
+      const larger = new Uint8Array(Math.max(1024, size, this.#kept.length * 2));
+      larger.set(this.#kept.subarray(0, this.#size));
+      this.#kept = larger;
+    }
+    this.#kept.set(bytes.subarray(from, to), this.#size);
+    this.#size = size;
+  }
+}
+
+function notHttp(first: number): Http1Error {
+  // A TLS record of the type "handshake" (RFC 8446, 5.1).
+  if (first === 22) return new Http1Error("it speaks TLS");
+  return new Http1Error("it does not begin like HTTP");
+}

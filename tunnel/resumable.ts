@@ -1,0 +1,215 @@
+/**
+ * Bytes that cross lost connections whole: each byte has an offset, the sender keeps what the receiver has not taken, and on the next
+ * stream the receiver says where to go on.
+ *
+ * The receiver sends offsets, 64 bits each, big endian: the first says where the sender is to begin, each later one that all before it
+ * was taken. The sender sends bytes, and ends its direction after the last; the receiver ends its own once it has taken them.
+ *
+ * @module
+ */
+import type { Connection } from "./connection.ts";
+import { ProtocolError } from "./errors.ts";
+import { PieceReader } from "./messages.ts";
+
+const OFFSET_BYTES = 8;
+/** The receiver says what it has taken after so many bytes. */
+const SAY_BYTES = 64 * 1024;
+/** Smaller pieces that wait are gathered in blocks: a million lines would be a million pieces to look through. */
+const SMALL_BYTES = 4 * 1024;
+const BLOCK_BYTES = 16 * 1024;
+
+/** Where the bytes come from. */
+export interface ResumableSource {
+  /** Bytes at an offset that was not taken yet, once there are some; null at the end. @throws where they can never be had */
+  read(offset: number): Promise<Uint8Array | null>;
+  /** All before `offset` has been taken. @throws ProtocolError where it never was sent */
+  taken(offset: number): void;
+}
+
+/** Where the bytes go. */
+export interface ResumableSink {
+  /** How many bytes it has taken. */
+  readonly offset: number;
+  /** Takes the next bytes. */
+  write(bytes: Uint8Array): void | Promise<void>;
+  /** There are no more. */
+  end(): void | Promise<void>;
+}
+
+/**
+ * Sends over one stream what the other side has not taken.
+ * @param first bytes of the stream that were read already
+ * @returns once the other side has taken everything
+ * @throws what ends the stream before, or the source
+ */
+export async function sendResumable(stream: Connection, source: ResumableSource, first: Uint8Array): Promise<void> {
+  const offsets = new PieceReader(stream, first);
+  const start = await nextOffset(offsets);
+  if (start === undefined) throw new ProtocolError("The receiver does not say where to begin");
+  source.taken(start);
+  const taking = follow(offsets, source);
+  // Whoever fails first ends both.
+  const broken = taking.then(() => new Promise<never>(() => {}));
+  broken.catch(() => {});
+  for (let at = start;;) {
+    const bytes = await Promise.race([source.read(at), broken]);
+    if (bytes === null) break;
+    // A stream takes what it is given; the source keeps its own.
+    const written = stream.write(bytes.slice());
+    if (written) await written;
+    at += bytes.length;
+  }
+  stream.closeWrite();
+  await taking;
+}
+
+/** Takes what comes over one stream after the other; the one before is over when the next begins, and so is what it was writing. */
+export class ResumableReceiver {
+  readonly #sink: ResumableSink;
+  #stream: Connection | undefined;
+  #turn: Promise<void> = Promise.resolve();
+
+  constructor(sink: ResumableSink) {
+    this.#sink = sink;
+  }
+
+  /** As {@link receiveResumable}. */
+  async receive(stream: Connection, first: Uint8Array): Promise<void> {
+    this.#stream?.reset();
+    this.#stream = stream;
+    const mine = this.#turn.then(() => receiveResumable(stream, this.#sink, first));
+    this.#turn = mine.catch(() => {});
+    await mine;
+  }
+}
+
+/**
+ * Takes over one stream what comes.
+ * @param first bytes of the stream that were read already
+ * @returns once everything was taken @throws what ends the stream before, or the sink
+ */
+export async function receiveResumable(stream: Connection, sink: ResumableSink, first: Uint8Array): Promise<void> {
+  const say = async () => await stream.write(encodeOffset(sink.offset));
+  await say();
+  let said = sink.offset;
+  for (let bytes = first.length > 0 ? first : await stream.read(); bytes !== null; bytes = await stream.read()) {
+    await sink.write(bytes);
+    if (sink.offset - said < SAY_BYTES) continue;
+    said = sink.offset;
+    await say();
+  }
+  await sink.end();
+  await say();
+  stream.closeWrite();
+}
+
+async function follow(offsets: PieceReader, source: ResumableSource): Promise<void> {
+  for (let offset = await nextOffset(offsets); offset !== undefined; offset = await nextOffset(offsets)) source.taken(offset);
+}
+
+async function nextOffset(offsets: PieceReader): Promise<number | undefined> {
+  const bytes = await offsets.take(OFFSET_BYTES);
+  if (!bytes) return undefined;
+  const offset = new DataView(bytes.buffer).getBigUint64(0);
+  if (offset > BigInt(Number.MAX_SAFE_INTEGER)) throw new ProtocolError("An offset is beyond all bytes");
+  return Number(offset);
+}
+
+function encodeOffset(offset: number): Uint8Array {
+  const bytes = new Uint8Array(OFFSET_BYTES);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(offset));
+  return bytes;
+}
+
+/** Bytes that one side writes as they come, kept until the other has taken them; whoever writes waits while it is full. */
+export class ResendBuffer implements ResumableSource {
+  readonly #limit: number;
+  #chunks: Uint8Array[] = [];
+  #block: Uint8Array | undefined;
+  #blockUsed = 0;
+  /** The offset of the first byte that is kept, and of the next one that is written. */
+  #from = 0;
+  #to = 0;
+  #ended = false;
+  #more = Promise.withResolvers<void>();
+  #room: (() => void)[] = [];
+
+  /** @param limit bytes that are kept before a writer waits */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Bytes that were written. */
+  get written(): number {
+    return this.#to;
+  }
+
+  /** Adds bytes, which belong to the buffer from here on. @returns a promise where the writer must wait before it writes more */
+  write(bytes: Uint8Array): void | Promise<void> {
+    if (bytes.length > 0) {
+      this.#add(bytes);
+      this.#to += bytes.length;
+      this.#tellMore();
+    }
+    if (this.#to - this.#from < this.#limit) return;
+    return new Promise((resolve) => this.#room.push(resolve));
+  }
+
+  /** Nothing more will be written. */
+  end(): void {
+    this.#ended = true;
+    this.#tellMore();
+  }
+
+  /** Implements {@link ResumableSource}. */
+  async read(offset: number): Promise<Uint8Array | null> {
+    while (offset >= this.#to) {
+      if (this.#ended) return null;
+      await this.#more.promise;
+    }
+    let at = this.#from;
+    for (const chunk of this.#chunks) {
+      if (offset < at + chunk.length) return chunk.subarray(offset - at);
+      at += chunk.length;
+    }
+    return null;
+  }
+
+  /** Implements {@link ResumableSource}. */
+  taken(offset: number): void {
+    if (offset > this.#to) throw new ProtocolError(`${offset} bytes were taken of ${this.#to}`);
+    for (let chunk = this.#chunks[0]; chunk && this.#from < offset; chunk = this.#chunks[0]) {
+      const part = Math.min(offset - this.#from, chunk.length);
+      this.#from += part;
+      if (part === chunk.length) this.#chunks.shift();
+      else this.#chunks[0] = chunk.subarray(part);
+    }
+    if (this.#to - this.#from < this.#limit) {
+      for (const go of this.#room.splice(0)) go();
+    }
+  }
+
+  #add(bytes: Uint8Array): void {
+    if (bytes.length >= SMALL_BYTES) {
+      this.#block = undefined;
+      this.#chunks.push(bytes);
+      return;
+    }
+    const last = this.#chunks.at(-1);
+    if (last && this.#block && last.buffer === this.#block.buffer && this.#blockUsed + bytes.length <= BLOCK_BYTES) {
+      this.#block.set(bytes, this.#blockUsed);
+      this.#blockUsed += bytes.length;
+      this.#chunks[this.#chunks.length - 1] = this.#block.subarray(last.byteOffset, this.#blockUsed);
+      return;
+    }
+    this.#block = new Uint8Array(BLOCK_BYTES);
+    this.#block.set(bytes);
+    this.#blockUsed = bytes.length;
+    this.#chunks.push(this.#block.subarray(0, bytes.length));
+  }
+
+  #tellMore(): void {
+    this.#more.resolve();
+    this.#more = Promise.withResolvers();
+  }
+}

@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { receiveResumable, ResendBuffer, ResumableReceiver, type ResumableSink, sendResumable } from "./resumable.ts";
+import { memoryTransportPair } from "./memory_transport.ts";
+import { Session } from "./session.ts";
+import type { Stream } from "./stream.ts";
+
+/** A stream between two sessions, both its ends, and what breaks the connection that carries it. */
+async function streamPair(): Promise<{ here: Stream; there: Stream; cut: () => void }> {
+  const [a, b] = memoryTransportPair();
+  const now = () => performance.now();
+  const { promise, resolve } = Promise.withResolvers<Stream>();
+  const client = new Session(a, { role: "client", now });
+  const server = new Session(b, { role: "server", now, onStream: resolve });
+  const here = client.open(new Uint8Array());
+  const cut = () => {
+    client.destroy(new Error("cut"));
+    server.destroy(new Error("cut"));
+  };
+  return { here, there: await promise, cut };
+}
+
+class Gathered implements ResumableSink {
+  readonly bytes: number[] = [];
+  ended = false;
+
+  get offset(): number {
+    return this.bytes.length;
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    for (const byte of bytes) this.bytes.push(byte);
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+
+  end(): void {
+    this.ended = true;
+  }
+}
+
+const EMPTY = new Uint8Array();
+
+Deno.test("bytes cross lost connections whole: none twice, none missing", async () => {
+  const buffer = new ResendBuffer(100_000);
+  const sink = new Gathered();
+  const receiver = new ResumableReceiver(sink);
+  const sent: number[] = [];
+  const writing = (async () => {
+    for (let i = 0; i < 400; i++) {
+      const piece = new Uint8Array(1 + (i * 37) % 3000).fill(i);
+      sent.push(...piece);
+      await buffer.write(piece);
+    }
+    buffer.end();
+  })();
+  let connections = 0;
+  while (!sink.ended) {
+    const { here, there, cut } = await streamPair();
+    const end = Promise.all([sendResumable(there, buffer, EMPTY), receiver.receive(here, EMPTY)]);
+    // Each connection is lost after a while, wherever it is then.
+    const timer = setTimeout(cut, connections++ % 5);
+    await end.catch(() => {});
+    clearTimeout(timer);
+    assert.ok(sink.bytes.length <= sent.length, "bytes arrived twice");
+  }
+  await writing;
+  assert.ok(connections > 1, "nothing was cut");
+  assert.deepEqual(sink.bytes, sent);
+});
+
+Deno.test("a writer waits while so much was not taken, and goes on when it was", async () => {
+  const buffer = new ResendBuffer(10);
+  assert.equal(buffer.write(new Uint8Array(9)), undefined);
+  let room = false;
+  const full = Promise.resolve(buffer.write(new Uint8Array(9))).then(() => room = true);
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal(room, false);
+  buffer.taken(9);
+  await full;
+});
+
+Deno.test("small pieces are gathered, and come out as they went in", async () => {
+  const buffer = new ResendBuffer(1_000_000);
+  const all: number[] = [];
+  for (let i = 0; i < 5000; i++) {
+    buffer.write(new Uint8Array([i, i >> 8]));
+    all.push(i & 255, (i >> 8) & 255);
+    if (i === 2000) buffer.taken(1001);
+  }
+  buffer.end();
+  const found: number[] = [];
+  let reads = 0;
+  for (let bytes = await buffer.read(1001); bytes !== null; bytes = await buffer.read(1001 + found.length)) {
+    found.push(...bytes);
+    reads++;
+  }
+  assert.deepEqual(found, all.slice(1001));
+  assert.ok(reads < 5, `${reads} reads`);
+});
+
+Deno.test("a receiver that claims what was never sent breaks the protocol", async () => {
+  const buffer = new ResendBuffer(10);
+  buffer.write(new Uint8Array(3));
+  const { here, there } = await streamPair();
+  here.write(new Uint8Array([0, 0, 0, 0, 0, 0, 0, 4]));
+  await assert.rejects(sendResumable(there, buffer, EMPTY), /4 bytes were taken of 3/);
+});
+
+Deno.test("the sender is done when all was taken, not when all was sent", async () => {
+  const buffer = new ResendBuffer(10);
+  buffer.write(new Uint8Array([1, 2, 3]));
+  buffer.end();
+  const { here, there } = await streamPair();
+  const slow = Promise.withResolvers<void>();
+  const sink = { offset: 0, write: () => slow.promise, end: () => {} };
+  let done = false;
+  const sending = sendResumable(there, buffer, EMPTY).then(() => done = true);
+  const receiving = receiveResumable(here, sink, EMPTY);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal(done, false);
+  sink.offset = 3;
+  slow.resolve();
+  await Promise.all([sending, receiving]);
+});

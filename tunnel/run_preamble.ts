@@ -1,0 +1,64 @@
+/**
+ * What opens each stream of `kurun run`, all of which the client opens: a record that names what the stream is for. The supervisor answers
+ * each with a record as {@link readAnswer} has it. docs/protocol.md says what follows.
+ *
+ * @module
+ */
+import type { Connection } from "./connection.ts";
+import { HandshakeError } from "./errors.ts";
+import { encodeRecord, readRecord } from "./preamble.ts";
+
+/** What a stream is for. */
+export type RunPreamble =
+  /** Messages both ways: what to do, and what has happened. */
+  | { readonly for: "control" }
+  /** A program's bytes, from the client. */
+  | { readonly for: "program"; readonly sha256: string; readonly size: number }
+  /** What a run of the program reads, from the client, or writes, to it. */
+  | { readonly for: "stdin" | "stdout" | "stderr"; readonly run: number }
+  /** A connection to a port that the program listens on. */
+  | { readonly for: "port"; readonly port: number };
+
+/** The first bytes of a stream. */
+export function encodeRunPreamble(preamble: RunPreamble): Uint8Array {
+  return encodeRecord(JSON.stringify(preamble));
+}
+
+/** Reads the first bytes of a stream. @throws HandshakeError where they are no preamble, or the stream's own error */
+export async function readRunPreamble(stream: Connection): Promise<{ preamble: RunPreamble; rest: Uint8Array }> {
+  const { text, rest } = await readRecord(stream);
+  return { preamble: parse(text), rest };
+}
+
+function parse(text: string): RunPreamble {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new HandshakeError("The preamble is not JSON", { cause });
+  }
+  const { for: purpose, sha256, size, run, port } = (value ?? {}) as Record<string, unknown>;
+  switch (purpose) {
+    case "control":
+      return { for: purpose };
+    case "program":
+      // The digest becomes a file's name.
+      if (typeof sha256 !== "string" || !/^[0-9a-f]{64}$/.test(sha256)) throw new HandshakeError("The preamble has no program's digest");
+      return { for: purpose, sha256, size: integer("size", size, 0, Number.MAX_SAFE_INTEGER) };
+    case "stdin":
+    case "stdout":
+    case "stderr":
+      return { for: purpose, run: integer("run", run, 1, 0xffff_ffff) };
+    case "port":
+      return { for: purpose, port: integer("port", port, 1, 65_535) };
+    default:
+      throw new HandshakeError("The preamble names nothing that a stream is for");
+  }
+}
+
+function integer(name: string, value: unknown, least: number, most: number): number {
+  if (typeof value !== "number" || !Number.isInteger(value) || value < least || value > most) {
+    throw new HandshakeError(`The preamble's ${name} is not ${least} to ${most}`);
+  }
+  return value;
+}
