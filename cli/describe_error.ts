@@ -1,16 +1,28 @@
 import { ApiError } from "../k8s/api_error.ts";
+import { ApplySetError } from "../k8s/applyset.ts";
 import { ServiceRefusedError } from "../k8s/claim_service.ts";
 import { CredentialError } from "../k8s/cluster_access.ts";
 import { ConnectionError, type ConnectionErrorKind } from "../k8s/connection_error.ts";
+import { ContainerdError } from "../k8s/containerd.ts";
 import { KubeconfigError } from "../k8s/kubeconfig_files.ts";
 import { PodPatchRefusedError } from "../k8s/pod_patch_check.ts";
+import { RegistryCredentialsError } from "../k8s/registry_credentials.ts";
+import { RegistryError } from "../k8s/registry_error.ts";
 import { describeRight } from "../k8s/rights.ts";
-import { ObjectExistsError } from "../k8s/session.ts";
+import { ObjectExistsError, SessionGoneError } from "../k8s/session.ts";
 import { MissingRightsError } from "../k8s/session_rights.ts";
 import { TlsSecretError } from "../k8s/tls_secret.ts";
+import { BuildError } from "./build_error.ts";
+import { BuildErrors } from "./build_images.ts";
+import { describeBuildError } from "./describe_build_error.ts";
+import { describeBuildErrors } from "./describe_build_errors.ts";
 import { describeRefusal } from "./describe_refusal.ts";
+import { describeRegistryError } from "./describe_registry_error.ts";
 import { describeWait, failingWebhook } from "./describe_wait.ts";
 import { ExitCode, UserError } from "./errors.ts";
+import { NotStartedError } from "./run_client.ts";
+import { NeverStartedError } from "./run_end.ts";
+import { ManifestError } from "./manifest_error.ts";
 import { NotReadyError } from "./wait_until_ready.ts";
 
 /** An error as the user reads it. */
@@ -21,7 +33,15 @@ export interface ErrorText {
 
 /** The one place where errors become text: what was tried, what came back, what to do. */
 export function describeError(error: unknown): ErrorText {
+  if (error instanceof NeverStartedError) return { ...describeError(error.cause), exitCode: ExitCode.neverStarted };
+  if (error instanceof NotStartedError) return failure(`the program could not be started: ${error.message}`, ExitCode.neverStarted);
+  if (error instanceof ApplySetError) return failure(error.message);
+  if (error instanceof ManifestError) return { text: error.message, exitCode: ExitCode.usage };
   if (error instanceof UserError) return failure(error.message, error.exitCode);
+  if (error instanceof BuildErrors) return failure(describeBuildErrors(error), error.usage ? ExitCode.usage : ExitCode.failed);
+  if (error instanceof RegistryError) return failure(describeRegistryError(error), ExitCode.failed);
+  if (error instanceof RegistryCredentialsError || error instanceof ContainerdError) return failure(error.message, ExitCode.failed);
+  if (error instanceof BuildError) return failure(describeBuildError(error), error.usage ? ExitCode.usage : ExitCode.failed);
   if (error instanceof KubeconfigError) return failure(describeKubeconfig(error));
   if (error instanceof CredentialError) return failure(error.message);
   if (error instanceof ConnectionError) return failure(describeConnection(error));
@@ -32,6 +52,7 @@ export function describeError(error: unknown): ErrorText {
   }
   if (error instanceof ServiceRefusedError) return failure(describeRefusal(error));
   if (error instanceof NotReadyError) return failure(describeNotReady(error), ExitCode.failed);
+  if (error instanceof SessionGoneError) return failure(error.message, ExitCode.sessionLost);
   if (error instanceof ApiError) return describeAnswer(error);
   if (error instanceof ObjectExistsError) {
     return failure(`${error.kind} ${error.objectName} exists already: choose another name with --servicename, or delete it`);
@@ -92,9 +113,10 @@ function describeAnswer(error: ApiError): ErrorText {
       `there is no namespace ${details.name}: make it with kubectl create namespace ${details.name}, or choose another with -n`,
     );
   }
+  const hint = /failed quota: .*must specify/.test(message) ? "\n  Say what the Pod gets, with --requests and --limits." : "";
   const webhook = /failed calling webhook "([^"]*)"/.exec(message)?.[1];
   return {
-    text: `Error from server${reason ? ` (${reason})` : ""}: ${message}${webhook ? `\n  ${failingWebhook(webhook)}` : ""}`,
+    text: `Error from server${reason ? ` (${reason})` : ""}: ${message}${webhook ? `\n  ${failingWebhook(webhook)}` : hint}`,
     exitCode: ExitCode.cluster,
   };
 }

@@ -7,7 +7,7 @@ import { usageError } from "./errors.ts";
 /** What stands for all that is new at each start: names' ends, keys, times. */
 const MADE_AT_START = "(made at start)";
 /** The end of names, which must be a name itself. */
-const NAME_END = "xxxxx";
+export const NAME_END = "xxxxx";
 
 /** Adds kubectl's `--dry-run=client` and `-o`. */
 export function addDryRunFlags(command: Command): Command {
@@ -27,7 +27,8 @@ export function dryRunFormat(options: Record<string, unknown>): "yaml" | "json" 
 /** The objects that would be made, without what is new at each start: the same plan gives the same text. */
 export function dryRunText(plan: SessionPlan, format: "yaml" | "json"): string {
   const annotations = { ...plan.annotations, "kurun.dev/since": MADE_AT_START };
-  const name = plan.name.replace(/[^-]+$/, NAME_END);
+  // The name of a run is the user's, or made as that already.
+  const name = plan.run ? plan.name : plan.name.replace(/[^-]+$/, NAME_END);
   const objects = sessionObjects({ ...plan, name, annotations }, { name, uid: MADE_AT_START }, NO_SECRETS).map(withoutValues);
   if (format === "json") return `${JSON.stringify({ apiVersion: "v1", kind: "List", items: objects }, null, 4)}\n`;
   return objects.map((object) => stringify(object, { lineWidth: 0, aliasDuplicateObjects: false })).join("---\n");

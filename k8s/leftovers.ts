@@ -14,6 +14,7 @@ const OWNED = {
   services: { kind: "service", root: "/api/v1" },
   secrets: { kind: "secret", root: "/api/v1" },
   deployments: { kind: "deployment", root: "/apis/apps/v1" },
+  pods: { kind: "pod", root: "/api/v1" },
 } as const;
 
 /** Something that nobody will come back for. */
@@ -84,6 +85,8 @@ export function orphans(objects: readonly OwnedObject[], sessions: readonly Foun
     const { namespace = "", name, uid, deletionTimestamp, ownerReferences = [] } = metadata;
     if (!isOurs(metadata) || deletionTimestamp) return [];
     const owner = ownerReferences.find(({ kind }) => kind === "Job");
+    // A Deployment's Pods go with it.
+    if (resource === "pods" && !owner && ownerReferences.length > 0) return [];
     const there = owner ? uids.has(owner.uid) : names.has(`${namespace}/${sessionOf(metadata)}`);
     const { kind, root } = OWNED[resource];
     return there

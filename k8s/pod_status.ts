@@ -9,11 +9,14 @@ export interface PodObject {
   metadata: { name: string; deletionTimestamp?: string };
   status?: {
     conditions?: { type: string; status: string; reason?: string; message?: string }[];
-    containerStatuses?: {
-      state?: { waiting?: { reason?: string; message?: string }; terminated?: TerminatedState };
-      lastState?: { terminated?: TerminatedState };
-    }[];
+    initContainerStatuses?: ContainerStatus[];
+    containerStatuses?: ContainerStatus[];
   };
+}
+
+interface ContainerStatus {
+  state?: { waiting?: { reason?: string; message?: string }; terminated?: TerminatedState };
+  lastState?: { terminated?: TerminatedState };
 }
 
 interface TerminatedState {
@@ -49,7 +52,9 @@ export function isReady(pod: PodObject): boolean {
 export function podWaitsFor(pod: PodObject): WaitReason | undefined {
   const unscheduled = pod.status?.conditions?.find(({ type, status }) => type === "PodScheduled" && status === "False");
   if (unscheduled) return { kind: "scheduling", reason: unscheduled.reason ?? "Unscheduled", message: unscheduled.message ?? "" };
-  for (const { state, lastState } of pod.status?.containerStatuses ?? []) {
+  const { initContainerStatuses = [], containerStatuses = [] } = pod.status ?? {};
+  const notDone = initContainerStatuses.filter(({ state }) => state?.terminated?.exitCode !== 0);
+  for (const { state, lastState } of [...notDone, ...containerStatuses]) {
     const ended = state?.terminated ?? lastState?.terminated;
     if (ended) return { kind: "crash", reason: state?.waiting?.reason ?? "the server ended", message: describeEnd(ended) };
     const { reason = "", message = "" } = state?.waiting ?? {};

@@ -47,3 +47,15 @@ Deno.test("events of what the Deployment makes are told, others' and those that 
   assert.equal(about("web-kurun-bcdfg-7b7f-x", "BackOff"), undefined);
   assert.equal(about("web-kurun-bcdfg-7b7f-x", "Scheduled", "Normal"), undefined);
 });
+
+Deno.test("an init container that cannot start is what the Pod waits for, and one that is done is not", () => {
+  const waiting = { state: { waiting: { reason: "PodInitializing" } } };
+  const done = { state: { terminated: { exitCode: 0, reason: "Completed" } } };
+  const failing = { state: { waiting: { reason: "ErrImagePull", message: "no such image" } } };
+  const pod = (init: typeof failing | typeof done) => ({
+    metadata: { name: "p" },
+    status: { initContainerStatuses: [init], containerStatuses: [waiting] },
+  });
+  assert.equal(podWaitsFor(pod(done)), undefined);
+  assert.deepEqual(podWaitsFor(pod(failing)), { kind: "image", reason: "ErrImagePull", message: "no such image" });
+});

@@ -39,6 +39,7 @@ export async function sessionGone(api: Api, session: RemovedSession, ms: number,
     `${core}/services/${controlServiceName(service)}`,
     `${core}/secrets/${name}`,
     `/apis/apps/v1/namespaces/${namespace}/deployments/${name}`,
+    `${core}/pods/${name}`,
   ];
   const until = performance.now() + ms;
   for (;;) {

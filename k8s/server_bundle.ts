@@ -47,6 +47,6 @@ export async function bundleServer(entry: URL, options: { signal?: AbortSignal }
  * Bundles name each module by its path from where they are made, so npm packages by the path to the user's cache: that would
  * tell who built an image, and make every user's another one. Only whole comment lines and keys of modules are changed.
  */
-function withoutHomePaths(source: string): string {
+export function withoutHomePaths(source: string): string {
   return source.replace(/^(\/\/ | {2}")[^\n"]*\/npm\/[^\n"/]+\/(?=(?:@[\w.-]+\/)?[\w.-]+\/\d+\.\d)/gm, "$1npm/");
 }

@@ -7,6 +7,7 @@
 import { type CertificateAuthority, certificateAuthority } from "../../k8s/certificate.ts";
 import { kubectl, TestNamespace } from "../e2e/kubernetes.ts";
 import { admissionNames, admissionRow } from "./admission.ts";
+import { applyRows } from "./apply.ts";
 import { bulkRow } from "./bulk.ts";
 import { delayedRows } from "./delayed_path.ts";
 import { type Effort, effortText, FULL, QUICK } from "./effort.ts";
@@ -69,6 +70,9 @@ const PARTS: readonly Part[] = [
   ["delayed relay", ({ namespace, nginx, effort }) => delayedRows(namespace, nginx, effort)],
   ["start and exit", async function* ({ namespace, nginx, effort }) {
     yield* await startRows(namespace, nginx.url, effort.times);
+  }],
+  ["apply", async function* ({ namespace, effort }) {
+    yield* await applyRows(namespace, effort.times);
   }],
   ["help", async function* ({ effort }) {
     yield await helpRow(effort.times);

@@ -2,8 +2,11 @@ import { VERSION } from "../../cli/version.ts";
 import { runCommand } from "../cluster/commands.ts";
 import { kubectl } from "../e2e/kubernetes.ts";
 
-/** When and where it is measured, of what versions, as one paragraph. */
-export async function machineText(now: Date): Promise<string> {
+/** What makes and bears the benchmarks' load, and how each is asked for its version. */
+const LOAD_PROGRAMS = [["nginx", "-v"], ["wrk", "-v"], ["redis-server", "--version"]] as const;
+
+/** When and where it is measured, of what versions, as one paragraph. @param programs those that take part, and the flag of each */
+export async function machineText(now: Date, programs: readonly (readonly [string, string])[] = LOAD_PROGRAMS): Promise<string> {
   const memory = `${Math.round(Deno.systemMemoryInfo().total / 1e9)} GB`;
   const machine =
     `${navigator.hardwareConcurrency} cores (${await processorName()}), ${memory}, ${await systemName()}, Linux ${Deno.osRelease()}`;
@@ -12,7 +15,7 @@ export async function machineText(now: Date): Promise<string> {
     `kurun ${VERSION} ${await commit()}`,
     `Deno ${Deno.version.deno}`,
     `Kubernetes ${kubernetes}`,
-    ...await Promise.all([version("nginx", "-v"), version("wrk", "-v"), version("redis-server", "--version")]),
+    ...await Promise.all(programs.map(([program, flag]) => version(program, flag))),
   ];
   const load = `load average ${Deno.loadavg()[0]?.toFixed(1)} before`;
   return `${now.toISOString().slice(0, 10)}, ${machine}, ${load}. ${versions.join(", ")}.`;

@@ -16,7 +16,7 @@ export class TcpRelay implements AsyncDisposable {
   cut(): number {
     const connections = [...this.#open];
     this.#open.clear();
-    for (const connection of connections) connection.close();
+    for (const connection of connections) close(connection);
     return connections.length / 2;
   }
 

@@ -1,0 +1,114 @@
+import { deepStrictEqual as same, match, notStrictEqual as differs, ok, strictEqual as equal } from "node:assert/strict";
+import { gunzipSync } from "node:zlib";
+import { buildContainerfile, ContainerfileError, findContainerfile } from "./containerfile_builder.ts";
+
+/** Stands in for docker, podman and buildah: "builds" by copying a file of the context into a layer, saves as they do. */
+const STAND_IN = `#!/bin/sh
+echo "$@" >> "$CALLS"
+case "$1" in
+  build)
+    while [ $# -gt 1 ]; do case "$1" in --iidfile) echo sha256:1234 > "$2" ;; esac; shift; done
+    test -e "$1/fails" && { echo "step 3 failed" >&2; exit 7; }
+    cp "$1/file" "$STATE/file" ;;
+  save|push)
+    for last in "$@"; do case "$last" in *.tar) archive=\${last#docker-archive:} ;; esac; done
+    cd "$STATE" && mkdir -p layer && tar -cf layer/layer.tar file && echo '{"config":{"User":"7"}}' > config.json
+    echo '[{"Config":"config.json","RepoTags":null,"Layers":["layer/layer.tar"]}]' > manifest.json
+    tar -cf "$archive" config.json manifest.json layer ;;
+esac
+`;
+
+async function withPrograms(
+  programs: readonly string[],
+  use: (folder: string, build: (file: string) => ReturnType<typeof buildContainerfile>, calls: () => Promise<string>) => Promise<void>,
+): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    for (const path of ["bin", "state", "context"]) await Deno.mkdir(`${folder}/${path}`);
+    for (const name of programs) {
+      await Deno.writeTextFile(`${folder}/bin/${name}`, STAND_IN);
+      await Deno.chmod(`${folder}/bin/${name}`, 0o755);
+    }
+    for (const name of ["tar", "cp", "mkdir"]) await Deno.symlink(await which(name), `${folder}/bin/${name}`);
+    const environment = { PATH: `${folder}/bin`, CALLS: `${folder}/calls`, STATE: `${folder}/state` };
+    let said = "";
+    const build = (file: string) =>
+      buildContainerfile(file, {
+        architecture: "arm64",
+        layerPath: `${folder}/layers/key`,
+        environment,
+        stderr: (text) => said += text,
+        signal: new AbortController().signal,
+      }).catch((error) => {
+        error.message += ` (${said.trim()})`;
+        throw error;
+      });
+    await Deno.writeTextFile(`${folder}/context/Dockerfile`, "FROM scratch\n");
+    await Deno.writeTextFile(`${folder}/context/file`, "one");
+    await use(
+      folder,
+      build,
+      async () => (await Deno.readTextFile(`${folder}/calls`)).replaceAll(/\/\S*\/kurun-containerfile-\w+/g, "WORK"),
+    );
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function which(program: string): Promise<string> {
+  for (const folder of (Deno.env.get("PATH") ?? "").split(":")) {
+    if (await Deno.stat(`${folder}/${program}`).then((stat) => stat.isFile, () => false)) return `${folder}/${program}`;
+  }
+  throw new Error(`there is no ${program} here`);
+}
+
+Deno.test("what is there builds a Dockerfile with its folder as context, and its layers and config become the image", async () => {
+  const saves: Record<string, string> = {
+    docker: "save --output WORK/image.tar sha256:1234",
+    podman: "save --format docker-archive --output WORK/image.tar sha256:1234",
+    buildah: "push sha256:1234 docker-archive:WORK/image.tar",
+  };
+  for (const [program, save] of Object.entries(saves)) {
+    await withPrograms([program], async (folder, build, calls) => {
+      const file = `${folder}/context/Dockerfile`;
+      const image = await build(file);
+      equal(await calls(), `build --platform linux/arm64 --iidfile WORK/id --file ${file} ${folder}/context\n${save}\n`);
+      same(image.platform, { os: "linux", architecture: "arm64" });
+      equal(new TextDecoder().decode(image.config.contents), '{"config":{"User":"7"}}\n');
+      equal(image.layers.length, 1);
+      const layer = gunzipSync(await Deno.readFile(image.layers[0]?.path ?? ""));
+      ok(new TextDecoder().decode(layer).includes("one"));
+      await Deno.writeTextFile(`${folder}/context/file`, "two");
+      differs((await build(file)).manifest.digest, image.manifest.digest);
+    });
+  }
+});
+
+Deno.test("docker comes before podman, and without any of them it is said", async () => {
+  await withPrograms(["docker", "podman"], async (folder, build, calls) => {
+    await build(`${folder}/context/Dockerfile`);
+    match(await calls(), /^save --output/m);
+  });
+  await withPrograms([], async (folder, build) => {
+    const error = await build(`${folder}/context/Dockerfile`).then(() => undefined, (error) => error);
+    ok(error instanceof ContainerfileError);
+    match(error.message, /context\/Dockerfile is built by docker, podman or buildah, and none of them is in PATH/);
+  });
+});
+
+Deno.test("a build that fails is said with what it said", () =>
+  withPrograms(["docker"], async (folder, build) => {
+    await Deno.writeTextFile(`${folder}/context/fails`, "");
+    const error = await build(`${folder}/context/Dockerfile`).then(() => undefined, (error) => error);
+    match(error.message, /docker build ended with exit code 7 \(step 3 failed\)/);
+  }));
+
+Deno.test("findContainerfile() finds the file itself, or the folder's", () =>
+  withPrograms([], async (folder) => {
+    equal(await findContainerfile(`${folder}/context`), `${folder}/context/Dockerfile`);
+    equal(await findContainerfile(`${folder}/context/Dockerfile`), `${folder}/context/Dockerfile`);
+    await Deno.writeTextFile(`${folder}/context/api.Dockerfile`, "");
+    equal(await findContainerfile(`${folder}/context/api.Dockerfile`), `${folder}/context/api.Dockerfile`);
+    equal(await findContainerfile(`${folder}/context/file`), undefined);
+    equal(await findContainerfile(`${folder}/state`), undefined);
+  }));

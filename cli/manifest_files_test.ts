@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { ManifestError } from "./manifest_error.ts";
+import { readManifestFiles } from "./manifest_files.ts";
+
+/** Reads what `names` say in a folder with these files. */
+async function read(
+  files: Record<string, string | Uint8Array>,
+  names: string[],
+  { recursive = false, stdin = "" } = {},
+): Promise<{ name: string; text: string; folder: string | undefined }[]> {
+  const cwd = await Deno.makeTempDir();
+  try {
+    for (const [name, text] of Object.entries(files)) {
+      await Deno.mkdir(join(cwd, name, ".."), { recursive: true });
+      await Deno.writeFile(join(cwd, name), typeof text === "string" ? new TextEncoder().encode(text) : text);
+    }
+    const found = await readManifestFiles({
+      names,
+      recursive,
+      cwd,
+      stdin: () => Promise.resolve(new TextEncoder().encode(stdin)),
+      signal: new AbortController().signal,
+    });
+    return found.map(({ name, text, folder }) => ({ name, text, folder: folder?.replace(cwd, ".") }));
+  } finally {
+    await Deno.remove(cwd, { recursive: true });
+  }
+}
+
+async function problemsOf(reading: Promise<unknown>): Promise<string[]> {
+  const error = await reading.then(() => assert.fail("nothing is wrong"), (error) => error);
+  assert.ok(error instanceof ManifestError, String(error));
+  return error.message.split("\n");
+}
+
+const FILES = { "k8s/b.yaml": "b", "k8s/a.yml": "a", "k8s/c.json": "{}", "k8s/notes.txt": "no", "k8s/deep/d.yaml": "d", "other.txt": "o" };
+
+Deno.test("a folder's manifests are read by name, those of its folders with -R alone", async () => {
+  assert.deepEqual((await read(FILES, ["k8s"])).map(({ name }) => name), ["k8s/a.yml", "k8s/b.yaml", "k8s/c.json"]);
+  assert.deepEqual((await read(FILES, ["k8s/"], { recursive: true })).map(({ name, folder }) => [name, folder]), [
+    ["k8s/a.yml", "./k8s"],
+    ["k8s/b.yaml", "./k8s"],
+    ["k8s/c.json", "./k8s"],
+    ["k8s/deep/d.yaml", "./k8s/deep"],
+  ]);
+});
+
+Deno.test("a file that is named is read whatever its name, standard input is of the current folder", async () => {
+  assert.deepEqual(await read(FILES, ["other.txt", "-"], { stdin: "\ufeffin\r\n" }), [
+    { name: "other.txt", text: "o", folder: "." },
+    { name: "stdin", text: "\ufeffin\r\n", folder: "." },
+  ]);
+});
+
+Deno.test("all that cannot be read is told at once", async () => {
+  const files = { ...FILES, "bad.yaml": new Uint8Array([0x61, 0xff, 0xfe]), "empty/x.txt": "" };
+  assert.deepEqual(await problemsOf(read(files, ["missing.yaml", "k8s", "bad.yaml", "empty", "http://example.com/x.yaml"])), [
+    "missing.yaml: there is no such file or folder",
+    "bad.yaml: it is not UTF-8 text",
+    "empty: there are no .yaml, .yml or .json files in this folder (-R looks deeper)",
+    "http://example.com/x.yaml: over http:// anybody on the way can change what is applied: use https://, or download it and look at it first",
+  ]);
+});
+
+Deno.test("a URL on this machine is read, of no folder here; what it answers else is told", async () => {
+  const answers = (request: Request) => {
+    const { pathname } = new URL(request.url);
+    if (pathname === "/on") return Response.redirect("http://example.com/x");
+    return pathname === "/a.yaml" ? new Response("kind: A\n") : new Response("", { status: 404 });
+  };
+  await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, answers);
+  const base = `http://127.0.0.1:${server.addr.port}`;
+  assert.deepEqual(await read({}, [`${base}/a.yaml`]), [{ name: `${base}/a.yaml`, text: "kind: A\n", folder: undefined }]);
+  assert.deepEqual(await problemsOf(read({}, [`${base}/none.yaml`])), [`${base}/none.yaml: the answer was 404 Not Found`]);
+});

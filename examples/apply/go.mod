@@ -1,0 +1,3 @@
+module kurun.example/shop
+
+go 1.24.0

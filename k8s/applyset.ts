@@ -1,0 +1,142 @@
+/**
+ * ApplySets (KEP-3659): which objects were applied together, so that those that are not any more can be deleted. The parent object keeps in
+ * which kinds and namespaces members are; each member has its label. All is as kubectl writes it, so that kubectl can go on with a set.
+ * Pure.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import type { PlannedObject } from "./apply_plan.ts";
+import type { ManifestObject, ObjectBody } from "./manifest_objects.ts";
+
+/** The label of a member, whose value is the set's id. */
+export const PART_OF_LABEL = "applyset.kubernetes.io/part-of";
+const ID_LABEL = "applyset.kubernetes.io/id";
+const TOOLING = "applyset.kubernetes.io/tooling";
+const KINDS = "applyset.kubernetes.io/contains-group-kinds";
+const NAMESPACES = "applyset.kubernetes.io/additional-namespaces";
+
+/**
+ * The parent says which program may change the set, and kubectl refuses others' sets. This is the kubectl whose rules are followed here.
+ */
+const TOOL = "kubectl/v1.34.4";
+
+/** A parent of a set. */
+export interface ApplySetParent {
+  readonly kind: "Secret" | "ConfigMap";
+  readonly name: string;
+  readonly namespace: string;
+}
+
+/** Where members are. */
+export interface ApplySetScope {
+  /** `Deployment.apps`, or `Service` in the core. */
+  readonly kinds: ReadonlySet<string>;
+  readonly namespaces: ReadonlySet<string>;
+}
+
+/** A parent that cannot be used; the message says why. */
+export class ApplySetError extends Error {
+  override readonly name = "ApplySetError";
+}
+
+/** Reads what `--applyset` was given: NAME, secrets/NAME or configmaps/NAME. */
+export function applySetParent(text: string, namespace: string): ApplySetParent {
+  const [, resource, name = text] = /^([a-z]+)\/(.*)$/.exec(text) ?? [];
+  return { kind: resource?.startsWith("configmap") ? "ConfigMap" : "Secret", name, namespace };
+}
+
+/** The path of a parent in the API. */
+export function parentPath({ kind, name, namespace }: ApplySetParent): string {
+  return `/api/v1/namespaces/${encodeURIComponent(namespace)}/${kind === "Secret" ? "secrets" : "configmaps"}/${encodeURIComponent(name)}`;
+}
+
+/** The id of a set, out of its parent's name, namespace, kind and group. */
+export function applySetId({ kind, name, namespace }: ApplySetParent): string {
+  const hash = createHash("sha256").update(`${name}.${namespace}.${kind}.`).digest("base64url");
+  return `applyset-${hash}-v1`;
+}
+
+/** The scope of objects that are to be applied. */
+export function scopeOf(planned: readonly PlannedObject[]): ApplySetScope {
+  return {
+    kinds: new Set(planned.map(({ resource: { group, kind } }) => group === "" ? kind : `${kind}.${group}`)),
+    namespaces: new Set(planned.flatMap(({ namespace }) => namespace ?? [])),
+  };
+}
+
+/** Both scopes. */
+export function unite(a: ApplySetScope, b: ApplySetScope): ApplySetScope {
+  return { kinds: new Set([...a.kinds, ...b.kinds]), namespaces: new Set([...a.namespaces, ...b.namespaces]) };
+}
+
+/** The parent as it is applied, with where members are. */
+export function parentBody(parent: ApplySetParent, { kinds, namespaces }: ApplySetScope): ObjectBody {
+  const { kind, name, namespace } = parent;
+  return {
+    apiVersion: "v1",
+    kind,
+    metadata: {
+      name,
+      namespace,
+      labels: { [ID_LABEL]: applySetId(parent) },
+      annotations: {
+        [TOOLING]: TOOL,
+        [KINDS]: [...kinds].sort().join(","),
+        [NAMESPACES]: [...namespaces].filter((other) => other !== namespace).sort().join(","),
+      },
+    },
+  };
+}
+
+/** Reads where members are from a parent in the cluster. @throws ApplySetError where it is no parent, or another program's */
+export function readScope(parent: ApplySetParent, live: Record<string, unknown>): ApplySetScope {
+  const { labels = {}, annotations = {} } = live.metadata as { labels?: Record<string, string>; annotations?: Record<string, string> };
+  const what = `${parent.kind} ${parent.name} in namespace ${parent.namespace}`;
+  const tooling = annotations[TOOLING];
+  if (tooling === undefined) throw new ApplySetError(`${what} is there and keeps no set: choose another name`);
+  const tool = tooling.replace(/\/[^/]*$/, "");
+  if (tool !== "kubectl") throw new ApplySetError(`the set in ${what} is ${tool}'s`);
+  const id = applySetId(parent);
+  if (labels[ID_LABEL] !== id) {
+    throw new ApplySetError(`${what} has a wrong label ${ID_LABEL}: ${labels[ID_LABEL] ?? "none"}, and not ${id}`);
+  }
+  const kinds = annotations[KINDS];
+  if (kinds === undefined) throw new ApplySetError(`${what} does not say which kinds are in the set: it has no annotation ${KINDS}`);
+  const namespaces = annotations[NAMESPACES] ?? "";
+  return {
+    kinds: new Set(kinds.split(",").filter((kind) => kind !== "")),
+    namespaces: new Set([parent.namespace, ...namespaces.split(",").filter((namespace) => namespace !== "")]),
+  };
+}
+
+/** A kind's name and group out of `Deployment.apps`. */
+export function parseGroupKind(text: string): { kind: string; group: string } {
+  const dot = text.indexOf(".");
+  return dot < 0 ? { kind: text, group: "" } : { kind: text.slice(0, dot), group: text.slice(dot + 1) };
+}
+
+/** The object as a member of a set. */
+export function asMember(object: PlannedObject, id: string): PlannedObject {
+  const { body } = object;
+  return { ...object, body: { ...body, metadata: { ...body.metadata, labels: { ...body.metadata.labels, [PART_OF_LABEL]: id } } } };
+}
+
+/** Whether an object says itself which set it belongs to. */
+export function saysPart({ body }: ManifestObject): boolean {
+  return body.metadata.labels?.[PART_OF_LABEL] !== undefined;
+}
+
+/** Kinds that hold others' data or objects: they are never deleted because a file is not there any more. */
+const NEVER_PRUNED = new Set([
+  "Namespace",
+  "PersistentVolume",
+  "PersistentVolumeClaim",
+  "CustomResourceDefinition.apiextensions.k8s.io",
+]);
+
+/** Whether members of a kind (`Deployment.apps`) are deleted when they are not applied any more. */
+export function isPruned(groupKind: string): boolean {
+  return !NEVER_PRUNED.has(groupKind);
+}

@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { ApplySetError, applySetId, applySetParent, isPruned, parentBody, parentPath, parseGroupKind, readScope } from "./applyset.ts";
+
+const PARENT = applySetParent("demo", "e2");
+
+Deno.test("the parent is a Secret, or what stands before the slash", () => {
+  assert.deepEqual(PARENT, { kind: "Secret", name: "demo", namespace: "e2" });
+  assert.equal(parentPath(PARENT), "/api/v1/namespaces/e2/secrets/demo");
+  assert.equal(parentPath(applySetParent("configmaps/demo", "e2")), "/api/v1/namespaces/e2/configmaps/demo");
+});
+
+Deno.test("the id is kubectl's", () => {
+  // kubectl apply --server-side --prune --applyset=myset -n test: its own tests have this id.
+  assert.equal(applySetId(applySetParent("my-set", "test")), "applyset-0eFHV8ySqp7XoShsGvyWFQD3s96yqwHmzc4e0HR1dsY-v1");
+});
+
+Deno.test("what a parent is written with is read again", () => {
+  const scope = { kinds: new Set(["Service", "Deployment.apps"]), namespaces: new Set(["e2", "other", "another"]) };
+  const body = parentBody(PARENT, scope);
+  assert.deepEqual(body.metadata.annotations, {
+    "applyset.kubernetes.io/tooling": "kubectl/v1.34.4",
+    "applyset.kubernetes.io/contains-group-kinds": "Deployment.apps,Service",
+    "applyset.kubernetes.io/additional-namespaces": "another,other",
+  });
+  assert.deepEqual(readScope(PARENT, body), scope);
+});
+
+Deno.test("a parent of another program, or none at all, is refused", () => {
+  const body = parentBody(PARENT, { kinds: new Set(), namespaces: new Set() });
+  const changed = (annotations: Record<string, string>) => ({ metadata: { ...body.metadata, annotations } });
+  const kinds = { "applyset.kubernetes.io/contains-group-kinds": "" };
+  const refused = (live: Record<string, unknown>, pattern: RegExp) =>
+    assert.throws(() => readScope(PARENT, live), (error: Error) => error instanceof ApplySetError && pattern.test(error.message));
+  refused({ metadata: {} }, /^Secret demo in namespace e2 is there and keeps no set/);
+  refused(changed({ ...kinds, "applyset.kubernetes.io/tooling": "kpt/v1" }), /is kpt's$/);
+  refused(changed({ "applyset.kubernetes.io/tooling": "kubectl/v1" }), /does not say which kinds/);
+  refused({ metadata: { ...body.metadata, labels: {} } }, /wrong label applyset.kubernetes.io\/id: none/);
+});
+
+Deno.test("namespaces, definitions of kinds and volumes are never pruned", () => {
+  const kept = ["Namespace", "PersistentVolume", "PersistentVolumeClaim", "CustomResourceDefinition.apiextensions.k8s.io"];
+  assert.deepEqual([...kept, "ConfigMap", "Deployment.apps"].filter(isPruned), ["ConfigMap", "Deployment.apps"]);
+  assert.deepEqual(parseGroupKind("Cron.a.example.com"), { kind: "Cron", group: "a.example.com" });
+});

@@ -1,0 +1,148 @@
+/**
+ * The Kubernetes objects of a manifest. Pure.
+ *
+ * @module
+ */
+
+import { isMap, isScalar, isSeq, type Node } from "yaml";
+import { groupOf } from "./discovery.ts";
+import type { ManifestDocument, ManifestText, Place, Remark } from "./manifest_text.ts";
+
+/** An object and where it stands. */
+export interface ManifestObject extends Place {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  /** What its metadata says. */
+  readonly namespace: string | undefined;
+  readonly body: ObjectBody;
+}
+
+/** An object's own fields. */
+export interface ObjectBody extends Record<string, unknown> {
+  metadata: { name: string; namespace?: string; labels?: Record<string, string> | null } & Record<string, unknown>;
+}
+
+/** Reads the objects of a manifest; a List's items are objects of their own. */
+export function readObjects(manifest: ManifestText): { objects: ManifestObject[]; problems: Remark[] } {
+  const objects: ManifestObject[] = [];
+  const problems: Remark[] = [];
+  for (const document of manifest.documents) {
+    if (document.document.errors.length > 0) continue;
+    readDocument(manifest, document, objects, problems);
+  }
+  return { objects, problems };
+}
+
+function readDocument(manifest: ManifestText, { document, base }: ManifestDocument, objects: ManifestObject[], problems: Remark[]): void {
+  const { place } = manifest;
+  const root = document.contents!;
+  const at = (node: Node | undefined) => place((node?.range?.[0] ?? 0) + base);
+  let body: unknown;
+  try {
+    body = document.toJS({ maxAliasCount: MAX_ALIASES });
+  } catch (error) {
+    problems.push({ ...at(root), what: (error as Error).message });
+    return;
+  }
+  read(root, body);
+
+  function read(node: Node | undefined, body: unknown): void {
+    if (!isRecord(body)) {
+      problems.push({ ...at(node), what: `this is no object: it is ${nameOf(body)}` });
+      return;
+    }
+    if (typeof body.kind === "string" && body.kind.endsWith("List") && Array.isArray(body.items)) {
+      const items = isMap(node) ? node.get("items", true) : undefined;
+      body.items.forEach((item, index) => read(isSeq(items) ? items.items[index] as Node : node, item));
+      return;
+    }
+    const wrong = check(body);
+    const field = (...keys: string[]) => fieldNode(node, keys) ?? node;
+    if (wrong) {
+      problems.push({ ...at(field(...wrong.keys)), what: wrong.what });
+      return;
+    }
+    const object = body as ObjectBody & { apiVersion: string; kind: string };
+    const { apiVersion, kind, metadata: { name, namespace } } = object;
+    objects.push({ ...at(node), apiVersion, kind, name, namespace: namespace || undefined, body: object });
+  }
+}
+
+/** More repetitions than this are taken for a document that is made to fill the memory. */
+const MAX_ALIASES = 10_000;
+
+/** What is missing or of the wrong kind, and where. */
+function check(body: Record<string, unknown>): { keys: string[]; what: string } | undefined {
+  for (const key of ["apiVersion", "kind"]) {
+    if (body[key] === undefined || body[key] === null || body[key] === "") return { keys: [], what: `this object has no ${key}` };
+    if (typeof body[key] !== "string") return { keys: [key], what: `${key} must be text: it is ${nameOf(body[key])}` };
+  }
+  const what = `this ${body.kind}`;
+  const { metadata } = body;
+  if (metadata === undefined || metadata === null) return { keys: [], what: `${what} has no metadata.name` };
+  if (!isRecord(metadata)) return { keys: ["metadata"], what: `metadata must be a map: it is ${nameOf(metadata)}` };
+  const { name, namespace, labels, annotations, generateName } = metadata;
+  if (name === undefined || name === null || name === "") {
+    return generateName
+      ? { keys: ["metadata", "generateName"], what: `${what} has a generateName and no name: only what has a name can be applied` }
+      : { keys: ["metadata"], what: `${what} has no metadata.name` };
+  }
+  if (typeof name !== "string") return { keys: ["metadata", "name"], what: `metadata.name must be text: it is ${nameOf(name)}; quote it` };
+  if (namespace !== undefined && namespace !== null && typeof namespace !== "string") {
+    return { keys: ["metadata", "namespace"], what: `metadata.namespace must be text: it is ${nameOf(namespace)}; quote it` };
+  }
+  for (const [field, map] of Object.entries({ labels, annotations })) {
+    if (map === undefined || map === null) continue;
+    if (!isRecord(map)) return { keys: ["metadata", field], what: `metadata.${field} must be a map: it is ${nameOf(map)}` };
+    for (const [key, value] of Object.entries(map)) {
+      if (value === null || typeof value === "string") continue;
+      return {
+        keys: ["metadata", field, key],
+        what: `metadata.${field}: the value of ${key} must be text: it is ${nameOf(value)}; quote it`,
+      };
+    }
+  }
+  return undefined;
+}
+
+/** Where a field's value stands; where it is not there, the nearest above it that is. */
+function fieldNode(node: Node | undefined, keys: readonly string[]): Node | undefined {
+  let found = node;
+  for (const key of keys) {
+    const pair = isMap(found) ? found.items.find((pair) => isScalar(pair.key) && String(pair.key.value) === key) : undefined;
+    const next = pair?.value ?? pair?.key;
+    if (!next) return found;
+    found = next as Node;
+  }
+  return found;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function nameOf(value: unknown): string {
+  if (value === null || value === undefined) return "empty";
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object") return "a map";
+  return `${typeof value === "boolean" ? "a truth value" : typeof value === "number" ? "a number" : "text"} (${
+    String(value).slice(0, 40)
+  })`;
+}
+
+/** What tells objects apart: group, kind, namespace and name. */
+export function objectKey(object: ManifestObject, namespace: string): string {
+  return JSON.stringify([groupOf(object.apiVersion), object.kind, object.namespace ?? namespace, object.name]);
+}
+
+/** Kubectl's name of an object: `deployment.apps/web`. */
+export function objectLabel({ apiVersion, kind, name }: { apiVersion: string; kind: string; name: string }): string {
+  return `${kindLabel(apiVersion, kind)}/${name}`;
+}
+
+/** Kubectl's name of a kind: `deployment.apps`. */
+export function kindLabel(apiVersion: string, kind: string): string {
+  const group = groupOf(apiVersion);
+  return `${kind.toLowerCase()}${group === "" ? "" : `.${group}`}`;
+}

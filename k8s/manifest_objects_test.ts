@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { objectLabel, readObjects } from "./manifest_objects.ts";
+import { readManifest } from "./manifest_text.ts";
+
+/** Labels and places of the objects of a text, and what is wrong with it. */
+function read(text: string): { objects: string[]; problems: string[]; warnings: string[] } {
+  const manifest = readManifest(text);
+  const { objects, problems } = readObjects(manifest);
+  const line = ({ line, column, what }: { line: number; column: number; what: string }) => `${line}:${column}: ${what}`;
+  return {
+    objects: objects.map((object) => `${object.line}:${object.column} ${objectLabel(object)}`),
+    problems: [...manifest.problems, ...problems].map(line),
+    warnings: manifest.warnings.map(line),
+  };
+}
+
+Deno.test("documents, Lists and lists of Lists are objects where they stand; empty documents are none", () => {
+  const text = [
+    "# Source: chart/templates/web.yaml\n---\n\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n---\n# nothing\n---\n",
+    "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: ConfigMap\n  metadata: {name: one}\n",
+    "- {apiVersion: v1, kind: ConfigMapList, items: [{apiVersion: v1, kind: ConfigMap, metadata: {name: two}}]}\n",
+  ].join("");
+  assert.deepEqual(read(text), {
+    objects: ["5:1 deployment.apps/web", "14:3 configmap/one", "17:49 configmap/two"],
+    problems: [],
+    warnings: [],
+  });
+});
+
+Deno.test("JSON is read with tabs, and several values after one another", () => {
+  const one = '{\n\t"apiVersion": "v1",\n\t"kind": "Secret",\n\t"metadata": {"name": "a{\\"}"}\n}';
+  assert.deepEqual(read(`\ufeff${one}\n\n${one.replace('a{\\"}', "b")}`), {
+    objects: ['1:1 secret/a{"}', "7:1 secret/b"],
+    problems: [],
+    warnings: [],
+  });
+});
+
+/** Texts, and what is wrong with them. */
+const WRONG: readonly [string, string][] = [
+  ["kind: Pod\nmetadata: {name: a}\n", "1:1: this object has no apiVersion"],
+  ["apiVersion: v1\nmetadata: {name: a}\n", "1:1: this object has no kind"],
+  ["kind: Pod\napiVersion: 1\nmetadata: {name: a}\n", "2:13: apiVersion must be text: it is a number (1)"],
+  ["apiVersion: v1\nkind: Pod\n", "1:1: this Pod has no metadata.name"],
+  [
+    "apiVersion: v1\nkind: Pod\nmetadata:\n  generateName: a-\n",
+    "4:17: this Pod has a generateName and no name: only what has a name can be applied",
+  ],
+  ["apiVersion: v1\nkind: Pod\nmetadata:\n  name: 12\n", "4:9: metadata.name must be text: it is a number (12); quote it"],
+  [
+    "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  labels:\n    a: yes\n",
+    "6:8: metadata.labels: the value of a must be text: it is a truth value (true); quote it",
+  ],
+  ["apiVersion: v1\nkind: Pod\nmetadata: []\n", "3:11: metadata must be a map: it is a list"],
+  ["- 1\n", "1:1: this is no object: it is a list"],
+  ["just text\n", "1:1: this is no object: it is text (just text)"],
+  ["a: *nowhere\n", "1:4: there is no anchor for the alias *nowhere"],
+  ["a: [1\nb: 2\n", "2:1: Flow sequence in block collection must be sufficiently indented and end with a ]"],
+];
+
+Deno.test("what is wrong is told by its place", () => {
+  for (const [text, problem] of WRONG) assert.equal(read(text).problems[0], problem, text);
+});
+
+Deno.test("all that is wrong is told at once, and what is right is read all the same", () => {
+  const all = read([...WRONG.map(([text]) => text), "apiVersion: v1\nkind: Pod\nmetadata: {name: fine}\n"].join("---\n"));
+  for (const [, problem] of WRONG) {
+    const what = problem.replace(/^[\d:]+ /, "");
+    assert.ok(all.problems.some((told) => told.endsWith(what)), `${what} is not in\n${all.problems.join("\n")}`);
+  }
+  assert.match(all.objects.join(), /^\d+:1 pod\/fine$/);
+});
+
+Deno.test("a key that is there twice is a warning, since kubectl takes the last one", () => {
+  const { warnings, problems, objects } = read("apiVersion: v1\nkind: Pod\nkind: Service\nmetadata:\n  name: a\n  name: b\n");
+  assert.deepEqual([objects, problems], [["1:1 service/b"], []]);
+  assert.deepEqual(warnings, ["3:1: kind is there twice: the last one counts", "6:3: name is there twice: the last one counts"]);
+});
+
+Deno.test("anchors, aliases and merge keys are followed, and a bomb of them is refused", () => {
+  const manifest = readManifest("apiVersion: v1\nkind: ConfigMap\nmetadata: &m {name: a}\ndata: {<<: *m, b: *m}\n");
+  assert.deepEqual(readObjects(manifest).objects[0]!.body.data, { name: "a", b: { name: "a" } });
+  const levels = Array.from({ length: 9 }, (_, level) => `l${level + 1}: &l${level + 1} [${Array(9).fill(`*l${level}`).join(",")}]\n`);
+  const bomb = read(`apiVersion: v1\nkind: A\nmetadata: {name: a}\nl0: &l0 x\n${levels.join("")}`);
+  assert.match(bomb.problems.join(), /^1:1: Excessive alias count/);
+});

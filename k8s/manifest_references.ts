@@ -1,0 +1,117 @@
+/**
+ * References to source in manifests: `kurun://PATH` as a whole value. They are found by parsing and replaced in the text, so that all that is
+ * none stays byte for byte. Pure.
+ *
+ * @module
+ */
+
+import { isCollection, isPair, isScalar, parseDocument, type Scalar, visit } from "yaml";
+import { PLAIN_TAGS } from "./manifest_scalars.ts";
+import type { ManifestText, Place } from "./manifest_text.ts";
+
+const SCHEME = "kurun://";
+/** A whole value, without blanks: a sentence that begins with the scheme's name is none. */
+const REFERENCE = /^kurun:\/\/\S+$/;
+
+/** A value `kurun://PATH` in a manifest. */
+export interface ManifestReference extends Place {
+  /** What follows `kurun://`. */
+  readonly path: string;
+  /** What leads to it from its document's root, such as `spec.containers[0].image`. */
+  readonly field: string;
+  /** The index of its document. */
+  readonly document: number;
+  /** The value with its quotes, as indices of the text. */
+  readonly start: number;
+  readonly end: number;
+  readonly node: Scalar;
+  /** Whether it stands between brackets. */
+  readonly inFlow: boolean;
+}
+
+/**
+ * Finds the references in objects of any kind, in the order of the text; a value with an anchor once, however many aliases it has. Keys are
+ * none, nor is text that only contains such a value, as multi-line strings and `last-applied-configuration` do.
+ */
+export function findReferences({ text, documents, place }: ManifestText): ManifestReference[] {
+  // Only with a backslash, as in JSON's \/, could it be written in another way.
+  if (!text.includes(SCHEME) && !text.includes("\\")) return [];
+  return documents.flatMap(({ document, base }, index) => {
+    const found: ManifestReference[] = [];
+    visit(document, {
+      Scalar(key, node, path) {
+        if (key === "key" || typeof node.value !== "string" || !REFERENCE.test(node.value) || !node.range) return;
+        const [start, end] = [node.range[0] + base, node.range[1] + base];
+        found.push({
+          ...place(start),
+          path: node.value.slice(SCHEME.length),
+          field: fieldOf([...path, node]),
+          document: index,
+          start,
+          end,
+          node,
+          inFlow: path.some((parent) => isCollection(parent) && parent.flow === true),
+        });
+      },
+      // A key that is a collection has no values.
+      Collection: (key) => key === "key" ? visit.SKIP : undefined,
+    });
+    return found;
+  });
+}
+
+/** Puts values in the references' place, in their order. All other text stays as it is, to the byte; so do the quotes around the values. */
+export function spliceReferences(text: string, references: readonly ManifestReference[], values: readonly string[]): string {
+  let spliced = "";
+  let at = 0;
+  references.forEach((reference, index) => {
+    const written = text.slice(reference.start, reference.end);
+    spliced += text.slice(at, reference.start) + rewritten(written, reference, values[index]!);
+    at = reference.end;
+  });
+  return spliced + text.slice(at);
+}
+
+/** Puts values in the references' place in the parsed documents themselves. */
+export function resolveReferences(references: readonly ManifestReference[], values: readonly string[]): void {
+  references.forEach(({ node }, index) => node.value = values[index]!);
+}
+
+/** The value as the reference was written: with the same quotes or in the same block, with new ones where it needs them. */
+function rewritten(written: string, { path, node, inFlow }: ManifestReference, value: string): string {
+  if (node.type === "QUOTE_SINGLE" && isOneLine(value)) return `'${value.replaceAll("'", "''")}'`;
+  if (node.type === "BLOCK_LITERAL" || node.type === "BLOCK_FOLDED") {
+    if (isOneLine(value)) return written.replace(SCHEME + path, () => value);
+    return JSON.stringify(value) + /(?:\r?\n)*$/.exec(written)![0];
+  }
+  // What JSON writes is a double-quoted scalar of YAML too.
+  return node.type === "PLAIN" && isPlain(value, inFlow) ? value : JSON.stringify(value);
+}
+
+/** Whether a value means itself in single quotes and in a block. */
+function isOneLine(value: string): boolean {
+  // deno-lint-ignore no-control-regex -- line breaks and what YAML does not allow
+  return value !== "" && value.trim() === value && !/[\x00-\x1f\x7f\x85\u2028\u2029\ufeff]/.test(value);
+}
+
+/** Whether a value means itself without quotes, wherever it stands. */
+function isPlain(value: string, inFlow: boolean): boolean {
+  if (!isOneLine(value) || /: |:$| #|^(?:---|\.\.\.|%)/.test(value) || (inFlow && /[[\]{},]|:["']/.test(value))) return false;
+  const { contents, errors, warnings } = parseDocument(value, { schema: "failsafe", customTags: PLAIN_TAGS, logLevel: "silent" });
+  return errors.length === 0 && warnings.length === 0 && isScalar(contents) && contents.type === "PLAIN" && contents.value === value;
+}
+
+/** `spec.containers[0].image`, out of the nodes that lead to a value. */
+function fieldOf(path: readonly unknown[]): string {
+  let field = "";
+  path.forEach((parent, index) => {
+    const inner = path[index + 1];
+    if (isPair(parent)) {
+      const name = isScalar(parent.key) ? String(parent.key.value) : "?";
+      field += /^[\w-]+$/.test(name) ? `${field === "" ? "" : "."}${name}` : `[${JSON.stringify(name)}]`;
+    } else if (isCollection(parent) && !isPair(inner)) {
+      field += `[${(parent.items as unknown[]).indexOf(inner)}]`;
+    }
+  });
+  return field;
+}

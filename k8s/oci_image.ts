@@ -1,0 +1,108 @@
+/**
+ * Images in the words of the OCI image-spec 1.1: a config and a manifest as JSON, over layers that are packed already. Pure.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import type { ImageLayer } from "./image_layer.ts";
+
+/** How a container of the image starts, in the words of the OCI image-spec's config. All but the entrypoint may stay out. */
+export interface ImageConfig {
+  readonly entrypoint: readonly string[];
+  readonly cmd?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** `uid:gid`; numeric, or Kubernetes cannot tell that it is not root (`runAsNonRoot`). */
+  readonly user?: string;
+  readonly workingDir?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Such as `8080/tcp`. */
+  readonly exposedPorts?: readonly string[];
+}
+
+/** The system that an image is for, in Go's words. */
+export interface ImagePlatform {
+  readonly os: string;
+  readonly architecture: string;
+}
+
+/** Bytes with their digest: a config or a manifest. */
+export interface ImageBlob {
+  readonly mediaType: string;
+  /** `sha256:` and hex digits. */
+  readonly digest: string;
+  readonly contents: Uint8Array;
+}
+
+/** A whole image. */
+export interface OciImage {
+  readonly platform: ImagePlatform;
+  /** The manifest; its digest is what `NAME@sha256:…` refers to. */
+  readonly manifest: ImageBlob;
+  readonly config: ImageBlob;
+  /** From the lowest up. */
+  readonly layers: readonly ImageLayer[];
+}
+
+/** The image-spec's media types. */
+export const MEDIA_TYPE = {
+  index: "application/vnd.oci.image.index.v1+json",
+  manifest: "application/vnd.oci.image.manifest.v1+json",
+  config: "application/vnd.oci.image.config.v1+json",
+  layer: "application/vnd.oci.image.layer.v1.tar+gzip",
+} as const;
+
+/**
+ * Makes an image of layers. The same layers and the same config are the same image, byte for byte.
+ *
+ * @param options.created when the image says that it was made; 1970 by default, so that time makes no difference
+ */
+export function ociImage(
+  { platform, config, layers, created = new Date(0) }: {
+    platform: ImagePlatform;
+    config: ImageConfig;
+    layers: readonly ImageLayer[];
+    created?: Date;
+  },
+): OciImage {
+  return imageOfConfig(platform, encodeJson(configObject(platform, config, layers, created.toISOString())), layers);
+}
+
+/** Makes an image of a config that another program wrote. @param config its bytes, as they are */
+export function imageOfConfig(platform: ImagePlatform, config: Uint8Array, layers: readonly ImageLayer[]): OciImage {
+  const configBlob = blob(MEDIA_TYPE.config, config);
+  const manifest = encodeJson({
+    schemaVersion: 2,
+    mediaType: MEDIA_TYPE.manifest,
+    config: { mediaType: MEDIA_TYPE.config, digest: configBlob.digest, size: config.length },
+    layers: layers.map(({ digest, bytes }) => ({ mediaType: MEDIA_TYPE.layer, digest, size: bytes })),
+  });
+  return { platform, config: configBlob, manifest: blob(MEDIA_TYPE.manifest, manifest), layers };
+}
+
+/** The image-spec's config object, with the fields that were given only. */
+function configObject(platform: ImagePlatform, config: ImageConfig, layers: readonly ImageLayer[], created: string): unknown {
+  return {
+    created,
+    ...platform,
+    config: {
+      Entrypoint: config.entrypoint,
+      ...config.cmd && { Cmd: config.cmd },
+      ...config.env && { Env: Object.entries(config.env).map(([key, value]) => `${key}=${value}`) },
+      ...config.user !== undefined && { User: config.user },
+      ...config.workingDir !== undefined && { WorkingDir: config.workingDir },
+      ...config.labels && { Labels: config.labels },
+      ...config.exposedPorts && { ExposedPorts: Object.fromEntries(config.exposedPorts.map((port) => [port, {}])) },
+    },
+    rootfs: { type: "layers", diff_ids: layers.map((layer) => layer.diffId) },
+    history: layers.map(() => ({ created, created_by: "kurun" })),
+  };
+}
+
+/** JSON as bytes, keys in the order given. */
+export function encodeJson(value: unknown): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(JSON.stringify(value));
+}
+
+function blob(mediaType: string, contents: Uint8Array): ImageBlob {
+  return { mediaType, digest: `sha256:${createHash("sha256").update(contents).digest("hex")}`, contents };
+}

@@ -1,0 +1,123 @@
+/**
+ * Makes images of users' programs: static executables over what such programs expect of a system, scripts over Deno's layer.
+ *
+ * @module
+ */
+import { dirname } from "node:path";
+import { rootCertificates } from "node:tls";
+import { DENO_ENVIRONMENT, denoLayer, IMAGE_USER } from "./deno_layer.ts";
+import { type ImageLayer, writeLayer } from "./image_layer.ts";
+import { cachedLayer } from "./layer_cache.ts";
+import { type ImageConfig, type OciImage, ociImage } from "./oci_image.ts";
+import { DENO_PATH } from "./server_command.ts";
+import type { Architecture } from "./shared_libraries.ts";
+import { storedZipFiles } from "./stored_zip.ts";
+import type { TarEntry } from "./tar.ts";
+
+/** What to make an image of. */
+export interface ProgramImageOptions {
+  /** "executable": a static binary for Linux; "script": one ES module for Deno. */
+  readonly kind: "executable" | "script";
+  /** The file on this machine. */
+  readonly path: string;
+  /** What an executable is called in the image. */
+  readonly name: string;
+  readonly architecture: Architecture;
+  /** Go's own archive of time zones, `lib/time/zoneinfo.zip`; without it the image has none. */
+  readonly timeZones?: Uint8Array | undefined;
+  /** Where lower layers are kept between runs: Deno's, which `kurun image` shares, and the other. */
+  readonly denoFolder: string;
+  readonly staticFolder: string;
+  /** The file to write the program's own layer to. */
+  readonly layerPath: string;
+  /** Called with a line of text before each step that takes its time. */
+  readonly progress: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Where programs lie in the image. */
+const FOLDER = "app";
+/** A program is packed anew with every change, and most are sent to a machine nearby: gzip 9 would take three times as long for 3 %. */
+const LEVEL = 6;
+
+/**
+ * Makes the image of a program. The same file, time zones and version of Deno give the same image, whatever the machine.
+ *
+ * @throws ImageDenoError, MissingLibraryError, ZipError, or Deno's errors where files cannot be read or written
+ */
+export async function programImage(options: ProgramImageOptions): Promise<OciImage> {
+  const { kind, path, architecture, signal } = options;
+  const script = kind === "script";
+  const file = script ? `${FOLDER}/main.js` : `${FOLDER}/${options.name}`;
+  await Deno.mkdir(dirname(options.layerPath), { recursive: true });
+  const [lower, own] = await Promise.all([
+    script
+      ? denoLayer(architecture, { cacheFolder: options.denoFolder, progress: options.progress, signal })
+      : staticLayer(options.staticFolder, options.timeZones, signal),
+    writeLayer(options.layerPath, [
+      { type: "directory", path: FOLDER },
+      { type: "file", path: file, mode: script ? 0o644 : 0o755, contents: { copyOf: path } },
+    ], { signal, level: LEVEL }),
+  ]);
+  const config = script ? scriptConfig(`/${file}`) : executableConfig(`/${file}`);
+  return ociImage({ platform: { os: "linux", architecture }, config, layers: [lower, own] });
+}
+
+function executableConfig(program: string): ImageConfig {
+  return {
+    entrypoint: [program],
+    env: { PATH: `/${FOLDER}` },
+    user: `${IMAGE_USER}:${IMAGE_USER}`,
+    workingDir: "/",
+  };
+}
+
+/** The container's own limits are what a script is held in, as any other program; so it may all that the container may. */
+function scriptConfig(main: string): ImageConfig {
+  return {
+    entrypoint: [DENO_PATH, "run", "--allow-all", "--no-config", "--no-lock", "--no-code-cache", "--quiet", main],
+    env: DENO_ENVIRONMENT,
+    user: `${IMAGE_USER}:${IMAGE_USER}`,
+    workingDir: "/",
+  };
+}
+
+async function staticLayer(folder: string, timeZones: Uint8Array | undefined, signal: AbortSignal): Promise<ImageLayer> {
+  return await cachedLayer(folder, staticEntries(timeZones), { signal });
+}
+
+/** What static programs look for: names of users, where host names come from, certificates, time zones, and a place for temporary files. */
+function staticEntries(timeZones: Uint8Array | undefined): TarEntry[] {
+  const text = (value: string) => new TextEncoder().encode(value);
+  return [
+    { type: "directory", path: "etc" },
+    { type: "file", path: "etc/group", contents: text(`root:x:0:\nnonroot:x:${IMAGE_USER}:\n`) },
+    { type: "file", path: "etc/nsswitch.conf", contents: text("hosts: files dns\n") },
+    {
+      type: "file",
+      path: "etc/passwd",
+      contents: text(`root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:${IMAGE_USER}:${IMAGE_USER}:nonroot:/tmp:/sbin/nologin\n`),
+    },
+    { type: "directory", path: "etc/ssl" },
+    { type: "directory", path: "etc/ssl/certs" },
+    // Mozilla's, as they come with Deno, and not this machine's, which differ from one to the next; in Deno 2.6 and 2.9 in another order.
+    { type: "file", path: "etc/ssl/certs/ca-certificates.crt", contents: text(certificates()) },
+    { type: "directory", path: "tmp", mode: 0o1777 },
+    ...timeZones ? zoneEntries(timeZones) : [],
+  ];
+}
+
+function certificates(): string {
+  return rootCertificates.map((pem) => `${pem.trim()}\n`).sort().join("");
+}
+
+function zoneEntries(zip: Uint8Array): TarEntry[] {
+  const root = "usr/share/zoneinfo";
+  const folders = new Set<string>();
+  const files: TarEntry[] = [];
+  for (const [name, contents] of storedZipFiles(zip)) {
+    files.push({ type: "file", path: `${root}/${name}`, contents });
+    for (let at = dirname(`${root}/${name}`); at !== "."; at = dirname(at)) folders.add(at);
+  }
+  return [...[...folders].sort().map((path) => ({ type: "directory", path }) as const), ...files];
+}

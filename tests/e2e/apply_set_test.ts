@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { configMap, Files, kurun } from "./apply_runs.ts";
+import { clusterTest, kubectl, TestNamespace } from "./kubernetes.ts";
+import { KurunProcess } from "./kurun_process.ts";
+
+const SET = ["--prune", "--applyset", "shop"];
+
+async function configMaps(namespace: TestNamespace): Promise<string[]> {
+  const text = await kubectl(["get", "cm", "-n", namespace.name, "-o", "jsonpath={.items[*].metadata.name}"]);
+  return text.split(" ").filter((name) => name !== "kube-root-ca.crt");
+}
+
+/** Runs kubectl's own apply of the same set. */
+async function kubectlApply(namespace: TestNamespace, file: string): Promise<string> {
+  const args = ["apply", "--server-side", "--prune", "--applyset=shop", "-n", namespace.name, "-f", file];
+  const { stdout, stderr, code } = await new Deno.Command("kubectl", { args, env: { KUBECTL_APPLYSET: "true" } }).output();
+  const text = new TextDecoder();
+  assert.equal(code, 0, text.decode(stderr));
+  return text.decode(stdout);
+}
+
+clusterTest("what leaves the manifests of a set is pruned, after all is applied; what is not of the set stays", async (namespace) => {
+  await kubectl(["create", "configmap", "foreign", "-n", namespace.name]);
+  await using files = await Files.of({
+    "a.yaml": configMap("a"),
+    "b.yaml": configMap("b"),
+    "s.yaml": "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n",
+  });
+  const first = await kurun(namespace, "apply", "-f", files.folder, ...SET);
+  assert.deepEqual(first, {
+    code: 0,
+    stdout: "configmap/a serverside-applied\nconfigmap/b serverside-applied\nsecret/s serverside-applied\n",
+    stderr: "",
+  });
+  await Deno.remove(files.path("b.yaml"));
+  await Deno.remove(files.path("s.yaml"));
+  const dry = await kurun(namespace, "apply", "-f", files.folder, ...SET, "--dry-run=server");
+  assert.equal(
+    dry.stdout,
+    "configmap/a serverside-applied (server dry run)\nconfigmap/b pruned (server dry run)\nsecret/s pruned (server dry run)\n",
+  );
+  const diff = await kurun(namespace, "apply", "-f", files.folder, ...SET, "--diff");
+  assert.deepEqual([diff.code, diff.stderr], [1, ""]);
+  assert.deepEqual(diff.stdout.match(/^\+\+\+ .*$/gm), ["configmap/b", "secret/s"].map((label) => `+++ pruned/${namespace.name}/${label}`));
+  assert.deepEqual(await configMaps(namespace), ["a", "b", "foreign"]);
+  const second = await kurun(namespace, "apply", "-f", files.folder, ...SET);
+  assert.deepEqual(second, { code: 0, stdout: "configmap/a serverside-applied\nconfigmap/b pruned\nsecret/s pruned\n", stderr: "" });
+  assert.deepEqual(await configMaps(namespace), ["a", "foreign"]);
+  const annotations = await kubectl(["get", "secret", "shop", "-n", namespace.name, "-o", "jsonpath={.metadata.annotations}"]);
+  assert.equal(JSON.parse(annotations)["applyset.kubernetes.io/contains-group-kinds"], "ConfigMap");
+});
+
+clusterTest("kubectl goes on with kurun's set, and kurun with kubectl's", async (namespace) => {
+  await using files = await Files.of({ "a.yaml": configMap("a"), "b.yaml": configMap("b"), "c.yaml": configMap("c") });
+  assert.equal((await kurun(namespace, "apply", "-f", files.folder, ...SET)).code, 0);
+  await Deno.remove(files.path("c.yaml"));
+  assert.equal(
+    await kubectlApply(namespace, files.folder),
+    "configmap/a serverside-applied\nconfigmap/b serverside-applied\nconfigmap/c pruned\n",
+  );
+  await Deno.remove(files.path("b.yaml"));
+  const back = await kurun(namespace, "apply", "-f", files.folder, ...SET);
+  assert.deepEqual(back, { code: 0, stdout: "configmap/a serverside-applied\nconfigmap/b pruned\n", stderr: "" });
+});
+
+clusterTest("a volume claim that leaves the manifests stays, and is told each time", async (namespace) => {
+  const claim = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data}\n" +
+    "spec: {storageClassName: none, accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}\n";
+  await using files = await Files.of({ "a.yaml": configMap("a"), "b.yaml": claim });
+  assert.equal((await kurun(namespace, "apply", "-f", files.folder, ...SET)).code, 0);
+  await Deno.remove(files.path("b.yaml"));
+  for (let time = 0; time < 2; time++) {
+    const { code, stdout, stderr } = await kurun(namespace, "apply", "-f", files.folder, ...SET);
+    assert.deepEqual([code, stdout], [0, "configmap/a serverside-applied\n"]);
+    assert.equal(stderr, "Warning: persistentvolumeclaim/data is not in the manifests any more, and stays: its kind is never pruned\n");
+  }
+  assert.equal(await kubectl(["get", "pvc", "-n", namespace.name, "-o", "name"]), "persistentvolumeclaim/data\n");
+});
+
+clusterTest("nothing is pruned where something could not be applied", async (namespace) => {
+  await using files = await Files.of({ "a.yaml": configMap("a"), "b.yaml": configMap("b") });
+  assert.equal((await kurun(namespace, "apply", "-f", files.folder, ...SET)).code, 0);
+  await Deno.remove(files.path("b.yaml"));
+  await files.write("c.yaml", configMap("Wrong_Name"));
+  const { code, stdout } = await kurun(namespace, "apply", "-f", files.folder, ...SET);
+  assert.deepEqual([code, stdout], [1, "configmap/a serverside-applied\n"]);
+  assert.deepEqual(await configMaps(namespace), ["a", "b"]);
+});
+
+clusterTest("a set's name that something else has is refused before anything is applied", async (namespace) => {
+  await kubectl(["create", "secret", "generic", "shop", "-n", namespace.name]);
+  await using files = await Files.of({ "a.yaml": configMap("a") });
+  const { code, stderr } = await kurun(namespace, "apply", "-f", files.folder, ...SET);
+  assert.equal(code, 3);
+  assert.equal(stderr, `error: Secret shop in namespace ${namespace.name} is there and keeps no set: choose another name\n`);
+  assert.deepEqual(await configMaps(namespace), []);
+});
+
+clusterTest("delete removes what the manifests name, all else of the set, and the set, and nothing is left", async (namespace) => {
+  await using files = await Files.of({ "a.yaml": configMap("a"), "b.yaml": configMap("b") });
+  assert.equal((await kurun(namespace, "apply", "-f", files.folder, ...SET)).code, 0);
+  await Deno.remove(files.path("b.yaml"));
+  const lines = (how: string) =>
+    ['configmap "a"', 'configmap "b"', 'secret "shop"'].map((what) => `${what} deleted from ${namespace.name} namespace${how}\n`).join("");
+  const dry = await kurun(namespace, "delete", "-f", files.folder, "--applyset", "shop", "--dry-run=server");
+  assert.deepEqual(dry, { code: 0, stdout: lines(" (server dry run)"), stderr: "" });
+  assert.deepEqual(await configMaps(namespace), ["a", "b"]);
+  const deleted = await kurun(namespace, "delete", "-f", files.folder, "--applyset", "shop");
+  assert.deepEqual(deleted, { code: 0, stdout: lines(""), stderr: "" });
+  assert.equal(await kubectl(["get", "cm,secret", "-n", namespace.name, "-o", "name"]), "configmap/kube-root-ca.crt\n");
+});
+
+clusterTest("members in other namespaces are pruned too", async (namespace) => {
+  await using other = await TestNamespace.create();
+  const inOther = (name: string) => configMap(name).replace(`{name: ${name}}`, `{name: ${name}, namespace: ${other.name}}`);
+  await using files = await Files.of({ "a.yaml": inOther("a"), "b.yaml": inOther("b") });
+  // The set is where the context's namespace is, since -n would have all objects there.
+  const context = await kubectl(["config", "view", "--minify", "--raw", "-o", "json"]);
+  const config = JSON.parse(context);
+  config.contexts[0].context.namespace = namespace.name;
+  await files.write("config", JSON.stringify(config));
+  const apply = () => KurunProcess.run(["apply", "-f", files.path("a.yaml"), ...more, ...SET, "--kubeconfig", files.path("config")]);
+  let more = ["-f", files.path("b.yaml")];
+  assert.equal((await apply()).code, 0);
+  more = [];
+  assert.deepEqual(await apply(), { code: 0, stdout: "configmap/a serverside-applied\nconfigmap/b pruned\n", stderr: "" });
+  assert.deepEqual(await configMaps(other), ["a"]);
+  assert.match(
+    await kubectl(["get", "secret", "shop", "-n", namespace.name, "-o", "jsonpath={.metadata.annotations}"]),
+    new RegExp(other.name),
+  );
+});

@@ -1,0 +1,335 @@
+import assert from "node:assert/strict";
+import { configMap, deployment, type Ended, Files, kurun, kurunReading } from "./apply_runs.ts";
+import { clusterTest, kubectl, type TestNamespace } from "./kubernetes.ts";
+import { KurunProcess } from "./kurun_process.ts";
+
+/** Runs kurun without a namespace. */
+function kurun0(...words: string[]): Promise<Ended> {
+  return KurunProcess.run(words);
+}
+
+async function get(namespace: TestNamespace, object: string, path: string): Promise<string> {
+  return await kubectl(["get", object, "-n", namespace.name, "--show-managed-fields", "-o", `jsonpath={${path}}`]);
+}
+
+async function names(namespace: TestNamespace, kinds: string): Promise<string[]> {
+  const text = await kubectl(["get", kinds, "-n", namespace.name, "-o", "name"]);
+  return text.trim().split("\n").filter((name) => name !== "" && name !== "configmap/kube-root-ca.crt");
+}
+
+clusterTest("manifests are applied from a folder, from standard input and from a URL, with kubectl's lines", async (namespace) => {
+  await using files = await Files.of({
+    "k8s/a.yaml": `${configMap("one", { a: "1" })}---\n${deployment("web", { replicas: 0 })}`,
+    "k8s/b.json": JSON.stringify({
+      apiVersion: "v1",
+      kind: "List",
+      items: [{ apiVersion: "v1", kind: "Service", metadata: { name: "web" }, spec: { ports: [{ port: 80 }] } }],
+    }),
+    "k8s/deep/c.yml": configMap("deep"),
+  });
+  const folder = await kurun(namespace, "apply", "-f", files.path("k8s"));
+  assert.deepEqual(folder, {
+    code: 0,
+    stdout: "configmap/one serverside-applied\ndeployment.apps/web serverside-applied\nservice/web serverside-applied\n",
+    stderr: "",
+  });
+  const deep = await kurun(namespace, "apply", "-R", "-f", files.path("k8s"), "-o", "name");
+  assert.deepEqual([deep.code, deep.stdout.split("\n").at(-2)], [0, "configmap/deep"]);
+  const stdin = await kurunReading(configMap("piped"), ["apply", "-f", "-", "-n", namespace.name], files.folder);
+  assert.deepEqual(stdin, { code: 0, stdout: "configmap/piped serverside-applied\n", stderr: "" });
+  await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, () => new Response(configMap("fetched")));
+  const url = await kurun(namespace, "apply", "-f", `http://127.0.0.1:${server.addr.port}/x.yaml`);
+  assert.deepEqual(url, { code: 0, stdout: "configmap/fetched serverside-applied\n", stderr: "" });
+  assert.deepEqual(await names(namespace, "cm,deploy,svc"), [
+    "configmap/deep",
+    "configmap/fetched",
+    "configmap/one",
+    "configmap/piped",
+    "deployment.apps/web",
+    "service/web",
+  ]);
+});
+
+clusterTest(
+  "a definition of a kind, its objects and their namespace are applied in one go, whatever stands first, and deleted",
+  async (namespace) => {
+    const group = `${namespace.name}.example.com`;
+    const inner = `${namespace.name}-inner`;
+    await using files = await Files.of({
+      "all.yaml": [
+        `apiVersion: ${group}/v1\nkind: Cron\nmetadata: {name: x, namespace: ${inner}}\nspec: {image: a, any: {thing: [1, {b: "c"}]}}\n`,
+        `apiVersion: v1\nkind: Namespace\nmetadata: {name: ${inner}}\n`,
+        `apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: crons.${group}}
+spec:
+  group: ${group}
+  names: {kind: Cron, plural: crons}
+  scope: Namespaced
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+`,
+      ].join("---\n"),
+    });
+    const applied = await kurun0("apply", "-f", files.path("all.yaml"));
+    assert.deepEqual(applied, {
+      code: 0,
+      stdout: `namespace/${inner} serverside-applied\n` +
+        `customresourcedefinition.apiextensions.k8s.io/crons.${group} serverside-applied\ncron.${group}/x serverside-applied\n`,
+      stderr: "",
+    });
+    // Nothing is lost that no Go type knows.
+    assert.equal(await kubectl(["get", `crons.${group}`, "x", "-n", inner, "-o", "jsonpath={.spec.any}"]), '{"thing":[1,{"b":"c"}]}');
+    for (const strategy of ["client", "server"]) {
+      const dry = await kurun0("delete", "-f", files.path("all.yaml"), `--dry-run=${strategy}`);
+      assert.match(dry.stdout, /^cron\.\S+ "x" deleted from \S+ namespace \((server )?dry run\)\n/);
+    }
+    assert.equal(await kubectl(["get", `crons.${group}`, "-n", inner, "-o", "name"]), `cron.${group}/x\n`);
+    const deleted = await kurun0("delete", "-f", files.path("all.yaml"));
+    assert.deepEqual(deleted, {
+      code: 0,
+      stdout: `cron.${group} "x" deleted from ${inner} namespace\n` +
+        `customresourcedefinition.apiextensions.k8s.io "crons.${group}" deleted\nnamespace "${inner}" deleted\n`,
+      stderr: "",
+    });
+    assert.equal(await kubectl(["get", "namespace", inner, "--ignore-not-found"]), "");
+    assert.equal((await kurun0("delete", "-f", files.path("all.yaml"), "--ignore-not-found")).code, 0);
+    const again = await kurun0("delete", "-f", files.path("all.yaml"));
+    // The API server tells of a kind for a moment after its end.
+    assert.notEqual(again.code, 0);
+    assert.match(again.stderr, /^(\S+all\.yaml:1:1: the cluster has no Cron in |error: cron\.\S+ is not there, in namespace )/);
+  },
+);
+
+clusterTest(
+  "what kubectl applied goes on as kurun's: no conflict, and a field that leaves the manifest leaves the object",
+  async (namespace) => {
+    await using files = await Files.of({ "a.yaml": configMap("one", { a: "1", b: "2" }) });
+    await kubectl(["apply", "-n", namespace.name, "-f", files.path("a.yaml")]);
+    await files.write("a.yaml", configMap("one", { a: "changed" }));
+    assert.deepEqual(await kurun(namespace, "apply", "-f", files.path("a.yaml")), {
+      code: 0,
+      stdout: "configmap/one serverside-applied\n",
+      stderr: "",
+    });
+    assert.equal(await get(namespace, "cm/one", ".data"), '{"a":"changed"}');
+    assert.equal(await get(namespace, "cm/one", ".metadata.annotations"), "");
+    assert.equal(await get(namespace, "cm/one", ".metadata.managedFields[*].manager"), "kurun");
+    // And the same values again, where there is no conflict that would tell.
+    await files.write("b.yaml", configMap("two", { a: "1", b: "2" }));
+    await kubectl(["apply", "-n", namespace.name, "-f", files.path("b.yaml")]);
+    await files.write("b.yaml", configMap("two", { a: "1" }));
+    assert.equal((await kurun(namespace, "apply", "-f", files.path("b.yaml"))).code, 0);
+    assert.equal(await get(namespace, "cm/two", ".data"), '{"a":"1"}');
+  },
+);
+
+clusterTest("a controller's field that the manifest leaves out is not fought over", async (namespace) => {
+  await using files = await Files.of({ "a.yaml": deployment("web") });
+  assert.equal((await kurun(namespace, "apply", "-f", files.path("a.yaml"))).code, 0);
+  await kubectl(["scale", "deployment", "web", "--replicas=0", "-n", namespace.name]);
+  await files.write("a.yaml", deployment("web", { image: "kurun.test/other:1" }));
+  assert.equal((await kurun(namespace, "apply", "-f", files.path("a.yaml"))).code, 0);
+  assert.equal(await get(namespace, "deploy/web", ".spec.replicas"), "0");
+  assert.equal(await get(namespace, "deploy/web", ".spec.template.spec.containers[0].image"), "kurun.test/other:1");
+});
+
+clusterTest("a conflict names field, owner and flag, the other objects are applied, and what was not is said", async (namespace) => {
+  const text = `${configMap("one")}---\n${deployment("web", { replicas: 0 })}---\n${configMap("two")}`;
+  await using files = await Files.of({ "a.yaml": text });
+  const path = files.path("a.yaml");
+  assert.equal((await kurun(namespace, "apply", "-f", path)).code, 0);
+  await kubectl([
+    "patch",
+    "deployment",
+    "web",
+    "-n",
+    namespace.name,
+    "--field-manager=somebody",
+    "-p",
+    '{"spec":{"minReadySeconds":7,"paused":true}}',
+  ]);
+  await files.write("a.yaml", text.replace("  replicas: 0\n", "  replicas: 0\n  minReadySeconds: 5\n  paused: false\n"));
+  const { code, stdout, stderr } = await kurun(namespace, "apply", "-f", path);
+  assert.deepEqual([code, stdout], [1, "configmap/one serverside-applied\nconfigmap/two serverside-applied\n"]);
+  assert.equal(
+    stderr,
+    [
+      `error: ${path}:5:1: deployment.apps/web: fields are set by somebody else to another value:`,
+      "  somebody holds .spec.minReadySeconds, .spec.paused",
+      "  Leave them out of the manifest, or take them with --force-conflicts",
+      "error: applied: configmap/one, configmap/two",
+      "  refused: deployment.apps/web\n",
+    ].join("\n"),
+  );
+  assert.equal(await get(namespace, "deploy/web", ".spec.minReadySeconds"), "7");
+  assert.equal((await kurun(namespace, "apply", "-f", path, "--force-conflicts")).code, 0);
+  assert.equal(await get(namespace, "deploy/web", ".spec.minReadySeconds"), "5");
+});
+
+clusterTest("after a namespace that is refused nothing else is tried, and that is said", async (namespace) => {
+  await using files = await Files.of({
+    "a.yaml": `${configMap("one")}---\napiVersion: v1\nkind: Namespace\nmetadata: {name: Wrong_Name}\n`,
+  });
+  const { code, stdout, stderr } = await kurun(namespace, "apply", "-f", files.path("a.yaml"));
+  assert.deepEqual([code, stdout], [1, ""]);
+  assert.match(stderr, /a\.yaml:5:1: namespace\/Wrong_Name: Error from server \(Invalid\): /);
+  assert.ok(stderr.endsWith("error: nothing was applied\n  refused: namespace/Wrong_Name\n  not tried: configmap/one\n"), stderr);
+});
+
+clusterTest("one malformed file of ten is told by its place with all else that is wrong, and nothing is applied", async (namespace) => {
+  const files = await Files.of(Object.fromEntries(Array.from({ length: 8 }, (_, index) => [`m${index}.yaml`, configMap(`m${index}`)])));
+  await using _files = files;
+  await files.write("m8.yaml", `${configMap("m8")}---\nspec:\n  a: [1\n  b: 2\n`);
+  await files.write(
+    "m9.yaml",
+    `kind: ConfigMap\nmetadata: {name: m9}\n---\n${configMap("m0")}---\n${deployment("web", { image: "kurun://./missing" })}`,
+  );
+  const { code, stdout, stderr } = await kurun(namespace, "apply", "-f", files.folder);
+  assert.deepEqual([code, stdout], [2, ""]);
+  const lines = stderr.trimEnd().split("\n").map((line) => line.replaceAll(`${files.folder}/`, ""));
+  assert.match(lines[0]!, /^m8\.yaml:7:3: Flow sequence in block collection/);
+  const rest = lines.filter((line) => line.startsWith("m9"));
+  assert.deepEqual(rest, [
+    "m9.yaml:1:1: this object has no apiVersion",
+    "m9.yaml:4:1: ConfigMap m0 is there twice: the first is at m0.yaml:1",
+    "m9.yaml:20:16: kurun://./missing: there is no file or folder missing",
+  ]);
+  assert.deepEqual(await names(namespace, "cm,deploy"), []);
+});
+
+clusterTest("a reference in a manifest from a URL is refused with why", async (namespace) => {
+  await using server = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen() {} },
+    () => new Response(deployment("web", { image: "kurun://./x" })),
+  );
+  const { code, stderr } = await kurun(namespace, "apply", "-f", `http://127.0.0.1:${server.addr.port}/x.yaml`);
+  assert.equal(code, 2);
+  assert.match(stderr, /x\.yaml:13:16: kurun:\/\/\.\/x means source on this machine, which a manifest from elsewhere does not choose/);
+});
+
+clusterTest("a dry run applies nothing, the server's is the server's answer, and --diff shows what would change", async (namespace) => {
+  await using files = await Files.of({ "a.yaml": configMap("one", { a: "1" }) });
+  const path = files.path("a.yaml");
+  assert.equal((await kurun(namespace, "apply", "-f", path, "--dry-run=client")).stdout, "configmap/one serverside-applied (dry run)\n");
+  assert.equal(
+    (await kurun(namespace, "apply", "-f", path, "--dry-run=server")).stdout,
+    "configmap/one serverside-applied (server dry run)\n",
+  );
+  const created = await kurun(namespace, "apply", "-f", path, "--diff");
+  assert.equal(created.code, 1);
+  assert.match(created.stdout, /^--- live\/.*\n\+\+\+ applied\/t-\w+\/configmap\/one\n@@ -0,0 \+1,\d+ @@\n\+apiVersion: v1\n/);
+  assert.deepEqual(await names(namespace, "cm"), []);
+  assert.equal((await kurun(namespace, "apply", "-f", path)).code, 0);
+  assert.deepEqual(await kurun(namespace, "apply", "-f", path, "--diff"), { code: 0, stdout: "", stderr: "" });
+  await files.write("a.yaml", configMap("one", { a: "2" }));
+  const changed = await kurun(namespace, "apply", "-f", path, "--diff");
+  assert.equal(changed.code, 1);
+  assert.match(changed.stdout, /\n- {2}a: "1"\n\+ {2}a: "2"\n/);
+  const bad = await kurun(namespace, "apply", "--dry-run=server", "-f", "/dev/null");
+  assert.deepEqual([bad.code, bad.stderr], [2, "error: there are no objects in these manifests\n"]);
+});
+
+clusterTest("a Secret's values are in no diff", async (namespace) => {
+  const secret = (value: string) => `apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {same: "keep", password: "${value}"}\n`;
+  await using files = await Files.of({ "a.yaml": secret("before") });
+  assert.equal((await kurun(namespace, "apply", "-f", files.path("a.yaml"))).code, 0);
+  await files.write("a.yaml", secret("after"));
+  const { code, stdout } = await kurun(namespace, "apply", "-f", files.path("a.yaml"), "--diff");
+  assert.equal(code, 1);
+  assert.match(stdout, /^- {2}password: \(not shown\)\n\+ {2}password: \(not shown, changed\)$/m);
+  assert.ok(!stdout.includes(btoa("before")) && !stdout.includes(btoa("after")) && !stdout.includes("after\n"), stdout);
+});
+
+clusterTest("-o prints the objects as the cluster has them, one for itself and several as a List", async (namespace) => {
+  await using files = await Files.of({ "a.yaml": configMap("one", { on: "yes" }), "b.yaml": configMap("two") });
+  const one = await kurun(namespace, "apply", "-f", files.path("a.yaml"), "-o", "json");
+  const object = JSON.parse(one.stdout);
+  assert.deepEqual([object.kind, object.data, object.metadata.managedFields], ["ConfigMap", { on: "yes" }, undefined]);
+  const both = await kurun(namespace, "apply", "-f", files.folder, "-o", "yaml", "--show-managed-fields");
+  // kubectl reads what kurun prints: what it would take for truth values is quoted.
+  const read = await kubectl(["create", "-f", "-", "--dry-run=client", "-o", "jsonpath={.metadata.name} {.data}\n"], both.stdout);
+  assert.equal(read, 'one {"on":"yes"}\ntwo \n');
+  assert.match(both.stdout, /manager: kurun/);
+});
+
+clusterTest("what a kind does not have is refused by the server by name", async (namespace) => {
+  await using files = await Files.of({
+    "a.yaml": deployment("web", { replicas: 0 }).replace("  replicas: 0\n", "  replicas: 0\n  replicsa: 1\n"),
+  });
+  const { code, stderr } = await kurun(namespace, "apply", "-f", files.path("a.yaml"));
+  assert.equal(code, 1);
+  assert.match(stderr, /a\.yaml:1:1: deployment\.apps\/web: Error from server: .*\.spec\.replicsa: field not declared/);
+});
+
+clusterTest("-n that contradicts a manifest, words after -- and nothing at all are refused before anything is asked", async (namespace) => {
+  await using files = await Files.of({ "a.yaml": configMap("one").replace("{name: one}", "{name: one, namespace: elsewhere}") });
+  const other = await kurun(namespace, "apply", "-f", files.path("a.yaml"));
+  assert.equal(other.code, 2);
+  assert.match(other.stderr, /a\.yaml:1:1: ConfigMap one says namespace elsewhere, and -n says t-/);
+  const words = await kurun0("apply", "-f", files.path("a.yaml"), "--", "--namespace=x");
+  assert.deepEqual([words.code, words.stderr.slice(0, 37)], [2, "error: --namespace=x stands after --,"]);
+  assert.match((await kurun0("apply")).stderr, /^error: which manifests\?/);
+  assert.match(
+    (await kurun0("apply", "-k", "x")).stderr,
+    /^error: kurun apply has no --kustomize: kubectl kustomize FOLDER \| kurun apply -f -/,
+  );
+});
+
+clusterTest("--wait says what a Pod waits for, and what never gets ready", async (namespace) => {
+  await using files = await Files.of({ "a.yaml": deployment("web", { replicas: 1, image: "kurun.test/none:1" }) });
+  const { code, stdout, stderr } = await kurun(namespace, "apply", "-f", files.path("a.yaml"), "--wait", "--timeout", "4s");
+  assert.deepEqual([code, stdout], [1, "deployment.apps/web serverside-applied\n"]);
+  assert.match(
+    stderr,
+    /^Waiting for deployment\.apps\/web: 0 of 1 Pods are ready\nWaiting for deployment\.apps\/web: pod\/web-\S+: ErrImagePull: /,
+  );
+  assert.match(
+    stderr,
+    /^error: everything was applied, and this does not get ready:\n {2}deployment\.apps\/web: 0 of 1 Pods are ready; pod\/web-/m,
+  );
+  await files.write("a.yaml", deployment("web", { replicas: 0 }));
+  const ready = await kurun(namespace, "apply", "-f", files.path("a.yaml"), "--wait");
+  assert.deepEqual([ready.code, ready.stderr], [0, "deployment.apps/web is ready\n"]);
+});
+
+clusterTest("delete says what keeps an object that does not go, and gives up after --timeout", async (namespace) => {
+  await using files = await Files.of({ "a.yaml": configMap("kept") });
+  assert.equal((await kurun(namespace, "apply", "-f", files.path("a.yaml"))).code, 0);
+  await kubectl(["patch", "cm", "kept", "-n", namespace.name, "-p", '{"metadata":{"finalizers":["example.com/keep"]}}']);
+  const { code, stdout, stderr } = await kurun(namespace, "delete", "-f", files.path("a.yaml"), "--timeout", "5s");
+  await kubectl(["patch", "cm", "kept", "-n", namespace.name, "--type=merge", "-p", '{"metadata":{"finalizers":null}}']);
+  assert.deepEqual([code, stdout], [1, `configmap "kept" deleted from ${namespace.name} namespace\n`]);
+  assert.equal(
+    stderr,
+    "Waiting for configmap/kept to go: its finalizers have not ended: example.com/keep\n" +
+      "error: configmap/kept is still being removed after 5 s\nerror: 1 of 1 objects were not deleted\n",
+  );
+});
+
+clusterTest("a right that is missing is told for the object that needs it", async (namespace) => {
+  await using files = await Files.of({ "a.yaml": configMap("one") });
+  const { code, stderr } = await kurun(namespace, "apply", "-f", files.path("a.yaml"), "--as", "nobody");
+  assert.equal(code, 1);
+  assert.match(stderr, /a\.yaml:1:1: configmap\/one: Error from server \(Forbidden\): .*User "nobody" cannot patch/);
+  assert.match(stderr, /^error: nothing was applied\n {2}refused: configmap\/one$/m);
+});
+
+clusterTest("Ctrl+C while it waits says what is so, and is no success", async (namespace) => {
+  await using files = await Files.of({ "a.yaml": deployment("web", { replicas: 1 }), "b.yaml": configMap("kept") });
+  await using apply = KurunProcess.start(["apply", "-f", files.folder, "--wait", "-n", namespace.name]);
+  await apply.waitFor(/Waiting for deployment/);
+  apply.signal("SIGINT");
+  assert.equal(await apply.exit, 1);
+  assert.match(apply.stderr, /^error: interrupted: everything was applied, and not all of it was ready\n$/m);
+  await kubectl(["patch", "cm", "kept", "-n", namespace.name, "-p", '{"metadata":{"finalizers":["example.com/keep"]}}']);
+  await using remove = KurunProcess.start(["delete", "-f", files.path("b.yaml"), "-n", namespace.name]);
+  await remove.waitFor(/Waiting for configmap/);
+  remove.signal("SIGINT");
+  assert.equal(await remove.exit, 1);
+  assert.match(remove.stderr, /^error: interrupted: what was told is being deleted, and not all of it was gone$/m);
+  await kubectl(["patch", "cm", "kept", "-n", namespace.name, "--type=merge", "-p", '{"metadata":{"finalizers":null}}']);
+});
