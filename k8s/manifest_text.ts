@@ -80,8 +80,7 @@ function parts(text: string): { text: string; base: number }[] {
   if (!/^\s*[{[]/.test(text.slice(start, start + 1000))) return [{ text, base: 0 }];
   const values = jsonValues(text, start);
   if (values === undefined) return [{ text, base: 0 }];
-  // Tabs outside of strings, which cannot have them, are no indentation in YAML.
-  return values.map(([from, to]) => ({ text: text.slice(from, to).replaceAll("\t", " "), base: from }));
+  return values.map(([from, to]) => ({ text: text.slice(from, to), base: from }));
 }
 
 /** The offsets of JSON values that follow one another; undefined where it is not all JSON. */

@@ -153,7 +153,8 @@ clusterTest("with the Role of docs/rbac-run.yaml alone programs run, and a missi
 
 clusterTest("a Pod that writes more into /tmp than it may is ended by the cluster, in the cluster's words", async (namespace) => {
   const folder = await Deno.makeTempDir();
-  const source = `package main\nimport ("os"; "time")\nfunc main() { os.WriteFile("/tmp/x", make([]byte, 8<<20), 0o600); time.Sleep(time.Hour) }\n`;
+  const source =
+    `package main\nimport ("os"; "time")\nfunc main() { os.WriteFile("/tmp/x", make([]byte, 8<<20), 0o600); time.Sleep(time.Hour) }\n`;
   await Deno.writeTextFile(`${folder}/fill.go`, source);
   const overrides = JSON.stringify({ spec: { volumes: [{ name: "tmp", emptyDir: { sizeLimit: "1Mi" } }] } });
   const { code, stderr } = await mistake(namespace, ["--overrides", overrides, `${folder}/fill.go`]);
