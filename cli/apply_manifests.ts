@@ -121,6 +121,7 @@ async function applyPlanned(
       if (flags.output === "name") context.stdout(plainText(`${label}\n`));
       else if (flags.output === undefined) context.stdout(plainText(`${label} serverside-applied${dryRun ? " (server dry run)" : ""}\n`));
     },
+    untriable: ({ label }) => context.stderr(plainText(`${label} cannot be tried: its namespace or kind would be made first\n`)),
     failed: (object, error) => context.stderr(plainText(`${describeNotApplied(object, error)}\n`)),
   });
   const incomplete = describeOutcome(outcome);

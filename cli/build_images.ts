@@ -52,6 +52,9 @@ export interface BuildImagesOptions {
   readonly signal: AbortSignal;
 }
 
+/** What takes longer says that it is under way; Go compiles its whole library the first time. */
+const PATIENCE_MS = 2_000;
+
 /**
  * Builds an image of each source, each once, several at a time. One that fails lets the others go on, so that all errors are known.
  *
@@ -90,19 +93,25 @@ async function buildOne(
   options: BuildImagesOptions,
 ): Promise<SourceImage> {
   const { cwd, now, stderr } = options;
+  const shown = relative(cwd, path) || ".";
   const began = now();
-  let said = "";
-  const one = await sourceImage(path, {
-    ...options,
-    digests,
-    stderr: (text) => {
-      said += text;
-      hear(text);
-    },
-  });
-  if (one.built) {
-    const own = one.image.layers.at(-1)?.bytes ?? 0;
-    stderr(`${said}Built ${relative(cwd, path) || "."} (${megabytes(own)}, ${((now() - began) / 1000).toFixed(1)} s)\n`);
+  const patience = setTimeout(() => stderr(`Building ${shown} …\n`), PATIENCE_MS);
+  try {
+    let said = "";
+    const one = await sourceImage(path, {
+      ...options,
+      digests,
+      stderr: (text) => {
+        said += text;
+        hear(text);
+      },
+    });
+    if (one.built) {
+      const own = one.image.layers.at(-1)?.bytes ?? 0;
+      stderr(`${said}Built ${shown} (${megabytes(own)}, ${((now() - began) / 1000).toFixed(1)} s)\n`);
+    }
+    return one;
+  } finally {
+    clearTimeout(patience);
   }
-  return one;
 }

@@ -96,10 +96,11 @@ function byNodes(nodes: readonly NodeFacts[] | { readonly hidden: string }, mach
   return { is: "containerd", socket };
 }
 
-/** The delivery of a way that was chosen, but for a registry. */
-export function localDelivery(way: Exclude<Way, { is: "registry" }>): Delivery {
+/** The delivery of a way that was chosen, but for a registry. @param nodes none where they cannot be seen */
+export function localDelivery(way: Exclude<Way, { is: "registry" }>, nodes: readonly NodeFacts[]): Delivery {
   if (way.is === "containerd") return containerdDelivery(way.socket);
-  return way.is === "kind" ? kindDelivery(way.cluster) : k3dDelivery(way.cluster);
+  const isThere = (reference: string) => nodes.length > 0 && nodes.every(({ images }) => images.has(reference));
+  return way.is === "kind" ? kindDelivery(way.cluster, isThere) : k3dDelivery(way.cluster, isThere);
 }
 
 /** `kind://PROVIDER/CLUSTER/NODE` */

@@ -15,6 +15,7 @@ function node(more: Partial<NodeFacts>): NodeFacts {
     bootId: "b1",
     runtime: "containerd://1.7.0",
     architecture: "amd64",
+    images: new Set(),
     ...more,
   };
 }

@@ -40,7 +40,8 @@ export async function deliverImages(sources: readonly SourceReference[], options
   const nodes = await seenNodes(api, flags, signal);
   const way = chooseWay(flags, nodes, await thisMachine());
   const progress = (line: string) => context.stderr(`${line}\n`);
-  const { architecture, others } = chosenArchitecture(flags, "hidden" in nodes ? [] : nodes);
+  const seen = "hidden" in nodes ? [] : nodes;
+  const { architecture, others } = chosenArchitecture(flags, seen);
   if (others.length > 0) {
     progress(`Warning: images are built for ${architecture}, and do not run on the cluster's nodes of ${others.join(", ")}: see --arch`);
   }
@@ -54,7 +55,7 @@ export async function deliverImages(sources: readonly SourceReference[], options
     stderr: context.stderr,
     signal,
   });
-  const delivery = way.is === "registry" ? registryDelivery(way.repo, context) : localDelivery(way);
+  const delivery = way.is === "registry" ? registryDelivery(way.repo, context) : localDelivery(way, seen);
   const paths = [...built.keys()];
   const { references } = await delivery.deliver([...built.values()], { progress, signal });
   return new Map(paths.map((path, at) => [path, references[at] as string]));

@@ -28,6 +28,7 @@ async function withStandIn(
   }
 }
 
+const never = () => false;
 const options = { progress: () => {}, signal: new AbortController().signal };
 
 Deno.test("kind and k3d are given one archive of all images by their own commands, under names that carry the images' digests", () =>
@@ -35,8 +36,8 @@ Deno.test("kind and k3d are given one archive of all images by their own command
     'for file in "$@"; do case "$file" in *.tar) tar -xOf "$file" manifest.json > "$0.json" ;; esac; done',
     async ({ folder, env, images }) => {
       const expected = images.map(({ name, image }) => `kurun.local/${name}:${image.manifest.digest.slice(7, 27)}`);
-      same(await kindDelivery("dev", env).deliver(images, options), { references: expected, sent: 2 });
-      same(await k3dDelivery("dev", env).deliver(images, options), { references: expected, sent: 2 });
+      same(await kindDelivery("dev", never, env).deliver(images, options), { references: expected, sent: 2 });
+      same(await k3dDelivery("dev", never, env).deliver(images, options), { references: expected, sent: 2 });
       const calls = (await Deno.readTextFile(`${folder}/calls`)).replace(/\S+\/images\.tar/g, "ARCHIVE");
       same(calls, "kind load image-archive ARCHIVE --name dev\nk3d image import ARCHIVE --cluster dev\n");
       for (const name of ["kind", "k3d"]) {
@@ -51,9 +52,18 @@ Deno.test("kind and k3d are given one archive of all images by their own command
 Deno.test("a kind that fails or is not there is said with what it said", async () => {
   await withStandIn('echo "ERROR: no nodes found for cluster" >&2; exit 1', async ({ env, images }) => {
     await rejects(
-      kindDelivery("dev", env).deliver(images, options),
+      kindDelivery("dev", never, env).deliver(images, options),
       /kind's cluster dev: kind load image-archive ended with 1 .*no nodes found/,
     );
-    await rejects(kindDelivery("dev", { PATH: "/nowhere" }).deliver(images, options), /there is no kind in PATH/);
+    await rejects(kindDelivery("dev", never, { PATH: "/nowhere" }).deliver(images, options), /there is no kind in PATH/);
   });
 });
+
+Deno.test("what all nodes have is not brought again", () =>
+  withStandIn("", async ({ folder, env, images }) => {
+    const api = `kurun.local/api:${images[0]?.image.manifest.digest.slice(7, 27)}`;
+    const one = await kindDelivery("dev", (reference) => reference === api, env).deliver(images, options);
+    same([one.sent, one.references[0]], [1, api]);
+    same((await kindDelivery("dev", () => true, env).deliver(images, options)).sent, 0);
+    same((await Deno.readTextFile(`${folder}/calls`)).trim().split("\n").length, 1);
+  }));

@@ -16,6 +16,8 @@ export interface ApplyObserver {
   applied(object: PlannedObject, result: AppliedObject): void;
   /** It was refused; the others go on. */
   failed(object: PlannedObject, error: unknown): void;
+  /** A dry run could not try it, since its namespace or its kind would only be made by these very objects. */
+  untriable(object: PlannedObject): void;
 }
 
 /** What became of all. */
@@ -66,12 +68,29 @@ export async function applyObjects(
         ended = error;
         break;
       }
-      failed.push(object);
-      observer.failed(object, error);
+      if (options.dryRun && isMissing(error) && needs(object, first)) {
+        observer.untriable(object);
+      } else {
+        failed.push(object);
+        observer.failed(object, error);
+      }
     }
     left.delete(object);
   }
   return { applied, failed, untried: [...left], ...(ended === undefined ? {} : { ended }) };
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 404;
+}
+
+/** Whether an object's namespace or kind is made by one of these. */
+function needs({ namespace, resource }: PlannedObject, first: readonly PlannedObject[]): boolean {
+  return first.some(({ source }) =>
+    isNamespace(source)
+      ? source.name === namespace
+      : kindsOfDefinition(source.body).some(({ group, kind }) => group === resource.group && kind === resource.kind)
+  );
 }
 
 /** Whether the cluster could be asked and said no to this one object. */

@@ -50,7 +50,7 @@ async function apply(
     validation: "Strict",
     signal: new AbortController().signal,
   } as const;
-  const outcome = await applyObjects(api, planned, options, { applied() {}, failed() {} });
+  const outcome = await applyObjects(api, planned, options, { applied() {}, failed() {}, untriable() {} });
   return { outcome, requests: server.requests.map(({ method, target }) => `${method} ${target.replace(/\?.*/, "")}`) };
 }
 

@@ -16,6 +16,8 @@ export interface Containerd {
   /** Its socket's path. */
   readonly socket: string;
   readonly signal: AbortSignal;
+  /** Added to kurun's environment for ctr; for tests. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** What the kubelet's images are filed under. */
@@ -61,12 +63,13 @@ export async function importImages(images: readonly NamedImage[], containerd: Co
   }
 }
 
-async function ctr(args: readonly string[], { socket, signal }: Containerd, input?: ReadableStream<Uint8Array>): Promise<string> {
+async function ctr(args: readonly string[], { socket, signal, env = {} }: Containerd, input?: ReadableStream<Uint8Array>): Promise<string> {
   signal.throwIfAborted();
   let child;
   try {
     child = new Deno.Command("ctr", {
       args: ["--address", socket, "--namespace", NAMESPACE, ...args],
+      env: { ...env },
       stdin: input ? "piped" : "null",
       stdout: "piped",
       stderr: "piped",

@@ -25,7 +25,7 @@ if (import.meta.main) {
     const { run, base, copyBase: copies } = config;
     if (copies && base !== undefined) await copyBase(base);
     else if (run === undefined) await serve(config);
-    else await supervise({ ...config, run }, log, () => Deno.exit(0));
+    else await supervise({ ...config, run }, log, Deno.exit);
   } catch (error) {
     log(error instanceof Error ? error.message : String(error));
     Deno.exit(1);

@@ -11,6 +11,8 @@ import { ReachCheck } from "./reach_check.ts";
 import { spawnProcess } from "./spawn_process.ts";
 import { Supervisor } from "./supervisor.ts";
 
+/** As what SIGTERM ends: with 0 the cluster would take the Pod for one that has done its work, and not say why it ended it. */
+const STOPPED = 143;
 /** The Pod's own grace is 10 s. */
 const GRACE_MS = 7_000;
 /** Of the image's environment, what is meant for the server alone. */
@@ -22,7 +24,7 @@ const MEMORY_EVENTS = ["/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/me
 export async function supervise(
   config: ServerConfig & { readonly run: string },
   log: (line: string) => void,
-  exit: () => void,
+  exit: (code: number) => void,
 ): Promise<void> {
   const supervisor = new Supervisor({
     folder: config.run,
@@ -38,9 +40,9 @@ export async function supervise(
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     Deno.addSignalListener(signal, () => {
       log(`stopped by ${signal}`);
-      if (stopping) exit();
+      if (stopping) exit(STOPPED);
       stopping = true;
-      supervisor.stop(GRACE_MS).finally(exit);
+      supervisor.stop(GRACE_MS).finally(() => exit(STOPPED));
     });
   }
   await openControlPort({

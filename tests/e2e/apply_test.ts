@@ -74,6 +74,8 @@ spec:
 `,
       ].join("---\n"),
     });
+    const trial = await kurun0("apply", "-f", files.path("all.yaml"), "--dry-run=server");
+    assert.deepEqual([trial.code, trial.stderr], [0, `cron.${group}/x cannot be tried: its namespace or kind would be made first\n`]);
     const applied = await kurun0("apply", "-f", files.path("all.yaml"));
     assert.deepEqual(applied, {
       code: 0,
