@@ -23,7 +23,7 @@ Deno.test("bytes that are not consumed are never credited: a sender without cred
   assert.throws(() => window.received(1), ProtocolError);
 });
 
-Deno.test("a window that is used up within four round trips doubles, and not beyond 8 MiB", () => {
+Deno.test("a window that is used up within two round trips doubles, and not beyond 8 MiB", () => {
   const clock = { ms: 0 };
   const budget = new WindowBudget();
   budget.measured(40);

@@ -14,9 +14,10 @@ export function kurun(namespace: TestNamespace, ...words: string[]): Promise<End
 }
 
 /** Runs kurun with this on its standard input, in a folder. */
-export async function kurunReading(text: string, args: string[], cwd: string): Promise<Ended> {
+export async function kurunReading(text: string, args: string[], cwd: string, env: Record<string, string> = {}): Promise<Ended> {
   const [program, ...before] = kurunCommand();
-  const child = new Deno.Command(program!, { args: [...before, ...args], cwd, stdin: "piped", stdout: "piped", stderr: "piped" }).spawn();
+  const options: Deno.CommandOptions = { args: [...before, ...args], cwd, env, stdin: "piped", stdout: "piped", stderr: "piped" };
+  const child = new Deno.Command(program!, options).spawn();
   const writer = child.stdin.getWriter();
   await writer.write(new TextEncoder().encode(text));
   await writer.close();
