@@ -49,7 +49,7 @@ const PARTS: readonly Part[] = [
   }],
   ...CONNECTIONS.map((connections): Part => [`requests tlssecret ${connections}`, async function* ({ nginx, tls, effort }) {
     const ways = { direct: nginx.tlsUrl, through: `https://${(await tls()).host}` };
-    yield await requests("requests, --tlssecret", ways, { connections, pairs: effort.times, seconds: effort.seconds });
+    yield await requests("requests, --tlssecret", ways, { connections, pairs: effort.tlsTimes, seconds: effort.seconds });
   }]),
   ["redis tcp", async function* ({ namespace, effort }) {
     await using redis = await startRedis();
