@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { clusterTest, kubectl } from "./kubernetes.ts";
-import { findProcess } from "./kurun_process.ts";
 import { TmuxTerminal } from "./tmux_terminal.ts";
 import { serveHttp } from "./upstreams.ts";
 
@@ -35,9 +34,10 @@ clusterTest("a lost connection is on the status line until it is back", async (n
   await using upstream = serveHttp(() => new Response("ok"));
   await using terminal = await TmuxTerminal.start(["port-forward", upstream.url, "-n", namespace.name]);
   await terminal.waitFor(/^Forwarding since /m);
-  const session = await kubectl(["get", "jobs", "-n", namespace.name, "-o", "jsonpath={.items[0].metadata.name}"]);
-  Deno.kill(await findProcess("server.js", session), "SIGKILL");
+  const scale = (replicas: number) => kubectl(["scale", "deployments", "--all", `--replicas=${replicas}`, "-n", namespace.name]);
+  await scale(0);
   await terminal.waitFor(/^Connection lost: [^\n]+\nConnection lost since \d\d:\d\d:\d\d \([^\n]+\) · /m);
+  await scale(1);
   const back = await terminal.waitFor(/^Connected again after \d+s\nForwarding since /m);
   assert.equal(statusLines(back).length, 1);
 });
