@@ -33,6 +33,8 @@ Deno.test("what the statement does not allow is wrong, with the request that saw
 Deno.test("an answer after the hold and a second is wrong, whatever it says", () => {
   assert.match(wrong({ a: 1 }, [record("a", 4_001)]).join(), /later than the hold and a second \(4000 ms\)/);
   assert.match(wrong({}, [record("a", 4_001, "503 nobody")]).join(), /later than the hold/);
+  assert.doesNotMatch(wrong({}, [record("a", 5_999, "unreachable")]).join(), /later than the hold/);
+  assert.match(wrong({}, [record("a", 6_001, "unreachable")]).join(), /later than the hold/);
 });
 
 Deno.test("an id that the program sees twice is wrong, also where its caller was answered once", () => {
