@@ -247,9 +247,13 @@ const REFUSED_PODS: readonly Mistake[] = [
   },
 ];
 
-/** That it is said while it waits, and again when it gives up. */
+/** That it is said while it waits, perhaps after the pull itself, and again when it gives up. */
 function twice(reason: RegExp): RegExp {
-  return new RegExp(`^Waiting for the Pod: ${reason.source}\\n${GAVE_UP.replace(/[.]/g, "\\.")}  ${reason.source}\\n$`);
+  return new RegExp(
+    `^(?:Waiting for the Pod: Pulling image "[^"]*"\\n)?Waiting for the Pod: ${reason.source}\\n${
+      GAVE_UP.replace(/[.]/g, "\\.")
+    }  ${reason.source}\\n$`,
+  );
 }
 
 for (const mistake of [...USAGE, ...WAY, ...SERVICES, ...REFUSED_OBJECTS, ...REFUSED_PODS]) {
