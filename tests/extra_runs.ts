@@ -40,6 +40,9 @@ export async function compiledRun(): Promise<ExtraRun> {
     stderr: "piped",
   }).output();
   if (!success) throw new Error(`kurun could not be compiled by ${compiler}:\n${new TextDecoder().decode(stderr)}`);
+  // It brings the image's Deno from npm into kurun's cache: inside the cluster's network there is no way to npm.
+  await new Deno.Command(COMPILED, { args: ["image", "--output", `${ROOT}build/compiled-image.tar`], stdout: "null", stderr: "inherit" })
+    .output();
   return {
     title: `The compiled kurun (${COMPILED}):`,
     tests: [...CHOSEN, "tests/compiled_test.ts"],

@@ -1,6 +1,6 @@
 import { KurunProcess } from "../e2e/kurun_process.ts";
 import { kubectl, type TestNamespace } from "../e2e/kubernetes.ts";
-import { median, type Row } from "./table.ts";
+import { median, type Row, seconds } from "./table.ts";
 
 const EXAMPLE = new URL("../../examples/apply", import.meta.url).pathname;
 const MANIFESTS = 20;
@@ -76,8 +76,4 @@ spec:
     metadata: { labels: { app: ${name} } }
     spec: { containers: [{ name: main, image: "kurun://../${source}" }] }
 `;
-}
-
-function seconds(ms: number): string {
-  return `${(ms / 1000).toFixed(2)} s`;
 }

@@ -18,6 +18,7 @@ import { Nginx } from "./nginx.ts";
 import { freePort, ProgramHere } from "./program_here.ts";
 import { redisRow, startRedis } from "./redis.ts";
 import { requests } from "./requests.ts";
+import { runRows } from "./run.ts";
 import { helpRow, startRows } from "./starts.ts";
 import { type Row, rowText, TABLE_HEAD } from "./table.ts";
 import { verboseRow } from "./verbose.ts";
@@ -73,6 +74,9 @@ const PARTS: readonly Part[] = [
   }],
   ["apply", async function* ({ namespace, effort }) {
     yield* await applyRows(namespace, effort.times);
+  }],
+  ["run", async function* ({ namespace, effort }) {
+    yield* await runRows(namespace, effort.times);
   }],
   ["help", async function* ({ effort }) {
     yield await helpRow(effort.times);

@@ -2,7 +2,7 @@ import { Api } from "../../k8s/api.ts";
 import { loadClusterAccess } from "../../k8s/kubeconfig.ts";
 import { KurunProcess } from "../e2e/kurun_process.ts";
 import type { TestNamespace } from "../e2e/kubernetes.ts";
-import { median, type Row } from "./table.ts";
+import { median, type Row, seconds } from "./table.ts";
 
 /** How often the Service is asked for, in milliseconds. */
 const POLL_MS = 20;
@@ -70,8 +70,4 @@ async function polled<T>(ask: () => Promise<T | undefined>): Promise<T> {
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
   throw last;
-}
-
-function seconds(ms: number): string {
-  return `${(ms / 1000).toFixed(2)} s`;
 }

@@ -29,3 +29,8 @@ export function whole(value: number): string {
 export function percent(through: number, direct: number): string {
   return `${(100 * through / direct).toFixed(1)} %`;
 }
+
+/** Milliseconds as seconds: 0.08 s. */
+export function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(2)} s`;
+}
