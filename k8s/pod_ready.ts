@@ -25,16 +25,29 @@ export async function waitForReadyPod(
   const done = new AbortController();
   const until = AbortSignal.any([signal, done.signal]);
   const tell = once(waitingFor);
-  const events = tellEvents(api, plan, tell, until);
+  const status: PodWait = { reason: undefined };
+  const events = tellEvents(api, plan, { tell, status, signal: until });
   try {
-    await podReady(api, plan, tell, signal);
+    await podReady(api, plan, { tell, status, signal });
   } finally {
     done.abort();
     await events;
   }
 }
 
-async function podReady(api: Api, plan: SessionPlan, tell: (reason: WaitReason) => void, signal: AbortSignal): Promise<void> {
+/** What the Pod's own status says that it waits for, as of now. */
+interface PodWait {
+  reason: WaitReason | undefined;
+}
+
+/** What both watches share. */
+interface Watching {
+  readonly tell: (reason: WaitReason) => void;
+  readonly status: PodWait;
+  readonly signal: AbortSignal;
+}
+
+async function podReady(api: Api, plan: SessionPlan, { tell, status, signal }: Watching): Promise<void> {
   const path = `/api/v1/namespaces/${plan.namespace}/pods`;
   const query = { labelSelector: `${SESSION_LABEL}=${plan.name}` };
   while (!signal.aborted) {
@@ -43,8 +56,8 @@ async function podReady(api: Api, plan: SessionPlan, tell: (reason: WaitReason) 
         if (type !== "ADDED" && type !== "MODIFIED") continue;
         const pod = object as unknown as PodObject;
         if (isReady(pod)) return;
-        const reason = podWaitsFor(pod);
-        if (reason) tell(reason);
+        status.reason = podWaitsFor(pod);
+        if (status.reason) tell(status.reason);
       }
     } catch (error) {
       if (!mayPass(error)) throw error;
@@ -55,13 +68,18 @@ async function podReady(api: Api, plan: SessionPlan, tell: (reason: WaitReason) 
 }
 
 /** Tells what events say: a Pod that could not be made has no status of its own. Without the right to see them it tells nothing. */
-async function tellEvents(api: Api, plan: SessionPlan, tell: (reason: WaitReason) => void, signal: AbortSignal): Promise<void> {
+async function tellEvents(api: Api, plan: SessionPlan, { tell, status, signal }: Watching): Promise<void> {
+  // A mount that failed and was tried again with success is no reason any more: told late, it hid that the image could not be pulled.
+  const tellIfItLasts = async (reason: WaitReason) => {
+    await sleep(PASSING_MS, signal);
+    if (!signal.aborted && status.reason === undefined) tell(reason);
+  };
   await sleep(QUIET_MS, signal);
   while (!signal.aborted) {
     try {
       for await (const { type, object } of api.watch(`/api/v1/namespaces/${plan.namespace}/events`, { signal })) {
         const reason = type === "ADDED" || type === "MODIFIED" ? eventWaitsFor(object as EventObject, plan.name) : undefined;
-        if (reason?.kind === "other") void sleep(PASSING_MS, signal).then(() => signal.aborted || tell(reason));
+        if (reason?.kind === "other") void tellIfItLasts(reason);
         else if (reason) tell(reason);
       }
     } catch (error) {
