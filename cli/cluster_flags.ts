@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
-import type { ClusterAccess } from "../k8s/cluster_access.ts";
-import { type ClusterFlags, loadClusterAccess } from "../k8s/kubeconfig.ts";
+import type { ClusterAccess } from "../k8s/api/cluster_access.ts";
+import { type ClusterFlags, loadClusterAccess } from "../k8s/kubeconfig/kubeconfig.ts";
 import type { Context } from "./context.ts";
 import { parseDuration } from "./duration.ts";
 import { usageError } from "./errors.ts";

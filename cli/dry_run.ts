@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import { stringify } from "yaml";
-import { sessionObjects } from "../k8s/session_manifests.ts";
-import type { KubernetesObject, SessionPlan } from "../k8s/session_objects.ts";
+import { sessionObjects } from "../k8s/session/session_manifests.ts";
+import type { KubernetesObject, SessionPlan } from "../k8s/session/session_objects.ts";
 import { usageError } from "./errors.ts";
 
 /** What stands for all that is new at each start: names' ends, keys, times. */

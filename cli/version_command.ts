@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
 import { stringify } from "yaml";
-import { Api } from "../k8s/api.ts";
+import { Api } from "../k8s/api/api.ts";
 import { addClusterFlags, openCluster } from "./cluster_flags.ts";
 import type { Context } from "./context.ts";
 import { VERSION } from "./version.ts";

@@ -13,7 +13,7 @@ const DRAIN_MS = 1_000;
 const QUIET_MS = 50;
 /**
  * How long a client may take to say whether it has reached the program. Its own limits are 10 s for each address of a name, and 10 s for
- * TLS (cli/upstream.ts): it says so itself unless it hangs.
+ * TLS (cli/port_forward/upstream.ts): it says so itself unless it hangs.
  */
 const DIAL_MS = 35_000;
 

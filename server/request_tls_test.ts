@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
-import { certificateAuthority, type CertificatePair } from "../k8s/certificate.ts";
+import { certificateAuthority, type CertificatePair } from "../k8s/certificate/certificate.ts";
 import { encodeAccepted, memoryTransportPair, type Preamble, readPreamble, Session, type Stream } from "../tunnel/mod.ts";
 import { LiveClient } from "./live_client.ts";
 import { OpenCallers } from "./open_callers.ts";

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { bundleServer } from "../k8s/server_bundle.ts";
+import { bundleServer } from "../k8s/images/server_bundle.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const FOLDER = new URL("build/compile/", ROOT);

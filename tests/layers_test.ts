@@ -10,8 +10,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 /** The only files that may import a package. */
 const PACKAGE_USERS: Readonly<Record<string, readonly string[]>> = {
-  "@kubernetes/client-node/config_types": ["k8s/kubeconfig.ts"],
-  ws: ["k8s/tunnel_dial.ts", "server/control_port.ts"],
+  "@kubernetes/client-node/config_types": ["k8s/kubeconfig/kubeconfig.ts"],
+  ws: ["k8s/session/tunnel_dial.ts", "server/control_port.ts"],
   commander: ["cli/*"],
   yaml: ["cli/*", "k8s/*"],
 };
@@ -31,11 +31,13 @@ async function sources(): Promise<SourceFile[]> {
     const imports = [...text.matchAll(/^(?:import|export)\s[^;]*?from\s+"([^"]+)"|^import\s+"([^"]+)"|\bimport\("([^"]+)"\)/gm)];
     files.push({ path, text, imports: imports.map(([, a, b, c]) => a ?? b ?? c ?? "") });
   };
-  for (const folder of ["cli", "k8s", "server", "tunnel", "tunnel/http1"]) {
-    for await (const { name } of Deno.readDir(new URL(folder, root))) {
-      if (name.endsWith(".ts") && !name.endsWith("_test.ts")) await read(`${folder}/${name}`);
+  const readFolder = async (folder: string) => {
+    for await (const { name, isDirectory } of Deno.readDir(new URL(folder, root))) {
+      if (isDirectory) await readFolder(`${folder}/${name}`);
+      else if (name.endsWith(".ts") && !name.endsWith("_test.ts")) await read(`${folder}/${name}`);
     }
-  }
+  };
+  for (const folder of ["cli", "k8s", "server", "tunnel"]) await readFolder(folder);
   await read("main.ts");
   return files;
 }

@@ -8,7 +8,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import { type AddressInfo, isIP, type Socket } from "node:net";
 import { connect as tlsConnect } from "node:tls";
-import type { CertificatePair } from "../k8s/certificate.ts";
+import type { CertificatePair } from "../k8s/certificate/certificate.ts";
 
 /** Where it leads to and whom it says to be. */
 export interface PathProxyOptions {

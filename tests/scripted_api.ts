@@ -1,5 +1,5 @@
-import { Api } from "../k8s/api.ts";
-import { connectionTo } from "../k8s/cluster_access.ts";
+import { Api } from "../k8s/api/api.ts";
+import { connectionTo } from "../k8s/api/cluster_access.ts";
 import type { ScriptedServer } from "./scripted_server.ts";
 
 /** An Api that speaks to a scripted server. */

@@ -1,6 +1,6 @@
 /** The server and its client as processes, on this machine alone. */
 import { connect, type Socket } from "node:net";
-import { selfSignedServerCertificate } from "../k8s/certificate.ts";
+import { selfSignedServerCertificate } from "../k8s/certificate/certificate.ts";
 
 /** A process whose output is gathered while it runs. */
 export class TestProcess {

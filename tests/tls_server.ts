@@ -10,7 +10,7 @@ import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 // @ts-types="@types/ws"
 import { WebSocketServer } from "ws";
-import type { CertificatePair } from "../k8s/certificate.ts";
+import type { CertificatePair } from "../k8s/certificate/certificate.ts";
 
 /** How the server behaves. */
 export interface TlsServerOptions {

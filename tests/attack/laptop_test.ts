@@ -1,9 +1,9 @@
 /** The laptop's code against whoever has taken the Pod: it has the key, and may send what it likes. */
 import assert from "node:assert/strict";
-import { holdTunnel, type LinkState } from "../../cli/tunnel_link.ts";
-import { serveStream } from "../../cli/serve_stream.ts";
-import { Traffic } from "../../cli/traffic.ts";
-import { parseUpstream } from "../../cli/upstream.ts";
+import { holdTunnel, type LinkState } from "../../cli/session/tunnel_link.ts";
+import { serveStream } from "../../cli/port_forward/serve_stream.ts";
+import { Traffic } from "../../cli/port_forward/traffic.ts";
+import { parseUpstream } from "../../cli/port_forward/upstream.ts";
 import { Flag, FrameType, HEADER_BYTES, writeHeader } from "../../tunnel/frame.ts";
 import {
   encodePreamble,

@@ -2,7 +2,7 @@ import { connect, type Socket } from "node:net";
 import { connect as connectSecure } from "node:tls";
 // @ts-types="@types/ws"
 import WebSocket from "ws";
-import { selfSignedServerCertificate } from "../../k8s/certificate.ts";
+import { selfSignedServerCertificate } from "../../k8s/certificate/certificate.ts";
 import {
   encodeAccepted,
   handshakeAsClient,

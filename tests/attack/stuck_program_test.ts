@@ -1,8 +1,8 @@
 /** A program in a debugger reads nothing for hours: what callers do meanwhile must not pile up here. */
 import assert from "node:assert/strict";
-import { serveStream } from "../../cli/serve_stream.ts";
-import { Traffic } from "../../cli/traffic.ts";
-import { parseUpstream } from "../../cli/upstream.ts";
+import { serveStream } from "../../cli/port_forward/serve_stream.ts";
+import { Traffic } from "../../cli/port_forward/traffic.ts";
+import { parseUpstream } from "../../cli/port_forward/upstream.ts";
 import { encodePreamble, memoryTransportPair, Session } from "../../tunnel/mod.ts";
 
 const now = () => performance.now();

@@ -1,6 +1,6 @@
-import { Api } from "../../k8s/api.ts";
-import type { CertificateAuthority } from "../../k8s/certificate.ts";
-import { loadClusterAccess } from "../../k8s/kubeconfig.ts";
+import { Api } from "../../k8s/api/api.ts";
+import type { CertificateAuthority } from "../../k8s/certificate/certificate.ts";
+import { loadClusterAccess } from "../../k8s/kubeconfig/kubeconfig.ts";
 import { kubectl, type TestNamespace } from "../e2e/kubernetes.ts";
 import { median, type Row } from "./table.ts";
 

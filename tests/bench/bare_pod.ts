@@ -1,5 +1,5 @@
-import { Api } from "../../k8s/api.ts";
-import { loadClusterAccess } from "../../k8s/kubeconfig.ts";
+import { Api } from "../../k8s/api/api.ts";
+import { loadClusterAccess } from "../../k8s/kubeconfig/kubeconfig.ts";
 import { TOOLBOX_IMAGE } from "../cluster/toolbox_image.ts";
 import { kubectl, type TestNamespace } from "../e2e/kubernetes.ts";
 

@@ -1,4 +1,4 @@
-import type { CertificatePair } from "../../k8s/certificate.ts";
+import type { CertificatePair } from "../../k8s/certificate/certificate.ts";
 import { freePort, ProgramHere } from "./program_here.ts";
 
 /** Bytes of /big, and of a body that /up takes. */

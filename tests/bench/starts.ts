@@ -1,5 +1,5 @@
-import { Api } from "../../k8s/api.ts";
-import { loadClusterAccess } from "../../k8s/kubeconfig.ts";
+import { Api } from "../../k8s/api/api.ts";
+import { loadClusterAccess } from "../../k8s/kubeconfig/kubeconfig.ts";
 import { KurunProcess } from "../e2e/kurun_process.ts";
 import type { TestNamespace } from "../e2e/kubernetes.ts";
 import { median, type Row, seconds } from "./table.ts";

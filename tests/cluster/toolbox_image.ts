@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type ImageContents, writeImageArchive } from "../../k8s/image_archive.ts";
+import { type ImageContents, writeImageArchive } from "../../k8s/images/image_archive.ts";
 import { isFile } from "./commands.ts";
 import { goArchitecture } from "./go.ts";
 import type { Program } from "./programs.ts";

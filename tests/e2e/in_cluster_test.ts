@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { parseAllDocuments, stringify } from "yaml";
-import { bundleServer } from "../../k8s/server_bundle.ts";
-import { serverImageReference } from "../../k8s/server_image.ts";
+import { bundleServer } from "../../k8s/images/server_bundle.ts";
+import { serverImageReference } from "../../k8s/images/server_image.ts";
 import { VERSION } from "../../cli/version.ts";
 import { clusterTest, kubectl, type TestNamespace } from "./kubernetes.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { selfSignedServerCertificate } from "../../k8s/certificate.ts";
+import { selfSignedServerCertificate } from "../../k8s/certificate/certificate.ts";
 import { type Kubeconfig, KubeconfigFile } from "./kubeconfig_file.ts";
 import { KurunProcess } from "./kurun_process.ts";
 import { clusterTest, kubectl, objectsIn, type TestNamespace } from "./kubernetes.ts";

@@ -1,6 +1,6 @@
 /** What is no HTTP: bytes, and TLS that is somebody else's. */
 import assert from "node:assert/strict";
-import { certificateAuthority } from "../../k8s/certificate.ts";
+import { certificateAuthority } from "../../k8s/certificate/certificate.ts";
 import { TlsServer } from "../tls_server.ts";
 import { KurunProcess } from "./kurun_process.ts";
 import { clusterTest } from "./kubernetes.ts";

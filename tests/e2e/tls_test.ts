@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { connect as connectHttp2, createSecureServer } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { parseAllDocuments, stringify } from "yaml";
-import { certificateAuthority, type CertificatePair } from "../../k8s/certificate.ts";
+import { certificateAuthority, type CertificatePair } from "../../k8s/certificate/certificate.ts";
 import { NativeConnection } from "../../tunnel/mod.ts";
 import { TlsServer } from "../tls_server.ts";
 import { KurunProcess } from "./kurun_process.ts";

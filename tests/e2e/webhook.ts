@@ -1,5 +1,5 @@
 /** A webhook of a test's: the example's program on this machine, and what makes the API server ask it. */
-import { type CertificateAuthority, certificateAuthority } from "../../k8s/certificate.ts";
+import { type CertificateAuthority, certificateAuthority } from "../../k8s/certificate/certificate.ts";
 import { kubectl, type TestNamespace } from "./kubernetes.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;

@@ -1,5 +1,5 @@
-import { Api } from "../../k8s/api.ts";
-import { loadClusterAccess } from "../../k8s/kubeconfig.ts";
+import { Api } from "../../k8s/api/api.ts";
+import { loadClusterAccess } from "../../k8s/kubeconfig/kubeconfig.ts";
 import { kubectl } from "../e2e/kubernetes.ts";
 import type { Kubeconfig } from "../e2e/kubeconfig_file.ts";
 

@@ -1,6 +1,6 @@
 /** What people do to a session. */
 import { parseAllDocuments, stringify } from "yaml";
-import { certificateAuthority } from "../../k8s/certificate.ts";
+import { certificateAuthority } from "../../k8s/certificate/certificate.ts";
 import { KurunProcess } from "../e2e/kurun_process.ts";
 import { kubectl } from "../e2e/kubernetes.ts";
 import type { Fault } from "./fault.ts";

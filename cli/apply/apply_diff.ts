@@ -1,0 +1,117 @@
+import { ApiError } from "../../k8s/api/api_error.ts";
+import { isAnswer } from "../../k8s/manifests/apply_objects.ts";
+import type { PlannedObject } from "../../k8s/manifests/apply_plan.ts";
+import type { Orphan } from "../../k8s/manifests/prune.ts";
+import { applyObject, type LiveObject } from "../../k8s/manifests/server_side_apply.ts";
+import type { ApplyRun } from "./apply_manifests.ts";
+import { describeNotApplied } from "./describe_apply.ts";
+import { ExitCode, UserError } from "../errors.ts";
+import { withoutManagedFields, yamlText } from "./object_text.ts";
+import { plainText } from "../plain_text.ts";
+import { unifiedDiff } from "./unified_diff.ts";
+
+/** What stands for a Secret's values. */
+const HIDDEN = "(not shown)";
+const CHANGED = "(not shown, changed)";
+
+/**
+ * Prints what would change in the cluster, as the API server itself sees it.
+ *
+ * @returns whether there is a difference, and the uids of what is there
+ * @throws UserError where the API server refuses an object
+ */
+export async function printDiff(run: ApplyRun, planned: readonly PlannedObject[]): Promise<{ different: boolean; uids: Set<string> }> {
+  const { context, api, flags } = run;
+  const signal = context.interrupted;
+  const uids = new Set<string>();
+  let different = false;
+  let refused = 0;
+  for (const object of planned) {
+    try {
+      const live = await readLive(run, object.path);
+      if (live) uids.add(live.metadata.uid);
+      const { fieldManager, force, validation } = flags;
+      const then =
+        (await mayBe(applyObject(api, object.path, object.body, { fieldManager, force, validation, dryRun: true, signal }), live))
+          ?.object ??
+          object.body;
+      const [before, after] = comparable(live, then);
+      const name = [object.namespace, object.label].filter((part) => part !== undefined).join("/");
+      const diff = unifiedDiff(before === undefined ? "" : yamlText(before), yamlText(after), {
+        before: `live/${name}`,
+        after: `applied/${name}`,
+      });
+      if (diff === "") continue;
+      different = true;
+      context.stdout(plainText(diff));
+    } catch (error) {
+      if (!isAnswer(error)) throw error;
+      refused++;
+      context.stderr(plainText(`${describeNotApplied(object, error)}\n`));
+    }
+  }
+  if (refused > 0) throw new UserError(`${refused} of ${planned.length} objects would be refused`, ExitCode.cluster);
+  return { different, uids };
+}
+
+/** Prints what would be pruned, as a diff to nothing. @returns whether there is anything */
+export async function printPruned(run: ApplyRun, orphans: readonly Orphan[]): Promise<boolean> {
+  for (const { path, label, namespace } of orphans.filter(({ kept }) => !kept)) {
+    const live = await readLive(run, path);
+    if (!live) continue;
+    const [before] = comparable(live, live);
+    const name = [namespace, label].filter((part) => part !== undefined).join("/");
+    run.context.stdout(plainText(unifiedDiff(yamlText(before), "", { before: `live/${name}`, after: `pruned/${name}` })));
+  }
+  return orphans.some(({ kept }) => !kept);
+}
+
+async function readLive({ api, context }: ApplyRun, path: string): Promise<LiveObject | undefined> {
+  try {
+    return (await api.get(path, { signal: context.interrupted })).body as LiveObject;
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return undefined;
+    throw error;
+  }
+}
+
+/** What is in a namespace or of a kind that is not there yet cannot be tried: then it is new, as it stands in the manifest. */
+async function mayBe<T>(trial: Promise<T>, live: LiveObject | undefined): Promise<T | undefined> {
+  try {
+    return await trial;
+  } catch (error) {
+    if (live === undefined && error instanceof ApiError && error.status === 404) return undefined;
+    throw error;
+  }
+}
+
+/** Both without what changes by itself, and without a Secret's values. */
+function comparable(
+  live: LiveObject | undefined,
+  then: Record<string, unknown>,
+): [Record<string, unknown> | undefined, Record<string, unknown>] {
+  const [before, after] = [live && plain(live), plain(then)];
+  if (after.kind !== "Secret") return [before, after];
+  const hide = (object: Record<string, unknown>, other: Record<string, unknown> | undefined, changed: string) => {
+    const hidden = { ...object };
+    for (const field of ["data", "stringData"]) {
+      const values = object[field] as Record<string, unknown> | undefined;
+      const others = other?.[field] as Record<string, unknown> | undefined;
+      if (values) {
+        hidden[field] = Object.fromEntries(Object.keys(values).map((key) => [key, values[key] === others?.[key] ? HIDDEN : changed]));
+      }
+    }
+    return hidden;
+  };
+  return [before && hide(before, after, HIDDEN), hide(after, before, before ? CHANGED : HIDDEN)];
+}
+
+function plain(object: Record<string, unknown>): Record<string, unknown> {
+  const { status: _, ...rest } = withoutManagedFields(object);
+  const { resourceVersion: _version, generation: _generation, uid: _uid, creationTimestamp: _created, ...metadata } = rest
+    .metadata as Record<
+      string,
+      unknown
+    >;
+  return { ...rest, metadata };
+}

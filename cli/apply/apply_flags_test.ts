@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { Command } from "commander";
+import { addApplyFlags, type ApplyFlags, applyFlags } from "./apply_flags.ts";
+import { UserError } from "../errors.ts";
+
+function parse(...words: string[]): ApplyFlags {
+  const command = addApplyFlags(new Command("apply").exitOverride().configureOutput({ writeErr() {}, writeOut() {} }));
+  command.parse(words, { from: "user" });
+  return applyFlags(command.opts());
+}
+
+function refused(...words: string[]): string {
+  try {
+    parse(...words);
+  } catch (error) {
+    assert.ok(error instanceof UserError, `${words}: ${error}`);
+    return error.message;
+  }
+  assert.fail(`${words.join(" ")} is taken`);
+}
+
+Deno.test("without flags all is applied strictly as kurun", () => {
+  assert.deepEqual(parse(), {
+    fieldManager: "kurun",
+    force: false,
+    validation: "Strict",
+    dryRun: undefined,
+    diff: false,
+    output: undefined,
+    showManagedFields: false,
+    wait: false,
+    timeoutMs: 300_000,
+    applySet: undefined,
+    watch: false,
+  });
+});
+
+Deno.test("kubectl's flags of apply are taken", () => {
+  assert.equal(parse("--server-side", "--force-conflicts", "--field-manager=me").fieldManager, "me");
+  assert.deepEqual(["true", "false", "warn"].map((how) => parse(`--validate=${how}`).validation), ["Strict", "Ignore", "Warn"]);
+  assert.equal(parse("--prune", "--applyset=shop").applySet, "shop");
+});
+
+Deno.test("a flag of kubectl's that means nothing here is refused by its name, with what to do", () => {
+  for (
+    const words of [
+      ["-k", "folder"],
+      ["--kustomize=folder"],
+      ["-l", "a=b"],
+      ["--selector=a=b"],
+      ["--all"],
+      ["--force"],
+      ["--cascade=orphan"],
+      ["--grace-period=0"],
+      ["--overwrite"],
+      ["--openapi-patch"],
+      ["--prune-allowlist=core/v1/Pod"],
+      ["--subresource=status"],
+      ["--template={}"],
+      ["--record"],
+    ]
+  ) {
+    const name = { "-k": "--kustomize", "-l": "--selector" }[words[0]!] ?? words[0]!.replace(/=.*/, "");
+    assert.ok(refused(...words).startsWith(`kurun apply has no ${name}: `), refused(...words));
+  }
+});
+
+Deno.test("flags that contradict each other are refused", () => {
+  assert.match(refused("--prune"), /^--prune goes with --applyset NAME/);
+  assert.match(refused("--applyset=a"), /^--applyset goes with --prune/);
+  assert.match(refused("--prune", "--applyset=Deployment/a"), /^--applyset Deployment\/a is no name/);
+  assert.match(refused("--watch", "--diff"), /^--watch cannot go with --diff/);
+  assert.match(refused("--wait", "--dry-run=server"), /^--wait cannot go with --dry-run/);
+  assert.match(refused("--diff", "-o", "yaml"), /^--diff prints a diff/);
+  assert.match(refused("--show-managed-fields"), /^--show-managed-fields goes with -o yaml/);
+});

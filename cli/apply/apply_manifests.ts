@@ -1,0 +1,130 @@
+import type { Api } from "../../k8s/api/api.ts";
+import { applyObjects, type ApplyOutcome } from "../../k8s/manifests/apply_objects.ts";
+import type { PlannedObject } from "../../k8s/manifests/apply_plan.ts";
+import { applySetId, applySetParent, asMember } from "../../k8s/manifests/applyset.ts";
+import { followRollouts, type RolloutObserver } from "../../k8s/manifests/follow_rollouts.ts";
+import { printDiff, printPruned } from "./apply_diff.ts";
+import type { ApplyFlags } from "./apply_flags.ts";
+import { announceSet, openSet, orphansOf, pruneSet } from "./apply_set.ts";
+import { describeNotApplied, describeOutcome } from "./describe_apply.ts";
+import { ExitCode, UserError } from "../errors.ts";
+import { type Deliver, deliverReferences } from "./load_manifests.ts";
+import { objectsText } from "./object_text.ts";
+import { plainText } from "../plain_text.ts";
+import { planAgain, type PreparedManifests, prepareManifests, type PrepareOptions } from "./prepare_manifests.ts";
+
+/** What `kurun apply` works with. */
+export interface ApplyRun extends PrepareOptions {
+  readonly api: Api;
+  readonly flags: ApplyFlags;
+  readonly deliver: Deliver;
+}
+
+/** Reads, builds, delivers and applies manifests. @throws ManifestError, UserError or what the cluster says */
+export async function applyManifests(run: ApplyRun): Promise<void> {
+  await applyPrepared(run, await prepareManifests(run));
+}
+
+/**
+ * Builds, delivers and applies manifests that were read.
+ *
+ * @param before what was applied by an earlier call, by path: what is the same is not applied again. It is brought up to date
+ */
+export async function applyPrepared(run: ApplyRun, prepared: PreparedManifests, before?: Map<string, AppliedBefore>): Promise<void> {
+  const { context, flags } = run;
+  const parent = flags.applySet === undefined ? undefined : applySetParent(flags.applySet, run.namespace.namespace);
+  if (flags.dryRun === "client") {
+    const text = flags.output === undefined
+      ? prepared.planned.map(({ label }) => `${label} serverside-applied (dry run)\n`).join("")
+      : objectsText(prepared.planned.map(({ body }) => body), flags.output, true);
+    return context.stdout(plainText(text));
+  }
+  const set = parent && await openSet(run, parent, prepared.planned);
+  const built = flags.dryRun === "server" ? prepared.planned : await buildAndPlan(run, prepared);
+  const planned = set ? built.map((object) => asMember(object, applySetId(set.parent))) : built;
+  if (flags.diff) {
+    const { different, uids } = await printDiff(run, planned);
+    const pruned = set !== undefined && await printPruned(run, await orphansOf(run, set, prepared.resources, uids));
+    if (different || pruned) throw new DifferenceError();
+    return;
+  }
+  if (set) await announceSet(run, set);
+  const paths = new Set(planned.map(({ path }) => path));
+  // What leaves the manifests and comes back is applied again.
+  for (const path of before?.keys() ?? []) if (!paths.has(path)) before!.delete(path);
+  const changed = planned.filter(({ path, body }) => before?.get(path)?.text !== JSON.stringify(body));
+  const outcome = await applyPlanned(run, changed, before);
+  const same = planned.flatMap(({ path }) => before?.get(path)?.uid ?? []);
+  const uids = new Set([...same, ...[...outcome.applied.values()].map(({ metadata }) => metadata.uid)]);
+  if (set) await pruneSet(run, set, prepared.resources, uids);
+  if (flags.wait) await waitForRollouts(run, planned);
+  if (flags.output === "yaml" || flags.output === "json") {
+    const objects = planned.flatMap((object) => outcome.applied.get(object) ?? []);
+    if (objects.length > 0) context.stdout(objectsText(objects, flags.output, flags.showManagedFields));
+  }
+}
+
+/** An object as it was applied. */
+export interface AppliedBefore {
+  /** As JSON. */
+  readonly text: string;
+  readonly uid: string;
+}
+
+/** `--diff` found something, and has printed it. */
+export class DifferenceError extends Error {
+  override readonly name = "DifferenceError";
+}
+
+/** Follows what was applied until it is ready. @throws UserError with what does not get ready, and why */
+async function waitForRollouts({ api, context, flags }: ApplyRun, planned: readonly PlannedObject[]): Promise<void> {
+  const observer: RolloutObserver = {
+    waits: ({ label }, state) => context.stderr(plainText(`Waiting for ${label}: ${state}\n`)),
+    ready: ({ label }) => context.stderr(plainText(`${label} is ready\n`)),
+  };
+  const unready = await followRollouts(api, planned, observer, flags.timeoutMs, context.interrupted).catch((error) => {
+    if (!context.interrupted.aborted) throw error;
+    throw new UserError("interrupted: everything was applied, and not all of it was ready", ExitCode.failed, { cause: error });
+  });
+  if (unready.length === 0) return;
+  const lines = unready.map(({ object: { label }, why }) => `  ${label}: ${why}`);
+  throw new UserError(["everything was applied, and this does not get ready:", ...lines].join("\n"), ExitCode.failed);
+}
+
+/** Builds and delivers what the manifests refer to. @returns the objects with images in place of references */
+async function buildAndPlan(run: ApplyRun, prepared: PreparedManifests): Promise<readonly PlannedObject[]> {
+  const images = await deliverReferences(prepared.manifests, run.deliver);
+  return images.size === 0 ? prepared.planned : planAgain(prepared, run.namespace);
+}
+
+/** Applies objects and prints a line for each. @throws UserError that says what was applied and what not, where it was not all */
+async function applyPlanned(
+  run: ApplyRun,
+  planned: readonly PlannedObject[],
+  before?: Map<string, AppliedBefore>,
+): Promise<ApplyOutcome> {
+  const { context, api, flags } = run;
+  const dryRun = flags.dryRun === "server";
+  const outcome = await applyObjects(api, planned, {
+    fieldManager: flags.fieldManager,
+    force: flags.force,
+    dryRun,
+    validation: flags.validation,
+    signal: context.interrupted,
+  }, {
+    applied({ label, path, body }, { object, warnings }) {
+      before?.set(path, { text: JSON.stringify(body), uid: object.metadata.uid });
+      for (const warning of warnings) context.stderr(plainText(`Warning: ${warning}\n`));
+      if (object.metadata.deletionTimestamp) {
+        context.stderr(plainText(`Warning: ${label} is being deleted: what was applied goes with it\n`));
+      }
+      if (flags.output === "name") context.stdout(plainText(`${label}\n`));
+      else if (flags.output === undefined) context.stdout(plainText(`${label} serverside-applied${dryRun ? " (server dry run)" : ""}\n`));
+    },
+    untriable: ({ label }) => context.stderr(plainText(`${label} cannot be tried: its namespace or kind would be made first\n`)),
+    failed: (object, error) => context.stderr(plainText(`${describeNotApplied(object, error)}\n`)),
+  });
+  const incomplete = describeOutcome(outcome);
+  if (incomplete !== undefined) throw new UserError(incomplete, ExitCode.failed, { cause: outcome.ended });
+  return outcome;
+}

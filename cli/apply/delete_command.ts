@@ -1,0 +1,175 @@
+import { Command, Option } from "commander";
+import { Api } from "../../k8s/api/api.ts";
+import { ConnectionError } from "../../k8s/api/connection_error.ts";
+import { inOrder, type PlannedObject, planObjects } from "../../k8s/manifests/apply_plan.ts";
+import { type ApplySetParent, applySetParent } from "../../k8s/manifests/applyset.ts";
+import { deleteObject, objectGone } from "../../k8s/manifests/delete_objects.ts";
+import { discover } from "../../k8s/manifests/discovery.ts";
+import { checkedSetName } from "./apply_flags.ts";
+import { addClusterFlags, openCluster } from "../cluster_flags.ts";
+import type { Context } from "../context.ts";
+import { deleteSet } from "./delete_set.ts";
+import { describeNotApplied } from "./describe_apply.ts";
+import { parseDuration } from "../duration.ts";
+import { ExitCode, UserError } from "../errors.ts";
+import { objectsOf } from "./load_manifests.ts";
+import { addManifestFlags, manifestNames, openManifests, refuse } from "./manifest_flags.ts";
+import { plainText } from "../plain_text.ts";
+
+interface DeleteFlags {
+  readonly dryRun: "client" | "server" | undefined;
+  readonly output: "name" | undefined;
+  readonly ignoreNotFound: boolean;
+  readonly wait: boolean;
+  readonly timeoutMs: number;
+  readonly applySet: string | undefined;
+}
+
+/** An object that is going. */
+interface Marked {
+  readonly path: string;
+  readonly label: string;
+  readonly uid: string;
+}
+
+/** `kurun delete -f FILE` */
+export function deleteCommand(context: Context): Command {
+  const command = new Command("delete")
+    .summary("delete what manifests name")
+    .description(
+      "Deletes the objects of manifests, in the reverse order of kurun apply, and waits until they are gone. Nothing is built: references to " +
+        "source need not be there.",
+    )
+    .addHelpText("after", EXAMPLES);
+  addManifestFlags(command)
+    .addOption(
+      new Option("--dry-run <strategy>", "delete nothing: only print what would be, or ask the API server").choices(["client", "server"]),
+    )
+    .addOption(new Option("-o, --output <format>", "print names alone").choices(["name"]))
+    .option("--applyset <name>", "also all that belongs to this set of kurun apply --prune, and the set itself; then -f may be left out")
+    .option("--ignore-not-found", "what is not there is no error")
+    .option("--no-wait", "do not wait until they are gone")
+    .option("--timeout <duration>", "how long to wait; 0 for ever", "0");
+  return addClusterFlags(command).action(async (more: string[], options: Record<string, unknown>) => {
+    const flags = deleteFlags(options);
+    const names = flags.applySet !== undefined && options.filename === undefined && more.length === 0
+      ? []
+      : manifestNames("delete", more, options);
+    const access = await openCluster(context, options);
+    const api = new Api(access, { userAgent: "kurun" });
+    try {
+      const { files, manifests, problems } = await openManifests(context, names, options);
+      const read = objectsOf(manifests);
+      refuse([...problems, ...read.problems], files);
+      if (read.objects.length === 0 && flags.applySet === undefined) {
+        throw new UserError("there are no objects in these manifests", ExitCode.usage);
+      }
+      const resources = await discover(api, read.objects.map(({ apiVersion }) => apiVersion), context.interrupted);
+      const enforced = options.namespace !== undefined;
+      // An object whose kind is gone is gone with it.
+      const objects = read.objects.filter(({ apiVersion, kind }) => !flags.ignoreNotFound || resources.find(apiVersion, kind));
+      const { planned, problems: misplaced } = planObjects(objects, resources, { namespace: access.namespace, enforced });
+      refuse(misplaced, files);
+      await deletePlanned(
+        context,
+        api,
+        planned,
+        flags,
+        flags.applySet === undefined ? undefined : applySetParent(flags.applySet, access.namespace),
+      );
+    } finally {
+      api.close();
+    }
+  });
+}
+
+const EXAMPLES = `
+Examples:
+  kurun delete -f k8s/
+
+  # with all that kurun apply -f k8s/ --prune --applyset shop ever applied and did not prune, and the set
+  kurun delete -f k8s/ --applyset shop
+`;
+
+function deleteFlags(options: Record<string, unknown>): DeleteFlags {
+  return {
+    dryRun: options.dryRun as DeleteFlags["dryRun"],
+    output: options.output as DeleteFlags["output"],
+    ignoreNotFound: options.ignoreNotFound === true,
+    wait: options.wait !== false,
+    timeoutMs: parseDuration("--timeout", options.timeout as string),
+    applySet: options.applyset === undefined ? undefined : checkedSetName(options.applyset as string),
+  };
+}
+
+async function deletePlanned(
+  context: Context,
+  api: Api,
+  planned: readonly PlannedObject[],
+  flags: DeleteFlags,
+  set: ApplySetParent | undefined,
+): Promise<void> {
+  const { first, rest } = inOrder(planned);
+  const marked: Marked[] = [];
+  let failures = 0;
+  for (const object of [...first, ...rest].reverse()) {
+    try {
+      const uid = flags.dryRun === "client"
+        ? ""
+        : await deleteObject(api, object, { dryRun: flags.dryRun === "server", signal: context.interrupted });
+      if (uid !== undefined) {
+        context.stdout(plainText(deletedText(object.label, object.namespace, flags)));
+        marked.push({ path: object.path, label: object.label, uid });
+      } else if (!flags.ignoreNotFound) {
+        failures++;
+        context.stderr(plainText(`error: ${object.label} is not there${object.namespace ? `, in namespace ${object.namespace}` : ""}\n`));
+      }
+    } catch (error) {
+      if (error instanceof ConnectionError) throw error;
+      failures++;
+      context.stderr(plainText(`${describeNotApplied(object, error)}\n`));
+    }
+  }
+  if (set && failures === 0) {
+    const line = (label: string, namespace: string | undefined) => deletedText(label, namespace, flags);
+    const deleted = new Set(marked.map(({ path }) => path));
+    marked.push(...await deleteSet({ context, api, parent: set, dryRun: flags.dryRun, deleted, line }));
+  }
+  if (flags.wait && flags.dryRun === undefined) {
+    failures += await waitUntilGone(context, api, marked, flags.timeoutMs).catch((error) => {
+      if (!context.interrupted.aborted) throw error;
+      throw new UserError("interrupted: what was told is being deleted, and not all of it was gone", ExitCode.failed, { cause: error });
+    });
+  }
+  if (failures > 0) throw new UserError(`${failures} of ${planned.length} objects were not deleted`, ExitCode.failed);
+}
+
+/** @returns how many are still there */
+async function waitUntilGone(
+  context: Context,
+  api: Api,
+  marked: readonly Marked[],
+  timeoutMs: number,
+): Promise<number> {
+  let there = 0;
+  const until = timeoutMs === 0 ? Infinity : context.now() + timeoutMs;
+  for (const { path, label, uid } of marked) {
+    const withinMs = until === Infinity ? 0 : Math.max(1, until - context.now());
+    const waits = (why: string) => context.stderr(plainText(`Waiting for ${label} to go: ${why}\n`));
+    if (await objectGone(api, { path, uid }, { withinMs, waits, signal: context.interrupted })) continue;
+    there++;
+    context.stderr(
+      plainText(`error: ${label} is still being removed after ${timeoutMs / 1000} s\n`),
+    );
+  }
+  return there;
+}
+
+/** Kubectl's line for an object by its label, `deployment.apps/web`. */
+function deletedText(label: string, namespace: string | undefined, { dryRun, output }: DeleteFlags): string {
+  if (output === "name") return `${label}\n`;
+  const how = dryRun === "client" ? " (dry run)" : dryRun === "server" ? " (server dry run)" : "";
+  const where = namespace === undefined ? "" : ` from ${namespace} namespace`;
+  const slash = label.indexOf("/");
+  return `${label.slice(0, slash)} "${label.slice(slash + 1)}" deleted${where}${how}\n`;
+}

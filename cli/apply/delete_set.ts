@@ -1,0 +1,51 @@
+import type { Api } from "../../k8s/api/api.ts";
+import { type ApplySetParent, parentPath } from "../../k8s/manifests/applyset.ts";
+import { deleteObject } from "../../k8s/manifests/delete_objects.ts";
+import { discover } from "../../k8s/manifests/discovery.ts";
+import { findOrphans, readParent } from "../../k8s/manifests/prune.ts";
+import type { Context } from "../context.ts";
+import { plainText } from "../plain_text.ts";
+
+/** How the members of a set are deleted. */
+export interface DeleteSetOptions {
+  readonly context: Context;
+  readonly api: Api;
+  readonly parent: ApplySetParent;
+  readonly dryRun: "client" | "server" | undefined;
+  /** What was deleted already, by path, though it may still be there. */
+  readonly deleted: ReadonlySet<string>;
+  /** A line for an object that was deleted. */
+  readonly line: (label: string, namespace: string | undefined) => string;
+}
+
+/**
+ * Deletes all members of a set, and then what kept it. Members of kinds that are never pruned stay, and with them the set.
+ *
+ * @returns what was deleted, to be waited for
+ * @throws ApplySetError, or what the cluster says
+ */
+export async function deleteSet(
+  { context, api, parent, dryRun, deleted, line }: DeleteSetOptions,
+): Promise<{ path: string; label: string; uid: string }[]> {
+  const signal = context.interrupted;
+  const scope = await readParent(api, parent, signal);
+  const { orphans } = await findOrphans(api, parent, scope, await discover(api, [], signal), new Set(), signal);
+  const marked: { path: string; label: string; uid: string }[] = [];
+  const remove = async (object: { path: string; label: string; namespace: string | undefined; uid?: string }) => {
+    const uid = dryRun === "client" ? "" : await deleteObject(api, object, { dryRun: dryRun === "server", signal });
+    if (uid === undefined) return;
+    context.stdout(plainText(line(object.label, object.namespace)));
+    marked.push({ ...object, uid });
+  };
+  const members = orphans.filter(({ path }) => !deleted.has(path));
+  for (const member of members) {
+    if (!member.kept) await remove(member);
+    else {context.stderr(
+        plainText(`Warning: ${member.label} stays: its kind is never deleted with a set; name its manifest by -f, or delete it yourself\n`),
+      );}
+  }
+  if (!members.some(({ kept }) => kept)) {
+    await remove({ ...parent, path: parentPath(parent), label: `${parent.kind.toLowerCase()}/${parent.name}` });
+  }
+  return marked;
+}

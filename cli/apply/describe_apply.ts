@@ -1,0 +1,41 @@
+import { type ApplyOutcome, NotEstablishedError } from "../../k8s/manifests/apply_objects.ts";
+import type { PlannedObject } from "../../k8s/manifests/apply_plan.ts";
+import { ConnectionError } from "../../k8s/api/connection_error.ts";
+import { FieldConflictError } from "../../k8s/manifests/server_side_apply.ts";
+import { describeError } from "../describe_error.ts";
+
+/** Why an object was not applied, and what to do. */
+export function describeNotApplied({ label, source }: PlannedObject, error: unknown): string {
+  const where = `${source.file}:${source.line}:${source.column}: ${label}`;
+  if (error instanceof FieldConflictError) return `error: ${where}: ${describeConflict(error)}`;
+  if (error instanceof NotEstablishedError) return `error: ${where}: ${error.message}`;
+  return `error: ${where}: ${describeError(error).text.replace(/^error: /, "")}`;
+}
+
+function describeConflict({ conflicts }: FieldConflictError): string {
+  const byManager = Map.groupBy(conflicts, ({ manager }) => manager);
+  const lines = [...byManager].map(([manager, fields]) => `  ${manager} holds ${fields.map(({ field }) => field).join(", ")}`);
+  const one = conflicts.length === 1;
+  return [
+    `${one ? "a field is" : "fields are"} set by somebody else to another value:`,
+    ...lines,
+    `  Leave ${one ? "it" : "them"} out of the manifest, or take ${one ? "it" : "them"} with --force-conflicts`,
+  ].join("\n");
+}
+
+function isInterrupt(error: unknown): boolean {
+  return error instanceof Error && error.message === "interrupted" || error instanceof ConnectionError && error.kind === "aborted";
+}
+
+/** What was applied and what was not, where it was not all; undefined where it was. */
+export function describeOutcome({ applied, failed, untried, ended }: ApplyOutcome): string | undefined {
+  if (failed.length === 0 && untried.length === 0) return undefined;
+  const labels = (objects: Iterable<PlannedObject>) => [...objects].map(({ label }) => label).join(", ");
+  const lines = [
+    ...(ended === undefined ? [] : [isInterrupt(ended) ? "it was interrupted" : describeError(ended).text.replace(/^error: /, "")]),
+    applied.size === 0 ? "nothing was applied" : `applied: ${labels(applied.keys())}`,
+    ...(failed.length === 0 ? [] : [`refused: ${labels(failed)}`]),
+    ...(untried.length === 0 ? [] : [`not tried: ${labels(untried)}`]),
+  ];
+  return lines.join("\n  ");
+}

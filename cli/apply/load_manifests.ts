@@ -1,0 +1,119 @@
+import { isAbsolute, resolve } from "node:path";
+import type { ManifestProblem, SourcedObject } from "../../k8s/manifests/apply_plan.ts";
+import { readObjects } from "../../k8s/manifests/manifest_objects.ts";
+import { findReferences, type ManifestReference, resolveReferences } from "../../k8s/manifests/manifest_references.ts";
+import { type ManifestText, readManifest } from "../../k8s/manifests/manifest_text.ts";
+import type { SourceReference } from "../images/deliver_images.ts";
+import { describeProblem } from "./manifest_error.ts";
+import type { ManifestFile } from "./manifest_files.ts";
+
+/** A manifest that was read, with its references. */
+export interface LoadedManifest {
+  readonly file: ManifestFile;
+  readonly manifest: ManifestText;
+  readonly references: readonly LoadedReference[];
+}
+
+/** A reference, and what it leads to on this machine. */
+export interface LoadedReference {
+  readonly reference: ManifestReference;
+  /** Absolute. */
+  readonly path: string;
+  /** Where it stands and what it is, for messages: `k8s/web.yaml:12:16: Deployment web, spec.replicas`. */
+  readonly what: string;
+}
+
+/** Makes images of sources; see {@link LoadedReference} for both fields. @returns what goes into the manifest for each path */
+export type Deliver = (references: readonly SourceReference[]) => Promise<ReadonlyMap<string, string>>;
+
+/** All manifests, what is wrong with them, and what is strange. */
+export interface Loaded {
+  readonly manifests: readonly LoadedManifest[];
+  readonly problems: readonly ManifestProblem[];
+  /** References that lead to nothing here: of no interest to who builds nothing. */
+  readonly missing: readonly ManifestProblem[];
+  readonly warnings: readonly ManifestProblem[];
+}
+
+/** Parses manifests and finds their references; whether what these lead to is there is looked at too. */
+export async function loadManifests(files: readonly ManifestFile[]): Promise<Loaded> {
+  const problems: ManifestProblem[] = [];
+  const missing: ManifestProblem[] = [];
+  const warnings: ManifestProblem[] = [];
+  const manifests: LoadedManifest[] = [];
+  for (const file of files) {
+    const manifest = readManifest(file.text);
+    problems.push(...manifest.problems.map((problem) => ({ ...problem, file: file.name })));
+    warnings.push(...manifest.warnings.map((warning) => ({ ...warning, file: file.name })));
+    const references: LoadedReference[] = [];
+    for (const reference of findReferences(manifest)) {
+      const { path, problem } = await locate(reference, file);
+      if (problem) missing.push(problem);
+      else {references.push({
+          reference,
+          path,
+          what: describeProblem({ ...reference, file: file.name, what: describe(reference, manifest) }),
+        });}
+    }
+    manifests.push({ file, manifest, references });
+  }
+  return { manifests, problems, missing, warnings };
+}
+
+/** Has every source built and delivered once, and puts what came of it into the parsed manifests. @throws what delivering throws */
+export async function deliverReferences(manifests: readonly LoadedManifest[], deliver: Deliver): Promise<ReadonlyMap<string, string>> {
+  const references = manifests.flatMap((manifest) => manifest.references);
+  if (references.length === 0) return new Map();
+  const images = await deliver(references.map(({ path, what }) => ({ path, what })));
+  resolveReferences(references.map(({ reference }) => reference), references.map(({ path }) => imageOf(images, path)));
+  return images;
+}
+
+/** The image that a source became. @throws where it became none */
+export function imageOf(images: ReadonlyMap<string, string>, path: string): string {
+  const image = images.get(path);
+  if (image === undefined) throw new Error(`no image was made of ${path}`);
+  return image;
+}
+
+/** The objects of all manifests, as their values are now. */
+export function objectsOf(manifests: readonly LoadedManifest[]): { objects: SourcedObject[]; problems: ManifestProblem[] } {
+  const objects: SourcedObject[] = [];
+  const problems: ManifestProblem[] = [];
+  for (const { file, manifest } of manifests) {
+    const read = readObjects(manifest);
+    objects.push(...read.objects.map((object) => ({ ...object, file: file.name })));
+    problems.push(...read.problems.map((problem) => ({ ...problem, file: file.name })));
+  }
+  return { objects, problems };
+}
+
+/** The problems in the order of files and lines. */
+export function inReadingOrder(problems: readonly ManifestProblem[], files: readonly ManifestFile[]): ManifestProblem[] {
+  const order = new Map(files.map(({ name }, index) => [name, index]));
+  const rank = ({ file }: ManifestProblem) => order.get(file) ?? files.length;
+  return [...problems].sort((a, b) => rank(a) - rank(b) || a.line - b.line || a.column - b.column);
+}
+
+async function locate(reference: ManifestReference, file: ManifestFile): Promise<{ path: string; problem?: ManifestProblem }> {
+  const given = reference.path;
+  const wrong = (what: string) => ({ path: "", problem: { file: file.name, line: reference.line, column: reference.column, what } });
+  if (file.folder === undefined) {
+    return wrong(`kurun://${given} means source on this machine, which a manifest from elsewhere does not choose: download it first`);
+  }
+  const path = isAbsolute(given) ? given : resolve(file.folder, given);
+  try {
+    await Deno.stat(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound) && !(error instanceof Deno.errors.NotADirectory)) throw error;
+    return wrong(`kurun://${given}: there is no file or folder ${path}`);
+  }
+  return { path };
+}
+
+/** `Deployment web, spec.template.spec.containers[0].image` */
+function describe({ document, field }: ManifestReference, { documents }: ManifestText): string {
+  const root = documents[document]?.document;
+  const [kind, name] = [root?.getIn(["kind"]), root?.getIn(["metadata", "name"])];
+  return typeof kind === "string" ? `${kind}${typeof name === "string" ? ` ${name}` : ""}, ${field}` : field;
+}

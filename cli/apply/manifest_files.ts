@@ -1,0 +1,146 @@
+import { join, resolve } from "node:path";
+import type { ManifestProblem } from "../../k8s/manifests/apply_plan.ts";
+import { ManifestError } from "./manifest_error.ts";
+import { isLoopback } from "../port_forward/upstream.ts";
+import { MANIFEST_NAME } from "../builders/watched_paths.ts";
+
+/** A manifest's text and where it came from. */
+export interface ManifestFile {
+  /** As the user named it, for messages. */
+  readonly name: string;
+  readonly text: string;
+  /** What relative paths in it are relative to; undefined where it came from elsewhere. */
+  readonly folder: string | undefined;
+  /** The file itself, where it is one. */
+  readonly path?: string;
+}
+
+/** What to read manifests from. */
+export interface ManifestFileOptions {
+  /** Files, folders, URLs, and `-` for standard input. */
+  readonly names: readonly string[];
+  /** Also folders inside of folders. */
+  readonly recursive: boolean;
+  readonly cwd: string;
+  readonly stdin: () => Promise<Uint8Array<ArrayBuffer>>;
+  readonly signal: AbortSignal;
+}
+
+/** A manifest that is longer is most likely something else, in bytes. */
+const MAX_BYTES = 64 * 1024 * 1024;
+const URL_TIMEOUT_MS = 30_000;
+
+/** Reads all manifests, a folder's in the order of their names. @throws ManifestError with all that cannot be read */
+export async function readManifestFiles(options: ManifestFileOptions): Promise<ManifestFile[]> {
+  const problems: ManifestProblem[] = [];
+  const files: ManifestFile[] = [];
+  const fail = (file: string, what: string) => problems.push({ file, line: 0, column: 0, what });
+  for (const name of options.names) {
+    try {
+      for await (const file of readNamed(name, options)) {
+        const text = decode(file.bytes);
+        if (text === undefined) fail(file.name, "it is not UTF-8 text");
+        else files.push({ ...file, text });
+      }
+    } catch (error) {
+      options.signal.throwIfAborted();
+      fail(name, describeFailure(error));
+    }
+  }
+  if (problems.length > 0) throw new ManifestError(problems);
+  return files;
+}
+
+interface FileBytes {
+  readonly name: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly folder: string | undefined;
+  readonly path?: string;
+}
+
+async function* readNamed(name: string, options: ManifestFileOptions): AsyncGenerator<FileBytes> {
+  const { cwd } = options;
+  if (name === "-") {
+    yield { name: "stdin", bytes: await options.stdin(), folder: cwd };
+    return;
+  }
+  if (/^https?:\/\//.test(name)) {
+    yield { name, bytes: await download(new URL(name), options.signal), folder: undefined };
+    return;
+  }
+  const path = resolve(cwd, name);
+  if (!(await Deno.stat(path)).isDirectory) {
+    yield { name, bytes: await Deno.readFile(path), folder: resolve(path, ".."), path };
+    return;
+  }
+  let found = false;
+  for await (const inner of manifestsIn(name, cwd, options.recursive)) {
+    found = true;
+    const path = resolve(cwd, inner);
+    yield { name: inner, bytes: await Deno.readFile(path), folder: resolve(path, ".."), path };
+  }
+  if (!found) {
+    throw new UnreadableError(`there are no .yaml, .yml or .json files in this folder${options.recursive ? "" : " (-R looks deeper)"}`);
+  }
+}
+
+/** The manifests of a folder, by name, those of folders in it where they stand. */
+async function* manifestsIn(folder: string, cwd: string, recursive: boolean): AsyncGenerator<string> {
+  const names: string[] = [];
+  for await (const { name } of Deno.readDir(resolve(cwd, folder))) names.push(name);
+  for (const name of names.sort()) {
+    const path = join(folder, name);
+    const { isDirectory } = await Deno.stat(resolve(cwd, path));
+    if (isDirectory && recursive) yield* manifestsIn(path, cwd, recursive);
+    else if (!isDirectory && MANIFEST_NAME.test(name)) yield path;
+  }
+}
+
+/** It was found and is not to be read; the message says why. */
+class UnreadableError extends Error {}
+
+async function download(url: URL, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+  if (isOpen(url)) {
+    throw new UnreadableError(
+      "over http:// anybody on the way can change what is applied: use https://, or download it and look at it first",
+    );
+  }
+  const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(URL_TIMEOUT_MS)]) });
+  if (!response.ok) {
+    await response.body?.cancel();
+    throw new UnreadableError(`the answer was ${response.status} ${response.statusText}`.trimEnd());
+  }
+  if (isOpen(new URL(response.url))) {
+    await response.body?.cancel();
+    throw new UnreadableError(`it leads on to ${response.url}, where anybody on the way can change what is applied`);
+  }
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
+  for await (const part of response.body ?? []) {
+    size += part.length;
+    if (size > MAX_BYTES) throw new UnreadableError(`it is longer than ${MAX_BYTES / 1024 / 1024} MiB`);
+    parts.push(part);
+  }
+  return new Uint8Array(await new Blob(parts).arrayBuffer());
+}
+
+/** Whether others can read and change what comes from there. */
+function isOpen({ protocol, hostname }: URL): boolean {
+  return protocol === "http:" && !isLoopback(hostname.replace(/^\[|\]$/g, ""));
+}
+
+/** The text with its byte order mark; undefined where it is none. */
+function decode(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+function describeFailure(error: unknown): string {
+  if (error instanceof Deno.errors.NotFound) return "there is no such file or folder";
+  if (error instanceof Deno.errors.PermissionDenied) return "it may not be read";
+  if (error instanceof DOMException && error.name === "TimeoutError") return `no answer within ${URL_TIMEOUT_MS / 1000} s`;
+  return (error as Error).message;
+}

@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { BuildError, type BuildFailure } from "./build_error.ts";
+import { describeError } from "../describe_error.ts";
+import { ExitCode } from "../errors.ts";
+
+const SENTENCES: readonly (readonly [BuildFailure, RegExp, number])[] = [
+  [{ is: "no-such-file", given: "a.go" }, /no file or folder a\.go/, ExitCode.usage],
+  [{ is: "unknown-kind", given: "a.py" }, /^error: a\.py is neither Go/, ExitCode.usage],
+  [{ is: "several", given: ["a.ts", "b.ts"] }, /a\.ts and b\.ts are more than one program/, ExitCode.usage],
+  [{ is: "several-folders", given: ["a/a.go", "b/b.go"] }, /several folders: a\/a\.go, b\/b\.go/, ExitCode.usage],
+  [{ is: "go-test-file", given: "a_test.go" }, /a_test\.go is a test/, ExitCode.usage],
+  [
+    { is: "no-main", given: "d", looked: ["main.ts"], module: true },
+    /go\.mod and no Go files; name the folder of its main package/,
+    ExitCode.usage,
+  ],
+  [{ is: "no-main", given: "d", looked: ["main.ts"], module: false }, /neither Go files nor main\.ts; name the file/, ExitCode.usage],
+  [{ is: "bad-config", path: "/p/deno.json", reason: "line 3" }, /\/p\/deno\.json cannot be read: line 3/, ExitCode.failed],
+  [{ is: "not-main", given: "./lib" }, /\.\/lib is a library/, ExitCode.usage],
+  [{ is: "no-go" }, /no go in PATH.*go\.dev\/dl/, ExitCode.failed],
+  [{ is: "no-bundler", node: true }, /no deno .* in PATH and no esbuild .*npm install/, ExitCode.failed],
+  [{ is: "no-bundler", node: false }, /no deno \(2\.4 or newer\) in PATH: see/, ExitCode.failed],
+  [{ is: "failed", tool: "go build", exitCode: 1, module: true }, /module or its packages are not in order/, ExitCode.failed],
+  [
+    { is: "failed", tool: "go build", exitCode: 1, module: false },
+    /go build ended with exit code 1: what it said is above/,
+    ExitCode.failed,
+  ],
+  [{ is: "no-output", tool: "esbuild" }, /esbuild ended without an error and without a program/, ExitCode.failed],
+];
+
+for (const [failure, sentence, exitCode] of SENTENCES) {
+  Deno.test(`${failure.is} is one sentence: ${sentence.source}`, () => {
+    const said = describeError(new BuildError(failure));
+    assert.match(said.text, sentence);
+    assert.ok(!said.text.includes("\n") && !/[.!]$/.test(said.text), said.text);
+    assert.equal(said.exitCode, exitCode);
+  });
+}

@@ -1,0 +1,242 @@
+import assert from "node:assert/strict";
+import { dirname, join } from "node:path";
+import { BuildError } from "./build_error.ts";
+import type { BuiltProgram } from "./built_program.ts";
+import { buildGo, type GoBuildOptions } from "./go_builder.ts";
+import { goArchitecture } from "../../tests/cluster/go.ts";
+import { findSource } from "./program_source.ts";
+
+const HELLO = 'package main\n\nimport "os"\n\nfunc main() { os.Stdout.WriteString("hello\\n") }\n';
+const MODULE = "module example.com/x\n\ngo 1.21\n";
+
+async function goIsThere(): Promise<boolean> {
+  try {
+    return (await new Deno.Command("go", { args: ["version"], stdout: "null", stderr: "null" }).output()).success;
+  } catch {
+    return false;
+  }
+}
+
+/** Skipped, which the runner counts and names, where there is no go in PATH. */
+const go = { ignore: !await goIsThere() };
+
+interface Attempt {
+  readonly program?: BuiltProgram;
+  readonly error?: unknown;
+  readonly said: string;
+}
+
+/** Builds targets in a folder of these files and looks at what came of it. */
+async function building(
+  files: Record<string, string>,
+  targets: string[],
+  look: (attempt: Attempt, folder: string) => Promise<void> | void,
+  options: Partial<GoBuildOptions> = {},
+): Promise<void> {
+  const folder = await Deno.realPath(await Deno.makeTempDir());
+  let said = "";
+  let program: BuiltProgram | undefined;
+  let error: unknown;
+  try {
+    for (const [name, text] of Object.entries(files)) {
+      await Deno.mkdir(dirname(join(folder, name)), { recursive: true });
+      await Deno.writeTextFile(join(folder, name), text);
+    }
+    const source = await findSource(targets, folder);
+    assert.equal(source.language, "go");
+    if (source.language !== "go") return;
+    const stderr = (text: string) => void (said += text);
+    const signal = new AbortController().signal;
+    try {
+      program = await buildGo(source, { architecture: goArchitecture(), stderr, signal, ...options });
+    } catch (thrown) {
+      error = thrown;
+    }
+    await look({ ...program && { program }, error, said }, folder);
+  } finally {
+    await program?.dispose();
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+function failure({ error }: Attempt): BuildError["failure"] {
+  assert.ok(error instanceof BuildError, String(error));
+  return error.failure;
+}
+
+async function output(program: BuiltProgram | undefined): Promise<string> {
+  assert.ok(program);
+  const { stdout, stderr } = await new Deno.Command(program.path).output();
+  return new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}
+
+Deno.test({
+  ...go,
+  name: "a Go program becomes one static executable, measured, which goes when it is disposed of",
+  fn: () =>
+    building({ "go.mod": MODULE, "main.go": HELLO }, ["main.go"], async ({ program, said }) => {
+      assert.equal(said, "");
+      assert.equal(await output(program), "hello\n");
+      assert.ok(program);
+      assert.equal(program.kind, "executable");
+      const bytes = await Deno.readFile(program.path);
+      assert.equal(program.size, bytes.length);
+      assert.equal(program.sha256, new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex());
+      await program.dispose();
+      assert.ok(!await isThere(dirname(program.path)));
+      await program.dispose();
+    }),
+});
+
+Deno.test({
+  ...go,
+  name: "a Go program is for the node's architecture, not this machine's",
+  fn: () => {
+    const architecture = goArchitecture() === "arm64" ? "amd64" : "arm64";
+    return building({ "go.mod": MODULE, "main.go": "package main\n\nfunc main() {}\n" }, ["."], async ({ program }) => {
+      assert.ok(program);
+      const bytes = await Deno.readFile(program.path);
+      // ELF's e_machine: 183 is AArch64, 62 x86-64.
+      assert.equal(new DataView(bytes.buffer).getUint16(18, true), architecture === "arm64" ? 183 : 62);
+    }, { architecture });
+  },
+});
+
+Deno.test({
+  ...go,
+  name: "workspaces, vendor folders and several files are what the user's go makes of them",
+  fn: () =>
+    building(
+      {
+        "go.work": "go 1.21\n\nuse (\n\t./app\n\t./lib\n)\n",
+        "lib/go.mod": "module example.com/lib\n\ngo 1.21\n",
+        "lib/lib.go": 'package lib\n\nconst Word = "workspace"\n',
+        "app/go.mod": MODULE,
+        "app/main.go": "package main\n\nfunc main() { say() }\n",
+        "app/say.go": 'package main\n\nimport "example.com/lib"\n\nfunc say() { println(lib.Word) }\n',
+      },
+      ["app/main.go", "app/say.go"],
+      async ({ program, said }) => {
+        assert.equal(said, "");
+        assert.equal(await output(program), "workspace\n");
+      },
+    ),
+});
+
+Deno.test({
+  ...go,
+  name: "a stack trace of a stripped program still names files and lines",
+  fn: () =>
+    building(
+      { "go.mod": MODULE, "main.go": 'package main\n\nfunc main() {\n\tpanic("boom")\n}\n' },
+      ["main.go"],
+      async ({ program }, folder) => {
+        const text = await output(program);
+        assert.match(text, /^panic: boom/);
+        assert.ok(text.includes(`${folder}/main.go:4`), text);
+      },
+    ),
+});
+
+Deno.test({
+  ...go,
+  name: "a reproducible Go program has the same bytes wherever its source lies",
+  fn: async () => {
+    const digests: string[] = [];
+    for (let time = 0; time < 2; time++) {
+      await building({ "go.mod": MODULE, "main.go": "package main\n\nfunc main() { panic(1) }\n" }, ["."], ({ program }) => {
+        digests.push(program?.sha256 ?? "none");
+      }, { reproducible: true });
+    }
+    assert.equal(digests[0], digests[1]);
+    assert.match(digests[0] ?? "", /^[0-9a-f]{64}$/);
+  },
+});
+
+Deno.test({
+  ...go,
+  name: "the user's own linker flags hold",
+  fn: () =>
+    building(
+      { "go.mod": MODULE, "main.go": 'package main\n\nvar word = "unset"\n\nfunc main() { println(word) }\n' },
+      ["."],
+      async (attempt) => {
+        assert.equal(await output(attempt.program), "set\n");
+      },
+      { env: { GOFLAGS: "-ldflags=-X=main.word=set" } },
+    ),
+});
+
+Deno.test({
+  ...go,
+  name: "the compiler's errors come through as they are, and name the file as the user sees it",
+  fn: () =>
+    building({ "go.mod": MODULE, "cmd/a/main.go": "package main\n\nfunc main() { nope() }\n" }, ["cmd/a/main.go"], (attempt) => {
+      assert.equal(attempt.said, "# command-line-arguments\ncmd/a/main.go:3:15: undefined: nope\n");
+      assert.deepEqual(failure(attempt), { is: "failed", tool: "go build", exitCode: 1, module: false });
+    }),
+});
+
+for (
+  const [what, files] of [
+    ["a go.mod that cannot be read", { "go.mod": "module\nnonsense here\n", "main.go": HELLO }],
+    ["a package that no module provides", {
+      "go.mod": MODULE,
+      "main.go": 'package main\n\nimport _ "example.org/nowhere"\n\nfunc main() {}\n',
+    }],
+  ] as const
+) {
+  Deno.test({
+    ...go,
+    name: `${what} is the module's fault`,
+    fn: () =>
+      building(files, ["."], (attempt) => {
+        assert.deepEqual(failure(attempt), { is: "failed", tool: "go build", exitCode: 1, module: true });
+        assert.match(attempt.said, /go\.mod|example\.org\/nowhere/);
+      }),
+  });
+}
+
+Deno.test({
+  ...go,
+  name: "a library is no program",
+  fn: () =>
+    building({ "go.mod": MODULE, "lib/lib.go": "package lib\n\nconst A = 1\n" }, ["lib"], (attempt) => {
+      assert.deepEqual(failure(attempt), { is: "not-main", given: "lib" });
+    }),
+});
+
+Deno.test("without go in PATH the error says so", () =>
+  building({ "go.mod": MODULE, "main.go": HELLO }, ["."], (attempt) => {
+    assert.deepEqual(failure(attempt), { is: "no-go" });
+  }, { env: { PATH: "/nowhere" } }));
+
+Deno.test({
+  ...go,
+  name: "an interrupted build ends the compiler and leaves no temporary files",
+  async fn() {
+    const temporary = await Deno.makeTempDir();
+    const before = Deno.env.get("TMPDIR");
+    const ending = new AbortController();
+    // Compiling this takes longer than the test: constants of a great many terms.
+    const slow = `package main\n\nfunc main() {\n${'\tprintln(1.5*2.5, "a"+"b")\n'.repeat(60_000)}}\n`;
+    try {
+      Deno.env.set("TMPDIR", temporary);
+      setTimeout(() => ending.abort(new Error("enough")), 1_500);
+      await building({ "go.mod": MODULE, "main.go": slow }, ["."], async ({ error }) => {
+        assert.equal(error, ending.signal.reason);
+        for await (const { name } of Deno.readDir(temporary)) {
+          assert.ok(!name.startsWith("kurun-build-") && !name.startsWith("go-build"), name);
+        }
+      }, { signal: ending.signal });
+    } finally {
+      if (before === undefined) Deno.env.delete("TMPDIR");
+      else Deno.env.set("TMPDIR", before);
+      await Deno.remove(temporary, { recursive: true });
+    }
+  },
+});

@@ -1,0 +1,106 @@
+import { builtinModules } from "node:module";
+import { dirname, join } from "node:path";
+import { withoutHomePaths } from "../../k8s/images/server_bundle.ts";
+import { BuildError } from "./build_error.ts";
+import { type BuiltProgram, builtProgram } from "./built_program.ts";
+import { type Bundler, findBundler } from "./bundler.ts";
+import type { ScriptSource } from "./program_source.ts";
+import { runCompiler } from "./run_compiler.ts";
+
+/**
+ * What CommonJS modules find around them, and an ES module does not have. Global, and not declared: modules have such names of their own.
+ */
+const COMMONJS_NAMES = [
+  'import { createRequire as __kurun_createRequire } from "node:module";',
+  "globalThis.require ??= __kurun_createRequire(import.meta.url);",
+  "globalThis.__filename ??= import.meta.filename;",
+  "globalThis.__dirname ??= import.meta.dirname;\n",
+].join(" ");
+
+/** How to bundle a script. */
+export interface ScriptBuildOptions {
+  /** Gets what the bundler says. */
+  readonly stderr: (text: string) => void;
+  readonly signal: AbortSignal;
+  /** Added to kurun's environment for the bundler; for tests. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Whether the Deno that runs kurun may be the bundler; a compiled kurun's cannot. For tests. */
+  readonly ownDeno?: boolean;
+}
+
+/**
+ * Makes one ES module of a script, its project's modules and npm packages, by the bundler that is here. Nothing is minified:
+ * that breaks packages, and stack traces would say less. There is no source map: Deno's bundler makes them with wrong lines.
+ *
+ * @throws BuildError, or the signal's reason
+ */
+export function buildScript(source: ScriptSource, options: ScriptBuildOptions): Promise<BuiltProgram> {
+  const { stderr, signal, env = {} } = options;
+  return builtProgram("script", async (folder) => {
+    const bundler = await findBundler(source, options);
+    const output = join(folder, "main.js");
+    const { program, args } = bundleCall(bundler, source, output);
+    const exitCode = await runCompiler({
+      program,
+      args,
+      // Deno looks for deno.json, and in it for what a package's name means, from here upwards.
+      folder: dirname(source.main),
+      env: { DENO_NO_UPDATE_CHECK: "1", ...env },
+      stderr: bundler.is === "deno" ? withoutBacktrace(stderr) : stderr,
+      signal,
+    });
+    if (exitCode !== 0) throw new BuildError({ is: "failed", tool: bundler.name, exitCode, module: false });
+    const bundle = withNodePrefixes(withoutHomePaths(await readOutput(output, bundler)));
+    await Deno.writeTextFile(output, COMMONJS_NAMES + bundle);
+    return output;
+  });
+}
+
+function bundleCall(bundler: Bundler, source: ScriptSource, output: string): { program: string; args: string[] } {
+  if (bundler.is === "deno") {
+    const args = ["bundle", "--quiet", "--platform", "deno", ...nodeFlags(source), "--output", output, source.main];
+    return { program: bundler.program, args };
+  }
+  return {
+    program: bundler.program,
+    args: [
+      ...["--bundle", "--format=esm", "--platform=node", "--target=esnext", "--log-level=warning", `--outfile=${output}`],
+      source.main,
+    ],
+  };
+}
+
+/** What Node and its bundlers let a project write: `./module` for `./module.ts`, and `fs` for `node:fs`. */
+export function nodeFlags(source: ScriptSource): string[] {
+  return source.config?.endsWith("package.json") ? ["--unstable-sloppy-imports", "--unstable-bare-node-builtins"] : [];
+}
+
+async function readOutput(path: string, bundler: Bundler): Promise<string> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) throw new BuildError({ is: "no-output", tool: bundler.name }, { cause });
+    throw cause;
+  }
+}
+
+/** esbuild leaves `import … from "fs"` as Node takes it; Deno wants `node:fs`. Only whole statements that begin a line are changed. */
+export function withNodePrefixes(bundle: string): string {
+  return bundle.replace(/^((?:import|export)\s(?:[\w\s{},*$]+\sfrom\s+)?)"([\w/]+)"(?=;$)/gm, (all, head: string, name: string) => {
+    return builtinModules.includes(name) ? `${head}"node:${name}"` : all;
+  });
+}
+
+/** Leaves out what follows Deno's own error: addresses in Deno itself. */
+function withoutBacktrace(write: (text: string) => void): (text: string) => void {
+  let line = "";
+  let ended = false;
+  return (text) => {
+    line += text;
+    for (let end = line.indexOf("\n"); end >= 0 && !ended; end = line.indexOf("\n")) {
+      ended = line.startsWith("Stack backtrace:");
+      if (!ended) write(line.slice(0, end + 1));
+      line = line.slice(end + 1);
+    }
+  };
+}

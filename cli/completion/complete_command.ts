@@ -1,0 +1,85 @@
+import { Command } from "commander";
+import { Api } from "../../k8s/api/api.ts";
+import type { ExecRunner } from "../../k8s/kubeconfig/exec_credential.ts";
+import { loadClusterAccess } from "../../k8s/kubeconfig/kubeconfig.ts";
+import { kubeconfigPaths, type MergedKubeconfig, readKubeconfigs } from "../../k8s/kubeconfig/kubeconfig_files.ts";
+import { SESSION_SELECTOR } from "../../k8s/session/list_sessions.ts";
+import { type SessionJob, sessionOwner } from "../../k8s/session/session_owner.ts";
+import { addClusterFlags, clusterFlags } from "../cluster_flags.ts";
+import type { Context } from "../context.ts";
+
+/** From the start of the process on: who waits for a completion presses Tab again. */
+const ANSWER_MS = 450;
+
+/**
+ * `kurun __complete KIND WORD…`, which the shells' scripts call: prints the names of a kind, one a line, or nothing where they are not
+ * there in half a second. Never an error: it would stand in the middle of the user's line.
+ */
+export function completeCommand(context: Context): Command {
+  return new Command("__complete")
+    .argument("<kind>")
+    .argument("[words...]")
+    .allowUnknownOption()
+    .helpOption(false)
+    .passThroughOptions()
+    .action(async (kind: string, words: string[]) => {
+      const left = Math.max(1, ANSWER_MS - context.now());
+      const names = await Promise.race([findNames(context, kind, words), nothingAfter(left)]).catch(() => []);
+      // A name goes through a shell's word splitting: one that no shell takes as it is helps nobody.
+      context.stdout(names.filter((name) => /^[\w@%+=:,./-]+$/.test(name)).map((name) => `${name}\n`).join(""));
+    });
+}
+
+async function findNames(context: Context, kind: string, words: readonly string[]): Promise<string[]> {
+  const flags = clusterFlags(writtenFlags(words));
+  const env = { get: context.env };
+  if (kind === "contexts" || kind === "clusters" || kind === "users") {
+    const { paths, required } = kubeconfigPaths(flags.kubeconfig, env);
+    const config: MergedKubeconfig = await readKubeconfigs(paths, required);
+    return [...config[kind].keys()];
+  }
+  const access = await loadClusterAccess(flags, { ...env, runPlugin: runQuietly });
+  const api = new Api(access, { userAgent: "kurun", signal: AbortSignal.timeout(ANSWER_MS) });
+  try {
+    if (kind === "sessions") return (await listJobs(api, access.namespace)).map((job) => sessionOwner(job).service);
+    const path = kind === "namespaces" ? "/api/v1/namespaces" : `/api/v1/namespaces/${encodeURIComponent(access.namespace)}/${kind}`;
+    const query = { limit: 500 };
+    const { items } = (await api.get(path, { query })).body as { items: { metadata: { name: string } }[] };
+    return items.map(({ metadata: { name } }) => name);
+  } finally {
+    api.close();
+  }
+}
+
+/** The Jobs of sessions, without asking anybody whether a client is there. */
+async function listJobs(api: Api, namespace: string): Promise<SessionJob[]> {
+  const path = `/apis/batch/v1/namespaces/${encodeURIComponent(namespace)}/jobs`;
+  const { items } = (await api.get(path, { query: { limit: 500, labelSelector: SESSION_SELECTOR } })).body as { items: SessionJob[] };
+  return items;
+}
+
+/** An exec plugin that must not write between the user's words, nor ask. */
+const runQuietly: ExecRunner = async ({ command, args, env }) => {
+  const { code, stdout } = await new Deno.Command(command, {
+    args: [...args],
+    env: { ...env },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "null",
+  }).output();
+  return { code, stdout: new TextDecoder().decode(stdout) };
+};
+
+/** The flags that choose the cluster, out of a line that is not finished: its last word may be a flag that waits for its value. */
+function writtenFlags(words: readonly string[]): Record<string, unknown> {
+  const parser = addClusterFlags(new Command()).allowUnknownOption().helpOption(false).argument("[words...]").exitOverride();
+  parser.configureOutput({ writeErr: () => {}, writeOut: () => {} });
+  // commander's passThroughOptions hands over the scripts' `--` too, and behind that nothing is a flag.
+  const line = words[0] === "--" ? words.slice(1) : words;
+  parser.parse(line.at(-1)?.startsWith("-") ? line.slice(0, -1) : [...line], { from: "user" });
+  return parser.opts();
+}
+
+function nothingAfter(ms: number): Promise<string[]> {
+  return new Promise((resolve) => setTimeout(() => resolve([]), ms));
+}

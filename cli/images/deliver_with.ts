@@ -1,0 +1,25 @@
+import { Api } from "../../k8s/api/api.ts";
+import { needsCluster } from "./build_command.ts";
+import { openCluster } from "../cluster_flags.ts";
+import type { Context } from "../context.ts";
+import { type DeliverFlags, deliverFlags } from "./deliver_flags.ts";
+import { deliverImages } from "./deliver_images.ts";
+import type { Deliver } from "../apply/load_manifests.ts";
+
+/** Builds references and brings them to a cluster, as the flags say. */
+export function deliverTo(context: Context, api: Api | undefined, flags: DeliverFlags): Deliver {
+  return (references) => deliverImages(references, { context, flags, cwd: Deno.cwd(), api });
+}
+
+/** The same for a command that needs a cluster only to see where images go: it is looked for when there is something to deliver. */
+export function deliverAnywhere(context: Context, options: Record<string, unknown>): Deliver {
+  const flags = deliverFlags(context, options);
+  return async (references) => {
+    const api = needsCluster(flags) ? new Api(await openCluster(context, options), { userAgent: "kurun" }) : undefined;
+    try {
+      return await deliverTo(context, api, flags)(references);
+    } finally {
+      api?.close();
+    }
+  };
+}

@@ -1,0 +1,69 @@
+import { deepStrictEqual as same, rejects } from "node:assert/strict";
+import { writeLayer } from "../../k8s/images/image_layer.ts";
+import { ociImage } from "../../k8s/images/oci_image.ts";
+import type { DeliverableImage } from "./delivery.ts";
+import { k3dDelivery, kindDelivery } from "./local_cluster_delivery.ts";
+
+/** Runs with a stand-in for kind and k3d that keeps its arguments and the archive's index, and with two images. */
+async function withStandIn(
+  script: string,
+  use: (world: { folder: string; env: Record<string, string>; images: DeliverableImage[] }) => Promise<void>,
+): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    for (const name of ["kind", "k3d"]) {
+      await Deno.writeTextFile(`${folder}/${name}`, `#!/bin/sh\necho "\${0##*/} $@" >> ${folder}/calls\n${script}\n`);
+      await Deno.chmod(`${folder}/${name}`, 0o755);
+    }
+    const images = await Promise.all(["api", "worker"].map(async (name): Promise<DeliverableImage> => {
+      const layer = await writeLayer(`${folder}/${name}.tar.gz`, [{ type: "file", path: name, contents: new Uint8Array(3) }]);
+      return {
+        name,
+        image: ociImage({ platform: { os: "linux", architecture: "amd64" }, config: { entrypoint: ["/x"] }, layers: [layer] }),
+      };
+    }));
+    await use({ folder, env: { PATH: `${folder}:${Deno.env.get("PATH")}` }, images });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+const never = () => false;
+const options = { progress: () => {}, signal: new AbortController().signal };
+
+Deno.test("kind and k3d are given one archive of all images by their own commands, under names that carry the images' digests", () =>
+  withStandIn(
+    'for file in "$@"; do case "$file" in *.tar) tar -xOf "$file" manifest.json > "$0.json" ;; esac; done',
+    async ({ folder, env, images }) => {
+      const expected = images.map(({ name, image }) => `kurun.local/${name}:${image.manifest.digest.slice(7, 27)}`);
+      same(await kindDelivery("dev", never, env).deliver(images, options), { references: expected, sent: 2 });
+      same(await k3dDelivery("dev", never, env).deliver(images, options), { references: expected, sent: 2 });
+      const calls = (await Deno.readTextFile(`${folder}/calls`)).replace(/\S+\/images\.tar/g, "ARCHIVE");
+      same(calls, "kind load image-archive ARCHIVE --name dev\nk3d image import ARCHIVE --cluster dev\n");
+      for (const name of ["kind", "k3d"]) {
+        const names = JSON.parse(await Deno.readTextFile(`${folder}/${name}.json`)).flatMap(({ RepoTags }: { RepoTags: string[] }) =>
+          RepoTags
+        );
+        same(names, expected);
+      }
+    },
+  ));
+
+Deno.test("a kind that fails or is not there is said with what it said", async () => {
+  await withStandIn('echo "ERROR: no nodes found for cluster" >&2; exit 1', async ({ env, images }) => {
+    await rejects(
+      kindDelivery("dev", never, env).deliver(images, options),
+      /kind's cluster dev: kind load image-archive ended with 1 .*no nodes found/,
+    );
+    await rejects(kindDelivery("dev", never, { PATH: "/nowhere" }).deliver(images, options), /there is no kind in PATH/);
+  });
+});
+
+Deno.test("what all nodes have is not brought again", () =>
+  withStandIn("", async ({ folder, env, images }) => {
+    const api = `kurun.local/api:${images[0]?.image.manifest.digest.slice(7, 27)}`;
+    const one = await kindDelivery("dev", (reference) => reference === api, env).deliver(images, options);
+    same([one.sent, one.references[0]], [1, api]);
+    same((await kindDelivery("dev", () => true, env).deliver(images, options)).sent, 0);
+    same((await Deno.readTextFile(`${folder}/calls`)).trim().split("\n").length, 1);
+  }));

@@ -1,0 +1,127 @@
+import { basename, dirname, join } from "node:path";
+import type { OciImage } from "../../k8s/images/oci_image.ts";
+import { programImage } from "../../k8s/images/program_image.ts";
+import type { Architecture } from "../../k8s/images/shared_libraries.ts";
+import { buildSource } from "../builders/build_program.ts";
+import { BuildError } from "../builders/build_error.ts";
+import { buildContainerfile, findContainerfile } from "../builders/containerfile_builder.ts";
+import { goSays } from "../builders/go_builder.ts";
+import { type ImageRecord, readRecord, recordPath, removeEarlier, writeRecord } from "./image_record.ts";
+import { findSource, type ProgramSource } from "../builders/program_source.ts";
+import { inputsDigest, sourceInputs } from "./source_inputs.ts";
+
+/** An image of a source on this machine. */
+export interface SourceImage {
+  /** Fit for an image's name: the folder's, or the script's without its ending. */
+  readonly name: string;
+  readonly image: OciImage;
+  /** Whether it was built now; else it is what was built before of the same. */
+  readonly built: boolean;
+}
+
+/** How to make images of sources. */
+export interface SourceImageOptions {
+  readonly architecture: Architecture;
+  /** kurun's cache folder. */
+  readonly cacheFolder: string;
+  /** The folder that messages name sources from. */
+  readonly cwd: string;
+  readonly environment: Readonly<Record<string, string>>;
+  /** Of files that were read already; shared by all sources of one run. */
+  readonly digests: Map<string, Promise<string>>;
+  /** Gets what compilers say, and what takes its time. */
+  readonly stderr: (text: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Makes the image of a source: a Go program, a script, or else what a Dockerfile builds. Where nothing that it is made of has changed it is
+ * the image that was made before, without a compiler being started.
+ *
+ * @param path absolute: a folder, a file of Go or a script, or a Dockerfile
+ * @throws BuildError, what {@link programImage} throws, or the signal's reason
+ */
+export async function sourceImage(path: string, options: SourceImageOptions): Promise<SourceImage> {
+  const { architecture, environment, digests, signal } = options;
+  const folder = `${options.cacheFolder}/images`;
+  const record = recordPath(folder, path, architecture);
+  const name = imageName(path);
+  const before = await readRecord(record);
+  if (before && await isUnchanged(before, options)) return { name, image: before.image, built: false };
+  const source = await find(path, options);
+  if ("containerfile" in source) {
+    const image = await buildContainerfile(source.containerfile, { ...options, layerPath: record });
+    await removeEarlier(record, image.layers);
+    return { name, image, built: true };
+  }
+  const inputs = await sourceInputs(source, options);
+  // Before it is built: what is changed while it is being built is found changed the next time.
+  const digest = inputs && await inputsDigest(inputs, environment, digests);
+  const image = await build(source, name, record, options);
+  if (inputs && digest !== undefined) await writeRecord(record, { inputs, digest, image });
+  signal.throwIfAborted();
+  return { name, image, built: true };
+}
+
+async function isUnchanged({ inputs, digest }: ImageRecord, { environment, digests }: SourceImageOptions): Promise<boolean> {
+  return await inputsDigest(inputs, environment, digests) === digest;
+}
+
+async function find(path: string, options: SourceImageOptions): Promise<ProgramSource | { readonly containerfile: string }> {
+  const containerfile = await findContainerfile(path);
+  if (containerfile === path) return { containerfile };
+  try {
+    return await findSource([path], options.cwd);
+  } catch (error) {
+    // A folder's program comes first: it is built faster, and without Docker.
+    if (error instanceof BuildError && error.failure.is === "no-main" && containerfile !== undefined) return { containerfile };
+    throw error;
+  }
+}
+
+async function build(source: ProgramSource, name: string, record: string, options: SourceImageOptions): Promise<OciImage> {
+  const { architecture, cacheFolder, stderr, signal } = options;
+  const [program, timeZones] = await Promise.all([
+    buildSource(source, { architecture, reproducible: true, stderr, signal }),
+    source.language === "go" ? goTimeZones(source.folder, signal) : undefined,
+  ]);
+  try {
+    return await programImage({
+      kind: program.kind,
+      path: program.path,
+      name,
+      architecture,
+      timeZones,
+      denoFolder: `${cacheFolder}/image`,
+      staticFolder: `${cacheFolder}/images/static`,
+      // A name of its own: another kurun may be sending the layer that was made before.
+      layerPath: `${record}.${crypto.randomUUID()}.tar.gz`,
+      progress: (line) => stderr(`${line}\n`),
+      signal,
+    });
+  } finally {
+    await program.dispose();
+  }
+}
+
+/** The time zones that Go brings for programs where the system has none; some distributions leave them out. */
+async function goTimeZones(folder: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
+  const root = (await goSays(["env", "GOROOT"], folder, { env: {}, signal }))?.trim();
+  try {
+    return root ? await Deno.readFile(join(root, "lib/time/zoneinfo.zip")) : undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** The last part of an image's name, by the distribution-spec's rules, from a source's path. */
+export function imageName(path: string): string {
+  const file = basename(path);
+  const folder = basename(dirname(path));
+  const program = /^(?:main|index)\.\w+$|\.go$|^(?:Dockerfile|Containerfile)/.test(file)
+    ? folder
+    : file.replace(/\.(?:[cm]?[jt]s|[jt]sx)$/, "");
+  const name = program.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "");
+  return name || "app";
+}

@@ -1,0 +1,148 @@
+import { createHash } from "node:crypto";
+import { dirname, join } from "node:path";
+import { findDeno } from "../builders/bundler.ts";
+import { type GoPackage, isOwn, jsonValues, watchedPaths } from "../builders/watched_paths.ts";
+import { goSays, goTarget } from "../builders/go_builder.ts";
+import type { GoSource, ProgramSource, ScriptSource } from "../builders/program_source.ts";
+
+/** All that decides what a source is built into, by name: what it is made of is looked up anew for each comparison. */
+export interface SourceInputs {
+  /** Absolute; those that are not there count as such. */
+  readonly files: readonly string[];
+  /** Folders, by the names of the files in them: `go` where only Go's own kinds count, `all` with all that lies below. */
+  readonly folders: readonly { readonly path: string; readonly names: "go" | "all" }[];
+  /** How the environment variables begin that the compiler looks at. */
+  readonly variables: readonly string[];
+}
+
+/** What `go list` is asked for; EmbedPatterns names what a file may be added to. */
+const GO_FIELDS = "-json=Dir,Standard,GoFiles,SFiles,OtherFiles,EmbedFiles,EmbedPatterns,Module";
+const GO_FILE = /\.(?:go|s|S|h|syso)$/;
+
+/** What {@linkcode sourceInputs} needs to know. */
+export interface InputOptions {
+  /** The node's, in Go's words. */
+  readonly architecture: string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Asks the compiler what a source is made of.
+ *
+ * @returns undefined where nobody can tell: then only building does
+ * @throws BuildError where there is no compiler, or the signal's reason
+ */
+export async function sourceInputs(source: ProgramSource, options: InputOptions): Promise<SourceInputs | undefined> {
+  return source.language === "go" ? await goInputs(source, options) : await scriptInputs(source, options);
+}
+
+/**
+ * A digest of the inputs as they are now. Equal digests mean that the same would be built.
+ *
+ * @param digests of files that were read already, by their path: sources of one module share most
+ */
+export async function inputsDigest(
+  inputs: SourceInputs,
+  environment: Readonly<Record<string, string>>,
+  digests: Map<string, Promise<string>>,
+): Promise<string> {
+  const fileDigest = (path: string) => {
+    const known = digests.get(path) ?? contentDigest(path);
+    digests.set(path, known);
+    return known;
+  };
+  const variables = Object.entries(environment).filter(([name]) => inputs.variables.some((start) => name.startsWith(start))).sort();
+  const [files, folders] = await Promise.all([
+    Promise.all(inputs.files.map(async (path) => [path, await fileDigest(path)])),
+    Promise.all(inputs.folders.map(async ({ path, names }) => [path, await namesIn(path, names)])),
+  ]);
+  return createHash("sha256").update(JSON.stringify([variables, files, folders])).digest("hex");
+}
+
+async function goInputs(source: GoSource, { architecture, signal }: InputOptions): Promise<SourceInputs | undefined> {
+  const env = goTarget(architecture);
+  const [list, places] = await Promise.all([
+    goSays(["list", "-deps", GO_FIELDS, ...source.packages], source.folder, { env, signal }),
+    goSays(["env", "GOENV", "GOROOT", "GOMODCACHE"], source.folder, { env, signal }),
+  ]);
+  if (list === undefined || places === undefined) return undefined;
+  const [settings = "", goRoot = "", moduleCache = ""] = places.split("\n");
+  const files = new Set<string>([settings, join(goRoot, "VERSION")]);
+  const folders = new Map<string, "go" | "all">();
+  for (const at of upwards(source.folder)) for (const name of ["go.mod", "go.work"]) addModule(files, join(at, name));
+  for (const one of jsonValues(list) as Iterable<GoPackage & { readonly EmbedPatterns?: readonly string[] }>) {
+    // Vendored packages have a version and lie in the project.
+    if (one.Standard || !isOwn(one) && one.Dir?.startsWith(moduleCache)) continue;
+    const { Dir = source.folder, GoFiles = [], SFiles = [], OtherFiles = [], EmbedFiles = [], EmbedPatterns = [], Module } = one;
+    for (const name of [...GoFiles, ...SFiles, ...OtherFiles, ...EmbedFiles]) files.add(join(Dir, name));
+    if (Module?.GoMod) addModule(files, Module.GoMod);
+    if (!folders.has(Dir)) folders.set(Dir, "go");
+    for (const pattern of EmbedPatterns) folders.set(embedRoot(Dir, pattern), "all");
+  }
+  return { files: [...files].sort(), folders: sortedFolders(folders), variables: ["GO", "CGO"] };
+}
+
+/** A go.mod or go.work, and the file of checksums that belongs to it. */
+function addModule(files: Set<string>, path: string): void {
+  files.add(path).add(path.endsWith("go.mod") ? path.replace(/mod$/, "sum") : `${path}.sum`);
+}
+
+/** The folder below which all that a pattern of go:embed may match lies: `all:static/*.html` is in static. */
+export function embedRoot(folder: string, pattern: string): string {
+  const parts = pattern.replace(/^all:/, "").split("/");
+  const fixed = parts.slice(0, parts.findIndex((part, at) => /[*?[\\]/.test(part) || at === parts.length - 1));
+  const last = parts.at(-1) as string;
+  // A pattern without wildcards is a file or a whole folder.
+  return join(folder, ...fixed, ...parts.length === fixed.length + 1 && !/[*?[\\]/.test(last) ? [last] : []);
+}
+
+async function scriptInputs(source: ScriptSource, options: InputOptions): Promise<SourceInputs | undefined> {
+  // Only a Deno can tell what a script imports.
+  if (await findDeno({ signal: options.signal }) === undefined) return undefined;
+  const { files } = await watchedPaths(source, options);
+  const all = new Set(files);
+  for (const at of upwards(dirname(source.main))) {
+    for (const name of ["deno.json", "deno.jsonc", "deno.lock", "package.json", "package-lock.json", ".npmrc"]) all.add(join(at, name));
+  }
+  return { files: [...all].sort(), folders: [], variables: ["DENO_", "NPM_CONFIG_", "npm_config_"] };
+}
+
+function* upwards(folder: string): Generator<string, void> {
+  for (let at = folder;; at = dirname(at)) {
+    yield at;
+    if (dirname(at) === at) return;
+  }
+}
+
+function sortedFolders(folders: ReadonlyMap<string, "go" | "all">): { path: string; names: "go" | "all" }[] {
+  return [...folders].map(([path, names]) => ({ path, names })).sort((a, b) => a.path < b.path ? -1 : 1);
+}
+
+async function contentDigest(path: string): Promise<string> {
+  try {
+    return createHash("sha256").update(await Deno.readFile(path)).digest("hex");
+  } catch {
+    // Not there, or not to be read: the compiler says what that means.
+    return "";
+  }
+}
+
+async function namesIn(path: string, names: "go" | "all", below = ""): Promise<string[]> {
+  const found: string[] = [];
+  try {
+    for await (const { name, isDirectory } of Deno.readDir(join(path, below))) {
+      if (names === "go") {
+        if (GO_FILE.test(name) && !name.endsWith("_test.go")) found.push(name);
+      } else if (isDirectory) {
+        // What is known to be embedded from these is compared by content; to look for more would take seconds.
+        if (name === ".git" || name === "node_modules") continue;
+        found.push(...await namesIn(path, names, join(below, name)));
+      } else {
+        found.push(join(below, name));
+      }
+    }
+  } catch {
+    return found; // a file, or gone
+  }
+  return found.sort();
+}

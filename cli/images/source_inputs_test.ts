@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+import { dirname, join } from "node:path";
+import { goArchitecture } from "../../tests/cluster/go.ts";
+import { findSource } from "../builders/program_source.ts";
+import { embedRoot, inputsDigest, sourceInputs } from "./source_inputs.ts";
+
+const MODULE = "module example.com/x\n\ngo 1.21\n";
+
+async function goIsThere(): Promise<boolean> {
+  return await new Deno.Command("go", { args: ["version"], stdout: "null", stderr: "null" }).output().then(
+    ({ success }) => success,
+    () => false,
+  );
+}
+
+/** Skipped, which the runner counts and names, where there is no go in PATH. */
+const go = { ignore: !await goIsThere() };
+
+/** Looks at a source's inputs, and tells after each change whether it would be built anew. */
+async function watching(
+  files: Record<string, string>,
+  target: string,
+  use: (world: {
+    folder: string;
+    write(name: string, text: string): Promise<void>;
+    changes(environment?: Record<string, string>): Promise<boolean>;
+  }) => Promise<void>,
+): Promise<void> {
+  const folder = await Deno.realPath(await Deno.makeTempDir());
+  const write = async (name: string, text: string) => {
+    await Deno.mkdir(dirname(join(folder, name)), { recursive: true });
+    await Deno.writeTextFile(join(folder, name), text);
+  };
+  try {
+    for (const [name, text] of Object.entries(files)) await write(name, text);
+    const options = { architecture: goArchitecture(), signal: new AbortController().signal };
+    const inputs = await sourceInputs(await findSource([join(folder, target)], folder), options);
+    assert.ok(inputs, "the compiler tells");
+    let last = await inputsDigest(inputs, {}, new Map());
+    const changes = async (environment = {}) => {
+      const before = last;
+      last = await inputsDigest(inputs, environment, new Map());
+      return last !== before;
+    };
+    await use({ folder, write, changes });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+const program = {
+  "go.mod": MODULE,
+  "cmd/main.go":
+    'package main\n\nimport (\n\t_ "embed"\n\n\t"example.com/x/part"\n)\n\n//go:embed texts/*.txt\nvar texts embed.FS\n\nfunc main() { part.Do(); _ = texts }\n'
+      .replace('_ "embed"', '"embed"'),
+  "cmd/texts/a.txt": "a",
+  "part/part.go": "package part\n\n// Do does.\nfunc Do() {}\n",
+  "other/other.go": "package other\n",
+};
+
+Deno.test(
+  "a Go program would be built anew when a file of its packages changes, comes or goes",
+  go,
+  () =>
+    watching(program, "cmd", async ({ folder, write, changes }) => {
+      assert.equal(await changes(), false);
+      await write("part/part.go", "package part\n\n// Do does it.\nfunc Do() {}\n");
+      assert.equal(await changes(), true, "a package that it imports");
+      await write("cmd/more.go", "package main\n");
+      assert.equal(await changes(), true, "a new file");
+      await Deno.remove(`${folder}/cmd/more.go`);
+      assert.equal(await changes(), true, "a file that went");
+      await write("go.sum", "x v1.0.0 h1:x=\n");
+      assert.equal(await changes(), true, "go.sum");
+      await write("cmd/texts/a.txt", "b");
+      assert.equal(await changes(), true, "an embedded file");
+      await write("cmd/texts/b.txt", "b");
+      assert.equal(await changes(), true, "a file that the pattern takes too");
+      await write("go.work", "go 1.21\n\nuse .\n");
+      assert.equal(await changes(), true, "a workspace");
+    }),
+);
+
+Deno.test(
+  "a Go program would not be built anew for other packages, tests, times, or what the environment has of others",
+  go,
+  () =>
+    watching(program, "cmd", async ({ folder, write, changes }) => {
+      await write("other/other.go", "package other\n\nvar X = 1\n");
+      await write("part/part_test.go", "package part\n");
+      await write("cmd/notes.md", "x");
+      await Deno.utime(`${folder}/cmd/main.go`, new Date(), new Date(0));
+      assert.equal(await changes({ HOME: "/elsewhere", EDITOR: "vi" }), false);
+      assert.equal(await changes({ GOFLAGS: "-tags=x" }), true, "what Go looks at");
+    }),
+);
+
+Deno.test("a Go program that cannot be compiled has no inputs that could be trusted", go, async () => {
+  const folder = await Deno.realPath(await Deno.makeTempDir());
+  try {
+    await Deno.writeTextFile(`${folder}/go.mod`, MODULE);
+    await Deno.writeTextFile(`${folder}/main.go`, 'package main\n\nimport "example.com/x/missing"\n');
+    const options = { architecture: goArchitecture(), signal: new AbortController().signal };
+    assert.equal(await sourceInputs(await findSource([folder], folder), options), undefined);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("a script would be built anew when a module or a text that it imports changes, or its project's lock", () =>
+  watching(
+    {
+      "main.ts":
+        'import { part } from "./part.ts";\nimport data from "./data.json" with { type: "json" };\nexport const all = [part, data];\n',
+      "part.ts": "export const part = 1;\n",
+      "data.json": "1",
+      "other.ts": "",
+    },
+    "main.ts",
+    async ({ write, changes }) => {
+      await write("other.ts", "export {};");
+      assert.equal(await changes(), false);
+      await write("part.ts", "export const part = 2;\n");
+      assert.equal(await changes(), true);
+      await write("data.json", "2");
+      assert.equal(await changes(), true);
+      await write("deno.lock", "{}");
+      assert.equal(await changes(), true);
+    },
+  ));
+
+Deno.test("embedRoot() is the folder below which all matches of a pattern lie", () => {
+  const cases: [string, string][] = [
+    ["static", "/x/static"],
+    ["all:static", "/x/static"],
+    ["static/*.html", "/x/static"],
+    ["static/*/page.html", "/x/static"],
+    ["a/b/c.txt", "/x/a/b/c.txt"],
+    ["*.txt", "/x"],
+  ];
+  for (const [pattern, root] of cases) assert.equal(embedRoot("/x", pattern), root, pattern);
+});

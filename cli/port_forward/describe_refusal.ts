@@ -1,0 +1,73 @@
+import type { ServiceRefusedError } from "../../k8s/session/claim_service.ts";
+import type { Presence } from "../../k8s/session/client_presence.ts";
+import type { ServiceRefusal } from "../../k8s/session/existing_service.ts";
+import { SESSION_LABEL } from "../../k8s/session/session_objects.ts";
+
+const OTHER_NAME = "choose another name with --servicename";
+/** More Pods than this are counted, not named. */
+const MAX_NAMED = 3;
+
+/** Why a Service that is there already cannot be used, and what to do. */
+export function describeRefusal({ refusal, service, namespace, workloads }: ServiceRefusedError): string {
+  const where = `Service ${service} in namespace ${namespace}`;
+  switch (refusal.is) {
+    case "in-use":
+      return describeInUse(refusal, { where, service, namespace });
+    case "orphan":
+      return `${where} was left by an earlier kurun, and nothing removes it: ` +
+        `kubectl delete services,deployments,secrets -n ${namespace} -l ${SESSION_LABEL}=${refusal.session}`;
+    case "control-name":
+      return `Service ${refusal.control} in namespace ${namespace} is not kurun's, and kurun needs that name: ${OTHER_NAME}`;
+    case "external-name":
+      return `${where} is an ExternalName for ${refusal.target}, which leads out of the cluster to no Pod: ${OTHER_NAME}`;
+    case "no-selector":
+      return `${where} has no selector, so no Pod can join it: somebody sets its endpoints by hand; ${OTHER_NAME}`;
+    case "no-tcp":
+      return `${where} has no TCP port, and kurun serves no other: ${OTHER_NAME}`;
+    case "no-such-port":
+      return `${where} has no TCP port ${refusal.port}: it has ${refusal.ports.join(", ")}; leave --serviceport out to serve all`;
+    case "live":
+      return `${where} has live Pods behind it: ${describePods(refusal.pods)}. ${scaleDown(workloads, namespace, refusal.selector)}`;
+    case "stuck":
+      return `${refusal.going.join(", ")} in namespace ${namespace} is still being removed after ${refusal.seconds} s: ` +
+        `its finalizers may wait for something (kubectl get -o yaml); ${OTHER_NAME}`;
+  }
+}
+
+function describeInUse(
+  { session, presence, mine }: Extract<ServiceRefusal, { is: "in-use" }>,
+  { where, service, namespace }: { where: string; service: string; namespace: string },
+): string {
+  const { who, from, since, upstream, until } = session;
+  const state = describePresence(presence, until);
+  if (mine) {
+    return `you have this running already: ${where} leads to ${upstream} on ${from} since ${since}${state}. ` +
+      `End that (kurun stop ${service} -n ${namespace}), replace it with --takeover, or ${OTHER_NAME}`;
+  }
+  return `${where} is used by ${who} on ${from} since ${since}, for ${upstream}${state}. ` +
+    `Ask ${who} to end it, ${OTHER_NAME}, or take it over with --takeover`;
+}
+
+function describePresence(presence: Presence, until: string | undefined): string {
+  const end = until === undefined ? "stays until somebody removes it" : `ends at ${until} if nobody comes back`;
+  switch (presence.is) {
+    case "connected":
+      return "";
+    case "away":
+      return ` (nobody is connected${presence.since ? ` since ${presence.since}` : ""}, and it ${end})`;
+    case "unknown":
+      return ` (not connected now, but it was there at ${presence.seen})`;
+  }
+}
+
+function describePods(pods: readonly string[]): string {
+  const named = pods.slice(0, MAX_NAMED).join(", ");
+  return pods.length > MAX_NAMED ? `${named} and ${pods.length - MAX_NAMED} more` : named;
+}
+
+function scaleDown(workloads: readonly string[], namespace: string, selector: Readonly<Record<string, string>>): string {
+  const scalable = workloads.filter((workload) => !/^(daemonset|job)\//.test(workload));
+  if (scalable.length > 0) return `Scale them down first: kubectl scale ${scalable.join(" ")} --replicas=0 -n ${namespace}`;
+  const labels = Object.entries(selector).map(([key, value]) => `${key}=${value}`).join(",");
+  return `Remove them first (kubectl get pods -n ${namespace} -l ${labels}), or choose another name with --servicename`;
+}

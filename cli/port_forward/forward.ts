@@ -1,0 +1,199 @@
+import type { Api } from "../../k8s/api/api.ts";
+import { ApiError } from "../../k8s/api/api_error.ts";
+import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
+import { ConnectionError } from "../../k8s/api/connection_error.ts";
+import { type ClusterSession, SessionGoneError } from "../../k8s/session/session.ts";
+import { Alarm } from "../alarm.ts";
+import { awayLine } from "./away_line.ts";
+import type { Context } from "../context.ts";
+import { ExitCode, UserError } from "../errors.ts";
+import { keepSession, RightsLostError } from "../session/keep_session.ts";
+import { LinkTeller } from "./link_teller.ts";
+import { pause } from "../pause.ts";
+import { plainText } from "../plain_text.ts";
+import type { Rewrite } from "./rewrite_head.ts";
+import { serveSession } from "./serve_session.ts";
+import type { ServeOptions } from "./serve_stream.ts";
+import type { StartedSession } from "../session/start_session.ts";
+import { StatusScreen } from "./status_screen.ts";
+import { ReplacedError } from "../session/tunnel_link.ts";
+import type { Upstream, UpstreamScheme } from "./upstream.ts";
+import { onWake } from "../wake.ts";
+
+/** A new session that could not be made for want of a network is tried again after this. */
+const RETRY_MS = 1_000;
+/** While the tunnel is lost the session is looked at so often: its namespace may be going, object by object. */
+const LOOK_MS = 2_000;
+
+/** What {@link forward} works with. */
+export interface ForwardOptions {
+  readonly context: Context;
+  readonly access: ClusterAccess;
+  readonly api: Api;
+  readonly started: StartedSession;
+  /** Has another session under the same names, after this one's time was over; says what it does by the context that it gets. */
+  readonly startAgain: (context: Context) => Promise<StartedSession>;
+  readonly upstream: Upstream;
+  /** What the Service's URL begins with. */
+  readonly callerScheme: UpstreamScheme;
+  /** What changes in each request's head, where something does. */
+  readonly rewrite?: Rewrite | undefined;
+  /** Whether each request is told of. */
+  readonly verbose: boolean;
+  /** How long it may take until callers can be served, in milliseconds; 0 for ever. */
+  readonly timeoutMs: number;
+}
+
+/**
+ * Forwards until the user ends it, and removes the session. Where the session's time was over while this machine slept, another follows.
+ * @throws UserError where the session is lost for good, or the cluster fails
+ */
+export async function forward(options: ForwardOptions): Promise<void> {
+  const { interrupted } = options.context;
+  const screen = new StatusScreen(options.context);
+  const forwarding = new Forwarding(options, screen);
+  let { started } = options;
+  try {
+    while (await forwarding.hold(started) === "expired") {
+      const next = await forwarding.startAgain(started);
+      if (!next) return;
+      started = next;
+    }
+  } catch (error) {
+    if (!interrupted.aborted) throw error;
+  } finally {
+    screen.close();
+  }
+}
+
+class Forwarding {
+  readonly #options: ForwardOptions;
+  readonly #screen: StatusScreen;
+  readonly #say: (line: string) => void;
+  readonly #teller: LinkTeller;
+  readonly #serving: ServeOptions;
+  #sessions = 0;
+
+  constructor(options: ForwardOptions, screen: StatusScreen) {
+    const { upstream, verbose, context } = options;
+    this.#options = options;
+    this.#screen = screen;
+    this.#say = (line) => screen.context.stderr(`${plainText(line)}\n`);
+    this.#teller = new LinkTeller(this.#say, screen, context.date);
+    const raw = upstream.scheme === "tcp" || upstream.scheme === "tls" ? upstream.scheme : undefined;
+    if (verbose && !raw) screen.traffic.requests = 0;
+    this.#serving = {
+      upstream,
+      rewrite: options.rewrite,
+      watch: { verbose, raw, traffic: screen.traffic, say: this.#say, now: context.now },
+    };
+  }
+
+  /** Holds one session. @returns how it ended, without an error @throws UserError where it is lost for good */
+  async hold({ session, key }: StartedSession): Promise<"interrupted" | "expired"> {
+    const { context } = this.#options;
+    const stop = new AbortController();
+    const signal = AbortSignal.any([stop.signal, context.interrupted]);
+    const renewNow = new Alarm();
+    onWake(context.date, () => renewNow.ring(), signal);
+    const again = this.#sessions++ > 0;
+    let lookedAt = -Infinity;
+    let remove = true;
+    try {
+      await Promise.race([
+        interruption(context.interrupted),
+        keepSession(session, renewNow, signal),
+        serveSession({
+          ...this.#options,
+          context: this.#screen.context,
+          started: { session, key },
+          serving: this.#serving,
+          teller: this.#teller,
+          onLost: () => {
+            if (context.now() - lookedAt < LOOK_MS) return;
+            lookedAt = context.now();
+            renewNow.ring();
+          },
+          announce: () => this.#announce(session, again),
+          say: this.#say,
+          // Who has been forwarding for hours does not want to be left because a network comes back slowly.
+          timeoutMs: again ? 0 : this.#options.timeoutMs,
+          signal,
+        }),
+      ]);
+      return "interrupted";
+    } catch (error) {
+      if (context.interrupted.aborted) return "interrupted";
+      remove = !(error instanceof ReplacedError || error instanceof SessionGoneError);
+      if (error instanceof SessionGoneError && error.expired) return "expired";
+      throw lostForGood(error, session.plan.name);
+    } finally {
+      stop.abort();
+      if (remove) {
+        this.#screen.close();
+        await removeSession(context, session);
+      }
+    }
+  }
+
+  /** Has another session in place of one whose time was over, however long the network takes. @returns nothing where it was interrupted */
+  async startAgain(before: StartedSession): Promise<StartedSession | undefined> {
+    const { context: { interrupted }, startAgain } = this.#options;
+    const { name } = before.session.plan;
+    this.#say(`Session ${name} has ended: this machine had not been heard of for longer than --ttl; making a new one under the same names`);
+    this.#teller.pauseWhileStarting();
+    while (!interrupted.aborted) {
+      try {
+        return await startAgain(this.#screen.context);
+      } catch (error) {
+        if (!passes(error)) throw lostForGood(error, name);
+        await pause(RETRY_MS, interrupted);
+      }
+    }
+    return undefined;
+  }
+
+  #announce({ plan }: ClusterSession, again: boolean): void {
+    const { callerScheme, upstream } = this.#options;
+    if (again) return this.#say(`Forwarding again, as session ${plan.name}`);
+    const urls = plan.ports.map(({ port }) => `${callerScheme}://${plan.service}.${plan.namespace}.svc:${port}`);
+    // One write: who waits for the first line may read them all.
+    this.#screen.context.stdout(urls.map((url) => `Forwarding ${url} -> ${upstream.url}\n`).join(""));
+    this.#say(awayLine(plan, this.#serving.watch.raw !== undefined));
+  }
+}
+
+/** Whether an error may be gone a moment later: the network's, or an API server's that starts. */
+function passes(error: unknown): boolean {
+  return error instanceof ConnectionError || (error instanceof ApiError && (error.status >= 500 || error.status === 429));
+}
+
+/** Says by its exit code that a session was there and is lost; what went wrong before that keeps its own. */
+function lostForGood(error: unknown, session: string): unknown {
+  if (error instanceof SessionGoneError) return new UserError(error.message, ExitCode.sessionLost, { cause: error });
+  if (error instanceof ReplacedError) {
+    return new UserError(`session ${session} has ended here: ${error.message}`, ExitCode.sessionLost, { cause: error });
+  }
+  if (error instanceof RightsLostError) {
+    return new UserError(`the right to keep the session was taken away: ${error.message}`, ExitCode.sessionLost, { cause: error });
+  }
+  return error;
+}
+
+/** What cannot be removed now goes with the session's deadline; that must not hide why the command ends. */
+async function removeSession(context: Context, session: ClusterSession): Promise<void> {
+  try {
+    await session.delete();
+  } catch (error) {
+    const { name, ttlSeconds } = session.plan;
+    const later = ttlSeconds > 0 ? `the cluster removes it within ${ttlSeconds} s` : "it stays, since --ttl is 0";
+    context.stderr(`${plainText(`Session ${name} could not be removed (${(error as Error).message}): ${later}`)}\n`);
+  }
+}
+
+function interruption(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve());
+  });
+}

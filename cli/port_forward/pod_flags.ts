@@ -1,0 +1,108 @@
+import type { Command } from "commander";
+import { parseDocument } from "yaml";
+import { checkPodPatch, type PodPatch } from "../../k8s/session/pod_overrides.ts";
+import { SESSION_LABEL } from "../../k8s/session/session_objects.ts";
+import { collect } from "../cluster_flags.ts";
+import { usageError } from "../errors.ts";
+
+/** A name or a value of a label, each without the prefix (Kubernetes "Labels and Selectors": Syntax and character set). */
+const LABEL_WORD = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/;
+/** A label's prefix: a DNS subdomain (RFC 1123). */
+const LABEL_PREFIX = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
+/** The name of a Secret. */
+const OBJECT_NAME = LABEL_PREFIX;
+/**
+ * Labels that kurun finds its own Pod by, or that keep it out of a mesh, through which the API server would not reach it; and the one that
+ * the Deployment's controller replaces without a word.
+ */
+const OWN_LABELS = [SESSION_LABEL, "app.kubernetes.io/managed-by", "sidecar.istio.io/inject", "pod-template-hash"];
+
+/** The ports that a Pod may have. */
+const MAX_PORT = 65_535;
+
+/** What the flags say of the session's Pod. */
+export interface PodWishes {
+  readonly podLabels: Readonly<Record<string, string>>;
+  readonly imagePullSecret?: string;
+  readonly podPatch?: PodPatch;
+}
+
+/** Adds the flags that change the session's Pod, those of the original with its names. */
+export function addPodFlags(command: Command): Command {
+  return command
+    .option("-l, --label <key=value>", "a label for kurun's Pod; may be repeated", collect)
+    .option("--pod-port <port>", "the Pod's port that the Service leads to", "8444")
+    .option("--image-pull-secret <name>", "the Secret to pull the image with")
+    .option(
+      "--server-overrides <json|yaml|@file>",
+      "where the Pod runs and what it gets: nodeSelector, tolerations, resources and the like",
+    );
+}
+
+/** Reads what {@link addPodFlags} found. @throws UserError naming the flag and the rule */
+export async function podWishes(options: Record<string, unknown>): Promise<PodWishes> {
+  const { imagePullSecret, serverOverrides } = options as Record<string, string | undefined>;
+  if (imagePullSecret !== undefined && !OBJECT_NAME.test(imagePullSecret)) {
+    throw usageError(`--image-pull-secret ${imagePullSecret} is no name for a Secret: lower-case letters, digits, - and ., at most 253`);
+  }
+  return {
+    podLabels: parseLabels((options.label ?? []) as string[]),
+    ...(imagePullSecret === undefined ? {} : { imagePullSecret }),
+    ...(serverOverrides === undefined ? {} : { podPatch: await parseOverrides(serverOverrides) }),
+  };
+}
+
+/** Reads a port's number. @throws UserError naming the flag */
+export function parsePort(flag: string, text: string): number {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port < 1 || port > MAX_PORT) throw usageError(`${flag} ${text} is no port: 1 to ${MAX_PORT}`);
+  return port;
+}
+
+/** Reads labels, `key=value` each. @throws UserError naming the rule */
+export function parseLabels(texts: readonly string[]): Record<string, string> {
+  const labels: Record<string, string> = {};
+  for (const text of texts) {
+    const wrong = (rule: string) => usageError(`--label ${JSON.stringify(text)} is no label for a Pod: ${rule}`);
+    const at = text.indexOf("=");
+    if (at < 0) throw wrong("write key=value");
+    const [key, value] = [text.slice(0, at), text.slice(at + 1)];
+    const slash = key.lastIndexOf("/");
+    if (slash >= 0 && !LABEL_PREFIX.test(key.slice(0, slash))) throw wrong("what stands before the / is a DNS name in lower case");
+    if (!LABEL_WORD.test(key.slice(slash + 1))) {
+      throw wrong("a key has letters, digits, -, _ and ., starts and ends with a letter or digit, and has at most 63");
+    }
+    // Kubernetes allows an empty value; on a command line it is a shell variable that was not set.
+    if (value === "") throw wrong("its value is empty");
+    if (!LABEL_WORD.test(value)) {
+      throw wrong("a value has letters, digits, -, _ and ., starts and ends with a letter or digit, and has at most 63");
+    }
+    if (OWN_LABELS.includes(key)) throw wrong(`${key} is set by kurun itself or by the cluster`);
+    if (labels[key] !== undefined && labels[key] !== value) throw wrong(`${key} is ${labels[key]} already`);
+    labels[key] = value;
+  }
+  return labels;
+}
+
+/** Reads `--server-overrides`: JSON or YAML, or a file of it. @throws UserError */
+async function parseOverrides(text: string): Promise<PodPatch> {
+  const wrong = (why: string, cause?: unknown) => usageError(`--server-overrides: ${why}`, { cause });
+  let source = text;
+  if (text.startsWith("@")) {
+    try {
+      source = await Deno.readTextFile(text.slice(1));
+    } catch (cause) {
+      throw wrong(`${text.slice(1)} cannot be read: ${(cause as Error).message}`, cause);
+    }
+  }
+  const document = parseDocument(source);
+  const [error] = document.errors;
+  if (error) throw wrong(`it is neither JSON nor YAML: ${error.message.split("\n")[0]}`);
+  const patch: unknown = document.toJS();
+  try {
+    checkPodPatch(patch);
+    return patch;
+  } catch (cause) {
+    throw wrong((cause as Error).message, cause);
+  }
+}

@@ -1,0 +1,74 @@
+import type { Api } from "../../k8s/api/api.ts";
+import { ApiError } from "../../k8s/api/api_error.ts";
+import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
+import { waitUntilReachable } from "../../k8s/session/reachable.ts";
+import { dialTunnel } from "../../k8s/session/tunnel_dial.ts";
+import { importKey } from "../../tunnel/mod.ts";
+import type { Context } from "../context.ts";
+import type { LinkTeller } from "./link_teller.ts";
+import { type ServeOptions, serveStream } from "./serve_stream.ts";
+import type { StartedSession } from "../session/start_session.ts";
+import { holdTunnel, type LinkState } from "../session/tunnel_link.ts";
+import { waitUntilReady } from "./wait_until_ready.ts";
+
+/** What {@link serveSession} works with. */
+export interface ServeSessionOptions {
+  readonly context: Context;
+  readonly access: ClusterAccess;
+  readonly api: Api;
+  readonly started: StartedSession;
+  /** How each caller is served. */
+  readonly serving: ServeOptions;
+  /** Shows the link's changes. */
+  readonly teller: LinkTeller;
+  /** Told when the tunnel goes that stood, and of each dial that fails afterwards. */
+  readonly onLost: () => void;
+  /** Callers can be served: prints what there is to say about it. */
+  readonly announce: () => void;
+  readonly say: (line: string) => void;
+  /** How long it may take until callers can be served, in milliseconds; 0 for ever. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** Serves a session's callers by the program here, until aborted. @throws NotReadyError, ReplacedError, or what the API says for good */
+export async function serveSession(options: ServeSessionOptions): Promise<void> {
+  const { context, access, api, started: { session: { plan }, key }, teller, signal } = options;
+  const connected = Promise.withResolvers<void>();
+  let whyNotConnected: string | undefined;
+  const onState = (state: LinkState) => {
+    if (state.is === "connected") connected.resolve();
+    whyNotConnected = state.is === "connected" ? undefined : state.why;
+    if (state.is === "lost" || (state.is === "failed" && teller.begun)) options.onLost();
+    teller.state(state);
+  };
+  const link = holdTunnel({
+    dial: (dialSignal) => dialTunnel(access, plan.namespace, plan.service, dialSignal),
+    handshake: {
+      key: await importKey(key),
+      hello: { capabilities: [], session: plan.name, instance: crypto.randomUUID(), who: context.who, from: context.from },
+      random: context.random,
+    },
+    onStream: (stream) => void serveStream(stream, options.serving),
+    onState,
+    isRefusal: (error) => error instanceof ApiError && error.status === 403,
+    now: context.now,
+    date: context.date,
+    chance: Math.random,
+    signal,
+  });
+  const ready = waitUntilReady({
+    api,
+    plan,
+    connected: connected.promise,
+    whyNotConnected: () => whyNotConnected,
+    say: options.say,
+    timeoutMs: options.timeoutMs,
+    signal,
+  });
+  await Promise.race([link, ready.then(() => waitUntilReachable(api, plan, signal))]);
+  if (signal.aborted) return;
+  options.announce();
+  teller.begin();
+  await link;
+}

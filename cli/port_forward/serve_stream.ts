@@ -1,0 +1,52 @@
+import { type Connection, encodeAccepted, encodeRefused, type Preamble, readPreamble, relay, type Stream } from "../../tunnel/mod.ts";
+import type { Rewrite } from "./rewrite_head.ts";
+import { RewritingConnection } from "./rewriting_connection.ts";
+import { dialUpstream, type Upstream } from "./upstream.ts";
+import { CallerWatch, type WatchOptions } from "./watch_caller.ts";
+
+/** How {@link serveStream} serves. */
+export interface ServeOptions {
+  readonly upstream: Upstream;
+  /** What changes in each request's head; absent where nothing does. */
+  readonly rewrite?: Rewrite | undefined;
+  readonly watch: WatchOptions;
+}
+
+/** Serves one caller: connects the program here and joins the two until both have ended. Never throws. */
+export async function serveStream(stream: Stream, options: ServeOptions): Promise<void> {
+  let caller: { preamble: Preamble; rest: Uint8Array };
+  try {
+    caller = await readPreamble(stream);
+  } catch {
+    return stream.reset();
+  }
+  const watch = new CallerWatch(options.watch, caller.preamble);
+  let program: Connection;
+  try {
+    program = await dialUpstream(options.upstream, caller.preamble.alpn);
+  } catch (error) {
+    return await refuse(stream, (error as Error).message, watch, caller.rest);
+  }
+  try {
+    await stream.write(encodeAccepted());
+  } catch (error) {
+    // The caller left while the program was being connected.
+    program.reset();
+    return watch.ended({ forth: 0, back: 0, error: error as Error });
+  }
+  if (options.rewrite) program = new RewritingConnection(program, options.rewrite);
+  watch.ended(await relay(stream, program, caller.rest, watch.relayWatch));
+}
+
+/** Says why, then takes what still comes until the other side has read it: a reset would overtake nothing, but drop what waits there. */
+async function refuse(stream: Stream, why: string, watch: CallerWatch, first: Uint8Array): Promise<void> {
+  try {
+    watch.relayWatch?.forth(first);
+    await stream.write(encodeRefused(why));
+    stream.closeWrite();
+    for (let bytes = await stream.read(); bytes !== null; bytes = await stream.read()) watch.relayWatch?.forth(bytes);
+  } catch {
+    // The other side has gone or has reset the stream: it knows, or cannot be told.
+  }
+  watch.refused(why);
+}

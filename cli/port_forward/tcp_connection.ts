@@ -1,0 +1,10 @@
+import { NativeConnection } from "../../tunnel/mod.ts";
+
+/** A connection over a TCP connection of Deno's own, without Nagle's delay. */
+export class TcpConnection extends NativeConnection {
+  constructor(socket: Deno.TcpConn) {
+    super(socket);
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true);
+  }
+}

@@ -1,0 +1,88 @@
+import { type Command, Option } from "commander";
+import { usageError } from "../errors.ts";
+import type { Upstream } from "./upstream.ts";
+
+/** The name of a Secret (RFC 1123). */
+const OBJECT_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
+
+/** What {@link addTlsFlags} found on the command line. */
+export interface TlsFlags {
+  readonly tlssecret?: string;
+  readonly appProtocol?: "h2";
+  readonly upstreamCa?: string;
+  readonly upstreamInsecure?: boolean;
+}
+
+/** How callers in the cluster speak. */
+export interface CallerSide {
+  /** The Secret whose certificate they see, and the protocols that are offered to them (ALPN, RFC 7301); absent without TLS of the Pod's. */
+  readonly tls?: { readonly secret: string; readonly alpn: readonly string[] };
+  /** Whether they may speak HTTP/2. */
+  readonly http2: boolean;
+  /** What their URL begins with. */
+  readonly scheme: "http" | "https" | "tcp" | "tls";
+  /** The Service port's `appProtocol`, where one is true. */
+  readonly appProtocol?: string;
+}
+
+/** Adds the flags of TLS on both sides. */
+export function addTlsFlags(command: Command): Command {
+  return command
+    .option(
+      "--tlssecret <name>",
+      "the Secret with the certificate that callers see: they then speak TLS, and a renewed one is served at once",
+    )
+    .addOption(
+      new Option("--app-protocol <protocol>", "h2: callers may speak HTTP/2 (gRPC), and the program gets what they speak").choices(["h2"]),
+    )
+    .option("--upstream-ca <file>", "the authority (PEM) that signed the certificate of an https:// program")
+    .option(
+      "--upstream-insecure",
+      "take any certificate of an https:// program; so it is anyway where the URL is this machine's own address",
+    );
+}
+
+/** The upstream as the flags make it. @throws UserError naming the flag that does not fit */
+export async function trustUpstream(upstream: Upstream, { appProtocol, upstreamCa, upstreamInsecure }: TlsFlags): Promise<Upstream> {
+  const given = upstreamCa !== undefined ? "--upstream-ca" : "--upstream-insecure";
+  if (!upstream.trust) {
+    if (upstreamCa !== undefined || upstreamInsecure) {
+      throw usageError(`${given} is for https://, and ${upstream.url} has no TLS of kurun's`);
+    }
+    return upstream;
+  }
+  if (upstreamCa !== undefined && upstreamInsecure) throw usageError("--upstream-ca and --upstream-insecure exclude each other");
+  const alpn = appProtocol === undefined ? {} : { alpn: appProtocol };
+  if (upstreamCa !== undefined) return { ...upstream, ...alpn, trust: { insecure: false, ca: await readAuthority(upstreamCa) } };
+  return { ...upstream, ...alpn, trust: { insecure: upstreamInsecure || upstream.trust.insecure } };
+}
+
+/** How callers speak, by the flags. @throws UserError naming the flag that does not fit */
+export function callerSide({ scheme, url }: Upstream, { tlssecret, appProtocol }: TlsFlags): CallerSide {
+  if (tlssecret !== undefined && !OBJECT_NAME.test(tlssecret)) {
+    throw usageError(`--tlssecret ${tlssecret} is no name for a Secret: lower-case letters, digits, - and ., at most 253`);
+  }
+  if (tlssecret !== undefined && scheme === "tls") {
+    throw usageError(`--tlssecret ends the callers' TLS in the Pod, and ${url} is for passing it on untouched: choose one, or tcp://`);
+  }
+  const bytes = scheme === "tcp" || scheme === "tls";
+  if (appProtocol !== undefined && bytes) throw usageError(`--app-protocol is for HTTP: ${scheme}:// carries bytes as they are`);
+  const http2 = appProtocol === "h2";
+  if (tlssecret === undefined) {
+    return { http2, scheme: scheme === "https" ? "http" : scheme, ...(http2 ? { appProtocol: "kubernetes.io/h2c" } : {}) };
+  }
+  // A program that gets bytes may agree on anything with its callers: nothing is offered in its name.
+  const alpn = bytes ? [] : [...(http2 ? ["h2"] : []), "http/1.1"];
+  return { tls: { secret: tlssecret, alpn }, http2, ...(bytes ? { scheme: "tls" } : { scheme: "https", appProtocol: "https" }) };
+}
+
+async function readAuthority(path: string): Promise<string> {
+  let pem: string;
+  try {
+    pem = await Deno.readTextFile(path);
+  } catch (cause) {
+    throw usageError(`--upstream-ca ${path} cannot be read: ${(cause as Error).message}`, { cause });
+  }
+  if (!pem.includes("-----BEGIN CERTIFICATE-----")) throw usageError(`--upstream-ca ${path} holds no certificate in PEM`);
+  return pem;
+}

@@ -1,0 +1,68 @@
+import { type Command, Option } from "commander";
+import { usageError } from "../errors.ts";
+import { type Rewrite, rewriteFor } from "./rewrite_head.ts";
+
+/** Adds the flags that say how requests are shown and changed on their way. */
+export function addTrafficFlags(command: Command): Command {
+  return command
+    .option(
+      "-v, --verbose",
+      "show a line for each request: METHOD TARGET STATUS BYTES MS CALLER; the Pod's log shows one for each connection",
+    )
+    .option("--host-header <host>", "the Host header that the program gets; by default the caller's own")
+    .addOption(
+      new Option(
+        "--fallback <answer>",
+        "what an admission webhook's caller gets while nobody is connected: error is a 503; allow lets the request through unchanged, " +
+          "with a warning that kubectl shows",
+      ).choices(["error", "allow"]).default("error"),
+    );
+}
+
+/** What {@link addTrafficFlags} found on the command line. */
+export interface TrafficFlags {
+  readonly verbose?: boolean;
+  readonly hostHeader?: string;
+  readonly fallback: Fallback;
+}
+
+/** What an admission request gets while nobody is connected. */
+export type Fallback = "error" | "allow";
+
+/** What requests go to. */
+export interface RewriteTarget {
+  /** The URL's, without `:`. */
+  readonly scheme: string;
+  /** The URL's path; `/` or nothing where there is none. */
+  readonly path?: string | undefined;
+  /** Whether callers may speak HTTP/2 to it. */
+  readonly http2: boolean;
+}
+
+/** What must change in requests; undefined where nothing must. @throws UserError where it cannot be done */
+export function requestRewrite(
+  { scheme, path, http2 }: RewriteTarget,
+  { hostHeader }: Pick<TrafficFlags, "hostHeader">,
+): Rewrite | undefined {
+  if (hostHeader !== undefined && !/^[A-Za-z0-9._~%!$&'()*+;=:[\]-]+$/.test(hostHeader)) {
+    throw usageError(`--host-header ${JSON.stringify(hostHeader)} is no host: try app.example.com or localhost:8080`);
+  }
+  const rewrite = rewriteFor(path, hostHeader);
+  if (!rewrite) return undefined;
+  const what = hostHeader === undefined ? `the URL's path ${path}` : "--host-header";
+  if (scheme !== "http" && scheme !== "https") throw usageError(`${what} is for HTTP: ${scheme}:// carries bytes as they are`);
+  if (http2) throw usageError(`${what} works with HTTP/1.1 alone: leave --app-protocol h2 out, or the path and --host-header`);
+  return rewrite;
+}
+
+/** What is done where nobody is connected. @throws UserError where the Pod could not do it */
+export function checkedFallback({ scheme, http2 }: RewriteTarget, { fallback }: Pick<TrafficFlags, "fallback">): Fallback {
+  if (fallback === "error") return fallback;
+  if (scheme !== "http" && scheme !== "https") {
+    throw usageError(`--fallback allow is for admission webhooks over HTTP: ${scheme}:// carries bytes that kurun's Pod cannot read`);
+  }
+  if (http2) {
+    throw usageError("--fallback allow works with HTTP/1.1 alone, which the API server speaks to webhooks: leave --app-protocol h2 out");
+  }
+  return fallback;
+}

@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { UserError } from "../errors.ts";
+import { checkedFallback, requestRewrite } from "./traffic_flags.ts";
+
+Deno.test("requests are changed only where the URL has a path or --host-header is given", () => {
+  const target = { scheme: "http", path: "/", http2: false };
+  assert.equal(requestRewrite(target, {}), undefined);
+  assert.deepEqual(requestRewrite({ ...target, path: "/api//" }, {}), { prefix: "/api", host: undefined });
+  assert.deepEqual(requestRewrite({ ...target, scheme: "https" }, { hostHeader: "a:80" }), { prefix: "", host: "a:80" });
+});
+
+for (
+  const [name, target, hostHeader, sentence] of [
+    ["a path with h2", { scheme: "https", path: "/api", http2: true }, undefined, /the URL's path \/api works with HTTP\/1\.1 alone/],
+    ["--host-header with h2", { scheme: "https", http2: true }, "a", /--host-header works with HTTP\/1\.1 alone/],
+    ["--host-header with tcp", { scheme: "tcp", http2: false }, "a", /tcp:\/\/ carries bytes as they are/],
+    ["--host-header with tls", { scheme: "tls", http2: false }, "a", /tls:\/\/ carries bytes as they are/],
+    ["a header in the header", { scheme: "http", http2: false }, "a\r\nX: y", /"a\\r\\nX: y" is no host/],
+    ["a URL as host", { scheme: "http", http2: false }, "http://a/", /is no host/],
+    ["nothing as host", { scheme: "http", http2: false }, "", /is no host/],
+  ] as const
+) {
+  Deno.test(`refused at the start: ${name}`, () => {
+    assert.throws(
+      () => requestRewrite(target, hostHeader === undefined ? {} : { hostHeader }),
+      (error) => error instanceof UserError && error.exitCode === 2 && sentence.test(error.message),
+    );
+  });
+}
+
+Deno.test("--fallback allow is for what the Pod can read: HTTP/1.1", () => {
+  for (const scheme of ["http", "https"]) assert.equal(checkedFallback({ scheme, http2: false }, { fallback: "allow" }), "allow");
+  for (const [target, why] of [[{ scheme: "tcp", http2: false }, /tcp:\/\//], [{ scheme: "tls", http2: false }, /tls:\/\//]] as const) {
+    assert.throws(() => checkedFallback(target, { fallback: "allow" }), (error) => error instanceof UserError && why.test(error.message));
+    assert.equal(checkedFallback(target, { fallback: "error" }), "error");
+  }
+  assert.throws(() => checkedFallback({ scheme: "https", http2: true }, { fallback: "allow" }), /leave --app-protocol h2 out/);
+});

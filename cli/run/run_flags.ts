@@ -1,0 +1,189 @@
+import { basename, dirname, resolve } from "node:path";
+import { parseDocument } from "yaml";
+import { isObject } from "../../k8s/session/strategic_merge.ts";
+import type { RunPod } from "../../k8s/session/session_objects.ts";
+import type { Context } from "../context.ts";
+import { parseDuration } from "../duration.ts";
+import { usageError } from "../errors.ts";
+import { parsePortPair, type PortPair } from "./run_ports.ts";
+
+/** Names of objects that are also labels and Services (RFC 1035); `-kurun` goes behind it, within 63. */
+const NAME = /^[a-z]([a-z0-9-]{0,55}[a-z0-9])?$/;
+/** The program's part of a name that is made. */
+const MAX_STEM = 40;
+/** Files that are named after what they are in. */
+const PLAIN_NAMES = new Set(["main", "index", "mod", "app", "server", "cli"]);
+/** An amount of a resource (Kubernetes "Quantity"). */
+const QUANTITY = /^\d+(\.\d+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|e\d+)?$/;
+
+/** What commander found. */
+export interface RunFlags extends Record<string, unknown> {
+  env?: string[];
+  envFile?: string[];
+  stdin?: boolean;
+  tty?: boolean;
+  publish?: string[];
+  watch?: boolean;
+  workdir: string;
+  name?: string;
+  rm: "true" | "false";
+  serviceaccount?: string;
+  image?: string;
+  requests?: string;
+  limits?: string;
+  overrides?: string;
+  serverImage: string;
+  imagePullSecret?: string;
+  ttl: string;
+  timeout: string;
+}
+
+/** What `kurun run` was told, read and checked; nothing was contacted for it. */
+export interface RunOptions {
+  /** What the user named, to be built. */
+  readonly targets: readonly string[];
+  /** The program's own arguments. */
+  readonly args: readonly string[];
+  /** What the program is called. */
+  readonly programName: string;
+  /** The Pod's name, and its session's. */
+  readonly name: string;
+  /** Whether the user chose that. */
+  readonly named: boolean;
+  readonly env: readonly (readonly [name: string, value: string])[];
+  readonly workdir: string;
+  readonly terminal: boolean;
+  readonly stdin: boolean;
+  readonly ports: readonly PortPair[];
+  readonly watch: boolean;
+  readonly remove: boolean;
+  readonly pod: RunPod;
+  readonly image: string;
+  readonly imagePullSecret?: string;
+  readonly ttlSeconds: number;
+  /** Milliseconds; 0 for ever. */
+  readonly timeoutMs: number;
+}
+
+/** Reads flags and arguments. @throws UserError naming what is wrong */
+export async function runOptions(context: Context, program: string, args: readonly string[], flags: RunFlags): Promise<RunOptions> {
+  const { targets, rest } = splitArguments(program, args);
+  const programName = nameOfProgram(targets[0] as string);
+  if (flags.name !== undefined && !NAME.test(flags.name)) {
+    throw usageError(`--name ${flags.name} is no name for a Pod of kurun's: lower-case letters, digits and -, at most 57`);
+  }
+  const { stdinIsTerminal, readable } = context.stdio;
+  const terminal = (flags.tty ?? false) && stdinIsTerminal;
+  if (flags.tty && !terminal) context.stderr("Warning: -t: standard input is no terminal, so the program gets none either\n");
+  return {
+    targets,
+    args: rest,
+    programName,
+    name: flags.name ?? madeName(context, programName),
+    named: flags.name !== undefined,
+    env: await environment(context, flags),
+    workdir: flags.workdir,
+    terminal,
+    stdin: readable || (flags.stdin ?? false),
+    ports: (flags.publish ?? []).map(parsePortPair),
+    watch: flags.watch ?? false,
+    remove: flags.rm === "true",
+    pod: {
+      ...(flags.serviceaccount === undefined ? {} : { serviceAccount: flags.serviceaccount }),
+      ...(flags.image === undefined ? {} : { baseImage: flags.image }),
+      ...(flags.requests === undefined ? {} : { requests: parseAmounts("--requests", flags.requests) }),
+      ...(flags.limits === undefined ? {} : { limits: parseAmounts("--limits", flags.limits) }),
+      ...(flags.overrides === undefined ? {} : { overrides: await parseOverrides(flags.overrides) }),
+    },
+    image: flags.serverImage,
+    ...(flags.imagePullSecret === undefined ? {} : { imagePullSecret: flags.imagePullSecret }),
+    ttlSeconds: Math.ceil(parseDuration("--ttl", flags.ttl) / 1000),
+    timeoutMs: parseDuration("--timeout", flags.timeout),
+  };
+}
+
+/** Parts what is to be built from what the program is given: further `.go` files go with a first one. */
+export function splitArguments(program: string, args: readonly string[]): { targets: string[]; rest: string[] } {
+  const targets = [program];
+  let at = 0;
+  while (program.endsWith(".go") && args[at]?.endsWith(".go")) targets.push(args[at++] as string);
+  if (args[at] === "--") at++;
+  return { targets, rest: args.slice(at) };
+}
+
+/** Reads `cpu=100m,memory=64Mi`. @throws UserError */
+export function parseAmounts(flag: string, text: string): Record<string, string> {
+  const amounts: Record<string, string> = {};
+  for (const part of text.split(",")) {
+    const [, name, amount] = /^([a-z0-9./-]+)=(.+)$/i.exec(part) ?? [];
+    if (name === undefined || amount === undefined) throw usageError(`${flag} ${text}: write cpu=100m,memory=64Mi`);
+    if (!QUANTITY.test(amount)) throw usageError(`${flag} ${text}: ${amount} is no amount: 100m, 0.5, 64Mi, 1Gi`);
+    amounts[name] = amount;
+  }
+  return amounts;
+}
+
+/** Reads a file of variables: a name and a value a line, nothing in it means anything; a name alone has its value from here. @throws UserError */
+export function parseEnvFile(file: string, text: string, here: (name: string) => string | undefined): [string, string][] {
+  return text.split(/\r?\n/).flatMap((line, index) => {
+    if (line.trim() === "" || line.trimStart().startsWith("#")) return [];
+    return variable(line, here, () => usageError(`--env-file ${file}, line ${index + 1}: write NAME=VALUE`));
+  });
+}
+
+async function environment(context: Context, flags: RunFlags): Promise<[string, string][]> {
+  const found: [string, string][] = [];
+  for (const file of flags.envFile ?? []) {
+    const text = await Deno.readTextFile(file).catch((cause) => {
+      throw usageError(`--env-file ${file} cannot be read: ${(cause as Error).message}`, { cause });
+    });
+    found.push(...parseEnvFile(file, text.replace(/^\uFEFF/, ""), context.env));
+  }
+  for (const text of flags.env ?? []) {
+    found.push(...variable(text, context.env, () => usageError(`--env ${JSON.stringify(text)}: write NAME=VALUE`)));
+  }
+  return [...new Map(found)];
+}
+
+function variable(text: string, here: (name: string) => string | undefined, wrong: () => Error): [string, string][] {
+  const at = text.indexOf("=");
+  const name = at < 0 ? text : text.slice(0, at);
+  if (name === "" || /[\s\0]/.test(name)) throw wrong();
+  if (at >= 0) return [[name, text.slice(at + 1)]];
+  const value = here(name);
+  return value === undefined ? [] : [[name, value]];
+}
+
+/** Reads `--overrides`: JSON or YAML, or a file of it. @throws UserError */
+async function parseOverrides(text: string): Promise<Record<string, unknown>> {
+  const wrong = (why: string, cause?: unknown) => usageError(`--overrides: ${why}`, { cause });
+  let source = text;
+  if (text.startsWith("@")) {
+    source = await Deno.readTextFile(text.slice(1)).catch((cause) => {
+      throw wrong(`${text.slice(1)} cannot be read: ${(cause as Error).message}`, cause);
+    });
+  }
+  const document = parseDocument(source);
+  const [error] = document.errors;
+  if (error) throw wrong(`it is neither JSON nor YAML: ${error.message.split("\n")[0]}`);
+  const patch: unknown = document.toJS();
+  if (!isObject(patch)) throw wrong('it is no object with fields of a Pod, such as {"spec": {"nodeSelector": {"disk": "ssd"}}}');
+  const known = ["apiVersion", "kind", "metadata", "spec", "status"];
+  const strange = Object.keys(patch).find((field) => !known.includes(field) && !field.startsWith("$"));
+  if (strange !== undefined) throw wrong(`a Pod has no field "${strange}": what is about its containers and nodes stands in "spec"`);
+  return patch;
+}
+
+/** What a program is called: its file without the ending, or its folder where the file's name says nothing. */
+export function nameOfProgram(target: string): string {
+  const path = resolve(target);
+  const stem = basename(path).replace(/\.[a-z]+$/, "");
+  return (PLAIN_NAMES.has(stem) ? basename(dirname(path)) : stem) || "program";
+}
+
+function madeName(context: Context, programName: string): string {
+  const stem = programName.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^[^a-z]+/, "").slice(0, MAX_STEM).replace(/-+$/, "");
+  // No vowels: nothing that reads as a word.
+  const end = [...context.random(5)].map((byte) => "bcdfghjklmnpqrstvwxz2456789"[byte % 27]).join("");
+  return `${stem || "program"}-${end}`;
+}

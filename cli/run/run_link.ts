@@ -1,0 +1,93 @@
+import type { Api } from "../../k8s/api/api.ts";
+import { ApiError } from "../../k8s/api/api_error.ts";
+import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
+import { waitForReadyPod } from "../../k8s/session/pod_ready.ts";
+import type { WaitReason } from "../../k8s/session/pod_status.ts";
+import { dialTunnel } from "../../k8s/session/tunnel_dial.ts";
+import { importKey } from "../../tunnel/mod.ts";
+import { age } from "../session/age.ts";
+import type { Context } from "../context.ts";
+import { describeWait } from "../session/describe_wait.ts";
+import type { RunClient } from "./run_client.ts";
+import type { StartedSession } from "../session/start_session.ts";
+import { holdTunnel, type LinkState } from "../session/tunnel_link.ts";
+import { NotReadyError } from "../port_forward/wait_until_ready.ts";
+
+/** What {@link holdRunLink} works with. */
+export interface RunLinkOptions {
+  readonly context: Context;
+  readonly access: ClusterAccess;
+  readonly api: Api;
+  readonly started: StartedSession;
+  readonly client: RunClient;
+  /** How long it may take until the Pod is there, in milliseconds; 0 for ever. */
+  readonly timeoutMs: number;
+  readonly say: (line: string) => void;
+  /** Told when the tunnel goes that stood. */
+  readonly onLost: () => void;
+  readonly signal: AbortSignal;
+}
+
+/** Keeps a client connected with its Pod until aborted, saying what it waits for. @throws NotReadyError, ReplacedError, or a refusal that stays */
+export async function holdRunLink(options: RunLinkOptions): Promise<void> {
+  const { context, access, started: { session: { plan }, key }, client, say, signal } = options;
+  const connected = new AbortController();
+  let failed: string | undefined;
+  let lostAt: number | undefined;
+  const onState = (state: LinkState) => {
+    if (state.is === "connected") {
+      if (lostAt !== undefined) say(`Connected again after ${age(context.now() - lostAt)}`);
+      lostAt = undefined;
+      return connected.abort();
+    }
+    failed = state.why;
+    if (state.is === "failed") return;
+    lostAt ??= context.now();
+    say(`Connection lost: ${state.why}; connecting again`);
+    options.onLost();
+  };
+  const link = holdTunnel({
+    dial: (dialSignal) => dialTunnel(access, plan.namespace, plan.service, dialSignal),
+    handshake: {
+      key: await importKey(key),
+      hello: { capabilities: ["run"], session: plan.name, instance: crypto.randomUUID(), who: context.who, from: context.from },
+      random: context.random,
+    },
+    onStream: (stream) => stream.reset(),
+    onSession: (session) => client.attach(session),
+    onState,
+    isRefusal: (error) => error instanceof ApiError && error.status === 403,
+    now: context.now,
+    date: context.date,
+    chance: Math.random,
+    signal,
+  });
+  await Promise.race([link, waitForPod(options, connected.signal, () => failed)]);
+  await link;
+}
+
+/** Says what the Pod waits for until the tunnel stands. @throws NotReadyError, or what the API says */
+async function waitForPod(options: RunLinkOptions, connected: AbortSignal, whyNot: () => string | undefined): Promise<void> {
+  const { api, started: { session: { plan } }, timeoutMs, say, signal } = options;
+  const until = AbortSignal.any([connected, signal]);
+  let reason: WaitReason | undefined;
+  let ready = false;
+  const late = Promise.withResolvers<never>();
+  const timer = timeoutMs === 0 ? undefined : setTimeout(() => {
+    late.reject(new NotReadyError(timeoutMs / 1000, ready ? { link: whyNot() } : { reason }));
+  }, timeoutMs);
+  const base = plan.run?.baseImage;
+  const pod = waitForReadyPod(api, plan, (next) => {
+    // What to do about kurun's own image does not help with the user's.
+    reason = base !== undefined && next.kind === "image" && next.message.includes(base) ? { ...next, kind: "other" } : next;
+    say(`Waiting for the Pod: ${describeWait(reason)}`);
+  }, until).then(() => void (ready = true), (error) => {
+    if (!until.aborted) throw error;
+  });
+  const stands = new Promise<void>((resolve) => until.addEventListener("abort", () => resolve(), { once: true }));
+  try {
+    await Promise.race([stands, late.promise, pod.then(() => stands)]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

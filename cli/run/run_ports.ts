@@ -1,0 +1,87 @@
+import { type Connection, type NativeConnection, relay } from "../../tunnel/mod.ts";
+import { ExitCode, usageError, UserError } from "../errors.ts";
+import { pause } from "../pause.ts";
+import { parsePort } from "../port_forward/pod_flags.ts";
+import type { RunClient } from "./run_client.ts";
+import { TcpConnection } from "../port_forward/tcp_connection.ts";
+
+/** A program that has just started may not listen yet: so long it is tried again. */
+const LISTENS_WITHIN_MS = 2_000;
+const RETRY_MS = 100;
+
+/** A port of the program, and the one on this machine's localhost that leads to it. */
+export interface PortPair {
+  readonly local: number;
+  readonly remote: number;
+}
+
+/** Reads `LOCAL:REMOTE`, or one number for both. @throws UserError */
+export function parsePortPair(text: string): PortPair {
+  const [local = "", remote = local, ...more] = text.split(":");
+  if (more.length > 0) throw usageError(`-p ${text}: write LOCAL:REMOTE, or one port for both`);
+  return { local: parsePort("-p", local), remote: parsePort("-p", remote) };
+}
+
+/** Ports of this machine's localhost that lead to the program's, from before it starts until aborted. */
+export class RunPorts {
+  readonly #listeners: { readonly listener: Deno.TcpListener; readonly remote: number }[] = [];
+
+  /** Takes the ports. @throws UserError where one is taken already */
+  constructor(pairs: readonly PortPair[], signal: AbortSignal) {
+    signal.addEventListener("abort", () => this.#close(), { once: true });
+    for (const { local, remote } of pairs) {
+      try {
+        this.#listeners.push({ listener: Deno.listen({ hostname: "127.0.0.1", port: local }), remote });
+      } catch (cause) {
+        this.#close();
+        throw new UserError(`-p: port ${local} cannot be listened on here: ${(cause as Error).message}`, ExitCode.neverStarted, { cause });
+      }
+      try {
+        this.#listeners.push({ listener: Deno.listen({ hostname: "::1", port: local }), remote });
+      } catch {
+        // A machine without IPv6, or somebody else has the port there; localhost is tried by 127.0.0.1 too.
+      }
+    }
+  }
+
+  /** Leads connections to the program. @param say told of those that could not be led there */
+  serve(client: RunClient, say: (line: string) => void, signal: AbortSignal): void {
+    for (const { listener, remote } of this.#listeners) void accept(listener, remote, { client, say, signal });
+  }
+
+  #close(): void {
+    for (const { listener } of this.#listeners.splice(0)) listener.close();
+  }
+}
+
+interface Serving {
+  readonly client: RunClient;
+  readonly say: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+async function accept(listener: Deno.TcpListener, remote: number, serving: Serving): Promise<void> {
+  try {
+    for await (const socket of listener) void lead(new TcpConnection(socket), remote, serving);
+  } catch {
+    // Closed, with all else.
+  }
+}
+
+async function lead(connection: NativeConnection, remote: number, { client, say, signal }: Serving): Promise<void> {
+  const until = performance.now() + LISTENS_WITHIN_MS;
+  for (;;) {
+    try {
+      const { stream, rest } = await client.openPort(remote, signal);
+      await relay(stream as Connection, connection, rest);
+      return;
+    } catch (error) {
+      if (signal.aborted) return connection.reset();
+      if (performance.now() >= until) {
+        say(`A connection to -p was closed: ${(error as Error).message}`);
+        return connection.reset();
+      }
+      await pause(RETRY_MS, signal);
+    }
+  }
+}

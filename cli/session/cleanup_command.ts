@@ -1,0 +1,59 @@
+import { Command, Option } from "commander";
+import { Api } from "../../k8s/api/api.ts";
+import { ApiError } from "../../k8s/api/api_error.ts";
+import { findLeftovers, type Leftover } from "../../k8s/session/leftovers.ts";
+import { addClusterFlags, openCluster } from "../cluster_flags.ts";
+import type { Context } from "../context.ts";
+import { plainText } from "../plain_text.ts";
+
+/** `kurun cleanup` */
+export function cleanupCommand(context: Context): Command {
+  const command = new Command("cleanup")
+    .summary("remove what sessions have left behind")
+    .description(
+      "Removes sessions whose client does not come back (yours that nobody is connected to; another's once it has also missed its time, 40 s), " +
+        "sessions that have ended, and objects with kurun's labels whose session is gone. Never a session with a client, nor anything else.",
+    )
+    .option("-A, --all-namespaces", "in all namespaces")
+    .addOption(new Option("--dry-run <strategy>", "client: print what would be removed, and remove nothing").choices(["client"]));
+  return addClusterFlags(command).action((options: Record<string, unknown>) => cleanup(context, options));
+}
+
+async function cleanup(context: Context, options: Record<string, unknown>): Promise<void> {
+  const access = await openCluster(context, options);
+  const api = new Api(access, { userAgent: "kurun" });
+  const namespace = options.allNamespaces === true ? undefined : access.namespace;
+  try {
+    const { who, from, interrupted: signal } = context;
+    const { leftovers, hidden } = await findLeftovers(api, { namespace, who, from, signal });
+    for (const resource of hidden) {
+      context.stderr(`Warning: ${resource} could not be looked at: this takes the right to list ${resource}\n`);
+    }
+    for (const leftover of leftovers) {
+      if (options.dryRun === undefined) await remove(api, leftover, signal);
+      context.stdout(plainText(`${describeLeftover(leftover)}${options.dryRun === undefined ? "" : " (dry run)"}\n`));
+    }
+    if (leftovers.length === 0) context.stderr(`Nothing is left behind${namespace === undefined ? "" : ` in ${namespace} namespace`}.\n`);
+  } finally {
+    api.close();
+  }
+}
+
+async function remove(api: Api, { path, uid }: Leftover, signal: AbortSignal): Promise<void> {
+  try {
+    await api.delete(path, { propagationPolicy: "Background", uid, signal });
+  } catch (error) {
+    // The cluster was faster.
+    if (!(error instanceof ApiError) || (error.status !== 404 && error.status !== 409)) throw error;
+  }
+}
+
+function describeLeftover({ kind, namespace, name, why }: Leftover): string {
+  return `${kind}/${name} removed from namespace ${namespace}: ${describeWhy(why)}`;
+}
+
+function describeWhy(why: Leftover["why"]): string {
+  if (why === "ended") return "it has ended";
+  if (why === "orphan") return "its session is gone";
+  return why.since === "" ? "nobody is connected" : `nobody is connected since ${why.since}`;
+}

@@ -1,0 +1,31 @@
+import type { WaitReason } from "../../k8s/session/pod_status.ts";
+import { SESSION_LABEL } from "../../k8s/session/session_objects.ts";
+
+/** What the Pod waits for, and what to do about it where that is known. */
+export function describeWait(reason: WaitReason): string {
+  const hint = whatToDo(reason);
+  return `${describeReason(reason)}${hint ? `\n  ${hint}` : ""}`;
+}
+
+function describeReason({ reason, message }: WaitReason): string {
+  if (message === "") return reason;
+  return message.startsWith(reason) ? message : `${reason}: ${message}`;
+}
+
+function whatToDo({ kind, message }: WaitReason): string | undefined {
+  if (kind === "image") {
+    return "Make the image with `kurun image` and bring it to the nodes (kind load image-archive, ctr images import), or name another with --server-image.";
+  }
+  if (kind !== "admission") return undefined;
+  if (/exceeded quota/.test(message)) return "Make room in the namespace's quota, or choose another namespace with -n.";
+  if (/violates PodSecurity/.test(message)) return "kurun's own Pod passes the level restricted: look at what was changed about it.";
+  const webhook = /failed calling webhook "([^"]*)"/.exec(message)?.[1];
+  if (webhook) return failingWebhook(webhook);
+  return undefined;
+}
+
+/** What to do about a webhook that matches kurun's own objects and cannot be called. */
+export function failingWebhook(name: string): string {
+  return `The webhook ${name} is asked about kurun's own objects and does not answer: leave kurun's objects out of it by an objectSelector ` +
+    `(${SESSION_LABEL} DoesNotExist), or bring it up first.`;
+}

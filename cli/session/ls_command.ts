@@ -1,0 +1,41 @@
+import { Command, Option } from "commander";
+import { Api } from "../../k8s/api/api.ts";
+import { listSessions } from "../../k8s/session/list_sessions.ts";
+import { addClusterFlags, openCluster } from "../cluster_flags.ts";
+import type { Context } from "../context.ts";
+import { LIST_FORMATS, type ListFormat, sessionListText } from "./session_table.ts";
+
+/** `kurun ls` */
+export function lsCommand(context: Context): Command {
+  const command = new Command("ls")
+    .summary("list sessions: whose, from where, and whether anybody is connected")
+    .description(
+      "Lists the sessions of a namespace: NAME is the Service's, which kurun stop takes. With -o json or yaml, a List of objects of kurun's " +
+        "own, in the shape of Kubernetes': metadata, spec, status.",
+    )
+    .option("-A, --all-namespaces", "those of all namespaces")
+    .addOption(new Option("-o, --output <format>", "how they are printed").choices(LIST_FORMATS))
+    .addHelpText("after", EXAMPLES);
+  return addClusterFlags(command).action((options: Record<string, unknown>) => list(context, options));
+}
+
+const EXAMPLES = `
+Examples:
+  # all sessions of the cluster, with what each forwards to
+  kurun ls -A -o wide
+`;
+
+async function list(context: Context, options: Record<string, unknown>): Promise<void> {
+  const access = await openCluster(context, options);
+  const api = new Api(access, { userAgent: "kurun" });
+  const all = options.allNamespaces === true;
+  try {
+    const found = await listSessions(api, all ? undefined : access.namespace, context.interrupted);
+    const format = options.output as ListFormat;
+    const forPrograms = format === "json" || format === "yaml";
+    if (found.sessions.length === 0) context.stderr(all ? "No sessions found\n" : `No sessions found in ${access.namespace} namespace.\n`);
+    if (found.sessions.length > 0 || forPrograms) context.stdout(sessionListText(found, { format, namespaces: all }));
+  } finally {
+    api.close();
+  }
+}

@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { parse } from "yaml";
+import type { FoundSession } from "../../k8s/session/list_sessions.ts";
+import { sessionListText, sessionStatus } from "./session_table.ts";
+
+const NOW = new Date("2026-01-01T00:10:00Z");
+const CONNECTED: FoundSession = {
+  namespace: "dev",
+  owner: {
+    name: "web-kurun-bcdfg",
+    uid: "job-1",
+    who: "ann",
+    from: "laptop",
+    since: "2026-01-01T00:06:00Z",
+    until: "2026-01-01T00:11:30Z",
+    seen: "2026-01-01T00:09:30Z",
+    upstream: "http://localhost:8080",
+    service: "web",
+    ports: "80,443",
+    plan: "",
+  },
+  created: "2026-01-01T00:06:00Z",
+  deleted: false,
+  ending: false,
+  presence: { is: "connected", since: "2026-01-01T00:06:03Z" },
+};
+const AWAY: FoundSession = {
+  ...CONNECTED,
+  namespace: "production",
+  owner: { ...CONNECTED.owner, service: "a", who: "bob", ports: "", until: "2026-01-01T00:10:42Z" },
+  presence: { is: "away", since: "2026-01-01T00:09:00Z" },
+};
+const LIST = { sessions: [CONNECTED, AWAY], now: NOW };
+
+Deno.test("sessions are a table as kubectl's are", () => {
+  assert.equal(
+    sessionListText(LIST, { format: undefined, namespaces: false }),
+    "NAME   STATUS                 AGE   WHO   FROM\n" +
+      "web    Connected              4m    ann   laptop\n" +
+      "a      Away, removed in 42s   4m    bob   laptop\n",
+  );
+});
+
+Deno.test("-A says each one's namespace, -o wide what it is for", () => {
+  assert.equal(
+    sessionListText(LIST, { format: "wide", namespaces: true }),
+    "NAMESPACE    NAME   STATUS                 AGE   WHO   FROM     UPSTREAM                PORTS    SESSION           UNTIL\n" +
+      "dev          web    Connected              4m    ann   laptop   http://localhost:8080   80,443   web-kurun-bcdfg   2026-01-01T00:11:30Z\n" +
+      "production   a      Away, removed in 42s   4m    bob   laptop   http://localhost:8080   <none>   web-kurun-bcdfg   2026-01-01T00:10:42Z\n",
+  );
+});
+
+Deno.test("a session that never ends by itself, one that ends and one that cannot be asked have their words", () => {
+  const forever = { ...AWAY, owner: { ...AWAY.owner, until: undefined } };
+  assert.equal(sessionStatus(forever, NOW), "Away");
+  assert.equal(sessionStatus({ ...CONNECTED, ending: true }, NOW), "Ending");
+  assert.equal(sessionStatus({ ...CONNECTED, presence: { is: "unknown", seen: "2026-01-01T00:09:48Z" } }, NOW), "Seen 12s ago");
+});
+
+Deno.test("-o name is what stop takes, -o json and yaml are one List of objects", () => {
+  assert.equal(sessionListText(LIST, { format: "name", namespaces: false }), "session/web\nsession/a\n");
+  const json = JSON.parse(sessionListText(LIST, { format: "json", namespaces: false }));
+  assert.deepEqual(parse(sessionListText(LIST, { format: "yaml", namespaces: true })), json);
+  assert.deepEqual(json.items[0], {
+    apiVersion: "kurun.dev/v1",
+    kind: "Session",
+    metadata: { name: "web", namespace: "dev", uid: "job-1", creationTimestamp: "2026-01-01T00:06:00Z" },
+    spec: {
+      session: "web-kurun-bcdfg",
+      service: "web",
+      ports: [80, 443],
+      upstream: "http://localhost:8080",
+      who: "ann",
+      from: "laptop",
+    },
+    status: {
+      state: "Connected",
+      text: "Connected",
+      since: "2026-01-01T00:06:00Z",
+      seen: "2026-01-01T00:09:30Z",
+      until: "2026-01-01T00:11:30Z",
+    },
+  });
+});
+
+Deno.test("names that another user chose cannot move the terminal's cursor", () => {
+  const evil = { ...CONNECTED, owner: { ...CONNECTED.owner, who: "\x1b[2Jann\n" } };
+  const text = sessionListText({ sessions: [evil], now: NOW }, { format: undefined, namespaces: false });
+  assert.equal(text.split("\n")[1], "web    Connected   4m    [2Jann    laptop");
+});

@@ -1,0 +1,90 @@
+import { Argument, Command } from "commander";
+import { Api } from "../../k8s/api/api.ts";
+import { findSession, type FoundSession, listSessions } from "../../k8s/session/list_sessions.ts";
+import { removeSession, sessionGone } from "../../k8s/session/remove_session.ts";
+import { addClusterFlags, openCluster } from "../cluster_flags.ts";
+import type { Context } from "../context.ts";
+import { ExitCode, usageError, UserError } from "../errors.ts";
+import { plainText } from "../plain_text.ts";
+
+/** Longer than the garbage collector takes; a Pod's own end is not waited for. */
+const GONE_WITHIN_MS = 30_000;
+
+interface StopOptions extends Record<string, unknown> {
+  all?: boolean;
+  force?: boolean;
+}
+
+/** `kurun stop NAME…` */
+export function stopCommand(context: Context): Command {
+  const command = new Command("stop")
+    .summary("end sessions and remove all that they made")
+    .description(
+      "Ends sessions, each by the name of its Service or by its own: everything that it made is removed, and its kurun ends with a sentence. " +
+        "One that another user is connected to is left alone without --force.",
+    )
+    .addArgument(new Argument("[session...]", "the Service's name, or the session's"))
+    .option("--all", "all sessions of the namespace")
+    .option("--force", "also those that another user is connected to")
+    .addHelpText("after", EXAMPLES);
+  return addClusterFlags(command).action((names: string[], options: StopOptions) => stop(context, names, options));
+}
+
+const EXAMPLES = `
+Examples:
+  # what kurun port-forward made by default
+  kurun stop kurun
+
+  # another user's
+  kurun stop kurun -n dev --force
+`;
+
+async function stop(context: Context, names: readonly string[], options: StopOptions): Promise<void> {
+  if (names.length === 0 && !options.all) throw usageError("which session? Give the name of its Service (kurun ls), or --all");
+  if (names.length > 0 && options.all) throw usageError("--all goes without names");
+  const access = await openCluster(context, options);
+  const api = new Api(access, { userAgent: "kurun" });
+  const { namespace } = access;
+  try {
+    const { found, missing } = options.all
+      ? { found: (await listSessions(api, namespace, context.interrupted)).sessions, missing: [] }
+      : await findAll(api, namespace, names, context.interrupted);
+    if (options.all && found.length === 0) context.stderr(`No sessions found in ${namespace} namespace.\n`);
+    const refused = found.filter((session) => !options.force && isOthersAndLive(session, context));
+    const failures = [
+      ...missing.map((name) => `there is no session ${name} in namespace ${namespace}: kurun ls shows what there is`),
+      ...refused.map(({ owner: { service, who, from, since } }) =>
+        `session/${service} is in use by ${who} on ${from} since ${since}: --force ends it all the same`
+      ),
+    ];
+    await Promise.all(found.filter((session) => !refused.includes(session)).map((session) => stopOne(context, api, session)));
+    if (failures.length > 0) throw new UserError(failures.join("\nerror: "), ExitCode.failed);
+  } finally {
+    api.close();
+  }
+}
+
+async function findAll(
+  api: Api,
+  namespace: string,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<{ found: FoundSession[]; missing: string[] }> {
+  // kurun ls -o name prints session/NAME.
+  const plain = [...new Set(names.map((name) => name.replace(/^session\//, "")))];
+  const sessions = await Promise.all(plain.map((name) => findSession(api, namespace, name, signal)));
+  const byUid = new Map(sessions.flatMap((session) => session ? [[session.owner.uid, session]] : []));
+  return { found: [...byUid.values()], missing: plain.filter((_, index) => sessions[index] === undefined) };
+}
+
+async function stopOne(context: Context, api: Api, { namespace, owner: { name, uid, service } }: FoundSession): Promise<void> {
+  const session = { namespace, name, uid, service };
+  await removeSession(api, session, context.interrupted);
+  const gone = await sessionGone(api, session, GONE_WITHIN_MS, context.interrupted);
+  context.stdout(plainText(`session/${service} stopped\n`));
+  if (!gone) context.stderr(plainText(`The cluster is still removing what session ${name} made\n`));
+}
+
+function isOthersAndLive({ owner, presence, ending }: FoundSession, { who, from }: Context): boolean {
+  return !ending && presence.is !== "away" && !(owner.who === who && owner.from === from);
+}

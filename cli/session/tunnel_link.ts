@@ -1,0 +1,234 @@
+import {
+  handshakeAsClient,
+  type HandshakeError,
+  type HandshakeOptions,
+  type KeepAlive,
+  keepAlive,
+  Session,
+  type Stream,
+  type Transport,
+} from "../../tunnel/mod.ts";
+import { Alarm } from "../alarm.ts";
+import { onWake } from "../wake.ts";
+
+/** Close codes of the server that say not to dial again. */
+const REPLACED = 4001;
+/** The first redial comes after this at most, doubling up to the second. */
+const FIRST_DELAY_MS = 100;
+const LAST_DELAY_MS = 2_000;
+/** While a Pod starts each dial that the API server refuses costs little: then the pauses stay short. */
+const STARTING_DELAY_MS = 200;
+const STARTING_MS = 15_000;
+/** A connection that lasted this long starts the pauses anew; one that is cut at once must not be dialled without end. */
+const LASTING_MS = 5_000;
+/** A dial that has not succeeded after this gets company: packets that a dead network took are sent again after 1, 3 and 7 s only. */
+const COMPANY_MS = 1_500;
+/** And is given up after this. */
+const DIAL_MS = 10_000;
+const HANDSHAKE_MS = 5_000;
+/** So many refusals in a row over such a time are meant: an API server that starts refuses for a moment, before it knows the roles. */
+const FINAL_REFUSALS = 8;
+const FINAL_REFUSALS_MS = 8_000;
+
+/** What a {@link holdTunnel} needs. */
+export interface TunnelLinkOptions {
+  /** Opens a transport to the server; fresh credentials at each call. */
+  readonly dial: (signal: AbortSignal) => Promise<Transport>;
+  readonly handshake: Omit<HandshakeOptions, "signal">;
+  readonly onStream: (stream: Stream) => void;
+  /** Given each session as soon as it stands, to open streams in. */
+  readonly onSession?: (session: Session) => void;
+  /** Told whenever the link's state changes. */
+  readonly onState: (state: LinkState) => void;
+  /** Whether an error of a dial says that we may not; before the first connection it is final at once, later when it stays so. */
+  readonly isRefusal: (error: unknown) => boolean;
+  readonly now: () => number;
+  /** The time of day: its jumps tell of sleep. */
+  readonly date: () => Date;
+  /** A number from 0 to 1, for jitter. */
+  readonly chance: () => number;
+  /** Ends it. */
+  readonly signal: AbortSignal;
+}
+
+/** What the link is doing. */
+export type LinkState = { readonly is: "connected" } | { readonly is: "lost"; readonly why: string } | {
+  readonly is: "failed";
+  readonly why: string;
+};
+
+/** Somebody else's client took the session over. */
+export class ReplacedError extends Error {
+  override readonly name = "ReplacedError";
+}
+
+/** Keeps a session with the server, dialling again whenever it is lost. @returns when aborted @throws ReplacedError, or a refusal that stays */
+export async function holdTunnel(options: TunnelLinkOptions): Promise<void> {
+  await new TunnelLink(options).hold();
+}
+
+/** The time before the next dial: doubles, with jitter so that many clients do not come at once. */
+export function delay(failures: number, chance: number, longest: number = LAST_DELAY_MS): number {
+  return Math.min(longest, FIRST_DELAY_MS * 2 ** Math.min(failures, 10)) * (0.5 + chance / 2);
+}
+
+interface LinkEnd {
+  readonly code: number;
+  readonly reason: string;
+  readonly why: string;
+}
+
+/** A session with the server, and what becomes of it. */
+interface Link {
+  readonly session: Session;
+  readonly watch: KeepAlive;
+  close(): void;
+  readonly ended: Promise<LinkEnd>;
+  /** Settles when the server asks us to go to the next Pod; what is open goes on. */
+  readonly goingAway: Promise<void>;
+}
+
+class TunnelLink {
+  readonly #options: TunnelLinkOptions;
+  readonly #startedAt: number;
+  /** Those that stand; several while a Pod that ends still serves what is open. */
+  readonly #links = new Set<Link>();
+  #begun = false;
+  /** Dials in a row that failed. */
+  #failures = 0;
+  /** Connections in a row that did not last. */
+  #cuts = 0;
+  #refusals = 0;
+  #refusedSince = 0;
+  readonly #alarm = new Alarm();
+
+  constructor(options: TunnelLinkOptions) {
+    this.#options = options;
+    this.#startedAt = options.now();
+  }
+
+  async hold(): Promise<void> {
+    const { signal, now } = this.#options;
+    onWake(this.#options.date, () => this.#woke(), signal);
+    const replaced = Promise.withResolvers<never>();
+    replaced.promise.catch(() => {});
+    while (!signal.aborted) {
+      const link = await Promise.race([this.#connect(), replaced.promise]);
+      if (!link) return;
+      const since = now();
+      const gone = this.#hold(link).catch(replaced.reject);
+      await Promise.race([gone, link.goingAway, replaced.promise]);
+      const goingAway = this.#links.has(link);
+      if (now() - since >= LASTING_MS) this.#cuts = 0;
+      if (!goingAway && !signal.aborted) await this.#pause(delay(this.#cuts++, this.#options.chance()));
+    }
+  }
+
+  /** Follows a link to its end. @throws ReplacedError */
+  async #hold(link: Link): Promise<void> {
+    const { onState, onSession, signal } = this.#options;
+    this.#links.add(link);
+    onSession?.(link.session);
+    if (this.#links.size === 1) onState({ is: "connected" });
+    const end = await link.ended;
+    this.#links.delete(link);
+    if (signal.aborted) return;
+    if (end.code === REPLACED) throw new ReplacedError(end.reason);
+    if (this.#links.size === 0) onState({ is: "lost", why: end.why });
+  }
+
+  /** Dials until it has a link; nothing where it was ended. @throws a refusal that stays */
+  async #connect(): Promise<Link | undefined> {
+    const { signal, now, chance } = this.#options;
+    const others = new AbortController();
+    const dialling = AbortSignal.any([signal, others.signal]);
+    const won = Promise.withResolvers<Link>();
+    this.#failures = 0;
+    try {
+      while (!signal.aborted) {
+        const dialledAt = now();
+        const failed = connectOnce(this.#options, dialling).then((link) => {
+          if (dialling.aborted) link.close();
+          won.resolve(link);
+          return undefined;
+        }, (error: Error) => error);
+        const outcome = await Promise.race([won.promise, failed, this.#pause(COMPANY_MS)]);
+        if (signal.aborted) return undefined;
+        if (outcome instanceof Error) {
+          this.#noteFailure(outcome);
+          const wait = delay(this.#failures++, chance(), this.#longestDelay()) - (now() - dialledAt);
+          if (wait > 0) await Promise.race([won.promise, this.#pause(wait)]);
+        }
+        const link = await Promise.race([won.promise, Promise.resolve(undefined)]);
+        if (!link) continue;
+        this.#begun = true;
+        this.#refusals = 0;
+        return link;
+      }
+      return undefined;
+    } finally {
+      others.abort();
+    }
+  }
+
+  /** Short while a Pod starts, be it the first or the next: the Service leads some dials to the one that ends. */
+  #longestDelay(): number {
+    const starting = !this.#begun && this.#options.now() - this.#startedAt < STARTING_MS;
+    return starting || this.#links.size > 0 ? STARTING_DELAY_MS : LAST_DELAY_MS;
+  }
+
+  /** @throws the error itself where it is a refusal that stays */
+  #noteFailure(error: Error): void {
+    const { isRefusal, onState, now } = this.#options;
+    if (!isRefusal(error)) this.#refusals = 0;
+    else if (this.#refusals++ === 0) this.#refusedSince = now();
+    const final = this.#refusals > 0 &&
+      (!this.#begun || (this.#refusals >= FINAL_REFUSALS && now() - this.#refusedSince >= FINAL_REFUSALS_MS));
+    if (final) throw error;
+    if (this.#links.size === 0) onState({ is: "failed", why: error.message });
+  }
+
+  /** Waits, unless the machine wakes: then it is time now. */
+  async #pause(ms: number): Promise<undefined> {
+    await this.#alarm.pause(ms, this.#options.signal);
+    return undefined;
+  }
+
+  #woke(): void {
+    this.#failures = 0;
+    this.#alarm.ring();
+    for (const { watch } of this.#links) watch.suspect();
+  }
+}
+
+async function connectOnce(options: TunnelLinkOptions, signal: AbortSignal): Promise<Link> {
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(DIAL_MS)]);
+  const transport = await options.dial(limited);
+  const shaking = AbortSignal.any([signal, AbortSignal.timeout(HANDSHAKE_MS)]);
+  const handshaken = await handshakeAsClient(transport, { ...options.handshake, signal: shaking }).catch((error: HandshakeError) => {
+    transport.destroy();
+    throw error;
+  });
+  const ended = Promise.withResolvers<LinkEnd>();
+  const goingAway = Promise.withResolvers<void>();
+  const session = new Session(transport, {
+    role: "client",
+    now: options.now,
+    onStream: options.onStream,
+    onGoAway: goingAway.resolve,
+    onEnd: ({ transport: { code, reason: said }, error }) => {
+      // The words of whoever runs in the Pod are shown on one line, which they must not end.
+      const reason = said.replace(/\p{C}+/gu, " ");
+      ended.resolve({ code, reason, why: error?.message ?? (reason === "" ? "the connection broke" : reason) });
+    },
+  });
+  for (const message of handshaken.rest) session.receive(message);
+  const watch = keepAlive(session);
+  const close = () => session.close(1000, "the client leaves");
+  options.signal.addEventListener("abort", close);
+  ended.promise.finally(() => {
+    watch.stop();
+    options.signal.removeEventListener("abort", close);
+  });
+  return { session, watch, close, ended: ended.promise, goingAway: goingAway.promise };
+}

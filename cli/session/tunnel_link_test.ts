@@ -1,0 +1,154 @@
+import assert from "node:assert/strict";
+import { handshakeAsServer, type HandshakeOptions, importKey, memoryTransportPair, Session, type Transport } from "../../tunnel/mod.ts";
+import { delay, holdTunnel, type LinkState, ReplacedError, type TunnelLinkOptions } from "./tunnel_link.ts";
+
+const key = await importKey(new Uint8Array(32));
+const identity: Omit<HandshakeOptions, "signal"> = {
+  key,
+  hello: { capabilities: [], session: "s", instance: "i", who: "alice", from: "laptop" },
+  random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
+};
+
+/** A server that lets everybody in who has the key; `serve` is given each session. */
+function dialTo(serve: (session: Session) => void): () => Promise<Transport> {
+  return () => {
+    const [near, far] = memoryTransportPair();
+    handshakeAsServer(far, { ...identity, signal: AbortSignal.timeout(1_000) })
+      .then(({ rest }) => {
+        const session = new Session(far, { role: "server", now: () => performance.now() });
+        for (const message of rest) session.receive(message);
+        serve(session);
+      }, () => far.destroy());
+    return Promise.resolve(near);
+  };
+}
+
+function hold(
+  dial: () => Promise<Transport>,
+  onState: (state: LinkState) => void,
+  signal: AbortSignal,
+  more: Partial<TunnelLinkOptions> = {},
+): Promise<void> {
+  return holdTunnel({
+    dial,
+    handshake: identity,
+    onStream: () => {},
+    onState,
+    isRefusal: (error) => (error as Error).message === "no",
+    now: () => performance.now(),
+    date: () => new Date(),
+    chance: () => 0,
+    signal,
+    ...more,
+  });
+}
+
+Deno.test("a link that is lost is dialled again until it is ended", async () => {
+  const states: string[] = [];
+  const stop = new AbortController();
+  let connections = 0;
+  const dial = dialTo((session) => ++connections < 3 ? session.destroy(new Error("cut")) : undefined);
+  await hold(dial, (state) => {
+    states.push(state.is);
+    if (connections === 3 && state.is === "connected") stop.abort();
+  }, stop.signal);
+  assert.deepEqual(states, ["connected", "lost", "connected", "lost", "connected"]);
+});
+
+Deno.test("a client that was replaced ends, says by whom and does not dial again", async () => {
+  let dials = 0;
+  const dial = dialTo((session) => session.close(4001, "replaced by bob from desk"));
+  await assert.rejects(
+    hold(() => (dials++, dial()), () => {}, new AbortController().signal),
+    (error) => error instanceof ReplacedError && error.message === "replaced by bob from desk",
+  );
+  assert.equal(dials, 1);
+});
+
+Deno.test("a failed dial is tried again; where we may not, before anything stood, it is not", async () => {
+  const answers = ["no endpoints", "refused", "no"];
+  const states: LinkState[] = [];
+  await assert.rejects(
+    hold(() => Promise.reject(new Error(answers.shift())), (state) => states.push(state), new AbortController().signal),
+    /^Error: no$/,
+  );
+  assert.deepEqual(states.map((state) => "why" in state && state.why), ["no endpoints", "refused"]);
+});
+
+Deno.test("pauses double up to two seconds, with jitter that never makes them longer", () => {
+  assert.deepEqual([0, 1, 2, 3, 10, 1_000].map((failures) => delay(failures, 1)), [100, 200, 400, 800, 2_000, 2_000]);
+  assert.equal(delay(1, 0), 100);
+});
+
+Deno.test("refusals after the first connection are final only when they stay, since an API server that starts does not know the roles", async () => {
+  for (const refusals of [7, 8]) {
+    const stop = new AbortController();
+    let dials = 0;
+    // A second for every look at the clock: eight refusals take more than eight seconds.
+    let seconds = 0;
+    const connect = dialTo((session) => dials === 1 ? session.destroy(new Error("cut")) : stop.abort());
+    const dial = () => {
+      dials++;
+      return dials === 1 || dials === refusals + 2 ? connect() : Promise.reject(new Error("no"));
+    };
+    const held = hold(dial, () => {}, stop.signal, { now: () => 1_000 * seconds++ });
+    if (refusals === 7) await held;
+    else await assert.rejects(held, /^Error: no$/);
+    assert.equal(dials, 9);
+  }
+});
+
+Deno.test("a dial that hangs gets company, and whichever connects first is taken", async () => {
+  const stop = new AbortController();
+  let dials = 0;
+  const connect = dialTo(() => {});
+  const started = performance.now();
+  await hold(() => ++dials === 1 ? new Promise(() => {}) : connect(), ({ is }) => is === "connected" && stop.abort(), stop.signal);
+  assert.equal(dials, 2);
+  assert.ok(performance.now() - started < 2_500);
+});
+
+Deno.test("a server that goes away is followed to the next while what it still carries goes on", async () => {
+  const stop = new AbortController();
+  const servers: Session[] = [];
+  const second = Promise.withResolvers<void>();
+  const states: string[] = [];
+  const dial = dialTo((session) => servers.push(session) === 2 && second.resolve());
+  const held = hold(dial, ({ is }) => states.push(is), stop.signal, {
+    onStream: async (stream) => {
+      try {
+        for (let bytes = await stream.read(); bytes; bytes = await stream.read()) await stream.write(bytes);
+      } catch {
+        // The server that carried it has gone.
+      }
+    },
+  });
+  while (servers.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  const open = servers[0]!.open(new Uint8Array([1]));
+  assert.deepEqual([...await open.read() ?? []], [1]);
+  servers[0]!.goAway();
+  await second.promise;
+  await open.write(new Uint8Array([2]));
+  assert.deepEqual([...await open.read() ?? []], [2]);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  servers[0]!.close(4003, "the server is being stopped");
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.deepEqual(states, ["connected"]);
+  stop.abort();
+  await held;
+});
+
+Deno.test("after a sleep the next dial does not wait", async () => {
+  const stop = new AbortController();
+  let slept = 0;
+  let dials = 0;
+  const started = performance.now();
+  const connect = dialTo(() => {});
+  const dial = () => ++dials < 8 ? Promise.reject(new Error("no network")) : connect();
+  // The clock jumps once the pauses have grown.
+  await hold(dial, ({ is }) => is === "connected" ? stop.abort() : slept = dials >= 4 ? 60_000 : 0, stop.signal, {
+    date: () => new Date(Date.now() + slept),
+    chance: () => 1,
+  });
+  assert.ok(performance.now() - started < 6_000);
+});

@@ -1,0 +1,412 @@
+import assert from "node:assert/strict";
+import { ScriptedServer } from "../../tests/scripted_server.ts";
+import { Api } from "./api.ts";
+import { ApiError } from "./api_error.ts";
+import { type ClusterAccess, connectionTo } from "./cluster_access.ts";
+import type { ConnectionError } from "./connection_error.ts";
+
+function accessTo(server: ScriptedServer, changes: Partial<ClusterAccess> = {}): ClusterAccess {
+  return {
+    server: new URL(`http://127.0.0.1:${server.port}/`),
+    namespace: "default",
+    context: "test",
+    user: "jane",
+    warnings: [],
+    requestTimeoutMs: undefined,
+    connection: () => Promise.resolve(connectionTo({ host: "127.0.0.1", port: server.port }, { Authorization: "Bearer secret" }, "1")),
+    refreshCredentials: () => {},
+    ...changes,
+  };
+}
+
+function apiTo(server: ScriptedServer, changes: Partial<ClusterAccess> = {}): Api & Disposable {
+  const api = new Api(accessTo(server, changes), { userAgent: "kurun/test" });
+  return Object.assign(api, { [Symbol.dispose]: () => api.close() });
+}
+
+const OK = { kind: "ConfigMap", metadata: { name: "a" } };
+
+Deno.test("Api.get() sends who asks and gives the decoded answer with the server's date", async () => {
+  using server = new ScriptedServer((_, reply) => reply.json(200, OK, { Date: "Mon, 23 Nov 2026 13:00:00 GMT" }));
+  using api = apiTo(server);
+  const answer = await api.get("/api/v1/namespaces/x/configmaps/a", { query: { limit: 5, continue: undefined } });
+  assert.deepEqual(answer.body, OK);
+  assert.equal(answer.status, 200);
+  assert.equal(answer.date?.toISOString(), "2026-11-23T13:00:00.000Z");
+  const [request] = server.requests;
+  assert.equal(request?.target, "/api/v1/namespaces/x/configmaps/a?limit=5");
+  assert.equal(request?.headers.authorization, "Bearer secret");
+  assert.equal(request?.headers["user-agent"], "kurun/test");
+  assert.equal(request?.headers.host, `127.0.0.1:${server.port}`);
+});
+
+Deno.test("Api keeps the path of the server's URL before every other", async () => {
+  using server = new ScriptedServer((_, reply) => reply.json(200, OK));
+  using api = apiTo(server, { server: new URL(`http://127.0.0.1:${server.port}/k8s/clusters/c-1/`) });
+  await api.get("/api");
+  assert.equal(server.requests[0]?.target, "/k8s/clusters/c-1/api");
+});
+
+Deno.test("Api uses one connection for requests that follow each other, and several for requests at once", async () => {
+  using server = new ScriptedServer((_, reply) => reply.json(200, OK));
+  using api = apiTo(server);
+  for (let i = 0; i < 3; i++) await api.get("/api");
+  assert.equal(server.connections, 1);
+  await Promise.all([api.get("/a"), api.get("/b"), api.get("/c")]);
+  assert.equal(server.connections, 3);
+});
+
+Deno.test("Api.close() closes the connections that wait", async () => {
+  using server = new ScriptedServer((_, reply) => reply.json(200, OK));
+  const api = apiTo(server);
+  await api.get("/api");
+  assert.equal(server.open, 1);
+  api.close();
+  await server.allClosed();
+  await assert.rejects(api.get("/api"), (error: ConnectionError) => error.kind === "aborted");
+});
+
+Deno.test("Api throws a Status as ApiError with its reason, details and message", async () => {
+  const status = {
+    kind: "Status",
+    message: 'configmaps "a" not found',
+    reason: "NotFound",
+    details: { name: "a", kind: "configmaps" },
+    code: 404,
+  };
+  using server = new ScriptedServer((_, reply) => reply.json(404, status));
+  using api = apiTo(server);
+  await assert.rejects(api.get("/x"), (error: ApiError) => {
+    assert.ok(error instanceof ApiError);
+    assert.equal(error.status, 404);
+    assert.equal(error.reason, "NotFound");
+    assert.equal(error.message, 'configmaps "a" not found');
+    assert.equal(error.details?.name, "a");
+    assert.equal(error.request, "GET /x");
+    return true;
+  });
+  await assert.rejects(api.get("/x"));
+  assert.equal(server.connections, 1, "the connection is kept");
+});
+
+Deno.test("Api throws an answer of a proxy that is no Status as ApiError with its first line", async () => {
+  using server = new ScriptedServer((_, reply) => reply.write("HTTP/1.1 502 Bad\r\nContent-Length: 16\r\n\r\nupstream is down"));
+  using api = apiTo(server);
+  await assert.rejects(api.get("/x"), { name: "ApiError", status: 502, message: "upstream is down" });
+});
+
+Deno.test("Api asks for new credentials once after a 401, and gives up at the second", async () => {
+  let refreshed = 0;
+  let token = "old";
+  using server = new ScriptedServer((request, reply) =>
+    request.headers.authorization === "Bearer new"
+      ? reply.json(200, OK)
+      : reply.json(401, { kind: "Status", message: "Unauthorized", reason: "Unauthorized" })
+  );
+  const connection = () =>
+    Promise.resolve(connectionTo({ host: "127.0.0.1", port: server.port }, { Authorization: `Bearer ${token}` }, "1"));
+  using api = apiTo(server, {
+    connection,
+    refreshCredentials: () => {
+      refreshed++;
+      token = "new";
+    },
+  });
+  assert.equal((await api.get("/x")).status, 200);
+  assert.equal(refreshed, 1);
+  using stubborn = apiTo(server, { refreshCredentials: () => refreshed++ });
+  await assert.rejects(stubborn.get("/x"), { name: "ApiError", status: 401 });
+  assert.equal(refreshed, 2);
+  assert.equal(server.requests.length, 4);
+});
+
+Deno.test("Api waits as Retry-After says when it is put off by 429, three times at most", async () => {
+  let put = 0;
+  using server = new ScriptedServer((request, reply) =>
+    request.target === "/never" || put++ < 2
+      ? reply.json(429, { kind: "Status", message: "too many", reason: "TooManyRequests" }, { "Retry-After": "0" })
+      : reply.json(200, OK)
+  );
+  using api = apiTo(server);
+  assert.equal((await api.create("/x", OK)).status, 200);
+  assert.equal(server.requests.length, 3);
+  await assert.rejects(api.get("/never"), { status: 429 });
+  assert.equal(server.requests.length, 6);
+});
+
+Deno.test("Api does not wait for a 429 without Retry-After, nor for one that wants long", async () => {
+  using server = new ScriptedServer((request, reply) =>
+    reply.json(429, { kind: "Status", message: "evict later" }, request.target === "/long" ? { "Retry-After": "600" } : {})
+  );
+  using api = apiTo(server);
+  await assert.rejects(api.get("/without"), { status: 429 });
+  await assert.rejects(api.get("/long"), { status: 429 });
+  assert.equal(server.requests.length, 2);
+});
+
+Deno.test("Api sends a request again whose kept connection was closed without an answer", async () => {
+  using server = new ScriptedServer((request, reply) =>
+    // The second request meets a connection that the server closes at that very moment.
+    request.connection === 1 && request.target === "/second" ? reply.close() : reply.json(200, OK)
+  );
+  using api = apiTo(server);
+  await api.get("/first");
+  assert.equal((await api.get("/second")).status, 200);
+  assert.deepEqual(server.requests.map((request) => request.connection), [1, 1, 2]);
+});
+
+Deno.test("Api does not send a POST again, which could create twice", async () => {
+  using server = new ScriptedServer((request, reply) => request.method === "POST" ? reply.close() : reply.json(200, OK));
+  using api = apiTo(server);
+  await api.get("/first");
+  await assert.rejects(api.create("/second", OK), { name: "ConnectionError", kind: "reset" });
+  assert.equal(server.requests.length, 2);
+});
+
+Deno.test("Api does not send again on a fresh connection, nor after a part of the answer", async () => {
+  using server = new ScriptedServer(async (request, reply) => {
+    if (request.target === "/ok") return await reply.json(200, OK);
+    if (request.target === "/half-head") await reply.write("HTTP/1.1 200 O");
+    if (request.target === "/partial") await reply.write("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{");
+    reply.close();
+  });
+  using api = apiTo(server);
+  await assert.rejects(api.get("/closed"), { name: "ConnectionError", kind: "reset" });
+  assert.equal(server.requests.length, 1);
+  for (const path of ["/half-head", "/partial"]) {
+    await api.get("/ok");
+    await assert.rejects(api.get(path), { name: "ConnectionError", kind: "reset" });
+  }
+  assert.equal(server.requests.length, 5);
+});
+
+Deno.test("Api takes a connection that was closed while it waited out of use", async () => {
+  using server = new ScriptedServer((_, reply) => reply.json(200, OK));
+  using api = apiTo(server);
+  await api.get("/first");
+  server.closeConnections();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal((await api.create("/second", OK)).status, 200);
+  assert.equal(server.requests.length, 2);
+});
+
+Deno.test("Api ends a request that is not answered in time, and leaves no connection behind", async () => {
+  using server = new ScriptedServer(() => {});
+  using api = apiTo(server);
+  const start = performance.now();
+  await assert.rejects(api.get("/x", { timeoutMs: 100 }), { name: "ConnectionError", kind: "timeout" });
+  assert.ok(performance.now() - start < 2_000);
+  await server.allClosed();
+});
+
+Deno.test("Api ends a request whose body stops in the middle", async () => {
+  using server = new ScriptedServer((_, reply) => reply.write("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"));
+  using api = apiTo(server);
+  await assert.rejects(api.get("/x", { timeoutMs: 100 }), { name: "ConnectionError", kind: "timeout" });
+  await server.allClosed();
+});
+
+Deno.test("Api ends a request by its signal, before and while it is under way", async () => {
+  using server = new ScriptedServer(() => {});
+  using api = apiTo(server);
+  const controller = new AbortController();
+  const pending = api.get("/x", { signal: controller.signal });
+  setTimeout(() => controller.abort(new Error("Ctrl+C")), 50);
+  await assert.rejects(pending, (error: ConnectionError) => {
+    assert.equal(error.kind, "aborted");
+    assert.equal((error.cause as Error).message, "Ctrl+C");
+    return true;
+  });
+  await server.allClosed();
+  await assert.rejects(api.get("/x", { signal: controller.signal }), { kind: "aborted" });
+  assert.equal(server.connections, 1);
+});
+
+Deno.test("Api says nothing of the token in its errors", async () => {
+  using server = new ScriptedServer((_, reply) => reply.close());
+  using api = apiTo(server);
+  await assert.rejects(api.get("/x"), (error: Error) => !Deno.inspect(error, { depth: 10 }).includes("secret"));
+});
+
+Deno.test("Api refuses an answer that is no JSON, and one that is no HTTP", async () => {
+  using server = new ScriptedServer((request, reply) =>
+    request.target === "/html"
+      ? reply.write("HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n<html>log in please<")
+      : reply.write("SSH-2.0-OpenSSH_9.6\r\n\r\n")
+  );
+  using api = apiTo(server);
+  await assert.rejects(api.get("/html"), { name: "ConnectionError", kind: "protocol" });
+  await assert.rejects(api.get("/ssh"), { name: "ConnectionError", kind: "protocol" });
+});
+
+Deno.test("Api reads a chunked answer however it is cut, and uses the connection again", async () => {
+  const body = JSON.stringify({ text: "äöü €".repeat(20) });
+  const bytes = new TextEncoder().encode(body);
+  using server = new ScriptedServer(async (_, reply) => {
+    await reply.write("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for (let at = 0; at < bytes.length; at += 7) {
+      const part = bytes.subarray(at, at + 7);
+      await reply.write(`${part.length.toString(16)};ext=1\r\n`);
+      await reply.bytes(part);
+      await reply.write("\r");
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      await reply.write("\n");
+    }
+    await reply.write("0\r\nTrailer: x\r\n\r\n");
+  });
+  using api = apiTo(server);
+  assert.deepEqual((await api.get("/x")).body, JSON.parse(body));
+  assert.deepEqual((await api.get("/x")).body, JSON.parse(body));
+  assert.equal(server.connections, 1);
+});
+
+Deno.test("Api reads a large answer whole", async () => {
+  const items = Array.from({ length: 50_000 }, (_, i) => ({ metadata: { name: `pod-${i}` }, spec: "x".repeat(100) }));
+  using server = new ScriptedServer((_, reply) => reply.json(200, { items }));
+  using api = apiTo(server);
+  const answer = await api.get("/x");
+  assert.equal((answer.body as { items: unknown[] }).items.length, 50_000);
+});
+
+Deno.test("Api gives the warnings of the API server", async () => {
+  const warning = '299 - "would violate PodSecurity \\"restricted:latest\\": x", 299 kube "second, with a comma"';
+  using server = new ScriptedServer((_, reply) => reply.json(201, OK, { Warning: warning }));
+  using api = apiTo(server);
+  assert.deepEqual((await api.create("/x", OK)).warnings, ['would violate PodSecurity "restricted:latest": x', "second, with a comma"]);
+});
+
+Deno.test("Api.apply() is a server-side apply by our field manager", async () => {
+  using server = new ScriptedServer((_, reply) => reply.json(200, OK));
+  using api = apiTo(server);
+  await api.apply("/x", OK);
+  await api.apply("/x", OK, { fieldManager: "other", force: true });
+  const [first, second] = server.requests;
+  assert.equal(first?.method, "PATCH");
+  assert.equal(first?.target, "/x?fieldManager=kurun");
+  assert.equal(first?.headers["content-type"], "application/apply-patch+yaml");
+  assert.deepEqual(JSON.parse(first!.body), OK);
+  assert.equal(second?.target, "/x?fieldManager=other&force=true");
+});
+
+Deno.test("Api.mergePatch() keeps nulls, which remove", async () => {
+  using server = new ScriptedServer((_, reply) => reply.json(200, OK));
+  using api = apiTo(server);
+  await api.mergePatch("/x", { spec: { activeDeadlineSeconds: null } });
+  assert.equal(server.requests[0]?.headers["content-type"], "application/merge-patch+json");
+  assert.equal(server.requests[0]?.body, '{"spec":{"activeDeadlineSeconds":null}}');
+});
+
+Deno.test("Api.delete() always says how it propagates, and deletes no other object of that name", async () => {
+  using server = new ScriptedServer((_, reply) => reply.json(200, OK));
+  using api = apiTo(server);
+  await api.delete("/x", { uid: "u-1" });
+  const [request] = server.requests;
+  assert.equal(request?.method, "DELETE");
+  assert.deepEqual(JSON.parse(request!.body), {
+    apiVersion: "v1",
+    kind: "DeleteOptions",
+    propagationPolicy: "Background",
+    preconditions: { uid: "u-1" },
+  });
+});
+
+Deno.test("Api.list() reads all pages", async () => {
+  using server = new ScriptedServer((request, reply) =>
+    request.target.includes("continue=next")
+      ? reply.json(200, { items: [{ n: 3 }], metadata: { resourceVersion: "8" } })
+      : reply.json(200, { items: [{ n: 1 }, { n: 2 }], metadata: { continue: "next", resourceVersion: "7" } })
+  );
+  using api = apiTo(server);
+  const list = await api.list("/x", { query: { labelSelector: "a=b" } });
+  assert.deepEqual(list.items, [{ n: 1 }, { n: 2 }, { n: 3 }]);
+  assert.equal(list.resourceVersion, "8");
+  assert.equal(server.requests[1]?.target, "/x?limit=500&labelSelector=a%3Db&continue=next");
+});
+
+Deno.test("Api.watch() gives each event as it comes and ends with the server", async () => {
+  using server = new ScriptedServer(async (_, reply) => {
+    await reply.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for (const name of ["a", "b"]) {
+      const line = JSON.stringify({ type: "ADDED", object: { metadata: { name } } }) + "\n";
+      await reply.write(`${line.length.toString(16)}\r\n${line}\r\n`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    await reply.write("0\r\n\r\n");
+  });
+  using api = apiTo(server);
+  const seen: string[] = [];
+  for await (const { type, object } of api.watch("/pods", { query: { labelSelector: "a=b" } })) {
+    seen.push(`${type} ${(object.metadata as { name: string }).name}`);
+  }
+  assert.deepEqual(seen, ["ADDED a", "ADDED b"]);
+  assert.equal(server.requests[0]?.target, "/pods?watch=true&labelSelector=a%3Db");
+  await api.get("/x").catch(() => {});
+  assert.equal(server.connections, 1, "a watch that ended well leaves its connection");
+});
+
+Deno.test("Api.watch() closes its connection when nobody listens any more", async () => {
+  using server = new ScriptedServer((_, reply) =>
+    reply.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1f\r\n{"type":"ADDED","object":{}}\n  \r\n')
+  );
+  using api = apiTo(server);
+  for await (const _ of api.watch("/pods")) break;
+  await server.allClosed();
+});
+
+Deno.test("Api.watch() outlives the timeout of requests, and ends by its signal", async () => {
+  using server = new ScriptedServer((_, reply) => reply.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"));
+  const api = new Api(accessTo(server), { userAgent: "kurun/test", requestTimeoutMs: 100 });
+  const controller = new AbortController();
+  setTimeout(() => controller.abort(), 300);
+  const start = performance.now();
+  await assert.rejects(async () => {
+    for await (const _ of api.watch("/pods", { signal: controller.signal }));
+  }, { kind: "aborted" });
+  assert.ok(performance.now() - start >= 290);
+  await server.allClosed();
+  api.close();
+});
+
+Deno.test("Api.watch() throws when it is refused, and when its connection breaks", async () => {
+  using server = new ScriptedServer(async (request, reply) => {
+    if (request.target.startsWith("/forbidden")) return reply.json(403, { kind: "Status", message: "no", reason: "Forbidden" });
+    await reply.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1f\r\n{"type":"ADDED","object":{}}\n  \r\n');
+    reply.close();
+  });
+  using api = apiTo(server);
+  const count = async (path: string) => {
+    let events = 0;
+    try {
+      for await (const _ of api.watch(path)) events++;
+    } catch (error) {
+      return { events, error: error as Error };
+    }
+    return { events, error: undefined };
+  };
+  assert.equal((await count("/forbidden")).error?.name, "ApiError");
+  const broken = await count("/pods");
+  assert.equal(broken.events, 1);
+  assert.equal((broken.error as ConnectionError).kind, "reset");
+});
+
+Deno.test("Api does not count the time that credentials take, which may be a login", async () => {
+  using server = new ScriptedServer((_, reply) => reply.json(200, OK));
+  const connection = async () => {
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    return connectionTo({ host: "127.0.0.1", port: server.port }, {}, "1");
+  };
+  using api = apiTo(server, { connection });
+  assert.equal((await api.get("/x", { timeoutMs: 200 })).status, 200);
+});
+
+Deno.test("Api opens a new connection when the client's certificate has changed", async () => {
+  let identity = "1";
+  using server = new ScriptedServer((_, reply) => reply.json(200, OK));
+  using api = apiTo(server, {
+    connection: () => Promise.resolve(connectionTo({ host: "127.0.0.1", port: server.port }, {}, identity)),
+  });
+  await api.get("/x");
+  identity = "2";
+  await api.get("/x");
+  assert.equal(server.connections, 2);
+});

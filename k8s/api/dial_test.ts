@@ -1,0 +1,224 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import type { Socket } from "node:net";
+// @ts-types="@types/ws"
+import WebSocket from "ws";
+import { ConnectProxy } from "../../tests/connect_proxy.ts";
+import { ScriptedServer } from "../../tests/scripted_server.ts";
+import { TlsServer } from "../../tests/tls_server.ts";
+import { certificateAuthority } from "../certificate/certificate.ts";
+import { connectionTo } from "./cluster_access.ts";
+import { ConnectionError } from "./connection_error.ts";
+import { dial, type DialTarget } from "./dial.ts";
+import { HttpConnection } from "./http1.ts";
+
+const now = new Date();
+const DAY_MS = 24 * 60 * 60 * 1000;
+const ca = await certificateAuthority({ commonName: "test-ca", days: 10, now });
+const otherCa = await certificateAuthority({ commonName: "other-ca", days: 10, now });
+const certificate = await ca.issue({ names: ["localhost", "127.0.0.1", "::1"], days: 10, now });
+const named = await ca.issue({ names: ["kube.example"], days: 10, now });
+const expired = await ca.issue({ names: ["127.0.0.1"], days: 10, now: new Date(now.getTime() - 20 * DAY_MS) });
+const early = await ca.issue({ names: ["127.0.0.1"], days: 10, now: new Date(now.getTime() + 20 * DAY_MS) });
+const jane = await ca.issue({ names: [], days: 10, now, usage: "client", commonName: "jane", organization: "devs" });
+const trust = { ca: ca.certPem };
+const OLD_DENO = /^2\.[0-7]\./.test(Deno.version.deno);
+
+/** Asks the server behind a target, and gives what it says of the asker. */
+async function ask(target: DialTarget): Promise<{ client?: string; group?: string; url: string }> {
+  const connection = new HttpConnection(await dial(target, { timeoutMs: 5_000 }));
+  try {
+    const response = await connection.send({ method: "GET", target: "/x", headers: { Host: "test" } });
+    const parts: Uint8Array[] = [];
+    for await (const part of response.body) parts.push(part);
+    return JSON.parse(Buffer.concat(parts).toString());
+  } finally {
+    connection.destroy();
+  }
+}
+
+/** Sends one message over a WebSocket and gives what comes back. */
+function echo(target: DialTarget, message: string): Promise<string> {
+  const scheme = target.tls === undefined ? "ws" : "wss";
+  const options = connectionTo(target, { Authorization: "Bearer t" }, "1") as WebSocket.ClientOptions;
+  return new Promise((resolve, reject) => {
+    const socket = new WebSocket(`${scheme}://${target.host}:${target.port}/`, ["test"], options);
+    let answer = "";
+    let failure: unknown;
+    const timer = setTimeout(() => socket.terminate(), 5_000);
+    socket.on("open", () => socket.send(message));
+    socket.on("message", (data) => {
+      answer = String(data);
+      socket.close();
+    });
+    socket.on("error", (error) => failure = error);
+    socket.on("close", () => {
+      clearTimeout(timer);
+      failure === undefined && answer !== "" ? resolve(answer) : reject(failure ?? new Error("no answer"));
+    });
+  });
+}
+
+async function failure(target: DialTarget, options?: Parameters<typeof dial>[1]): Promise<ConnectionError> {
+  let socket: Socket;
+  try {
+    socket = await dial(target, options);
+  } catch (error) {
+    assert.ok(error instanceof ConnectionError, String(error));
+    return error;
+  }
+  socket.destroy();
+  assert.fail("the connection was made");
+}
+
+Deno.test("dial() trusts the given authority alone", async () => {
+  await using server = await TlsServer.listen({ certificate });
+  const target = { host: "127.0.0.1", port: server.port };
+  assert.equal((await ask({ ...target, tls: trust })).url, "/x");
+  for (const tls of [{ ca: otherCa.certPem }, {}]) {
+    const error = await failure({ ...target, tls });
+    assert.equal(error.kind, "tls-untrusted");
+    assert.equal(error.certificate?.issuer, "test-ca");
+    assert.equal(error.address, `127.0.0.1:${server.port}`);
+  }
+});
+
+Deno.test("dial() compares the certificate with the host, or with the name that is to be asked for", async () => {
+  await using server = await TlsServer.listen({ certificate: named });
+  const target = { host: "127.0.0.1", port: server.port };
+  const error = await failure({ ...target, tls: trust });
+  assert.equal(error.kind, "tls-name");
+  assert.deepEqual(error.certificate?.names, ["kube.example"]);
+  assert.equal((await ask({ ...target, tls: { ...trust, serverName: "kube.example" } })).url, "/x");
+  assert.equal((await failure({ ...target, tls: { ...trust, serverName: "other.example" } })).kind, "tls-name");
+});
+
+Deno.test("dial() takes an address as the name to ask for", async () => {
+  await using server = await TlsServer.listen({ certificate });
+  const tls = { ...trust, serverName: "::1" };
+  assert.equal((await ask({ host: "127.0.0.1", port: server.port, tls })).url, "/x");
+});
+
+Deno.test("dial() tells an expired certificate, and one that is not valid yet, from one that is not trusted", async () => {
+  for (const certificate of [expired, early]) {
+    await using server = await TlsServer.listen({ certificate });
+    assert.equal((await failure({ host: "127.0.0.1", port: server.port, tls: trust })).kind, "tls-expired");
+  }
+});
+
+Deno.test("dial() takes any certificate when it is told to", async () => {
+  for (const certificate of [named, expired]) {
+    await using server = await TlsServer.listen({ certificate });
+    const target = { host: "127.0.0.1", port: server.port, tls: { insecure: true } };
+    assert.equal((await ask(target)).url, "/x");
+    assert.equal(await echo(target, "hi"), "Bearer t sent 2");
+  }
+});
+
+// On Deno 2.6 a server cannot ask for certificates: there this is looked at with a server of another version.
+Deno.test("dial() shows the client's certificate", { ignore: OLD_DENO }, async () => {
+  await using server = await TlsServer.listen({ certificate, clientCa: ca.certPem });
+  const target = { host: "127.0.0.1", port: server.port };
+  const tls = { ...trust, cert: jane.certPem, key: jane.keyPem };
+  const answer = await ask({ ...target, tls });
+  assert.deepEqual([answer.client, answer.group], ["jane", "devs"]);
+  assert.equal(await echo({ ...target, tls }, "hi"), "Bearer t sent 2");
+  await assert.rejects(ask({ ...target, tls: trust }), /CertificateRequired/);
+});
+
+Deno.test("dial() goes through a proxy by CONNECT, for requests and WebSockets, with and without TLS", async () => {
+  await using server = await TlsServer.listen({ certificate: named });
+  using plain = new ScriptedServer((_, reply) => reply.json(200, { url: "/plain" }));
+  using proxy = new ConnectProxy({ credentials: "jane:p w", resolve: () => "127.0.0.1" });
+  const through = { proxy: new URL(`http://jane:p%20w@127.0.0.1:${proxy.port}`) };
+  const target = { host: "kube.example", port: server.port, tls: trust, ...through };
+  assert.equal((await ask(target)).url, "/x");
+  const long = "x".repeat(300_000);
+  assert.equal(await echo(target, long), "Bearer t sent 300000");
+  assert.equal((await ask({ host: "plain.example", port: plain.port, ...through })).url, "/plain");
+  assert.deepEqual(proxy.asked, [`kube.example:${server.port}`, `kube.example:${server.port}`, `plain.example:${plain.port}`]);
+});
+
+Deno.test("dial() speaks TLS with a proxy of https://, and verifies it by the system's roots", async () => {
+  using proxy = new ConnectProxy({ tls: certificate });
+  const target = { host: "kube.example", port: 6443, tls: trust, proxy: new URL(`https://127.0.0.1:${proxy.port}`) };
+  const error = await failure(target);
+  assert.equal(error.kind, "proxy");
+  assert.match(error.message, OLD_DENO ? /Deno 2\.8/ : /unable to verify/);
+  assert.deepEqual(proxy.asked, []);
+});
+
+Deno.test("dial() verifies the server behind a proxy as it does without one", async () => {
+  await using server = await TlsServer.listen({ certificate });
+  using proxy = new ConnectProxy();
+  const target = { host: "127.0.0.1", port: server.port, proxy: new URL(`http://127.0.0.1:${proxy.port}`) };
+  const error = await failure({ ...target, tls: { ca: otherCa.certPem } });
+  assert.equal(error.kind, "tls-untrusted");
+  assert.equal(error.proxy, `http://127.0.0.1:${proxy.port}`);
+  assert.ok(proxy.asked.length > 0);
+});
+
+Deno.test("dial() says what the proxy answered, and nothing of its password", async () => {
+  using proxy = new ConnectProxy({ credentials: "jane:right" });
+  const target = { host: "kube.example", port: 6443, tls: trust, proxy: new URL(`http://jane:wrong@127.0.0.1:${proxy.port}`) };
+  const error = await failure(target);
+  assert.equal(error.kind, "proxy");
+  assert.match(error.message, /407 Proxy Authentication Required/);
+  assert.ok(!Deno.inspect(error, { depth: 10 }).includes("wrong"));
+});
+
+Deno.test("dial() blames the proxy when it cannot be reached", async () => {
+  const port = await closedPort();
+  const error = await failure({ host: "kube.example", port: 6443, tls: trust, proxy: new URL(`http://127.0.0.1:${port}`) });
+  assert.equal(error.kind, "proxy");
+  assert.match(error.message, /ECONNREFUSED/);
+});
+
+Deno.test("dial() tells a port where nobody listens, a name that nobody knows, and a server without TLS", async () => {
+  assert.equal((await failure({ host: "127.0.0.1", port: await closedPort(), tls: trust })).kind, "refused");
+  assert.equal((await failure({ host: "no-such-host.invalid", port: 6443, tls: trust })).kind, "dns");
+  using plain = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const answered = plain.accept().then(async (conn) => {
+    await conn.write(new TextEncoder().encode("HTTP/1.1 400 Bad Request\r\n\r\n"));
+    conn.close();
+  });
+  assert.equal((await failure({ host: "127.0.0.1", port: plain.addr.port, tls: trust })).kind, "tls");
+  await answered;
+});
+
+Deno.test("dial() ends in time, or by its signal, and leaves nothing open", async () => {
+  using silent = new ScriptedServer(() => {});
+  const target = { host: "127.0.0.1", port: silent.port, tls: trust };
+  assert.equal((await failure(target, { timeoutMs: 100 })).kind, "timeout");
+  const controller = new AbortController();
+  setTimeout(() => controller.abort(), 50);
+  assert.equal((await failure(target, { signal: controller.signal })).kind, "aborted");
+  assert.equal((await failure(target, { signal: controller.signal })).kind, "aborted");
+  // Deno 2.6 closes a connection only when its TLS handshake has ended in some way.
+  if (OLD_DENO) silent.closeConnections();
+  await silent.allClosed();
+  if (OLD_DENO) await new Promise((resolve) => setTimeout(resolve, 50));
+});
+
+Deno.test("dial() reaches IPv4, IPv6 and localhost", async () => {
+  for (const hostname of ["127.0.0.1", "::1"]) {
+    await using server = await TlsServer.listen({ certificate, hostname });
+    assert.equal((await ask({ host: hostname, port: server.port, tls: trust })).url, "/x");
+  }
+  await using server = await TlsServer.listen({ certificate });
+  assert.equal((await ask({ host: "localhost", port: server.port, tls: trust })).url, "/x");
+});
+
+Deno.test("a WebSocket reports why its connection was not made", async () => {
+  await using server = await TlsServer.listen({ certificate });
+  const target = { host: "127.0.0.1", port: server.port };
+  assert.equal(await echo({ ...target, tls: trust }, "hello"), "Bearer t sent 5");
+  await assert.rejects(echo({ ...target, tls: { ca: otherCa.certPem } }, "hello"), { name: "ConnectionError", kind: "tls-untrusted" });
+});
+
+async function closedPort(): Promise<number> {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  return await Promise.resolve(port);
+}

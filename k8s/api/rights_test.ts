@@ -1,0 +1,28 @@
+import assert from "node:assert/strict";
+import { ScriptedServer } from "../../tests/scripted_server.ts";
+import { Api } from "./api.ts";
+import { loadClusterAccess } from "../kubeconfig/kubeconfig.ts";
+import { describeRight, missingRights, type Right } from "./rights.ts";
+
+Deno.test("missingRights() asks for each right and returns those that are missing, in their order", async () => {
+  using server = new ScriptedServer((request, reply) => {
+    const { resourceAttributes } = JSON.parse(request.body).spec;
+    return reply.json(201, { status: { allowed: resourceAttributes.verb === "get" } });
+  });
+  const access = await loadClusterAccess({ server: `http://127.0.0.1:${server.port}` }, { get: () => undefined });
+  const api = new Api(access, { userAgent: "test" });
+  const rights: Right[] = [
+    { verb: "create", group: "batch", resource: "jobs", namespace: "shop" },
+    { verb: "get", resource: "services", subresource: "proxy", name: "https:web-kurun:8333", namespace: "shop" },
+    { verb: "watch", resource: "pods", namespace: "shop" },
+  ];
+  assert.deepEqual(await missingRights(api, rights), [rights[0], rights[2]]);
+  assert.deepEqual(JSON.parse(server.requests[1]!.body).spec.resourceAttributes, rights[1]);
+  api.close();
+});
+
+Deno.test("describeRight() names verb, resource, object and namespace", () => {
+  const right = { verb: "get", resource: "services", subresource: "proxy", name: "https:web-kurun:8333", namespace: "shop" };
+  assert.equal(describeRight(right), "get services/proxy named https:web-kurun:8333 in namespace shop");
+  assert.equal(describeRight({ verb: "create", group: "batch", resource: "jobs" }), "create jobs.batch");
+});

@@ -1,0 +1,49 @@
+import { ok, rejects, strictEqual as equal } from "node:assert/strict";
+import { pathToFileURL } from "node:url";
+import { bundleServer } from "./server_bundle.ts";
+
+async function source(text: string, use: (entry: URL) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${folder}/main.ts`, text);
+    await use(pathToFileURL(`${folder}/main.ts`));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("bundleServer() makes one file of kurun's server, which starts and says nothing of who built it", async () => {
+  const bundle = new TextDecoder().decode(await bundleServer(new URL("../../server/main.ts", import.meta.url)));
+  ok(bundle.includes(`// npm/ws/`), "packages are named");
+  ok(!bundle.includes(Deno.env.get("HOME") ?? "/root"));
+  ok(!/\.\.\/[^\n]*\/npm\//.test(bundle));
+  const path = await Deno.makeTempFile({ suffix: ".js" });
+  try {
+    await Deno.writeTextFile(path, bundle);
+    const { stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--no-config", "--no-npm", "--no-remote", "--allow-env", path],
+      env: { NO_COLOR: "1" },
+    }).output();
+    ok(/--session and --instance are needed/.test(new TextDecoder().decode(stderr)), new TextDecoder().decode(stderr));
+  } finally {
+    await Deno.remove(path);
+  }
+});
+
+Deno.test("bundleServer() says what the compiler said, without a backtrace", async () => {
+  await source("export const a = ;\n", async (entry) => {
+    await rejects(bundleServer(entry), (error: Error) => {
+      equal(error.name, "BundleError");
+      ok(error.message.startsWith(`Cannot bundle ${entry}: deno bundle (${Deno.version.deno}) said\n`), error.message);
+      ok(error.message.includes("Expression expected"), error.message);
+      ok(!error.message.includes("backtrace"));
+      return true;
+    });
+  });
+});
+
+Deno.test("bundleServer() stops when it is told to", async () => {
+  await source("export const a = 1;\n", async (entry) => {
+    await rejects(bundleServer(entry, { signal: AbortSignal.abort() }), { name: "AbortError" });
+  });
+});

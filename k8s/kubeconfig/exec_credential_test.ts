@@ -1,0 +1,164 @@
+import assert from "node:assert/strict";
+import { CredentialError } from "../api/cluster_access.ts";
+import { type ExecCall, type ExecConfig, ExecCredentialSource, type ExecSourceOptions, runPlugin } from "./exec_credential.ts";
+
+const V1 = "client.authentication.k8s.io/v1";
+
+function source(config: Partial<ExecConfig>, options: Partial<ExecSourceOptions>): ExecCredentialSource {
+  return new ExecCredentialSource({
+    apiVersion: V1,
+    command: "login",
+    args: [],
+    env: [],
+    installHint: "",
+    provideClusterInfo: false,
+    interactiveMode: "Never",
+    ...config,
+  }, {
+    user: "dev",
+    cluster: () => Promise.resolve({ server: "https://x" }),
+    interactive: false,
+    now: () => 0,
+    run: () => assert.fail("not to be run"),
+    ...options,
+  });
+}
+
+/** What a plugin prints. */
+function credential(status: object, apiVersion = V1) {
+  return { code: 0, stdout: JSON.stringify({ apiVersion, kind: "ExecCredential", status }) };
+}
+
+function fails(text: RegExp) {
+  return (error: unknown) => {
+    assert.ok(error instanceof CredentialError, Deno.inspect(error));
+    assert.match(error.message, text);
+    assert.match(error.message, /"login" of user "dev"/);
+    return true;
+  };
+}
+
+Deno.test("ExecCredentialSource keeps a credential without an expiry, and asks again after one has expired", async () => {
+  let now = Date.parse("2026-11-23T12:00:00Z");
+  let runs = 0;
+  let expirationTimestamp: string | undefined = "2026-11-23T12:10:00Z";
+  const exec = source({}, {
+    now: () => now,
+    run: () => Promise.resolve(credential({ token: `t${++runs}`, expirationTimestamp })),
+  });
+  assert.equal((await exec.get()).token, "t1");
+  now += 599_999;
+  assert.equal((await exec.get()).token, "t1");
+  now += 1;
+  expirationTimestamp = undefined;
+  assert.equal((await exec.get()).token, "t2");
+  now += 365 * 24 * 3600_000;
+  assert.equal((await exec.get()).token, "t2");
+});
+
+Deno.test("ExecCredentialSource runs the plugin once for all who ask at the same time, and again after a failure", async () => {
+  let runs = 0;
+  const exec = source({}, {
+    run: async () => {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      return ++runs === 1 ? { code: 1, stdout: "" } : credential({ token: "t" });
+    },
+  });
+  const results = await Promise.allSettled([exec.get(), exec.get(), exec.get()]);
+  assert.ok(results.every(({ status }) => status === "rejected"));
+  assert.equal(runs, 1);
+  await Promise.all([exec.get(), exec.get()]);
+  assert.equal(runs, 2);
+});
+
+Deno.test("ExecCredentialSource.forget() has the plugin run again, but not for each of several 401s", async () => {
+  let now = 0;
+  let runs = 0;
+  const exec = source({}, { now: () => now, run: () => Promise.resolve(credential({ token: `t${++runs}` })) });
+  await exec.get();
+  now = 60_000;
+  exec.forget();
+  assert.equal((await exec.get()).token, "t2");
+  exec.forget();
+  assert.equal((await exec.get()).token, "t2");
+});
+
+Deno.test("ExecCredentialSource gives certificates and refuses half of a pair", async () => {
+  const pair = { clientCertificateData: "CERT", clientKeyData: "KEY" };
+  assert.deepEqual(await source({}, { run: () => Promise.resolve(credential(pair)) }).get(), {
+    token: undefined,
+    certPem: "CERT",
+    keyPem: "KEY",
+  });
+  await assert.rejects(
+    source({}, { run: () => Promise.resolve(credential({ clientKeyData: "KEY" })) }).get(),
+    fails(/without its certificate/),
+  );
+});
+
+Deno.test("ExecCredentialSource tells the plugin of the cluster only when it wants to know", async () => {
+  const calls: ExecCall[] = [];
+  const run = (call: ExecCall) => {
+    calls.push(call);
+    return Promise.resolve(credential({ token: "t" }));
+  };
+  await source({}, { run }).get();
+  await source({ provideClusterInfo: true }, { run }).get();
+  const specs = calls.map((call) => JSON.parse(call.env.KUBERNETES_EXEC_INFO!).spec);
+  assert.deepEqual(specs, [{ interactive: false }, { cluster: { server: "https://x" }, interactive: false }]);
+});
+
+Deno.test("ExecCredentialSource lends the terminal as interactiveMode says", async () => {
+  const asked = async (interactiveMode: ExecConfig["interactiveMode"], interactive: boolean, apiVersion = V1) => {
+    let lent: boolean | undefined;
+    await source({ interactiveMode, apiVersion }, {
+      interactive,
+      run: (call) => {
+        lent = call.interactive;
+        return Promise.resolve(credential({ token: "t" }, apiVersion));
+      },
+    }).get();
+    return lent;
+  };
+  assert.equal(await asked("Never", true), false);
+  assert.equal(await asked("IfAvailable", true), true);
+  assert.equal(await asked("IfAvailable", false), false);
+  assert.equal(await asked("Always", true), true);
+  assert.equal(await asked("", true, `${V1}beta1`), true);
+  assert.throws(() => source({ interactiveMode: "Always" }, {}), fails(/wants a terminal/));
+  assert.throws(() => source({ interactiveMode: "" }, {}), fails(/interactiveMode is missing/));
+});
+
+Deno.test("ExecCredentialSource refuses a configuration of another time", () => {
+  assert.throws(() => source({ apiVersion: "client.authentication.k8s.io/v1alpha1" }, {}), fails(/v1alpha1.*v1 and/));
+});
+
+Deno.test("ExecCredentialSource says how to get a plugin that is missing", async () => {
+  const exec = source({ installHint: "Get it from https://login.example\n" }, { run: () => Promise.reject(new Deno.errors.NotFound("x")) });
+  await assert.rejects(exec.get(), fails(/there is no such program\n\nGet it from https:\/\/login\.example$/));
+});
+
+Deno.test("ExecCredentialSource says what is wrong with an answer, and shows nothing of it", async () => {
+  const answers: [RegExp, { code: number; stdout: string }][] = [
+    [/exit code 3/, { code: 3, stdout: "SECRET" }],
+    [/no JSON/, { code: 0, stdout: "SECRET" }],
+    [/no ExecCredential/, { code: 0, stdout: '{"token":"SECRET"}' }],
+    [/speaks/, credential({ token: "SECRET" }, `${V1}beta1`)],
+    [/neither a token nor a certificate/, credential({})],
+    [/neither a token nor a certificate/, { code: 0, stdout: `{"apiVersion":"${V1}","kind":"ExecCredential"}` }],
+    [/expirationTimestamp/, credential({ token: "SECRET", expirationTimestamp: "soon" })],
+  ];
+  for (const [text, answer] of answers) {
+    await assert.rejects(source({}, { run: () => Promise.resolve(answer) }).get(), (error: Error) => {
+      assert.ok(!Deno.inspect(error, { depth: 10 }).includes("SECRET"));
+      return fails(text)(error);
+    });
+  }
+});
+
+Deno.test("runPlugin() runs a program with its environment and gives what it printed", async () => {
+  const args = ["eval", 'Deno.stdout.writeSync(new TextEncoder().encode(Deno.env.get("X") + Deno.env.has("PATH"))); Deno.exit(7)'];
+  const result = await runPlugin({ command: Deno.execPath(), args, env: { X: "y" }, interactive: false });
+  assert.deepEqual(result, { code: 7, stdout: "ytrue" });
+  await assert.rejects(runPlugin({ command: "/nonexistent/x", args: [], env: {}, interactive: false }), Deno.errors.NotFound);
+});

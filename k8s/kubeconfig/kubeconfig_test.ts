@@ -1,0 +1,431 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { stringify } from "yaml";
+import { TlsServer } from "../../tests/tls_server.ts";
+import { ScriptedServer } from "../../tests/scripted_server.ts";
+import { Api } from "../api/api.ts";
+import { certificateAuthority } from "../certificate/certificate.ts";
+import { CredentialError } from "../api/cluster_access.ts";
+import type { ExecCall } from "./exec_credential.ts";
+import { type ClusterFlags, type KubeconfigEnvironment, loadClusterAccess } from "./kubeconfig.ts";
+import { KubeconfigError, kubeconfigPaths } from "./kubeconfig_files.ts";
+
+/** A directory with files of its own, gone at the end. */
+class Directory implements AsyncDisposable {
+  constructor(readonly path: string = Deno.makeTempDirSync()) {}
+
+  async write(name: string, content: unknown): Promise<string> {
+    const path = join(this.path, name);
+    await Deno.mkdir(join(path, ".."), { recursive: true });
+    await Deno.writeTextFile(path, typeof content === "string" ? content : stringify(content));
+    return path;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.path, { recursive: true });
+  }
+}
+
+/** An environment with these variables and no ServiceAccount. */
+function environment(variables: Record<string, string> = {}, more: Partial<KubeconfigEnvironment> = {}): KubeconfigEnvironment {
+  return { get: (name) => variables[name], serviceAccountDirectory: "/nonexistent", ...more };
+}
+
+/** A kubeconfig with one cluster, user and context, all of one name. */
+function config(name: string, changes: { cluster?: object; user?: object; context?: object; current?: string } = {}) {
+  return {
+    apiVersion: "v1",
+    kind: "Config",
+    "current-context": changes.current ?? name,
+    clusters: [{ name, cluster: { server: `https://${name}.example:6443`, ...changes.cluster } }],
+    users: [{ name, user: { token: `token-of-${name}`, ...changes.user } }],
+    contexts: [{ name, context: { cluster: name, user: name, ...changes.context } }],
+  };
+}
+
+async function load(content: unknown, flags: ClusterFlags = {}, env: KubeconfigEnvironment = environment()) {
+  await using directory = new Directory();
+  return await loadClusterAccess({ kubeconfig: await directory.write("config", content), ...flags }, env);
+}
+
+async function authorization(
+  content: unknown,
+  flags: ClusterFlags = {},
+  env?: KubeconfigEnvironment,
+): Promise<string | string[] | undefined> {
+  return (await (await load(content, flags, env)).connection()).headers.Authorization;
+}
+
+function problem(wanted: string, more: Partial<KubeconfigError> = {}) {
+  return (error: unknown) => {
+    assert.ok(error instanceof KubeconfigError, Deno.inspect(error));
+    assert.equal(error.problem, wanted, error.message);
+    for (const [key, value] of Object.entries(more)) assert.deepEqual(error[key as keyof KubeconfigError], value);
+    return true;
+  };
+}
+
+Deno.test("loadClusterAccess() takes the current context's cluster, user and namespace", async () => {
+  const access = await load(config("dev", { context: { namespace: "shop" } }));
+  assert.equal(access.server.href, "https://dev.example:6443/");
+  assert.deepEqual([access.context, access.user, access.namespace, access.warnings], ["dev", "dev", "shop", []]);
+  assert.deepEqual((await access.connection()).headers, { Authorization: "Bearer token-of-dev" });
+});
+
+Deno.test("loadClusterAccess() has namespace default where nothing else is said, and obeys the flag", async () => {
+  assert.equal((await load(config("dev"))).namespace, "default");
+  assert.equal((await load(config("dev", { context: { namespace: "shop" } }), { namespace: "other" })).namespace, "other");
+});
+
+Deno.test("loadClusterAccess() merges the files of KUBECONFIG: the first of a name is taken whole, missing files are skipped", async () => {
+  await using directory = new Directory();
+  const first = await directory.write("first", { ...config("shared", { user: { token: "first" } }), "current-context": "" });
+  const second = await directory.write("second", {
+    ...config("shared", { user: { token: "second", username: "x" }, cluster: { server: "https://second.example" }, current: "extra" }),
+    contexts: [{ name: "extra", context: { cluster: "shared", user: "shared" } }, {
+      name: "shared",
+      context: { cluster: "no", user: "no" },
+    }],
+  });
+  const third = await directory.write("third", { "current-context": "nowhere", clusters: null, users: null, contexts: null });
+  const env = environment({ KUBECONFIG: [first, join(directory.path, "missing"), "", second, first, third].join(":") });
+  const access = await loadClusterAccess({}, env);
+  assert.equal(access.context, "extra", "the first current context that is set");
+  assert.equal(access.server.href, "https://shared.example:6443/");
+  assert.equal((await access.connection()).headers.Authorization, "Bearer first");
+  assert.equal((await loadClusterAccess({ context: "shared" }, env)).user, "shared");
+});
+
+Deno.test("loadClusterAccess() reads paths relative to the file that names them", async () => {
+  await using directory = new Directory();
+  const ca = await certificateAuthority({ commonName: "ca", days: 1, now: new Date() });
+  const client = await ca.issue({ names: [], days: 1, now: new Date(), usage: "client" });
+  await directory.write("one/ca.crt", ca.certPem);
+  await directory.write("two/client.crt", client.certPem);
+  await directory.write("two/client.key", client.keyPem);
+  await directory.write("two/token", "from-file\n");
+  const one = await directory.write("one/config", config("dev", { cluster: { "certificate-authority": "ca.crt" } }));
+  const two = await directory.write("two/config", {
+    users: [{ name: "cert", user: { "client-certificate": "client.crt", "client-key": "./client.key" } }, {
+      name: "token",
+      user: { tokenFile: "../two/token" },
+    }],
+  });
+  const env = environment({ KUBECONFIG: `${one}:${two}` });
+  await (await loadClusterAccess({ user: "cert" }, env)).connection();
+  assert.equal((await (await loadClusterAccess({ user: "token" }, env)).connection()).headers.Authorization, "Bearer from-file");
+});
+
+Deno.test("loadClusterAccess() reads ~/.kube/config when nothing else is said", async () => {
+  await using directory = new Directory();
+  await directory.write(".kube/config", config("home"));
+  assert.equal((await loadClusterAccess({}, environment({ HOME: directory.path }))).context, "home");
+});
+
+Deno.test("kubeconfigPaths() knows Windows", () => {
+  const env = environment({ KUBECONFIG: "C:\\a;D:\\b" });
+  assert.deepEqual(kubeconfigPaths(undefined, env, true).paths, ["C:\\a", "D:\\b"]);
+  assert.equal(kubeconfigPaths(undefined, environment({ USERPROFILE: "/users/jane" }), true).paths.length, 1);
+});
+
+Deno.test("loadClusterAccess() says that the file of --kubeconfig is missing", async () => {
+  await assert.rejects(
+    loadClusterAccess({ kubeconfig: "/nonexistent/config" }, environment({ HOME: "/root" })),
+    problem("missing-file", { subject: "/nonexistent/config" }),
+  );
+});
+
+Deno.test("loadClusterAccess() says what it looked for when there is nothing", async () => {
+  await assert.rejects(loadClusterAccess({}, environment({ HOME: "/nonexistent" })), (error: KubeconfigError) => {
+    assert.match(error.message, /"\/nonexistent\/\.kube\/config" is not there, this is no Pod/);
+    return problem("none", { files: ["/nonexistent/.kube/config"] })(error);
+  });
+  await assert.rejects(
+    loadClusterAccess({}, environment({ KUBECONFIG: "/nonexistent/a:/nonexistent/b" })),
+    /a" is not there, .*b" is not there/,
+  );
+});
+
+Deno.test("loadClusterAccess() uses the Pod's ServiceAccount when there is no kubeconfig", async () => {
+  await using directory = new Directory();
+  const ca = await certificateAuthority({ commonName: "ca", days: 1, now: new Date() });
+  await directory.write("token", "pod-token\n");
+  await directory.write("ca.crt", ca.certPem);
+  await directory.write("namespace", "team-a\n");
+  const variables = { KUBERNETES_SERVICE_HOST: "fd00::1", KUBERNETES_SERVICE_PORT: "443" };
+  const more = { serviceAccountDirectory: directory.path };
+  const access = await loadClusterAccess({}, environment(variables, more));
+  assert.equal(access.server.href, "https://[fd00::1]/");
+  assert.equal(access.namespace, "team-a");
+  assert.equal((await access.connection()).headers.Authorization, "Bearer pod-token");
+  await directory.write(".kube/config", config("home"));
+  assert.equal((await loadClusterAccess({}, environment({ ...variables, HOME: directory.path }, more))).context, "home");
+  await assert.rejects(loadClusterAccess({}, environment(variables)), /this Pod has no ServiceAccount token/);
+});
+
+Deno.test("loadClusterAccess() names what there is when a context, cluster or user is not", async () => {
+  const content = config("dev");
+  await assert.rejects(load(content, { context: "prod" }), problem("unknown-context", { subject: "prod", available: ["dev"] }));
+  await assert.rejects(load(content, { cluster: "prod" }), problem("unknown-cluster", { subject: "prod", available: ["dev"] }));
+  await assert.rejects(load(content, { user: "root" }), problem("unknown-user", { subject: "root", available: ["dev"] }));
+  await assert.rejects(load({ ...content, "current-context": "" }), problem("no-context", { available: ["dev"] }));
+  await assert.rejects(load(config("dev", { context: { cluster: "gone" } })), problem("unknown-cluster", { subject: "gone" }));
+});
+
+Deno.test("loadClusterAccess() minds a broken entry only when it is chosen", async () => {
+  const content = config("dev");
+  const broken = {
+    ...content,
+    clusters: [{ name: "empty", cluster: {} }, ...content.clusters],
+    contexts: [
+      { name: "half", context: { user: "dev" } },
+      { name: "to-empty", context: { cluster: "empty", user: "dev" } },
+      ...content.contexts,
+    ],
+  };
+  assert.equal((await load(broken)).context, "dev");
+  await assert.rejects(load(broken, { context: "half" }), problem("invalid", { subject: "half" }));
+  await assert.rejects(load(broken, { context: "to-empty" }), problem("invalid", { subject: "empty" }));
+});
+
+Deno.test("loadClusterAccess() says which file is no kubeconfig, and shows nothing of its text", async () => {
+  await assert.rejects(load("users:\n- name: a\n  user: {token: SECRET\n"), (error: KubeconfigError) => {
+    assert.ok(!Deno.inspect(error, { depth: 10 }).includes("SECRET"));
+    return problem("malformed")(error);
+  });
+  await assert.rejects(load("just a text"), problem("malformed"));
+  await assert.rejects(load({ kind: "Deployment" }), problem("malformed"));
+  await assert.rejects(load({ ...config("dev"), users: { name: "x" } }), problem("malformed"));
+  await assert.rejects(load(config("dev", { user: { token: 123456 } })), problem("malformed", { subject: "token" }));
+});
+
+Deno.test("loadClusterAccess() works by flags alone, and without a user", async () => {
+  const access = await loadClusterAccess({ server: "http://localhost:8001/" }, environment());
+  assert.equal(access.server.href, "http://localhost:8001/");
+  assert.deepEqual((await access.connection()).headers, {});
+  assert.equal(
+    (await loadClusterAccess({ server: "api.example:6443", token: "t" }, environment())).server.href,
+    "https://api.example:6443/",
+  );
+});
+
+Deno.test("loadClusterAccess() lets flags change the cluster and the user", async () => {
+  const content = config("dev", { cluster: { "tls-server-name": "kube.example" } });
+  const access = await load(content, { server: "https://10.0.0.1:6443/k8s/clusters/c-1", token: "other", requestTimeout: 5_000 });
+  assert.equal(access.server.href, "https://10.0.0.1:6443/k8s/clusters/c-1");
+  assert.equal((await access.connection()).headers.Authorization, "Bearer other");
+  assert.equal(access.requestTimeoutMs, 5_000);
+  await assert.rejects(load(content, { server: "ftp://x" }), problem("invalid"));
+});
+
+Deno.test("the server is verified as the kubeconfig says, and --server takes back its tls-server-name", async () => {
+  const now = new Date();
+  const ca = await certificateAuthority({ commonName: "ca", days: 1, now });
+  await using server = await TlsServer.listen({ certificate: await ca.issue({ names: ["kube.example"], days: 1, now }) });
+  const url = `https://127.0.0.1:${server.port}`;
+  const cluster = { server: url, "certificate-authority-data": btoa(ca.certPem), "tls-server-name": "kube.example" };
+  const get = async (flags: ClusterFlags) => {
+    const api = new Api(await load(config("dev", { cluster }), flags), { userAgent: "test" });
+    try {
+      return (await api.get("/x")).status;
+    } finally {
+      api.close();
+    }
+  };
+  assert.equal(await get({}), 200);
+  await assert.rejects(get({ server: url }), { kind: "tls-name" });
+  assert.equal(await get({ server: url, tlsServerName: "kube.example" }), 200);
+  await assert.rejects(get({ tlsServerName: "other.example" }), { kind: "tls-name" });
+});
+
+Deno.test("a token's file goes before the token, is read again after 10 s, and at once after a 401", async () => {
+  await using directory = new Directory();
+  const path = await directory.write("token", "one\n");
+  let now = 0;
+  const access = await load(config("dev", { user: { token: "text", tokenFile: path } }), {}, environment({}, { now: () => now }));
+  const token = async () => (await access.connection()).headers.Authorization;
+  assert.equal(await token(), "Bearer one");
+  await directory.write("token", "two");
+  now = 9_999;
+  assert.equal(await token(), "Bearer one");
+  now = 10_000;
+  assert.equal(await token(), "Bearer two");
+  await directory.write("token", "three");
+  access.refreshCredentials();
+  assert.equal(await token(), "Bearer three");
+  await Deno.remove(path);
+  access.refreshCredentials();
+  await assert.rejects(token(), (error) => error instanceof CredentialError && error.message.includes(path));
+});
+
+Deno.test("a user's name and password are Basic authentication, unless there is a token", async () => {
+  assert.equal(await authorization(config("dev", { user: { token: "", username: "jäne", password: "p:w" } })), "Basic asOkbmU6cDp3");
+  assert.equal(await authorization(config("dev", { user: { username: "jane", password: "pw" } })), "Bearer token-of-dev");
+});
+
+Deno.test("a token that cannot be sent is refused without being shown", async () => {
+  const access = await load(config("dev", { user: { token: "SECRET\r\nX-Evil: 1" } }));
+  await assert.rejects(access.connection(), (error: Error) => error instanceof CredentialError && !Deno.inspect(error).includes("SECRET"));
+});
+
+Deno.test("certificates and keys are taken from data before files, and must belong together", async () => {
+  const now = new Date();
+  const ca = await certificateAuthority({ commonName: "ca", days: 1, now });
+  const jane = await ca.issue({ names: [], days: 1, now, usage: "client", commonName: "jane" });
+  const joe = await ca.issue({ names: [], days: 1, now, usage: "client", commonName: "joe" });
+  const user = (pair: { certPem: string; keyPem: string }) => ({
+    "client-certificate": "/nonexistent.crt",
+    "client-certificate-data": btoa(pair.certPem),
+    "client-key": "/nonexistent.key",
+    "client-key-data": btoa(pair.keyPem),
+  });
+  const content = config("dev", { user: user(jane) });
+  const access = await load(content);
+  const first = (await access.connection()).identity;
+  assert.equal((await access.connection()).identity, first);
+  await using directory = new Directory();
+  const [clientCertificate, clientKey] = [await directory.write("c", joe.certPem), await directory.write("k", joe.keyPem)];
+  await (await load(content, { clientCertificate, clientKey })).connection();
+  await assert.rejects((await load(content, { clientKey })).connection(), (error: Error) => {
+    assert.match(error.message, /the key belongs to another/);
+    return error instanceof CredentialError;
+  });
+  await assert.rejects(load(config("dev", { user: { "client-key-data": btoa(jane.keyPem) } })), problem("invalid"));
+  await assert.rejects(load(config("dev", { user: { ...user(jane), "client-key-data": "!!!" } })), problem("invalid"));
+  const unread = await load(config("dev", { user: { "client-certificate": "/nonexistent.crt", "client-key": "/nonexistent.key" } }));
+  await assert.rejects(
+    unread.connection(),
+    (error: Error) => error instanceof CredentialError && error.message.includes("/nonexistent.crt"),
+  );
+});
+
+Deno.test("a client's certificate that was replaced is another identity", async () => {
+  await using directory = new Directory();
+  const now = new Date();
+  const ca = await certificateAuthority({ commonName: "ca", days: 1, now });
+  const renew = async () => {
+    const pair = await ca.issue({ names: [], days: 1, now, usage: "client" });
+    return [await directory.write("c", pair.certPem), await directory.write("k", pair.keyPem)] as const;
+  };
+  const [clientCertificate, clientKey] = await renew();
+  const access = await load(config("dev"), { clientCertificate, clientKey });
+  const before = (await access.connection()).identity;
+  await renew();
+  access.refreshCredentials();
+  assert.notEqual((await access.connection()).identity, before);
+});
+
+Deno.test("an auth-provider is refused with what to do, unless there is a token", async () => {
+  const provider = { "auth-provider": { name: "gcp", config: {} } };
+  await assert.rejects(load(config("dev", { user: { ...provider, token: "" } })), (error: Error) => {
+    assert.match(error.message, /"gcp".*exec plugin/);
+    return problem("unsupported", { subject: "dev" })(error);
+  });
+  assert.equal(await authorization(config("dev", { user: { ...provider, token: "" } }), { token: "t" }), "Bearer t");
+});
+
+Deno.test("insecure-skip-tls-verify is honoured with a warning, --certificate-authority takes it back", async () => {
+  const insecure = config("dev", { cluster: { "insecure-skip-tls-verify": true } });
+  const access = await load(insecure);
+  assert.equal(access.warnings.length, 1);
+  assert.match(access.warnings[0]!, /dev\.example:6443.*insecure-skip-tls-verify/);
+  assert.deepEqual((await load(insecure, { certificateAuthority: "/some/ca" })).warnings, []);
+  const both = config("dev", { cluster: { "insecure-skip-tls-verify": true, "certificate-authority": "/some/ca" } });
+  await assert.rejects(load(both), problem("invalid"));
+  assert.equal((await load(config("dev", { cluster: { server: "http://far.example" } }))).warnings.length, 1);
+});
+
+Deno.test("impersonation of the kubeconfig and of the flags is sent with every request", async () => {
+  using server = new ScriptedServer((_, reply) => reply.json(200, {}));
+  const user = { as: "jane", "as-uid": "u", "as-groups": ["a", "b"], "as-user-extra": { "scopes/x": ["view", "edit"] } };
+  const content = config("dev", { cluster: { server: `http://127.0.0.1:${server.port}` }, user });
+  for (const flags of [{}, { as: "jöe", asGroups: ["c"], asUid: "v" }]) {
+    const api = new Api(await load(content, flags), { userAgent: "test" });
+    await api.get("/x");
+    api.close();
+  }
+  const [first, second] = server.requests.map(({ headers }) => headers);
+  assert.equal(first?.["impersonate-user"], "jane");
+  assert.equal(first?.["impersonate-uid"], "u");
+  assert.equal(first?.["impersonate-group"], "a\nb");
+  assert.equal(first?.["impersonate-extra-scopes%2fx"], "view\nedit");
+  assert.equal(second?.["impersonate-user"], new TextDecoder("latin1").decode(new TextEncoder().encode("jöe")));
+  assert.equal(second?.["impersonate-group"], "c");
+  await assert.rejects(load(config("dev"), { asGroups: ["c"] }), problem("invalid"));
+});
+
+Deno.test("an exec plugin is told of the cluster, and what it gives is used", async () => {
+  const calls: ExecCall[] = [];
+  const exec = {
+    apiVersion: "client.authentication.k8s.io/v1",
+    command: "./bin/login",
+    args: ["--for", "kube"],
+    env: [{ name: "PROFILE", value: "dev" }],
+    provideClusterInfo: true,
+    interactiveMode: "IfAvailable",
+  };
+  const cluster = {
+    "certificate-authority-data": btoa("-----BEGIN CERTIFICATE-----"),
+    "tls-server-name": "kube.example",
+    extensions: [{ name: "client.authentication.k8s.io/exec", extension: { audience: 7 } }],
+  };
+  await using directory = new Directory();
+  const kubeconfig = await directory.write("config", config("dev", { user: { token: "", exec }, cluster }));
+  const runPlugin = (call: ExecCall) => {
+    calls.push(call);
+    return Promise.resolve({
+      code: 0,
+      stdout: JSON.stringify({ apiVersion: exec.apiVersion, kind: "ExecCredential", status: { token: "fresh" } }),
+    });
+  };
+  const env = environment({}, { runPlugin, interactive: true });
+  const access = await loadClusterAccess({ kubeconfig }, env);
+  assert.equal(calls.length, 0, "it is run when it is needed");
+  assert.equal((await access.connection()).headers.Authorization, "Bearer fresh");
+  const [call] = calls;
+  assert.equal(call?.command, join(directory.path, "bin/login"));
+  assert.deepEqual(call?.args, ["--for", "kube"]);
+  assert.equal(call?.env.PROFILE, "dev");
+  assert.equal(call?.interactive, true);
+  assert.deepEqual(JSON.parse(call!.env.KUBERNETES_EXEC_INFO!), {
+    apiVersion: exec.apiVersion,
+    kind: "ExecCredential",
+    spec: {
+      cluster: {
+        server: "https://dev.example:6443",
+        "tls-server-name": "kube.example",
+        "certificate-authority-data": btoa("-----BEGIN CERTIFICATE-----"),
+        config: { audience: 7 },
+      },
+      interactive: true,
+    },
+  });
+  assert.equal((await (await loadClusterAccess({ kubeconfig, token: "t" }, env)).connection()).headers.Authorization, "Bearer t");
+  assert.equal(calls.length, 1, "a token makes it needless");
+});
+
+Deno.test("a proxy of the kubeconfig or the environment is used for the connection", async () => {
+  using proxy = new ScriptedServer((_, reply) => reply.write("HTTP/1.1 403 Not you\r\n\r\n"));
+  const proxyUrl = `http://127.0.0.1:${proxy.port}`;
+  for (
+    const [cluster, variables] of [[{ "proxy-url": proxyUrl }, {}], [{}, { HTTPS_PROXY: proxyUrl }], [{ "proxy-url": proxyUrl }, {
+      NO_PROXY: "*",
+    }]] as const
+  ) {
+    const access = await load(config("dev", { cluster }), {}, environment(variables));
+    await assert.rejects((await access.connection()).dial(), { name: "ConnectionError", kind: "proxy" });
+  }
+  assert.deepEqual(proxy.requests.map((request) => `${request.method} ${request.target}`), Array(3).fill("CONNECT dev.example:6443"));
+  await assert.rejects(load(config("dev", { cluster: { "proxy-url": "socks5://jane:SECRET@x:1080" } })), (error: Error) => {
+    assert.ok(!error.message.includes("SECRET"));
+    return problem("unsupported")(error);
+  });
+});
+
+Deno.test("loadClusterAccess() has the runtime warn of nothing", async () => {
+  const code = `import { loadClusterAccess } from "${new URL("./kubeconfig.ts", import.meta.url)}";
+    await loadClusterAccess({ server: "https://x" }, { get: () => undefined });`;
+  const { stderr, code: exitCode } = await new Deno.Command(Deno.execPath(), { args: ["eval", code], env: { NO_COLOR: "1" } }).output();
+  assert.equal(exitCode, 0);
+  assert.doesNotMatch(new TextDecoder().decode(stderr), /warning/i);
+});

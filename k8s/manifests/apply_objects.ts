@@ -1,0 +1,164 @@
+/**
+ * Applies many objects: what others need first, then the others, one after the other as they stand in the manifests.
+ *
+ * @module
+ */
+
+import type { Api } from "../api/api.ts";
+import { ApiError } from "../api/api_error.ts";
+import { inOrder, isDefinition, isNamespace, type PlannedObject } from "./apply_plan.ts";
+import { kindsOfDefinition } from "./discovery.ts";
+import { sleep } from "../api/sleep.ts";
+import { type AppliedObject, applyObject, FieldConflictError, type LiveObject, type ServerSideApply } from "./server_side_apply.ts";
+
+/** Who hears what becomes of each object. */
+export interface ApplyObserver {
+  applied(object: PlannedObject, result: AppliedObject): void;
+  /** It was refused; the others go on. */
+  failed(object: PlannedObject, error: unknown): void;
+  /** A dry run could not try it, since its namespace or its kind would only be made by these very objects. */
+  untriable(object: PlannedObject): void;
+}
+
+/** What became of all. */
+export interface ApplyOutcome {
+  readonly applied: ReadonlyMap<PlannedObject, LiveObject>;
+  readonly failed: readonly PlannedObject[];
+  /** Not tried: what they need failed, or the cluster could not be reached any more. */
+  readonly untried: readonly PlannedObject[];
+  /** What ended it before its time, where something did. */
+  readonly ended?: unknown;
+}
+
+/** A definition of a kind, or a namespace, that did not become usable. */
+export class NotEstablishedError extends Error {
+  override readonly name = "NotEstablishedError";
+}
+
+/** A definition is established within milliseconds, unless its names are taken. */
+const ESTABLISHED_WITHIN_MS = 30_000;
+/** After it is established its paths may still be missing for a moment, and a new namespace's service account. */
+const SERVED_WITHIN_MS = 15_000;
+const POLL_MS = 100;
+
+/**
+ * Applies objects in order. One that is refused does not keep the others from being applied, unless they may need it: after a namespace or
+ * a definition of a kind has failed, nothing else is tried.
+ */
+export async function applyObjects(
+  api: Api,
+  planned: readonly PlannedObject[],
+  options: ServerSideApply,
+  observer: ApplyObserver,
+): Promise<ApplyOutcome> {
+  const { first, rest } = inOrder(planned);
+  const applied = new Map<PlannedObject, LiveObject>();
+  const failed: PlannedObject[] = [];
+  const newKinds = new Set<string>();
+  const left = new Set(planned);
+  let ended: unknown;
+  for (const object of [...first, ...rest]) {
+    if (object === rest[0] && failed.length > 0) break;
+    try {
+      const result = await applyOne(api, object, options, newKinds);
+      applied.set(object, result.object);
+      observer.applied(object, result);
+    } catch (error) {
+      if (!isAnswer(error)) {
+        ended = error;
+        break;
+      }
+      if (options.dryRun && isMissing(error) && needs(object, first)) {
+        observer.untriable(object);
+      } else {
+        failed.push(object);
+        observer.failed(object, error);
+      }
+    }
+    left.delete(object);
+  }
+  return { applied, failed, untried: [...left], ...(ended === undefined ? {} : { ended }) };
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 404;
+}
+
+/** Whether an object's namespace or kind is made by one of these. */
+function needs({ namespace, resource }: PlannedObject, first: readonly PlannedObject[]): boolean {
+  return first.some(({ source }) =>
+    isNamespace(source)
+      ? source.name === namespace
+      : kindsOfDefinition(source.body).some(({ group, kind }) => group === resource.group && kind === resource.kind)
+  );
+}
+
+/** Whether the cluster could be asked and said no to this one object. */
+export function isAnswer(error: unknown): boolean {
+  if (error instanceof ApiError) return error.status !== 401;
+  return error instanceof FieldConflictError || error instanceof NotEstablishedError;
+}
+
+async function applyOne(api: Api, object: PlannedObject, options: ServerSideApply, newKinds: Set<string>): Promise<AppliedObject> {
+  const { source, resource, path, body } = object;
+  const isNew = newKinds.has(`${resource.group} ${resource.kind}`);
+  const until = performance.now() + SERVED_WITHIN_MS;
+  let result: AppliedObject;
+  while (true) {
+    try {
+      result = await applyObject(api, path, body, options);
+      break;
+    } catch (error) {
+      const mayPass = !options.dryRun && (isNew && isNotServed(error) || isWithoutAccount(error));
+      if (!mayPass || performance.now() > until) throw error;
+      await sleep(POLL_MS, options.signal);
+    }
+  }
+  if (options.dryRun) return result;
+  if (isNamespace(source) && result.object.metadata.deletionTimestamp) {
+    throw new NotEstablishedError("it is being deleted: apply again when it is gone");
+  }
+  if (isDefinition(source)) {
+    for (const { group, kind } of kindsOfDefinition(source.body)) newKinds.add(`${group} ${kind}`);
+    await established(api, path, result.object, options.signal);
+  }
+  return result;
+}
+
+async function established(api: Api, path: string, applied: LiveObject, signal: AbortSignal): Promise<void> {
+  const until = performance.now() + ESTABLISHED_WITHIN_MS;
+  for (let live = applied;;) {
+    const conditions = conditionsOf(live);
+    if (conditions.some(({ type, status }) => type === "Established" && status === "True")) return;
+    const refused = conditions.find(({ type, status }) => type === "NamesAccepted" && status === "False");
+    if (refused) throw new NotEstablishedError(`its names are not accepted: ${refused.message ?? refused.reason}`);
+    if (performance.now() > until) throw new NotEstablishedError(`it is not established after ${ESTABLISHED_WITHIN_MS / 1000} s`);
+    await sleep(POLL_MS, signal);
+    live = (await api.get(path, { signal })).body as LiveObject;
+  }
+}
+
+/** A condition of an object's status. */
+export interface Condition {
+  readonly type: string;
+  readonly status: string;
+  readonly reason?: string;
+  readonly message?: string;
+}
+
+/** The conditions of an object's status. */
+export function conditionsOf(object: Record<string, unknown>): readonly Condition[] {
+  const { conditions } = (object.status ?? {}) as { conditions?: readonly Condition[] };
+  return conditions ?? [];
+}
+
+/** A kind's path that is not there yet; an object's own 404, such as its namespace's, has a name in it. */
+function isNotServed(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 404 && !error.details?.name;
+}
+
+/** The namespace is so new that its service account is not there yet. */
+function isWithoutAccount(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 403 &&
+    /error looking up service account .*\/default: serviceaccount "default" not found/.test(error.message);
+}

@@ -1,0 +1,93 @@
+/**
+ * Deletes objects, and waits until they are gone.
+ *
+ * @module
+ */
+
+import type { Api } from "../api/api.ts";
+import { ApiError } from "../api/api_error.ts";
+import { sleep } from "../api/sleep.ts";
+
+/** An object to delete. */
+export interface Deletable {
+  readonly path: string;
+  /** Only the object with this uid is meant, not one of its name that came later. */
+  readonly uid?: string;
+}
+
+/** How an object is deleted. */
+export interface DeleteObject {
+  readonly dryRun: boolean;
+  readonly signal: AbortSignal;
+}
+
+const POLL_MS = 100;
+
+/**
+ * Marks an object for deletion, with all that it owns.
+ *
+ * @returns its uid, by which it can be waited for; undefined where it is not there
+ * @throws as {@linkcode Api.request} does
+ */
+export async function deleteObject(api: Api, { path, uid }: Deletable, { dryRun, signal }: DeleteObject): Promise<string | undefined> {
+  try {
+    const { body } = await api.delete(path, { signal, dryRun, propagationPolicy: "Background", ...(uid === undefined ? {} : { uid }) });
+    const { metadata, details } = body as { metadata?: { uid?: string }; details?: { uid?: string } };
+    // The answer is the object where it stays for a while, else a Status.
+    return details?.uid ?? metadata?.uid ?? "";
+  } catch (error) {
+    if (error instanceof ApiError && (error.status === 404 || (uid !== undefined && error.status === 409))) return undefined;
+    throw error;
+  }
+}
+
+/** What is gone sooner needs no words. */
+const QUIET_MS = 3_000;
+
+/**
+ * Waits until an object is gone.
+ *
+ * @param options.waits told once, where it takes long, what keeps the object
+ * @returns whether it is; false where the time is over
+ * @throws as {@linkcode Api.request} does
+ */
+export async function objectGone(
+  api: Api,
+  { path, uid }: Deletable,
+  { withinMs, waits, signal }: { withinMs: number; waits?: (why: string) => void; signal: AbortSignal },
+): Promise<boolean> {
+  const began = performance.now();
+  let told = false;
+  while (true) {
+    let live: Record<string, unknown>;
+    try {
+      live = (await api.get(path, { signal })).body as Record<string, unknown>;
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 404) return true;
+      throw error;
+    }
+    if (uid && (live.metadata as { uid?: string }).uid !== uid) return true;
+    const passed = performance.now() - began;
+    if (withinMs !== 0 && passed > withinMs) return false;
+    const why = passed > QUIET_MS && !told ? whatKeeps(live) : undefined;
+    if (why !== undefined) {
+      told = true;
+      waits?.(why);
+    }
+    await sleep(POLL_MS, signal);
+  }
+}
+
+/** Why an object that is marked for deletion is still there; undefined where nothing tells. */
+export function whatKeeps(live: Record<string, unknown>): string | undefined {
+  const { finalizers = [], deletionGracePeriodSeconds } = live.metadata as { finalizers?: string[]; deletionGracePeriodSeconds?: number };
+  const conditions = (live.status as { conditions?: { type: string; status: string; message?: string }[] } | undefined)?.conditions ?? [];
+  // Namespaces tell what is left in them, definitions of kinds what their objects wait for.
+  const told = conditions.filter(({ type, status, message }) =>
+    status === "True" && message && /Terminating|Deletion|Remaining/.test(type)
+  );
+  const reasons = told.map(({ message }) => message);
+  if (finalizers.length > 0) reasons.unshift(`its finalizers have not ended: ${finalizers.join(", ")}`);
+  if (reasons.length === 0 && deletionGracePeriodSeconds) reasons.push(`it has ${deletionGracePeriodSeconds} s to end`);
+  return reasons.length > 0 ? reasons.join("; ") : undefined;
+}

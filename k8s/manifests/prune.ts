@@ -1,0 +1,116 @@
+/**
+ * Keeps an ApplySet's parent, and deletes members that are not applied any more.
+ *
+ * @module
+ */
+
+import type { Api } from "../api/api.ts";
+import { ApiError } from "../api/api_error.ts";
+import {
+  applySetId,
+  type ApplySetParent,
+  type ApplySetScope,
+  isPruned,
+  parentBody,
+  parentPath,
+  parseGroupKind,
+  PART_OF_LABEL,
+  readScope,
+} from "./applyset.ts";
+import { type ApiResources, apiVersionOf, collectionPath } from "./discovery.ts";
+import { objectLabel } from "./manifest_objects.ts";
+import type { LiveObject } from "./server_side_apply.ts";
+
+/** Who changes parents, in kubectl's words, so that kubectl's own changes are no conflict. */
+const FIELD_MANAGER = "kubectl-applyset";
+
+/** A member that is not applied any more. */
+export interface Orphan {
+  readonly label: string;
+  /** Undefined where its kind has none. */
+  readonly namespace: string | undefined;
+  readonly path: string;
+  readonly uid: string;
+  /** Whether it stays all the same, since its kind is never pruned. */
+  readonly kept: boolean;
+}
+
+/** Where members of a set are now; nothing where there is no set yet. @throws ApplySetError where its parent is something else */
+export async function readParent(api: Api, parent: ApplySetParent, signal: AbortSignal): Promise<ApplySetScope> {
+  try {
+    return readScope(parent, (await api.get(parentPath(parent), { signal })).body as Record<string, unknown>);
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404 && error.details?.kind !== "namespaces") {
+      return { kinds: new Set(), namespaces: new Set() };
+    }
+    throw error;
+  }
+}
+
+/** Writes down where members are: before applying all that there may be, afterwards what there is. */
+export async function writeParent(
+  api: Api,
+  parent: ApplySetParent,
+  scope: ApplySetScope,
+  { dryRun, signal }: { dryRun: boolean; signal: AbortSignal },
+): Promise<void> {
+  const query = { dryRun: dryRun ? "All" : undefined };
+  await api.apply(parentPath(parent), parentBody(parent, scope), { fieldManager: FIELD_MANAGER, force: true, signal, query });
+}
+
+/**
+ * Finds members that are not among what was applied.
+ *
+ * @param scope where members may be
+ * @param applied uids
+ * @returns them, and kinds that could not be looked at since the cluster does not have them any more
+ * @throws as {@linkcode Api.request} does
+ */
+export async function findOrphans(
+  api: Api,
+  parent: ApplySetParent,
+  scope: ApplySetScope,
+  resources: ApiResources,
+  applied: ReadonlySet<string>,
+  signal: AbortSignal,
+): Promise<{ orphans: Orphan[]; unknown: string[] }> {
+  const orphans: Orphan[] = [];
+  const unknown: string[] = [];
+  for (const groupKind of [...scope.kinds].sort()) {
+    const { kind, group } = parseGroupKind(groupKind);
+    const resource = resources.findGroupKind(group, kind);
+    if (!resource) {
+      unknown.push(groupKind);
+      continue;
+    }
+    for (const namespace of resource.namespaced ? [...scope.namespaces].sort() : [undefined]) {
+      const collection = collectionPath(resource, namespace);
+      const items = await listOrNone(api, collection, `${PART_OF_LABEL}=${applySetId(parent)}`, signal);
+      if (items === undefined) {
+        unknown.push(groupKind);
+        break;
+      }
+      for (const { metadata: { name, uid, deletionTimestamp } } of items as unknown as LiveObject[]) {
+        if (applied.has(uid) || deletionTimestamp) continue;
+        const label = objectLabel({ apiVersion: apiVersionOf(resource), kind, name });
+        orphans.push({ label, namespace, path: `${collection}/${encodeURIComponent(name)}`, uid, kept: !isPruned(groupKind) });
+      }
+    }
+  }
+  return { orphans, unknown };
+}
+
+/** Undefined where the kind is gone: the API server tells of it for a moment after its end. */
+async function listOrNone(
+  api: Api,
+  path: string,
+  labelSelector: string,
+  signal: AbortSignal,
+): Promise<Record<string, unknown>[] | undefined> {
+  try {
+    return (await api.list(path, { query: { labelSelector }, signal })).items;
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return undefined;
+    throw error;
+  }
+}

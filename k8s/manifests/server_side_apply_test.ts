@@ -1,0 +1,149 @@
+import assert from "node:assert/strict";
+import { scriptedApi } from "../../tests/scripted_api.ts";
+import { ScriptedServer } from "../../tests/scripted_server.ts";
+import { discover } from "./discovery.ts";
+import { applyObject, FieldConflictError, type ServerSideApply } from "./server_side_apply.ts";
+
+const PATH = "/apis/apps/v1/namespaces/x/deployments/web";
+const BODY = { metadata: { name: "web" } };
+const OPTIONS: ServerSideApply = {
+  fieldManager: "kurun",
+  force: false,
+  dryRun: false,
+  validation: "Strict",
+  signal: new AbortController().signal,
+};
+const LAST_APPLIED = { "f:metadata": { "f:annotations": { "f:kubectl.kubernetes.io/last-applied-configuration": {} } } };
+const live = (...managers: string[]) => ({
+  metadata: {
+    name: "web",
+    resourceVersion: "7",
+    managedFields: managers.map((manager) => ({
+      manager,
+      operation: manager === "kurun" ? "Apply" : "Update",
+      apiVersion: "apps/v1",
+      fieldsV1: LAST_APPLIED,
+    })),
+  },
+});
+const conflict = (...managers: string[]) => ({
+  kind: "Status",
+  status: "Failure",
+  reason: "Conflict",
+  message: "Apply failed",
+  details: {
+    causes: managers.map((manager) => ({
+      reason: "FieldManagerConflict",
+      message: `conflict with "${manager}" using apps/v1`,
+      field: `.spec.${manager}`,
+    })),
+  },
+  code: 409,
+});
+
+/** Answers one request after the other. */
+function answering(...answers: [number, unknown][]): ScriptedServer {
+  let next = 0;
+  return new ScriptedServer((_, reply) => reply.json(...answers[next++] ?? [500, {}] as [number, unknown]));
+}
+
+/** The kinds of requests that came. */
+function requests(server: ScriptedServer): string[] {
+  return server.requests.map(({ method, target, headers }) => {
+    const { searchParams } = new URL(target, "http://a");
+    const words = [
+      method,
+      headers["content-type"]?.replace(/^application\/|(?:-patch)?\+.*$/g, ""),
+      searchParams.has("force") ? "force" : undefined,
+    ];
+    return words.filter((word) => word).join(" ");
+  });
+}
+
+Deno.test("an object that nobody else manages is applied by one request", async () => {
+  using server = answering([201, live("kurun")]);
+  using api = scriptedApi(server);
+  const { created } = await applyObject(api, PATH, BODY, OPTIONS);
+  assert.equal(created, true);
+  assert.deepEqual(requests(server), ["PATCH apply"]);
+  assert.equal(server.requests[0]!.target, `${PATH}?fieldManager=kurun&fieldValidation=Strict`);
+});
+
+Deno.test("a conflict with kubectl apply is no conflict: its fields are moved at the version that was seen, and it is applied again", async () => {
+  using server = answering([409, conflict("kubectl-client-side-apply")], [200, live("kubectl-client-side-apply")], [200, {}], [
+    200,
+    live("kurun"),
+  ]);
+  using api = scriptedApi(server);
+  await applyObject(api, PATH, BODY, OPTIONS);
+  assert.deepEqual(requests(server), ["PATCH apply", "GET", "PATCH json", "PATCH apply"]);
+  assert.deepEqual(JSON.parse(server.requests[2]!.body), [
+    {
+      op: "replace",
+      path: "/metadata/managedFields",
+      value: [{ manager: "kurun", operation: "Apply", apiVersion: "apps/v1", fieldsV1: LAST_APPLIED }],
+    },
+    { op: "replace", path: "/metadata/resourceVersion", value: "7" },
+  ]);
+});
+
+Deno.test("fields are moved anew where somebody was faster", async () => {
+  const faster = { kind: "Status", status: "Failure", reason: "Conflict", message: "the object has been modified", code: 409 };
+  const old = live("kubectl-client-side-apply");
+  using server = answering([200, old], [409, faster], [200, { ...old, metadata: { ...old.metadata, resourceVersion: "8" } }], [200, {}], [
+    200,
+    live("kurun"),
+  ]);
+  using api = scriptedApi(server);
+  await applyObject(api, PATH, BODY, OPTIONS);
+  assert.deepEqual(requests(server), ["PATCH apply", "PATCH json", "GET", "PATCH json", "PATCH apply"]);
+  assert.equal(JSON.parse(server.requests[3]!.body)[1].value, "8");
+});
+
+Deno.test("a conflict with somebody else as well changes nothing and names only them", async () => {
+  using server = answering([409, conflict("kubectl-client-side-apply", "hpa 1")], [
+    200,
+    live("kubectl-client-side-apply"),
+  ]);
+  using api = scriptedApi(server);
+  const error = await applyObject(api, PATH, BODY, OPTIONS).then(() => undefined, (error) => error);
+  assert.ok(error instanceof FieldConflictError);
+  assert.deepEqual(error.conflicts, [{ field: ".spec.hpa 1", manager: "hpa 1" }]);
+  assert.deepEqual(requests(server), ["PATCH apply", "GET"]);
+});
+
+Deno.test("a dry run moves nothing, and shows what will be", async () => {
+  using server = answering([409, conflict("kubectl-client-side-apply")], [200, live("kubectl-client-side-apply")], [
+    200,
+    live("kubectl-client-side-apply"),
+  ]);
+  using api = scriptedApi(server);
+  await applyObject(api, PATH, BODY, { ...OPTIONS, dryRun: true });
+  assert.deepEqual(requests(server), ["PATCH apply", "GET", "PATCH apply force"]);
+  assert.ok(server.requests.filter(({ method }) => method === "PATCH").every(({ target }) => target.includes("dryRun=All")));
+});
+
+Deno.test("all kinds are asked for in two requests, an older cluster's version by version", async () => {
+  const item = {
+    metadata: { name: "apps" },
+    versions: [{ version: "v1", resources: [{ resource: "deployments", scope: "Namespaced", responseKind: { kind: "Deployment" } }] }],
+  };
+  using newer = new ScriptedServer(({ target }, reply) =>
+    reply.json(200, { kind: "APIGroupDiscoveryList", items: target === "/apis" ? [item] : [] })
+  );
+  using api = scriptedApi(newer);
+  assert.equal((await discover(api, ["apps/v1"])).find("apps/v1", "Deployment")?.plural, "deployments");
+  assert.deepEqual(newer.requests.map(({ target }) => target).sort(), ["/api", "/apis"]);
+  assert.match(newer.requests[0]!.headers.accept!, /as=APIGroupDiscoveryList.*,application\/json$/);
+
+  const lists: Record<string, unknown> = {
+    "/api": { kind: "APIVersions" },
+    "/apis": { kind: "APIGroupList" },
+    "/api/v1": { resources: [{ name: "pods", kind: "Pod", namespaced: true }, { name: "pods/log", kind: "Pod", namespaced: true }] },
+  };
+  using older = new ScriptedServer(({ target }, reply) => lists[target] ? reply.json(200, lists[target]) : reply.json(404, {}));
+  using oldApi = scriptedApi(older);
+  const resources = await discover(oldApi, ["v1", "gone.example.com/v1", "v1"]);
+  assert.deepEqual(resources.find("v1", "Pod"), { group: "", version: "v1", kind: "Pod", plural: "pods", namespaced: true });
+  assert.deepEqual(older.requests.map(({ target }) => target).sort(), ["/api", "/api/v1", "/apis", "/apis/gone.example.com/v1"]);
+});

@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { type ScriptedReply, type ScriptedRequest, ScriptedServer } from "../../tests/scripted_server.ts";
+import { Api } from "../api/api.ts";
+import { loadClusterAccess } from "../kubeconfig/kubeconfig.ts";
+import { ClusterSession, ObjectExistsError, SessionGoneError, SessionTakenError } from "./session.ts";
+import type { SessionPlan } from "./session_objects.ts";
+import type { SessionJob } from "./session_owner.ts";
+
+const PLAN: SessionPlan = {
+  name: "web-kurun-bcdfg",
+  namespace: "shop",
+  service: "web",
+  ports: [{ name: "http", port: 80, targetPort: 8444 }],
+  image: "server:1",
+  ttlSeconds: 120,
+  holdMs: 3000,
+  annotations: { "kurun.dev/who": "ann", "kurun.dev/from": "laptop", "kurun.dev/since": "2026-01-01T00:05:00Z" },
+};
+const SECRETS = { key: new Uint8Array(32), cert: "", certKey: "" };
+const NOW = new Date("2026-01-01T00:05:00Z");
+const JOBS = "/apis/batch/v1/namespaces/shop/jobs";
+
+/** A Job as the cluster has it; `since` is when its user started. */
+function job(resourceVersion: string, since: string, who = "ann"): SessionJob & { metadata: { annotations: Record<string, string> } } {
+  return {
+    metadata: {
+      name: PLAN.name,
+      uid: "job-1",
+      resourceVersion,
+      creationTimestamp: "2026-01-01T00:00:00Z",
+      annotations: { "kurun.dev/who": who, "kurun.dev/from": "desk", "kurun.dev/since": since },
+    },
+    status: { startTime: "2026-01-01T00:00:00Z" },
+  };
+}
+
+/** Runs something against a server of the test's own. @returns what was asked, as `METHOD PATH BODY` */
+async function against<T>(
+  handle: (request: ScriptedRequest, reply: ScriptedReply) => Promise<void>,
+  run: (api: Api) => Promise<T>,
+): Promise<{ asked: ScriptedRequest[]; outcome: T | Error }> {
+  using server = new ScriptedServer(handle);
+  const access = await loadClusterAccess({ server: `http://127.0.0.1:${server.port}` }, { get: () => undefined });
+  const api = new Api(access, { userAgent: "test" });
+  try {
+    const outcome = await run(api).catch((error: Error) => error);
+    return { asked: [...server.requests], outcome };
+  } finally {
+    api.close();
+  }
+}
+
+function status(reply: ScriptedReply, code: number, reason: string): Promise<void> {
+  return reply.json(code, { kind: "Status", status: "Failure", reason, message: reason, code });
+}
+
+Deno.test("where another start was first with the control port's Service, the user's is not made, and the session is removed", async () => {
+  const { asked, outcome } = await against(async ({ method, target, body }, reply) => {
+    if (method === "POST" && target.includes("/services")) return await status(reply, 409, "AlreadyExists");
+    if (method === "GET") return await status(reply, 404, "NotFound");
+    await reply.json(201, body.includes('"Job"') ? job("1", "") : {});
+  }, (api) => ClusterSession.create(api, PLAN, SECRETS, () => NOW.getTime()));
+  assert.ok(outcome instanceof ObjectExistsError);
+  const services = asked.filter(({ method, target }) => method === "POST" && target.includes("/services"));
+  assert.deepEqual(services.map(({ body }) => JSON.parse(body).metadata.name), ["web-kurun"]);
+  const [removal] = asked.filter(({ method }) => method === "DELETE");
+  assert.equal(removal?.target, `${JOBS}/${PLAN.name}`);
+  assert.deepEqual(JSON.parse(removal.body).preconditions, { uid: "job-1" });
+});
+
+/** Adopts a session whose Job had version 1 when it was read. */
+function adopt(api: Api): Promise<ClusterSession> {
+  return ClusterSession.adopt(api, PLAN, { job: job("1", "2026-01-01T00:00:00Z"), now: NOW }, () => NOW.getTime());
+}
+
+Deno.test("an adoption writes the new user into the version that was read, and moves the deadline from the Job's own start", async () => {
+  const { asked, outcome } = await against(
+    (_, reply) => reply.json(200, job("2", PLAN.annotations["kurun.dev/since"]!)),
+    adopt,
+  );
+  assert.ok(outcome instanceof ClusterSession);
+  assert.deepEqual(asked.map(({ method }) => method), ["PATCH"]);
+  assert.deepEqual(JSON.parse(asked[0]!.body), {
+    metadata: { uid: "job-1", resourceVersion: "1", annotations: { ...PLAN.annotations, "kurun.dev/seen": NOW.toISOString() } },
+    spec: { activeDeadlineSeconds: 300 + 120 },
+  });
+});
+
+Deno.test("a Job that its controller changed meanwhile is adopted all the same, one that another start adopted is not", async () => {
+  for (const taken of [false, true]) {
+    const now = job("2", taken ? "2026-01-01T00:04:59Z" : "2026-01-01T00:00:00Z", "bob");
+    const { asked, outcome } = await against(async ({ method, body }, reply) => {
+      if (method === "GET") return await reply.json(200, now);
+      if (JSON.parse(body).metadata.resourceVersion === "1") return await status(reply, 409, "Conflict");
+      await reply.json(200, job("3", PLAN.annotations["kurun.dev/since"]!));
+    }, adopt);
+    assert.deepEqual(asked.map(({ method }) => method), taken ? ["PATCH", "GET"] : ["PATCH", "GET", "PATCH"]);
+    if (taken) assert.equal(outcome instanceof SessionTakenError && outcome.session.who, "bob");
+    else assert.ok(outcome instanceof ClusterSession);
+  }
+});
+
+Deno.test("a session whose time was over before it could be adopted is gone", async () => {
+  const failed = { ...job("2", PLAN.annotations["kurun.dev/since"]!), status: { conditions: [{ type: "FailureTarget", status: "True" }] } };
+  const { outcome } = await against((_, reply) => reply.json(200, failed), adopt);
+  assert.equal(outcome instanceof SessionGoneError && outcome.expired, true);
+});
+
+Deno.test("who renews a session that another has learns by whom, from the Job or from the Service's next owner", async () => {
+  const labels = { "app.kubernetes.io/managed-by": "kurun", "kurun.dev/session": "web-kurun-zzzzz" };
+  const annotations = { "kurun.dev/who": "bob", "kurun.dev/from": "desk" };
+  for (const deleted of [false, true]) {
+    let renewals = 0;
+    const { outcome } = await against(async ({ method }, reply) => {
+      if (method === "GET") return await reply.json(200, { metadata: { name: "web-kurun", uid: "s", labels, annotations } });
+      if (renewals++ === 0) return await reply.json(200, job("2", PLAN.annotations["kurun.dev/since"]!));
+      if (deleted) return await status(reply, 404, "NotFound");
+      await reply.json(200, job("3", "2026-01-01T00:06:00Z", "bob"));
+    }, async (api) => await (await adopt(api)).renew());
+    assert.ok(outcome instanceof SessionGoneError);
+    assert.equal(outcome.message, "session web-kurun-bcdfg has ended here: replaced by bob from desk");
+    assert.equal(outcome.expired, false);
+  }
+});
