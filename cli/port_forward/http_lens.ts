@@ -1,7 +1,7 @@
 import { type BodyFraming, requestFraming, responseFraming } from "../../tunnel/http1/body.ts";
-import { Http1Error, parseRequestHead, parseResponseHead, type ResponseHead, textOf } from "../../tunnel/http1/head.ts";
+import { Http1Error, parseRequestHead, parseResponseHead, type ResponseHead, type Span, textOf } from "../../tunnel/http1/head.ts";
 import { MAX_AWAITED, Messages } from "../../tunnel/http1/messages.ts";
-import { formatBytes, type TrafficLine } from "./traffic_line.ts";
+import { formatBytes, shownTarget, type TrafficLine } from "./traffic_line.ts";
 
 /** What a lens needs. */
 export interface LensOptions {
@@ -25,6 +25,9 @@ export interface LensEnd {
   /** Whether that is an error: a caller may leave when it likes. */
   readonly isFault: boolean;
 }
+
+/** More than is shown of a target. One may have 64 KiB, and a caller have 256 requests waiting. */
+const MAX_TARGET_BYTES = 512;
 
 const NO_ANSWER: LensEnd = { note: "closed without an answer", isFault: true };
 
@@ -139,7 +142,7 @@ export class HttpLens {
   #requestHead(bytes: Uint8Array, start: number, end: number): BodyFraming {
     const head = parseRequestHead(bytes, start, end);
     if (this.#awaited.length === MAX_AWAITED) throw new Http1Error(`more than ${MAX_AWAITED} requests wait for answers`);
-    this.#awaited.push({ method: head.method, target: textOf(bytes, head.targetSpan), since: this.#since });
+    this.#awaited.push({ method: head.method, target: keptTarget(bytes, head.targetSpan), since: this.#since });
     this.#upgrading = head.asksUpgrade;
     return head.method === "CONNECT" ? 0 : requestFraming(head);
   }
@@ -217,6 +220,13 @@ export class HttpLens {
       isFault: end?.isFault ?? false,
     });
   }
+}
+
+/** What is shown of a target. Where the end of a user's name and password may be cut off, they could not be told from a host: then nothing. */
+function keptTarget(bytes: Uint8Array, { start, end }: Span): string {
+  if (end - start <= MAX_TARGET_BYTES) return shownTarget(textOf(bytes, { start, end }));
+  const cut = textOf(bytes, { start, end: start + MAX_TARGET_BYTES });
+  return cut.startsWith("/") ? `${shownTarget(cut).replace(/…$/, "")}…` : "…";
 }
 
 /** Whether a program speaks first with HTTP/2's SETTINGS (RFC 9113, 3.4), as gRPC's servers do. */

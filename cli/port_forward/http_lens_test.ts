@@ -125,3 +125,14 @@ Deno.test("HTTP/2 is known too where the program's SETTINGS come before the call
   const steps: Step[] = [["program", "\0\0\0\x04\0\0\0\0\0"], ["caller", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]];
   assert.deepEqual(look(steps), ["h2 - - 9B 3.0ms 10.0.0.1:5 24B in"]);
 });
+
+Deno.test("of a long target no more is kept than is shown, and none of its credentials", () => {
+  const get = (target: string) => GET.replace("/a", target);
+  for (
+    const [target, shown] of [
+      [`/a?token=${"x".repeat(60_000)}`, "/a?token=…"],
+      [`/${"b".repeat(60_000)}`, `/${"b".repeat(299)}…`],
+      [`http://me:${"p".repeat(60_000)}@k/`, "…"],
+    ] as const
+  ) assert.deepEqual(look([["caller", get(target)], ["program", OK]]), [`GET ${shown} 200 2B 1.0ms 10.0.0.1:5`]);
+});

@@ -95,3 +95,18 @@ for (const [where, env, columns] of [["a pipe", {}, undefined], ["a dumb termina
     assert.deepEqual(writes, ["line\n"]);
   });
 }
+
+Deno.test("where there is no line to draw, the first thing said passes at once, and what follows within 20 ms is one write", async () => {
+  const { context, writes, clock } = terminal({}, undefined);
+  const screen = new StatusScreen(context);
+  for (let i = 0; i < 100; i++) screen.context.stderr(`line ${i}\n`);
+  assert.deepEqual(writes, ["line 0\n"]);
+  clock.now += 20;
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  assert.deepEqual(writes.slice(1), [Array.from({ length: 99 }, (_, i) => `line ${i + 1}\n`).join("")]);
+  screen.context.stderr("before\n");
+  screen.context.stdout("Forwarding\n");
+  screen.context.stderr("last\n");
+  screen.close();
+  assert.deepEqual(writes.slice(2), ["before\n", "out: Forwarding\n", "last\n"]);
+});

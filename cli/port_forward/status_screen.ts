@@ -4,12 +4,14 @@ import { Traffic } from "./traffic.ts";
 
 /** Five times a second at most. */
 const REDRAW_MS = 200;
+/** Where there is no line to draw: what is said within this time is one write. 20,000 lines a second, each with its own, took 8 % of the load. */
+const GATHER_MS = 20;
 /** To the line's beginning, and nothing from there on. */
 const CLEAR = "\r\x1b[K";
 
 /**
  * The status line at the foot of a terminal: redrawn in its place, with what else is said above it. Where standard error is no terminal,
- * or one that cannot move its cursor, there is none, and what is said passes as it is.
+ * or one that cannot move its cursor, there is none, and what is said passes at once, or soon where much is said.
  */
 export class StatusScreen {
   /** For all that is said while the screen is open. */
@@ -33,9 +35,7 @@ export class StatusScreen {
     // https://no-color.org: set and not empty.
     this.#color = !outer.env("NO_COLOR");
     this.traffic = new Traffic(() => this.#changed());
-    this.context = this.#columns
-      ? { ...outer, stdout: (text) => this.#print(() => outer.stdout(text)), stderr: (text) => this.#say(text) }
-      : outer;
+    this.context = { ...outer, stdout: (text) => this.#print(() => outer.stdout(text)), stderr: (text) => this.#say(text) };
     this.#changed();
   }
 
@@ -47,7 +47,7 @@ export class StatusScreen {
 
   /** Takes the line away for good; what is said afterwards passes as it is. */
   close(): void {
-    if (this.#closed || !this.#columns) return;
+    if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#timer);
     this.#write("");
@@ -66,8 +66,8 @@ export class StatusScreen {
   }
 
   #changed(): void {
-    if (!this.#columns || this.#closed || this.#timer !== undefined) return;
-    const wait = this.#drawnAt + REDRAW_MS - this.#outer.now();
+    if (this.#closed || this.#timer !== undefined || (!this.#columns && this.#lines === "")) return;
+    const wait = this.#drawnAt + (this.#columns ? REDRAW_MS : GATHER_MS) - this.#outer.now();
     if (wait <= 0) return this.#draw();
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
@@ -78,7 +78,7 @@ export class StatusScreen {
   #draw(): void {
     this.#drawnAt = this.#outer.now();
     // The last column stays free: some terminals wrap there.
-    this.#write(renderStatus(this.#state, this.traffic, (this.#columns as () => number)() - 1, this.#color));
+    this.#write(this.#columns ? renderStatus(this.#state, this.traffic, this.#columns() - 1, this.#color) : "");
   }
 
   /** One write, so that nothing flickers. */

@@ -14,7 +14,7 @@
 export interface TrafficLine {
   /** The request's method; `h2`, `tcp`, `tls` or `upgraded` for a connection. */
   readonly method: string;
-  /** As it was sent; {@link formatTrafficLine} hides its credentials. */
+  /** As {@link shownTarget} shows it. */
   readonly target: string;
   readonly status: number | undefined;
   /** Bytes of the answer's body as they travelled, without the lines of chunks; all bytes back to the caller for a connection. */
@@ -38,7 +38,7 @@ const SECRET_NAME = /token|secret|pass|pwd|key|signature|credential|auth|jwt|^si
 
 /** The line, without its end. */
 export function formatTrafficLine({ method, target, status, bytes, ms, caller, note }: TrafficLine): string {
-  const line = `${method} ${shownTarget(target)} ${status ?? "-"} ${formatBytes(bytes)} ${formatMs(ms)} ${caller}`;
+  const line = `${method} ${target} ${status ?? "-"} ${formatBytes(bytes)} ${formatMs(ms)} ${caller}`;
   return note ? `${line} ${note}` : line;
 }
 

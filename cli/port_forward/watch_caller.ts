@@ -1,7 +1,7 @@
 import { type Preamble, type RelayEnd, type RelayWatch, SessionEndedError, StreamResetError } from "../../tunnel/mod.ts";
 import { HttpLens, type LensEnd } from "./http_lens.ts";
 import type { Traffic } from "./traffic.ts";
-import { formatTrafficLine, shownTarget, type TrafficLine } from "./traffic_line.ts";
+import { formatTrafficLine, type TrafficLine } from "./traffic_line.ts";
 
 /** What watching callers takes. */
 export interface WatchOptions {
@@ -66,7 +66,7 @@ export class CallerWatch {
     if (!isConnection) traffic.request();
     // A 502 of ours has been counted when the program refused.
     if (this.#refused || !(isFault || (status !== undefined && status >= 500))) return;
-    traffic.failed([method, shownTarget(target), status, note].filter((word) => word !== undefined).join(" "));
+    traffic.failed([method, target, status, note].filter((word) => word !== undefined).join(" "));
   }
 }
 
