@@ -3,7 +3,8 @@
  *
  * The sender may have `available` bytes under way. Bytes that were consumed (taken by whatever the stream feeds) are given back once
  * half the window has gathered, so that a window costs two small frames, and a reader that stops stops its own stream only.
- * A window that is used up within a few round trips is too small for its path: it doubles, as long as the session's budget lasts.
+ * A window that is used up within a few round trips is too small for its path: it doubles, as long as the session's budget lasts. One
+ * that is not half used within a second gives what it does not need back to the budget, by giving less credit than was consumed.
  *
  * @module
  */
@@ -17,6 +18,8 @@ const MAX_WINDOW = 8 * 1024 * 1024;
 const GROWTH_ROUND_TRIPS = 2;
 /** It is judged over this many windows in a row: a burst into an empty socket buffer says nothing of the path. */
 const JUDGED_WINDOWS = 2;
+/** A window that is not half used in this time is larger than any path needs whose round trip is shorter. */
+const IDLE_MS = 1_000;
 /** Windows of a session grow only while all of them together stay under 32 MiB. */
 const BUDGET_BYTES = 32 * 1024 * 1024;
 
@@ -62,9 +65,12 @@ export class WindowBudget {
 export class ReceiveWindow {
   readonly #budget: WindowBudget;
   readonly #now: () => number;
+  readonly #initial: number;
   #size: number;
   #available: number;
   #consumed = 0;
+  /** Since when what was consumed gathers. */
+  #gatheringSince: number;
   #judgedBytes = 0;
   #judgedSince: number;
 
@@ -76,9 +82,10 @@ export class ReceiveWindow {
   constructor(budget: WindowBudget, now: () => number, initial: number = INITIAL_WINDOW) {
     this.#budget = budget;
     this.#now = now;
+    this.#initial = initial;
     this.#size = initial;
     this.#available = initial;
-    this.#judgedSince = now();
+    this.#judgedSince = this.#gatheringSince = now();
     budget.add(initial);
   }
 
@@ -98,12 +105,16 @@ export class ReceiveWindow {
   /** Counts `bytes` that were consumed. @returns the credit to give now, 0 while less than half a window has gathered */
   consumed(bytes: number): number {
     this.#consumed += bytes;
-    if (this.#consumed * 2 < this.#size) return 0;
+    if (this.#consumed * 2 < this.#size) {
+      if (this.#size > this.#initial) this.#shrinkIfIdle();
+      return 0;
+    }
     const growth = this.#growth();
     const credit = this.#consumed + growth;
     this.#size += growth;
     this.#available += credit;
     this.#consumed = 0;
+    if (this.#size > this.#initial) this.#gatheringSince = this.#now();
     return credit;
   }
 
@@ -111,6 +122,17 @@ export class ReceiveWindow {
   release(): void {
     this.#budget.release(this.#size);
     this.#size = 0;
+  }
+
+  /** Credit that was given cannot be taken back: what is consumed is not given again. */
+  #shrinkIfIdle(): void {
+    const now = this.#now();
+    if (now - this.#gatheringSince < IDLE_MS) return;
+    this.#gatheringSince = now;
+    const unneeded = Math.min(this.#consumed, this.#size - this.#initial);
+    this.#consumed -= unneeded;
+    this.#size -= unneeded;
+    this.#budget.release(unneeded);
   }
 
   #growth(): number {

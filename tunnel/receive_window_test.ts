@@ -86,3 +86,45 @@ Deno.test("all windows together stay under 32 MiB however many would grow, and g
   for (const window of windows) window.release();
   assert.equal(budget.granted, 0);
 });
+
+/** A window that a large body has made as large as can be. */
+function grown(clock: { ms: number }, budget: WindowBudget): ReceiveWindow {
+  budget.measured(40);
+  const window = windowAt(clock, budget);
+  while (window.size < 8 * KIB * KIB) {
+    const half = window.size / 2;
+    window.received(half);
+    clock.ms += 10;
+    window.consumed(half);
+  }
+  return window;
+}
+
+Deno.test("a window that small messages alone go through gives back what a large body had it take", () => {
+  const clock = { ms: 0 };
+  const budget = new WindowBudget();
+  const window = grown(clock, budget);
+  let credit = 0;
+  for (let i = 0; i < 10_000; i++) {
+    clock.ms += 100;
+    window.received(KIB);
+    credit += window.consumed(KIB);
+  }
+  assert.equal(window.size, INITIAL_WINDOW);
+  assert.equal(budget.granted, INITIAL_WINDOW);
+  // What was taken and not given back is what it shrank by, and what gathers for the next credit.
+  const kept = 10_000 * KIB - credit - (8 * KIB * KIB - INITIAL_WINDOW);
+  assert.ok(kept >= 0 && kept < INITIAL_WINDOW / 2, `${kept} bytes`);
+});
+
+Deno.test("a window that is idle for a while and then used again stays as large as it was, but for a moment's bytes", () => {
+  const clock = { ms: 0 };
+  const window = grown(clock, new WindowBudget());
+  clock.ms += 60_000;
+  for (let i = 0; i < 1_000; i++) {
+    clock.ms += 1;
+    window.received(64 * KIB);
+    window.consumed(64 * KIB);
+  }
+  assert.ok(window.size >= 7 * KIB * KIB, `${window.size} bytes`);
+});

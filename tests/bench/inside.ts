@@ -61,7 +61,7 @@ const PARTS: readonly Part[] = [
     const direct = { hostname: "127.0.0.1", port: nginx.port };
     const through = { hostname: (await plain()).address, port: 80 };
     for (const direction of ["down", "up"] as const) {
-      yield await bulkRow(`50 MB ${direction}`, { direction, direct, through, times: effort.times, unit: "MB/s" });
+      yield await bulkRow(`50 MB ${direction}`, { direction, direct, through, times: effort.bodies, unit: "MB/s" });
     }
   }],
   ["admission webhook", admission],
