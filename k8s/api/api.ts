@@ -172,6 +172,7 @@ export class Api {
    * The propagation is said always: a Job that is deleted without one orphans all that it owns.
    *
    * @param options.uid deletes only the object with this uid, else 409
+   * @param options.resourceVersion deletes it only where nobody has changed it since, else 409
    * @param options.dryRun deletes nothing; said in the body, since beside a body the query is not looked at
    * @throws as {@linkcode Api.request} does
    */
@@ -180,18 +181,20 @@ export class Api {
     options: RequestOptions & {
       readonly propagationPolicy?: "Background" | "Foreground" | "Orphan";
       readonly uid?: string;
+      readonly resourceVersion?: string;
       readonly gracePeriodSeconds?: number;
       readonly dryRun?: boolean;
     } = {},
   ): Promise<ApiAnswer> {
-    const { propagationPolicy = "Background", uid, gracePeriodSeconds, dryRun = false, ...rest } = options;
+    const { propagationPolicy = "Background", uid, resourceVersion, gracePeriodSeconds, dryRun = false, ...rest } = options;
+    const preconditions = { ...(uid === undefined ? {} : { uid }), ...(resourceVersion === undefined ? {} : { resourceVersion }) };
     return this.request("DELETE", path, {
       ...rest,
       body: {
         apiVersion: "v1",
         kind: "DeleteOptions",
         propagationPolicy,
-        ...(uid === undefined ? {} : { preconditions: { uid } }),
+        ...(Object.keys(preconditions).length === 0 ? {} : { preconditions }),
         ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
         ...(dryRun ? { dryRun: ["All"] } : {}),
       },

@@ -2,7 +2,7 @@ import type { Api } from "../api/api.ts";
 import { ApiError } from "../api/api_error.ts";
 import { ConnectionError } from "../api/connection_error.ts";
 import { runPod } from "./run_objects.ts";
-import { removeSession, sessionGone } from "./remove_session.ts";
+import { sessionGone } from "./remove_session.ts";
 import {
   Annotation,
   controlService,
@@ -88,6 +88,8 @@ export class ClusterSession {
   /** When its time is over if nothing moves that, by the cluster's clock, in ms. */
   #deadline = Infinity;
   readonly #now: () => number;
+  /** The Job's version when it was last seen to be ours. */
+  #version: string | undefined;
 
   private constructor(api: Api, plan: SessionPlan, job: SessionJob, now: () => number) {
     this.plan = plan;
@@ -95,6 +97,7 @@ export class ClusterSession {
     this.#owner = { name: job.metadata.name, uid: job.metadata.uid };
     this.#startedAt = Date.parse(job.status?.startTime ?? job.metadata.creationTimestamp ?? "");
     this.#now = now;
+    this.#version = job.metadata.resourceVersion;
   }
 
   /**
@@ -148,12 +151,19 @@ export class ClusterSession {
     await this.#move({});
   }
 
-  /** Has the cluster remove everything, and waits a moment to see it happen. A session that is gone already is no error. */
+  /**
+   * Has the cluster remove everything, and waits a moment to see it happen. A session that is gone already is no error, and one that
+   * another client has adopted meanwhile is left to that: the Job's uid stays, so the version decides.
+   */
   async delete(): Promise<void> {
     const { namespace, service } = this.plan;
-    const session = { ...this.#owner, namespace, service };
-    await removeSession(this.#api, session);
-    await sessionGone(this.#api, session, GONE_WITHIN_MS);
+    for (let tries = 1; !await this.#deleteVersion(tries === MAX_TRIES); tries++) {
+      const job = await this.#readByPatch();
+      if (!job) break;
+      if (!this.#isOurs(job)) return;
+      this.#version = job.metadata.resourceVersion;
+    }
+    await sessionGone(this.#api, { ...this.#owner, namespace, service }, GONE_WITHIN_MS);
   }
 
   get #jobPath(): string {
@@ -195,6 +205,38 @@ export class ClusterSession {
     }
   }
 
+  /** Deletes the Job as it was last seen. @returns whether it is gone or going @throws what the API says; a conflict where it is the last try */
+  async #deleteVersion(last: boolean): Promise<boolean> {
+    try {
+      // Without a policy, a Job that is deleted orphans all that it owns.
+      await this.#api.delete(this.#jobPath, {
+        propagationPolicy: "Background",
+        uid: this.#owner.uid,
+        ...(this.#version ? { resourceVersion: this.#version } : {}),
+      });
+      return true;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (error.status === 404) return true;
+      if (error.status !== 409 || last) throw error;
+      return false;
+    }
+  }
+
+  /** The Job as it is, by a patch that changes nothing: to read Jobs is no right that a session must have. @returns nothing where it has gone */
+  async #readByPatch(): Promise<SessionJob | undefined> {
+    try {
+      return (await this.#api.mergePatch(this.#jobPath, { metadata: { uid: this.#owner.uid } })).body as SessionJob;
+    } catch (error) {
+      if (error instanceof ApiError && (error.status === 404 || error.status === 409)) return undefined;
+      throw error;
+    }
+  }
+
+  #isOurs({ metadata }: SessionJob): boolean {
+    return metadata.annotations?.[Annotation.since] === this.plan.annotations[Annotation.since];
+  }
+
   async #move({ annotations, ...metadata }: Partial<ObjectMetadata>): Promise<void> {
     const { ttlSeconds } = this.plan;
     const now = this.#now() + this.#clockOffset;
@@ -206,8 +248,11 @@ export class ClusterSession {
     // A patch that comes too late is answered 200 and changes nothing (Kubernetes 1.34): only the answer tells.
     if (isExpired(job)) throw new SessionGoneError(`session ${this.plan.name} has ended: its time was over`, true);
     if (job.metadata.deletionTimestamp) throw await this.#gone();
-    const { who, from, since } = sessionOwner(job);
-    if (since !== this.plan.annotations[Annotation.since]) throw this.#replacedBy(who, from);
+    if (!this.#isOurs(job)) {
+      const { who, from } = sessionOwner(job);
+      throw this.#replacedBy(who, from);
+    }
+    this.#version = job.metadata.resourceVersion;
     if (job.status?.startTime) this.#startedAt = Date.parse(job.status.startTime);
     this.#deadline = activeDeadlineSeconds === null ? Infinity : this.#startedAt + activeDeadlineSeconds * 1000;
     // The clock given stood still while the machine slept: the deadline that was just set is too early by that.
