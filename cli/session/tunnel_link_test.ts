@@ -108,6 +108,18 @@ Deno.test("a dial that hangs gets company, and whichever connects first is taken
   assert.ok(performance.now() - started < 2_500);
 });
 
+Deno.test("a dial that fails after it got company is told of, and refuses for all of them", async () => {
+  const states: LinkState[] = [];
+  const late = ["no route", "no"];
+  const dial = () =>
+    new Promise<Transport>((_, reject) => {
+      const why = late.shift();
+      if (why) setTimeout(() => reject(new Error(why)), 1_700);
+    });
+  await assert.rejects(hold(dial, (state) => states.push(state), new AbortController().signal), /^Error: no$/);
+  assert.deepEqual(states, [{ is: "failed", why: "no route" }]);
+});
+
 Deno.test("a server that goes away is followed to the next while what it still carries goes on", async () => {
   const stop = new AbortController();
   const servers: Session[] = [];
