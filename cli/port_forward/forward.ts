@@ -91,11 +91,14 @@ class Forwarding {
 
   /** Holds one session. @returns how it ended, without an error @throws UserError where it is lost for good */
   async hold({ session, key }: StartedSession): Promise<"interrupted" | "expired"> {
-    const { context } = this.#options;
+    const { context, api } = this.#options;
     const stop = new AbortController();
     const signal = AbortSignal.any([stop.signal, context.interrupted]);
     const renewNow = new Alarm();
-    onWake(context.date, () => renewNow.ring(), signal);
+    onWake(context.date, () => {
+      api.distrustConnections();
+      renewNow.ring();
+    }, signal);
     const again = this.#sessions++ > 0;
     let lookedAt = -Infinity;
     let remove = true;

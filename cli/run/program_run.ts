@@ -156,7 +156,10 @@ export class ProgramRun {
     const { context, access, api, options } = this.#given;
     const { session } = started;
     const renewNow = new Alarm();
-    onWake(context.date, () => renewNow.ring(), this.#signal);
+    onWake(context.date, () => {
+      api.distrustConnections();
+      renewNow.ring();
+    }, this.#signal);
     const over = waitForPodEnd(api, session.plan, this.#signal).then((end) => this.#podEnded(end));
     const kept = keepSession(session, renewNow, this.#signal);
     const link = holdRunLink({

@@ -79,6 +79,10 @@ export class Api {
   readonly #address: string;
   readonly #closed = new AbortController();
   #idle: IdleConnection[] = [];
+  /** Connections whose requests wait for their answers. */
+  readonly #asked = new Set<HttpConnection>();
+  /** How often the connections that stood then were distrusted. */
+  #distrusted = 0;
 
   constructor(access: ClusterAccess, options: ApiOptions) {
     this.access = access;
@@ -224,9 +228,23 @@ export class Api {
     }
   }
 
+  /**
+   * The network may be another one by now: no connection that stands is used again. What waits for its answer is asked once more on a new
+   * one, unless it is a POST, which breaks.
+   */
+  distrustConnections(): void {
+    this.#distrusted++;
+    this.#closeIdle();
+    for (const connection of this.#asked) connection.destroy(new HttpConnectionError("the network may have changed", { unanswered: true }));
+  }
+
   /** Closes all connections and ends what is under way; what comes later is refused. */
   close(): void {
     this.#closed.abort();
+    this.#closeIdle();
+  }
+
+  #closeIdle(): void {
     for (const { connection } of this.#idle) connection.destroy();
     this.#idle = [];
   }
@@ -252,11 +270,13 @@ export class Api {
       bounds.startTimeout();
       const connection = await this.#open(identity, method, bounds);
       const wasUsed = connection.used;
+      const distrusted = this.#distrusted;
       let response: HttpResponse;
       let text: string;
       const stopWatching = bounds.onStop((error) => connection.destroy(error));
       try {
-        response = await connection.send(this.#httpRequest(method, path, options, identity));
+        this.#asked.add(connection);
+        response = await connection.send(this.#httpRequest(method, path, options, identity)).finally(() => this.#asked.delete(connection));
         if (response.status < 300) {
           const keep = () => {
             stopWatching();
@@ -268,8 +288,8 @@ export class Api {
       } catch (error) {
         connection.destroy();
         const unanswered = error instanceof HttpConnectionError && error.unanswered;
-        if (unanswered && wasUsed && !resent && method !== "POST" && !bounds.over) {
-          // It was closed while it waited: the request was most likely never seen, and may be made twice.
+        if (unanswered && (wasUsed || distrusted !== this.#distrusted) && !resent && method !== "POST" && !bounds.over) {
+          // It was closed while it waited, or by us: the request was most likely never seen, and may be made twice.
           resent = true;
           continue;
         }

@@ -323,6 +323,34 @@ Deno.test("Api.list() reads all pages", async () => {
   assert.equal(server.requests[1]?.target, "/x?limit=500&labelSelector=a%3Db&continue=next");
 });
 
+Deno.test("Api uses no connection that stood when the network may have changed, and asks again what waits for its answer", async () => {
+  using server = new ScriptedServer(({ target, connection }, reply) =>
+    target.startsWith("/lost") && connection < 3 ? undefined : reply.json(200, OK)
+  );
+  using api = apiTo(server);
+  await api.get("/a");
+  api.distrustConnections();
+  const post = api.create("/lost", OK).catch((error: ConnectionError) => error.kind);
+  while (server.requests.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+  api.distrustConnections();
+  assert.equal(await post, "reset");
+  assert.equal((await api.get("/b")).status, 200);
+  assert.deepEqual(server.requests.map(({ target, connection }) => [target.split("?")[0], connection]), [["/a", 1], ["/lost", 2], [
+    "/b",
+    3,
+  ]]);
+});
+
+Deno.test("Api sends what a dead connection took once more, on a connection of its own", async () => {
+  using server = new ScriptedServer(({ connection }, reply) => connection === 1 ? undefined : reply.json(200, OK));
+  using api = apiTo(server);
+  const patched = api.mergePatch("/x", OK);
+  while (server.requests.length < 1) await new Promise((resolve) => setTimeout(resolve, 5));
+  api.distrustConnections();
+  assert.equal((await patched).status, 200);
+  assert.deepEqual(server.requests.map(({ method, connection }) => [method, connection]), [["PATCH", 1], ["PATCH", 2]]);
+});
+
 Deno.test("Api.watch() gives each event as it comes and ends with the server", async () => {
   using server = new ScriptedServer(async (_, reply) => {
     await reply.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");

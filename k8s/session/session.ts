@@ -146,9 +146,13 @@ export class ClusterSession {
     }
   }
 
-  /** Moves the deadline to `ttlSeconds` from now, by the cluster's own clock. @throws SessionGoneError, also where another has it, or what the API says */
-  async renew(): Promise<void> {
-    await this.#move({});
+  /**
+   * Moves the deadline to `ttlSeconds` from now, by the cluster's own clock.
+   * @param timeoutMs how long the answer may take, in milliseconds
+   * @throws SessionGoneError, also where another has it, or what the API says
+   */
+  async renew(timeoutMs: number): Promise<void> {
+    if (await this.#move({}, timeoutMs)) await this.#move({}, timeoutMs);
   }
 
   /**
@@ -237,14 +241,15 @@ export class ClusterSession {
     return metadata.annotations?.[Annotation.since] === this.plan.annotations[Annotation.since];
   }
 
-  async #move({ annotations, ...metadata }: Partial<ObjectMetadata>): Promise<void> {
+  /** @returns whether the deadline was late already when it was set, since the clock given stood still while the machine slept */
+  async #move({ annotations, ...metadata }: Partial<ObjectMetadata>, timeoutMs?: number): Promise<boolean> {
     const { ttlSeconds } = this.plan;
     const now = this.#now() + this.#clockOffset;
     const activeDeadlineSeconds = ttlSeconds > 0 ? Math.ceil((now - this.#startedAt) / 1000) + ttlSeconds : null;
     const job = await this.#patchJob({
       metadata: { ...metadata, annotations: { ...annotations, [Annotation.seen]: new Date(now).toISOString() } },
       spec: { activeDeadlineSeconds },
-    });
+    }, timeoutMs);
     // A patch that comes too late is answered 200 and changes nothing (Kubernetes 1.34): only the answer tells.
     if (isExpired(job)) throw new SessionGoneError(`session ${this.plan.name} has ended: its time was over`, true);
     if (job.metadata.deletionTimestamp) throw await this.#gone();
@@ -255,13 +260,12 @@ export class ClusterSession {
     this.#version = job.metadata.resourceVersion;
     if (job.status?.startTime) this.#startedAt = Date.parse(job.status.startTime);
     this.#deadline = activeDeadlineSeconds === null ? Infinity : this.#startedAt + activeDeadlineSeconds * 1000;
-    // The clock given stood still while the machine slept: the deadline that was just set is too early by that.
-    if (this.#now() + this.#clockOffset - now > LATE_MS) await this.#move({});
+    return this.#now() + this.#clockOffset - now > LATE_MS;
   }
 
-  async #patchJob(patch: Record<string, unknown>): Promise<SessionJob> {
+  async #patchJob(patch: Record<string, unknown>, timeoutMs?: number): Promise<SessionJob> {
     try {
-      const answer = await this.#api.mergePatch(this.#jobPath, patch);
+      const answer = await this.#api.mergePatch(this.#jobPath, patch, timeoutMs === undefined ? {} : { timeoutMs });
       this.#noteClock(answer.date);
       return answer.body as SessionJob;
     } catch (error) {

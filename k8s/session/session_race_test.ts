@@ -116,7 +116,7 @@ Deno.test("who renews a session that another has learns by whom, from the Job or
       if (renewals++ === 0) return await reply.json(200, job("2", PLAN.annotations["kurun.dev/since"]!));
       if (deleted) return await status(reply, 404, "NotFound");
       await reply.json(200, job("3", "2026-01-01T00:06:00Z", "bob"));
-    }, async (api) => await (await adopt(api)).renew());
+    }, async (api) => await (await adopt(api)).renew(5_000));
     assert.ok(outcome instanceof SessionGoneError);
     assert.equal(outcome.message, "session web-kurun-bcdfg has ended here: replaced by bob from desk");
     assert.equal(outcome.expired, false);
@@ -140,4 +140,17 @@ Deno.test("a client that was replaced and ends before it knows leaves the sessio
     const changes = asked.map(({ method }) => method).filter((method) => method !== "GET");
     assert.deepEqual(changes, adopted ? ["PATCH", "DELETE", "PATCH"] : ["PATCH", "DELETE", "PATCH", "DELETE"]);
   }
+});
+
+Deno.test("a renewal that comes late, as after a sleep, is made once more, and not without end where every answer does", async () => {
+  let now = NOW.getTime();
+  const { asked, outcome } = await against((_, reply) => {
+    now += 6_000;
+    return reply.json(200, job("2", PLAN.annotations["kurun.dev/since"]!));
+  }, async (api) => {
+    const session = await ClusterSession.adopt(api, PLAN, { job: job("1", "2026-01-01T00:00:00Z"), now: NOW }, () => now);
+    await session.renew(5_000);
+  });
+  assert.equal(outcome, undefined);
+  assert.equal(asked.length, 3);
 });
