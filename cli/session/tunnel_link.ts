@@ -10,6 +10,7 @@ import {
 } from "../../tunnel/mod.ts";
 import { Alarm } from "../alarm.ts";
 import { onWake } from "../wake.ts";
+import { RightsLostError } from "./keep_session.ts";
 
 /** Close codes of the server that say not to dial again. */
 const REPLACED = 4001;
@@ -62,7 +63,7 @@ export class ReplacedError extends Error {
   override readonly name = "ReplacedError";
 }
 
-/** Keeps a session with the server, dialling again whenever it is lost. @returns when aborted @throws ReplacedError, or a refusal that stays */
+/** Keeps a session with the server, dialling again whenever it is lost. @returns when aborted @throws ReplacedError, RightsLostError, or before the first connection a refusal */
 export async function holdTunnel(options: TunnelLinkOptions): Promise<void> {
   await new TunnelLink(options).hold();
 }
@@ -175,7 +176,8 @@ class TunnelLink {
       won.resolve(link);
       return false;
     } catch (error) {
-      if (!signal.aborted && this.#noteFailure(error as Error)) won.reject(error);
+      if (signal.aborted || !this.#noteFailure(error as Error)) return true;
+      won.reject(this.#begun ? new RightsLostError((error as Error).message, { cause: error }) : error);
       return true;
     }
   }
