@@ -65,6 +65,10 @@ const PAGE_SIZE = 500;
 const MAX_TRIES = 3;
 /** Longer than this a `Retry-After` is not obeyed, in milliseconds: the error is more use. */
 const MAX_RETRY_AFTER_MS = 10_000;
+/** The API server is asked to end a watch after this, in seconds; the caller begins anew. */
+const WATCH_SECONDS = 30;
+/** And ended here where it has not so much later, in milliseconds: a network that died says nothing of it. */
+const WATCH_LATE_MS = 3_000;
 /** Connections that wait for the next request. */
 const MAX_IDLE = 8;
 /** A connection that has waited longer is closed, in milliseconds: something in between may have forgotten it. */
@@ -206,17 +210,22 @@ export class Api {
   }
 
   /**
-   * Watches a collection. Ends when the API server ends it, which it does every few minutes: the caller starts anew.
+   * Watches a collection. Ends after a while: the caller starts anew, since a watch of a network that died waits for ever.
    *
-   * @throws {ConnectionError} when the connection breaks, or the signal ends it (`aborted`)
+   * @param options.seconds how long it goes on
+   * @throws {ConnectionError} when the connection breaks, does not end in time (`timeout`), or the signal ends it (`aborted`)
    * @throws {ApiError} when the watch is refused
    */
-  async *watch(path: string, options: { readonly query?: Query; readonly signal?: AbortSignal } = {}): AsyncGenerator<WatchEvent> {
+  async *watch(
+    path: string,
+    options: { readonly query?: Query; readonly signal?: AbortSignal; readonly seconds?: number } = {},
+  ): AsyncGenerator<WatchEvent> {
+    const { seconds = WATCH_SECONDS } = options;
     const bounds = this.#bounds(options.signal, this.#options.requestTimeoutMs ?? DEFAULT_TIMEOUT_MS);
     try {
-      const query = { watch: true, ...options.query };
+      const query = { watch: true, timeoutSeconds: seconds, ...options.query };
       const { response, keep } = await this.#send("GET", path, { query }, bounds);
-      bounds.endTimeout();
+      bounds.restartTimeout(seconds * 1000 + WATCH_LATE_MS);
       try {
         yield* watchEvents(response.body);
         keep();
@@ -443,15 +452,18 @@ class Bounds {
 
   /** Starts the clock, once. */
   startTimeout(): void {
-    if (this.#timeoutMs === 0 || this.#timer !== undefined || this.over) return;
-    this.#timer = setTimeout(() => {
-      const detail = `no answer within ${this.#timeoutMs / 1000} s`;
-      this.#controller.abort(new ConnectionError("timeout", { address: this.#address, detail }));
-    }, this.#timeoutMs);
+    if (this.#timeoutMs === 0 || this.#timer !== undefined) return;
+    this.restartTimeout(this.#timeoutMs);
   }
 
-  endTimeout(): void {
+  /** Starts the clock anew, with another time. */
+  restartTimeout(ms: number): void {
     clearTimeout(this.#timer);
+    if (this.over) return;
+    this.#timer = setTimeout(() => {
+      const detail = `no answer within ${ms / 1000} s`;
+      this.#controller.abort(new ConnectionError("timeout", { address: this.#address, detail }));
+    }, ms);
   }
 
   /** Calls back when time is over; returns how to take that back. */
@@ -481,7 +493,7 @@ class Bounds {
   }
 
   end(): void {
-    this.endTimeout();
+    clearTimeout(this.#timer);
     for (const source of this.#sources) source.removeEventListener("abort", this.#abort);
   }
 

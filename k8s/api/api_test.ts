@@ -367,7 +367,7 @@ Deno.test("Api.watch() gives each event as it comes and ends with the server", a
     seen.push(`${type} ${(object.metadata as { name: string }).name}`);
   }
   assert.deepEqual(seen, ["ADDED a", "ADDED b"]);
-  assert.equal(server.requests[0]?.target, "/pods?watch=true&labelSelector=a%3Db");
+  assert.equal(server.requests[0]?.target, "/pods?watch=true&timeoutSeconds=30&labelSelector=a%3Db");
   await api.get("/x").catch(() => {});
   assert.equal(server.connections, 1, "a watch that ended well leaves its connection");
 });
@@ -393,6 +393,17 @@ Deno.test("Api.watch() outlives the timeout of requests, and ends by its signal"
   assert.ok(performance.now() - start >= 290);
   await server.allClosed();
   api.close();
+});
+
+Deno.test("Api.watch() ends by itself where the API server, asked to, has not: its network may have died", async () => {
+  using server = new ScriptedServer((_, reply) => reply.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"));
+  using api = apiTo(server);
+  const start = performance.now();
+  await assert.rejects(async () => {
+    for await (const _ of api.watch("/pods", { seconds: 1 }));
+  }, { name: "ConnectionError", kind: "timeout" });
+  assert.ok(performance.now() - start >= 3_900);
+  await server.allClosed();
 });
 
 Deno.test("Api.watch() throws when it is refused, and when its connection breaks", async () => {
