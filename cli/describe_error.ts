@@ -19,7 +19,9 @@ import { describeBuildErrors } from "./images/describe_build_errors.ts";
 import { describeRefusal } from "./port_forward/describe_refusal.ts";
 import { describeRegistryError } from "./images/describe_registry_error.ts";
 import { describeWait, failingWebhook } from "./session/describe_wait.ts";
-import { ExitCode, UserError } from "./errors.ts";
+import { RightsLostError } from "./session/keep_session.ts";
+import { ReplacedError } from "./session/tunnel_link.ts";
+import { ExitCode, SessionLostError, UserError } from "./errors.ts";
 import { NotStartedError } from "./run/run_client.ts";
 import { NeverStartedError } from "./run/run_end.ts";
 import { ManifestError } from "./apply/manifest_error.ts";
@@ -34,6 +36,11 @@ export interface ErrorText {
 /** The one place where errors become text: what was tried, what came back, what to do. */
 export function describeError(error: unknown): ErrorText {
   if (error instanceof NeverStartedError) return { ...describeError(error.cause), exitCode: ExitCode.neverStarted };
+  if (error instanceof SessionLostError) return { ...describeError(error.cause), exitCode: ExitCode.sessionLost };
+  if (error instanceof RightsLostError) {
+    return failure(`the right to keep the session was taken away: ${error.message}`, ExitCode.sessionLost);
+  }
+  if (error instanceof ReplacedError) return failure(error.message, ExitCode.sessionLost);
   if (error instanceof NotStartedError) return failure(`the program could not be started: ${error.message}`, ExitCode.neverStarted);
   if (error instanceof ApplySetError) return failure(error.message);
   if (error instanceof ManifestError) return { text: error.message, exitCode: ExitCode.usage };

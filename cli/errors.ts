@@ -28,3 +28,12 @@ export class UserError extends Error {
 export function usageError(sentence: string, options?: ErrorOptions): UserError {
   return new UserError(sentence, ExitCode.usage, options);
 }
+
+/** A session that was in use is lost for good: `cause` says why. */
+export class SessionLostError extends Error {
+  override readonly name = "SessionLostError";
+
+  constructor(cause: unknown) {
+    super("the session is lost", { cause });
+  }
+}

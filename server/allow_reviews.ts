@@ -1,6 +1,7 @@
 import type { RequestHead } from "../tunnel/http1/head.ts";
 import { SessionEndedError } from "../tunnel/mod.ts";
 import { allowedReview, MAX_REVIEW_BYTES, parseAdmissionReview } from "./admission_review.ts";
+import { KeptBody, type Room } from "./kept_body.ts";
 import type { LiveClient } from "./live_client.ts";
 
 /** Bodies of all callers that are kept at once: the Pod has 256 MiB. */
@@ -11,9 +12,9 @@ export class AllowReviews {
   readonly #live: LiveClient;
   readonly #date: () => Date;
   readonly #log: (line: string) => void;
-  #room = MAX_KEPT_BYTES;
+  readonly #room: Room = { left: MAX_KEPT_BYTES };
 
-  /** @param date the time of day */
+  /** @param date the time of day @param log takes a line for each request that anybody sends */
   constructor(live: LiveClient, date: () => Date, log: (line: string) => void) {
     this.#live = live;
     this.#date = date;
@@ -21,17 +22,11 @@ export class AllowReviews {
   }
 
   /**
-   * Makes room for the body of what may be an AdmissionReview: a POST of JSON whose length is announced, as the API server's are.
-   * @returns what gives the room back, once; nothing where the body is not to be kept
+   * Keeps the body of what may be an AdmissionReview: a POST of JSON whose length is announced, as the API server's are.
+   * @returns nothing where the body is not to be kept
    */
-  keep({ method, isJson, length = 0 }: RequestHead): (() => void) | undefined {
-    if (method !== "POST" || !isJson || length === 0 || length > MAX_REVIEW_BYTES || length > this.#room) return undefined;
-    this.#room -= length;
-    let kept = true;
-    return () => {
-      if (kept) this.#room += length;
-      kept = false;
-    };
+  keep({ method, isJson, length = 0 }: RequestHead): KeptBody | undefined {
+    return method === "POST" && isJson && length > 0 && length <= MAX_REVIEW_BYTES ? new KeptBody(length, this.#room) : undefined;
   }
 
   /** The answer to a body that nobody can be asked about. @returns JSON, or nothing where it is no AdmissionReview */

@@ -16,6 +16,7 @@ import {
 } from "../tunnel/mod.ts";
 import { ClientHistory } from "./client_history.ts";
 import { listen } from "./listen.ts";
+import { peerAddress } from "./peer_address.ts";
 import type { ReachCheck } from "./reach_check.ts";
 import { CloseCode, type LiveClient } from "./live_client.ts";
 import { sparingly } from "./sparing_log.ts";
@@ -60,6 +61,10 @@ export async function openControlPort(options: ControlPortOptions): Promise<Serv
     (request, response) => void answer(request, response, options.reach, history).catch(() => response.destroy()),
   );
   server.on("connection", (socket: Socket) => unproven.add(socket));
+  server.on("tlsClientError", (error: Error & { code?: string }, tls: { readonly _parent?: Socket }) => {
+    // Who goes without a word may be a load balancer's probe; we ourselves cut so, too. The TLS itself has no address any more.
+    if (error.code !== "ECONNRESET") strangers(`TLS handshake with ${peerAddress(tls._parent ?? {})}: ${error.message}`);
+  });
   server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Uint8Array) => {
     // node's own listener has gone by now, and an error that nobody listens for ends the process.
     socket.on("error", () => socket.destroy());
@@ -73,10 +78,11 @@ export async function openControlPort(options: ControlPortOptions): Promise<Serv
       socket.end("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
       return;
     }
+    const from = peerAddress(socket);
     webSockets.handleUpgrade(request, socket, head as never, (webSocket: WebSocket) => {
       const transport = new WebSocketTransport(webSocket as unknown as WebSocketLike);
-      admit(transport, { ...options, strangers }, history, () => unproven.delete(socket)).catch((error) => {
-        strangers(`a peer was cut: ${error.message}`);
+      admit(transport, { ...options, strangers, from }, history, () => unproven.delete(socket)).catch((error) => {
+        strangers(`peer ${from} was cut: ${error.message}`);
         transport.destroy();
       });
     });
@@ -99,7 +105,7 @@ async function answerTo(url: string | undefined, reach: ReachCheck, history: Cli
 
 async function admit(
   transport: Transport,
-  options: ControlPortOptions & { readonly strangers: (line: string) => void },
+  options: ControlPortOptions & { readonly strangers: (line: string) => void; readonly from: string },
   history: ClientHistory,
   proven: () => void,
 ): Promise<void> {
@@ -127,7 +133,7 @@ async function admit(
     options.live.attach(session, hello);
   } catch (error) {
     if (!(error instanceof HandshakeError)) throw error;
-    options.strangers(`a peer was turned away: ${error.message}`);
+    options.strangers(`peer ${options.from} was turned away: ${error.message}`);
     sendRefusal(transport, "the proof of the session's key is missing or wrong");
     transport.close(CloseCode.unproven, "not proven");
   }

@@ -52,6 +52,22 @@ fallbackTest("a review of 6 MB in small packets is allowed, and one beyond 8 MiB
   assert.match((await tooLarge.receive(WHOLE)).got, /^HTTP\/1\.1 503 /);
 });
 
+fallbackTest("callers that announce bodies and send next to nothing do not keep a review from being allowed", async (server) => {
+  const head = post("").replace("Content-Length: 0", `Content-Length: ${8 * 1024 * 1024}`);
+  const silent = Array.from({ length: 50 }, () => server.call().send(`${head}{`));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.equal(bodyOf((await server.call().send(post(review())).receive(WHOLE)).got).response.allowed, true);
+  silent.forEach((caller) => caller.close());
+});
+
+fallbackTest("of reviews without end a few are logged, and none with a uid that no API server makes", async (server) => {
+  const ask = (uid: string) => server.call().send(post(review({ request: { uid } }))).receive(WHOLE);
+  const answers = await Promise.all(Array.from({ length: 60 }, (_, i) => ask(`u-${i}`)));
+  assert.ok(answers.every(({ got }) => bodyOf(got).response.allowed));
+  assert.match((await ask("u".repeat(100_000))).got, /^HTTP\/1\.1 503 /);
+  assert.equal(server.process.output.match(/admission request "/g)?.length, 20);
+});
+
 fallbackTest("what is no AdmissionReview gets the 503 as before", async (server) => {
   const others = [
     post("{}"),

@@ -1,6 +1,7 @@
 import { type BodyFraming, requestFraming, responseFraming } from "../tunnel/http1/body.ts";
 import { Http1Error, parseRequestHead, parseResponseHead, type RequestHead } from "../tunnel/http1/head.ts";
 import { MAX_AWAITED, Messages } from "../tunnel/http1/messages.ts";
+import type { KeptBody } from "./kept_body.ts";
 
 /** Of a head that has not ended this much is kept, to know how to say no. */
 const HEAD_BYTES = 8 * 1024;
@@ -16,8 +17,8 @@ export interface AwaitedRequest {
   readonly body: Uint8Array | undefined;
 }
 
-/** Asked whether a request's body is to be kept. @returns what gives the room back, where it is */
-export type KeepBody = (head: RequestHead) => (() => void) | undefined;
+/** Asked whether a request's body is to be kept. @returns what keeps it, where it is */
+export type KeepBody = (head: RequestHead) => KeptBody | undefined;
 
 /**
  * Follows the exchanges of one HTTP/1 connection, so that at any moment it is known whether a caller can be told something between two
@@ -146,15 +147,13 @@ class Request implements AwaitedRequest {
   ended = false;
   readonly #expectsContinue: boolean;
   #arrived = 0;
-  #kept: Uint8Array | undefined;
-  #giveBack: (() => void) | undefined;
+  readonly #kept: KeptBody | undefined;
 
-  constructor({ method, isJson, expectsContinue, length }: RequestHead, giveBack: (() => void) | undefined) {
+  constructor({ method, isJson, expectsContinue }: RequestHead, kept: KeptBody | undefined) {
     this.method = method;
     this.isJson = isJson;
     this.#expectsContinue = expectsContinue;
-    this.#giveBack = giveBack;
-    if (giveBack) this.#kept = new Uint8Array(length ?? 0);
+    this.#kept = kept;
   }
 
   get whole(): boolean {
@@ -162,18 +161,16 @@ class Request implements AwaitedRequest {
   }
 
   get body(): Uint8Array | undefined {
-    return this.ended ? this.#kept : undefined;
+    return this.ended ? this.#kept?.bytes : undefined;
   }
 
   take(bytes: Uint8Array, start: number, end: number): void {
-    this.#kept?.set(bytes.subarray(start, end), this.#arrived);
+    this.#kept?.take(bytes.subarray(start, end));
     this.#arrived += end - start;
   }
 
   drop(): void {
-    this.#kept = undefined;
-    this.#giveBack?.();
-    this.#giveBack = undefined;
+    this.#kept?.drop();
   }
 }
 

@@ -3,8 +3,14 @@ import { Flag, FrameReader, FrameType, H2_PREFACE, LAST_STREAM } from "./http2_f
 /** What windows and frames begin with (RFC 9113, 6.9.2). */
 const INITIAL_WINDOW = 65_535;
 const SETTINGS_INITIAL_WINDOW_SIZE = 4;
-/** No more streams are followed at once: a caller that opens them without end must not fill our memory. The rest end with the connection. */
-const MAX_FOLLOWED = 4_096;
+/**
+ * No more streams are followed at once: a caller that opens them without end must not fill our memory, nor 1,280 callers the heap's 48 MB.
+ * Programs allow 100 to 250 by default. The rest end with the connection.
+ */
+const MAX_FOLLOWED = 256;
+/** What is known of a stream. */
+const ANSWERING = 1;
+const IS_GRPC = 2;
 /** A gRPC request's content type, as HPACK writes it: by Huffman's code, or plainly (RFC 7541, 5.2). */
 const GRPC_SPELLINGS: readonly Uint8Array[] = [
   new Uint8Array([0x1d, 0x75, 0xd0, 0x62, 0x0d, 0x26, 0x3d, 0x4c, 0x4d, 0x65, 0x64]),
@@ -27,7 +33,8 @@ export interface OpenStream {
 export class Http2Exchanges {
   readonly #forth: FrameReader;
   readonly #back: FrameReader;
-  readonly #open = new Map<number, { id: number; answering: boolean; isGrpc: boolean }>();
+  /** By stream, as numbers: an object for each takes three times the memory. */
+  readonly #open = new Map<number, number>();
   #lastStream = 0;
   #begun = false;
   /** Frames of one header block stand together (RFC 9113, 4.3). */
@@ -73,8 +80,8 @@ export class Http2Exchanges {
   }
 
   /** Streams whose answers have not ended, the oldest first. */
-  get open(): Iterable<OpenStream> {
-    return this.#open.values();
+  get open(): OpenStream[] {
+    return [...this.#open].map(([id, known]) => ({ id, answering: (known & ANSWERING) !== 0, isGrpc: (known & IS_GRPC) !== 0 }));
   }
 
   /** How many bytes of DATA the connection may still carry to the caller. */
@@ -101,7 +108,7 @@ export class Http2Exchanges {
   #forthFrame(type: number, flags: number, id: number): boolean {
     if (type === FrameType.headers && id > this.#lastStream) {
       this.#lastStream = id;
-      if (this.#open.size < MAX_FOLLOWED && id <= this.#taken) this.#open.set(id, { id, answering: false, isGrpc: false });
+      if (this.#open.size < MAX_FOLLOWED && id <= this.#taken) this.#open.set(id, 0);
       return true;
     }
     if (type === FrameType.rstStream) this.#open.delete(id);
@@ -114,8 +121,7 @@ export class Http2Exchanges {
 
   #forthPayload(type: number, id: number, bytes: Uint8Array): void {
     if (type === FrameType.headers) {
-      const stream = this.#open.get(id);
-      if (stream) stream.isGrpc = GRPC_SPELLINGS.some((spelling) => includes(bytes, spelling));
+      if (GRPC_SPELLINGS.some((spelling) => includes(bytes, spelling))) this.#learn(id, IS_GRPC);
       return;
     }
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -153,10 +159,13 @@ export class Http2Exchanges {
   }
 
   #answered(id: number, flags: number): void {
-    const stream = this.#open.get(id);
-    if (!stream) return;
-    stream.answering = true;
+    this.#learn(id, ANSWERING);
     if (flags & Flag.endStream) this.#open.delete(id);
+  }
+
+  #learn(id: number, what: number): void {
+    const known = this.#open.get(id);
+    if (known !== undefined) this.#open.set(id, known | what);
   }
 }
 

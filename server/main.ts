@@ -15,6 +15,7 @@ import { LiveClient } from "./live_client.ts";
 import { OpenCallers } from "./open_callers.ts";
 import { ReachCheck } from "./reach_check.ts";
 import { openRequestPort } from "./request_port.ts";
+import { sparingly } from "./sparing_log.ts";
 import { supervise } from "./supervise.ts";
 import { serveTlsFiles } from "./tls_files.ts";
 import { TlsTerminator } from "./tls_terminator.ts";
@@ -49,7 +50,7 @@ async function serve(config: ServerConfig): Promise<void> {
   }
   const tls = config.tlsDir === undefined ? undefined : new TlsTerminator(config.alpn);
   if (tls) await serveTlsFiles({ dir: config.tlsDir as string, terminator: tls, log });
-  const allow = config.fallback === "allow" ? new AllowReviews(live, () => new Date(), log) : undefined;
+  const allow = config.fallback === "allow" ? new AllowReviews(live, () => new Date(), sparingly(log, () => performance.now())) : undefined;
   for (const port of config.requestPorts) {
     const server = await openRequestPort({
       port,

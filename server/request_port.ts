@@ -7,6 +7,7 @@ import { connectionLine } from "./connection_line.ts";
 import type { ReachCheck } from "./reach_check.ts";
 import { listen } from "./listen.ts";
 import type { LiveClient } from "./live_client.ts";
+import { peerAddress } from "./peer_address.ts";
 import { sparingly } from "./sparing_log.ts";
 import { type Terminated, TlsHandshakeError, type TlsTerminator } from "./tls_terminator.ts";
 
@@ -55,8 +56,7 @@ export async function openRequestPort(options: RequestPortOptions): Promise<Serv
 
 async function serve(socket: Socket, options: RequestPortOptions, strangers: (line: string) => void): Promise<void> {
   const started = performance.now();
-  // A socket that listens on IPv6 gives IPv4 callers as ::ffff:10.0.0.1 (RFC 4291, 2.5.5.2).
-  const from = `${socket.remoteAddress?.replace(/^::ffff:/, "")}:${socket.remotePort}`;
+  const from = peerAddress(socket);
   const port = socket.localPort ?? options.port;
   const raw = new SocketConnection(socket);
   if (await options.reach.isOwn(socket)) return;

@@ -302,6 +302,15 @@ serverTest("a peer without the key is turned away, and the live client's request
   await assert.rejects(stranger, /the proof of the session's key is missing or wrong/);
   assert.equal(session.ended, false);
   assert.equal((await call(server, GET)).got, OK);
+  assert.match(server.log.join("\n"), /^peer 127\.0\.0\.1:\d+ was turned away: /m);
+});
+
+serverTest("a TLS handshake with the control port that fails is logged with the peer's address", async (server) => {
+  const socket = connect((server.control.address() as AddressInfo).port, "127.0.0.1");
+  socket.write("GET / HTTP/1.1\r\n\r\n");
+  await new Promise((resolve) => socket.on("error", () => {}).resume().once("close", resolve));
+  while (server.log.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.match(server.log[0]!, /^TLS handshake with 127\.0\.0\.1:\d+: /);
 });
 
 serverTest("silent peers are cut after 3 s, and however many there are, the client gets in at once", async (server) => {

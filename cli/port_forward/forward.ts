@@ -6,8 +6,8 @@ import { type ClusterSession, SessionGoneError } from "../../k8s/session/session
 import { Alarm } from "../alarm.ts";
 import { awayLine } from "./away_line.ts";
 import type { Context } from "../context.ts";
-import { ExitCode, UserError } from "../errors.ts";
-import { keepSession, RightsLostError } from "../session/keep_session.ts";
+import { ExitCode, SessionLostError, UserError } from "../errors.ts";
+import { keepSession } from "../session/keep_session.ts";
 import { LinkTeller } from "./link_teller.ts";
 import { pause } from "../pause.ts";
 import { plainText } from "../plain_text.ts";
@@ -46,7 +46,7 @@ export interface ForwardOptions {
 
 /**
  * Forwards until the user ends it, and removes the session. Where the session's time was over while this machine slept, another follows.
- * @throws UserError where the session is lost for good, or the cluster fails
+ * @throws SessionGoneError, RightsLostError, SessionLostError or UserError where the session is lost for good, or why the cluster fails
  */
 export async function forward(options: ForwardOptions): Promise<void> {
   const { interrupted } = options.context;
@@ -89,13 +89,16 @@ class Forwarding {
     };
   }
 
-  /** Holds one session. @returns how it ended, without an error @throws UserError where it is lost for good */
+  /** Holds one session. @returns how it ended, without an error @throws as {@link forward} does */
   async hold({ session, key }: StartedSession): Promise<"interrupted" | "expired"> {
-    const { context } = this.#options;
+    const { context, api } = this.#options;
     const stop = new AbortController();
     const signal = AbortSignal.any([stop.signal, context.interrupted]);
     const renewNow = new Alarm();
-    onWake(context.date, () => renewNow.ring(), signal);
+    onWake(context.date, () => {
+      api.distrustConnections();
+      renewNow.ring();
+    }, signal);
     const again = this.#sessions++ > 0;
     let lookedAt = -Infinity;
     let remove = true;
@@ -126,7 +129,8 @@ class Forwarding {
       if (context.interrupted.aborted) return "interrupted";
       remove = !(error instanceof ReplacedError || error instanceof SessionGoneError);
       if (error instanceof SessionGoneError && error.expired) return "expired";
-      throw lostForGood(error, session.plan.name);
+      if (!(error instanceof ReplacedError)) throw again ? new SessionLostError(error) : error;
+      throw new UserError(`session ${session.plan.name} has ended here: ${error.message}`, ExitCode.sessionLost, { cause: error });
     } finally {
       stop.abort();
       if (remove) {
@@ -136,7 +140,11 @@ class Forwarding {
     }
   }
 
-  /** Has another session in place of one whose time was over, however long the network takes. @returns nothing where it was interrupted */
+  /**
+   * Has another session in place of one whose time was over, however long the network takes.
+   * @returns nothing where it was interrupted
+   * @throws SessionLostError where there is to be none
+   */
   async startAgain(before: StartedSession): Promise<StartedSession | undefined> {
     const { context: { interrupted }, startAgain } = this.#options;
     const { name } = before.session.plan;
@@ -146,7 +154,7 @@ class Forwarding {
       try {
         return await startAgain(this.#screen.context);
       } catch (error) {
-        if (!passes(error)) throw lostForGood(error, name);
+        if (!passes(error)) throw new SessionLostError(error);
         await pause(RETRY_MS, interrupted);
       }
     }
@@ -166,18 +174,6 @@ class Forwarding {
 /** Whether an error may be gone a moment later: the network's, or an API server's that starts. */
 function passes(error: unknown): boolean {
   return error instanceof ConnectionError || (error instanceof ApiError && (error.status >= 500 || error.status === 429));
-}
-
-/** Says by its exit code that a session was there and is lost; what went wrong before that keeps its own. */
-function lostForGood(error: unknown, session: string): unknown {
-  if (error instanceof SessionGoneError) return new UserError(error.message, ExitCode.sessionLost, { cause: error });
-  if (error instanceof ReplacedError) {
-    return new UserError(`session ${session} has ended here: ${error.message}`, ExitCode.sessionLost, { cause: error });
-  }
-  if (error instanceof RightsLostError) {
-    return new UserError(`the right to keep the session was taken away: ${error.message}`, ExitCode.sessionLost, { cause: error });
-  }
-  return error;
 }
 
 /** What cannot be removed now goes with the session's deadline; that must not hide why the command ends. */

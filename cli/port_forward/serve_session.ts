@@ -39,6 +39,7 @@ export async function serveSession(options: ServeSessionOptions): Promise<void> 
   const onState = (state: LinkState) => {
     if (state.is === "connected") connected.resolve();
     whyNotConnected = state.is === "connected" ? undefined : state.why;
+    if (state.is === "lost") api.distrustConnections();
     if (state.is === "lost" || (state.is === "failed" && teller.begun)) options.onLost();
     teller.state(state);
   };

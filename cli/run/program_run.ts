@@ -9,10 +9,10 @@ import { buildSource } from "../builders/build_program.ts";
 import type { BuiltProgram } from "../builders/built_program.ts";
 import type { Context } from "../context.ts";
 import { ExitCode, UserError } from "../errors.ts";
-import { keepSession, RightsLostError } from "../session/keep_session.ts";
+import { keepSession } from "../session/keep_session.ts";
 import { pause } from "../pause.ts";
 import type { ProgramSource } from "../builders/program_source.ts";
-import { type ClientRun, NotStartedError, RunClient, type RunWishes } from "./run_client.ts";
+import { type ClientRun, RunClient, type RunWishes } from "./run_client.ts";
 import { describeRunEnd, ProgramEndedError } from "./run_end.ts";
 import type { RunOptions } from "./run_flags.ts";
 import { holdRunLink } from "./run_link.ts";
@@ -85,7 +85,7 @@ export class ProgramRun {
       await Promise.race([held, interruption(context.interrupted), this.#runBuilt(building, programs)]);
     } catch (error) {
       remove = !(error instanceof ReplacedError || error instanceof SessionGoneError);
-      throw this.#started ? lostForGood(error) : error;
+      throw error;
     } finally {
       this.#stop.abort();
       this.#screen.clear();
@@ -156,7 +156,10 @@ export class ProgramRun {
     const { context, access, api, options } = this.#given;
     const { session } = started;
     const renewNow = new Alarm();
-    onWake(context.date, () => renewNow.ring(), this.#signal);
+    onWake(context.date, () => {
+      api.distrustConnections();
+      renewNow.ring();
+    }, this.#signal);
     const over = waitForPodEnd(api, session.plan, this.#signal).then((end) => this.#podEnded(end));
     const kept = keepSession(session, renewNow, this.#signal);
     const link = holdRunLink({
@@ -258,18 +261,6 @@ class ProgramBuilds {
   async dispose(): Promise<void> {
     for (const building of this.#builds) await building.then((built) => built.dispose(), () => {});
   }
-}
-
-/** Says by its exit code that a session was there and is lost. */
-function lostForGood(error: unknown): unknown {
-  if (error instanceof ReplacedError || error instanceof SessionGoneError) {
-    return new UserError(error.message, ExitCode.sessionLost, { cause: error });
-  }
-  if (error instanceof RightsLostError) {
-    return new UserError(`the right to keep the session was taken away: ${error.message}`, ExitCode.sessionLost, { cause: error });
-  }
-  if (error instanceof NotStartedError) return new UserError(`the program could not be started: ${error.message}`, ExitCode.neverStarted);
-  return error;
 }
 
 /** @throws the signal's reason once it is aborted */

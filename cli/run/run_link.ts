@@ -30,7 +30,7 @@ export interface RunLinkOptions {
 
 /** Keeps a client connected with its Pod until aborted, saying what it waits for. @throws NotReadyError, ReplacedError, or a refusal that stays */
 export async function holdRunLink(options: RunLinkOptions): Promise<void> {
-  const { context, access, started: { session: { plan }, key }, client, say, signal } = options;
+  const { context, access, api, started: { session: { plan }, key }, client, say, signal } = options;
   const connected = new AbortController();
   let failed: string | undefined;
   let lostAt: number | undefined;
@@ -42,6 +42,7 @@ export async function holdRunLink(options: RunLinkOptions): Promise<void> {
     }
     failed = state.why;
     if (state.is === "failed") return;
+    api.distrustConnections();
     lostAt ??= context.now();
     say(`Connection lost: ${state.why}; connecting again`);
     options.onLost();

@@ -6,6 +6,10 @@ import type { Alarm } from "../alarm.ts";
 const LONGEST_MS = 30_000;
 /** A failed attempt is made again after this. */
 const RETRY_MS = 2_000;
+/** An answer may take so long: after a sleep or in another network a connection that was kept takes what is sent and says nothing. */
+const ANSWER_MS = 5_000;
+/** And at last so long, doubled with each attempt that failed, since an API server may be that slow. */
+const LONGEST_ANSWER_MS = 40_000;
 /** So many refusals in a row are meant: an API server that starts refuses for a moment, before it knows the roles. */
 const FINAL_REFUSALS = 5;
 
@@ -23,13 +27,16 @@ export async function keepSession(session: ClusterSession, alarm: Alarm, signal:
   const { ttlSeconds } = session.plan;
   const period = ttlSeconds > 0 ? Math.min(LONGEST_MS, ttlSeconds * 1000 / 3) : LONGEST_MS;
   let refusals = 0;
+  let failures = 0;
   while (!signal.aborted) {
     try {
-      await session.renew();
+      await session.renew(Math.min(LONGEST_ANSWER_MS, ANSWER_MS * 2 ** failures));
       refusals = 0;
+      failures = 0;
       await alarm.pause(period, signal);
     } catch (error) {
       if (error instanceof SessionGoneError) throw error;
+      failures++;
       const refused = error instanceof ApiError && error.status === 403;
       refusals = refused ? refusals + 1 : 0;
       if (refused && refusals === FINAL_REFUSALS) throw new RightsLostError(error.message, { cause: error });

@@ -1,6 +1,6 @@
 import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
 import { dialTunnel } from "../../k8s/session/tunnel_dial.ts";
-import { handshakeAsClient, importKey, Session } from "../../tunnel/mod.ts";
+import { handshakeAsClient, type HandshakeOptions, importKey, Session, type Transport } from "../../tunnel/mod.ts";
 import type { Context } from "../context.ts";
 
 /** The Pod answers in milliseconds, or the client there learns it when its session is gone. */
@@ -22,22 +22,34 @@ export async function tellReplaced(context: Context, access: ClusterAccess, sess
   try {
     const transport = await dialTunnel(access, session.namespace, session.service, signal);
     try {
-      const { rest } = await handshakeAsClient(transport, {
-        key: await importKey(key),
-        hello: { capabilities: [], session: session.name, instance: crypto.randomUUID(), who: context.who, from: context.from },
-        random: context.random,
-        signal,
-      });
-      const taken = new Session(transport, { role: "client", now: context.now });
-      for (const message of rest) taken.receive(message);
-      // Its answer comes once the server has let the other go.
-      await taken.ping();
-      taken.close(1000, "the session is about to be removed");
-    } catch (error) {
+      const hello = { capabilities: [], session: session.name, instance: crypto.randomUUID(), who: context.who, from: context.from };
+      await takePlace(transport, { key: await importKey(key), hello, random: context.random, signal }, context.now);
+    } finally {
       transport.destroy();
-      throw error;
     }
   } catch {
     // It learns it when it moves the deadline next.
+  }
+}
+
+/**
+ * Becomes a session's client, and waits until its server has let the one before go.
+ * @param now milliseconds of a clock that never goes back
+ * @throws HandshakeError, or that the server's word for it did not come
+ */
+export async function takePlace(transport: Transport, handshake: HandshakeOptions, now: () => number): Promise<void> {
+  const { signal } = handshake;
+  const { rest } = await handshakeAsClient(transport, handshake);
+  const ended = Promise.withResolvers<never>();
+  const session = new Session(transport, { role: "client", now, onEnd: () => ended.reject(new Error("the session ended first")) });
+  const abort = () => session.destroy(new Error("there is no more time"));
+  signal.addEventListener("abort", abort);
+  if (signal.aborted) abort();
+  for (const message of rest) session.receive(message);
+  try {
+    // Answered once the server has let the other go; never where the session ends before.
+    await Promise.race([session.ping(), ended.promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
   }
 }

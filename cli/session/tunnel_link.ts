@@ -10,6 +10,7 @@ import {
 } from "../../tunnel/mod.ts";
 import { Alarm } from "../alarm.ts";
 import { onWake } from "../wake.ts";
+import { RightsLostError } from "./keep_session.ts";
 
 /** Close codes of the server that say not to dial again. */
 const REPLACED = 4001;
@@ -62,7 +63,7 @@ export class ReplacedError extends Error {
   override readonly name = "ReplacedError";
 }
 
-/** Keeps a session with the server, dialling again whenever it is lost. @returns when aborted @throws ReplacedError, or a refusal that stays */
+/** Keeps a session with the server, dialling again whenever it is lost. @returns when aborted @throws ReplacedError, RightsLostError, or before the first connection a refusal */
 export async function holdTunnel(options: TunnelLinkOptions): Promise<void> {
   await new TunnelLink(options).hold();
 }
@@ -143,22 +144,18 @@ class TunnelLink {
     const others = new AbortController();
     const dialling = AbortSignal.any([signal, others.signal]);
     const won = Promise.withResolvers<Link>();
+    won.promise.catch(() => {});
     this.#failures = 0;
     try {
       while (!signal.aborted) {
         const dialledAt = now();
-        const failed = connectOnce(this.#options, dialling).then((link) => {
-          if (dialling.aborted) link.close();
-          won.resolve(link);
-          return undefined;
-        }, (error: Error) => error);
-        const outcome = await Promise.race([won.promise, failed, this.#pause(COMPANY_MS)]);
-        if (signal.aborted) return undefined;
-        if (outcome instanceof Error) {
-          this.#noteFailure(outcome);
+        const dial = this.#dial(dialling, won);
+        const failed = await Promise.race([won.promise.then(() => false), dial, this.#pause(COMPANY_MS)]);
+        if (failed && !signal.aborted) {
           const wait = delay(this.#failures++, chance(), this.#longestDelay()) - (now() - dialledAt);
           if (wait > 0) await Promise.race([won.promise, this.#pause(wait)]);
         }
+        if (signal.aborted) return undefined;
         const link = await Promise.race([won.promise, Promise.resolve(undefined)]);
         if (!link) continue;
         this.#begun = true;
@@ -171,21 +168,35 @@ class TunnelLink {
     }
   }
 
+  /** Dials once, beside others; what fails counts whenever it does, also long after the dial got company. @returns whether it failed */
+  async #dial(signal: AbortSignal, won: PromiseWithResolvers<Link>): Promise<boolean> {
+    try {
+      const link = await connectOnce(this.#options, signal);
+      if (signal.aborted) link.close();
+      won.resolve(link);
+      return false;
+    } catch (error) {
+      if (signal.aborted || !this.#noteFailure(error as Error)) return true;
+      won.reject(this.#begun ? new RightsLostError((error as Error).message, { cause: error }) : error);
+      return true;
+    }
+  }
+
   /** Short while a Pod starts, be it the first or the next: the Service leads some dials to the one that ends. */
   #longestDelay(): number {
     const starting = !this.#begun && this.#options.now() - this.#startedAt < STARTING_MS;
     return starting || this.#links.size > 0 ? STARTING_DELAY_MS : LAST_DELAY_MS;
   }
 
-  /** @throws the error itself where it is a refusal that stays */
-  #noteFailure(error: Error): void {
+  /** @returns whether it is a refusal that stays */
+  #noteFailure(error: Error): boolean {
     const { isRefusal, onState, now } = this.#options;
     if (!isRefusal(error)) this.#refusals = 0;
     else if (this.#refusals++ === 0) this.#refusedSince = now();
     const final = this.#refusals > 0 &&
       (!this.#begun || (this.#refusals >= FINAL_REFUSALS && now() - this.#refusedSince >= FINAL_REFUSALS_MS));
-    if (final) throw error;
-    if (this.#links.size === 0) onState({ is: "failed", why: error.message });
+    if (!final && this.#links.size === 0) onState({ is: "failed", why: error.message });
+    return final;
   }
 
   /** Waits, unless the machine wakes: then it is time now. */

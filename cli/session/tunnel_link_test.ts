@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { handshakeAsServer, type HandshakeOptions, importKey, memoryTransportPair, Session, type Transport } from "../../tunnel/mod.ts";
+import { RightsLostError } from "./keep_session.ts";
 import { delay, holdTunnel, type LinkState, ReplacedError, type TunnelLinkOptions } from "./tunnel_link.ts";
 
 const key = await importKey(new Uint8Array(32));
@@ -93,7 +94,7 @@ Deno.test("refusals after the first connection are final only when they stay, si
     };
     const held = hold(dial, () => {}, stop.signal, { now: () => 1_000 * seconds++ });
     if (refusals === 7) await held;
-    else await assert.rejects(held, /^Error: no$/);
+    else await assert.rejects(held, (error) => error instanceof RightsLostError && error.message === "no");
     assert.equal(dials, 9);
   }
 });
@@ -106,6 +107,18 @@ Deno.test("a dial that hangs gets company, and whichever connects first is taken
   await hold(() => ++dials === 1 ? new Promise(() => {}) : connect(), ({ is }) => is === "connected" && stop.abort(), stop.signal);
   assert.equal(dials, 2);
   assert.ok(performance.now() - started < 2_500);
+});
+
+Deno.test("a dial that fails after it got company is told of, and refuses for all of them", async () => {
+  const states: LinkState[] = [];
+  const late = ["no route", "no"];
+  const dial = () =>
+    new Promise<Transport>((_, reject) => {
+      const why = late.shift();
+      if (why) setTimeout(() => reject(new Error(why)), 1_700);
+    });
+  await assert.rejects(hold(dial, (state) => states.push(state), new AbortController().signal), /^Error: no$/);
+  assert.deepEqual(states, [{ is: "failed", why: "no route" }]);
 });
 
 Deno.test("a server that goes away is followed to the next while what it still carries goes on", async () => {

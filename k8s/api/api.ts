@@ -65,6 +65,10 @@ const PAGE_SIZE = 500;
 const MAX_TRIES = 3;
 /** Longer than this a `Retry-After` is not obeyed, in milliseconds: the error is more use. */
 const MAX_RETRY_AFTER_MS = 10_000;
+/** The API server is asked to end a watch after this, in seconds; the caller begins anew. */
+const WATCH_SECONDS = 30;
+/** And ended here where it has not so much later, in milliseconds: a network that died says nothing of it. */
+const WATCH_LATE_MS = 3_000;
 /** Connections that wait for the next request. */
 const MAX_IDLE = 8;
 /** A connection that has waited longer is closed, in milliseconds: something in between may have forgotten it. */
@@ -79,6 +83,10 @@ export class Api {
   readonly #address: string;
   readonly #closed = new AbortController();
   #idle: IdleConnection[] = [];
+  /** Connections whose requests wait for their answers. */
+  readonly #asked = new Set<HttpConnection>();
+  /** How often the connections that stood then were distrusted. */
+  #distrusted = 0;
 
   constructor(access: ClusterAccess, options: ApiOptions) {
     this.access = access;
@@ -172,6 +180,7 @@ export class Api {
    * The propagation is said always: a Job that is deleted without one orphans all that it owns.
    *
    * @param options.uid deletes only the object with this uid, else 409
+   * @param options.resourceVersion deletes it only where nobody has changed it since, else 409
    * @param options.dryRun deletes nothing; said in the body, since beside a body the query is not looked at
    * @throws as {@linkcode Api.request} does
    */
@@ -180,18 +189,20 @@ export class Api {
     options: RequestOptions & {
       readonly propagationPolicy?: "Background" | "Foreground" | "Orphan";
       readonly uid?: string;
+      readonly resourceVersion?: string;
       readonly gracePeriodSeconds?: number;
       readonly dryRun?: boolean;
     } = {},
   ): Promise<ApiAnswer> {
-    const { propagationPolicy = "Background", uid, gracePeriodSeconds, dryRun = false, ...rest } = options;
+    const { propagationPolicy = "Background", uid, resourceVersion, gracePeriodSeconds, dryRun = false, ...rest } = options;
+    const preconditions = { ...(uid === undefined ? {} : { uid }), ...(resourceVersion === undefined ? {} : { resourceVersion }) };
     return this.request("DELETE", path, {
       ...rest,
       body: {
         apiVersion: "v1",
         kind: "DeleteOptions",
         propagationPolicy,
-        ...(uid === undefined ? {} : { preconditions: { uid } }),
+        ...(Object.keys(preconditions).length === 0 ? {} : { preconditions }),
         ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
         ...(dryRun ? { dryRun: ["All"] } : {}),
       },
@@ -199,17 +210,22 @@ export class Api {
   }
 
   /**
-   * Watches a collection. Ends when the API server ends it, which it does every few minutes: the caller starts anew.
+   * Watches a collection. Ends after a while: the caller starts anew, since a watch of a network that died waits for ever.
    *
-   * @throws {ConnectionError} when the connection breaks, or the signal ends it (`aborted`)
+   * @param options.seconds how long it goes on
+   * @throws {ConnectionError} when the connection breaks, does not end in time (`timeout`), or the signal ends it (`aborted`)
    * @throws {ApiError} when the watch is refused
    */
-  async *watch(path: string, options: { readonly query?: Query; readonly signal?: AbortSignal } = {}): AsyncGenerator<WatchEvent> {
+  async *watch(
+    path: string,
+    options: { readonly query?: Query; readonly signal?: AbortSignal; readonly seconds?: number } = {},
+  ): AsyncGenerator<WatchEvent> {
+    const { seconds = WATCH_SECONDS } = options;
     const bounds = this.#bounds(options.signal, this.#options.requestTimeoutMs ?? DEFAULT_TIMEOUT_MS);
     try {
-      const query = { watch: true, ...options.query };
+      const query = { watch: true, timeoutSeconds: seconds, ...options.query };
       const { response, keep } = await this.#send("GET", path, { query }, bounds);
-      bounds.endTimeout();
+      bounds.restartTimeout(seconds * 1000 + WATCH_LATE_MS);
       try {
         yield* watchEvents(response.body);
         keep();
@@ -221,9 +237,23 @@ export class Api {
     }
   }
 
+  /**
+   * The network may be another one by now: no connection that stands is used again. What waits for its answer is asked once more on a new
+   * one, unless it is a POST, which breaks.
+   */
+  distrustConnections(): void {
+    this.#distrusted++;
+    this.#closeIdle();
+    for (const connection of this.#asked) connection.destroy(new HttpConnectionError("the network may have changed", { unanswered: true }));
+  }
+
   /** Closes all connections and ends what is under way; what comes later is refused. */
   close(): void {
     this.#closed.abort();
+    this.#closeIdle();
+  }
+
+  #closeIdle(): void {
     for (const { connection } of this.#idle) connection.destroy();
     this.#idle = [];
   }
@@ -249,11 +279,13 @@ export class Api {
       bounds.startTimeout();
       const connection = await this.#open(identity, method, bounds);
       const wasUsed = connection.used;
+      const distrusted = this.#distrusted;
       let response: HttpResponse;
       let text: string;
       const stopWatching = bounds.onStop((error) => connection.destroy(error));
       try {
-        response = await connection.send(this.#httpRequest(method, path, options, identity));
+        this.#asked.add(connection);
+        response = await connection.send(this.#httpRequest(method, path, options, identity)).finally(() => this.#asked.delete(connection));
         if (response.status < 300) {
           const keep = () => {
             stopWatching();
@@ -265,8 +297,8 @@ export class Api {
       } catch (error) {
         connection.destroy();
         const unanswered = error instanceof HttpConnectionError && error.unanswered;
-        if (unanswered && wasUsed && !resent && method !== "POST" && !bounds.over) {
-          // It was closed while it waited: the request was most likely never seen, and may be made twice.
+        if (unanswered && (wasUsed || distrusted !== this.#distrusted) && !resent && method !== "POST" && !bounds.over) {
+          // It was closed while it waited, or by us: the request was most likely never seen, and may be made twice.
           resent = true;
           continue;
         }
@@ -420,15 +452,18 @@ class Bounds {
 
   /** Starts the clock, once. */
   startTimeout(): void {
-    if (this.#timeoutMs === 0 || this.#timer !== undefined || this.over) return;
-    this.#timer = setTimeout(() => {
-      const detail = `no answer within ${this.#timeoutMs / 1000} s`;
-      this.#controller.abort(new ConnectionError("timeout", { address: this.#address, detail }));
-    }, this.#timeoutMs);
+    if (this.#timeoutMs === 0 || this.#timer !== undefined) return;
+    this.restartTimeout(this.#timeoutMs);
   }
 
-  endTimeout(): void {
+  /** Starts the clock anew, with another time. */
+  restartTimeout(ms: number): void {
     clearTimeout(this.#timer);
+    if (this.over) return;
+    this.#timer = setTimeout(() => {
+      const detail = `no answer within ${ms / 1000} s`;
+      this.#controller.abort(new ConnectionError("timeout", { address: this.#address, detail }));
+    }, ms);
   }
 
   /** Calls back when time is over; returns how to take that back. */
@@ -458,7 +493,7 @@ class Bounds {
   }
 
   end(): void {
-    this.endTimeout();
+    clearTimeout(this.#timer);
     for (const source of this.#sources) source.removeEventListener("abort", this.#abort);
   }
 

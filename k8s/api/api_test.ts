@@ -323,6 +323,34 @@ Deno.test("Api.list() reads all pages", async () => {
   assert.equal(server.requests[1]?.target, "/x?limit=500&labelSelector=a%3Db&continue=next");
 });
 
+Deno.test("Api uses no connection that stood when the network may have changed, and asks again what waits for its answer", async () => {
+  using server = new ScriptedServer(({ target, connection }, reply) =>
+    target.startsWith("/lost") && connection < 3 ? undefined : reply.json(200, OK)
+  );
+  using api = apiTo(server);
+  await api.get("/a");
+  api.distrustConnections();
+  const post = api.create("/lost", OK).catch((error: ConnectionError) => error.kind);
+  while (server.requests.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+  api.distrustConnections();
+  assert.equal(await post, "reset");
+  assert.equal((await api.get("/b")).status, 200);
+  assert.deepEqual(server.requests.map(({ target, connection }) => [target.split("?")[0], connection]), [["/a", 1], ["/lost", 2], [
+    "/b",
+    3,
+  ]]);
+});
+
+Deno.test("Api sends what a dead connection took once more, on a connection of its own", async () => {
+  using server = new ScriptedServer(({ connection }, reply) => connection === 1 ? undefined : reply.json(200, OK));
+  using api = apiTo(server);
+  const patched = api.mergePatch("/x", OK);
+  while (server.requests.length < 1) await new Promise((resolve) => setTimeout(resolve, 5));
+  api.distrustConnections();
+  assert.equal((await patched).status, 200);
+  assert.deepEqual(server.requests.map(({ method, connection }) => [method, connection]), [["PATCH", 1], ["PATCH", 2]]);
+});
+
 Deno.test("Api.watch() gives each event as it comes and ends with the server", async () => {
   using server = new ScriptedServer(async (_, reply) => {
     await reply.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
@@ -339,7 +367,7 @@ Deno.test("Api.watch() gives each event as it comes and ends with the server", a
     seen.push(`${type} ${(object.metadata as { name: string }).name}`);
   }
   assert.deepEqual(seen, ["ADDED a", "ADDED b"]);
-  assert.equal(server.requests[0]?.target, "/pods?watch=true&labelSelector=a%3Db");
+  assert.equal(server.requests[0]?.target, "/pods?watch=true&timeoutSeconds=30&labelSelector=a%3Db");
   await api.get("/x").catch(() => {});
   assert.equal(server.connections, 1, "a watch that ended well leaves its connection");
 });
@@ -365,6 +393,17 @@ Deno.test("Api.watch() outlives the timeout of requests, and ends by its signal"
   assert.ok(performance.now() - start >= 290);
   await server.allClosed();
   api.close();
+});
+
+Deno.test("Api.watch() ends by itself where the API server, asked to, has not: its network may have died", async () => {
+  using server = new ScriptedServer((_, reply) => reply.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"));
+  using api = apiTo(server);
+  const start = performance.now();
+  await assert.rejects(async () => {
+    for await (const _ of api.watch("/pods", { seconds: 1 }));
+  }, { name: "ConnectionError", kind: "timeout" });
+  assert.ok(performance.now() - start >= 3_900);
+  await server.allClosed();
 });
 
 Deno.test("Api.watch() throws when it is refused, and when its connection breaks", async () => {

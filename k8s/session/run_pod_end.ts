@@ -6,12 +6,14 @@ import type { SessionPlan } from "./session_objects.ts";
 
 /** Between a watch that failed and the next. */
 const RETRY_MS = 500;
+/** And more after one that was refused. */
+const REFUSED_MS = 2_000;
 /** A container that has ended is told before its Pod's end, which says why it had to: so long that is waited for. */
 const REASON_WITHIN_MS = 5_000;
 
 /** A Pod, as far as it is looked at. */
 interface EndedPod {
-  readonly metadata: { readonly name: string; readonly deletionTimestamp?: string };
+  readonly metadata: { readonly name: string; readonly resourceVersion?: string; readonly deletionTimestamp?: string };
   readonly status?: {
     readonly phase?: string;
     readonly reason?: string;
@@ -47,22 +49,33 @@ export async function waitForPodEnd(api: Api, plan: SessionPlan, signal: AbortSi
 /** @param ended told where the program's container has ended and its Pod has not */
 async function watchPodEnd(api: Api, plan: SessionPlan, ended: (end: PodEnd) => void, signal: AbortSignal): Promise<PodEnd> {
   const path = `/api/v1/namespaces/${plan.namespace}/pods`;
-  const query = { fieldSelector: `metadata.name=${plan.name}` };
+  const fieldSelector = `metadata.name=${plan.name}`;
+  let begun = false;
+  // Where the next watch goes on: a Pod that goes between two is in neither. Bookmarks keep it from growing too old.
+  let resourceVersion: string | undefined;
   for (;;) {
     try {
+      const query = { fieldSelector, allowWatchBookmarks: true, resourceVersion };
       for await (const { type, object } of api.watch(path, { query, signal })) {
-        if (type !== "ADDED" && type !== "MODIFIED" && type !== "DELETED") continue;
         const pod = object as unknown as EndedPod;
+        resourceVersion = type === "ERROR" ? undefined : pod.metadata.resourceVersion;
+        if (type !== "ADDED" && type !== "MODIFIED" && type !== "DELETED") continue;
+        begun = true;
         const end = podEnd(pod, type === "DELETED");
         if (end?.kind === "ended" && pod.status?.phase === "Running") ended(end);
         else if (end) return end;
       }
     } catch (error) {
-      const passes = error instanceof ConnectionError || (error instanceof ApiError && (error.status >= 500 || error.status === 429));
       signal.throwIfAborted();
+      const status = error instanceof ApiError ? error.status : undefined;
+      if (status === 410) resourceVersion = undefined;
+      // An API server that starts refuses for a moment; where the right is gone for good, the session's own renewal tells.
+      const passes = error instanceof ConnectionError || (status !== undefined && status >= 500) || status === 429 || status === 410 ||
+        (begun && status === 403);
       if (!passes) throw error;
+      if (status === 403) await pause(REFUSED_MS);
     }
-    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    await pause(RETRY_MS);
     signal.throwIfAborted();
   }
 }
@@ -79,4 +92,8 @@ export function podEnd(pod: EndedPod, gone: boolean): PodEnd | undefined {
     return { kind: "ended", message: `exit code ${ended.exitCode}${last ? `, and it said last: ${last}` : ""}` };
   }
   return phase === "Failed" || phase === "Succeeded" ? { kind: "ended", message } : undefined;
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

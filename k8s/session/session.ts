@@ -2,7 +2,7 @@ import type { Api } from "../api/api.ts";
 import { ApiError } from "../api/api_error.ts";
 import { ConnectionError } from "../api/connection_error.ts";
 import { runPod } from "./run_objects.ts";
-import { removeSession, sessionGone } from "./remove_session.ts";
+import { sessionGone } from "./remove_session.ts";
 import {
   Annotation,
   controlService,
@@ -88,6 +88,8 @@ export class ClusterSession {
   /** When its time is over if nothing moves that, by the cluster's clock, in ms. */
   #deadline = Infinity;
   readonly #now: () => number;
+  /** The Job's version when it was last seen to be ours. */
+  #version: string | undefined;
 
   private constructor(api: Api, plan: SessionPlan, job: SessionJob, now: () => number) {
     this.plan = plan;
@@ -95,6 +97,7 @@ export class ClusterSession {
     this.#owner = { name: job.metadata.name, uid: job.metadata.uid };
     this.#startedAt = Date.parse(job.status?.startTime ?? job.metadata.creationTimestamp ?? "");
     this.#now = now;
+    this.#version = job.metadata.resourceVersion;
   }
 
   /**
@@ -143,17 +146,28 @@ export class ClusterSession {
     }
   }
 
-  /** Moves the deadline to `ttlSeconds` from now, by the cluster's own clock. @throws SessionGoneError, also where another has it, or what the API says */
-  async renew(): Promise<void> {
-    await this.#move({});
+  /**
+   * Moves the deadline to `ttlSeconds` from now, by the cluster's own clock.
+   * @param timeoutMs how long the answer may take, in milliseconds
+   * @throws SessionGoneError, also where another has it, or what the API says
+   */
+  async renew(timeoutMs: number): Promise<void> {
+    if (await this.#move({}, timeoutMs)) await this.#move({}, timeoutMs);
   }
 
-  /** Has the cluster remove everything, and waits a moment to see it happen. A session that is gone already is no error. */
+  /**
+   * Has the cluster remove everything, and waits a moment to see it happen. A session that is gone already is no error, and one that
+   * another client has adopted meanwhile is left to that: the Job's uid stays, so the version decides.
+   */
   async delete(): Promise<void> {
     const { namespace, service } = this.plan;
-    const session = { ...this.#owner, namespace, service };
-    await removeSession(this.#api, session);
-    await sessionGone(this.#api, session, GONE_WITHIN_MS);
+    for (let tries = 1; !await this.#deleteVersion(tries === MAX_TRIES); tries++) {
+      const job = await this.#readByPatch();
+      if (!job) break;
+      if (!this.#isOurs(job)) return;
+      this.#version = job.metadata.resourceVersion;
+    }
+    await sessionGone(this.#api, { ...this.#owner, namespace, service }, GONE_WITHIN_MS);
   }
 
   get #jobPath(): string {
@@ -195,28 +209,63 @@ export class ClusterSession {
     }
   }
 
-  async #move({ annotations, ...metadata }: Partial<ObjectMetadata>): Promise<void> {
+  /** Deletes the Job as it was last seen. @returns whether it is gone or going @throws what the API says; a conflict where it is the last try */
+  async #deleteVersion(last: boolean): Promise<boolean> {
+    try {
+      // Without a policy, a Job that is deleted orphans all that it owns.
+      await this.#api.delete(this.#jobPath, {
+        propagationPolicy: "Background",
+        uid: this.#owner.uid,
+        ...(this.#version ? { resourceVersion: this.#version } : {}),
+      });
+      return true;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (error.status === 404) return true;
+      if (error.status !== 409 || last) throw error;
+      return false;
+    }
+  }
+
+  /** The Job as it is, by a patch that changes nothing: to read Jobs is no right that a session must have. @returns nothing where it has gone */
+  async #readByPatch(): Promise<SessionJob | undefined> {
+    try {
+      return (await this.#api.mergePatch(this.#jobPath, { metadata: { uid: this.#owner.uid } })).body as SessionJob;
+    } catch (error) {
+      if (error instanceof ApiError && (error.status === 404 || error.status === 409)) return undefined;
+      throw error;
+    }
+  }
+
+  #isOurs({ metadata }: SessionJob): boolean {
+    return metadata.annotations?.[Annotation.since] === this.plan.annotations[Annotation.since];
+  }
+
+  /** @returns whether the deadline was late already when it was set, since the clock given stood still while the machine slept */
+  async #move({ annotations, ...metadata }: Partial<ObjectMetadata>, timeoutMs?: number): Promise<boolean> {
     const { ttlSeconds } = this.plan;
     const now = this.#now() + this.#clockOffset;
     const activeDeadlineSeconds = ttlSeconds > 0 ? Math.ceil((now - this.#startedAt) / 1000) + ttlSeconds : null;
     const job = await this.#patchJob({
       metadata: { ...metadata, annotations: { ...annotations, [Annotation.seen]: new Date(now).toISOString() } },
       spec: { activeDeadlineSeconds },
-    });
+    }, timeoutMs);
     // A patch that comes too late is answered 200 and changes nothing (Kubernetes 1.34): only the answer tells.
     if (isExpired(job)) throw new SessionGoneError(`session ${this.plan.name} has ended: its time was over`, true);
     if (job.metadata.deletionTimestamp) throw await this.#gone();
-    const { who, from, since } = sessionOwner(job);
-    if (since !== this.plan.annotations[Annotation.since]) throw this.#replacedBy(who, from);
+    if (!this.#isOurs(job)) {
+      const { who, from } = sessionOwner(job);
+      throw this.#replacedBy(who, from);
+    }
+    this.#version = job.metadata.resourceVersion;
     if (job.status?.startTime) this.#startedAt = Date.parse(job.status.startTime);
     this.#deadline = activeDeadlineSeconds === null ? Infinity : this.#startedAt + activeDeadlineSeconds * 1000;
-    // The clock given stood still while the machine slept: the deadline that was just set is too early by that.
-    if (this.#now() + this.#clockOffset - now > LATE_MS) await this.#move({});
+    return this.#now() + this.#clockOffset - now > LATE_MS;
   }
 
-  async #patchJob(patch: Record<string, unknown>): Promise<SessionJob> {
+  async #patchJob(patch: Record<string, unknown>, timeoutMs?: number): Promise<SessionJob> {
     try {
-      const answer = await this.#api.mergePatch(this.#jobPath, patch);
+      const answer = await this.#api.mergePatch(this.#jobPath, patch, timeoutMs === undefined ? {} : { timeoutMs });
       this.#noteClock(answer.date);
       return answer.body as SessionJob;
     } catch (error) {

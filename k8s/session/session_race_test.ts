@@ -65,7 +65,7 @@ Deno.test("where another start was first with the control port's Service, the us
   assert.deepEqual(services.map(({ body }) => JSON.parse(body).metadata.name), ["web-kurun"]);
   const [removal] = asked.filter(({ method }) => method === "DELETE");
   assert.equal(removal?.target, `${JOBS}/${PLAN.name}`);
-  assert.deepEqual(JSON.parse(removal.body).preconditions, { uid: "job-1" });
+  assert.deepEqual(JSON.parse(removal.body).preconditions, { uid: "job-1", resourceVersion: "1" });
 });
 
 /** Adopts a session whose Job had version 1 when it was read. */
@@ -116,9 +116,41 @@ Deno.test("who renews a session that another has learns by whom, from the Job or
       if (renewals++ === 0) return await reply.json(200, job("2", PLAN.annotations["kurun.dev/since"]!));
       if (deleted) return await status(reply, 404, "NotFound");
       await reply.json(200, job("3", "2026-01-01T00:06:00Z", "bob"));
-    }, async (api) => await (await adopt(api)).renew());
+    }, async (api) => await (await adopt(api)).renew(5_000));
     assert.ok(outcome instanceof SessionGoneError);
     assert.equal(outcome.message, "session web-kurun-bcdfg has ended here: replaced by bob from desk");
     assert.equal(outcome.expired, false);
   }
+});
+
+Deno.test("a client that was replaced and ends before it knows leaves the session to whoever adopted it", async () => {
+  for (const adopted of [false, true]) {
+    // Of the other user at another time, or ours, with the status that its controller wrote.
+    const now = adopted ? job("3", "2026-01-01T00:06:00Z", "bob") : job("3", PLAN.annotations["kurun.dev/since"]!);
+    let there = true;
+    const { asked, outcome } = await against(async ({ method, body }, reply) => {
+      if (method === "GET") return await status(reply, 404, "NotFound");
+      if (method === "PATCH") return await reply.json(200, JSON.parse(body).spec ? job("2", PLAN.annotations["kurun.dev/since"]!) : now);
+      if (JSON.parse(body).preconditions.resourceVersion !== "3") return await status(reply, 409, "Conflict");
+      there = false;
+      await reply.json(200, {});
+    }, async (api) => await (await adopt(api)).delete());
+    assert.equal(outcome, undefined);
+    assert.equal(there, adopted);
+    const changes = asked.map(({ method }) => method).filter((method) => method !== "GET");
+    assert.deepEqual(changes, adopted ? ["PATCH", "DELETE", "PATCH"] : ["PATCH", "DELETE", "PATCH", "DELETE"]);
+  }
+});
+
+Deno.test("a renewal that comes late, as after a sleep, is made once more, and not without end where every answer does", async () => {
+  let now = NOW.getTime();
+  const { asked, outcome } = await against((_, reply) => {
+    now += 6_000;
+    return reply.json(200, job("2", PLAN.annotations["kurun.dev/since"]!));
+  }, async (api) => {
+    const session = await ClusterSession.adopt(api, PLAN, { job: job("1", "2026-01-01T00:00:00Z"), now: NOW }, () => now);
+    await session.renew(5_000);
+  });
+  assert.equal(outcome, undefined);
+  assert.equal(asked.length, 3);
 });

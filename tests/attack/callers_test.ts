@@ -4,8 +4,11 @@ import { createServer, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
 import { connect as connectSecure } from "node:tls";
 import type { Stream } from "../../tunnel/mod.ts";
+import { FrameType, H2_PREFACE } from "../../server/http2_frames.ts";
 import { SeededRandom } from "../seeded_random.ts";
 import { answering, attack, attackTest, Caller, client, pause, ServerProcess } from "./server_process.ts";
+
+const text = (text: string) => new TextEncoder().encode(text);
 
 /** What a client's TLS says first. */
 async function clientHello(): Promise<Uint8Array> {
@@ -90,6 +93,56 @@ attackTest("two thousand callers that send while nobody is connected are bounded
   assert.deepEqual(caller.failures, []);
   assert.ok(peak < 220, `${peak} MiB`);
   assert.ok(server.alive && server.logged < 10_000, server.log);
+});
+
+/** What a thousand callers send, each a little, so that the server keeps as much as it can of it. */
+const KEPT: [string, () => Uint8Array][] = [
+  ["chunks whose size line does not end", () => text(`POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3;${"a".repeat(4_050)}`)],
+  ["a size line within its limit", () => text(`POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3;${"a".repeat(250)}`)],
+  ["HTTP/2 streams that nobody answers", () => {
+    const streams = Array.from({ length: 4_096 }, (_, i) => [0, 0, 0, FrameType.headers, 5, 0, 0, i >> 7, i % 128 * 2 + 1]);
+    return new Uint8Array([...text(H2_PREFACE), ...streams.flat()]);
+  }],
+  ["pipelined requests that nobody answers", () => text("GET / HTTP/1.1\r\n\r\n".repeat(300))],
+];
+
+attackTest("a thousand callers of whom as much is kept as can be do not fill the heap that the Pod has", async () => {
+  await using server = await ServerProcess.start();
+  const swallows = async (stream: Stream) => {
+    while (await stream.read() !== null);
+  };
+  const { session } = await client(server, (stream) => void answering(stream, swallows));
+  const caller = new Caller(server, { keepAlive: true });
+  while (caller.answers === 0) await pause(5);
+  for (const [name, bytes] of KEPT) {
+    const sent = bytes();
+    const hostile: Socket[] = [];
+    for (let i = 0; i < 1_000; i++) {
+      hostile.push(attack(server.port, sent));
+      if (i % 20 === 0) await pause(5);
+    }
+    await until(() => session.streamCount > 1_000 || !server.alive, `${name}: all are carried`);
+    const asked = caller.answers;
+    await until(() => caller.answers > asked + 2 || !server.alive, `${name}: the well-behaved caller is served`);
+    assert.ok(server.alive, `${name}: ${server.log}`);
+    hostile.forEach((socket) => socket.resetAndDestroy());
+    await until(() => session.streamCount === 1, `${name}: the streams have ended`);
+  }
+  await caller.stop();
+  assert.deepEqual(caller.failures, []);
+});
+
+attackTest("reviews whose tree would fill the heap are allowed, where that is wanted, and the server lives", async () => {
+  await using server = await ServerProcess.start({ holdMs: 100, more: ["--fallback=allow"] });
+  const object = `[${"{},".repeat(2_600_000)}{}]`;
+  const body = `{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"object":${object},"uid":"u-1"}}`;
+  const head = `POST / HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
+  const ask = () => {
+    const socket = attack(server.port, head + body);
+    return new Promise<string>((resolve) => socket.once("data", (bytes) => resolve(`${bytes}`)).once("close", () => resolve("closed")));
+  };
+  for (const answer of await Promise.all([ask(), ask(), ask()])) assert.match(answer, /^HTTP\/1\.1 200 OK/, server.log);
+  assert.ok(server.alive, server.log);
 });
 
 attackTest("TLS handshakes that stop half way or are garbage, by the hundred, hold nobody up, and the log stays short", async () => {

@@ -3,6 +3,8 @@ import { connect as connectSecure } from "node:tls";
 // @ts-types="@types/ws"
 import WebSocket from "ws";
 import { selfSignedServerCertificate } from "../../k8s/certificate/certificate.ts";
+import { bundleServer } from "../../k8s/images/server_bundle.ts";
+import { SERVER_COMMAND } from "../../k8s/images/server_command.ts";
 import {
   encodeAccepted,
   handshakeAsClient,
@@ -15,7 +17,7 @@ import {
   WebSocketTransport,
 } from "../../tunnel/mod.ts";
 
-const ROOT = new URL("../../", import.meta.url).pathname;
+const ENTRY = new URL("../../server/main.ts", import.meta.url);
 const KEY = new Uint8Array(32).fill(7);
 export const GET = "GET /x HTTP/1.1\r\nHost: kurun\r\n\r\n";
 const OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -23,6 +25,17 @@ const OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 /** Waits so many milliseconds. */
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** The server's one file, made once for all tests of a file. */
+let bundle: Promise<Uint8Array> | undefined;
+
+/** How the Pod's Deno is started, limits of the heap and permissions included, for a server whose files are all in one folder. */
+async function serverArgs(folder: string): Promise<string[]> {
+  bundle ??= bundleServer(ENTRY);
+  await Deno.writeFile(`${folder}/server.js`, await bundle);
+  const [, ...args] = SERVER_COMMAND.slice(0, -1);
+  return [...args.map((arg) => arg === "--allow-read=/kurun" ? `--allow-read=${folder}` : arg), `${folder}/server.js`];
 }
 
 /** The server's program as a process of its own on this machine, as it runs in the Pod. */
@@ -43,7 +56,7 @@ export class ServerProcess {
   }
 
   /** @returns once it listens */
-  static async start({ tls = false, holdMs = 500 } = {}): Promise<ServerProcess> {
+  static async start({ tls = false, holdMs = 500, more = [] as string[] } = {}): Promise<ServerProcess> {
     const dir = await Deno.makeTempDir();
     const { certPem, keyPem } = await selfSignedServerCertificate({ names: ["localhost"], days: 1, now: new Date() });
     await Deno.writeTextFile(`${dir}/tls.crt`, certPem);
@@ -51,10 +64,9 @@ export class ServerProcess {
     await Deno.writeFile(`${dir}/key`, KEY);
     const [control, port] = [freePort(), freePort()];
     const args = ["--session", "kurun-1", "--instance", "pod-1", "--control-port", `${control}`, "--request-port", `${port}`];
-    args.push("--hold-ms", `${holdMs}`, "--secret-dir", dir, ...(tls ? ["--tls-dir", dir] : []));
+    args.push("--hold-ms", `${holdMs}`, "--secret-dir", dir, ...(tls ? ["--tls-dir", dir] : []), ...more);
     const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--no-check", "server/main.ts", ...args],
-      cwd: ROOT,
+      args: [...await serverArgs(dir), ...args],
       env: { NO_COLOR: "1" },
       stdout: "null",
       stderr: "piped",

@@ -186,23 +186,31 @@ clusterTest("a client whose session was deleted ends and says so", async (namesp
   assert.match(kurun.stderr, /^error: session kurun-kurun-\w{5} has ended: somebody deleted it$/m);
 });
 
+/** Writes another user into the session's Job, as an adoption does. @returns the Job, as `Job/NAME` */
+async function adoptByHand(namespace: TestNamespace): Promise<string> {
+  const job = (await objectsIn(namespace.name)).find(({ kind }) => kind === "Job")!;
+  const owner = { "kurun.dev/who": "bob", "kurun.dev/from": "desk-9", "kurun.dev/since": new Date().toISOString() };
+  const annotations = Object.entries(owner).map((pair) => pair.join("="));
+  await kubectl(["annotate", "job", job.metadata.name, "-n", namespace.name, "--overwrite", ...annotations]);
+  return `Job/${job.metadata.name}`;
+}
+
 clusterTest("a client that cannot reach its Pod learns at its next renewal that another has its session", async (namespace) => {
   await using upstream = says("here");
   await using kurun = await forward(upstream, namespace, "--ttl", "6s").ready();
-  const [job] = (await objectsIn(namespace.name)).filter(({ kind }) => kind === "Job");
-  const annotations = { "kurun.dev/who": "bob", "kurun.dev/from": "desk-9", "kurun.dev/since": new Date().toISOString() };
-  await kubectl([
-    "annotate",
-    "job",
-    job!.metadata.name,
-    "-n",
-    namespace.name,
-    "--overwrite",
-    ...Object.entries(annotations).map((pair) => pair.join("=")),
-  ]);
+  const job = await adoptByHand(namespace);
   assert.equal(await kurun.exit, SESSION_LOST);
   assert.match(kurun.stderr, /^error: session kurun-kurun-\w{5} has ended here: replaced by bob from desk-9$/m);
-  assert.ok((await namespace.left()).includes(`Job/${job!.metadata.name}`));
+  assert.ok((await namespace.left()).includes(job));
+});
+
+clusterTest("a client that ends before it knows that another adopted its session takes nothing away", async (namespace) => {
+  await using upstream = says("here");
+  const kurun = await forward(upstream, namespace).ready();
+  const job = await adoptByHand(namespace);
+  kurun.signal("SIGHUP");
+  await kurun.exit;
+  assert.ok((await namespace.left()).includes(job));
 });
 
 clusterTest(

@@ -155,7 +155,7 @@ async function removeRights(stage: Stage) {
   stage.check(left.length === 0, `left ${limit / 1000} s after the rights were removed: ${left.join(", ")}`);
   const code = await stage.exit(Math.max(0, limit - (performance.now() - faultAt)));
   const endedAt = performance.now();
-  stage.check(code !== undefined && code !== 0, `the client ended by ${code ?? `nothing within ${limit / 1000} s`}`);
+  stage.check(code === SESSION_LOST, `the client ended by ${code ?? `nothing within ${limit / 1000} s`}`);
   stage.check(
     /^error: .*(cannot|may not|forbidden|not allowed|lacks)/m.test(stage.kurun.stderr),
     "the client did not say which right it lacks",

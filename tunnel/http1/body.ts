@@ -4,13 +4,14 @@ import { HeadReader } from "./head_reader.ts";
 /** How a body ends: after so many bytes, by chunks, with the connection, or never, as what follows is another protocol. */
 export type BodyFraming = number | "chunked" | "until-close" | "opaque";
 
-/** A chunk's size line, with its extensions, is never longer. */
-const MAX_SIZE_LINE_BYTES = 4 * 1024;
+/** A chunk's size line, with its extensions, is never longer: an unfinished one is kept, for as many callers as there are. */
+const MAX_SIZE_LINE_BYTES = 256;
 /** The most that a chunk may be: 13 hexadecimal digits, which a number holds exactly. */
 const MAX_SIZE_DIGITS = 13;
 
 const CR = 13;
 const LF = 10;
+const NOTHING = new Uint8Array();
 
 /** How a request's body is framed (RFC 9112, 6.3). */
 export function requestFraming({ chunked, length }: BodyHeaders): BodyFraming {
@@ -33,8 +34,9 @@ export class BodyFramer {
   #framing: BodyFraming = 0;
   /** Bytes of content, or of the chunk, that are still to come. */
   #left = 0;
-  #state: "size" | "data" | "data-end" | "trailers" = "size";
-  #line = "";
+  #state: "size" | "data" | "data-cr" | "data-lf" | "trailers" = "size";
+  /** A size line's bytes, as far as they came. Never a string that grows: 4 KiB of that, a character each, held 130 KiB. */
+  #line: Uint8Array = NOTHING;
   #trailers: HeadReader | undefined;
   /** Bytes of content, without the lines of chunks, that the last {@link take} passed. */
   content = 0;
@@ -46,7 +48,7 @@ export class BodyFramer {
     this.#framing = framing;
     this.#left = typeof framing === "number" ? framing : 0;
     this.#state = "size";
-    this.#line = "";
+    this.#line = NOTHING;
     this.done = framing === 0;
   }
 
@@ -79,10 +81,13 @@ export class BodyFramer {
           break;
         case "data":
           at = this.#takeContent(bytes, at);
-          if (this.#left === 0) this.#state = "data-end";
+          if (this.#left === 0) this.#state = "data-cr";
           break;
-        case "data-end":
-          at = this.#takeDataEnd(bytes, at);
+        case "data-cr":
+          at = this.#takeDataEnd(bytes, at, CR, "data-lf");
+          break;
+        case "data-lf":
+          at = this.#takeDataEnd(bytes, at, LF, "size");
           break;
         case "trailers":
           at = this.#takeTrailers(bytes, at);
@@ -95,20 +100,20 @@ export class BodyFramer {
     const lf = bytes.indexOf(LF, at);
     const end = lf < 0 ? bytes.length : lf + 1;
     if (this.#line.length + end - at > MAX_SIZE_LINE_BYTES) throw new Http1Error("a chunk's size line is too long");
-    for (let i = at; i < end; i++) this.#line += String.fromCharCode(bytes[i] as number);
+    const line = new Uint8Array(this.#line.length + end - at);
+    line.set(this.#line);
+    line.set(bytes.subarray(at, end), this.#line.length);
+    this.#line = lf < 0 ? line : NOTHING;
     if (lf < 0) return end;
-    this.#left = chunkSize(this.#line);
-    this.#line = "";
+    this.#left = chunkSize(String.fromCharCode(...line));
     this.#state = this.#left === 0 ? "trailers" : "data";
     if (this.#left === 0) this.#trailers = new HeadReader("trailers");
     return end;
   }
 
-  #takeDataEnd(bytes: Uint8Array, at: number): number {
-    const wanted = this.#line === "" ? CR : LF;
+  #takeDataEnd(bytes: Uint8Array, at: number, wanted: number, next: "data-lf" | "size"): number {
     if (bytes[at] !== wanted) throw new Http1Error("a chunk is longer or shorter than its size");
-    this.#line = wanted === CR ? "\r" : "";
-    if (wanted === LF) this.#state = "size";
+    this.#state = next;
     return at + 1;
   }
 
