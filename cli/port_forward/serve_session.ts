@@ -34,6 +34,7 @@ export interface ServeSessionOptions {
 /** Serves a session's callers by the program here, until aborted. @throws NotReadyError, ReplacedError, or what the API says for good */
 export async function serveSession(options: ServeSessionOptions): Promise<void> {
   const { context, access, api, started: { session: { plan }, key }, teller, signal } = options;
+  const addressed = Promise.withResolvers<void>();
   const connected = Promise.withResolvers<void>();
   let whyNotConnected: string | undefined;
   const onState = (state: LinkState) => {
@@ -56,6 +57,7 @@ export async function serveSession(options: ServeSessionOptions): Promise<void> 
     now: context.now,
     date: context.date,
     chance: Math.random,
+    addressed: addressed.promise,
     signal,
   });
   const ready = waitUntilReady({
@@ -64,6 +66,7 @@ export async function serveSession(options: ServeSessionOptions): Promise<void> 
     connected: connected.promise,
     whyNotConnected: () => whyNotConnected,
     say: options.say,
+    addressed: addressed.resolve,
     timeoutMs: options.timeoutMs,
     signal,
   });

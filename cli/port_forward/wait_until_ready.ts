@@ -13,6 +13,8 @@ export interface WaitOptions {
   /** Why the tunnel does not stand, as of now. */
   readonly whyNotConnected: () => string | undefined;
   readonly say: (line: string) => void;
+  /** Told when the Pod has an address. */
+  readonly addressed: () => void;
   /** 0 for ever. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
@@ -44,10 +46,11 @@ export async function waitUntilReady(options: WaitOptions): Promise<void> {
   const timer = timeoutMs === 0 ? undefined : setTimeout(() => {
     late.reject(new NotReadyError(timeoutMs / 1000, ready ? { link: options.whyNotConnected() } : { reason }));
   }, timeoutMs);
-  const pod = waitForReadyPod(api, plan, (next) => {
+  const waitingFor = (next: WaitReason) => {
     reason = next;
     say(`Waiting for the Pod: ${describeWait(next)}`);
-  }, signal).then(() => void (ready = true));
+  };
+  const pod = waitForReadyPod(api, plan, { waitingFor, addressed: options.addressed }, signal).then(() => void (ready = true));
   // Who gives up first ends the other by the signal, and does not hear it any more.
   pod.catch(() => {});
   try {

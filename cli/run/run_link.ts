@@ -31,6 +31,7 @@ export interface RunLinkOptions {
 /** Keeps a client connected with its Pod until aborted, saying what it waits for. @throws NotReadyError, ReplacedError, or a refusal that stays */
 export async function holdRunLink(options: RunLinkOptions): Promise<void> {
   const { context, access, api, started: { session: { plan }, key }, client, say, signal } = options;
+  const addressed = Promise.withResolvers<void>();
   const connected = new AbortController();
   let failed: string | undefined;
   let lostAt: number | undefined;
@@ -61,14 +62,22 @@ export async function holdRunLink(options: RunLinkOptions): Promise<void> {
     now: context.now,
     date: context.date,
     chance: Math.random,
+    addressed: addressed.promise,
     signal,
   });
-  await Promise.race([link, waitForPod(options, connected.signal, () => failed)]);
+  await Promise.race([link, waitForPod(options, { connected: connected.signal, whyNot: () => failed, addressed: addressed.resolve })]);
   await link;
 }
 
+interface PodWaitOptions {
+  readonly connected: AbortSignal;
+  /** Why the tunnel does not stand, as of now. */
+  readonly whyNot: () => string | undefined;
+  readonly addressed: () => void;
+}
+
 /** Says what the Pod waits for until the tunnel stands. @throws NotReadyError, or what the API says */
-async function waitForPod(options: RunLinkOptions, connected: AbortSignal, whyNot: () => string | undefined): Promise<void> {
+async function waitForPod(options: RunLinkOptions, { connected, whyNot, addressed }: PodWaitOptions): Promise<void> {
   const { api, started: { session: { plan } }, timeoutMs, say, signal } = options;
   const until = AbortSignal.any([connected, signal]);
   let reason: WaitReason | undefined;
@@ -78,11 +87,12 @@ async function waitForPod(options: RunLinkOptions, connected: AbortSignal, whyNo
     late.reject(new NotReadyError(timeoutMs / 1000, ready ? { link: whyNot() } : { reason }));
   }, timeoutMs);
   const base = plan.run?.baseImage;
-  const pod = waitForReadyPod(api, plan, (next) => {
+  const waitingFor = (next: WaitReason) => {
     // What to do about kurun's own image does not help with the user's.
     reason = base !== undefined && next.kind === "image" && next.message.includes(base) ? { ...next, kind: "other" } : next;
     say(`Waiting for the Pod: ${describeWait(reason)}`);
-  }, until).then(() => void (ready = true), (error) => {
+  };
+  const pod = waitForReadyPod(api, plan, { waitingFor, addressed }, until).then(() => void (ready = true), (error) => {
     if (!until.aborted) throw error;
   });
   const stands = new Promise<void>((resolve) => until.addEventListener("abort", () => resolve(), { once: true }));

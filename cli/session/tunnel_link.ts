@@ -20,6 +20,9 @@ const LAST_DELAY_MS = 2_000;
 /** While a Pod starts each dial that the API server refuses costs little: then the pauses stay short. */
 const STARTING_DELAY_MS = 200;
 const STARTING_MS = 15_000;
+/** A Pod that has just got its address is in the Service within some 20 ms, and its server listens or will in a moment. */
+const HURRY_DELAY_MS = 30;
+const HURRY_MS = 1_000;
 /** A connection that lasted this long starts the pauses anew; one that is cut at once must not be dialled without end. */
 const LASTING_MS = 5_000;
 /** A dial that has not succeeded after this gets company: packets that a dead network took are sent again after 1, 3 and 7 s only. */
@@ -48,6 +51,8 @@ export interface TunnelLinkOptions {
   readonly date: () => Date;
   /** A number from 0 to 1, for jitter. */
   readonly chance: () => number;
+  /** Settles when the Pod has an address: it is dialled at once then, and again after short pauses. */
+  readonly addressed: Promise<void>;
   /** Ends it. */
   readonly signal: AbortSignal;
 }
@@ -102,6 +107,7 @@ class TunnelLink {
   #refusals = 0;
   #refusedSince = 0;
   readonly #alarm = new Alarm();
+  #hurryUntil = -Infinity;
 
   constructor(options: TunnelLinkOptions) {
     this.#options = options;
@@ -111,6 +117,10 @@ class TunnelLink {
   async hold(): Promise<void> {
     const { signal, now } = this.#options;
     onWake(this.#options.date, () => this.#woke(), signal);
+    void this.#options.addressed.then(() => {
+      this.#hurryUntil = now() + HURRY_MS;
+      this.#alarm.ring();
+    });
     const replaced = Promise.withResolvers<never>();
     replaced.promise.catch(() => {});
     while (!signal.aborted) {
@@ -184,7 +194,9 @@ class TunnelLink {
 
   /** Short while a Pod starts, be it the first or the next: the Service leads some dials to the one that ends. */
   #longestDelay(): number {
-    const starting = !this.#begun && this.#options.now() - this.#startedAt < STARTING_MS;
+    const now = this.#options.now();
+    if (!this.#begun && now < this.#hurryUntil) return HURRY_DELAY_MS;
+    const starting = !this.#begun && now - this.#startedAt < STARTING_MS;
     return starting || this.#links.size > 0 ? STARTING_DELAY_MS : LAST_DELAY_MS;
   }
 

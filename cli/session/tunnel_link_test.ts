@@ -39,6 +39,7 @@ function hold(
     now: () => performance.now(),
     date: () => new Date(),
     chance: () => 0,
+    addressed: new Promise(() => {}),
     signal,
     ...more,
   });
@@ -97,6 +98,24 @@ Deno.test("refusals after the first connection are final only when they stay, si
     else await assert.rejects(held, (error) => error instanceof RightsLostError && error.message === "no");
     assert.equal(dials, 9);
   }
+});
+
+Deno.test("a Pod that has just got its address is dialled at once, and again after short pauses", async () => {
+  const stop = new AbortController();
+  const addressed = Promise.withResolvers<void>();
+  let dials = 0;
+  let since = 0;
+  const connect = dialTo(() => {});
+  const dial = () => {
+    if (++dials === 4) {
+      since = performance.now();
+      addressed.resolve();
+    }
+    // After the fourth, ten pauses of 0.2 s otherwise.
+    return dials < 14 ? Promise.reject(new Error("no endpoints")) : connect();
+  };
+  await hold(dial, ({ is }) => is === "connected" && stop.abort(), stop.signal, { addressed: addressed.promise, chance: () => 1 });
+  assert.ok(performance.now() - since < 1_500);
 });
 
 Deno.test("a dial that hangs gets company, and whichever connects first is taken", async () => {

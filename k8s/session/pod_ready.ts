@@ -1,7 +1,7 @@
 import type { Api } from "../api/api.ts";
 import { ApiError } from "../api/api_error.ts";
 import { ConnectionError } from "../api/connection_error.ts";
-import { type EventObject, eventWaitsFor, isReady, type PodObject, podWaitsFor, type WaitReason } from "./pod_status.ts";
+import { type EventObject, eventWaitsFor, hasAddress, isReady, type PodObject, podWaitsFor, type WaitReason } from "./pod_status.ts";
 import { SESSION_LABEL, type SessionPlan } from "./session_objects.ts";
 
 /** A Pod that is ready sooner needs no events: they are many in a busy namespace. */
@@ -11,24 +11,26 @@ const PASSING_MS = 3_000;
 /** Between a watch that failed and the next. */
 const RETRY_MS = 500;
 
+/** Who is told of what becomes of the Pod. */
+export interface PodObserver {
+  /** Told, once for each change, what the Pod waits for. */
+  readonly waitingFor: (reason: WaitReason) => void;
+  /** Told when the Pod has an address, perhaps more than once. */
+  readonly addressed: () => void;
+}
+
 /**
  * Waits until the session's Pod is ready, which the Service's endpoints follow. A watch that breaks begins anew.
- * @param waitingFor told, once for each change, what the Pod waits for
  * @throws what the API says where it says no, and the signal's reason
  */
-export async function waitForReadyPod(
-  api: Api,
-  plan: SessionPlan,
-  waitingFor: (reason: WaitReason) => void,
-  signal: AbortSignal,
-): Promise<void> {
+export async function waitForReadyPod(api: Api, plan: SessionPlan, observer: PodObserver, signal: AbortSignal): Promise<void> {
   const done = new AbortController();
   const until = AbortSignal.any([signal, done.signal]);
-  const tell = once(waitingFor);
+  const tell = once(observer.waitingFor);
   const status: PodWait = { reason: undefined };
   const events = tellEvents(api, plan, { tell, status, signal: until });
   try {
-    await podReady(api, plan, { tell, status, signal });
+    await podReady(api, plan, { tell, status, signal }, observer.addressed);
   } finally {
     done.abort();
     await events;
@@ -47,7 +49,7 @@ interface Watching {
   readonly signal: AbortSignal;
 }
 
-async function podReady(api: Api, plan: SessionPlan, { tell, status, signal }: Watching): Promise<void> {
+async function podReady(api: Api, plan: SessionPlan, { tell, status, signal }: Watching, addressed: () => void): Promise<void> {
   const path = `/api/v1/namespaces/${plan.namespace}/pods`;
   const query = { labelSelector: `${SESSION_LABEL}=${plan.name}` };
   while (!signal.aborted) {
@@ -55,6 +57,7 @@ async function podReady(api: Api, plan: SessionPlan, { tell, status, signal }: W
       for await (const { type, object } of api.watch(path, { query, signal })) {
         if (type !== "ADDED" && type !== "MODIFIED") continue;
         const pod = object as unknown as PodObject;
+        if (hasAddress(pod)) addressed();
         if (isReady(pod)) return;
         status.reason = podWaitsFor(pod);
         if (status.reason) tell(status.reason);

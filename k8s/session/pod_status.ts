@@ -8,6 +8,7 @@
 export interface PodObject {
   metadata: { name: string; deletionTimestamp?: string };
   status?: {
+    podIP?: string;
     conditions?: { type: string; status: string; reason?: string; message?: string }[];
     initContainerStatuses?: ContainerStatus[];
     containerStatuses?: ContainerStatus[];
@@ -46,6 +47,11 @@ export interface WaitReason {
 export function isReady(pod: PodObject): boolean {
   return !pod.metadata.deletionTimestamp &&
     (pod.status?.conditions ?? []).some(({ type, status }) => type === "Ready" && status === "True");
+}
+
+/** Whether a Pod can be reached for all that the cluster knows: a Service leads to it a moment later. */
+export function hasAddress({ metadata, status }: PodObject): boolean {
+  return !metadata.deletionTimestamp && Boolean(status?.podIP);
 }
 
 /** What keeps a Pod from running; nothing where it is just starting. */

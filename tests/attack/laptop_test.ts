@@ -56,6 +56,7 @@ class Laptop {
       now,
       date: () => new Date(),
       chance: () => 0,
+      addressed: Promise.resolve(),
       signal: this.#stop.signal,
     });
   }

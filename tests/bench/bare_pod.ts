@@ -1,6 +1,7 @@
 import { Api } from "../../k8s/api/api.ts";
 import { loadClusterAccess } from "../../k8s/kubeconfig/kubeconfig.ts";
 import { TOOLBOX_IMAGE } from "../cluster/toolbox_image.ts";
+import { anyPointOfASecond } from "./any_point.ts";
 import { kubectl, type TestNamespace } from "../e2e/kubernetes.ts";
 
 /** What the start of a Pod took, in milliseconds from its create. */
@@ -29,8 +30,7 @@ export async function barePodStarts(namespace: TestNamespace, times: number): Pr
     await api.get(path);
     for (let i = 0; i < times; i++) {
       const name = `bare-${i}`;
-      // Behind the end of the one before, the kubelet's second would always be at the same point.
-      await new Promise((resolve) => setTimeout(resolve, Math.random() * 1_000));
+      await anyPointOfASecond();
       const created = Date.now();
       await api.create(path, pod(name));
       const address = await addressKnownAt(api, `${path}/${name}`);

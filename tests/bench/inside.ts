@@ -70,7 +70,7 @@ const PARTS: readonly Part[] = [
   }],
   ["delayed relay", ({ namespace, nginx, effort }) => delayedRows(namespace, nginx, effort)],
   ["start and exit", async function* ({ namespace, nginx, effort }) {
-    yield* await startRows(namespace, nginx.url, effort.times);
+    yield* await startRows(namespace, nginx.url, effort.starts);
   }],
   ["apply", async function* ({ namespace, effort }) {
     yield* await applyRows(namespace, effort.times);

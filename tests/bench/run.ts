@@ -1,6 +1,7 @@
 import { goTarget } from "../../cli/builders/go_builder.ts";
 import { KurunProcess } from "../e2e/kurun_process.ts";
 import { kubectl, type TestNamespace } from "../e2e/kubernetes.ts";
+import { anyPointOfASecond } from "./any_point.ts";
 import { barePodStarts } from "./bare_pod.ts";
 import { runSending } from "./run_sending.ts";
 import { median, type Row, seconds } from "./table.ts";
@@ -62,6 +63,7 @@ async function firstOutputRow(namespace: TestNamespace, hello: string, times: nu
 
 /** Milliseconds from the start of kurun to the program's first words. */
 async function firstOutput(namespace: TestNamespace, hello: string): Promise<number> {
+  await anyPointOfASecond();
   const began = performance.now();
   await using kurun = KurunProcess.start(["run", "-n", namespace.name, hello]);
   await kurun.waitFor(/Hello, world/);

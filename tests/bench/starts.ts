@@ -1,5 +1,6 @@
 import { Api } from "../../k8s/api/api.ts";
 import { loadClusterAccess } from "../../k8s/kubeconfig/kubeconfig.ts";
+import { anyPointOfASecond } from "./any_point.ts";
 import { KurunProcess } from "../e2e/kurun_process.ts";
 import type { TestNamespace } from "../e2e/kubernetes.ts";
 import { median, type Row, seconds } from "./table.ts";
@@ -14,6 +15,7 @@ export async function startRows(namespace: TestNamespace, upstream: string, time
   try {
     for (let i = 0; i < times; i++) {
       const service = `start-${i}`;
+      await anyPointOfASecond();
       const started = performance.now();
       await using kurun = KurunProcess.start(["port-forward", upstream, "-n", namespace.name, "--servicename", service]);
       const ended = kurun.exit.then((code) => Promise.reject(new Error(`kurun ended with exit code ${code}: ${kurun.stderr}`)));
