@@ -116,10 +116,11 @@ Deno.test("a dry run moves nothing, and shows what will be", async () => {
   using server = answering([409, conflict("kubectl-client-side-apply")], [200, live("kubectl-client-side-apply")], [
     200,
     live("kubectl-client-side-apply"),
-  ]);
+  ], [200, live("kubectl-client-side-apply")]);
   using api = scriptedApi(server);
-  await applyObject(api, PATH, BODY, { ...OPTIONS, dryRun: true });
-  assert.deepEqual(requests(server), ["PATCH apply", "GET", "PATCH apply force"]);
+  const { object } = await applyObject(api, PATH, BODY, { ...OPTIONS, dryRun: true });
+  assert.deepEqual(object.metadata.managedFields, []);
+  assert.deepEqual(requests(server), ["PATCH apply", "GET", "PATCH apply force", "PATCH json"]);
   assert.ok(server.requests.filter(({ method }) => method === "PATCH").every(({ target }) => target.includes("dryRun=All")));
 });
 

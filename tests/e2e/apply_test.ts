@@ -106,6 +106,31 @@ spec:
   },
 );
 
+clusterTest("--diff and --dry-run=server show what goes of what kubectl applied, exactly as it then goes", async (namespace) => {
+  const manifest = (env: string, more: string) =>
+    deployment("web", { replicas: 0 }).replace("        image:", `        env: [${env}]\n        ports: [${more}]\n        image:`);
+  await using files = await Files.of({
+    "a.yaml": `${configMap("one", { a: "1", b: "2" })}---\n${
+      manifest("{name: A, value: '1'}, {name: B, value: '2'}", "{containerPort: 80}, {containerPort: 81}")
+    }`,
+  });
+  await kubectl(["apply", "-n", namespace.name, "-f", files.path("a.yaml")]);
+  await files.write("a.yaml", `${configMap("one", { a: "1" })}---\n${manifest("{name: B, value: '3'}", "{containerPort: 81}")}`);
+  const diff = await kurun(namespace, "apply", "--diff", "-f", files.path("a.yaml"));
+  assert.equal(diff.code, 1, diff.stderr);
+  assert.match(diff.stdout, /^-  b: "2"$/m);
+  assert.match(diff.stdout, /^-.*name: A$/m);
+  assert.match(diff.stdout, /^-.*containerPort: 80$/m);
+  assert.doesNotMatch(diff.stdout, /last-applied/);
+  const wanted = (json: string) =>
+    (JSON.parse(json).items as { data?: unknown; spec?: unknown; metadata: { annotations?: unknown } }[])
+      .map(({ data, spec, metadata: { annotations } }) => ({ data, spec, annotations }));
+  const trial = await kurun(namespace, "apply", "--dry-run=server", "-o", "json", "-f", files.path("a.yaml"));
+  const real = await kurun(namespace, "apply", "-o", "json", "-f", files.path("a.yaml"));
+  assert.deepEqual([trial.code, real.code], [0, 0], trial.stderr + real.stderr);
+  assert.deepEqual(wanted(trial.stdout), wanted(real.stdout));
+});
+
 clusterTest(
   "what kubectl applied goes on as kurun's: no conflict, and a field that leaves the manifest leaves the object",
   async (namespace) => {
@@ -244,6 +269,14 @@ clusterTest("a Secret's values are in no diff", async (namespace) => {
   assert.equal(code, 1);
   assert.match(stdout, /^- {2}password: \(not shown\)\n\+ {2}password: \(not shown, changed\)$/m);
   assert.ok(!stdout.includes(btoa("before")) && !stdout.includes(btoa("after")) && !stdout.includes("after\n"), stdout);
+  // kubectl keeps the manifest in an annotation, values and all.
+  await files.write("b.yaml", secret("secret-of-kubectl").replace("name: s", "name: t"));
+  await kubectl(["apply", "-n", namespace.name, "-f", files.path("b.yaml")]);
+  await files.write("b.yaml", secret("after").replace("name: s", "name: t"));
+  const kubectls = await kurun(namespace, "apply", "-f", files.path("b.yaml"), "--diff");
+  assert.equal(kubectls.code, 1, kubectls.stderr);
+  assert.doesNotMatch(kubectls.stdout, /secret-of-kubectl|last-applied/);
+  assert.match(kubectls.stdout, /^ {3}same: \(not shown\)$/m);
 });
 
 clusterTest("-o prints the objects as the cluster has them, one for itself and several as a List", async (namespace) => {
