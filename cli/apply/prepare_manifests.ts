@@ -46,7 +46,7 @@ export async function prepareManifests({ context, api, names, options, namespace
   const wrong = [...problems, ...missing, ...read.problems, ...duplicateObjects(read.objects, namespace.namespace)];
   refuse(wrong, files);
   if (read.objects.length === 0) throw new UserError("there are no objects in these manifests", ExitCode.usage);
-  const resources = await discover(api, read.objects.map(({ apiVersion }) => apiVersion), context.interrupted);
+  const resources = await discover(api, context.interrupted);
   const { planned, problems: misplaced, known } = planObjects(read.objects, resources, namespace);
   refuse(misplaced, files);
   return { files, manifests, planned, resources: known };
