@@ -10,7 +10,9 @@ Deno.test("pruning that breaks off says that all was applied, and what was prune
   const item = (name: string) => ({ metadata: { name, uid: name } });
   using server = new ScriptedServer(({ method, target }, reply) => {
     if (method === "GET") return reply.json(200, { items: [item("a"), item("b")] });
-    return target.includes("/configmaps/a") ? reply.json(200, {}) : reply.json(403, { kind: "Status", reason: "Forbidden", message: "you may not" });
+    return target.includes("/configmaps/a")
+      ? reply.json(200, {})
+      : reply.json(403, { kind: "Status", reason: "Forbidden", message: "you may not" });
   });
   using api = scriptedApi(server);
   let printed = "";
