@@ -7,15 +7,16 @@ import { VERSION } from "../version.ts";
 
 /** What a source was built into the last time, and of what. */
 export interface ImageRecord {
-  readonly inputs: SourceInputs;
-  /** Of the inputs, as they were before it was built. */
+  /** Undefined where only what builds it knows: a Dockerfile's. */
+  readonly inputs: SourceInputs | undefined;
+  /** Of the inputs, as they were before it was built; else its ID at what built it. */
   readonly digest: string;
   readonly image: OciImage;
 }
 
 /** The record as it lies on disk; the manifest follows from the rest. */
 interface StoredRecord {
-  readonly inputs: SourceInputs;
+  readonly inputs?: SourceInputs | undefined;
   readonly digest: string;
   readonly platform: ImagePlatform;
   readonly config: string;
