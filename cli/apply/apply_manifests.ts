@@ -29,8 +29,14 @@ export async function applyManifests(run: ApplyRun): Promise<void> {
  * Builds, delivers and applies manifests that were read.
  *
  * @param before what was applied by an earlier call, by path: what is the same is not applied again. It is brought up to date
+ * @param changed ends the wait for what was applied
  */
-export async function applyPrepared(run: ApplyRun, prepared: PreparedManifests, before?: Map<string, AppliedBefore>): Promise<void> {
+export async function applyPrepared(
+  run: ApplyRun,
+  prepared: PreparedManifests,
+  before?: Map<string, AppliedBefore>,
+  changed?: AbortSignal,
+): Promise<void> {
   const { context, flags } = run;
   const dryRun = flags.dryRun === "server";
   const parent = flags.applySet === undefined ? undefined : applySetParent(flags.applySet, run.namespace.namespace);
@@ -55,12 +61,12 @@ export async function applyPrepared(run: ApplyRun, prepared: PreparedManifests, 
   const paths = new Set(planned.map(({ path }) => path));
   // What leaves the manifests and comes back is applied again.
   for (const path of before?.keys() ?? []) if (!paths.has(path)) before!.delete(path);
-  const changed = planned.filter((object) => !first.has(object) && before?.get(object.path)?.text !== JSON.stringify(object.body));
-  const applied = new Map([...first, ...await applyPlanned(run, changed, before)]);
+  const toApply = planned.filter((object) => !first.has(object) && before?.get(object.path)?.text !== JSON.stringify(object.body));
+  const applied = new Map([...first, ...await applyPlanned(run, toApply, before)]);
   const same = planned.flatMap(({ path }) => before?.get(path)?.uid ?? []);
   const uids = new Set([...same, ...[...applied.values()].map(({ metadata }) => metadata.uid)]);
   if (set) await pruneSet(run, set, prepared.resources, uids);
-  if (flags.wait) await waitForRollouts(run, planned);
+  if (flags.wait) await waitForRollouts(run, planned, changed);
   if (flags.output === "yaml" || flags.output === "json") {
     const objects = planned.flatMap((object) => applied.get(object) ?? []);
     if (objects.length > 0) context.stdout(objectsText(objects, flags.output, flags.showManagedFields));
@@ -80,12 +86,14 @@ export class DifferenceError extends Error {
 }
 
 /** Follows what was applied until it is ready. @throws UserError with what does not get ready, and why */
-async function waitForRollouts({ api, context, flags }: ApplyRun, planned: readonly PlannedObject[]): Promise<void> {
+async function waitForRollouts({ api, context, flags }: ApplyRun, planned: readonly PlannedObject[], changed?: AbortSignal): Promise<void> {
   const observer: RolloutObserver = {
     waits: ({ label }, state) => context.stderr(plainText(`Waiting for ${label}: ${state}\n`)),
     ready: ({ label }) => context.stderr(plainText(`${label} is ready\n`)),
   };
-  const unready = await followRollouts(api, planned, observer, flags.timeoutMs, context.interrupted).catch((error) => {
+  const signal = changed ? AbortSignal.any([changed, context.interrupted]) : context.interrupted;
+  const unready = await followRollouts(api, planned, observer, flags.timeoutMs, signal).catch((error) => {
+    if (changed?.aborted) return [];
     if (!context.interrupted.aborted) throw error;
     throw new UserError("interrupted: everything was applied, and not all of it was ready", ExitCode.failed, { cause: error });
   });

@@ -14,7 +14,7 @@ Deno.test("earlier layers of a source go, but for those that another kurun may h
     await Deno.writeTextFile(`${folder}/key.json`, "");
     await Deno.writeTextFile(`${folder}/other.x.tar.gz`, "");
     await removeEarlier(`${folder}/key`, [{ path: `${folder}/key.used.tar.gz`, digest: "", diffId: "", bytes: 0 }]);
-    const left = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+    const left = (await Array.fromAsync(Deno.readDir(folder), ({ name }) => name)).sort();
     same(left, ["key.fresh.tar.gz", "key.json", "key.used.tar.gz", "other.x.tar.gz"]);
   } finally {
     await Deno.remove(folder, { recursive: true });

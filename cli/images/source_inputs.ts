@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { delimiter as DELIMITER, dirname, join } from "node:path";
 import { findDeno } from "../builders/bundler.ts";
-import { type GoPackage, isOwn, jsonValues, watchedPaths } from "../builders/watched_paths.ts";
+import { embedRoot, type GoPackage, isOwn, jsonValues, watchedPaths } from "../builders/watched_paths.ts";
 import { goSays, goTarget } from "../builders/go_builder.ts";
 import type { GoSource, ProgramSource, ScriptSource } from "../builders/program_source.ts";
 
@@ -70,7 +70,6 @@ export async function inputsDigest(
 
 /** What is asked of a package here alone. */
 interface ListedPackage extends GoPackage {
-  readonly EmbedPatterns?: readonly string[];
   readonly IgnoredGoFiles?: readonly string[];
   readonly HFiles?: readonly string[];
   readonly SysoFiles?: readonly string[];
@@ -105,15 +104,6 @@ async function goInputs(source: GoSource, { architecture, signal }: InputOptions
 /** A go.mod or go.work, and the file of checksums that belongs to it. */
 function addModule(files: Set<string>, path: string): void {
   files.add(path).add(path.endsWith("go.mod") ? path.replace(/mod$/, "sum") : `${path}.sum`);
-}
-
-/** The folder below which all that a pattern of go:embed may match lies: `all:static/*.html` is in static. */
-export function embedRoot(folder: string, pattern: string): string {
-  const parts = pattern.replace(/^all:/, "").split("/");
-  const fixed = parts.slice(0, parts.findIndex((part, at) => /[*?[\\]/.test(part) || at === parts.length - 1));
-  const last = parts.at(-1) as string;
-  // A pattern without wildcards is a file or a whole folder.
-  return join(folder, ...fixed, ...parts.length === fixed.length + 1 && !/[*?[\\]/.test(last) ? [last] : []);
 }
 
 async function scriptInputs(source: ScriptSource, options: InputOptions): Promise<SourceInputs | undefined> {

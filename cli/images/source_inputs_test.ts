@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { goArchitecture } from "../../tests/cluster/go.ts";
 import { findSource } from "../builders/program_source.ts";
-import { embedRoot, inputsDigest, sourceInputs } from "./source_inputs.ts";
+import { inputsDigest, sourceInputs } from "./source_inputs.ts";
 
 const MODULE = "module example.com/x\n\ngo 1.21\n";
 
@@ -158,15 +158,3 @@ Deno.test("a script would be built anew when an import map or the config of a wo
       assert.equal(await changes(), true, "TypeScript's config");
     },
   ));
-
-Deno.test("embedRoot() is the folder below which all matches of a pattern lie", () => {
-  const cases: [string, string][] = [
-    ["static", "/x/static"],
-    ["all:static", "/x/static"],
-    ["static/*.html", "/x/static"],
-    ["static/*/page.html", "/x/static"],
-    ["a/b/c.txt", "/x/a/b/c.txt"],
-    ["*.txt", "/x"],
-  ];
-  for (const [pattern, root] of cases) assert.equal(embedRoot("/x", pattern), root, pattern);
-});

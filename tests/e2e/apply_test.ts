@@ -118,7 +118,7 @@ clusterTest("--diff and --dry-run=server show what goes of what kubectl applied,
   await files.write("a.yaml", `${configMap("one", { a: "1" })}---\n${manifest("{name: B, value: '3'}", "{containerPort: 81}")}`);
   const diff = await kurun(namespace, "apply", "--diff", "-f", files.path("a.yaml"));
   assert.equal(diff.code, 1, diff.stderr);
-  assert.match(diff.stdout, /^-  b: "2"$/m);
+  assert.match(diff.stdout, /^- {2}b: "2"$/m);
   assert.match(diff.stdout, /^-.*name: A$/m);
   assert.match(diff.stdout, /^-.*containerPort: 80$/m);
   assert.doesNotMatch(diff.stdout, /last-applied/);
