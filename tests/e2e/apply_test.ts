@@ -314,6 +314,20 @@ clusterTest("-n that contradicts a manifest, words after -- and nothing at all a
   );
 });
 
+clusterTest("--wait follows a Job to its end", async (namespace) => {
+  const job = (spec: string) =>
+    deployment("j").replace("apps/v1", "batch/v1").replace("kind: Deployment", "kind: Job")
+      .replace("  selector: {matchLabels: {app: j}}\n", `  ${spec}\n`).replace("    spec:\n", "    spec:\n      restartPolicy: Never\n");
+  await using files = await Files.of({ "a.yaml": job("activeDeadlineSeconds: 1") });
+  const failed = await kurun(namespace, "apply", "-f", files.path("a.yaml"), "--wait");
+  assert.equal(failed.code, 1);
+  assert.match(failed.stderr, /error: everything was applied, and this does not get ready:\n {2}job\.batch\/j: .*deadline/);
+  await kubectl(["delete", "job", "j", "-n", namespace.name]);
+  await files.write("a.yaml", job("completions: 0"));
+  const done = await kurun(namespace, "apply", "-f", files.path("a.yaml"), "--wait");
+  assert.deepEqual([done.code, done.stderr], [0, "job.batch/j is ready\n"]);
+});
+
 clusterTest("--wait says what a Pod waits for, and what never gets ready", async (namespace) => {
   await using files = await Files.of({ "a.yaml": deployment("web", { replicas: 1, image: "kurun.test/none:1" }) });
   const { code, stdout, stderr } = await kurun(namespace, "apply", "-f", files.path("a.yaml"), "--wait", "--timeout", "4s");
