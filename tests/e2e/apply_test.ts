@@ -213,9 +213,11 @@ clusterTest("one malformed file of ten is told by its place with all else that i
   await files.write("m8.yaml", `${configMap("m8")}---\nspec:\n  a: [1\n  b: 2\n`);
   await files.write(
     "m9.yaml",
-    `kind: ConfigMap\nmetadata: {name: m9}\n---\n${configMap("m0")}---\n${deployment("web", { image: "kurun://./missing" })}`,
+    `kind: ConfigMap\nmetadata: {name: m9}\n---\n${configMap("m0")}---\n${deployment("web", { image: "kurun://./missing" })}` +
+      "---\n{apiVersion: none.example/v1, kind: None, metadata: {name: none}}\n",
   );
-  const { code, stdout, stderr } = await kurun(namespace, "apply", "-f", files.folder);
+  const unread = files.path("not-there.yaml");
+  const { code, stdout, stderr } = await kurun(namespace, "apply", "-f", files.folder, "-f", unread);
   assert.deepEqual([code, stdout], [2, ""]);
   const lines = stderr.trimEnd().split("\n").map((line) => line.replaceAll(`${files.folder}/`, ""));
   assert.match(lines[0]!, /^m8\.yaml:7:3: Flow sequence in block collection/);
@@ -224,7 +226,9 @@ clusterTest("one malformed file of ten is told by its place with all else that i
     "m9.yaml:1:1: this object has no apiVersion",
     "m9.yaml:4:1: ConfigMap m0 is there twice: the first is at m0.yaml:1",
     "m9.yaml:20:16: kurun://./missing: there is no file or folder missing",
+    "m9.yaml:23:1: the cluster has no None in none.example/v1: its CustomResourceDefinition is neither there nor among these files",
   ]);
+  assert.ok(lines.includes("not-there.yaml: there is no such file or folder"), stderr);
   assert.deepEqual(await names(namespace, "cm,deploy"), []);
 });
 
