@@ -1,6 +1,7 @@
 import { ApiError } from "../../k8s/api/api_error.ts";
 import { isAnswer } from "../../k8s/manifests/apply_objects.ts";
 import type { PlannedObject } from "../../k8s/manifests/apply_plan.ts";
+import { LAST_APPLIED } from "../../k8s/manifests/field_ownership.ts";
 import type { Orphan } from "../../k8s/manifests/prune.ts";
 import { applyObject, type LiveObject } from "../../k8s/manifests/server_side_apply.ts";
 import type { ApplyRun } from "./apply_manifests.ts";
@@ -106,12 +107,11 @@ function comparable(
   return [before && hide(before, after, HIDDEN), hide(after, before, before ? CHANGED : HIDDEN)];
 }
 
+/** Without what kubectl keeps of the manifest in an annotation: a Secret's values among it. */
 function plain(object: Record<string, unknown>): Record<string, unknown> {
   const { status: _, ...rest } = withoutManagedFields(object);
-  const { resourceVersion: _version, generation: _generation, uid: _uid, creationTimestamp: _created, ...metadata } = rest
-    .metadata as Record<
-      string,
-      unknown
-    >;
-  return { ...rest, metadata };
+  const { resourceVersion: _version, generation: _generation, uid: _uid, creationTimestamp: _created, annotations, ...metadata } = rest
+    .metadata as { readonly annotations?: Record<string, string>; readonly [field: string]: unknown };
+  const { [LAST_APPLIED]: _applied, ...others } = annotations ?? {};
+  return { ...rest, metadata: Object.keys(others).length === 0 ? metadata : { ...metadata, annotations: others } };
 }

@@ -58,7 +58,7 @@ export function addApplyFlags(command: Command): Command {
     .addOption(
       new Option("--validate <how>", "what becomes of fields that a kind does not have").choices(Object.keys(VALIDATION)).default("strict"),
     )
-    .option("--wait", "wait until Deployments, StatefulSets, DaemonSets and Pods are ready, and say what they wait for")
+    .option("--wait", "wait until Deployments, StatefulSets, DaemonSets and Pods are ready and Jobs complete, and say what they wait for")
     .option("--timeout <duration>", "with --wait: how long; 0 for ever", "5m")
     .option("--prune", "with --applyset: delete what belongs to the set and is not in the manifests any more")
     .option(

@@ -5,7 +5,7 @@ import { applySetId, applySetParent, asMember } from "../../k8s/manifests/applys
 import { followRollouts, type RolloutObserver } from "../../k8s/manifests/follow_rollouts.ts";
 import { printDiff, printPruned } from "./apply_diff.ts";
 import type { ApplyFlags } from "./apply_flags.ts";
-import { announceSet, openSet, orphansOf, pruneSet } from "./apply_set.ts";
+import { announceSet, isHomeOf, openSet, orphansOf, pruneSet } from "./apply_set.ts";
 import { describeNotApplied, describeOutcome } from "./describe_apply.ts";
 import { ExitCode, UserError } from "../errors.ts";
 import { type Deliver, deliverReferences } from "./load_manifests.ts";
@@ -29,9 +29,16 @@ export async function applyManifests(run: ApplyRun): Promise<void> {
  * Builds, delivers and applies manifests that were read.
  *
  * @param before what was applied by an earlier call, by path: what is the same is not applied again. It is brought up to date
+ * @param changed ends the wait for what was applied
  */
-export async function applyPrepared(run: ApplyRun, prepared: PreparedManifests, before?: Map<string, AppliedBefore>): Promise<void> {
+export async function applyPrepared(
+  run: ApplyRun,
+  prepared: PreparedManifests,
+  before?: Map<string, AppliedBefore>,
+  changed?: AbortSignal,
+): Promise<void> {
   const { context, flags } = run;
+  const dryRun = flags.dryRun === "server";
   const parent = flags.applySet === undefined ? undefined : applySetParent(flags.applySet, run.namespace.namespace);
   if (flags.dryRun === "client") {
     const text = flags.output === undefined
@@ -40,7 +47,7 @@ export async function applyPrepared(run: ApplyRun, prepared: PreparedManifests, 
     return context.stdout(plainText(text));
   }
   const set = parent && await openSet(run, parent, prepared.planned);
-  const built = flags.dryRun === "server" ? prepared.planned : await buildAndPlan(run, prepared);
+  const built = dryRun ? prepared.planned : await buildAndPlan(run, prepared);
   const planned = set ? built.map((object) => asMember(object, applySetId(set.parent))) : built;
   if (flags.diff) {
     const { different, uids } = await printDiff(run, planned);
@@ -48,18 +55,20 @@ export async function applyPrepared(run: ApplyRun, prepared: PreparedManifests, 
     if (different || pruned) throw new DifferenceError();
     return;
   }
-  if (set) await announceSet(run, set);
+  const home = set && !dryRun ? planned.filter((object) => isHomeOf(set, object)) : [];
+  const first = await applyPlanned(run, home, before, planned.filter((object) => !home.includes(object)));
+  if (set && !dryRun) await announceSet(run, set);
   const paths = new Set(planned.map(({ path }) => path));
   // What leaves the manifests and comes back is applied again.
   for (const path of before?.keys() ?? []) if (!paths.has(path)) before!.delete(path);
-  const changed = planned.filter(({ path, body }) => before?.get(path)?.text !== JSON.stringify(body));
-  const outcome = await applyPlanned(run, changed, before);
+  const toApply = planned.filter((object) => !first.has(object) && before?.get(object.path)?.text !== JSON.stringify(object.body));
+  const applied = new Map([...first, ...await applyPlanned(run, toApply, before)]);
   const same = planned.flatMap(({ path }) => before?.get(path)?.uid ?? []);
-  const uids = new Set([...same, ...[...outcome.applied.values()].map(({ metadata }) => metadata.uid)]);
+  const uids = new Set([...same, ...[...applied.values()].map(({ metadata }) => metadata.uid)]);
   if (set) await pruneSet(run, set, prepared.resources, uids);
-  if (flags.wait) await waitForRollouts(run, planned);
+  if (flags.wait) await waitForRollouts(run, planned, changed);
   if (flags.output === "yaml" || flags.output === "json") {
-    const objects = planned.flatMap((object) => outcome.applied.get(object) ?? []);
+    const objects = planned.flatMap((object) => applied.get(object) ?? []);
     if (objects.length > 0) context.stdout(objectsText(objects, flags.output, flags.showManagedFields));
   }
 }
@@ -77,12 +86,14 @@ export class DifferenceError extends Error {
 }
 
 /** Follows what was applied until it is ready. @throws UserError with what does not get ready, and why */
-async function waitForRollouts({ api, context, flags }: ApplyRun, planned: readonly PlannedObject[]): Promise<void> {
+async function waitForRollouts({ api, context, flags }: ApplyRun, planned: readonly PlannedObject[], changed?: AbortSignal): Promise<void> {
   const observer: RolloutObserver = {
     waits: ({ label }, state) => context.stderr(plainText(`Waiting for ${label}: ${state}\n`)),
     ready: ({ label }) => context.stderr(plainText(`${label} is ready\n`)),
   };
-  const unready = await followRollouts(api, planned, observer, flags.timeoutMs, context.interrupted).catch((error) => {
+  const signal = changed ? AbortSignal.any([changed, context.interrupted]) : context.interrupted;
+  const unready = await followRollouts(api, planned, observer, flags.timeoutMs, signal).catch((error) => {
+    if (changed?.aborted) return [];
     if (!context.interrupted.aborted) throw error;
     throw new UserError("interrupted: everything was applied, and not all of it was ready", ExitCode.failed, { cause: error });
   });
@@ -97,12 +108,18 @@ async function buildAndPlan(run: ApplyRun, prepared: PreparedManifests): Promise
   return images.size === 0 ? prepared.planned : planAgain(prepared, run.namespace);
 }
 
-/** Applies objects and prints a line for each. @throws UserError that says what was applied and what not, where it was not all */
+/**
+ * Applies objects and prints a line for each.
+ *
+ * @param later what would have been applied after these
+ * @throws UserError that says what was applied and what not, where it was not all
+ */
 async function applyPlanned(
   run: ApplyRun,
   planned: readonly PlannedObject[],
   before?: Map<string, AppliedBefore>,
-): Promise<ApplyOutcome> {
+  later: readonly PlannedObject[] = [],
+): Promise<ApplyOutcome["applied"]> {
   const { context, api, flags } = run;
   const dryRun = flags.dryRun === "server";
   const outcome = await applyObjects(api, planned, {
@@ -124,7 +141,9 @@ async function applyPlanned(
     untriable: ({ label }) => context.stderr(plainText(`${label} cannot be tried: its namespace or kind would be made first\n`)),
     failed: (object, error) => context.stderr(plainText(`${describeNotApplied(object, error)}\n`)),
   });
-  const incomplete = describeOutcome(outcome);
-  if (incomplete !== undefined) throw new UserError(incomplete, ExitCode.failed, { cause: outcome.ended });
-  return outcome;
+  const { failed, untried, ended } = outcome;
+  if (failed.length > 0 || ended !== undefined) {
+    throw new UserError(describeOutcome({ ...outcome, untried: [...untried, ...later] }), ExitCode.failed, { cause: ended });
+  }
+  return outcome.applied;
 }

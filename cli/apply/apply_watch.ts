@@ -1,18 +1,17 @@
-import { dirname, join, relative, resolve } from "node:path";
+import { dirname, relative, resolve } from "node:path";
 import { type AppliedBefore, applyPrepared, type ApplyRun } from "./apply_manifests.ts";
 import { BuildError } from "../builders/build_error.ts";
+import { findContainerfile } from "../builders/containerfile_builder.ts";
 import { describeError } from "../describe_error.ts";
 import { usageError } from "../errors.ts";
 import { plainText } from "../plain_text.ts";
 import { type PreparedManifests, prepareManifests } from "./prepare_manifests.ts";
 import { findSource } from "../builders/program_source.ts";
 import { FileWatcher } from "../builders/watch_files.ts";
-import { type WatchedPaths, watchedPaths } from "../builders/watched_paths.ts";
+import { addFolder, ANY_NAME, foldersBelow, MANIFEST_NAME, type WatchedPaths, watchedPaths } from "../builders/watched_paths.ts";
 
 /** So many files are named; more are counted. */
 const MAX_NAMED = 3;
-/** Of a folder that only its Dockerfile understands, more files are not watched. */
-const MAX_FILES = 10_000;
 
 /**
  * Applies manifests, and then what changes, with each change of a manifest or of a source, until Ctrl+C. A change that cannot be applied is
@@ -27,14 +26,15 @@ export async function watchManifests(run: ApplyRun): Promise<void> {
   const signal = context.interrupted;
   using watcher = new FileWatcher(context.now);
   const applied = new Map<string, AppliedBefore>();
-  let watched: WatchedPaths = await manifestPaths(names);
+  const recursive = run.options.recursive === true;
+  let watched: WatchedPaths = await manifestPaths(names, recursive);
   const applyOnce = async () => {
     // Watched before it is read: what is saved in between is applied the next time.
     await watcher.watch(watched);
     const prepared = await prepareManifests(run);
-    watched = await allPaths(names, prepared, signal);
+    watched = await allPaths(await manifestPaths(names, recursive), prepared, signal);
     await watcher.watch(watched);
-    await applyPrepared(run, prepared, applied);
+    await untilChange(watcher, signal, (changed) => applyPrepared(run, prepared, applied, changed));
   };
   await applyOnce();
   while (true) {
@@ -50,54 +50,69 @@ export async function watchManifests(run: ApplyRun): Promise<void> {
   }
 }
 
+/** Runs `apply` with a signal that is aborted by the next change: what it waits for may never come, and the change may be what it needs. */
+async function untilChange(watcher: FileWatcher, signal: AbortSignal, apply: (changed: AbortSignal) => Promise<void>): Promise<void> {
+  const changed = new AbortController();
+  const ended = new AbortController();
+  const listening = watcher.ready(AbortSignal.any([signal, ended.signal])).then(() => changed.abort(), () => {});
+  try {
+    await apply(changed.signal);
+  } finally {
+    ended.abort();
+    await listening;
+  }
+}
+
+interface ManifestPaths extends WatchedPaths {
+  readonly files: Set<string>;
+  readonly folders: Map<string, RegExp>;
+}
+
 /** The manifests that the user named, and all in folders that the user named. */
-async function manifestPaths(names: readonly string[]): Promise<WatchedPaths & { files: Set<string>; manifestFolders: Set<string> }> {
+async function manifestPaths(names: readonly string[], recursive: boolean): Promise<ManifestPaths> {
   const files = new Set<string>();
-  const manifestFolders = new Set<string>();
+  const folders = new Map<string, RegExp>();
+  const deepFolders = new Set<string>();
   for (const name of names) {
     const path = resolve(name);
-    if ((await Deno.stat(path).catch(() => undefined))?.isDirectory) manifestFolders.add(path);
-    else files.add(path);
+    if (!(await Deno.stat(path).catch(() => undefined))?.isDirectory) {
+      files.add(path);
+      continue;
+    }
+    for (const folder of recursive ? await foldersBelow(path) : [path]) {
+      addFolder(folders, folder, MANIFEST_NAME);
+      if (recursive) deepFolders.add(folder);
+    }
   }
-  return { files, goFolders: new Set(), manifestFolders };
+  return { files, goFolders: new Set(), folders, deepFolders };
 }
 
 /** The manifests, and what the sources consist of that they refer to. */
-async function allPaths(names: readonly string[], { files, manifests }: PreparedManifests, signal: AbortSignal): Promise<WatchedPaths> {
-  const own = await manifestPaths(names);
+async function allPaths(own: ManifestPaths, { manifests }: PreparedManifests, signal: AbortSignal): Promise<WatchedPaths> {
   const goFolders = new Set<string>();
-  // Those in folders of folders.
-  for (const { path } of files) if (path !== undefined && !own.files.has(path)) own.manifestFolders.add(dirname(path));
   const sources = new Set(manifests.flatMap(({ references }) => references.map(({ path }) => path)));
-  const found = await Promise.all([...sources].map((path) => sourcePaths(path, signal)));
-  for (const source of found) {
+  for (const source of await Promise.all([...sources].map((path) => sourcePaths(path, signal)))) {
     for (const file of source.files) own.files.add(file);
     for (const folder of source.goFolders) goFolders.add(folder);
+    for (const [folder, names] of source.folders ?? []) addFolder(own.folders, folder, names);
   }
-  return { files: own.files, goFolders, manifestFolders: own.manifestFolders };
+  return { ...own, goFolders };
 }
 
-async function sourcePaths(path: string, signal: AbortSignal): Promise<WatchedPaths> {
+/** What a source consists of. */
+export async function sourcePaths(path: string, signal: AbortSignal): Promise<WatchedPaths> {
   try {
     const architecture = Deno.build.arch === "aarch64" ? "arm64" : "amd64";
     return await watchedPaths(await findSource([path], Deno.cwd()), { architecture, signal });
   } catch (error) {
-    // A folder with a Dockerfile, or one with which something is wrong: any change may matter.
+    // A folder with a Dockerfile, or one with which something is wrong: any change in it may matter.
     if (!(error instanceof BuildError)) throw error;
-    const files = new Set<string>();
-    await addFiles(path, files);
-    return { files, goFolders: new Set() };
-  }
-}
-
-async function addFiles(path: string, files: Set<string>): Promise<void> {
-  if (!(await Deno.stat(path).catch(() => undefined))?.isDirectory) {
-    files.add(path);
-    return;
-  }
-  for await (const { name, isSymlink } of Deno.readDir(path)) {
-    if (files.size >= MAX_FILES || isSymlink || name === ".git" || name === "node_modules") continue;
-    await addFiles(join(path, name), files);
+    const context = await findContainerfile(path) === path ? dirname(path) : path;
+    return {
+      files: new Set([path]),
+      goFolders: new Set(),
+      folders: new Map((await foldersBelow(context)).map((folder) => [folder, ANY_NAME])),
+    };
   }
 }
 

@@ -2,9 +2,10 @@ import { Command, Option } from "commander";
 import { Api } from "../../k8s/api/api.ts";
 import { ConnectionError } from "../../k8s/api/connection_error.ts";
 import { inOrder, type PlannedObject, planObjects } from "../../k8s/manifests/apply_plan.ts";
-import { type ApplySetParent, applySetParent } from "../../k8s/manifests/applyset.ts";
+import { type ApplySetParent, applySetParent, type ApplySetScope } from "../../k8s/manifests/applyset.ts";
 import { deleteObject, objectGone } from "../../k8s/manifests/delete_objects.ts";
 import { discover } from "../../k8s/manifests/discovery.ts";
+import { readParent } from "../../k8s/manifests/prune.ts";
 import { checkedSetName } from "./apply_flags.ts";
 import { addClusterFlags, openCluster } from "../cluster_flags.ts";
 import type { Context } from "../context.ts";
@@ -64,19 +65,17 @@ export function deleteCommand(context: Context): Command {
       if (read.objects.length === 0 && flags.applySet === undefined) {
         throw new UserError("there are no objects in these manifests", ExitCode.usage);
       }
-      const resources = await discover(api, read.objects.map(({ apiVersion }) => apiVersion), context.interrupted);
+      const resources = await discover(api, context.interrupted);
       const enforced = options.namespace !== undefined;
       // An object whose kind is gone is gone with it.
       const objects = read.objects.filter(({ apiVersion, kind }) => !flags.ignoreNotFound || resources.find(apiVersion, kind));
       const { planned, problems: misplaced } = planObjects(objects, resources, { namespace: access.namespace, enforced });
       refuse(misplaced, files);
-      await deletePlanned(
-        context,
-        api,
-        planned,
-        flags,
-        flags.applySet === undefined ? undefined : applySetParent(flags.applySet, access.namespace),
-      );
+      // Read before its namespace may go.
+      const set = flags.applySet === undefined
+        ? undefined
+        : await findSet(context, api, applySetParent(flags.applySet, access.namespace), flags);
+      await deletePlanned(context, api, planned, flags, set);
     } finally {
       api.close();
     }
@@ -102,12 +101,26 @@ function deleteFlags(options: Record<string, unknown>): DeleteFlags {
   };
 }
 
+/** A set, and where its members are. */
+interface KnownSet {
+  readonly parent: ApplySetParent;
+  readonly scope: ApplySetScope;
+}
+
+/** @returns undefined where there is none and that is no error @throws UserError where it is, before anything is deleted */
+async function findSet(context: Context, api: Api, parent: ApplySetParent, flags: DeleteFlags): Promise<KnownSet | undefined> {
+  const scope = await readParent(api, parent, context.interrupted);
+  if (scope !== undefined) return { parent, scope };
+  if (flags.ignoreNotFound) return undefined;
+  throw new UserError(`there is no set ${parent.name} in namespace ${parent.namespace}; nothing was deleted`, ExitCode.failed);
+}
+
 async function deletePlanned(
   context: Context,
   api: Api,
   planned: readonly PlannedObject[],
   flags: DeleteFlags,
-  set: ApplySetParent | undefined,
+  set: KnownSet | undefined,
 ): Promise<void> {
   const { first, rest } = inOrder(planned);
   const marked: Marked[] = [];
@@ -133,7 +146,7 @@ async function deletePlanned(
   if (set && failures === 0) {
     const line = (label: string, namespace: string | undefined) => deletedText(label, namespace, flags);
     const deleted = new Set(marked.map(({ path }) => path));
-    marked.push(...await deleteSet({ context, api, parent: set, dryRun: flags.dryRun, deleted, line }));
+    marked.push(...await deleteSet({ context, api, ...set, dryRun: flags.dryRun, deleted, line }));
   }
   if (flags.wait && flags.dryRun === undefined) {
     failures += await waitUntilGone(context, api, marked, flags.timeoutMs).catch((error) => {

@@ -1,8 +1,8 @@
 import type { Api } from "../../k8s/api/api.ts";
-import { type ApplySetParent, parentPath } from "../../k8s/manifests/applyset.ts";
+import { type ApplySetParent, type ApplySetScope, parentPath } from "../../k8s/manifests/applyset.ts";
 import { deleteObject } from "../../k8s/manifests/delete_objects.ts";
 import { discover } from "../../k8s/manifests/discovery.ts";
-import { findOrphans, readParent } from "../../k8s/manifests/prune.ts";
+import { findOrphans } from "../../k8s/manifests/prune.ts";
 import type { Context } from "../context.ts";
 import { plainText } from "../plain_text.ts";
 
@@ -11,6 +11,8 @@ export interface DeleteSetOptions {
   readonly context: Context;
   readonly api: Api;
   readonly parent: ApplySetParent;
+  /** Where its members are. */
+  readonly scope: ApplySetScope;
   readonly dryRun: "client" | "server" | undefined;
   /** What was deleted already, by path, though it may still be there. */
   readonly deleted: ReadonlySet<string>;
@@ -25,11 +27,10 @@ export interface DeleteSetOptions {
  * @throws ApplySetError, or what the cluster says
  */
 export async function deleteSet(
-  { context, api, parent, dryRun, deleted, line }: DeleteSetOptions,
+  { context, api, parent, scope, dryRun, deleted, line }: DeleteSetOptions,
 ): Promise<{ path: string; label: string; uid: string }[]> {
   const signal = context.interrupted;
-  const scope = await readParent(api, parent, signal);
-  const { orphans } = await findOrphans(api, parent, scope, await discover(api, [], signal), new Set(), signal);
+  const { orphans } = await findOrphans(api, parent, scope, await discover(api, signal), new Set(), signal);
   const marked: { path: string; label: string; uid: string }[] = [];
   const remove = async (object: { path: string; label: string; namespace: string | undefined; uid?: string }) => {
     const uid = dryRun === "client" ? "" : await deleteObject(api, object, { dryRun: dryRun === "server", signal });

@@ -27,14 +27,19 @@ function isInterrupt(error: unknown): boolean {
   return error instanceof Error && error.message === "interrupted" || error instanceof ConnectionError && error.kind === "aborted";
 }
 
-/** What was applied and what was not, where it was not all; undefined where it was. */
-export function describeOutcome({ applied, failed, untried, ended }: ApplyOutcome): string | undefined {
-  if (failed.length === 0 && untried.length === 0) return undefined;
+/** What ended a command before its time. */
+export function describeEnd(error: unknown): string {
+  return isInterrupt(error) ? "it was interrupted" : describeError(error).text.replace(/^error: /, "");
+}
+
+/** What was applied and what was not, where it was not all. */
+export function describeOutcome({ applied, failed, unsure, untried, ended }: ApplyOutcome): string {
   const labels = (objects: Iterable<PlannedObject>) => [...objects].map(({ label }) => label).join(", ");
   const lines = [
-    ...(ended === undefined ? [] : [isInterrupt(ended) ? "it was interrupted" : describeError(ended).text.replace(/^error: /, "")]),
+    ...(ended === undefined ? [] : [describeEnd(ended)]),
     applied.size === 0 ? "nothing was applied" : `applied: ${labels(applied.keys())}`,
     ...(failed.length === 0 ? [] : [`refused: ${labels(failed)}`]),
+    ...(unsure === undefined ? [] : [`not known, since no answer came: ${unsure.label}`]),
     ...(untried.length === 0 ? [] : [`not tried: ${labels(untried)}`]),
   ];
   return lines.join("\n  ");

@@ -1,6 +1,5 @@
 import { join, resolve } from "node:path";
 import type { ManifestProblem } from "../../k8s/manifests/apply_plan.ts";
-import { ManifestError } from "./manifest_error.ts";
 import { isLoopback } from "../port_forward/upstream.ts";
 import { MANIFEST_NAME } from "../builders/watched_paths.ts";
 
@@ -30,14 +29,14 @@ export interface ManifestFileOptions {
 const MAX_BYTES = 64 * 1024 * 1024;
 const URL_TIMEOUT_MS = 30_000;
 
-/** Reads all manifests, a folder's in the order of their names. @throws ManifestError with all that cannot be read */
-export async function readManifestFiles(options: ManifestFileOptions): Promise<ManifestFile[]> {
+/** Reads all manifests, a folder's in the order of their names. @returns them, and all that cannot be read */
+export async function readManifestFiles(options: ManifestFileOptions): Promise<{ files: ManifestFile[]; problems: ManifestProblem[] }> {
   const problems: ManifestProblem[] = [];
   const files: ManifestFile[] = [];
   const fail = (file: string, what: string) => problems.push({ file, line: 0, column: 0, what });
   for (const name of options.names) {
     try {
-      for await (const file of readNamed(name, options)) {
+      for await (const file of readNamed(name, options, fail)) {
         const text = decode(file.bytes);
         if (text === undefined) fail(file.name, "it is not UTF-8 text");
         else files.push({ ...file, text });
@@ -47,8 +46,7 @@ export async function readManifestFiles(options: ManifestFileOptions): Promise<M
       fail(name, describeFailure(error));
     }
   }
-  if (problems.length > 0) throw new ManifestError(problems);
-  return files;
+  return { files, problems };
 }
 
 interface FileBytes {
@@ -58,7 +56,11 @@ interface FileBytes {
   readonly path?: string;
 }
 
-async function* readNamed(name: string, options: ManifestFileOptions): AsyncGenerator<FileBytes> {
+async function* readNamed(
+  name: string,
+  options: ManifestFileOptions,
+  fail: (file: string, what: string) => void,
+): AsyncGenerator<FileBytes> {
   const { cwd } = options;
   if (name === "-") {
     yield { name: "stdin", bytes: await options.stdin(), folder: cwd };
@@ -77,23 +79,34 @@ async function* readNamed(name: string, options: ManifestFileOptions): AsyncGene
   for await (const inner of manifestsIn(name, cwd, options.recursive)) {
     found = true;
     const path = resolve(cwd, inner);
-    yield { name: inner, bytes: await Deno.readFile(path), folder: resolve(path, ".."), path };
+    let bytes;
+    try {
+      bytes = await Deno.readFile(path);
+    } catch (error) {
+      // Gone since it was listed, or an editor's link to nothing, as Emacs's `.#web.yaml`.
+      if (!(error instanceof Deno.errors.NotFound)) fail(inner, describeFailure(error));
+      continue;
+    }
+    yield { name: inner, bytes, folder: resolve(path, ".."), path };
   }
   if (!found) {
     throw new UnreadableError(`there are no .yaml, .yml or .json files in this folder${options.recursive ? "" : " (-R looks deeper)"}`);
   }
 }
 
-/** The manifests of a folder, by name, those of folders in it where they stand. */
+/** The manifests of a folder, by name, those of folders in it where they stand; not those behind links to folders, which may lead back. */
 async function* manifestsIn(folder: string, cwd: string, recursive: boolean): AsyncGenerator<string> {
-  const names: string[] = [];
-  for await (const { name } of Deno.readDir(resolve(cwd, folder))) names.push(name);
-  for (const name of names.sort()) {
+  const entries: Deno.DirEntry[] = [];
+  for await (const entry of Deno.readDir(resolve(cwd, folder))) entries.push(entry);
+  for (const { name, isDirectory, isSymlink } of entries.sort((a, b) => a.name < b.name ? -1 : 1)) {
     const path = join(folder, name);
-    const { isDirectory } = await Deno.stat(resolve(cwd, path));
     if (isDirectory && recursive) yield* manifestsIn(path, cwd, recursive);
-    else if (!isDirectory && MANIFEST_NAME.test(name)) yield path;
+    else if (!isDirectory && MANIFEST_NAME.test(name) && !(isSymlink && await isFolder(resolve(cwd, path)))) yield path;
   }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return await Deno.stat(path).then((stat) => stat.isDirectory, () => false);
 }
 
 /** It was found and is not to be read; the message says why. */

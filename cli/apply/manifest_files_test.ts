@@ -9,19 +9,31 @@ async function read(
   names: string[],
   { recursive = false, stdin = "" } = {},
 ): Promise<{ name: string; text: string; folder: string | undefined }[]> {
+  return await readFolder(files, () => {}, names, { recursive, stdin });
+}
+
+/** The same, with what `prepare` does to the folder before. */
+async function readFolder(
+  files: Record<string, string | Uint8Array>,
+  prepare: (folder: string) => void,
+  names: string[],
+  { recursive = false, stdin = "" } = {},
+): Promise<{ name: string; text: string; folder: string | undefined }[]> {
   const cwd = await Deno.makeTempDir();
   try {
     for (const [name, text] of Object.entries(files)) {
       await Deno.mkdir(join(cwd, name, ".."), { recursive: true });
       await Deno.writeFile(join(cwd, name), typeof text === "string" ? new TextEncoder().encode(text) : text);
     }
-    const found = await readManifestFiles({
+    prepare(cwd);
+    const { files: found, problems } = await readManifestFiles({
       names,
       recursive,
       cwd,
       stdin: () => Promise.resolve(new TextEncoder().encode(stdin)),
       signal: new AbortController().signal,
     });
+    if (problems.length > 0) throw new ManifestError(problems);
     return found.map(({ name, text, folder }) => ({ name, text, folder: folder?.replace(cwd, ".") }));
   } finally {
     await Deno.remove(cwd, { recursive: true });
@@ -44,6 +56,17 @@ Deno.test("a folder's manifests are read by name, those of its folders with -R a
     ["k8s/c.json", "./k8s"],
     ["k8s/deep/d.yaml", "./k8s/deep"],
   ]);
+});
+
+Deno.test("links to nothing, as Emacs leaves them, are passed over, and links to folders lead nowhere", async () => {
+  const link = (cwd: string) => {
+    Deno.symlinkSync("jane@laptop.1234:5678", join(cwd, "k8s/.#b.yaml"));
+    Deno.symlinkSync("..", join(cwd, "k8s/deep/up"));
+    Deno.symlinkSync("deep", join(cwd, "k8s/folder.yaml"));
+    Deno.symlinkSync("b.yaml", join(cwd, "k8s/link.yaml"));
+  };
+  const found = await readFolder(FILES, link, ["k8s"], { recursive: true });
+  assert.deepEqual(found.map(({ name }) => name), ["k8s/a.yml", "k8s/b.yaml", "k8s/c.json", "k8s/deep/d.yaml", "k8s/link.yaml"]);
 });
 
 Deno.test("a file that is named is read whatever its name, standard input is of the current folder", async () => {

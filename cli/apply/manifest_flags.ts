@@ -29,13 +29,13 @@ export function manifestNames(command: string, more: readonly string[], options:
   return names;
 }
 
-/** Reads and parses the manifests, and says what is strange. @throws ManifestError with all that cannot be read */
+/** Reads and parses the manifests, and says what is strange. What cannot be read is among the problems. */
 export async function openManifests(
   context: Context,
   names: readonly string[],
   options: Record<string, unknown>,
 ): Promise<Loaded & { files: ManifestFile[] }> {
-  const files = await readManifestFiles({
+  const { files, problems: unread } = await readManifestFiles({
     names,
     recursive: options.recursive === true,
     cwd: Deno.cwd(),
@@ -44,7 +44,7 @@ export async function openManifests(
   });
   const loaded = await loadManifests(files);
   for (const warning of loaded.warnings) context.stderr(plainText(`Warning: ${describeProblem(warning)}\n`));
-  return { ...loaded, files };
+  return { ...loaded, problems: [...unread, ...loaded.problems], files };
 }
 
 /** Ends the command where there are problems. @throws ManifestError with all of them */

@@ -44,11 +44,17 @@ export async function prepareManifests({ context, api, names, options, namespace
   const { files, manifests, problems, missing } = await openManifests(context, names, options);
   const read = objectsOf(manifests);
   const wrong = [...problems, ...missing, ...read.problems, ...duplicateObjects(read.objects, namespace.namespace)];
-  refuse(wrong, files);
-  if (read.objects.length === 0) throw new UserError("there are no objects in these manifests", ExitCode.usage);
-  const resources = await discover(api, read.objects.map(({ apiVersion }) => apiVersion), context.interrupted);
+  if (read.objects.length === 0) {
+    refuse(wrong, files);
+    throw new UserError("there are no objects in these manifests", ExitCode.usage);
+  }
+  const resources = await discover(api, context.interrupted).catch((error) => {
+    // What is known without the cluster is told without it.
+    refuse(wrong, files);
+    throw error;
+  });
   const { planned, problems: misplaced, known } = planObjects(read.objects, resources, namespace);
-  refuse(misplaced, files);
+  refuse([...wrong, ...misplaced], files);
   return { files, manifests, planned, resources: known };
 }
 

@@ -14,10 +14,18 @@ export interface ContainerfileOptions {
   readonly architecture: Architecture;
   /** How names of files with its layers begin. */
   readonly layerPath: string;
+  /** What was built of it the last time, with its layers. */
+  readonly before: BuiltImage | undefined;
   /** The environment of what builds it. */
   readonly environment: Readonly<Record<string, string>>;
   readonly stderr: (text: string) => void;
   readonly signal: AbortSignal;
+}
+
+/** An image, and its ID at what built it. */
+export interface BuiltImage {
+  readonly id: string;
+  readonly image: OciImage;
 }
 
 /** What builds images of Dockerfiles, in the order in which they are looked for; how each saves what it built. */
@@ -49,39 +57,58 @@ export async function findContainerfile(path: string): Promise<string | undefine
  * Builds the image of a Dockerfile with its folder as context, by docker, podman or buildah, whichever is there; these know by themselves
  * what has not changed. Tried with stand-ins for the three alone.
  *
+ * @returns the very image of before where nothing has changed
  * @throws ContainerfileError, or the signal's reason
  */
-export async function buildContainerfile(file: string, options: ContainerfileOptions): Promise<OciImage> {
+export async function buildContainerfile(file: string, options: ContainerfileOptions): Promise<BuiltImage> {
   const work = await Deno.makeTempDir({ prefix: "kurun-containerfile-" });
   try {
     const idFile = join(work, "id");
     const args = ["build", "--platform", `linux/${options.architecture}`, "--iidfile", idFile, "--file", file, dirname(file)];
     const builder = await firstThatRuns(args, file, options);
     const id = (await Deno.readTextFile(idFile)).trim();
+    // To save it and to compress its layers takes far longer than to find that nothing has changed.
+    if (id === options.before?.id) return options.before;
     const archive = join(work, "image.tar");
     await run(builder.program, builder.save(id, archive), options);
     await run("tar", ["-xf", archive, "-C", work], options);
-    return await readSaved(work, options);
+    return { id, image: await readSaved(work, options) };
   } finally {
     await Deno.remove(work, { recursive: true });
   }
 }
 
 async function firstThatRuns(args: string[], file: string, options: ContainerfileOptions): Promise<(typeof BUILDERS)[number]> {
+  let silent = false;
   for (const builder of BUILDERS) {
     try {
+      if (builder.program === "docker" && await isSilent(options)) {
+        silent = true;
+        continue;
+      }
       await run(builder.program, args, options);
       return builder;
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
   }
-  throw new ContainerfileError(`${file} is built by docker, podman or buildah, and none of them is in PATH`);
+  const why = silent ? "docker's daemon does not answer (see docker version), and the others are not in PATH" : "none of them is in PATH";
+  throw new ContainerfileError(`${file} is built by docker, podman or buildah, and ${why}`);
+}
+
+/** Whether docker's daemon does not answer: its client alone builds nothing. */
+async function isSilent(options: ContainerfileOptions): Promise<boolean> {
+  return await run("docker", ["version"], { ...options, stderr: () => {} }).then(() => false, (error) => {
+    if (error instanceof ContainerfileError) return true;
+    throw error;
+  });
 }
 
 /** @throws ContainerfileError where it fails, Deno.errors.NotFound where there is none */
 async function run(program: string, args: readonly string[], { environment, stderr, signal }: ContainerfileOptions): Promise<void> {
-  const exitCode = await runCompiler({ program, args, folder: Deno.cwd(), env: environment, stderr, signal });
+  // Another builder of buildx keeps its images to itself, where docker save does not find them.
+  const env = program === "docker" ? { ...environment, BUILDX_BUILDER: "default" } : environment;
+  const exitCode = await runCompiler({ program, args, folder: Deno.cwd(), env, stderr, signal });
   if (exitCode !== 0) throw new ContainerfileError(`${program} ${args[0]} ended with exit code ${exitCode}`);
 }
 

@@ -1,13 +1,16 @@
 import { deepStrictEqual as same, match, notStrictEqual as differs, ok, strictEqual as equal } from "node:assert/strict";
 import { gunzipSync } from "node:zlib";
-import { buildContainerfile, ContainerfileError, findContainerfile } from "./containerfile_builder.ts";
+import { buildContainerfile, type BuiltImage, ContainerfileError, findContainerfile } from "./containerfile_builder.ts";
 
 /** Stands in for docker, podman and buildah: "builds" by copying a file of the context into a layer, saves as they do. */
 const STAND_IN = `#!/bin/sh
 echo "$@" >> "$CALLS"
 case "$1" in
+  version)
+    if test -e "$STATE/silent"; then echo "no daemon" >&2; exit 1; fi ;;
   build)
-    while [ $# -gt 1 ]; do case "$1" in --iidfile) echo sha256:1234 > "$2" ;; esac; shift; done
+    echo "builder: $BUILDX_BUILDER" >> "$CALLS"
+    while [ $# -gt 1 ]; do case "$1" in --iidfile) cat "$STATE/id" > "$2" ;; esac; shift; done
     test -e "$1/fails" && { echo "step 3 failed" >&2; exit 7; }
     cp "$1/file" "$STATE/file" ;;
   save|push)
@@ -20,7 +23,11 @@ esac
 
 async function withPrograms(
   programs: readonly string[],
-  use: (folder: string, build: (file: string) => ReturnType<typeof buildContainerfile>, calls: () => Promise<string>) => Promise<void>,
+  use: (
+    folder: string,
+    build: (file: string, before?: BuiltImage) => ReturnType<typeof buildContainerfile>,
+    calls: () => Promise<string>,
+  ) => Promise<void>,
 ): Promise<void> {
   const folder = await Deno.makeTempDir();
   try {
@@ -29,13 +36,14 @@ async function withPrograms(
       await Deno.writeTextFile(`${folder}/bin/${name}`, STAND_IN);
       await Deno.chmod(`${folder}/bin/${name}`, 0o755);
     }
-    for (const name of ["tar", "cp", "mkdir"]) await Deno.symlink(await which(name), `${folder}/bin/${name}`);
+    for (const name of ["tar", "cp", "mkdir", "cat"]) await Deno.symlink(await which(name), `${folder}/bin/${name}`);
     const environment = { PATH: `${folder}/bin`, CALLS: `${folder}/calls`, STATE: `${folder}/state` };
     let said = "";
-    const build = (file: string) =>
+    const build = (file: string, before?: BuiltImage) =>
       buildContainerfile(file, {
         architecture: "arm64",
         layerPath: `${folder}/layers/key`,
+        before,
         environment,
         stderr: (text) => said += text,
         signal: new AbortController().signal,
@@ -45,6 +53,7 @@ async function withPrograms(
       });
     await Deno.writeTextFile(`${folder}/context/Dockerfile`, "FROM scratch\n");
     await Deno.writeTextFile(`${folder}/context/file`, "one");
+    await Deno.writeTextFile(`${folder}/state/id`, "sha256:1234\n");
     await use(
       folder,
       build,
@@ -71,15 +80,17 @@ Deno.test("what is there builds a Dockerfile with its folder as context, and its
   for (const [program, save] of Object.entries(saves)) {
     await withPrograms([program], async (folder, build, calls) => {
       const file = `${folder}/context/Dockerfile`;
-      const image = await build(file);
-      equal(await calls(), `build --platform linux/arm64 --iidfile WORK/id --file ${file} ${folder}/context\n${save}\n`);
+      const { image } = await build(file);
+      const called = `build --platform linux/arm64 --iidfile WORK/id --file ${file} ${folder}/context\n`;
+      // An own builder of buildx would keep the image from docker save.
+      equal(await calls(), program === "docker" ? `version\n${called}builder: default\n${save}\n` : `${called}builder: \n${save}\n`);
       same(image.platform, { os: "linux", architecture: "arm64" });
       equal(new TextDecoder().decode(image.config.contents), '{"config":{"User":"7"}}\n');
       equal(image.layers.length, 1);
       const layer = gunzipSync(await Deno.readFile(image.layers[0]?.path ?? ""));
       ok(new TextDecoder().decode(layer).includes("one"));
       await Deno.writeTextFile(`${folder}/context/file`, "two");
-      differs((await build(file)).manifest.digest, image.manifest.digest);
+      differs((await build(file)).image.manifest.digest, image.manifest.digest);
     });
   }
 });
@@ -93,6 +104,30 @@ Deno.test("docker comes before podman, and without any of them it is said", asyn
     const error = await build(`${folder}/context/Dockerfile`).then(() => undefined, (error) => error);
     ok(error instanceof ContainerfileError);
     match(error.message, /context\/Dockerfile is built by docker, podman or buildah, and none of them is in PATH/);
+  });
+});
+
+Deno.test("an image that has the ID of before is not saved again", () =>
+  withPrograms(["docker"], async (folder, build, calls) => {
+    const file = `${folder}/context/Dockerfile`;
+    const first = await build(file);
+    equal(await build(file, first), first);
+    equal((await calls()).match(/^save/gm)?.length, 1);
+    await Deno.writeTextFile(`${folder}/state/id`, "sha256:5678\n");
+    differs(await build(file, first), first);
+    equal((await calls()).match(/^save/gm)?.length, 2);
+  }));
+
+Deno.test("a docker without its daemon is passed over, and named where nothing else is there", async () => {
+  await withPrograms(["docker", "podman"], async (folder, build, calls) => {
+    await Deno.writeTextFile(`${folder}/state/silent`, "");
+    await build(`${folder}/context/Dockerfile`);
+    match(await calls(), /^version\nbuild [^]*\nsave --format docker-archive /);
+  });
+  await withPrograms(["docker"], async (folder, build) => {
+    await Deno.writeTextFile(`${folder}/state/silent`, "");
+    const error = await build(`${folder}/context/Dockerfile`).then(() => undefined, (error) => error);
+    match(error.message, /docker's daemon does not answer/);
   });
 });
 

@@ -53,11 +53,17 @@ export class FileWatcher implements Disposable {
    * @throws the signal's reason, or what ended the watch
    */
   async next(signal: AbortSignal): Promise<string[]> {
+    await this.ready(signal);
+    return this.#settling.take();
+  }
+
+  /** Waits until there are changes to take. @throws as {@linkcode next} does */
+  async ready(signal: AbortSignal): Promise<void> {
     while (true) {
       signal.throwIfAborted();
       if (this.#failure !== undefined) throw this.#failure;
       const wait = this.#settling.wait(this.#now());
-      if (wait === 0) return this.#settling.take();
+      if (wait === 0) return;
       await this.#change(wait, signal);
     }
   }
@@ -88,6 +94,7 @@ export class FileWatcher implements Disposable {
         if (kind === "access") continue;
         for (const path of paths) {
           if (isWatched(path, this.#paths)) this.#settling.add(path, this.#now());
+          if (kind === "create" && this.#paths.deepFolders?.has(dirname(path)) && isFolder(path)) this.#settling.add(path, this.#now());
           if (kind !== "modify" && isAbove(path, this.#paths)) {
             this.#settling.add(path, this.#now());
             this.#folderLost = true;

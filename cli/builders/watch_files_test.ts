@@ -56,6 +56,21 @@ Deno.test("what changes while nobody asks is told at the next question, also ove
     assert.deepEqual(await next(), ["a.ts"]);
   }));
 
+Deno.test("a new folder is told where new folders count, and a file elsewhere is not", () =>
+  watching(async (folder, next, watcher) => {
+    await watcher.watch({ files: new Set(), goFolders: new Set(), deepFolders: new Set([folder]) });
+    await Deno.writeTextFile(join(folder, "b.yaml"), "");
+    await Deno.mkdir(join(folder, "new"));
+    assert.deepEqual(await next(), ["new"]);
+  }));
+
+Deno.test("that there are changes is told without taking them", () =>
+  watching(async (folder, next, watcher) => {
+    await Deno.writeTextFile(join(folder, "a.ts"), "2");
+    await watcher.ready(AbortSignal.timeout(5_000));
+    assert.deepEqual(await next(), ["a.ts"]);
+  }));
+
 for (const [when, before] of [["at once", true], ["later", false]] as const) {
   Deno.test(`a folder that was removed and made anew ${when} is told, and watched again`, () =>
     watching(async (folder, next, watcher) => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { dirname, join, relative } from "node:path";
 import { findSource } from "./program_source.ts";
-import { foldersOf, isOwn, isWatched, jsonValues, localModules, type WatchedPaths, watchedPaths } from "./watched_paths.ts";
+import { embedRoot, foldersOf, isOwn, isWatched, jsonValues, localModules, type WatchedPaths, watchedPaths } from "./watched_paths.ts";
 
 async function goIsThere(): Promise<boolean> {
   try {
@@ -84,6 +84,44 @@ Deno.test("a new Go file in a package's folder matters, a test or one elsewhere 
   const not = ["/m/a/new_test.go", "/m/a/b/new.go", "/m/a/.new.go.swp", "/m/a/4913", "/m/go.sum"];
   assert.deepEqual([...matter, ...not].filter((path) => isWatched(path, paths)), matter);
   assert.deepEqual(foldersOf(paths), ["/m", "/m/a"]);
+});
+
+Deno.test({
+  ...goIgnored,
+  name: "a new file that go:embed takes matters, one beside it does not",
+  async fn() {
+    const files = {
+      "go.mod": "module example.com/x\n\ngo 1.21\n",
+      "main.go": 'package main\n\nimport "embed"\n\n//go:embed *.sql static\nvar all embed.FS\n\nfunc main() { _ = all }\n',
+      "a.sql": "",
+      "static/deep/a.css": "",
+    };
+    const folder = await Deno.realPath(await Deno.makeTempDir());
+    try {
+      for (const [name, text] of Object.entries(files)) {
+        await Deno.mkdir(dirname(join(folder, name)), { recursive: true });
+        await Deno.writeTextFile(join(folder, name), text);
+      }
+      const paths = await watchedPaths(await findSource(["."], folder), { architecture: "amd64", signal: new AbortController().signal });
+      const matter = ["b.sql", "static/b.css", "static/deep/b.css", "static/new"];
+      const not = ["b.txt", "main_test.go", "other/b.sql"];
+      assert.deepEqual([...matter, ...not].filter((name) => isWatched(join(folder, name), paths)), matter);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+Deno.test("embedRoot() is the folder below which all matches of a pattern lie", () => {
+  const cases: [string, string][] = [
+    ["static", "/x/static"],
+    ["all:static", "/x/static"],
+    ["static/*.html", "/x/static"],
+    ["static/*/page.html", "/x/static"],
+    ["a/b/c.txt", "/x/a/b/c.txt"],
+    ["*.txt", "/x"],
+  ];
+  for (const [pattern, root] of cases) assert.equal(embedRoot("/x", pattern), root, pattern);
 });
 
 Deno.test("a package is the user's own unless it is the standard library's or was fetched", () => {

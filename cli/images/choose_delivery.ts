@@ -1,4 +1,4 @@
-import { CONTAINERD_SOCKETS } from "../../k8s/images/containerd.ts";
+import { CONTAINERD_SOCKETS, K3S_SOCKET } from "../../k8s/images/containerd.ts";
 import type { NodeFacts } from "../../k8s/manifests/node_facts.ts";
 import { containerdDelivery } from "./containerd_delivery.ts";
 import type { Delivery } from "./delivery.ts";
@@ -49,10 +49,10 @@ export function chooseWay(
       if (which !== undefined || repo !== undefined) return { is: "registry", repo: which ?? repo as string };
       throw usageError("--deliver registry needs --repo REGISTRY/NAME, or KURUN_REPO in the environment");
     case "containerd": {
-      const socket = which ?? machine.sockets[0];
-      if (socket !== undefined) return { is: "containerd", socket };
+      const sockets = which !== undefined ? [which] : "hidden" in nodes ? machine.sockets : socketsOf(nodes[0]?.runtime, machine);
+      if (sockets.length > 0) return { is: "containerd", socket: onlyOne(sockets) };
       throw usageError(
-        `--deliver containerd: there is no socket of containerd here (${
+        `--deliver containerd: there is no socket of the cluster's containerd here (${
           CONTAINERD_SOCKETS.join(", ")
         }): name it by --deliver containerd=SOCKET`,
       );
@@ -86,14 +86,33 @@ function byNodes(nodes: readonly NodeFacts[] | { readonly hidden: string }, mach
   if (here.length < nodes.length) {
     throw refusal(`of the cluster's ${nodes.length} nodes only ${here[0]?.name} is this machine, and the others need a registry`);
   }
-  const [socket] = machine.sockets;
-  if (socket === undefined) {
+  const sockets = socketsOf(first.runtime, machine);
+  if (sockets.length === 0) {
     throw refusal(
       `the cluster's node ${first.name} is this machine, and runs ${first.runtime ?? "an unknown runtime"}, whose socket is not here ` +
         `(looked for ${CONTAINERD_SOCKETS.join(", ")})`,
     );
   }
-  return { is: "containerd", socket };
+  return { is: "containerd", socket: onlyOne(sockets) };
+}
+
+/**
+ * The sockets that may be a node's containerd: a runtime that is none has none of them, though Docker's containerd may be beside it, and
+ * k3s's and RKE2's own builds say so in their version.
+ */
+function socketsOf(runtime: string | undefined, { sockets }: ThisMachine): readonly string[] {
+  if (!runtime?.startsWith("containerd://")) return [];
+  return runtime.includes("-k3s") ? sockets.filter((path) => path === K3S_SOCKET) : sockets;
+}
+
+/** An image in the wrong containerd is found by no kubelet, and nothing says so but Pods that cannot pull it. */
+function onlyOne(sockets: readonly string[]): string {
+  const [socket, ...others] = sockets;
+  if (others.length === 0) return socket as string;
+  throw usageError(
+    `there are several containerds here (${sockets.join(", ")}), and nothing tells which is the cluster's: ` +
+      "name it by --deliver containerd=SOCKET; nothing was built",
+  );
 }
 
 /** The delivery of a way that was chosen, but for a registry. @param nodes none where they cannot be seen */

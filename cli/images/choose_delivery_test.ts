@@ -50,6 +50,26 @@ Deno.test("where nothing serves it is refused with why and with what would", () 
   refused({ hidden: "the user may not list its nodes" }, here, /may not list its nodes/);
 });
 
+Deno.test("images go into the containerd that the node runs, and not into Docker's beside it", () => {
+  const [k3s, microk8s] = ["/run/k3s/containerd/containerd.sock", "/var/snap/microk8s/common/run/containerd.sock"];
+  const way = (runtime: string | undefined, sockets: string[], choice = nothing) =>
+    chooseWay(choice, [node({ runtime })], { ...here, sockets });
+  same(way("containerd://2.1.4-k3s1", [socket, k3s]), { is: "containerd", socket: k3s });
+  throws(() => way("containerd://2.1.4-k3s1", [socket]), /whose socket is not here/);
+  throws(() => way("containerd://1.7.27", [socket, microk8s]), (error) => {
+    const { message } = error as UserError;
+    return error instanceof UserError && message.includes(`${socket}, ${microk8s}`) && message.includes("--deliver containerd=SOCKET");
+  });
+  for (const other of ["cri-o://1.34.0", "docker://28.1.1", undefined]) {
+    throws(() => way(other, [socket]), /whose socket is not here/, other);
+  }
+  // The word alone does not say which.
+  const word = { repo: undefined, deliver: "containerd" };
+  same(way("containerd://2.1.4-k3s1", [socket, k3s], word), { is: "containerd", socket: k3s });
+  throws(() => way("cri-o://1.34.0", [socket], word), /no socket of the cluster's containerd/);
+  throws(() => chooseWay(word, { hidden: "x" }, { ...here, sockets: [socket, k3s] }), /several containerds/);
+});
+
 Deno.test("a repository is a registry's, unless --deliver says otherwise", () => {
   const hidden = { hidden: "x" };
   const repo = "registry.example/me";
@@ -64,7 +84,7 @@ Deno.test("--deliver names the way, and which socket or cluster", () => {
   const way = (deliver: string, nodes: Parameters<typeof chooseWay>[1] = [node({ machineId: "m2" })], machine = here) =>
     chooseWay({ repo: undefined, deliver }, nodes, machine);
   same(way("containerd=/run/k3s/containerd/containerd.sock"), { is: "containerd", socket: "/run/k3s/containerd/containerd.sock" });
-  throws(() => way("containerd", [node({})], { ...here, sockets: [] }), /no socket of containerd here .*containerd=SOCKET/);
+  throws(() => way("containerd", [node({})], { ...here, sockets: [] }), /no socket of the cluster's containerd here .*containerd=SOCKET/);
   same(way("k3d=a"), { is: "k3d", cluster: "a" });
   throws(() => way("k3d"), /name the cluster by --deliver k3d=NAME/);
   throws(() => way("kind", { hidden: "x" }), /name the cluster by --deliver kind=NAME/);

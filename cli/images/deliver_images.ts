@@ -41,6 +41,7 @@ export async function deliverImages(sources: readonly SourceReference[], options
   const way = chooseWay(flags, nodes, await thisMachine());
   const progress = (line: string) => context.stderr(`${line}\n`);
   const seen = "hidden" in nodes ? [] : nodes;
+  const delivery = way.is === "registry" ? registryDelivery(way.repo, context) : localDelivery(way, seen);
   const { architecture, others } = chosenArchitecture(flags, seen);
   if (others.length > 0) {
     progress(`Warning: images are built for ${architecture}, and do not run on the cluster's nodes of ${others.join(", ")}: see --arch`);
@@ -55,7 +56,6 @@ export async function deliverImages(sources: readonly SourceReference[], options
     stderr: context.stderr,
     signal,
   });
-  const delivery = way.is === "registry" ? registryDelivery(way.repo, context) : localDelivery(way, seen);
   const paths = [...built.keys()];
   const { references } = await delivery.deliver([...built.values()], { progress, signal });
   return new Map(paths.map((path, at) => [path, references[at] as string]));

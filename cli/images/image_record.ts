@@ -7,15 +7,16 @@ import { VERSION } from "../version.ts";
 
 /** What a source was built into the last time, and of what. */
 export interface ImageRecord {
-  readonly inputs: SourceInputs;
-  /** Of the inputs, as they were before it was built. */
+  /** Undefined where only what builds it knows: a Dockerfile's. */
+  readonly inputs: SourceInputs | undefined;
+  /** Of the inputs, as they were before it was built; else its ID at what built it. */
   readonly digest: string;
   readonly image: OciImage;
 }
 
 /** The record as it lies on disk; the manifest follows from the rest. */
 interface StoredRecord {
-  readonly inputs: SourceInputs;
+  readonly inputs?: SourceInputs | undefined;
   readonly digest: string;
   readonly platform: ImagePlatform;
   readonly config: string;
@@ -25,9 +26,12 @@ interface StoredRecord {
 /** What nobody has asked for this long is removed, in milliseconds: a program's layer has megabytes. */
 const KEPT_MS = 30 * 24 * 3600 * 1000;
 
+/** What is younger may be in use, in milliseconds. */
+const IN_USE_MS = 3600 * 1000;
+
 /** Where the record of a source lies, and its program's layers: without their endings. A record of another kurun or Deno is not found. */
 export function recordPath(folder: string, source: string, architecture: string): string {
-  const key = JSON.stringify([1, VERSION, Deno.version.deno, IMAGE_DENO_VERSION, source, architecture]);
+  const key = JSON.stringify([2, VERSION, Deno.version.deno, IMAGE_DENO_VERSION, source, architecture]);
   return `${folder}/${createHash("sha256").update(key).digest("hex").slice(0, 32)}`;
 }
 
@@ -65,8 +69,11 @@ export async function removeEarlier(path: string, layers: readonly ImageLayer[])
     const file = `${folder}/${name}`;
     if (!isFile || used.has(file) || file === `${path}.json`) continue;
     const record = `${folder}/${name.split(".")[0]}`;
-    const touched = await Promise.all([file, `${record}.json`].map((one) => Deno.stat(one).catch(() => undefined)));
-    const last = Math.max(...touched.map((stat) => stat?.mtime?.getTime() ?? 0));
-    if (record === path || last < before) await Deno.remove(file).catch(() => {});
+    const [made, asked] = await Promise.all(
+      [file, `${record}.json`].map((one) => Deno.stat(one).then(({ mtime }) => mtime?.getTime() ?? 0, () => 0)),
+    );
+    // Another kurun may be about to send what it has just made of the same source.
+    const isEarlier = record === path && made! < Date.now() - IN_USE_MS;
+    if (isEarlier || Math.max(made!, asked!) < before) await Deno.remove(file).catch(() => {});
   }
 }

@@ -6,7 +6,7 @@ import { buildSource } from "../builders/build_program.ts";
 import { BuildError } from "../builders/build_error.ts";
 import { buildContainerfile, findContainerfile } from "../builders/containerfile_builder.ts";
 import { goSays } from "../builders/go_builder.ts";
-import { type ImageRecord, readRecord, recordPath, removeEarlier, writeRecord } from "./image_record.ts";
+import { type ImageRecord, readRecord, recordPath, writeRecord } from "./image_record.ts";
 import { findSource, type ProgramSource } from "../builders/program_source.ts";
 import { inputsDigest, sourceInputs } from "./source_inputs.ts";
 
@@ -50,9 +50,11 @@ export async function sourceImage(path: string, options: SourceImageOptions): Pr
   if (before && await isUnchanged(before, options)) return { name, image: before.image, built: false };
   const source = await find(path, options);
   if ("containerfile" in source) {
-    const image = await buildContainerfile(source.containerfile, { ...options, layerPath: record });
-    await removeEarlier(record, image.layers);
-    return { name, image, built: true };
+    const known = before && before.inputs === undefined ? { id: before.digest, image: before.image } : undefined;
+    const { id, image } = await buildContainerfile(source.containerfile, { ...options, layerPath: record, before: known });
+    const built = image !== known?.image;
+    if (built) await writeRecord(record, { inputs: undefined, digest: id, image });
+    return { name, image, built };
   }
   const inputs = await sourceInputs(source, options);
   // Before it is built: what is changed while it is being built is found changed the next time.
@@ -64,7 +66,7 @@ export async function sourceImage(path: string, options: SourceImageOptions): Pr
 }
 
 async function isUnchanged({ inputs, digest }: ImageRecord, { environment, digests }: SourceImageOptions): Promise<boolean> {
-  return await inputsDigest(inputs, environment, digests) === digest;
+  return inputs !== undefined && await inputsDigest(inputs, environment, digests) === digest;
 }
 
 async function find(path: string, options: SourceImageOptions): Promise<ProgramSource | { readonly containerfile: string }> {

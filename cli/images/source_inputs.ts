@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { dirname, join } from "node:path";
+import { delimiter as DELIMITER, dirname, join } from "node:path";
 import { findDeno } from "../builders/bundler.ts";
-import { type GoPackage, isOwn, jsonValues, watchedPaths } from "../builders/watched_paths.ts";
+import { embedRoot, type GoPackage, isOwn, jsonValues, watchedPaths } from "../builders/watched_paths.ts";
 import { goSays, goTarget } from "../builders/go_builder.ts";
 import type { GoSource, ProgramSource, ScriptSource } from "../builders/program_source.ts";
 
@@ -9,15 +9,23 @@ import type { GoSource, ProgramSource, ScriptSource } from "../builders/program_
 export interface SourceInputs {
   /** Absolute; those that are not there count as such. */
   readonly files: readonly string[];
-  /** Folders, by the names of the files in them: `go` where only Go's own kinds count, `all` with all that lies below. */
-  readonly folders: readonly { readonly path: string; readonly names: "go" | "all" }[];
+  /** Folders, by the names of the files in them. */
+  readonly folders: readonly NamedFolder[];
+  /** Compilers, by where in PATH they are: another version is most often another folder that comes first. */
+  readonly programs: readonly string[];
   /** How the environment variables begin that the compiler looks at. */
   readonly variables: readonly string[];
 }
 
+/** A folder whose files count by their names: `source` where those of Go and scripts do, `all` with all that lies below. */
+interface NamedFolder {
+  readonly path: string;
+  readonly names: "source" | "all";
+}
+
 /** What `go list` is asked for; EmbedPatterns names what a file may be added to. */
-const GO_FIELDS = "-json=Dir,Standard,GoFiles,SFiles,OtherFiles,EmbedFiles,EmbedPatterns,Module";
-const GO_FILE = /\.(?:go|s|S|h|syso)$/;
+const GO_FIELDS = "-json=Dir,Standard,GoFiles,IgnoredGoFiles,SFiles,HFiles,SysoFiles,EmbedFiles,EmbedPatterns,Module";
+const SOURCE_FILE = /\.(?:go|s|S|h|syso|[cm]?[jt]sx?)$/;
 
 /** What {@linkcode sourceInputs} needs to know. */
 export interface InputOptions {
@@ -52,11 +60,19 @@ export async function inputsDigest(
     return known;
   };
   const variables = Object.entries(environment).filter(([name]) => inputs.variables.some((start) => name.startsWith(start))).sort();
-  const [files, folders] = await Promise.all([
+  const [files, folders, programs] = await Promise.all([
     Promise.all(inputs.files.map(async (path) => [path, await fileDigest(path)])),
     Promise.all(inputs.folders.map(async ({ path, names }) => [path, await namesIn(path, names)])),
+    Promise.all(inputs.programs.map((name) => placeInPath(name, environment.PATH ?? ""))),
   ]);
-  return createHash("sha256").update(JSON.stringify([variables, files, folders])).digest("hex");
+  return createHash("sha256").update(JSON.stringify([variables, files, folders, programs])).digest("hex");
+}
+
+/** What is asked of a package here alone. */
+interface ListedPackage extends GoPackage {
+  readonly IgnoredGoFiles?: readonly string[];
+  readonly HFiles?: readonly string[];
+  readonly SysoFiles?: readonly string[];
 }
 
 async function goInputs(source: GoSource, { architecture, signal }: InputOptions): Promise<SourceInputs | undefined> {
@@ -68,18 +84,21 @@ async function goInputs(source: GoSource, { architecture, signal }: InputOptions
   if (list === undefined || places === undefined) return undefined;
   const [settings = "", goRoot = "", moduleCache = ""] = places.split("\n");
   const files = new Set<string>([settings, join(goRoot, "VERSION")]);
-  const folders = new Map<string, "go" | "all">();
+  const folders = new Map<string, NamedFolder["names"]>();
   for (const at of upwards(source.folder)) for (const name of ["go.mod", "go.work"]) addModule(files, join(at, name));
-  for (const one of jsonValues(list) as Iterable<GoPackage & { readonly EmbedPatterns?: readonly string[] }>) {
+  for (const one of jsonValues(list) as Iterable<ListedPackage>) {
     // Vendored packages have a version and lie in the project.
     if (one.Standard || !isOwn(one) && one.Dir?.startsWith(moduleCache)) continue;
-    const { Dir = source.folder, GoFiles = [], SFiles = [], OtherFiles = [], EmbedFiles = [], EmbedPatterns = [], Module } = one;
-    for (const name of [...GoFiles, ...SFiles, ...OtherFiles, ...EmbedFiles]) files.add(join(Dir, name));
+    const { Dir = source.folder, EmbedPatterns = [], Module } = one;
+    // What a build tag leaves out now counts too: the tag stands in the file.
+    for (const names of [one.GoFiles, one.IgnoredGoFiles, one.SFiles, one.HFiles, one.SysoFiles, one.EmbedFiles]) {
+      for (const name of names ?? []) files.add(join(Dir, name));
+    }
     if (Module?.GoMod) addModule(files, Module.GoMod);
-    if (!folders.has(Dir)) folders.set(Dir, "go");
+    if (!folders.has(Dir)) folders.set(Dir, "source");
     for (const pattern of EmbedPatterns) folders.set(embedRoot(Dir, pattern), "all");
   }
-  return { files: [...files].sort(), folders: sortedFolders(folders), variables: ["GO", "CGO"] };
+  return { files: [...files].sort(), folders: sortedFolders(folders), programs: ["go"], variables: ["GO", "CGO"] };
 }
 
 /** A go.mod or go.work, and the file of checksums that belongs to it. */
@@ -87,24 +106,44 @@ function addModule(files: Set<string>, path: string): void {
   files.add(path).add(path.endsWith("go.mod") ? path.replace(/mod$/, "sum") : `${path}.sum`);
 }
 
-/** The folder below which all that a pattern of go:embed may match lies: `all:static/*.html` is in static. */
-export function embedRoot(folder: string, pattern: string): string {
-  const parts = pattern.replace(/^all:/, "").split("/");
-  const fixed = parts.slice(0, parts.findIndex((part, at) => /[*?[\\]/.test(part) || at === parts.length - 1));
-  const last = parts.at(-1) as string;
-  // A pattern without wildcards is a file or a whole folder.
-  return join(folder, ...fixed, ...parts.length === fixed.length + 1 && !/[*?[\\]/.test(last) ? [last] : []);
-}
-
 async function scriptInputs(source: ScriptSource, options: InputOptions): Promise<SourceInputs | undefined> {
   // Only a Deno can tell what a script imports.
-  if (await findDeno({ signal: options.signal }) === undefined) return undefined;
+  const deno = await findDeno({ signal: options.signal });
+  if (deno === undefined) return undefined;
   const { files } = await watchedPaths(source, options);
   const all = new Set(files);
-  for (const at of upwards(dirname(source.main))) {
-    for (const name of ["deno.json", "deno.jsonc", "deno.lock", "package.json", "package-lock.json", ".npmrc"]) all.add(join(at, name));
+  // Of each module, since those of a workspace's members have configs of their own.
+  const folders = new Set([...files].flatMap((file) => [...upwards(dirname(file))]));
+  for (const at of folders) for (const name of SCRIPT_CONFIGS) all.add(join(at, name));
+  for (const map of await importMaps([...all])) all.add(map);
+  return {
+    files: [...all].sort(),
+    // Another file may be the folder's main module.
+    folders: [{ path: dirname(source.main), names: "source" }],
+    programs: deno === "deno" ? ["deno"] : [],
+    variables: ["DENO_", "NPM_CONFIG_", "npm_config_"],
+  };
+}
+
+const SCRIPT_CONFIGS = ["deno.json", "deno.jsonc", "deno.lock", "package.json", "package-lock.json", ".npmrc", "tsconfig.json"];
+
+/** The files that Deno's configs name as import maps. */
+async function importMaps(files: readonly string[]): Promise<string[]> {
+  const configs = files.filter((path) => /\/deno\.jsonc?$/.test(path));
+  const maps = await Promise.all(configs.map(async (path) => {
+    const [, map] = /"importMap"\s*:\s*("(?:[^"\\]|\\.)*")/.exec(await Deno.readTextFile(path).catch(() => "")) ?? [];
+    return map === undefined ? [] : join(dirname(path), JSON.parse(map));
+  }));
+  return maps.flat();
+}
+
+/** The file that a program's name leads to, without links. */
+async function placeInPath(program: string, path: string): Promise<string> {
+  for (const folder of path.split(DELIMITER)) {
+    const found = await Deno.realPath(join(folder, program)).catch(() => undefined);
+    if (found !== undefined) return found;
   }
-  return { files: [...all].sort(), folders: [], variables: ["DENO_", "NPM_CONFIG_", "npm_config_"] };
+  return "";
 }
 
 function* upwards(folder: string): Generator<string, void> {
@@ -114,7 +153,7 @@ function* upwards(folder: string): Generator<string, void> {
   }
 }
 
-function sortedFolders(folders: ReadonlyMap<string, "go" | "all">): { path: string; names: "go" | "all" }[] {
+function sortedFolders(folders: ReadonlyMap<string, NamedFolder["names"]>): NamedFolder[] {
   return [...folders].map(([path, names]) => ({ path, names })).sort((a, b) => a.path < b.path ? -1 : 1);
 }
 
@@ -127,12 +166,12 @@ async function contentDigest(path: string): Promise<string> {
   }
 }
 
-async function namesIn(path: string, names: "go" | "all", below = ""): Promise<string[]> {
+async function namesIn(path: string, names: NamedFolder["names"], below = ""): Promise<string[]> {
   const found: string[] = [];
   try {
     for await (const { name, isDirectory } of Deno.readDir(join(path, below))) {
-      if (names === "go") {
-        if (GO_FILE.test(name) && !name.endsWith("_test.go")) found.push(name);
+      if (names === "source") {
+        if (SOURCE_FILE.test(name) && !name.endsWith("_test.go")) found.push(name);
       } else if (isDirectory) {
         // What is known to be embedded from these is compared by content; to look for more would take seconds.
         if (name === ".git" || name === "node_modules") continue;

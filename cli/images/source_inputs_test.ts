@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { goArchitecture } from "../../tests/cluster/go.ts";
 import { findSource } from "../builders/program_source.ts";
-import { embedRoot, inputsDigest, sourceInputs } from "./source_inputs.ts";
+import { inputsDigest, sourceInputs } from "./source_inputs.ts";
 
 const MODULE = "module example.com/x\n\ngo 1.21\n";
 
@@ -55,6 +55,7 @@ const program = {
       .replace('_ "embed"', '"embed"'),
   "cmd/texts/a.txt": "a",
   "part/part.go": "package part\n\n// Do does.\nfunc Do() {}\n",
+  "part/odd.go": "//go:build odd\n\npackage part\n",
   "other/other.go": "package other\n",
 };
 
@@ -76,6 +77,8 @@ Deno.test(
       assert.equal(await changes(), true, "an embedded file");
       await write("cmd/texts/b.txt", "b");
       assert.equal(await changes(), true, "a file that the pattern takes too");
+      await write("part/odd.go", "//go:build !odd\n\npackage part\n");
+      assert.equal(await changes(), true, "a file that a tag left out");
       await write("go.work", "go 1.21\n\nuse .\n");
       assert.equal(await changes(), true, "a workspace");
     }),
@@ -92,6 +95,9 @@ Deno.test(
       await Deno.utime(`${folder}/cmd/main.go`, new Date(), new Date(0));
       assert.equal(await changes({ HOME: "/elsewhere", EDITOR: "vi" }), false);
       assert.equal(await changes({ GOFLAGS: "-tags=x" }), true, "what Go looks at");
+      assert.equal(await changes(), true);
+      await write("new/go", "");
+      assert.equal(await changes({ PATH: `${folder}/none:${folder}/new` }), true, "another Go in PATH");
     }),
 );
 
@@ -126,17 +132,29 @@ Deno.test("a script would be built anew when a module or a text that it imports 
       assert.equal(await changes(), true);
       await write("deno.lock", "{}");
       assert.equal(await changes(), true);
+      await write("main.go", "package main\n");
+      assert.equal(await changes(), true, "the folder is a Go program's now");
     },
   ));
 
-Deno.test("embedRoot() is the folder below which all matches of a pattern lie", () => {
-  const cases: [string, string][] = [
-    ["static", "/x/static"],
-    ["all:static", "/x/static"],
-    ["static/*.html", "/x/static"],
-    ["static/*/page.html", "/x/static"],
-    ["a/b/c.txt", "/x/a/b/c.txt"],
-    ["*.txt", "/x"],
-  ];
-  for (const [pattern, root] of cases) assert.equal(embedRoot("/x", pattern), root, pattern);
-});
+Deno.test("a script would be built anew when an import map or the config of a workspace's member changes", () =>
+  watching(
+    {
+      "deno.jsonc": '{ // all\n  "workspace": ["./app", "./part"], "importMap": "maps/all.json" }',
+      "app/deno.json": "{}",
+      "app/main.ts": 'import { part } from "@x/part";\nimport "side";\nexport const all = part;\n',
+      "maps/all.json": '{"imports": {"side": "../side.ts"}}',
+      "part/deno.json": '{"name": "@x/part", "version": "1.0.0", "exports": "./mod.ts"}',
+      "part/mod.ts": "export const part = 1;\n",
+      "side.ts": "",
+    },
+    "app/main.ts",
+    async ({ write, changes }) => {
+      await write("maps/all.json", '{"imports": {"side": "../other.ts"}}');
+      assert.equal(await changes(), true, "the import map");
+      await write("part/deno.json", '{"name": "@x/part", "version": "1.0.0", "exports": "./other.ts"}');
+      assert.equal(await changes(), true, "a member's config");
+      await write("app/tsconfig.json", "{}");
+      assert.equal(await changes(), true, "TypeScript's config");
+    },
+  ));

@@ -23,10 +23,13 @@ export interface Containerd {
 /** What the kubelet's images are filed under. */
 const NAMESPACE = "k8s.io";
 
+/** Where that of k3s and RKE2 lies. */
+export const K3S_SOCKET = "/run/k3s/containerd/containerd.sock";
+
 /** Where containerd's socket lies: its own place, then those of k3s and RKE2, and MicroK8s. */
 export const CONTAINERD_SOCKETS = [
   "/run/containerd/containerd.sock",
-  "/run/k3s/containerd/containerd.sock",
+  K3S_SOCKET,
   "/var/snap/microk8s/common/run/containerd.sock",
 ] as const;
 

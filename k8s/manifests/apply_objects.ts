@@ -6,6 +6,7 @@
 
 import type { Api } from "../api/api.ts";
 import { ApiError } from "../api/api_error.ts";
+import { ConnectionError } from "../api/connection_error.ts";
 import { inOrder, isDefinition, isNamespace, type PlannedObject } from "./apply_plan.ts";
 import { kindsOfDefinition } from "./discovery.ts";
 import { sleep } from "../api/sleep.ts";
@@ -24,6 +25,8 @@ export interface ApplyObserver {
 export interface ApplyOutcome {
   readonly applied: ReadonlyMap<PlannedObject, LiveObject>;
   readonly failed: readonly PlannedObject[];
+  /** What was on its way when it ended: it may be applied or not. */
+  readonly unsure?: PlannedObject;
   /** Not tried: what they need failed, or the cluster could not be reached any more. */
   readonly untried: readonly PlannedObject[];
   /** What ended it before its time, where something did. */
@@ -57,6 +60,7 @@ export async function applyObjects(
   const newKinds = new Set<string>();
   const left = new Set(planned);
   let ended: unknown;
+  let unsure: PlannedObject | undefined;
   for (const object of [...first, ...rest]) {
     if (object === rest[0] && failed.length > 0) break;
     try {
@@ -66,6 +70,10 @@ export async function applyObjects(
     } catch (error) {
       if (!isAnswer(error)) {
         ended = error;
+        if (mayBeApplied(error)) {
+          unsure = object;
+          left.delete(object);
+        }
         break;
       }
       if (options.dryRun && isMissing(error) && needs(object, first)) {
@@ -77,7 +85,13 @@ export async function applyObjects(
     }
     left.delete(object);
   }
-  return { applied, failed, untried: [...left], ...(ended === undefined ? {} : { ended }) };
+  return { applied, failed, untried: [...left], ...unsure && { unsure }, ...(ended === undefined ? {} : { ended }) };
+}
+
+/** Whether a request may have reached the API server: its connection broke, and was not only refused. */
+function mayBeApplied(error: unknown): boolean {
+  if (error instanceof ConnectionError) return !/^(?:refused|unreachable|dns|tls.*)$/.test(error.kind);
+  return !(error instanceof ApiError);
 }
 
 function isMissing(error: unknown): boolean {

@@ -75,20 +75,34 @@ const AGGREGATED = ["v2", "v2beta1"].map((version) => `application/json;g=apidis
 const ACCEPT = [...AGGREGATED, "application/json"].join(",");
 
 /**
- * Asks for all kinds in two requests, the core's and all groups' (Kubernetes 1.27 or newer); an older cluster is asked version by version.
+ * Asks for all kinds in two requests, the core's and all groups' (Kubernetes 1.27 or newer); an older cluster is asked version by version,
+ * for all of them too: a kind that was not asked for would be taken for one that is gone, and its objects be forgotten.
  *
- * @param apiVersions those that matter, which an older cluster is asked for
  * @throws as {@linkcode Api.request} does
  */
-export async function discover(api: Api, apiVersions: readonly string[], signal?: AbortSignal): Promise<ApiResources> {
+export async function discover(api: Api, signal?: AbortSignal): Promise<ApiResources> {
   const options = { accept: ACCEPT, ...(signal ? { signal } : {}) };
   const [core, groups] = await Promise.all(["/api", "/apis"].map(async (path) => (await api.get(path, options)).body));
   const found = [core, groups].map((body) => readAggregated(body));
   if (found.every((list) => list !== undefined)) {
     return new ApiResources(found.flatMap(({ resources }) => resources), found.flatMap(({ silent }) => silent));
   }
-  const lists = await Promise.all([...new Set(apiVersions)].map((apiVersion) => readVersion(api, apiVersion, signal)));
-  return new ApiResources(lists.flat());
+  const versions = servedVersions(core, groups);
+  const lists = await Promise.all(versions.map((apiVersion) => readVersion(api, apiVersion, signal)));
+  const silent = versions.filter((_, at) => lists[at] === undefined).map(groupOf);
+  return new ApiResources(lists.flatMap((list) => list ?? []), silent);
+}
+
+/** What an APIVersions and an APIGroupList name, of each group the preferred version first. */
+function servedVersions(core: unknown, groups: unknown): string[] {
+  const { versions = [] } = core as { versions?: readonly string[] };
+  const { groups: all = [] } = groups as { groups?: readonly { preferredVersion?: GroupVersion; versions?: readonly GroupVersion[] }[] };
+  const named = all.flatMap((group) => [group.preferredVersion, ...group.versions ?? []]).flatMap((one) => one?.groupVersion ?? []);
+  return [...new Set([...versions, ...named])];
+}
+
+interface GroupVersion {
+  readonly groupVersion: string;
 }
 
 interface GroupDiscovery {
@@ -122,8 +136,8 @@ export function readAggregated(body: unknown): { resources: ApiResource[]; silen
   return { resources, silent: [...silent] };
 }
 
-/** One version's kinds, as every cluster tells them. */
-async function readVersion(api: Api, apiVersion: string, signal?: AbortSignal): Promise<ApiResource[]> {
+/** One version's kinds, as every cluster tells them; undefined where what serves it does not answer. */
+async function readVersion(api: Api, apiVersion: string, signal?: AbortSignal): Promise<ApiResource[] | undefined> {
   const group = groupOf(apiVersion);
   try {
     const { body } = await api.get(group === "" ? `/api/${apiVersion}` : `/apis/${apiVersion}`, signal ? { signal } : {});
@@ -138,6 +152,7 @@ async function readVersion(api: Api, apiVersion: string, signal?: AbortSignal): 
     }));
   } catch (error) {
     if (error instanceof ApiError && error.status === 404) return [];
+    if (error instanceof ApiError && error.status >= 500) return undefined;
     throw error;
   }
 }

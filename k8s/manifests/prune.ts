@@ -7,6 +7,7 @@
 import type { Api } from "../api/api.ts";
 import { ApiError } from "../api/api_error.ts";
 import {
+  ApplySetError,
   applySetId,
   type ApplySetParent,
   type ApplySetScope,
@@ -35,27 +36,19 @@ export interface Orphan {
   readonly kept: boolean;
 }
 
-/** Where members of a set are now; nothing where there is no set yet. @throws ApplySetError where its parent is something else */
-export async function readParent(api: Api, parent: ApplySetParent, signal: AbortSignal): Promise<ApplySetScope> {
+/** Where members of a set are now; undefined where there is no such set. @throws ApplySetError where its parent is something else */
+export async function readParent(api: Api, parent: ApplySetParent, signal: AbortSignal): Promise<ApplySetScope | undefined> {
   try {
     return readScope(parent, (await api.get(parentPath(parent), { signal })).body as Record<string, unknown>);
   } catch (error) {
-    if (error instanceof ApiError && error.status === 404 && error.details?.kind !== "namespaces") {
-      return { kinds: new Set(), namespaces: new Set() };
-    }
+    if (error instanceof ApiError && error.status === 404) return undefined;
     throw error;
   }
 }
 
 /** Writes down where members are: before applying all that there may be, afterwards what there is. */
-export async function writeParent(
-  api: Api,
-  parent: ApplySetParent,
-  scope: ApplySetScope,
-  { dryRun, signal }: { dryRun: boolean; signal: AbortSignal },
-): Promise<void> {
-  const query = { dryRun: dryRun ? "All" : undefined };
-  await api.apply(parentPath(parent), parentBody(parent, scope), { fieldManager: FIELD_MANAGER, force: true, signal, query });
+export async function writeParent(api: Api, parent: ApplySetParent, scope: ApplySetScope, signal: AbortSignal): Promise<void> {
+  await api.apply(parentPath(parent), parentBody(parent, scope), { fieldManager: FIELD_MANAGER, force: true, signal });
 }
 
 /**
@@ -63,7 +56,8 @@ export async function writeParent(
  *
  * @param scope where members may be
  * @param applied uids
- * @returns them, and kinds that could not be looked at since the cluster does not have them any more
+ * @returns them, and kinds that have gone from the cluster, and their objects with them
+ * @throws ApplySetError where what serves a kind does not answer now: its members would be forgotten
  * @throws as {@linkcode Api.request} does
  */
 export async function findOrphans(
@@ -73,21 +67,24 @@ export async function findOrphans(
   resources: ApiResources,
   applied: ReadonlySet<string>,
   signal: AbortSignal,
-): Promise<{ orphans: Orphan[]; unknown: string[] }> {
+): Promise<{ orphans: Orphan[]; gone: string[] }> {
   const orphans: Orphan[] = [];
-  const unknown: string[] = [];
+  const gone: string[] = [];
   for (const groupKind of [...scope.kinds].sort()) {
     const { kind, group } = parseGroupKind(groupKind);
     const resource = resources.findGroupKind(group, kind);
     if (!resource) {
-      unknown.push(groupKind);
+      if (resources.silentGroups.includes(group)) {
+        throw new ApplySetError(`the set ${parent.name} has ${groupKind}, and what serves ${group} does not answer now`);
+      }
+      gone.push(groupKind);
       continue;
     }
     for (const namespace of resource.namespaced ? [...scope.namespaces].sort() : [undefined]) {
       const collection = collectionPath(resource, namespace);
       const items = await listOrNone(api, collection, `${PART_OF_LABEL}=${applySetId(parent)}`, signal);
       if (items === undefined) {
-        unknown.push(groupKind);
+        gone.push(groupKind);
         break;
       }
       for (const { metadata: { name, uid, deletionTimestamp } } of items as unknown as LiveObject[]) {
@@ -97,7 +94,7 @@ export async function findOrphans(
       }
     }
   }
-  return { orphans, unknown };
+  return { orphans, gone };
 }
 
 /** Undefined where the kind is gone: the API server tells of it for a moment after its end. */

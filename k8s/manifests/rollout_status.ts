@@ -20,6 +20,8 @@ interface Workload {
   readonly metadata?: { readonly generation?: number };
   readonly spec?: {
     readonly replicas?: number;
+    readonly completions?: number;
+    readonly suspend?: boolean;
     readonly updateStrategy?: { readonly type?: string; readonly rollingUpdate?: { readonly partition?: number } };
   };
   readonly status?: {
@@ -35,6 +37,7 @@ interface Workload {
     readonly desiredNumberScheduled?: number;
     readonly updatedNumberScheduled?: number;
     readonly numberAvailable?: number;
+    readonly succeeded?: number;
     readonly conditions?: readonly {
       readonly type: string;
       readonly status: string;
@@ -49,6 +52,7 @@ const JUDGES: Readonly<Record<string, (workload: Workload) => RolloutStatus>> = 
   "apps Deployment": deploymentStatus,
   "apps StatefulSet": statefulSetStatus,
   "apps DaemonSet": daemonSetStatus,
+  "batch Job": jobStatus,
   " Pod": podStatus,
 };
 
@@ -60,7 +64,8 @@ export function hasRollout(group: string, kind: string): boolean {
 /** How far a workload of a kind with a rollout is. */
 export function rolloutStatus(group: string, kind: string, workload: Record<string, unknown>): RolloutStatus {
   const { metadata, status } = workload as Workload;
-  if (kind !== "Pod" && (metadata?.generation ?? 0) > (status?.observedGeneration ?? 0)) {
+  // Pods and Jobs are not changed, and do not tell.
+  if (group === "apps" && (metadata?.generation ?? 0) > (status?.observedGeneration ?? 0)) {
     return waiting("its controller has not seen it yet");
   }
   return JUDGES[`${group} ${kind}`]!(workload as Workload);
@@ -99,6 +104,14 @@ function daemonSetStatus({ spec, status = {} }: Workload): RolloutStatus {
   const { desiredNumberScheduled: wanted = 0, updatedNumberScheduled: updated = 0, numberAvailable: available = 0 } = status;
   if (spec?.updateStrategy?.type !== "OnDelete" && updated < wanted) return waiting(`${updated} of ${wanted} new Pods are there`);
   return available < wanted ? waiting(`${available} of ${wanted} Pods are ready`) : DONE;
+}
+
+/** A Job is ready when it has ended well. */
+function jobStatus({ spec, status = {} }: Workload): RolloutStatus {
+  const ended = status.conditions?.find(({ type, status }) => (type === "Complete" || type === "Failed") && status === "True");
+  if (ended?.type === "Failed") return { done: false, state: "it has failed", failure: ended.message ?? "it has failed" };
+  if (ended || spec?.suspend) return DONE;
+  return waiting(`${status.succeeded ?? 0} of ${spec?.completions ?? 1} Pods have ended well`);
 }
 
 function podStatus({ status = {} }: Workload): RolloutStatus {

@@ -52,6 +52,17 @@ Deno.test("a DaemonSet is ready on all its nodes, a Pod when it says so or has d
   assert.equal(judge("Pod", {}, { phase: "Failed", message: "evicted" }).failure, "evicted");
 });
 
+Deno.test("a Job is ready when it has ended well, and one that is suspended is not waited for", () => {
+  const job = (spec: Record<string, unknown>, status: Record<string, unknown>) =>
+    rolloutStatus("batch", "Job", { metadata: { generation: 1 }, spec, status });
+  assert.equal(job({ completions: 3 }, { succeeded: 1 }).state, "1 of 3 Pods have ended well");
+  assert.equal(job({}, { conditions: [{ type: "Complete", status: "True" }] }).done, true);
+  const failed = { type: "Failed", status: "True", message: "Job has reached the specified backoff limit" };
+  assert.equal(job({}, { conditions: [failed] }).failure, failed.message);
+  assert.equal(job({}, { conditions: [{ ...failed, status: "False" }] }).done, false);
+  assert.equal(job({ suspend: true }, {}).done, true);
+});
+
 Deno.test("a Pod's reason is that of the container that keeps it back, init containers first", () => {
   const pod = (status: unknown): PodObject => ({ metadata: { name: "a" }, status: status as PodObject["status"] & object });
   const starting = { containerStatuses: [{ state: { waiting: { reason: "PodInitializing" } } }] };

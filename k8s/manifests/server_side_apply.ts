@@ -8,6 +8,7 @@ import type { Api, ApiAnswer, Query } from "../api/api.ts";
 import { ApiError } from "../api/api_error.ts";
 import { clientSideManagers, type ManagedFieldsEntry, withoutClientSideManagers } from "./field_ownership.ts";
 import type { ObjectBody } from "./manifest_objects.ts";
+import { replacing, withoutRemovedFields } from "./removed_fields.ts";
 
 /** How objects are applied. */
 export interface ServerSideApply {
@@ -86,7 +87,8 @@ export async function applyObject(api: Api, path: string, body: ObjectBody, opti
   }
   const object = answer.body as LiveObject;
   const applied = { object, created: answer.status === 201, warnings: answer.warnings };
-  if (options.dryRun || !await takeOver(api, path, object, options)) return applied;
+  if (options.dryRun) return { ...applied, object: await withRemovals(api, path, body, object, options) };
+  if (!await takeOver(api, path, object, options)) return applied;
   // Once more, since only now what the manifest does not have any more can go.
   return { ...applied, object: (await send(api, path, body, options)).body as LiveObject };
 }
@@ -95,6 +97,26 @@ function send(api: Api, path: string, body: ObjectBody, options: ServerSideApply
   const { fieldManager, force, dryRun, validation, signal } = options;
   const query: Query = { fieldValidation: validation, dryRun: dryRun ? "All" : undefined };
   return api.apply(path, body, { fieldManager, force, signal, query });
+}
+
+/** What a dry run returned, as it would be once more after fields were moved. */
+async function withRemovals(
+  api: Api,
+  path: string,
+  manifest: ObjectBody,
+  object: LiveObject,
+  { fieldManager, signal }: ServerSideApply,
+): Promise<LiveObject> {
+  const left = withoutRemovedFields(object, fieldManager);
+  if (left === undefined) return object;
+  const { body } = await api.request("PATCH", path, {
+    contentType: "application/json-patch+json",
+    body: replacing(object, left, manifest),
+    query: { fieldManager, dryRun: "All" },
+    signal,
+  });
+  const then = body as LiveObject;
+  return { ...then, metadata: { ...then.metadata, managedFields: left.metadata.managedFields ?? [] } };
 }
 
 /** Moves what `kubectl apply` owns to the applier. @returns whether there was anything to move */

@@ -172,8 +172,14 @@ export class RegistryClient implements Disposable {
       throw this.#error(doing, { is: "strange", said: `it wants credentials sent to ${url.origin}, without TLS` });
     }
     for (let attempt = 0;; attempt++) {
-      const response = await this.#fetch(url, { method, headers, ...body && { body } });
+      // A redirect would carry the identity token in the body to any host, without TLS too.
+      const response = await this.#fetch(url, { method, headers, ...body && { body }, redirect: "manual" });
       if (response instanceof Response) {
+        const location = response.headers.get("location");
+        if (location !== null && response.status >= 300 && response.status < 400) {
+          await response.body?.cancel();
+          throw this.#error(doing, { is: "strange", said: `${url.host} wants credentials sent on to ${new URL(location, url).origin}` });
+        }
         const text = await this.#text(response, doing);
         if (response.ok) return this.#tokenIn(text, url, doing);
         const pause = attempt < PAUSES_MS.length ? pauseAfter(response, attempt) : undefined;

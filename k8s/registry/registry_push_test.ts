@@ -235,6 +235,27 @@ Deno.test("nothing is sent without TLS but to this machine: not where an upload 
   });
 });
 
+Deno.test("an identity token is not sent on to where the token server leads", async () => {
+  for (const status of [302, 307, 308]) {
+    const asked: string[] = [];
+    await using elsewhere = new FakeRegistry({
+      before: async (request) => {
+        asked.push(await request.text());
+        return Response.json({ token: "t" });
+      },
+    });
+    const before = (_: Request, { pathname, host }: URL) => {
+      if (pathname === "/token") return new Response(null, { status, headers: { Location: `http://${elsewhere.registry}/token` } });
+      return problem(401, "UNAUTHORIZED", "no", { "WWW-Authenticate": `Bearer realm="http://${host}/token"` });
+    };
+    await inWorld({ before }, async ({ image, push }) => {
+      const { failure, message } = await failing(push([await image("me/app", "1")], { ...CREDENTIALS, identityToken: "refresh" }));
+      ok(failure.is === "strange" && failure.said.endsWith(`wants credentials sent on to http://${elsewhere.registry}`), message);
+      same(asked, []);
+    });
+  }
+});
+
 Deno.test("a registry with TLS is verified, on this machine too, by the authorities that it was given", async () => {
   const ca = await certificateAuthority({ commonName: "test", days: 1, now: new Date() });
   const certificate = await ca.issue({ names: ["127.0.0.1"], days: 1, now: new Date() });

@@ -130,3 +130,22 @@ clusterTest("members in other namespaces are pruned too", async (namespace) => {
     new RegExp(other.name),
   );
 });
+
+clusterTest("a set may bring the namespace that it is kept in", async (namespace) => {
+  const inner = `${namespace.name}-inner`;
+  await using files = await Files.of({ "a.yaml": `${configMap("a")}---\napiVersion: v1\nkind: Namespace\nmetadata: {name: ${inner}}\n` });
+  const run = (...words: string[]) => KurunProcess.run([...words, "-f", files.folder, "-n", inner]);
+  const dry = await run("apply", ...SET, "--dry-run=server");
+  assert.deepEqual([dry.code, dry.stdout], [0, `namespace/${inner} serverside-applied (server dry run)\n`], dry.stderr);
+  const applied = await run("apply", ...SET);
+  assert.deepEqual(applied, { code: 0, stdout: `namespace/${inner} serverside-applied\nconfigmap/a serverside-applied\n`, stderr: "" });
+  assert.equal((await run("delete", "--applyset", "shop")).code, 0);
+  assert.equal(await kubectl(["get", "namespace", inner, "--ignore-not-found"]), "");
+});
+
+clusterTest("a set that is not there is not deleted in silence", async (namespace) => {
+  const typo = await kurun(namespace, "delete", "--applyset", "shpo");
+  const stderr = `error: there is no set shpo in namespace ${namespace.name}; nothing was deleted\n`;
+  assert.deepEqual(typo, { code: 1, stdout: "", stderr });
+  assert.equal((await kurun(namespace, "delete", "--applyset", "shpo", "--ignore-not-found")).code, 0);
+});

@@ -93,6 +93,18 @@ clusterTest("--watch applies what changed alone: a manifest, a source, a new fil
   assert.equal(await watch.exit, 0);
 });
 
+clusterTest("a change ends the wait of --watch --wait for what does not get ready, and a new folder counts with -R", async (namespace) => {
+  await using files = await Files.of({ "k8s/web.yaml": deployment("web", { replicas: 1 }) });
+  await using watch = KurunProcess.start(["apply", "-f", files.path("k8s"), "-R", "--watch", "--wait", "-n", namespace.name]);
+  await watch.waitFor(/Waiting for deployment\.apps\/web: /);
+  await files.write("k8s/web.yaml", deployment("web", { replicas: 0 }));
+  await watch.waitFor(/web is ready\nWaiting for a change/);
+  await files.write("k8s/new/c.yaml", configMap("c"));
+  await watch.waitFor(/configmap\/c serverside-applied/);
+  watch.signal("SIGINT");
+  assert.equal(await watch.exit, 0);
+});
+
 clusterTest("what cannot be built is told by place, all of it, and nothing is applied", async (namespace) => {
   const web = deployment("web", { image: "kurun://./empty" });
   await using files = await Files.of({

@@ -106,6 +106,31 @@ spec:
   },
 );
 
+clusterTest("--diff and --dry-run=server show what goes of what kubectl applied, exactly as it then goes", async (namespace) => {
+  const manifest = (env: string, more: string) =>
+    deployment("web", { replicas: 0 }).replace("        image:", `        env: [${env}]\n        ports: [${more}]\n        image:`);
+  await using files = await Files.of({
+    "a.yaml": `${configMap("one", { a: "1", b: "2" })}---\n${
+      manifest("{name: A, value: '1'}, {name: B, value: '2'}", "{containerPort: 80}, {containerPort: 81}")
+    }`,
+  });
+  await kubectl(["apply", "-n", namespace.name, "-f", files.path("a.yaml")]);
+  await files.write("a.yaml", `${configMap("one", { a: "1" })}---\n${manifest("{name: B, value: '3'}", "{containerPort: 81}")}`);
+  const diff = await kurun(namespace, "apply", "--diff", "-f", files.path("a.yaml"));
+  assert.equal(diff.code, 1, diff.stderr);
+  assert.match(diff.stdout, /^- {2}b: "2"$/m);
+  assert.match(diff.stdout, /^-.*name: A$/m);
+  assert.match(diff.stdout, /^-.*containerPort: 80$/m);
+  assert.doesNotMatch(diff.stdout, /last-applied/);
+  const wanted = (json: string) =>
+    (JSON.parse(json).items as { data?: unknown; spec?: unknown; metadata: { annotations?: unknown } }[])
+      .map(({ data, spec, metadata: { annotations } }) => ({ data, spec, annotations }));
+  const trial = await kurun(namespace, "apply", "--dry-run=server", "-o", "json", "-f", files.path("a.yaml"));
+  const real = await kurun(namespace, "apply", "-o", "json", "-f", files.path("a.yaml"));
+  assert.deepEqual([trial.code, real.code], [0, 0], trial.stderr + real.stderr);
+  assert.deepEqual(wanted(trial.stdout), wanted(real.stdout));
+});
+
 clusterTest(
   "what kubectl applied goes on as kurun's: no conflict, and a field that leaves the manifest leaves the object",
   async (namespace) => {
@@ -188,9 +213,11 @@ clusterTest("one malformed file of ten is told by its place with all else that i
   await files.write("m8.yaml", `${configMap("m8")}---\nspec:\n  a: [1\n  b: 2\n`);
   await files.write(
     "m9.yaml",
-    `kind: ConfigMap\nmetadata: {name: m9}\n---\n${configMap("m0")}---\n${deployment("web", { image: "kurun://./missing" })}`,
+    `kind: ConfigMap\nmetadata: {name: m9}\n---\n${configMap("m0")}---\n${deployment("web", { image: "kurun://./missing" })}` +
+      "---\n{apiVersion: none.example/v1, kind: None, metadata: {name: none}}\n",
   );
-  const { code, stdout, stderr } = await kurun(namespace, "apply", "-f", files.folder);
+  const unread = files.path("not-there.yaml");
+  const { code, stdout, stderr } = await kurun(namespace, "apply", "-f", files.folder, "-f", unread);
   assert.deepEqual([code, stdout], [2, ""]);
   const lines = stderr.trimEnd().split("\n").map((line) => line.replaceAll(`${files.folder}/`, ""));
   assert.match(lines[0]!, /^m8\.yaml:7:3: Flow sequence in block collection/);
@@ -199,7 +226,9 @@ clusterTest("one malformed file of ten is told by its place with all else that i
     "m9.yaml:1:1: this object has no apiVersion",
     "m9.yaml:4:1: ConfigMap m0 is there twice: the first is at m0.yaml:1",
     "m9.yaml:20:16: kurun://./missing: there is no file or folder missing",
+    "m9.yaml:23:1: the cluster has no None in none.example/v1: its CustomResourceDefinition is neither there nor among these files",
   ]);
+  assert.ok(lines.includes("not-there.yaml: there is no such file or folder"), stderr);
   assert.deepEqual(await names(namespace, "cm,deploy"), []);
 });
 
@@ -244,6 +273,14 @@ clusterTest("a Secret's values are in no diff", async (namespace) => {
   assert.equal(code, 1);
   assert.match(stdout, /^- {2}password: \(not shown\)\n\+ {2}password: \(not shown, changed\)$/m);
   assert.ok(!stdout.includes(btoa("before")) && !stdout.includes(btoa("after")) && !stdout.includes("after\n"), stdout);
+  // kubectl keeps the manifest in an annotation, values and all.
+  await files.write("b.yaml", secret("secret-of-kubectl").replace("name: s", "name: t"));
+  await kubectl(["apply", "-n", namespace.name, "-f", files.path("b.yaml")]);
+  await files.write("b.yaml", secret("after").replace("name: s", "name: t"));
+  const kubectls = await kurun(namespace, "apply", "-f", files.path("b.yaml"), "--diff");
+  assert.equal(kubectls.code, 1, kubectls.stderr);
+  assert.doesNotMatch(kubectls.stdout, /secret-of-kubectl|last-applied/);
+  assert.match(kubectls.stdout, /^ {3}same: \(not shown\)$/m);
 });
 
 clusterTest("-o prints the objects as the cluster has them, one for itself and several as a List", async (namespace) => {
@@ -279,6 +316,20 @@ clusterTest("-n that contradicts a manifest, words after -- and nothing at all a
     (await kurun0("apply", "-k", "x")).stderr,
     /^error: kurun apply has no --kustomize: kubectl kustomize FOLDER \| kurun apply -f -/,
   );
+});
+
+clusterTest("--wait follows a Job to its end", async (namespace) => {
+  const job = (spec: string) =>
+    deployment("j").replace("apps/v1", "batch/v1").replace("kind: Deployment", "kind: Job")
+      .replace("  selector: {matchLabels: {app: j}}\n", `  ${spec}\n`).replace("    spec:\n", "    spec:\n      restartPolicy: Never\n");
+  await using files = await Files.of({ "a.yaml": job("activeDeadlineSeconds: 1") });
+  const failed = await kurun(namespace, "apply", "-f", files.path("a.yaml"), "--wait");
+  assert.equal(failed.code, 1);
+  assert.match(failed.stderr, /error: everything was applied, and this does not get ready:\n {2}job\.batch\/j: .*deadline/);
+  await kubectl(["delete", "job", "j", "-n", namespace.name]);
+  await files.write("a.yaml", job("completions: 0"));
+  const done = await kurun(namespace, "apply", "-f", files.path("a.yaml"), "--wait");
+  assert.deepEqual([done.code, done.stderr], [0, "job.batch/j is ready\n"]);
 });
 
 clusterTest("--wait says what a Pod waits for, and what never gets ready", async (namespace) => {

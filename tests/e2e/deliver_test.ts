@@ -247,16 +247,19 @@ clusterTest("all sources that cannot be built are named with what the compiler s
 });
 
 clusterTest("where images go can be said, and what cannot be is refused before anything is built", async () => {
-  const refused = async (...args: string[]) => {
-    const { code, stderr } = await KurunProcess.run(["build", `${EXAMPLE}/report`, ...args]);
-    assert.equal(code, 2);
-    assert.doesNotMatch(stderr, /Built/);
-    return stderr;
-  };
-  assert.match(await refused("--deliver", "registry"), /--deliver registry needs --repo/);
-  assert.match(await refused("--deliver", "pigeon"), /pigeon is none of registry, containerd/);
-  assert.match(await refused("--deliver", "kind"), /name the cluster by --deliver kind=NAME/);
-  assert.match(await refused("--repo", "https://registry.example/me"), /is no name of a repository/);
-  const { references } = await build([`${EXAMPLE}/report`, "--deliver", "containerd=/run/containerd/containerd.sock"]);
-  assert.match(references[0] ?? "", /^kurun\.local\/report@/);
+  await withSources(async (folder) => {
+    const refused = async (...args: string[]) => {
+      const { code, stderr } = await KurunProcess.run(["build", `${folder}/report`, ...args]);
+      assert.equal(code, 2);
+      assert.doesNotMatch(stderr, /Built/);
+      return stderr;
+    };
+    assert.match(await refused("--deliver", "registry"), /--deliver registry needs --repo/);
+    assert.match(await refused("--deliver", "pigeon"), /pigeon is none of registry, containerd/);
+    assert.match(await refused("--deliver", "kind"), /name the cluster by --deliver kind=NAME/);
+    assert.match(await refused("--repo", "https://registry.example/me"), /is no name of a repository/);
+    const { references, stderr } = await build([`${folder}/report`, "--deliver", "containerd=/run/containerd/containerd.sock"]);
+    assert.match(references[0] ?? "", /^kurun\.local\/report@/);
+    assert.match(stderr, /Built/);
+  });
 });

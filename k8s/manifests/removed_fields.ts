@@ -1,0 +1,90 @@
+import { type FieldSet, type ManagedFieldsEntry, union, withoutClientSideManagers } from "./field_ownership.ts";
+import type { ObjectBody } from "./manifest_objects.ts";
+import type { LiveObject } from "./server_side_apply.ts";
+
+/**
+ * What a dry run returned, without what will go when `kubectl apply`'s fields are the applier's: those of them that the manifest does not
+ * have and nobody else owns. The API server cannot show it, since a dry run moves no fields. Defaults are among them, which will come
+ * again: {@linkcode replacing} asks the API server for these. Pure.
+ *
+ * @returns undefined where `kubectl apply` owns nothing
+ */
+export function withoutRemovedFields(object: LiveObject, applier: string): LiveObject | undefined {
+  const before = object.metadata.managedFields ?? [];
+  const after = withoutClientSideManagers(before, applier);
+  if (after === undefined) return undefined;
+  const isApplier = ({ manager, operation, subresource }: ManagedFieldsEntry) =>
+    manager === applier && operation === "Apply" && !subresource;
+  const taken = after.find(isApplier)?.fieldsV1 ?? {};
+  // After the dry run the applier's own entry has what the manifest has.
+  const staying = [...before.filter(isApplier), ...after.filter((entry) => !isApplier(entry))];
+  const kept = staying.reduce<FieldSet>((all, { fieldsV1 = {} }) => union(all, fieldsV1), { ".": {} });
+  const left = structuredClone(object) as LiveObject;
+  remove(left, taken, kept);
+  left.metadata.managedFields = staying;
+  return left;
+}
+
+/** The metadata that a manifest may have beside its name. */
+const METADATA = ["labels", "annotations", "finalizers", "ownerReferences"];
+
+/** A JSON patch that makes an object what is left of it, and has what only a manifest has: a Secret's stringData. */
+export function replacing(object: LiveObject, left: LiveObject, manifest: ObjectBody): Record<string, unknown>[] {
+  const replace = (root: string, from: Record<string, unknown>, to: Record<string, unknown>, keys: readonly string[]) =>
+    keys.flatMap((key) => {
+      if (to[key] !== undefined) return { op: "add", path: `${root}/${key}`, value: to[key] };
+      return from[key] === undefined ? [] : { op: "remove", path: `${root}/${key}` };
+    });
+  const own = ["apiVersion", "kind", "metadata", "status"];
+  const keys = [...new Set([...Object.keys(manifest), ...Object.keys(object)])].filter((key) => !own.includes(key));
+  return [...replace("", object, { ...manifest, ...left }, keys), ...replace("/metadata", object.metadata, left.metadata, METADATA)];
+}
+
+type Container = Record<string, unknown> | unknown[];
+
+function remove(value: Container, fields: FieldSet, kept: FieldSet): void {
+  // The later items of a list first, so that places stay valid.
+  const found = Object.entries(fields).flatMap(([step, inner]) => {
+    const at = place(value, step);
+    return at === undefined ? [] : [{ step, inner, at }];
+  }).sort((a, b) => typeof a.at === "number" && typeof b.at === "number" ? b.at - a.at : 0);
+  for (const { step, inner, at } of found) {
+    const stays = kept[step];
+    const isMember = Object.keys(inner).length === 0 || inner["."] !== undefined;
+    if (isMember && stays === undefined) {
+      drop(value, at);
+      continue;
+    }
+    const child = (value as Record<string | number, unknown>)[at];
+    if (typeof child !== "object" || child === null) continue;
+    const size = Object.keys(child).length;
+    remove(child as Container, inner, stays ?? {});
+    // The API server leaves no empty map or list where it took the last of it.
+    if (size > 0 && Object.keys(child).length === 0) drop(value, at);
+  }
+}
+
+function drop(value: Container, at: string | number): void {
+  if (Array.isArray(value)) value.splice(at as number, 1);
+  else delete value[at];
+}
+
+/** Where a step of a path leads: `f:` a field, `k:` the item with these keys, `v:` the item itself, `i:` its number. */
+function place(value: Container, step: string): string | number | undefined {
+  const [kind, rest] = [step.slice(0, 2), step.slice(2)];
+  if (step === ".") return undefined;
+  if (kind === "f:") return !Array.isArray(value) && rest in value ? rest : undefined;
+  if (!Array.isArray(value)) return undefined;
+  const at = kind === "i:"
+    ? Number(rest)
+    : value.findIndex((item) => kind === "k:" ? hasKeys(item, JSON.parse(rest)) : isValue(item, rest));
+  return at >= 0 && at < value.length ? at : undefined;
+}
+
+function hasKeys(item: unknown, keys: Record<string, unknown>): boolean {
+  return Object.entries(keys).every(([key, wanted]) => (item as Record<string, unknown> | null)?.[key] === wanted);
+}
+
+function isValue(item: unknown, json: string): boolean {
+  return JSON.stringify(item) === JSON.stringify(JSON.parse(json));
+}
