@@ -50,7 +50,7 @@ export function buildScript(source: ScriptSource, options: ScriptBuildOptions): 
       signal,
     });
     if (exitCode !== 0) throw new BuildError({ is: "failed", tool: bundler.name, exitCode, module: false });
-    const bundle = withNodePrefixes(withoutHomePaths(await readOutput(output, bundler)));
+    const bundle = withNodePrefixes(withoutHashbang(withoutHomePaths(await readOutput(output, bundler))));
     await Deno.writeTextFile(output, COMMONJS_NAMES + bundle);
     return output;
   });
@@ -89,6 +89,11 @@ export function withNodePrefixes(bundle: string): string {
   return bundle.replace(/^((?:import|export)\s(?:[\w\s{},*$]+\sfrom\s+)?)"([\w/]+)"(?=;$)/gm, (all, head: string, name: string) => {
     return builtinModules.includes(name) ? `${head}"node:${name}"` : all;
   });
+}
+
+/** Bundlers keep a script's `#!…`, which is one in a file's first line alone, and our own line goes before it. */
+function withoutHashbang(bundle: string): string {
+  return bundle.replace(/^#!.*/, "");
 }
 
 /** Leaves out what follows Deno's own error: addresses in Deno itself. */
