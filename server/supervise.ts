@@ -13,8 +13,9 @@ import { Supervisor } from "./supervisor.ts";
 
 /** As what SIGTERM ends: with 0 the cluster would take the Pod for one that has done its work, and not say why it ended it. */
 const STOPPED = 143;
-/** The Pod's own grace is 10 s. */
+/** The Pod's own grace is 10 s: so much of it a program has to end, and then the client to take its last words. */
 const GRACE_MS = 7_000;
+const LAST_WORDS_MS = 9_000;
 /** Of the image's environment, what is meant for the server alone. */
 const OWN_VARIABLES = /^(DENO_|NO_COLOR$|WS_)/;
 /** How the kernel counts what it has ended in a container: control groups version 2, and 1. */
@@ -42,7 +43,7 @@ export async function supervise(
       log(`stopped by ${signal}`);
       if (stopping) exit(STOPPED);
       stopping = true;
-      supervisor.stop(GRACE_MS).finally(() => exit(STOPPED));
+      supervisor.stop(GRACE_MS, LAST_WORDS_MS).finally(() => exit(STOPPED));
     });
   }
   await openControlPort({

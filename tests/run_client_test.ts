@@ -316,3 +316,26 @@ runTest("a program that cannot be started says why", async (stage) => {
   const run = stage.client.start(text, { kind: "executable", name: "try", args: [], env: [], workdir: "/" }, false);
   await assert.rejects(run.ended(), /Exec format error/);
 });
+
+runTest("a program that is stopped with its Pod is heard to its end, over a connection that is lost meanwhile too", async (stage) => {
+  stage.connect();
+  const run = stage.run(`trap 'head -c 3000000 /dev/zero; echo bye; exit 7' TERM; echo ready; while :; do sleep 0.02; done`);
+  while (!stage.text("stdout").includes("ready")) await new Promise((resolve) => setTimeout(resolve, 10));
+  stage.cut();
+  const stopped = stage.supervisor.stop(20_000);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  stage.connect();
+  await stopped;
+  // The Pod's process exits now.
+  stage.cut();
+  assert.deepEqual(await run.ended(), { code: 7 });
+  assert.match(stage.text("stdout"), /^ready\n\0{3000000}bye\n$/);
+});
+
+runTest("a stopped program whose client stays away is not waited for without end", async (stage) => {
+  stage.connect();
+  const run = stage.run("echo ready; sleep 60");
+  await run.started;
+  stage.cut();
+  await stage.supervisor.stop(0, 50);
+});
