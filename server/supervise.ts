@@ -30,7 +30,10 @@ export async function supervise(
   const supervisor = new Supervisor({
     folder: config.run,
     architecture: Deno.build.arch === "aarch64" ? "arm64" : "amd64",
-    scriptCommand: (script) => [...denoCommand(config.base), "run", "--allow-all", "--no-lock", "--ext=js", "--quiet", script],
+    scriptCommand: (
+      script,
+      flags,
+    ) => [...denoCommand(config.base), "run", "--allow-all", "--no-lock", "--ext=js", "--quiet", ...flags, script],
     env: programEnvironment(Deno.env.toObject()),
     spawn: spawnProcess,
     dial: dialLocal,

@@ -28,8 +28,8 @@ export interface SupervisorOptions {
   readonly folder: string;
   /** Go's word for this machine's. */
   readonly architecture: string;
-  /** How a script is run: the program and the arguments that go before the script's own. */
-  readonly scriptCommand: (script: string) => readonly string[];
+  /** How a script is run, with further flags of Deno: the program and the arguments that go before the script's own. */
+  readonly scriptCommand: (script: string, flags: readonly string[]) => readonly string[];
   /** What every program's environment begins with; the client's values go over it. */
   readonly env: Readonly<Record<string, string>>;
   readonly spawn: (options: SpawnOptions) => SpawnedProcess;
@@ -155,8 +155,9 @@ export class Supervisor {
     }
   }
 
-  #command({ kind, name, args, env, workdir, stdin, terminal }: RunRequest, path: string): SpawnOptions {
-    const [program = path, ...before] = kind === "script" ? this.#options.scriptCommand(path) : [path];
+  #command({ kind, name, args, env, workdir, stdin, unstable = [], terminal }: RunRequest, path: string): SpawnOptions {
+    const flags = unstable.map((feature) => `--unstable-${feature}`);
+    const [program = path, ...before] = kind === "script" ? this.#options.scriptCommand(path, flags) : [path];
     const argv = kind === "script" ? [program, ...before, ...args] : [name, ...args];
     const all = { ...this.#options.env, ...Object.fromEntries(env) };
     return { path: program, argv, env: Object.entries(all), workdir, stdin, ...(terminal ? { terminal } : {}) };

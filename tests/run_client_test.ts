@@ -28,7 +28,7 @@ class Stage implements AsyncDisposable {
     this.supervisor = new Supervisor({
       folder: this.folder,
       architecture: "amd64",
-      scriptCommand: (script) => [Deno.execPath(), "run", "--allow-all", "--ext=js", script],
+      scriptCommand: (script, flags) => [Deno.execPath(), "run", "--allow-all", "--ext=js", ...flags, script],
       env: { PATH: Deno.env.get("PATH") ?? "", DENO_DIR: this.folder },
       spawn: spawnProcess,
       dial: async (port) => new NativeConnection(await Deno.connect({ port })),
@@ -245,6 +245,14 @@ runTest("a script is the main module of the Pod's Deno, and its frames of an err
   const run = stage.client.start(sent(new TextEncoder().encode(code)), wishes, false);
   assert.deepEqual(await run.ended(), { code: 4 });
   assert.equal(stage.text("stdout"), 'true ["a  b","--c"]\n');
+});
+
+runTest("a script has the unstable features of Deno that it was sent with", async (stage) => {
+  stage.connect();
+  const code = `console.log(typeof Deno.openKv, typeof Deno.cron);`;
+  const wishes: RunWishes = { kind: "script", unstable: ["kv"], name: "x", args: [], env: [], workdir: "/" };
+  await stage.client.start(sent(new TextEncoder().encode(code)), wishes, false).ended();
+  assert.equal(stage.text("stdout"), "function undefined\n");
 });
 
 runTest("a later run replaces the one before, which is asked to end and leaves nothing", async (stage) => {

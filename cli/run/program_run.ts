@@ -142,6 +142,7 @@ export class ProgramRun {
     const term = context.env("TERM");
     const wishes: RunWishes = {
       kind: built.kind,
+      ...(built.unstable.length > 0 ? { unstable: built.unstable } : {}),
       name: options.programName,
       args: options.args,
       env: [...(options.terminal && term ? [["TERM", term] as const] : []), ...options.env],
