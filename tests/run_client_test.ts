@@ -238,6 +238,25 @@ runTest("a large program that is cut off while it is sent goes on where it was",
   assert.ok(read < bytes.length * 1.8, `${read} bytes were read of ${bytes.length}`);
 });
 
+runTest("a program that has started is not offered again on the next connection, and may be removed", async (stage) => {
+  stage.connect();
+  let removed = false;
+  let again = 0;
+  const program = sent(new TextEncoder().encode("#!/bin/bash\necho ready; read; exit 3\n"));
+  const read = (offset: number) => {
+    if (removed) again++;
+    return program.read(offset);
+  };
+  const wishes: RunWishes = { kind: "executable", name: "try", args: [], env: [], workdir: "/" };
+  const run = stage.client.start({ ...program, read, onTaken: () => void (removed && again++) }, wishes, true);
+  await run.started;
+  removed = true;
+  stage.connect();
+  run.input.end();
+  assert.deepEqual(await run.ended(), { code: 3 });
+  assert.deepEqual([stage.text("stdout"), again], ["ready\n", 0]);
+});
+
 runTest("a script is the main module of the Pod's Deno, and its frames of an error are its own", async (stage) => {
   stage.connect();
   const code = `console.log(import.meta.main, JSON.stringify(Deno.args)); Deno.exit(4);`;
