@@ -36,8 +36,9 @@ export class Descriptor {
     return true;
   }
 
-  /** Closes it once nobody waits in it: until then its number must not become another's. */
+  /** Closes it once nobody waits in it: until then its number must not become another's. A second call does nothing, for that reason too. */
   close(): void {
+    if (this.#closed) return;
     this.#closed = true;
     if (this.#busy === 0) this.#close();
   }

@@ -55,15 +55,15 @@ export class RunningProgram {
 
   async #follow(outOfMemory: () => number): Promise<RunEnd> {
     const before = outOfMemory();
-    const { stdout, stderr, ended } = this.#process;
+    const { stdin, stdout, stderr, ended } = this.#process;
     const outputs = [new Output(stdout, this.stdout)];
     if (stderr) outputs.push(new Output(stderr, this.stderr));
     else this.stderr.end();
     const end: ProcessEnd = await ended;
     this.#gone = true;
     await Promise.all(outputs.map((output) => output.finish()));
-    stdout.close();
-    stderr?.close();
+    // In a terminal the input is the output too, which has to be read to its end first.
+    for (const descriptor of [stdin, stdout, stderr]) descriptor?.close();
     return { ...end, ...(end.signal === "SIGKILL" && outOfMemory() > before ? { outOfMemory: true } : {}) };
   }
 }

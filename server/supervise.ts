@@ -13,8 +13,9 @@ import { Supervisor } from "./supervisor.ts";
 
 /** As what SIGTERM ends: with 0 the cluster would take the Pod for one that has done its work, and not say why it ended it. */
 const STOPPED = 143;
-/** The Pod's own grace is 10 s. */
+/** The Pod's own grace is 10 s: so much of it a program has to end, and then the client to take its last words. */
 const GRACE_MS = 7_000;
+const LAST_WORDS_MS = 9_000;
 /** Of the image's environment, what is meant for the server alone. */
 const OWN_VARIABLES = /^(DENO_|NO_COLOR$|WS_)/;
 /** How the kernel counts what it has ended in a container: control groups version 2, and 1. */
@@ -29,7 +30,10 @@ export async function supervise(
   const supervisor = new Supervisor({
     folder: config.run,
     architecture: Deno.build.arch === "aarch64" ? "arm64" : "amd64",
-    scriptCommand: (script) => [...denoCommand(config.base), "run", "--allow-all", "--no-lock", "--ext=js", "--quiet", script],
+    scriptCommand: (
+      script,
+      flags,
+    ) => [...denoCommand(config.base), "run", "--allow-all", "--no-lock", "--ext=js", "--quiet", ...flags, script],
     env: programEnvironment(Deno.env.toObject()),
     spawn: spawnProcess,
     dial: dialLocal,
@@ -42,7 +46,7 @@ export async function supervise(
       log(`stopped by ${signal}`);
       if (stopping) exit(STOPPED);
       stopping = true;
-      supervisor.stop(GRACE_MS).finally(() => exit(STOPPED));
+      supervisor.stop(GRACE_MS, LAST_WORDS_MS).finally(() => exit(STOPPED));
     });
   }
   await openControlPort({

@@ -28,8 +28,8 @@ export interface SupervisorOptions {
   readonly folder: string;
   /** Go's word for this machine's. */
   readonly architecture: string;
-  /** How a script is run: the program and the arguments that go before the script's own. */
-  readonly scriptCommand: (script: string) => readonly string[];
+  /** How a script is run, with further flags of Deno: the program and the arguments that go before the script's own. */
+  readonly scriptCommand: (script: string, flags: readonly string[]) => readonly string[];
   /** What every program's environment begins with; the client's values go over it. */
   readonly env: Readonly<Record<string, string>>;
   readonly spawn: (options: SpawnOptions) => SpawnedProcess;
@@ -43,6 +43,8 @@ export interface SupervisorOptions {
 interface Run {
   readonly program: RunningProgram;
   readonly input: ResumableReceiver;
+  /** Settle when the client has all of an output. */
+  readonly taken: Readonly<Record<"stdout" | "stderr", PromiseWithResolvers<void>>>;
 }
 
 /** Runs the client's programs, one after the other, and carries their input and output over whatever connection there is. */
@@ -56,7 +58,7 @@ export class Supervisor {
   #control: Stream | undefined;
   #lastSeq = 0;
   #lastRun = 0;
-  #current: RunningProgram | undefined;
+  #current: Run | undefined;
   #starting: Promise<void> = Promise.resolve();
   #stopped = false;
 
@@ -73,10 +75,21 @@ export class Supervisor {
     });
   }
 
-  /** Ends the program, and starts no other. @param graceMs milliseconds that it has to end by itself */
-  async stop(graceMs: number): Promise<void> {
+  /**
+   * Ends the program, and starts no other. The client has what it wrote last, and its end, when this settles; or the time was over.
+   * @param graceMs milliseconds that the program has to end by itself
+   * @param lastWordsMs milliseconds from now until when a client is waited for
+   */
+  async stop(graceMs: number, lastWordsMs = graceMs): Promise<void> {
     this.#stopped = true;
-    await this.#current?.stop(graceMs);
+    if (!this.#current) return;
+    const { program, taken } = this.#current;
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, lastWordsMs);
+    await program.stop(graceMs);
+    // The end is said as soon as the outputs are whole, so before the client can tell that it has them.
+    await Promise.race([late.promise, Promise.all([taken.stdout.promise, taken.stderr.promise])]);
+    clearTimeout(timer);
   }
 
   async #serve(stream: Stream): Promise<void> {
@@ -127,11 +140,12 @@ export class Supervisor {
       if (!program) throw new Error("it was not sent");
       await program.whole;
       // The one before goes only when the next can come.
-      await this.#current?.stop(REPLACE_MS);
+      await this.#current?.program.stop(REPLACE_MS);
       if (this.#stopped) throw new Error("the Pod is being removed");
       const running = new RunningProgram(this.#options.spawn(this.#command(request, program.path)), this.#options.outOfMemory);
-      this.#current = running;
-      settle({ program: running, input: new ResumableReceiver(running.stdin) });
+      const taken = { stdout: Promise.withResolvers<void>(), stderr: Promise.withResolvers<void>() };
+      this.#current = { program: running, input: new ResumableReceiver(running.stdin), taken };
+      settle(this.#current);
       this.#say({ is: "started", run });
       void running.ended.then((end) => this.#say({ is: "ended", run, ...end }));
       await this.#forgetOthers(request.sha256, run);
@@ -141,8 +155,9 @@ export class Supervisor {
     }
   }
 
-  #command({ kind, name, args, env, workdir, stdin, terminal }: RunRequest, path: string): SpawnOptions {
-    const [program = path, ...before] = kind === "script" ? this.#options.scriptCommand(path) : [path];
+  #command({ kind, name, args, env, workdir, stdin, unstable = [], terminal }: RunRequest, path: string): SpawnOptions {
+    const flags = unstable.map((feature) => `--unstable-${feature}`);
+    const [program = path, ...before] = kind === "script" ? this.#options.scriptCommand(path, flags) : [path];
     const argv = kind === "script" ? [program, ...before, ...args] : [name, ...args];
     const all = { ...this.#options.env, ...Object.fromEntries(env) };
     return { path: program, argv, env: Object.entries(all), workdir, stdin, ...(terminal ? { terminal } : {}) };
@@ -166,15 +181,16 @@ export class Supervisor {
     await program.receive(stream, rest);
   }
 
-  async #serveRun(stream: Stream, preamble: RunPreamble & { run: number }, rest: Uint8Array): Promise<void> {
-    const run = await this.#run(preamble.run).promise;
+  async #serveRun(stream: Stream, { for: name, run: number }: Extract<RunPreamble, { run: number }>, rest: Uint8Array): Promise<void> {
+    const run = await this.#run(number).promise;
     if (!run) {
       stream.write(encodeRefused("it never started"));
       return stream.closeWrite();
     }
     stream.write(encodeAccepted());
-    if (preamble.for === "stdin") await run.input.receive(stream, rest);
-    else await sendResumable(stream, preamble.for === "stdout" ? run.program.stdout : run.program.stderr, rest);
+    if (name === "stdin") return await run.input.receive(stream, rest);
+    await sendResumable(stream, run.program[name], rest);
+    run.taken[name].resolve();
   }
 
   async #servePort(stream: Stream, port: number, rest: Uint8Array): Promise<void> {

@@ -28,7 +28,7 @@ class Stage implements AsyncDisposable {
     this.supervisor = new Supervisor({
       folder: this.folder,
       architecture: "amd64",
-      scriptCommand: (script) => [Deno.execPath(), "run", "--allow-all", "--ext=js", script],
+      scriptCommand: (script, flags) => [Deno.execPath(), "run", "--allow-all", "--ext=js", ...flags, script],
       env: { PATH: Deno.env.get("PATH") ?? "", DENO_DIR: this.folder },
       spawn: spawnProcess,
       dial: async (port) => new NativeConnection(await Deno.connect({ port })),
@@ -238,6 +238,25 @@ runTest("a large program that is cut off while it is sent goes on where it was",
   assert.ok(read < bytes.length * 1.8, `${read} bytes were read of ${bytes.length}`);
 });
 
+runTest("a program that has started is not offered again on the next connection, and may be removed", async (stage) => {
+  stage.connect();
+  let removed = false;
+  let again = 0;
+  const program = sent(new TextEncoder().encode("#!/bin/bash\necho ready; read; exit 3\n"));
+  const read = (offset: number) => {
+    if (removed) again++;
+    return program.read(offset);
+  };
+  const wishes: RunWishes = { kind: "executable", name: "try", args: [], env: [], workdir: "/" };
+  const run = stage.client.start({ ...program, read, onTaken: () => void (removed && again++) }, wishes, true);
+  await run.started;
+  removed = true;
+  stage.connect();
+  run.input.end();
+  assert.deepEqual(await run.ended(), { code: 3 });
+  assert.deepEqual([stage.text("stdout"), again], ["ready\n", 0]);
+});
+
 runTest("a script is the main module of the Pod's Deno, and its frames of an error are its own", async (stage) => {
   stage.connect();
   const code = `console.log(import.meta.main, JSON.stringify(Deno.args)); Deno.exit(4);`;
@@ -245,6 +264,14 @@ runTest("a script is the main module of the Pod's Deno, and its frames of an err
   const run = stage.client.start(sent(new TextEncoder().encode(code)), wishes, false);
   assert.deepEqual(await run.ended(), { code: 4 });
   assert.equal(stage.text("stdout"), 'true ["a  b","--c"]\n');
+});
+
+runTest("a script has the unstable features of Deno that it was sent with", async (stage) => {
+  stage.connect();
+  const code = `console.log(typeof Deno.openKv, typeof Deno.cron);`;
+  const wishes: RunWishes = { kind: "script", unstable: ["kv"], name: "x", args: [], env: [], workdir: "/" };
+  await stage.client.start(sent(new TextEncoder().encode(code)), wishes, false).ended();
+  assert.equal(stage.text("stdout"), "function undefined\n");
 });
 
 runTest("a later run replaces the one before, which is asked to end and leaves nothing", async (stage) => {
@@ -315,4 +342,27 @@ runTest("a program that cannot be started says why", async (stage) => {
   const text = sent(new Uint8Array([1, 2, 3]));
   const run = stage.client.start(text, { kind: "executable", name: "try", args: [], env: [], workdir: "/" }, false);
   await assert.rejects(run.ended(), /Exec format error/);
+});
+
+runTest("a program that is stopped with its Pod is heard to its end, over a connection that is lost meanwhile too", async (stage) => {
+  stage.connect();
+  const run = stage.run(`trap 'head -c 3000000 /dev/zero; echo bye; exit 7' TERM; echo ready; while :; do sleep 0.02; done`);
+  while (!stage.text("stdout").includes("ready")) await new Promise((resolve) => setTimeout(resolve, 10));
+  stage.cut();
+  const stopped = stage.supervisor.stop(20_000);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  stage.connect();
+  await stopped;
+  // The Pod's process exits now.
+  stage.cut();
+  assert.deepEqual(await run.ended(), { code: 7 });
+  assert.match(stage.text("stdout"), /^ready\n\0{3000000}bye\n$/);
+});
+
+runTest("a stopped program whose client stays away is not waited for without end", async (stage) => {
+  stage.connect();
+  const run = stage.run("echo ready; sleep 60");
+  await run.started;
+  stage.cut();
+  await stage.supervisor.stop(0, 50);
 });

@@ -47,12 +47,20 @@ export async function sendResumable(stream: Connection, source: ResumableSource,
   const start = await nextOffset(offsets);
   if (start === undefined) throw new ProtocolError("The receiver does not say where to begin");
   source.taken(start);
+  // Whoever fails first ends both. No Promise.race with `taking`: until that settles it would keep what each of a million races was won by.
+  let failed: (error: unknown) => void = () => {};
+  let failure: { readonly error: unknown } | undefined;
   const taking = follow(offsets, source);
-  // Whoever fails first ends both.
-  const broken = taking.then(() => new Promise<never>(() => {}));
-  broken.catch(() => {});
+  taking.catch((error) => {
+    failure = { error };
+    failed(error);
+  });
   for (let at = start;;) {
-    const bytes = await Promise.race([source.read(at), broken]);
+    const bytes = await new Promise<Uint8Array | null>((resolve, reject) => {
+      if (failure) return reject(failure.error);
+      failed = reject;
+      source.read(at).then(resolve, reject);
+    });
     if (bytes === null) break;
     // A stream takes what it is given; the source keeps its own.
     const written = stream.write(bytes.slice());

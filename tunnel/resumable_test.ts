@@ -121,3 +121,38 @@ Deno.test("the sender is done when all was taken, not when all was sent", async 
   slow.resolve();
   await Promise.all([sending, receiving]);
 });
+
+/** Carries 200,000 lines over one stream, one at a time, and measures what that left behind. */
+const MANY_LINES = `
+  import { memoryTransportPair } from ${JSON.stringify(new URL("./memory_transport.ts", import.meta.url).href)};
+  import { receiveResumable, ResendBuffer, sendResumable } from ${JSON.stringify(new URL("./resumable.ts", import.meta.url).href)};
+  import { Session } from ${JSON.stringify(new URL("./session.ts", import.meta.url).href)};
+  const [a, b] = memoryTransportPair();
+  const now = () => performance.now();
+  const opened = Promise.withResolvers();
+  new Session(b, { role: "server", now, onStream: opened.resolve });
+  const here = new Session(a, { role: "client", now }).open(new Uint8Array());
+  const buffer = new ResendBuffer(1_000_000);
+  const sink = { offset: 0, write: (bytes) => void (sink.offset += bytes.length), end: () => {} };
+  const done = Promise.all([sendResumable(await opened.promise, buffer, new Uint8Array()), receiveResumable(here, sink, new Uint8Array())]);
+  const used = () => (gc(), Deno.memoryUsage().heapUsed);
+  const before = used();
+  for (let i = 0; i < 200_000; i++) {
+    await buffer.write(new Uint8Array(50));
+    while (sink.offset < buffer.written) await null;
+  }
+  const kept = used() - before;
+  buffer.end();
+  await done;
+  console.log(sink.offset, kept);
+`;
+
+Deno.test("200,000 small pieces over one stream leave nothing behind in memory", async () => {
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--v8-flags=--max-old-space-size=48,--expose-gc", MANY_LINES],
+    env: { NO_COLOR: "1" },
+  }).output();
+  const [bytes, kept] = new TextDecoder().decode(stdout).split(" ").map(Number);
+  assert.equal(bytes, 10_000_000, new TextDecoder().decode(stderr));
+  assert.ok(kept !== undefined && kept < 5_000_000, `${kept} bytes were kept`);
+});

@@ -30,6 +30,8 @@ export interface RunRequest {
   readonly workdir: string;
   /** Whether it reads what the client sends; else its input is empty. */
   readonly stdin: boolean;
+  /** Of a script: the unstable features of Deno that it is run with, `kv` for `--unstable-kv`. */
+  readonly unstable?: readonly string[];
   /** Where it gets a terminal. */
   readonly terminal?: WindowSize;
 }
@@ -90,11 +92,16 @@ export function parseSupervisorMessage(value: unknown): SupervisorMessage {
   return value as SupervisorMessage;
 }
 
-function isRun({ kind, sha256, name, args, env, workdir, stdin, terminal }: Record<string, unknown>): boolean {
+function isRun({ kind, sha256, name, args, env, workdir, stdin, unstable, terminal }: Record<string, unknown>): boolean {
   return (kind === "executable" || kind === "script") && typeof sha256 === "string" && isText(name) && isText(workdir) &&
     Array.isArray(args) && args.every(isText) && typeof stdin === "boolean" &&
     Array.isArray(env) && env.every((pair) => Array.isArray(pair) && pair.length === 2 && pair.every(isText)) &&
+    (unstable === undefined || Array.isArray(unstable) && unstable.every(isFeature)) &&
     (terminal === undefined || isWindow(terminal as Record<string, unknown>));
+}
+
+function isFeature(name: unknown): boolean {
+  return typeof name === "string" && /^[a-z-]+$/.test(name);
 }
 
 function isWindow({ columns, rows }: Record<string, unknown>): boolean {

@@ -88,12 +88,14 @@ Deno.test("what client and supervisor say to each other is checked", () => {
     stdin: true,
   };
   assert.deepEqual(parseClientMessage(start), start);
+  assert.ok(parseClientMessage({ ...start, unstable: ["kv", "raw-imports"] }));
   const wrong = [
     null,
     { ...start, seq: 0 },
     { ...start, kind: "image" },
     { ...start, args: ["a\0b"] },
     { ...start, env: [["A"]] },
+    { ...start, unstable: ["kv --allow-x"] },
     { ...start, terminal: { columns: 80 } },
     { seq: 2, do: "signal", run: 1 },
     { seq: 2, do: "close", run: 1, output: "stdin" },

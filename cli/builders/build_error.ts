@@ -20,7 +20,9 @@ export type BuildFailure =
   /** The compiler's own errors were shown already. `module` tells that Go did not get as far as compiling: go.mod, go.sum or go.work. */
   | { readonly is: "failed"; readonly tool: string; readonly exitCode: number; readonly module: boolean }
   /** The compiler says it succeeded, and there is no file. */
-  | { readonly is: "no-output"; readonly tool: string };
+  | { readonly is: "no-output"; readonly tool: string }
+  /** The Pod has no room for it: `bytes`, and the most that it takes. */
+  | { readonly is: "too-large"; readonly bytes: number; readonly most: number };
 
 /** The source could not be made into a program. `cli/builders/describe_build_error.ts` makes a sentence of it. */
 export class BuildError extends Error {

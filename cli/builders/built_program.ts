@@ -10,6 +10,8 @@ export interface BuiltProgram {
   readonly size: number;
   /** Of the file, as hex digits. */
   readonly sha256: string;
+  /** Of a script: the unstable features of Deno that it is run with, by their names in Deno's flags. */
+  readonly unstable: readonly string[];
   /** Removes the file; a second call does nothing. */
   dispose(): Promise<void>;
 }
@@ -18,16 +20,20 @@ export interface BuiltProgram {
  * Makes a temporary folder, lets a builder write its file there, and measures that. The folder stays until the program is disposed of,
  * or is removed at once where the builder throws.
  *
+ * @param unstable see {@link BuiltProgram.unstable}
  * @param write gets the folder, returns the path of the file that it wrote there
  * @throws what `write` throws
  */
-export async function builtProgram(kind: BuiltProgram["kind"], write: (folder: string) => Promise<string>): Promise<BuiltProgram> {
+export async function builtProgram(
+  { kind, unstable }: Pick<BuiltProgram, "kind" | "unstable">,
+  write: (folder: string) => Promise<string>,
+): Promise<BuiltProgram> {
   const folder = await Deno.makeTempDir({ prefix: "kurun-build-" });
   const dispose = () => removeFolder(folder);
   try {
     const path = await write(folder);
     const [{ size }, digest] = await Promise.all([Deno.stat(path), fileDigest(path)]);
-    return { kind, path, size, sha256: digest.slice("sha256:".length), dispose };
+    return { kind, unstable, path, size, sha256: digest.slice("sha256:".length), dispose };
   } catch (error) {
     await dispose();
     throw error;

@@ -35,5 +35,9 @@ export function describeBuildError({ failure }: BuildError): string {
         : `${failure.tool} ended with exit code ${failure.exitCode}: what it said is above`;
     case "no-output":
       return `${failure.tool} ended without an error and without a program`;
+    case "too-large": {
+      const [size, most] = [failure.bytes, failure.most].map((bytes) => Math.round(bytes / 1e6));
+      return `the program has ${size} MB, and the Pod takes ${most} at most`;
+    }
   }
 }

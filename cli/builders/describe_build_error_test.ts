@@ -27,6 +27,7 @@ const SENTENCES: readonly (readonly [BuildFailure, RegExp, number])[] = [
     ExitCode.failed,
   ],
   [{ is: "no-output", tool: "esbuild" }, /esbuild ended without an error and without a program/, ExitCode.failed],
+  [{ is: "too-large", bytes: 600e6, most: 536e6 }, /has 600 MB, and the Pod takes 536 at most/, ExitCode.failed],
 ];
 
 for (const [failure, sentence, exitCode] of SENTENCES) {

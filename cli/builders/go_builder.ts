@@ -33,7 +33,7 @@ const STRIPPED = "-ldflags=-s -w";
  */
 export function buildGo(source: GoSource, options: GoBuildOptions): Promise<BuiltProgram> {
   const { architecture, reproducible = false, stderr, signal } = options;
-  return builtProgram("executable", async (folder) => {
+  return builtProgram({ kind: "executable", unstable: [] }, async (folder) => {
     const output = join(folder, "program");
     // No version control's state: its stamp would make another program of every commit, and fails where git does.
     const flags = ["-buildvcs=false", ...reproducible ? ["-trimpath"] : [], ...await linkerFlags(source, options)];

@@ -6,6 +6,7 @@ import { type BuiltProgram, builtProgram } from "./built_program.ts";
 import { type Bundler, findBundler } from "./bundler.ts";
 import type { ScriptSource } from "./program_source.ts";
 import { runCompiler } from "./run_compiler.ts";
+import { readConfig, unstableFeatures } from "./script_main.ts";
 
 /**
  * What CommonJS modules find around them, and an ES module does not have. Global, and not declared: modules have such names of their own.
@@ -34,9 +35,11 @@ export interface ScriptBuildOptions {
  *
  * @throws BuildError, or the signal's reason
  */
-export function buildScript(source: ScriptSource, options: ScriptBuildOptions): Promise<BuiltProgram> {
+export async function buildScript(source: ScriptSource, options: ScriptBuildOptions): Promise<BuiltProgram> {
   const { stderr, signal, env = {} } = options;
-  return builtProgram("script", async (folder) => {
+  // The bundle goes without its project's configuration.
+  const unstable = source.config === undefined ? [] : unstableFeatures(await readConfig(source.config));
+  return await builtProgram({ kind: "script", unstable }, async (folder) => {
     const bundler = await findBundler(source, options);
     const output = join(folder, "main.js");
     const { program, args } = bundleCall(bundler, source, output);
@@ -50,7 +53,7 @@ export function buildScript(source: ScriptSource, options: ScriptBuildOptions): 
       signal,
     });
     if (exitCode !== 0) throw new BuildError({ is: "failed", tool: bundler.name, exitCode, module: false });
-    const bundle = withNodePrefixes(withoutHomePaths(await readOutput(output, bundler)));
+    const bundle = withNodePrefixes(withoutHashbang(withoutHomePaths(await readOutput(output, bundler))));
     await Deno.writeTextFile(output, COMMONJS_NAMES + bundle);
     return output;
   });
@@ -89,6 +92,11 @@ export function withNodePrefixes(bundle: string): string {
   return bundle.replace(/^((?:import|export)\s(?:[\w\s{},*$]+\sfrom\s+)?)"([\w/]+)"(?=;$)/gm, (all, head: string, name: string) => {
     return builtinModules.includes(name) ? `${head}"node:${name}"` : all;
   });
+}
+
+/** Bundlers keep a script's `#!…`, which is one in a file's first line alone, and our own line goes before it. */
+function withoutHashbang(bundle: string): string {
+  return bundle.replace(/^#!.*/, "");
 }
 
 /** Leaves out what follows Deno's own error: addresses in Deno itself. */

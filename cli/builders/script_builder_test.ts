@@ -188,6 +188,20 @@ Deno.test("a module may have names of its own that CommonJS modules find around 
     async (attempt) => assert.equal(await output(attempt), "function mine mine\n"),
   ));
 
+Deno.test("the unstable features that deno.json names are the program's, and nothing else that stands there", () =>
+  bundling(
+    { "deno.jsonc": '{ "unstable": ["kv", "raw-imports", "x --allow-y"] }', "main.ts": "" },
+    ["main.ts"],
+    ({ program }) => assert.deepEqual(program?.unstable, ["kv", "raw-imports"]),
+  ));
+
+Deno.test("a script that begins with a hashbang runs", () =>
+  bundling(
+    { "main.ts": '#!/usr/bin/env -S deno run\nconsole.log("it runs");\n' },
+    ["main.ts"],
+    async (attempt) => assert.equal(await output(attempt), "it runs\n"),
+  ));
+
 Deno.test("only imports of node's own modules get its prefix", () => {
   const bundle =
     'import fs from "fs";\nimport {\n  a as b\n} from "fs/promises";\nimport "process";\nimport x from "left";\n  say(`from "fs";`);\n';

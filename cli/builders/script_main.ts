@@ -73,7 +73,8 @@ export function usualMain(files: ReadonlySet<string>): string | undefined {
   return undefined;
 }
 
-async function readConfig(path: string): Promise<unknown> {
+/** What a deno.json, deno.jsonc or package.json says. @throws BuildError where it cannot be read */
+export async function readConfig(path: string): Promise<unknown> {
   const text = await Deno.readTextFile(path);
   try {
     return JSON.parse(text);
@@ -91,6 +92,16 @@ async function readConfig(path: string): Promise<unknown> {
 export function withoutComments(text: string): string {
   return text.replace(/("(?:[^"\\]|\\.)*")|\/\/[^\n]*|\/\*[\s\S]*?\*\//g, (_all, string: string | undefined) => string ?? " ")
     .replaceAll("\t", " ");
+}
+
+/**
+ * The unstable features that a project's configuration turns on, by their names in Deno's flags; one that can be no name is left out.
+ *
+ * @param config what the file says
+ */
+export function unstableFeatures(config: unknown): string[] {
+  const { unstable } = (config ?? {}) as { unstable?: unknown };
+  return Array.isArray(unstable) ? unstable.filter((name) => typeof name === "string" && /^[a-z-]+$/.test(name)) : [];
 }
 
 async function fileNames(folder: string): Promise<string[]> {

@@ -91,6 +91,7 @@ async function build(source: ProgramSource, name: string, record: string, option
     return await programImage({
       kind: program.kind,
       path: program.path,
+      unstable: program.unstable,
       name,
       architecture,
       timeZones,

@@ -1,20 +1,20 @@
 import type { Api } from "../../k8s/api/api.ts";
 import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
-import { MAX_PROGRAM_BYTES } from "../../k8s/session/run_objects.ts";
 import { type PodEnd, waitForPodEnd } from "../../k8s/session/run_pod_end.ts";
 import { type ClusterSession, SessionGoneError } from "../../k8s/session/session.ts";
 import type { SessionPlan } from "../../k8s/session/session_objects.ts";
 import { Alarm } from "../alarm.ts";
-import { buildSource } from "../builders/build_program.ts";
 import type { BuiltProgram } from "../builders/built_program.ts";
 import type { Context } from "../context.ts";
 import { ExitCode, UserError } from "../errors.ts";
 import { keepSession } from "../session/keep_session.ts";
 import { pause } from "../pause.ts";
 import type { ProgramSource } from "../builders/program_source.ts";
+import { ProgramBuilds } from "./program_builds.ts";
 import { type ClientRun, RunClient, type RunWishes } from "./run_client.ts";
 import { describeRunEnd, ProgramEndedError } from "./run_end.ts";
 import type { RunOptions } from "./run_flags.ts";
+import { RunInput } from "./run_input.ts";
 import { holdRunLink } from "./run_link.ts";
 import { RunPorts } from "./run_ports.ts";
 import { RunScreen } from "./run_screen.ts";
@@ -47,93 +47,115 @@ export class ProgramRun {
   /** Ends all that goes on beside. */
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
-  #started = false;
+  readonly #interrupted: Promise<never>;
+  readonly #input: RunInput;
+  #signals: RunSignals | undefined;
+  /** The run that started last. */
+  #current: ClientRun | undefined;
+  /** The Pod is being deleted, which says more than how the program ended by that. */
+  #podLeaves = false;
 
   constructor(given: ProgramRunOptions) {
     const { context } = given;
     this.#given = given;
     this.#screen = new RunScreen(context);
     this.#signal = AbortSignal.any([this.#stop.signal, context.interrupted]);
+    this.#interrupted = interruption(this.#signal);
+    this.#interrupted.catch(() => {});
     this.#client = new RunClient((output, bytes) => {
       this.#screen.clear();
       return context.stdio.write(output, bytes);
+    });
+    this.#input = new RunInput({
+      context,
+      screen: this.#screen,
+      stdin: given.options.stdin,
+      terminal: given.options.terminal,
+      connected: () => this.#client.connected,
+      interrupt: () => this.#signals?.take("SIGINT"),
     });
   }
 
   /** Whether a program of the user's has run. */
   get started(): boolean {
-    return this.#started;
+    return this.#current !== undefined;
   }
 
   /** Runs it to its end, and removes what was made. @throws ProgramEndedError with its exit code, or why it did not come to that */
   async run(): Promise<void> {
-    const { context, options, api, plan } = this.#given;
+    const { context, options, api, plan, source } = this.#given;
     const ports = new RunPorts(options.ports, this.#signal);
-    const architecture = this.#given.source.language === "go" ? architectureFor(api, options, this.#signal) : Promise.resolve(undefined);
-    const programs = new ProgramBuilds(this.#given, this.#screen, {
-      architecture: architecture.then((known) => known ?? Promise.race([this.#client.architecture, interruption(this.#signal)])),
+    const architecture = source.language === "go" ? architectureFor(api, options, this.#signal) : Promise.resolve(undefined);
+    const programs = new ProgramBuilds({
+      source,
+      architecture: architecture.then((known) => known ?? Promise.race([this.#client.architecture, this.#interrupted])),
+      stderr: (text) => this.#screen.compiler(text),
+      now: context.now,
       signal: this.#signal,
     });
     const session = startRunSession(context, api, plan, { architecture, named: options.named, signal: this.#signal });
     session.catch(() => {});
     let remove = true;
+    const program = this.#buildAndRun(programs);
     try {
-      const building = programs.build();
       // Whichever fails first is what the user must read; the other is ended by it.
       const held = session.then((started) => this.#hold(started));
       ports.serve(this.#client, (line) => this.#screen.say(line), this.#signal);
-      await Promise.race([held, interruption(context.interrupted), this.#runBuilt(building, programs)]);
+      await Promise.race([held, interruption(context.interrupted), program]);
     } catch (error) {
       remove = !(error instanceof ReplacedError || error instanceof SessionGoneError);
       throw error;
     } finally {
       this.#stop.abort();
+      // It gives terminal and signals back: what follows takes its time, in which Ctrl+C is kurun's.
+      await program.catch(() => {});
       this.#screen.clear();
-      await programs.dispose();
+      await programs[Symbol.asyncDispose]();
       const made = await session.catch(() => undefined);
       if (made && remove) await this.#leave(made.session);
     }
   }
 
-  async #runBuilt(building: Promise<BuiltProgram>, programs: ProgramBuilds): Promise<void> {
+  /** @throws ProgramEndedError, or what interrupts it: then the other side tells why */
+  async #buildAndRun(programs: ProgramBuilds): Promise<void> {
     const { context: { stdio }, options } = this.#given;
     this.#screen.progress(`Building ${options.targets.join(" ")}`);
-    const first = this.#start(await building);
+    // Before it is read: what is saved while it is built and sent counts.
+    if (options.watch) await programs.watch();
+    const built = await programs.build();
     this.#screen.progress(`Waiting for Pod ${this.#given.plan.name}`);
-    await first.started;
-    this.#started = true;
+    const first = await this.#start(built);
+    const current = () => this.#current ?? first;
+    const signals = new RunSignals(this.#given.context, (signal) => this.#client.signal(current(), signal));
+    this.#signals = signals;
+    const resized = options.terminal ? stdio.onResize(() => this.#client.resize(current(), stdio.size())) : () => {};
     this.#screen.clear();
     for (const { local, remote } of options.ports) this.#screen.say(`localhost:${local} leads to port ${remote} of the program`);
-    let current = first;
-    const signals = new RunSignals(this.#given.context, (signal) => this.#client.signal(current, signal));
-    const resized = options.terminal ? stdio.onResize(() => this.#client.resize(current, stdio.size())) : () => {};
-    if (options.terminal) this.#setRaw(true);
-    if (options.stdin) void this.#carryInput(() => current).catch(() => {});
     try {
-      const end = options.watch
-        ? await watchProgram({
-          ...this.#given,
-          architecture: programs.architecture,
-          first,
-          build: () => programs.build(),
-          start: (built) => current = this.#start(built),
+      const over = options.watch
+        ? watchProgram({
+          programs,
+          start: (built) => this.#start(built),
+          running: current,
           say: (line) => this.#screen.say(line),
           signals,
-          signal: this.#signal,
         })
-        : await Promise.race([first.ended(), signals.givenUp]);
-      if (options.terminal) this.#setRaw(false);
+        : first.ended();
+      const end = await Promise.race([over, signals.givenUp, this.#interrupted]);
+      if (this.#podLeaves && !signals.asked) await this.#interrupted;
+      this.#input.takeBack();
       const said = describeRunEnd(end, { killedHere: signals.killed });
       if (said) this.#screen.say(said);
       throw new ProgramEndedError(end.code);
     } finally {
       resized();
       signals.release();
-      if (options.terminal) this.#setRaw(false);
+      this.#input.takeBack();
     }
   }
 
-  #start(built: BuiltProgram): ClientRun {
+  /** Sends a program, which goes from this machine then, and runs it. @returns once it has started @throws NotStartedError */
+  async #start(built: BuiltProgram): Promise<ClientRun> {
     const { options, context } = this.#given;
     const mb = (bytes: number) => (bytes / 1e6).toFixed(1);
     const program = sentProgram(built, (taken) => {
@@ -142,13 +164,21 @@ export class ProgramRun {
     const term = context.env("TERM");
     const wishes: RunWishes = {
       kind: built.kind,
+      ...(built.unstable.length > 0 ? { unstable: built.unstable } : {}),
       name: options.programName,
       args: options.args,
       env: [...(options.terminal && term ? [["TERM", term] as const] : []), ...options.env],
       workdir: options.workdir,
       ...(options.terminal ? { terminal: context.stdio.size() } : {}),
     };
-    return this.#client.start(program, wishes, options.stdin);
+    const run = this.#client.start(program, wishes, options.stdin);
+    // Not waited for: a signal that comes as soon as the program speaks must find it.
+    const sent = () => void built.dispose().catch(() => {});
+    run.started.then(sent, sent);
+    await Promise.race([run.started, this.#interrupted]);
+    this.#current = run;
+    this.#input.lend(run);
+    return run;
   }
 
   /** Keeps session and tunnel until the Pod is over. @throws why it is, or why it cannot be kept */
@@ -177,14 +207,16 @@ export class ProgramRun {
     return await new Promise<never>(() => {});
   }
 
-  async #podEnded({ kind, message }: PodEnd): Promise<never> {
+  async #podEnded({ kind, message, graceMs = 0 }: PodEnd): Promise<never> {
     const { plan, context } = this.#given;
+    this.#podLeaves = kind === "deleted";
     // What the program wrote last, and its own end where the Pod could still tell, come first.
-    await pause(LAST_WORDS_MS, context.interrupted);
+    const told = this.#podLeaves ? [Promise.resolve(this.#current?.ended())] : [];
+    await Promise.race([pause(graceMs + LAST_WORDS_MS, context.interrupted), ...told]);
     const pod = `Pod ${plan.name}`;
     if (kind === "out-of-memory") {
       this.#screen.say(`The program was killed (exit code 137): the Pod's memory ran out. Give it more with --limits memory=…`);
-      throw new ProgramEndedError(this.#started ? 137 : ExitCode.neverStarted);
+      throw new ProgramEndedError(this.started ? 137 : ExitCode.neverStarted);
     }
     const sentence = kind === "evicted"
       ? `the cluster ended ${pod}: ${message}`
@@ -194,25 +226,11 @@ export class ProgramRun {
     throw new UserError(sentence, ExitCode.sessionLost);
   }
 
-  async #carryInput(run: () => ClientRun): Promise<void> {
-    const { stdio } = this.#given.context;
-    for (let bytes = await stdio.read(); bytes !== null; bytes = await stdio.read()) {
-      const full = run().input.write(bytes);
-      if (full) await full;
-    }
-    run().input.end();
-  }
-
-  #setRaw(raw: boolean): void {
-    this.#given.context.stdio.setRaw(raw);
-    this.#screen.raw = raw;
-  }
-
   /** Removes the session, or leaves it where that was asked for. */
   async #leave(session: ClusterSession): Promise<void> {
     const { options, context } = this.#given;
     const { name, namespace, ttlSeconds } = session.plan;
-    if (!options.remove && this.#started) {
+    if (!options.remove && this.started) {
       const until = ttlSeconds > 0 ? `for ${ttlSeconds} s` : "until somebody removes it";
       return this.#screen.say(`Pod ${name} stays ${until}: kurun stop ${name} -n ${namespace} removes it`);
     }
@@ -222,44 +240,6 @@ export class ProgramRun {
       const later = ttlSeconds > 0 ? `the cluster removes it within ${ttlSeconds} s` : "it stays, since --ttl is 0";
       context.stderr(`Session ${name} could not be removed (${(error as Error).message}): ${later}\n`);
     }
-  }
-}
-
-/** Builds a source, as often as it is asked to, and removes what was built. */
-class ProgramBuilds {
-  readonly architecture: Promise<string>;
-  readonly #given: ProgramRunOptions;
-  readonly #screen: RunScreen;
-  readonly #signal: AbortSignal;
-  readonly #builds: Promise<BuiltProgram>[] = [];
-
-  constructor(given: ProgramRunOptions, screen: RunScreen, options: { architecture: Promise<string>; signal: AbortSignal }) {
-    this.#given = given;
-    this.#screen = screen;
-    this.architecture = options.architecture;
-    this.architecture.catch(() => {});
-    this.#signal = options.signal;
-  }
-
-  /** @throws BuildError, also for a program that is too large */
-  async build(): Promise<BuiltProgram> {
-    const building = buildSource(this.#given.source, {
-      architecture: this.architecture,
-      stderr: (text) => this.#screen.compiler(text),
-      signal: this.#signal,
-    });
-    this.#builds.push(building);
-    building.catch(() => {});
-    const built = await building;
-    if (built.size > MAX_PROGRAM_BYTES) {
-      const [size, most] = [built.size, MAX_PROGRAM_BYTES].map((bytes) => Math.round(bytes / 1e6));
-      throw new UserError(`the program has ${size} MB, and the Pod takes ${most} at most`, ExitCode.neverStarted);
-    }
-    return built;
-  }
-
-  async dispose(): Promise<void> {
-    for (const building of this.#builds) await building.then((built) => built.dispose(), () => {});
   }
 }
 

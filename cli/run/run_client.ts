@@ -66,6 +66,11 @@ export class RunClient {
     return this.#architecture.promise;
   }
 
+  /** Whether there is a connection to the Pod now. */
+  get connected(): boolean {
+    return this.#session !== undefined && !this.#session.ended;
+  }
+
   /** Goes on with this connection in place of any before. */
   attach(session: Session): void {
     this.#session = session;
@@ -108,7 +113,7 @@ export class RunClient {
 
   /** Opens a connection to a port in the Pod, on this connection to the Pod or the next. @throws Error with a text for people */
   async openPort(port: number, signal: AbortSignal): Promise<{ stream: Stream; rest: Uint8Array }> {
-    const session = this.#session && !this.#session.ended ? this.#session : await this.#nextSession(signal);
+    const session = this.#session && this.connected ? this.#session : await this.#nextSession(signal);
     const stream = session.open(encodeRunPreamble({ for: "port", port }));
     const { refused, rest } = await readAnswer(stream);
     if (refused !== undefined) throw new Error(refused);
@@ -154,12 +159,12 @@ export class RunClient {
 /** One run of a program, as its client has it. */
 export class ClientRun {
   readonly run: number;
+  #hasStarted = false;
   /** What standard input brings goes here. */
   readonly input: ResendBuffer = new ResendBuffer(INPUT_BYTES);
   readonly #program: SentProgram;
   readonly #outputs: { readonly name: "stdout" | "stderr"; readonly sink: OutputSink; readonly receiver: ResumableReceiver }[];
   readonly #started = Promise.withResolvers<void>();
-  readonly #sent = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<RunEnd>();
   readonly #before: Promise<void>;
 
@@ -174,11 +179,6 @@ export class ClientRun {
     });
     this.#started.promise.catch(() => {});
     this.#ended.promise.catch(() => {});
-  }
-
-  /** Settles when the Pod has the program. */
-  get sent(): Promise<void> {
-    return this.#sent.promise;
   }
 
   /** Settles when the program was started. @throws NotStartedError */
@@ -198,13 +198,9 @@ export class ClientRun {
     return end;
   }
 
-  /** Its end, as soon as the Pod tells of it. @throws NotStartedError */
-  get endTold(): Promise<RunEnd> {
-    return this.#ended.promise;
-  }
-
   /** The supervisor tells what has become of it. */
   told(message: { readonly is: "started" } | ({ readonly is: "ended" } & RunEnd) | { readonly is: "failed"; readonly why: string }): void {
+    this.#hasStarted = message.is !== "failed";
     if (message.is === "started") return this.#started.resolve();
     if (message.is === "ended") {
       const { code, signal, outOfMemory } = message;
@@ -220,9 +216,7 @@ export class ClientRun {
   /** Goes on with this connection. */
   attach(session: Session): void {
     if (this.#outputs.every(({ sink }) => sink.over)) return;
-    const { sha256, size } = this.#program;
-    const source: ResumableSource = { read: this.#program.read, taken: (offset) => this.#program.onTaken?.(offset) };
-    this.#serve(session, { for: "program", sha256, size }, (stream, rest) => sendResumable(stream, source, rest).then(this.#sent.resolve));
+    if (!this.#hasStarted) this.#offerProgram(session);
     this.#serve(session, { for: "stdin", run: this.run }, (stream, rest) => sendResumable(stream, this.input, rest));
     for (const { name, sink, receiver } of this.#outputs) {
       if (sink.over) continue;
@@ -231,6 +225,13 @@ export class ClientRun {
         await receiver.receive(stream, rest);
       });
     }
+  }
+
+  /** Once it has started the Pod has needed it for the last time, and it may be gone here. */
+  #offerProgram(session: Session): void {
+    const { sha256, size, read, onTaken } = this.#program;
+    const source: ResumableSource = { read, taken: (offset) => onTaken?.(offset) };
+    this.#serve(session, { for: "program", sha256, size }, (stream, rest) => sendResumable(stream, source, rest));
   }
 
   /** Serves a stream; where its connection is lost, the next one goes on. */

@@ -30,16 +30,16 @@ export class RunPorts {
   constructor(pairs: readonly PortPair[], signal: AbortSignal) {
     signal.addEventListener("abort", () => this.#close(), { once: true });
     for (const { local, remote } of pairs) {
-      try {
-        this.#listeners.push({ listener: Deno.listen({ hostname: "127.0.0.1", port: local }), remote });
-      } catch (cause) {
-        this.#close();
-        throw new UserError(`-p: port ${local} cannot be listened on here: ${(cause as Error).message}`, ExitCode.neverStarted, { cause });
-      }
-      try {
-        this.#listeners.push({ listener: Deno.listen({ hostname: "::1", port: local }), remote });
-      } catch {
-        // A machine without IPv6, or somebody else has the port there; localhost is tried by 127.0.0.1 too.
+      for (const hostname of ["127.0.0.1", "::1"]) {
+        try {
+          this.#listeners.push({ listener: Deno.listen({ hostname, port: local }), remote });
+        } catch (cause) {
+          // A machine may be without IPv6. But where another program has the port there, localhost leads to that one.
+          if (hostname === "::1" && !(cause instanceof Deno.errors.AddrInUse)) continue;
+          this.#close();
+          const where = `-p: port ${local} cannot be listened on here`;
+          throw new UserError(`${where} (${hostname}): ${(cause as Error).message}`, ExitCode.neverStarted, { cause });
+        }
       }
     }
   }

@@ -8,6 +8,7 @@ const KILLED: RunEnd = { code: 137, signal: "SIGKILL" };
 
 /** Sends the user's signals to the program instead of ending kurun; the second of those that mean "end" kills it. */
 export class RunSignals {
+  readonly #send: (signal: string) => void;
   readonly #release: () => void;
   readonly #first = Promise.withResolvers<void>();
   readonly #givenUp = Promise.withResolvers<RunEnd>();
@@ -15,14 +16,18 @@ export class RunSignals {
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(context: Context, send: (signal: string) => void) {
-    this.#release = context.stdio.takeSignals((signal: UserSignal) => {
-      this.#first.resolve();
-      if (this.#endings++ === 0) return send(signal);
-      send("SIGKILL");
-      // A third time nothing is waited for.
-      if (this.#endings > 2) this.#givenUp.resolve(KILLED);
-      this.#timer ??= setTimeout(() => this.#givenUp.resolve(KILLED), KILLED_MS);
-    });
+    this.#send = send;
+    this.#release = context.stdio.takeSignals((signal) => this.take(signal));
+  }
+
+  /** The user sends this one. */
+  take(signal: UserSignal): void {
+    this.#first.resolve();
+    if (this.#endings++ === 0) return this.#send(signal);
+    this.#send("SIGKILL");
+    // A third time nothing is waited for.
+    if (this.#endings > 2) this.#givenUp.resolve(KILLED);
+    this.#timer ??= setTimeout(() => this.#givenUp.resolve(KILLED), KILLED_MS);
   }
 
   /** Whether the program was killed by the user. */

@@ -5,7 +5,7 @@ const READ_BYTES = 1024 * 1024;
 
 /** A built program as it is sent. @param onTaken told how many of its bytes the Pod has */
 export function sentProgram({ path, size, sha256 }: BuiltProgram, onTaken: (bytes: number) => void): SentProgram {
-  return { size, sha256, onTaken, read: (offset) => readAt(path, offset) };
+  return { size, sha256, onTaken, read: async (offset) => offset < size ? await readAt(path, offset) : null };
 }
 
 /** Opened anew at each read: two connections may be read for at the same time. */

@@ -23,6 +23,8 @@ export interface ProgramImageOptions {
   /** What an executable is called in the image. */
   readonly name: string;
   readonly architecture: Architecture;
+  /** Of a script: the unstable features of Deno that it is run with, `kv` for `--unstable-kv`. */
+  readonly unstable?: readonly string[];
   /** Go's own archive of time zones, `lib/time/zoneinfo.zip`; without it the image has none. */
   readonly timeZones?: Uint8Array | undefined;
   /** Where lower layers are kept between runs: Deno's, which `kurun image` shares, and the other. */
@@ -59,7 +61,7 @@ export async function programImage(options: ProgramImageOptions): Promise<OciIma
       { type: "file", path: file, mode: script ? 0o644 : 0o755, contents: { copyOf: path } },
     ], { signal, level: LEVEL }),
   ]);
-  const config = script ? scriptConfig(`/${file}`) : executableConfig(`/${file}`);
+  const config = script ? scriptConfig(`/${file}`, options.unstable ?? []) : executableConfig(`/${file}`);
   return ociImage({ platform: { os: "linux", architecture }, config, layers: [lower, own] });
 }
 
@@ -72,10 +74,14 @@ function executableConfig(program: string): ImageConfig {
   };
 }
 
-/** The container's own limits are what a script is held in, as any other program; so it may all that the container may. */
-function scriptConfig(main: string): ImageConfig {
+/**
+ * How a script is started. The container's own limits are what it is held in, as any other program; so it may all that the container may.
+ * @param unstable see {@link ProgramImageOptions.unstable}
+ */
+export function scriptConfig(main: string, unstable: readonly string[]): ImageConfig {
+  const features = unstable.map((name) => `--unstable-${name}`);
   return {
-    entrypoint: [DENO_PATH, "run", "--allow-all", "--no-config", "--no-lock", "--no-code-cache", "--quiet", main],
+    entrypoint: [DENO_PATH, "run", "--allow-all", "--no-config", "--no-lock", "--no-code-cache", "--quiet", ...features, main],
     env: DENO_ENVIRONMENT,
     user: `${IMAGE_USER}:${IMAGE_USER}`,
     workingDir: "/",

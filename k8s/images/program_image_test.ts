@@ -1,7 +1,7 @@
 import { deepStrictEqual as same, notStrictEqual as differs, ok, strictEqual as equal } from "node:assert/strict";
 import { gunzipSync } from "node:zlib";
 import type { ImageLayer } from "./image_layer.ts";
-import { programImage, type ProgramImageOptions } from "./program_image.ts";
+import { programImage, type ProgramImageOptions, scriptConfig } from "./program_image.ts";
 
 /** Makes an image in folders of its own, as another machine would. */
 async function made<T>(
@@ -66,3 +66,7 @@ Deno.test("a static program's image has users, certificates, a place for files, 
     ok(entries.some((line) => line.endsWith(" etc/ssl/certs/ca-certificates.crt")));
     ok(entries.some((line) => line.endsWith(" etc/nsswitch.conf")));
   }));
+
+Deno.test("a script's image starts it with the unstable features that it is to have", () => {
+  same(scriptConfig("/app/main.js", ["kv"]).entrypoint?.slice(-3), ["--quiet", "--unstable-kv", "/app/main.js"]);
+});

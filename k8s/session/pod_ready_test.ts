@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { scriptedApi } from "../../tests/scripted_api.ts";
 import { type ScriptedReply, ScriptedServer } from "../../tests/scripted_server.ts";
 import { waitForReadyPod } from "./pod_ready.ts";
+import type { WaitReason } from "./pod_status.ts";
 import type { SessionPlan } from "./session_objects.ts";
 
 const PLAN = { name: "web-kurun-bcdfg", namespace: "shop" } as SessionPlan;
@@ -40,7 +41,8 @@ async function told(status: unknown): Promise<string[]> {
   });
   using api = scriptedApi(server);
   const reasons: string[] = [];
-  await waitForReadyPod(api, PLAN, ({ reason }) => reasons.push(reason), AbortSignal.timeout(20_000));
+  const observer = { waitingFor: ({ reason }: WaitReason) => void reasons.push(reason), addressed: () => {} };
+  await waitForReadyPod(api, PLAN, observer, AbortSignal.timeout(20_000));
   return reasons;
 }
 

@@ -13,7 +13,12 @@ const REASON_WITHIN_MS = 5_000;
 
 /** A Pod, as far as it is looked at. */
 interface EndedPod {
-  readonly metadata: { readonly name: string; readonly resourceVersion?: string; readonly deletionTimestamp?: string };
+  readonly metadata: {
+    readonly name: string;
+    readonly resourceVersion?: string;
+    readonly deletionTimestamp?: string;
+    readonly deletionGracePeriodSeconds?: number;
+  };
   readonly status?: {
     readonly phase?: string;
     readonly reason?: string;
@@ -30,6 +35,8 @@ export interface PodEnd {
   readonly kind: "out-of-memory" | "evicted" | "deleted" | "ended";
   /** In the cluster's words, where it has any. */
   readonly message: string;
+  /** So long at most, in milliseconds, what runs in it may go on: of a Pod that is being deleted. */
+  readonly graceMs?: number;
 }
 
 /** Waits until the Pod is over. @throws what the API says where it says no, and the signal's reason */
@@ -86,7 +93,10 @@ export function podEnd(pod: EndedPod, gone: boolean): PodEnd | undefined {
   const ended = containerStatuses.find(({ name }) => name === RUN_CONTAINER)?.state?.terminated;
   if (ended?.reason === "OOMKilled") return { kind: "out-of-memory", message: "" };
   if (phase === "Failed" && reason !== "") return { kind: "evicted", message: `${reason}: ${message}` };
-  if (gone || pod.metadata.deletionTimestamp) return { kind: "deleted", message: "" };
+  if (gone) return { kind: "deleted", message: "" };
+  if (pod.metadata.deletionTimestamp) {
+    return { kind: "deleted", message: "", graceMs: 1000 * (pod.metadata.deletionGracePeriodSeconds ?? 0) };
+  }
   if (ended) {
     const last = (ended.message ?? "").trim().split("\n").at(-1) ?? "";
     return { kind: "ended", message: `exit code ${ended.exitCode}${last ? `, and it said last: ${last}` : ""}` };

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { KurunProcess } from "./kurun_process.ts";
 import { clusterTest } from "./kubernetes.ts";
 import { programFolder } from "./run_process.ts";
 import { TmuxTerminal } from "./tmux_terminal.ts";
@@ -28,6 +29,13 @@ clusterTest(
     await terminal.waitFor(/^\^?C?got interrupt$[^]*^exit 7$/m);
   },
 );
+
+clusterTest("a terminal that a program had to itself is as before when its session is lost", async (namespace) => {
+  await using terminal = await TmuxTerminal.start(["run", "-it", "--name", "gone", "-n", namespace.name, BEHAVE, "stubborn"]);
+  await terminal.waitFor(/^ready$/m);
+  assert.equal((await KurunProcess.run(["stop", "gone", "-n", namespace.name])).code, 0);
+  await terminal.waitFor(/^error: [^\n]+\n([^\n]+\n)*exit 4$/m);
+});
 
 clusterTest("without -t Ctrl+C in a terminal is the program's SIGINT, and a second one kills", async (namespace) => {
   await using terminal = await TmuxTerminal.start(["run", "-n", namespace.name, BEHAVE, "stubborn"]);

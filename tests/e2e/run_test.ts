@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { TcpRelay } from "../faults/tcp_relay.ts";
 import { KurunProcess } from "./kurun_process.ts";
 import { clusterTest, kubectl, type TestNamespace } from "./kubernetes.ts";
 import { inShell, programFolder } from "./run_process.ts";
@@ -63,25 +62,6 @@ clusterTest(
     assert.deepEqual(await namespace.left(), []);
   },
 );
-
-clusterTest("a connection that is lost for seconds costs no line of output and repeats none", async (namespace) => {
-  const server = JSON.parse(await kubectl(["config", "view", "--minify", "-o", "json"])).clusters[0].cluster.server;
-  await using relay = new TcpRelay(new URL(server));
-  const flags = ["--server", `https://127.0.0.1:${relay.port}`, "--tls-server-name", new URL(server).hostname];
-  const kurun = KurunProcess.start(behave(namespace, flags, "tick"));
-  await using _ = kurun;
-  await kurun.waitFor(/tick 20\n/);
-  for (let cuts = 0; cuts < 3; cuts++) {
-    assert.ok(relay.cut() > 0);
-    const last = Number(/tick (\d+)\n[^]*?$/.exec(kurun.stdout.slice(-20))?.[1]);
-    await kurun.waitFor(new RegExp(`tick ${last + 100}\n`));
-  }
-  kurun.signal("SIGINT");
-  assert.equal(await kurun.exit, 130);
-  const ticks = kurun.stdout.trimEnd().split("\n");
-  assert.deepEqual(ticks, ticks.map((_, i) => `tick ${i}`));
-  assert.match(kurun.stderr, /^(Connection lost: [^\n]+; connecting again\nConnected again after \S+\n)+$/);
-});
 
 clusterTest("Ctrl+C is the program's SIGINT, a second one kills, other signals arrive as they are", async (namespace) => {
   for (const [signal, word] of [["SIGINT", "interrupt"], ["SIGTERM", "terminated"], ["SIGHUP", "hangup"], ["SIGQUIT", "quit"]] as const) {
@@ -148,6 +128,15 @@ clusterTest("a Pod that somebody deletes is said, with exit code 4", async (name
   assert.equal(await kurun.exit, 4);
   assert.match(kurun.stderr, /^error: Pod gone was deleted, by somebody or with its node\n$/);
   assert.deepEqual(await namespace.left(), []);
+});
+
+clusterTest("a program whose Pod is deleted is heard to its end", async (namespace) => {
+  const kurun = KurunProcess.start(behave(namespace, ["--name", "gone"], "graceful", "3s"));
+  await kurun.waitFor(/ready\n/);
+  await kubectl(["delete", "pod", "gone", "-n", namespace.name, "--wait=false"]);
+  assert.equal(await kurun.exit, 4);
+  assert.equal(kurun.stdout, "ready\ngot terminated\nbye\n");
+  assert.equal(kurun.stderr, "error: Pod gone was deleted, by somebody or with its node\n");
 });
 
 clusterTest("with --rm=false the Pod stays, and its name is refused until it is gone", async (namespace) => {
@@ -217,34 +206,6 @@ clusterTest("a web server is reached by -p on localhost, by both of its addresse
   kurun.signal("SIGINT");
   assert.equal(await kurun.exit, 0);
   await assert.rejects(fetch("http://127.0.0.1:18271/"));
-});
-
-clusterTest("--watch replaces the program in the same Pod, and keeps the last good one while a build fails", async (namespace) => {
-  const folder = await Deno.makeTempDir();
-  const write = (word: string) =>
-    Deno.writeTextFile(
-      `${folder}/main.go`,
-      `package main\nimport ("fmt"; "os"; "time")\nfunc main() { h, _ := os.Hostname(); fmt.Println("${word}", h); time.Sleep(time.Hour) }\n`,
-    );
-  await Deno.writeTextFile(`${folder}/go.mod`, "module kurun.example/watched\ngo 1.21\n");
-  await write("one");
-  const kurun = KurunProcess.start(["run", "-n", namespace.name, "--watch", "--name", "watched", `${folder}/main.go`]);
-  await kurun.waitFor(/one watched\n/);
-  // The paths are asked from go after the start.
-  await new Promise((resolve) => setTimeout(resolve, 1_000));
-  await write("two");
-  await kurun.waitFor(/two watched\n/);
-  await new Promise((resolve) => setTimeout(resolve, 1_000));
-  await write(`three" broken`);
-  await kurun.waitFor(/syntax error[^]*the program before goes on\n/);
-  await write("four");
-  await kurun.waitFor(/four watched\n/);
-  kurun.signal("SIGINT");
-  assert.equal(await kurun.exit, 130);
-  assert.equal(kurun.stdout, "one watched\ntwo watched\nfour watched\n");
-  assert.match(kurun.stderr, /main\.go changed: building\n/);
-  await Deno.remove(folder, { recursive: true });
-  assert.deepEqual(await namespace.left(), []);
 });
 
 /** Waits until the session has begun in the cluster. */

@@ -2,6 +2,7 @@
 export class TcpRelay implements AsyncDisposable {
   readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   readonly #open = new Set<Deno.TcpConn>();
+  #isDown = false;
 
   /** @param server the API server's URL */
   constructor(server: URL) {
@@ -20,6 +21,17 @@ export class TcpRelay implements AsyncDisposable {
     return connections.length / 2;
   }
 
+  /** Breaks every connection, and each that is tried from here on. */
+  down(): void {
+    this.#isDown = true;
+    this.cut();
+  }
+
+  /** Connections are led on again. */
+  up(): void {
+    this.#isDown = false;
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     this.#listener.close();
     this.cut();
@@ -29,7 +41,8 @@ export class TcpRelay implements AsyncDisposable {
   async #accept({ hostname, port }: URL): Promise<void> {
     try {
       for await (const inner of this.#listener) {
-        void Deno.connect({ hostname, port: Number(port || 443) }).then((outer) => this.#join(inner, outer), () => inner.close());
+        if (this.#isDown) inner.close();
+        else void Deno.connect({ hostname, port: Number(port || 443) }).then((outer) => this.#join(inner, outer), () => inner.close());
       }
     } catch (error) {
       if (!(error instanceof Deno.errors.BadResource)) throw error;
@@ -38,6 +51,7 @@ export class TcpRelay implements AsyncDisposable {
 
   #join(one: Deno.TcpConn, other: Deno.TcpConn): void {
     const both = [one, other] as const;
+    if (this.#isDown) return both.forEach(close);
     for (const connection of both) {
       connection.setNoDelay();
       this.#open.add(connection);

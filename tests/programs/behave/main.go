@@ -49,6 +49,11 @@ func main() {
 		signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 		fmt.Println("ready")
 		fmt.Println("got", <-signals)
+		if len(os.Args) > 2 {
+			patience, _ := time.ParseDuration(os.Args[2])
+			time.Sleep(patience)
+			fmt.Println("bye")
+		}
 		os.Exit(7)
 	case "stubborn":
 		signal.Ignore(syscall.SIGINT, syscall.SIGTERM)

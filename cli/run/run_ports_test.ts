@@ -1,0 +1,14 @@
+import assert from "node:assert/strict";
+import { UserError } from "../errors.ts";
+import { RunPorts } from "./run_ports.ts";
+
+for (const hostname of ["127.0.0.1", "::1"]) {
+  Deno.test(`a port that another program has on ${hostname} is refused, and none is kept`, () => {
+    using taken = Deno.listen({ hostname, port: 0 });
+    const { port } = taken.addr;
+    assert.throws(() => new RunPorts([{ local: port, remote: 80 }], new AbortController().signal), (error) => {
+      return error instanceof UserError && error.message.startsWith(`-p: port ${port} cannot be listened on here (${hostname}): `);
+    });
+    Deno.listen({ hostname: hostname === "::1" ? "127.0.0.1" : "::1", port }).close();
+  });
+}

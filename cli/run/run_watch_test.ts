@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import type { RunEnd } from "../../tunnel/mod.ts";
+import { BuildError } from "../builders/build_error.ts";
+import type { BuiltProgram } from "../builders/built_program.ts";
+import { NotStartedError } from "./run_client.ts";
+import { watchProgram } from "./run_watch.ts";
+
+const BUILT: BuiltProgram = { kind: "script", path: "", size: 1, sha256: "", unstable: [], dispose: () => Promise.resolve() };
+
+/** A program that is watched; its changes, builds, starts and ends are a test's. */
+class Watched {
+  readonly lines: string[] = [];
+  readonly signals = { asked: false, first: Promise.resolve() };
+  readonly over: Promise<RunEnd>;
+  build: () => Promise<BuiltProgram> = () => Promise.resolve(BUILT);
+  start: () => Promise<void> = () => Promise.resolve();
+  run: PromiseWithResolvers<RunEnd> = Promise.withResolvers();
+  starts = 0;
+  #changed = Promise.withResolvers<string[]>();
+  #ask: () => void;
+
+  constructor() {
+    const first = Promise.withResolvers<void>();
+    this.signals.first = first.promise;
+    this.#ask = first.resolve;
+    this.over = watchProgram({
+      programs: {
+        watch: () => Promise.resolve(),
+        changed: () => this.#changed.promise,
+        build: () => this.build(),
+      },
+      start: async () => {
+        this.starts++;
+        await this.start();
+        this.run = Promise.withResolvers();
+      },
+      running: () => {
+        const { promise } = this.run;
+        return { ended: () => promise };
+      },
+      say: (line) => this.lines.push(line),
+      signals: this.signals,
+    });
+  }
+
+  async change(): Promise<void> {
+    this.#changed.resolve([`${Deno.cwd()}/main.go`]);
+    this.#changed = Promise.withResolvers();
+    await settled();
+  }
+
+  async end(code: number): Promise<void> {
+    this.run.resolve({ code });
+    await settled();
+  }
+
+  async interrupt(): Promise<void> {
+    this.signals.asked = true;
+    this.#ask();
+    await settled();
+  }
+}
+
+function settled(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}
+
+Deno.test("a program that is interrupted while the next is built ends, and the next is not started", async () => {
+  const watched = new Watched();
+  const built = Promise.withResolvers<BuiltProgram>();
+  watched.build = () => built.promise;
+  await watched.change();
+  await watched.interrupt();
+  built.resolve(BUILT);
+  await settled();
+  await watched.end(7);
+  assert.deepEqual([await watched.over, watched.starts, watched.lines], [{ code: 7 }, 0, ["main.go changed: building"]]);
+});
+
+Deno.test("the end is not waited for the build that goes on", async () => {
+  const watched = new Watched();
+  watched.build = () => new Promise(() => {});
+  await watched.change();
+  await watched.interrupt();
+  await watched.end(130);
+  assert.deepEqual(await watched.over, { code: 130 });
+});
+
+Deno.test("where a replacement could not be started Ctrl+C ends it all, with the end of the run before", async () => {
+  const watched = new Watched();
+  watched.start = () => Promise.reject(new NotStartedError("Exec format error"));
+  await watched.change();
+  await watched.end(143);
+  assert.deepEqual(watched.lines.slice(1), [
+    "the program could not be started: Exec format error",
+    "The program ended with exit code 143: waiting for a change",
+  ]);
+  await watched.interrupt();
+  assert.deepEqual(await watched.over, { code: 143 });
+});
+
+Deno.test("a build that fails, or is too large, is told, and the program before goes on and is replaced later", async () => {
+  const watched = new Watched();
+  watched.build = () => Promise.reject(new BuildError({ is: "too-large", bytes: 600e6, most: 536e6 }));
+  await watched.change();
+  watched.build = () => Promise.resolve(BUILT);
+  await watched.change();
+  await watched.interrupt();
+  await watched.end(5);
+  assert.deepEqual([await watched.over, watched.starts], [{ code: 5 }, 1]);
+  assert.deepEqual(watched.lines, [
+    "main.go changed: building",
+    "the program has 600 MB, and the Pod takes 536 at most; the program before goes on",
+    "main.go changed: building",
+  ]);
+});

@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { KurunProcess } from "./kurun_process.ts";
+import { clusterTest } from "./kubernetes.ts";
+import { programFolder } from "./run_process.ts";
+import { TmuxTerminal } from "./tmux_terminal.ts";
+
+/** A program that says a word once its input has ended, and stays. */
+class WordProgram implements AsyncDisposable {
+  readonly folder: string = Deno.makeTempDirSync();
+
+  async write(word: string): Promise<void> {
+    const imports = `import ("fmt"; "io"; "os"; "time")`;
+    const main = `io.Copy(io.Discard, os.Stdin); h, _ := os.Hostname(); fmt.Println("${word}", h); time.Sleep(time.Hour)`;
+    await Deno.writeTextFile(`${this.folder}/main.go`, `package main\n${imports}\nfunc main() { ${main} }\n`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.folder, { recursive: true });
+  }
+}
+
+clusterTest("--watch replaces the program in the same Pod, and keeps the last good one while a build fails", async (namespace) => {
+  await using program = new WordProgram();
+  await Deno.writeTextFile(`${program.folder}/go.mod`, "module kurun.example/watched\ngo 1.21\n");
+  await program.write("one");
+  const kurun = KurunProcess.start(["run", "-n", namespace.name, "--watch", "--name", "watched", `${program.folder}/main.go`]);
+  await kurun.waitFor(/one watched\n/);
+  await program.write("two");
+  await kurun.waitFor(/two watched\n/);
+  await program.write(`three" broken`);
+  await kurun.waitFor(/syntax error[^]*the program before goes on\n/);
+  await program.write("four");
+  await kurun.waitFor(/four watched\n/);
+  kurun.signal("SIGINT");
+  assert.equal(await kurun.exit, 130);
+  assert.equal(kurun.stdout, "one watched\ntwo watched\nfour watched\n");
+  assert.match(kurun.stderr, /main\.go changed: building\n/);
+  assert.deepEqual(await namespace.left(), []);
+});
+
+clusterTest("with --watch what is saved while the Pod starts counts, and a build is removed once it runs", async (namespace) => {
+  await using program = new WordProgram();
+  await program.write("one");
+  const TMPDIR = await Deno.makeTempDir();
+  const builds = () => Array.from(Deno.readDirSync(TMPDIR), ({ name }) => name).filter((name) => name.startsWith("kurun-build-"));
+  await using kurun = KurunProcess.start(["run", "-n", namespace.name, "--watch", "--name", "early", `${program.folder}/main.go`], {
+    TMPDIR,
+  });
+  const waitUntil = async (what: () => boolean) => {
+    const until = performance.now() + 60_000;
+    while (!what()) {
+      assert.ok(performance.now() < until, kurun.stderr);
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  };
+  // The linker writes it: all source has been read.
+  await waitUntil(() => builds().some((name) => Array.from(Deno.readDirSync(`${TMPDIR}/${name}`)).some((file) => file.name === "program")));
+  await program.write("two");
+  await kurun.waitFor(/two early\n/);
+  await waitUntil(() => builds().length === 0);
+  kurun.signal("SIGINT");
+  assert.equal(await kurun.exit, 130);
+  await Deno.remove(TMPDIR, { recursive: true });
+});
+
+clusterTest("with -t and --watch the terminal is the user's while no program runs, and Ctrl+C ends it all", async (namespace) => {
+  const behave = programFolder("tests/programs/behave");
+  await using terminal = await TmuxTerminal.start(["run", "-it", "--watch", "-n", namespace.name, behave, "exit", "3"]);
+  await terminal.waitFor(/^The program ended with exit code 3: waiting for a change$/m);
+  await terminal.type("C-c");
+  await terminal.waitFor(/^(\^C)?exit 3$/m);
+  assert.deepEqual(await namespace.left(), []);
+});
