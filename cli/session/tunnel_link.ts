@@ -107,6 +107,8 @@ class TunnelLink {
   #refusals = 0;
   #refusedSince = 0;
   readonly #alarm = new Alarm();
+  /** Ends the pause before the next dial; a dial that goes on needs no company for it, which would be a second connection. */
+  readonly #hurry = new Alarm();
   #hurryUntil = -Infinity;
 
   constructor(options: TunnelLinkOptions) {
@@ -119,7 +121,7 @@ class TunnelLink {
     onWake(this.#options.date, () => this.#woke(), signal);
     void this.#options.addressed.then(() => {
       this.#hurryUntil = now() + HURRY_MS;
-      this.#alarm.ring();
+      this.#hurry.ring();
     });
     const replaced = Promise.withResolvers<never>();
     replaced.promise.catch(() => {});
@@ -163,7 +165,7 @@ class TunnelLink {
         const failed = await Promise.race([won.promise.then(() => false), dial, this.#pause(COMPANY_MS)]);
         if (failed && !signal.aborted) {
           const wait = delay(this.#failures++, chance(), this.#longestDelay()) - (now() - dialledAt);
-          if (wait > 0) await Promise.race([won.promise, this.#pause(wait)]);
+          if (wait > 0) await Promise.race([won.promise, this.#pause(wait), this.#hurry.pause(wait, dialling)]);
         }
         if (signal.aborted) return undefined;
         const link = await Promise.race([won.promise, Promise.resolve(undefined)]);
