@@ -9,6 +9,8 @@ import { statusError } from "./api_error.ts";
 import { ConnectionError, connectionErrorKind } from "./connection_error.ts";
 import { HttpConnection, HttpConnectionError, type HttpResponse } from "./http1.ts";
 import { hostAndPort, unbracketed } from "./dial.ts";
+import { IdleConnections } from "./idle_connections.ts";
+import { RequestBounds } from "./request_bounds.ts";
 import { type WatchEvent, watchEvents } from "./watch.ts";
 
 /** A query's parts; what is undefined is left out. */
@@ -69,20 +71,13 @@ const MAX_RETRY_AFTER_MS = 10_000;
 const WATCH_SECONDS = 30;
 /** And ended here where it has not so much later, in milliseconds: a network that died says nothing of it. */
 const WATCH_LATE_MS = 3_000;
-/** Connections that wait for the next request. */
-const MAX_IDLE = 8;
-/** A connection that has waited longer is closed, in milliseconds: something in between may have forgotten it. */
-const MAX_IDLE_MS = 60_000;
-/** Nor is a POST sent on a connection that has waited longer than this: it could not be sent again. */
-const MAX_IDLE_FOR_POST_MS = 5_000;
-
 /** Speaks to one API server as one user. */
 export class Api {
   readonly access: ClusterAccess;
   readonly #options: ApiOptions;
   readonly #address: string;
   readonly #closed = new AbortController();
-  #idle: IdleConnection[] = [];
+  readonly #idle = new IdleConnections();
   /** Connections whose requests wait for their answers. */
   readonly #asked = new Set<HttpConnection>();
   /** How often the connections that stood then were distrusted. */
@@ -243,31 +238,26 @@ export class Api {
    */
   distrustConnections(): void {
     this.#distrusted++;
-    this.#closeIdle();
+    this.#idle.close();
     for (const connection of this.#asked) connection.destroy(new HttpConnectionError("the network may have changed", { unanswered: true }));
   }
 
   /** Closes all connections and ends what is under way; what comes later is refused. */
   close(): void {
     this.#closed.abort();
-    this.#closeIdle();
-  }
-
-  #closeIdle(): void {
-    for (const { connection } of this.#idle) connection.destroy();
-    this.#idle = [];
+    this.#idle.close();
   }
 
   get #fieldManager(): string {
     return this.#options.fieldManager ?? "kurun";
   }
 
-  #bounds(signal: AbortSignal | undefined, timeoutMs: number): Bounds {
-    return new Bounds([signal, this.#options.signal, this.#closed.signal], timeoutMs, this.#address);
+  #bounds(signal: AbortSignal | undefined, timeoutMs: number): RequestBounds {
+    return new RequestBounds([signal, this.#options.signal, this.#closed.signal], timeoutMs, this.#address);
   }
 
   /** Sends until there is an answer that is neither a no nor to be asked again. */
-  async #send(method: string, path: string, options: RequestOptions, bounds: Bounds): Promise<Exchange> {
+  async #send(method: string, path: string, options: RequestOptions, bounds: RequestBounds): Promise<Exchange> {
     const name = `${method} ${path}`;
     let tries = 1;
     let refreshed = false;
@@ -343,17 +333,9 @@ export class Api {
     };
   }
 
-  async #open(identity: ConnectionOptions, method: string, bounds: Bounds): Promise<HttpConnection> {
-    const now = performance.now();
-    while (this.#idle.length > 0) {
-      const { connection, since, identity: whose } = this.#idle.pop()!;
-      const maxIdle = method === "POST" ? MAX_IDLE_FOR_POST_MS : MAX_IDLE_MS;
-      if (whose === identity.identity && connection.reusable && now - since <= maxIdle) {
-        connection.holdProcess(true);
-        return connection;
-      }
-      connection.destroy();
-    }
+  async #open(identity: ConnectionOptions, method: string, bounds: RequestBounds): Promise<HttpConnection> {
+    const idle = this.#idle.take(identity.identity, method);
+    if (idle) return idle;
     try {
       return new HttpConnection(await identity.dial({ signal: bounds.signal }));
     } catch (error) {
@@ -362,15 +344,11 @@ export class Api {
   }
 
   #keep(connection: HttpConnection, identity: string): void {
-    if (!connection.reusable || this.#closed.signal.aborted || this.#idle.length >= MAX_IDLE) {
-      connection.destroy();
-      return;
-    }
-    connection.holdProcess(false);
-    this.#idle.push({ connection, identity, since: performance.now() });
+    if (this.#closed.signal.aborted) connection.destroy();
+    else this.#idle.keep(connection, identity);
   }
 
-  async #readText(response: HttpResponse, connection: HttpConnection, bounds: Bounds): Promise<string> {
+  async #readText(response: HttpResponse, connection: HttpConnection, bounds: RequestBounds): Promise<string> {
     const decoder = new TextDecoder();
     let text = "";
     let size = 0;
@@ -399,7 +377,7 @@ export class Api {
     }
   }
 
-  #connectionError(error: unknown, bounds: Bounds): unknown {
+  #connectionError(error: unknown, bounds: RequestBounds): unknown {
     if (bounds.over) return bounds.signal.reason;
     if (!(error instanceof HttpConnectionError)) return error;
     const kind = error.malformed ? "protocol" : error.cause === undefined ? "reset" : connectionErrorKind(error.cause);
@@ -407,100 +385,11 @@ export class Api {
   }
 }
 
-interface IdleConnection {
-  readonly connection: HttpConnection;
-  readonly identity: string;
-  readonly since: number;
-}
-
 interface Exchange {
   readonly response: HttpResponse;
   readonly connection: HttpConnection;
   /** To be called when the body was read to its end. */
   readonly keep: () => void;
-}
-
-/** What ends a request before its time: signals of others, or the clock. The reason is always a {@linkcode ConnectionError}. */
-class Bounds {
-  readonly #controller = new AbortController();
-  readonly #sources: AbortSignal[];
-  readonly #timeoutMs: number;
-  readonly #address: string;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-
-  constructor(sources: readonly (AbortSignal | undefined)[], timeoutMs: number, address: string) {
-    this.#sources = sources.filter((source) => source !== undefined);
-    this.#timeoutMs = timeoutMs;
-    this.#address = address;
-    for (const source of this.#sources) {
-      source.addEventListener("abort", this.#abort);
-      if (source.aborted) this.#abort();
-    }
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  get over(): boolean {
-    return this.signal.aborted;
-  }
-
-  throwIfOver(): void {
-    this.signal.throwIfAborted();
-  }
-
-  /** Starts the clock, once. */
-  startTimeout(): void {
-    if (this.#timeoutMs === 0 || this.#timer !== undefined) return;
-    this.restartTimeout(this.#timeoutMs);
-  }
-
-  /** Starts the clock anew, with another time. */
-  restartTimeout(ms: number): void {
-    clearTimeout(this.#timer);
-    if (this.over) return;
-    this.#timer = setTimeout(() => {
-      const detail = `no answer within ${ms / 1000} s`;
-      this.#controller.abort(new ConnectionError("timeout", { address: this.#address, detail }));
-    }, ms);
-  }
-
-  /** Calls back when time is over; returns how to take that back. */
-  onStop(stopped: (error: Error) => void): () => void {
-    const listener = () => stopped(this.signal.reason);
-    this.signal.addEventListener("abort", listener, { once: true });
-    return () => this.signal.removeEventListener("abort", listener);
-  }
-
-  /** The promise's result, unless time is over first. */
-  async race<T>(promise: Promise<T>): Promise<T> {
-    let takeBack = () => {};
-    try {
-      return await Promise.race([promise, new Promise<never>((_, reject) => takeBack = this.onStop(reject))]);
-    } finally {
-      takeBack();
-    }
-  }
-
-  async sleep(ms: number): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    try {
-      await this.race(new Promise<void>((resolve) => timer = setTimeout(resolve, ms)));
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  end(): void {
-    clearTimeout(this.#timer);
-    for (const source of this.#sources) source.removeEventListener("abort", this.#abort);
-  }
-
-  readonly #abort = () => {
-    const reason = this.#sources.find((source) => source.aborted)?.reason;
-    this.#controller.abort(new ConnectionError("aborted", { address: this.#address, detail: "the request was ended", cause: reason }));
-  };
 }
 
 function serverDate(response: HttpResponse): Date | undefined {
