@@ -147,7 +147,7 @@ export class Supervisor {
       this.#current = { program: running, input: new ResumableReceiver(running.stdin), taken };
       settle(this.#current);
       this.#say({ is: "started", run });
-      void running.ended.then((end) => this.#say({ is: "ended", run, ...end }));
+      void running.ended.then((end) => this.#say({ is: "ended", run, ...end, ...(this.#stopped ? { podStopped: true } : {}) }));
       await this.#forgetOthers(request.sha256, run);
     } catch (error) {
       settle(undefined);

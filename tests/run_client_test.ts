@@ -356,7 +356,7 @@ runTest("a program that is stopped with its Pod is heard to its end, over a conn
   await stopped;
   // The Pod's process exits now.
   stage.cut();
-  assert.deepEqual(await run.ended(), { code: 7 });
+  assert.deepEqual(await run.ended(), { code: 7, podStopped: true });
   assert.match(stage.text("stdout"), /^ready\n\0{3000000}bye\n$/);
 });
 

@@ -54,6 +54,8 @@ export interface RunEnd {
   readonly signal?: string;
   /** Whether the kernel ended something for want of memory while it ran. */
   readonly outOfMemory?: true;
+  /** Whether the Pod was being stopped then, and the program with it: the cluster tells why. */
+  readonly podStopped?: true;
 }
 
 /** What the supervisor tells. */

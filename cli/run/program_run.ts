@@ -28,6 +28,8 @@ import { watchProgram } from "./run_watch.ts";
 
 /** What the Pod says of the program's end may come after the cluster's word of the Pod's end. */
 const LAST_WORDS_MS = 1_500;
+/** And the cluster's word may come so long after that of a program that was stopped with its Pod: the kubelet writes why once all is over. */
+const CLUSTERS_WORD_MS = 10_000;
 
 /** What a {@link ProgramRun} works with. */
 export interface ProgramRunOptions {
@@ -52,8 +54,6 @@ export class ProgramRun {
   #signals: RunSignals | undefined;
   /** The run that started last. */
   #current: ClientRun | undefined;
-  /** The Pod is being deleted, which says more than how the program ended by that. */
-  #podLeaves = false;
 
   constructor(given: ProgramRunOptions) {
     const { context } = given;
@@ -118,7 +118,8 @@ export class ProgramRun {
 
   /** @throws ProgramEndedError, or what interrupts it: then the other side tells why */
   async #buildAndRun(programs: ProgramBuilds): Promise<void> {
-    const { context: { stdio }, options } = this.#given;
+    const { context, options } = this.#given;
+    const { stdio } = context;
     this.#screen.progress(`Building ${options.targets.join(" ")}`);
     // Before it is read: what is saved while it is built and sent counts.
     if (options.watch) await programs.watch();
@@ -142,7 +143,7 @@ export class ProgramRun {
         })
         : first.ended();
       const end = await Promise.race([over, signals.givenUp, this.#interrupted]);
-      if (this.#podLeaves && !signals.asked) await this.#interrupted;
+      if (end.podStopped && !signals.asked) await Promise.race([this.#interrupted, pause(CLUSTERS_WORD_MS, context.interrupted)]);
       this.#input.takeBack();
       const said = describeRunEnd(end, { killedHere: signals.killed });
       if (said) this.#screen.say(said);
@@ -209,9 +210,8 @@ export class ProgramRun {
 
   async #podEnded({ kind, message, graceMs = 0 }: PodEnd): Promise<never> {
     const { plan, context } = this.#given;
-    this.#podLeaves = kind === "deleted";
     // What the program wrote last, and its own end where the Pod could still tell, come first.
-    const told = this.#podLeaves ? [Promise.resolve(this.#current?.ended())] : [];
+    const told = kind === "deleted" ? [Promise.resolve(this.#current?.ended())] : [];
     await Promise.race([pause(graceMs + LAST_WORDS_MS, context.interrupted), ...told]);
     const pod = `Pod ${plan.name}`;
     if (kind === "out-of-memory") {

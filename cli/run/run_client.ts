@@ -203,9 +203,14 @@ export class ClientRun {
     this.#hasStarted = message.is !== "failed";
     if (message.is === "started") return this.#started.resolve();
     if (message.is === "ended") {
-      const { code, signal, outOfMemory } = message;
+      const { code, signal, outOfMemory, podStopped } = message;
       this.#started.resolve();
-      return this.#ended.resolve({ code, ...(signal ? { signal } : {}), ...(outOfMemory ? { outOfMemory } : {}) });
+      return this.#ended.resolve({
+        code,
+        ...(signal ? { signal } : {}),
+        ...(outOfMemory ? { outOfMemory } : {}),
+        ...(podStopped ? { podStopped } : {}),
+      });
     }
     const error = new NotStartedError(message.why);
     this.#started.reject(error);
