@@ -30,7 +30,7 @@ export async function* delayedRows(namespace: TestNamespace, nginx: Nginx, effor
   const ways = { direct: `http://127.0.0.1:${toNginx.port}/`, through: `http://${forwarded.host}` };
   yield await requests(`requests, ${WHERE}`, ways, { connections: 1, pairs: 1, seconds: effort.seconds });
   for (const direction of ["down", "up"] as const) {
-    yield await bulkRow(`50 MB ${direction}, ${WHERE}`, { direction, direct, through, times: effort.bodies, unit: "Mbit/s" });
+    yield await bulkRow(`50 MB ${direction}, ${WHERE}`, { direction, direct, through, times: effort.times, unit: "Mbit/s" });
   }
 }
 

@@ -75,7 +75,7 @@ const PARTS: readonly Part[] = [
   ["apply", async function* ({ namespace, effort }) {
     yield* await applyRows(namespace, effort.times);
   }],
-  ["run", ({ namespace, effort }) => runRows(namespace, effort.times)],
+  ["run", ({ namespace, effort }) => runRows(namespace, effort)],
   ["help", async function* ({ effort }) {
     yield await helpRow(effort.times);
   }],

@@ -2,6 +2,7 @@ import { goTarget } from "../../cli/builders/go_builder.ts";
 import { KurunProcess } from "../e2e/kurun_process.ts";
 import { kubectl, type TestNamespace } from "../e2e/kubernetes.ts";
 import { anyPointOfASecond } from "./any_point.ts";
+import type { Effort } from "./effort.ts";
 import { barePodStarts } from "./bare_pod.ts";
 import { runSending } from "./run_sending.ts";
 import { median, type Row, seconds } from "./table.ts";
@@ -28,13 +29,13 @@ func main() { fmt.Println("it has", len(data)) }
  *
  * @throws where kurun fails or what comes is not what the program writes
  */
-export async function* runRows(namespace: TestNamespace, times: number): AsyncGenerator<Row> {
+export async function* runRows(namespace: TestNamespace, { times, starts }: Effort): AsyncGenerator<Row> {
   const folder = await Deno.makeTempDir({ prefix: "kurun-bench-" });
   try {
     const hello = `${folder}/hello`;
     const { success } = await new Deno.Command("cp", { args: ["-r", HELLO, hello] }).output();
     if (!success) throw new Error("the example cannot be copied");
-    yield await firstOutputRow(namespace, hello, times);
+    yield await firstOutputRow(namespace, hello, starts);
     yield await watchRow(namespace, hello, times);
     yield await sendingRow(namespace, `${folder}/large`, times);
   } finally {
