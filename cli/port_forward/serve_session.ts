@@ -1,13 +1,11 @@
 import type { Api } from "../../k8s/api/api.ts";
-import { ApiError } from "../../k8s/api/api_error.ts";
 import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
 import { waitUntilReachable } from "../../k8s/session/reachable.ts";
-import { dialTunnel } from "../../k8s/session/tunnel_dial.ts";
-import { importKey } from "../../tunnel/mod.ts";
 import type { Context } from "../context.ts";
 import type { LinkTeller } from "./link_teller.ts";
 import { type ServeOptions, serveStream } from "./serve_stream.ts";
 import type { StartedSession } from "../session/start_session.ts";
+import { sessionLink } from "../session/session_link.ts";
 import { holdTunnel, type LinkState } from "../session/tunnel_link.ts";
 import { waitUntilReady } from "./wait_until_ready.ts";
 
@@ -33,7 +31,7 @@ export interface ServeSessionOptions {
 
 /** Serves a session's callers by the program here, until aborted. @throws NotReadyError, ReplacedError, or what the API says for good */
 export async function serveSession(options: ServeSessionOptions): Promise<void> {
-  const { context, access, api, started: { session: { plan }, key }, teller, signal } = options;
+  const { api, started: { session: { plan } }, teller, signal } = options;
   const addressed = Promise.withResolvers<void>();
   const connected = Promise.withResolvers<void>();
   let whyNotConnected: string | undefined;
@@ -45,18 +43,9 @@ export async function serveSession(options: ServeSessionOptions): Promise<void> 
     teller.state(state);
   };
   const link = holdTunnel({
-    dial: (dialSignal) => dialTunnel(access, plan.namespace, plan.service, dialSignal),
-    handshake: {
-      key: await importKey(key),
-      hello: { capabilities: [], session: plan.name, instance: crypto.randomUUID(), who: context.who, from: context.from },
-      random: context.random,
-    },
+    ...await sessionLink({ ...options, capabilities: [] }),
     onStream: (stream) => void serveStream(stream, options.serving),
     onState,
-    isRefusal: (error) => error instanceof ApiError && error.status === 403,
-    now: context.now,
-    date: context.date,
-    chance: Math.random,
     addressed: addressed.promise,
     signal,
   });

@@ -1,15 +1,13 @@
 import type { Api } from "../../k8s/api/api.ts";
-import { ApiError } from "../../k8s/api/api_error.ts";
 import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
 import { waitForReadyPod } from "../../k8s/session/pod_ready.ts";
 import type { WaitReason } from "../../k8s/session/pod_status.ts";
-import { dialTunnel } from "../../k8s/session/tunnel_dial.ts";
-import { importKey } from "../../tunnel/mod.ts";
 import { age } from "../session/age.ts";
 import type { Context } from "../context.ts";
 import { describeWait } from "../session/describe_wait.ts";
 import type { RunClient } from "./run_client.ts";
 import type { StartedSession } from "../session/start_session.ts";
+import { sessionLink } from "../session/session_link.ts";
 import { holdTunnel, type LinkState } from "../session/tunnel_link.ts";
 import { NotReadyError } from "../port_forward/wait_until_ready.ts";
 
@@ -30,7 +28,7 @@ export interface RunLinkOptions {
 
 /** Keeps a client connected with its Pod until aborted, saying what it waits for. @throws NotReadyError, ReplacedError, or a refusal that stays */
 export async function holdRunLink(options: RunLinkOptions): Promise<void> {
-  const { context, access, api, started: { session: { plan }, key }, client, say, signal } = options;
+  const { context, api, client, say, signal } = options;
   const addressed = Promise.withResolvers<void>();
   const connected = new AbortController();
   let failed: string | undefined;
@@ -49,19 +47,10 @@ export async function holdRunLink(options: RunLinkOptions): Promise<void> {
     options.onLost();
   };
   const link = holdTunnel({
-    dial: (dialSignal) => dialTunnel(access, plan.namespace, plan.service, dialSignal),
-    handshake: {
-      key: await importKey(key),
-      hello: { capabilities: ["run"], session: plan.name, instance: crypto.randomUUID(), who: context.who, from: context.from },
-      random: context.random,
-    },
+    ...await sessionLink({ ...options, capabilities: ["run"] }),
     onStream: (stream) => stream.reset(),
     onSession: (session) => client.attach(session),
     onState,
-    isRefusal: (error) => error instanceof ApiError && error.status === 403,
-    now: context.now,
-    date: context.date,
-    chance: Math.random,
     addressed: addressed.promise,
     signal,
   });
