@@ -1,5 +1,6 @@
 import type { Connection } from "./connection.ts";
 import { filled, takeReadBuffer } from "./read_buffers.ts";
+import { freeReceived } from "./received_buffers.ts";
 
 /** A connection's own buffer: a thousand idle ones take 4 MiB. Where a read fills it the next ones get a large buffer each. */
 const SMALL_BYTES = 4 * 1024;
@@ -45,6 +46,7 @@ export class NativeConnection implements Connection {
   async write(bytes: Uint8Array): Promise<void> {
     let at = await this.#socket.write(bytes);
     while (at < bytes.length) at += await this.#socket.write(bytes.subarray(at));
+    freeReceived(bytes);
   }
 
   closeWrite(): void {

@@ -1,4 +1,5 @@
 import { giveBack } from "./read_buffers.ts";
+import { noteReceived } from "./received_buffers.ts";
 import { cutCloseReason, type Transport, type TransportEnd } from "./transport.ts";
 
 /** What is used of a WebSocket of npm's `ws`, at either end. */
@@ -27,8 +28,10 @@ export class WebSocketTransport implements Transport {
   constructor(socket: WebSocketLike) {
     this.#socket = socket;
     socket.on("message", (data, isBinary) => {
-      if (isBinary) this.onmessage?.(data);
-      else this.close(1003, "only binary messages are understood");
+      if (isBinary) {
+        noteReceived(data);
+        this.onmessage?.(data);
+      } else this.close(1003, "only binary messages are understood");
     });
     socket.on("error", () => this.#closing = true);
     socket.on("close", (code, reason) => {
