@@ -6,10 +6,10 @@
  */
 import { hostname, userInfo } from "node:os";
 import { argv0 } from "node:process";
-import type { Context } from "./cli/context.ts";
+import type { Context } from "./cli/command/context.ts";
 import { runProgram } from "./cli/program.ts";
 import { programName } from "./cli/program_name.ts";
-import type { UserSignal, UserStdio } from "./cli/user_stdio.ts";
+import type { UserSignal, UserStdio } from "./cli/command/user_stdio.ts";
 
 function processContext(): Context {
   return {

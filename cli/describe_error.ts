@@ -1,17 +1,17 @@
 import { ApiError } from "../k8s/api/api_error.ts";
 import { ApplySetError } from "../k8s/manifests/applyset.ts";
-import { ServiceRefusedError } from "../k8s/session/claim_service.ts";
+import { ServiceRefusedError } from "../k8s/session/service/claim_service.ts";
 import { CredentialError } from "../k8s/api/cluster_access.ts";
 import { ConnectionError, type ConnectionErrorKind } from "../k8s/api/connection_error.ts";
 import { ContainerdError } from "../k8s/images/containerd.ts";
 import { KubeconfigError } from "../k8s/kubeconfig/kubeconfig_files.ts";
-import { PodPatchRefusedError } from "../k8s/session/pod_patch_check.ts";
+import { PodPatchRefusedError } from "../k8s/session/pod/pod_patch_check.ts";
 import { RegistryCredentialsError } from "../k8s/registry/registry_credentials.ts";
 import { RegistryError } from "../k8s/registry/registry_error.ts";
 import { describeRight } from "../k8s/api/rights.ts";
 import { ObjectExistsError, SessionGoneError } from "../k8s/session/session.ts";
 import { MissingRightsError } from "../k8s/session/session_rights.ts";
-import { TlsSecretError } from "../k8s/session/tls_secret.ts";
+import { TlsSecretError } from "../k8s/session/service/tls_secret.ts";
 import { BuildError } from "./builders/build_error.ts";
 import { BuildErrors } from "./images/build_images.ts";
 import { describeBuildError } from "./builders/describe_build_error.ts";
@@ -21,11 +21,11 @@ import { describeRegistryError } from "./images/describe_registry_error.ts";
 import { describeWait, failingWebhook } from "./session/describe_wait.ts";
 import { RightsLostError } from "./session/keep_session.ts";
 import { ReplacedError } from "./session/tunnel_link.ts";
-import { ExitCode, SessionLostError, UserError } from "./errors.ts";
+import { ExitCode, SessionLostError, UserError } from "./command/errors.ts";
 import { NotStartedError } from "./run/run_client.ts";
 import { NeverStartedError } from "./run/run_end.ts";
 import { ManifestError } from "./apply/manifest_error.ts";
-import { NotReadyError } from "./port_forward/wait_until_ready.ts";
+import { NotReadyError } from "./session/wait_until_ready.ts";
 
 /** An error as the user reads it. */
 export interface ErrorText {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { ApiError } from "../k8s/api/api_error.ts";
 import { SessionGoneError } from "../k8s/session/session.ts";
 import { describeError } from "./describe_error.ts";
-import { ExitCode, SessionLostError } from "./errors.ts";
+import { ExitCode, SessionLostError } from "./command/errors.ts";
 import { NeverStartedError } from "./run/run_end.ts";
 import { RightsLostError } from "./session/keep_session.ts";
 import { ReplacedError } from "./session/tunnel_link.ts";

@@ -6,19 +6,19 @@ import { DifferenceError } from "./apply/apply_manifests.ts";
 import { cleanupCommand } from "./session/cleanup_command.ts";
 import { completeCommand } from "./completion/complete_command.ts";
 import { completionCommand } from "./completion/completion.ts";
-import type { Context } from "./context.ts";
+import type { Context } from "./command/context.ts";
 import { deleteCommand } from "./apply/delete_command.ts";
 import { describeError } from "./describe_error.ts";
-import { ExitCode } from "./errors.ts";
-import { imageCommand } from "./images/image.ts";
+import { ExitCode } from "./command/errors.ts";
+import { imageCommand } from "./images/image_command.ts";
 import { lsCommand } from "./session/ls_command.ts";
-import { plainText } from "./plain_text.ts";
-import { portForwardCommand } from "./port_forward/port_forward.ts";
+import { plainText } from "./command/plain_text.ts";
+import { portForwardCommand } from "./port_forward/port_forward_command.ts";
 import { runCommand } from "./run/run_command.ts";
 import { resolveCommand } from "./apply/resolve_command.ts";
 import { ProgramEndedError } from "./run/run_end.ts";
 import { stopCommand } from "./session/stop_command.ts";
-import { VERSION } from "./version.ts";
+import { VERSION } from "./command/version.ts";
 import { versionCommand } from "./version_command.ts";
 
 /** Runs one command line. @returns the exit code; what went wrong has been said on stderr */

@@ -1,6 +1,6 @@
 import type { Argument, Command, Option } from "commander";
 import { isHidden } from "./completion/completion_model.ts";
-import { ExitCode } from "./errors.ts";
+import { ExitCode } from "./command/errors.ts";
 
 const EXIT_CODES: Readonly<Record<keyof typeof ExitCode, string>> = {
   ok: "It did what was asked, or was ended by Ctrl+C.",

@@ -1,9 +1,9 @@
 import { Command, Option } from "commander";
 import { stringify } from "yaml";
 import { Api } from "../k8s/api/api.ts";
-import { addClusterFlags, openCluster } from "./cluster_flags.ts";
-import type { Context } from "./context.ts";
-import { VERSION } from "./version.ts";
+import { addClusterFlags, openCluster } from "./command/cluster_flags.ts";
+import type { Context } from "./command/context.ts";
+import { VERSION } from "./command/version.ts";
 
 interface Versions {
   readonly clientVersion: { readonly version: string; readonly deno: string; readonly platform: string };

@@ -6,19 +6,19 @@
  */
 import type { Server } from "node:net";
 import { importKey } from "../tunnel/mod.ts";
-import { AllowReviews } from "./allow_reviews.ts";
+import { AllowReviews } from "./callers/allow_reviews.ts";
 import { parseServerArgs, type ServerConfig } from "./config.ts";
-import { openControlPort } from "./control_port.ts";
-import { copyBase } from "./copy_base.ts";
-import { drain } from "./drain.ts";
-import { LiveClient } from "./live_client.ts";
-import { OpenCallers } from "./open_callers.ts";
-import { ReachCheck } from "./reach_check.ts";
-import { openRequestPort } from "./request_port.ts";
-import { sparingly } from "./sparing_log.ts";
+import { openControlPort } from "./control/control_port.ts";
+import { copyBase } from "./run/copy_base.ts";
+import { drain } from "./callers/drain.ts";
+import { LiveClient } from "./control/live_client.ts";
+import { OpenCallers } from "./callers/open_callers.ts";
+import { ReachCheck } from "./control/reach_check.ts";
+import { openRequestPort } from "./callers/request_port.ts";
+import { sparingly } from "./net/sparing_log.ts";
 import { supervise } from "./supervise.ts";
-import { serveTlsFiles } from "./tls_files.ts";
-import { TlsTerminator } from "./tls_terminator.ts";
+import { serveTlsFiles } from "./callers/tls_files.ts";
+import { TlsTerminator } from "./callers/tls_terminator.ts";
 
 if (import.meta.main) {
   try {

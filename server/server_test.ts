@@ -20,11 +20,11 @@ import {
   type WebSocketLike,
   WebSocketTransport,
 } from "../tunnel/mod.ts";
-import { openControlPort } from "./control_port.ts";
-import { LiveClient } from "./live_client.ts";
-import { OpenCallers } from "./open_callers.ts";
-import { ReachCheck } from "./reach_check.ts";
-import { openRequestPort } from "./request_port.ts";
+import { openControlPort } from "./control/control_port.ts";
+import { LiveClient } from "./control/live_client.ts";
+import { OpenCallers } from "./callers/open_callers.ts";
+import { ReachCheck } from "./control/reach_check.ts";
+import { openRequestPort } from "./callers/request_port.ts";
 
 const HOLD_MS = 300;
 const KEY = new Uint8Array(32).fill(3);

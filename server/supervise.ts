@@ -5,11 +5,11 @@
  */
 import { importKey, NativeConnection } from "../tunnel/mod.ts";
 import type { ServerConfig } from "./config.ts";
-import { openControlPort } from "./control_port.ts";
-import { LiveClient } from "./live_client.ts";
-import { ReachCheck } from "./reach_check.ts";
-import { spawnProcess } from "./spawn_process.ts";
-import { Supervisor } from "./supervisor.ts";
+import { openControlPort } from "./control/control_port.ts";
+import { LiveClient } from "./control/live_client.ts";
+import { ReachCheck } from "./control/reach_check.ts";
+import { spawnProcess } from "./run/spawn_process.ts";
+import { Supervisor } from "./run/supervisor.ts";
 
 /** As what SIGTERM ends: with 0 the cluster would take the Pod for one that has done its work, and not say why it ended it. */
 const STOPPED = 143;

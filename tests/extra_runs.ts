@@ -16,7 +16,7 @@ const CHOSEN = [
   "tests/e2e/grpc_test.ts",
   "tests/e2e/raw_test.ts",
 ];
-/** The slow ones, and what Deno 2.6 cannot do (cli/cluster_flags.ts refuses it in words). */
+/** The slow ones, and what Deno 2.6 cannot do (cli/command/cluster_flags.ts refuses it in words). */
 const LEFT_OUT = { KURUN_LEAVE_OUT: "kill -9|deadline moves|1 GB down|replaced while kurun runs|several groups" };
 
 /** A run to make, or why it cannot be made. */

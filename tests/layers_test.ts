@@ -11,7 +11,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** The only files that may import a package. */
 const PACKAGE_USERS: Readonly<Record<string, readonly string[]>> = {
   "@kubernetes/client-node/config_types": ["k8s/kubeconfig/kubeconfig.ts"],
-  ws: ["k8s/session/tunnel_dial.ts", "server/control_port.ts"],
+  ws: ["k8s/session/dial/tunnel_dial.ts", "server/control/control_port.ts"],
   commander: ["cli/*"],
   yaml: ["cli/*", "k8s/*"],
 };

@@ -6,8 +6,8 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { type ClientRun, RunClient, type RunWishes, type SentProgram } from "../cli/run/run_client.ts";
-import { spawnProcess } from "../server/spawn_process.ts";
-import { Supervisor } from "../server/supervisor.ts";
+import { spawnProcess } from "../server/run/spawn_process.ts";
+import { Supervisor } from "../server/run/supervisor.ts";
 import { encodeMessage, encodeRunPreamble, memoryTransportPair, NativeConnection, type RunEnd, Session } from "../tunnel/mod.ts";
 
 /** A client and a supervisor, and the connections between them. */

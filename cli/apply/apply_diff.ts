@@ -6,9 +6,9 @@ import type { Orphan } from "../../k8s/manifests/prune.ts";
 import { applyObject, type LiveObject } from "../../k8s/manifests/server_side_apply.ts";
 import type { ApplyRun } from "./apply_manifests.ts";
 import { describeNotApplied } from "./describe_apply.ts";
-import { ExitCode, UserError } from "../errors.ts";
+import { ExitCode, UserError } from "../command/errors.ts";
 import { withoutManagedFields, yamlText } from "./object_text.ts";
-import { plainText } from "../plain_text.ts";
+import { plainText } from "../command/plain_text.ts";
 import { unifiedDiff } from "./unified_diff.ts";
 
 /** What stands for a Secret's values. */

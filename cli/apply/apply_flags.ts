@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
-import { parseDuration } from "../duration.ts";
-import { usageError } from "../errors.ts";
+import { parseDuration } from "../command/duration.ts";
+import { usageError } from "../command/errors.ts";
 
 /** How `kurun apply` applies. */
 export interface ApplyFlags {

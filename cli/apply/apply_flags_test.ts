@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Command } from "commander";
 import { addApplyFlags, type ApplyFlags, applyFlags } from "./apply_flags.ts";
-import { UserError } from "../errors.ts";
+import { UserError } from "../command/errors.ts";
 
 function parse(...words: string[]): ApplyFlags {
   const command = addApplyFlags(new Command("apply").exitOverride().configureOutput({ writeErr() {}, writeOut() {} }));

@@ -2,15 +2,16 @@ import type { Api } from "../../k8s/api/api.ts";
 import { applyObjects, type ApplyOutcome } from "../../k8s/manifests/apply_objects.ts";
 import type { PlannedObject } from "../../k8s/manifests/apply_plan.ts";
 import { applySetId, applySetParent, asMember } from "../../k8s/manifests/applyset.ts";
-import { followRollouts, type RolloutObserver } from "../../k8s/manifests/follow_rollouts.ts";
+import { followRollouts, type RolloutObserver } from "../../k8s/workloads/follow_rollouts.ts";
 import { printDiff, printPruned } from "./apply_diff.ts";
 import type { ApplyFlags } from "./apply_flags.ts";
 import { announceSet, isHomeOf, openSet, orphansOf, pruneSet } from "./apply_set.ts";
 import { describeNotApplied, describeOutcome } from "./describe_apply.ts";
-import { ExitCode, UserError } from "../errors.ts";
-import { type Deliver, deliverReferences } from "./load_manifests.ts";
+import { ExitCode, UserError } from "../command/errors.ts";
+import type { Deliver } from "../images/deliver_images.ts";
+import { deliverReferences } from "./load_manifests.ts";
 import { objectsText } from "./object_text.ts";
-import { plainText } from "../plain_text.ts";
+import { plainText } from "../command/plain_text.ts";
 import { planAgain, type PreparedManifests, prepareManifests, type PrepareOptions } from "./prepare_manifests.ts";
 
 /** What `kurun apply` works with. */

@@ -5,9 +5,9 @@ import type { ApiResources } from "../../k8s/manifests/discovery.ts";
 import { findOrphans, type Orphan, readParent, writeParent } from "../../k8s/manifests/prune.ts";
 import type { ApplyRun } from "./apply_manifests.ts";
 import { describeEnd } from "./describe_apply.ts";
-import { ExitCode, UserError } from "../errors.ts";
+import { ExitCode, UserError } from "../command/errors.ts";
 import { ManifestError } from "./manifest_error.ts";
-import { plainText } from "../plain_text.ts";
+import { plainText } from "../command/plain_text.ts";
 
 /** A set that is being applied. */
 export interface OpenSet {

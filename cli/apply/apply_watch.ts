@@ -3,8 +3,8 @@ import { type AppliedBefore, applyPrepared, type ApplyRun } from "./apply_manife
 import { BuildError } from "../builders/build_error.ts";
 import { findContainerfile } from "../builders/containerfile_builder.ts";
 import { describeError } from "../describe_error.ts";
-import { usageError } from "../errors.ts";
-import { plainText } from "../plain_text.ts";
+import { usageError } from "../command/errors.ts";
+import { plainText } from "../command/plain_text.ts";
 import { type PreparedManifests, prepareManifests } from "./prepare_manifests.ts";
 import { findSource } from "../builders/program_source.ts";
 import { FileWatcher } from "../builders/watch_files.ts";

@@ -7,15 +7,15 @@ import { deleteObject, objectGone } from "../../k8s/manifests/delete_objects.ts"
 import { discover } from "../../k8s/manifests/discovery.ts";
 import { readParent } from "../../k8s/manifests/prune.ts";
 import { checkedSetName } from "./apply_flags.ts";
-import { addClusterFlags, openCluster } from "../cluster_flags.ts";
-import type { Context } from "../context.ts";
+import { addClusterFlags, openCluster } from "../command/cluster_flags.ts";
+import type { Context } from "../command/context.ts";
 import { deleteSet } from "./delete_set.ts";
 import { describeNotApplied } from "./describe_apply.ts";
-import { parseDuration } from "../duration.ts";
-import { ExitCode, UserError } from "../errors.ts";
+import { parseDuration } from "../command/duration.ts";
+import { ExitCode, UserError } from "../command/errors.ts";
 import { objectsOf } from "./load_manifests.ts";
 import { addManifestFlags, manifestNames, openManifests, refuse } from "./manifest_flags.ts";
-import { plainText } from "../plain_text.ts";
+import { plainText } from "../command/plain_text.ts";
 
 interface DeleteFlags {
   readonly dryRun: "client" | "server" | undefined;

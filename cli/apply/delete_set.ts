@@ -3,8 +3,8 @@ import { type ApplySetParent, type ApplySetScope, parentPath } from "../../k8s/m
 import { deleteObject } from "../../k8s/manifests/delete_objects.ts";
 import { discover } from "../../k8s/manifests/discovery.ts";
 import { findOrphans } from "../../k8s/manifests/prune.ts";
-import type { Context } from "../context.ts";
-import { plainText } from "../plain_text.ts";
+import type { Context } from "../command/context.ts";
+import { plainText } from "../command/plain_text.ts";
 
 /** How the members of a set are deleted. */
 export interface DeleteSetOptions {

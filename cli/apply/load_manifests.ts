@@ -3,7 +3,7 @@ import type { ManifestProblem, SourcedObject } from "../../k8s/manifests/apply_p
 import { readObjects } from "../../k8s/manifests/manifest_objects.ts";
 import { findReferences, type ManifestReference, resolveReferences } from "../../k8s/manifests/manifest_references.ts";
 import { type ManifestText, readManifest } from "../../k8s/manifests/manifest_text.ts";
-import type { SourceReference } from "../images/deliver_images.ts";
+import type { Deliver } from "../images/deliver_images.ts";
 import { describeProblem } from "./manifest_error.ts";
 import type { ManifestFile } from "./manifest_files.ts";
 
@@ -22,9 +22,6 @@ export interface LoadedReference {
   /** Where it stands and what it is, for messages: `k8s/web.yaml:12:16: Deployment web, spec.replicas`. */
   readonly what: string;
 }
-
-/** Makes images of sources; see {@link LoadedReference} for both fields. @returns what goes into the manifest for each path */
-export type Deliver = (references: readonly SourceReference[]) => Promise<ReadonlyMap<string, string>>;
 
 /** All manifests, what is wrong with them, and what is strange. */
 export interface Loaded {

@@ -1,6 +1,6 @@
 import { join, resolve } from "node:path";
 import type { ManifestProblem } from "../../k8s/manifests/apply_plan.ts";
-import { isLoopback } from "../port_forward/upstream.ts";
+import { isLoopback } from "../local/loopback.ts";
 import { MANIFEST_NAME } from "../builders/watched_paths.ts";
 
 /** A manifest's text and where it came from. */

@@ -1,11 +1,11 @@
 import type { Command } from "commander";
-import { collect } from "../cluster_flags.ts";
-import type { Context } from "../context.ts";
-import { usageError } from "../errors.ts";
+import { collect } from "../command/cluster_flags.ts";
+import type { Context } from "../command/context.ts";
+import { usageError } from "../command/errors.ts";
 import { inReadingOrder, type Loaded, loadManifests } from "./load_manifests.ts";
 import { describeProblem, ManifestError } from "./manifest_error.ts";
 import { type ManifestFile, readManifestFiles } from "./manifest_files.ts";
-import { plainText } from "../plain_text.ts";
+import { plainText } from "../command/plain_text.ts";
 
 /** Adds what says which manifests: `-f`, `-R`, and more files as a shell's `*` gives them. */
 export function addManifestFlags(command: Command): Command {

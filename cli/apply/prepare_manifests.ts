@@ -8,8 +8,8 @@ import {
   type SourcedObject,
 } from "../../k8s/manifests/apply_plan.ts";
 import { type ApiResources, discover } from "../../k8s/manifests/discovery.ts";
-import type { Context } from "../context.ts";
-import { ExitCode, UserError } from "../errors.ts";
+import type { Context } from "../command/context.ts";
+import { ExitCode, UserError } from "../command/errors.ts";
 import { type LoadedManifest, objectsOf } from "./load_manifests.ts";
 import { openManifests, refuse } from "./manifest_flags.ts";
 import type { ManifestFile } from "./manifest_files.ts";

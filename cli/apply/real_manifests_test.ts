@@ -10,7 +10,7 @@ import { findReferences, spliceReferences } from "../../k8s/manifests/manifest_r
 import { readManifest } from "../../k8s/manifests/manifest_text.ts";
 import { findGo } from "../../tests/cluster/go.ts";
 import { jsonValues } from "../builders/watched_paths.ts";
-import type { Context } from "../context.ts";
+import type { Context } from "../command/context.ts";
 import { resolveCommand } from "./resolve_command.ts";
 
 /** Modules, where manifests are in them, and how many at least. */

@@ -1,6 +1,6 @@
 import { Command } from "commander";
-import { addClusterFlags } from "../cluster_flags.ts";
-import type { Context } from "../context.ts";
+import { addClusterFlags } from "../command/cluster_flags.ts";
+import type { Context } from "../command/context.ts";
 import { addDeliverFlags } from "../images/deliver_flags.ts";
 import { deliverAnywhere } from "../images/deliver_with.ts";
 import { deliverReferences, imageOf, type LoadedManifest } from "./load_manifests.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { BuildError, type BuildFailure } from "./build_error.ts";
 import { describeError } from "../describe_error.ts";
-import { ExitCode } from "../errors.ts";
+import { ExitCode } from "../command/errors.ts";
 
 const SENTENCES: readonly (readonly [BuildFailure, RegExp, number])[] = [
   [{ is: "no-such-file", given: "a.go" }, /no file or folder a\.go/, ExitCode.usage],

@@ -3,10 +3,10 @@ import { Api } from "../../k8s/api/api.ts";
 import type { ExecRunner } from "../../k8s/kubeconfig/exec_credential.ts";
 import { loadClusterAccess } from "../../k8s/kubeconfig/kubeconfig.ts";
 import { kubeconfigPaths, type MergedKubeconfig, readKubeconfigs } from "../../k8s/kubeconfig/kubeconfig_files.ts";
-import { SESSION_SELECTOR } from "../../k8s/session/list_sessions.ts";
-import { type SessionJob, sessionOwner } from "../../k8s/session/session_owner.ts";
-import { addClusterFlags, clusterFlags } from "../cluster_flags.ts";
-import type { Context } from "../context.ts";
+import { SESSION_SELECTOR } from "../../k8s/session/owner/list_sessions.ts";
+import { type SessionJob, sessionOwner } from "../../k8s/session/owner/session_owner.ts";
+import { addClusterFlags, clusterFlags } from "../command/cluster_flags.ts";
+import type { Context } from "../command/context.ts";
 
 /** From the start of the process on: who waits for a completion presses Tab again. */
 const ANSWER_MS = 450;

@@ -4,7 +4,7 @@ import { fishCompletion } from "./completion_fish.ts";
 import { completionModel } from "./completion_model.ts";
 import { powershellCompletion } from "./completion_powershell.ts";
 import { zshCompletion } from "./completion_zsh.ts";
-import type { Context } from "../context.ts";
+import type { Context } from "../command/context.ts";
 
 const SHELLS = { bash: bashCompletion, zsh: zshCompletion, fish: fishCompletion, powershell: powershellCompletion };
 

@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
 import { Command } from "commander";
 import { Api } from "../../k8s/api/api.ts";
-import { addClusterFlags, openCluster } from "../cluster_flags.ts";
-import type { Context } from "../context.ts";
+import { addClusterFlags, openCluster } from "../command/cluster_flags.ts";
+import type { Context } from "../command/context.ts";
 import { addDeliverFlags, type DeliverFlags, deliverFlags } from "./deliver_flags.ts";
 import { deliverImages } from "./deliver_images.ts";
 

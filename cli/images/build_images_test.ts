@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { BuildError } from "../builders/build_error.ts";
 import { BuildErrors, buildImages, type SourceReference } from "./build_images.ts";
 import { describeError } from "../describe_error.ts";
-import { ExitCode } from "../errors.ts";
+import { ExitCode } from "../command/errors.ts";
 
 /** A folder with a cache of its own and scripts, for which a stand-in is enough of a Deno for the image. */
 async function withScripts(

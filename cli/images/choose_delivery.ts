@@ -1,8 +1,8 @@
 import { CONTAINERD_SOCKETS, K3S_SOCKET } from "../../k8s/images/containerd.ts";
-import type { NodeFacts } from "../../k8s/manifests/node_facts.ts";
+import type { NodeFacts } from "../../k8s/nodes/node_facts.ts";
 import { containerdDelivery } from "./containerd_delivery.ts";
 import type { Delivery } from "./delivery.ts";
-import { ExitCode, usageError, UserError } from "../errors.ts";
+import { ExitCode, usageError, UserError } from "../command/errors.ts";
 import { k3dDelivery, kindDelivery } from "./local_cluster_delivery.ts";
 
 /** What the user said about where images go. */

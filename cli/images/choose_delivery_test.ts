@@ -1,7 +1,7 @@
 import { deepStrictEqual as same, throws } from "node:assert/strict";
-import type { NodeFacts } from "../../k8s/manifests/node_facts.ts";
+import type { NodeFacts } from "../../k8s/nodes/node_facts.ts";
 import { chooseWay, type DeliveryChoice, type ThisMachine } from "./choose_delivery.ts";
-import { UserError } from "../errors.ts";
+import { UserError } from "../command/errors.ts";
 
 const nothing: DeliveryChoice = { repo: undefined, deliver: undefined };
 const socket = "/run/containerd/containerd.sock";

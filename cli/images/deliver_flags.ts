@@ -1,9 +1,9 @@
 import { cpus } from "node:os";
 import { type Command, Option } from "commander";
 import type { Architecture } from "../../k8s/images/shared_libraries.ts";
-import type { Context } from "../context.ts";
+import type { Context } from "../command/context.ts";
 import type { DeliveryChoice } from "./choose_delivery.ts";
-import { usageError } from "../errors.ts";
+import { usageError } from "../command/errors.ts";
 
 /** How images are built and where they go. */
 export interface DeliverFlags extends DeliveryChoice {

@@ -1,16 +1,19 @@
 import type { Api } from "../../k8s/api/api.ts";
 import { CONTAINERD_SOCKETS } from "../../k8s/images/containerd.ts";
 import { userCacheFolder } from "../../k8s/images/layer_cache.ts";
-import { linuxNodes, type NodeFacts } from "../../k8s/manifests/node_facts.ts";
+import { linuxNodes, type NodeFacts } from "../../k8s/nodes/node_facts.ts";
 import type { Architecture } from "../../k8s/images/shared_libraries.ts";
 import { buildImages, type SourceReference } from "./build_images.ts";
 import { chooseWay, localDelivery, type ThisMachine } from "./choose_delivery.ts";
-import type { Context } from "../context.ts";
+import type { Context } from "../command/context.ts";
 import type { DeliverFlags } from "./deliver_flags.ts";
 import { registryDelivery } from "./registry_delivery.ts";
 
 export type { SourceReference } from "./build_images.ts";
 export { BuildErrors } from "./build_images.ts";
+
+/** Makes images of sources. @returns what goes into a manifest for each source's path */
+export type Deliver = (references: readonly SourceReference[]) => Promise<ReadonlyMap<string, string>>;
 
 /** What {@linkcode deliverImages} needs of the world. */
 export interface DeliverOptions {

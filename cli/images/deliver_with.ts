@@ -1,10 +1,9 @@
 import { Api } from "../../k8s/api/api.ts";
 import { needsCluster } from "./build_command.ts";
-import { openCluster } from "../cluster_flags.ts";
-import type { Context } from "../context.ts";
+import { openCluster } from "../command/cluster_flags.ts";
+import type { Context } from "../command/context.ts";
 import { type DeliverFlags, deliverFlags } from "./deliver_flags.ts";
-import { deliverImages } from "./deliver_images.ts";
-import type { Deliver } from "../apply/load_manifests.ts";
+import { type Deliver, deliverImages } from "./deliver_images.ts";
 
 /** Builds references and brings them to a cluster, as the flags say. */
 export function deliverTo(context: Context, api: Api | undefined, flags: DeliverFlags): Deliver {

@@ -3,7 +3,7 @@ import { IMAGE_DENO_VERSION } from "../../k8s/images/image_deno.ts";
 import type { ImageLayer } from "../../k8s/images/image_layer.ts";
 import { imageOfConfig, type ImagePlatform, type OciImage } from "../../k8s/images/oci_image.ts";
 import type { SourceInputs } from "./source_inputs.ts";
-import { VERSION } from "../version.ts";
+import { VERSION } from "../command/version.ts";
 
 /** What a source was built into the last time, and of what. */
 export interface ImageRecord {

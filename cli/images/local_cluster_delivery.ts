@@ -1,6 +1,6 @@
 import { type NamedImage, writeArchive } from "../../k8s/images/image_archive.ts";
 import { type DeliverableImage, type Delivery, layerBytes, LOCAL_REPOSITORY, megabytes } from "./delivery.ts";
-import { ExitCode, UserError } from "../errors.ts";
+import { ExitCode, UserError } from "../command/errors.ts";
 
 /** Whether all nodes have an image of that name. */
 export type IsThere = (reference: string) => boolean;

@@ -3,11 +3,11 @@ import { RegistryClient } from "../../k8s/registry/registry_client.ts";
 import { registryCredentials } from "../../k8s/registry/registry_credentials.ts";
 import { pushImages } from "../../k8s/registry/registry_push.ts";
 import { parseRepository, registryHost } from "../../k8s/registry/registry_repository.ts";
-import type { Context } from "../context.ts";
+import type { Context } from "../command/context.ts";
 import { type Delivery, megabytes } from "./delivery.ts";
-import { usageError } from "../errors.ts";
-import { pause } from "../pause.ts";
-import { VERSION } from "../version.ts";
+import { usageError } from "../command/errors.ts";
+import { pause } from "../command/pause.ts";
+import { VERSION } from "../command/version.ts";
 
 /** A line tells how far a push is, this often, in milliseconds. */
 const PROGRESS_MS = 3_000;

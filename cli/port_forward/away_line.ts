@@ -1,4 +1,4 @@
-import type { SessionPlan } from "../../k8s/session/session_objects.ts";
+import type { SessionPlan } from "../../k8s/session/objects/session_objects.ts";
 
 /**
  * Says what happens when this machine is gone, in one line.

@@ -1,7 +1,7 @@
-import type { ServiceRefusedError } from "../../k8s/session/claim_service.ts";
-import type { Presence } from "../../k8s/session/client_presence.ts";
-import type { ServiceRefusal } from "../../k8s/session/existing_service.ts";
-import { SESSION_LABEL } from "../../k8s/session/session_objects.ts";
+import type { ServiceRefusedError } from "../../k8s/session/service/claim_service.ts";
+import type { Presence } from "../../k8s/session/owner/client_presence.ts";
+import type { ServiceRefusal } from "../../k8s/session/service/existing_service.ts";
+import { SESSION_LABEL } from "../../k8s/session/objects/session_objects.ts";
 
 const OTHER_NAME = "choose another name with --servicename";
 /** More Pods than this are counted, not named. */

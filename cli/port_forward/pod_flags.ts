@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import { parseDocument } from "yaml";
-import { checkPodPatch, type PodPatch } from "../../k8s/session/pod_overrides.ts";
-import { SESSION_LABEL } from "../../k8s/session/session_objects.ts";
-import { collect } from "../cluster_flags.ts";
-import { usageError } from "../errors.ts";
+import { checkPodPatch, type PodPatch } from "../../k8s/session/objects/pod_overrides.ts";
+import { SESSION_LABEL } from "../../k8s/session/objects/session_objects.ts";
+import { collect } from "../command/cluster_flags.ts";
+import { usageError } from "../command/errors.ts";
 
 /** A name or a value of a label, each without the prefix (Kubernetes "Labels and Selectors": Syntax and character set). */
 const LABEL_WORD = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/;
@@ -18,7 +18,6 @@ const OBJECT_NAME = LABEL_PREFIX;
 const OWN_LABELS = [SESSION_LABEL, "app.kubernetes.io/managed-by", "sidecar.istio.io/inject", "pod-template-hash"];
 
 /** The ports that a Pod may have. */
-const MAX_PORT = 65_535;
 
 /** What the flags say of the session's Pod. */
 export interface PodWishes {
@@ -50,13 +49,6 @@ export async function podWishes(options: Record<string, unknown>): Promise<PodWi
     ...(imagePullSecret === undefined ? {} : { imagePullSecret }),
     ...(serverOverrides === undefined ? {} : { podPatch: await parseOverrides(serverOverrides) }),
   };
-}
-
-/** Reads a port's number. @throws UserError naming the flag */
-export function parsePort(flag: string, text: string): number {
-  const port = Number(text);
-  if (!/^\d+$/.test(text) || port < 1 || port > MAX_PORT) throw usageError(`${flag} ${text} is no port: 1 to ${MAX_PORT}`);
-  return port;
 }
 
 /** Reads labels, `key=value` each. @throws UserError naming the rule */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { UserError } from "../errors.ts";
-import { parseLabels, parsePort, podWishes } from "./pod_flags.ts";
+import { UserError } from "../command/errors.ts";
+import { parsePort } from "../command/port.ts";
+import { parseLabels, podWishes } from "./pod_flags.ts";
 
 Deno.test("labels are key=value, with a prefix or without, as often as wanted", () => {
   assert.deepEqual(parseLabels(["app=web", "example.com/tier=A_1.b", "app=web"]), { app: "web", "example.com/tier": "A_1.b" });

@@ -1,13 +1,13 @@
 import type { Api } from "../../k8s/api/api.ts";
 import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
-import { waitUntilReachable } from "../../k8s/session/reachable.ts";
-import type { Context } from "../context.ts";
+import { waitUntilReachable } from "../../k8s/session/dial/reachable.ts";
+import type { Context } from "../command/context.ts";
 import type { LinkTeller } from "./link_teller.ts";
 import { type ServeOptions, serveStream } from "./serve_stream.ts";
 import type { StartedSession } from "../session/start_session.ts";
 import { sessionLink } from "../session/session_link.ts";
 import { holdTunnel, type LinkState } from "../session/tunnel_link.ts";
-import { waitUntilReady } from "./wait_until_ready.ts";
+import { waitUntilReady } from "../session/wait_until_ready.ts";
 
 /** What {@link serveSession} works with. */
 export interface ServeSessionOptions {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Context } from "../context.ts";
+import type { Context } from "../command/context.ts";
 import { renderStatus } from "./status_line.ts";
 import { StatusScreen } from "./status_screen.ts";
 

@@ -1,4 +1,4 @@
-import type { Context } from "../context.ts";
+import type { Context } from "../command/context.ts";
 import { renderStatus, type StatusState } from "./status_line.ts";
 import { Traffic } from "./traffic.ts";
 

@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { usageError } from "../errors.ts";
+import { usageError } from "../command/errors.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** The name of a Secret (RFC 1123). */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { UserError } from "../errors.ts";
+import { UserError } from "../command/errors.ts";
 import { callerSide, type TlsFlags, trustUpstream } from "./tls_flags.ts";
 import { parseUpstream } from "./upstream.ts";
 

@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { usageError } from "../errors.ts";
+import { usageError } from "../command/errors.ts";
 import { type Rewrite, rewriteFor } from "./rewrite_head.ts";
 
 /** Adds the flags that say how requests are shown and changed on their way. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { UserError } from "../errors.ts";
+import { UserError } from "../command/errors.ts";
 import { checkedFallback, requestRewrite } from "./traffic_flags.ts";
 
 Deno.test("requests are changed only where the URL has a path or --host-header is given", () => {

@@ -1,6 +1,7 @@
 import type { Connection } from "../../tunnel/mod.ts";
-import { usageError } from "../errors.ts";
-import { TcpConnection } from "./tcp_connection.ts";
+import { usageError } from "../command/errors.ts";
+import { isLoopback } from "../local/loopback.ts";
+import { TcpConnection } from "../local/tcp_connection.ts";
 import { startUpstreamTls, type UpstreamTls, whyNoTls } from "./upstream_tls.ts";
 
 /** How long the program here may take to accept a connection, and as long again for its TLS. */
@@ -115,9 +116,4 @@ function whyNot(error: unknown): string {
 
 function isScheme(text: string): text is UpstreamScheme {
   return Object.hasOwn(DEFAULT_PORTS, text);
-}
-
-/** Whether a host is this machine itself: nobody is on the way whom a certificate could keep out. */
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host.endsWith(".localhost") || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }

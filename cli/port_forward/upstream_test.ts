@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { UserError } from "../errors.ts";
+import { UserError } from "../command/errors.ts";
 import { dialUpstream, parseUpstream, UpstreamError } from "./upstream.ts";
 
 for (

@@ -2,9 +2,9 @@ import { isIP } from "node:net";
 import { connect as connectSecure, type ConnectionOptions } from "node:tls";
 import { connectionErrorKind } from "../../k8s/api/connection_error.ts";
 import { dial } from "../../k8s/api/dial.ts";
-import { TlsConnection } from "../../server/tls_connection.ts";
+import { TlsConnection } from "../../server/net/tls_connection.ts";
 import { type Connection, NativeConnection, type NativeSocket } from "../../tunnel/mod.ts";
-import { TcpConnection } from "./tcp_connection.ts";
+import { TcpConnection } from "../local/tcp_connection.ts";
 
 /** How the program's TLS is spoken. */
 export interface UpstreamTls {

@@ -1,4 +1,4 @@
-import { MAX_PROGRAM_BYTES } from "../../k8s/session/run_objects.ts";
+import { MAX_PROGRAM_BYTES } from "../../k8s/session/objects/run_objects.ts";
 import { BuildError } from "../builders/build_error.ts";
 import { buildSource } from "../builders/build_program.ts";
 import type { BuiltProgram } from "../builders/built_program.ts";

@@ -1,14 +1,14 @@
 import type { Api } from "../../k8s/api/api.ts";
 import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
-import { type PodEnd, waitForPodEnd } from "../../k8s/session/run_pod_end.ts";
+import { type PodEnd, waitForPodEnd } from "../../k8s/session/pod/run_pod_end.ts";
 import { type ClusterSession, SessionGoneError } from "../../k8s/session/session.ts";
-import type { SessionPlan } from "../../k8s/session/session_objects.ts";
-import { Alarm } from "../alarm.ts";
+import type { SessionPlan } from "../../k8s/session/objects/session_objects.ts";
+import { Alarm } from "../command/alarm.ts";
 import type { BuiltProgram } from "../builders/built_program.ts";
-import type { Context } from "../context.ts";
-import { ExitCode, UserError } from "../errors.ts";
+import type { Context } from "../command/context.ts";
+import { ExitCode, UserError } from "../command/errors.ts";
 import { keepSession } from "../session/keep_session.ts";
-import { pause } from "../pause.ts";
+import { pause } from "../command/pause.ts";
 import type { ProgramSource } from "../builders/program_source.ts";
 import { ProgramBuilds } from "./program_builds.ts";
 import { type ClientRun, RunClient, type RunWishes } from "./run_client.ts";
@@ -23,7 +23,7 @@ import { RunSignals } from "./run_signals.ts";
 import { sentProgram } from "./sent_program.ts";
 import type { StartedSession } from "../session/start_session.ts";
 import { ReplacedError } from "../session/tunnel_link.ts";
-import { onWake } from "../wake.ts";
+import { onWake } from "../command/wake.ts";
 import { watchProgram } from "./run_watch.ts";
 
 /** What the Pod says of the program's end may come after the cluster's word of the Pod's end. */

@@ -1,9 +1,9 @@
 import { Api } from "../../k8s/api/api.ts";
-import { runPod } from "../../k8s/session/run_objects.ts";
-import { openCluster } from "../cluster_flags.ts";
-import type { Context } from "../context.ts";
-import { dryRunFormat, dryRunText, NAME_END } from "../dry_run.ts";
-import { ExitCode, UserError } from "../errors.ts";
+import { runPod } from "../../k8s/session/objects/run_objects.ts";
+import { openCluster } from "../command/cluster_flags.ts";
+import type { Context } from "../command/context.ts";
+import { dryRunFormat, dryRunText, NAME_END } from "../command/dry_run.ts";
+import { ExitCode, UserError } from "../command/errors.ts";
 import { findSource } from "../builders/program_source.ts";
 import { ProgramRun } from "./program_run.ts";
 import { NeverStartedError, ProgramEndedError } from "./run_end.ts";

@@ -1,10 +1,10 @@
 import { Command, Option } from "commander";
-import { addClusterFlags, collect } from "../cluster_flags.ts";
-import type { Context } from "../context.ts";
-import { addDryRunFlags } from "../dry_run.ts";
+import { addClusterFlags, collect } from "../command/cluster_flags.ts";
+import type { Context } from "../command/context.ts";
+import { addDryRunFlags } from "../command/dry_run.ts";
 import { run } from "./run.ts";
 import { type RunFlags, runOptions } from "./run_flags.ts";
-import { SERVER_IMAGE } from "../version.ts";
+import { SERVER_IMAGE } from "../command/version.ts";
 
 /** `kurun run FILE.go… | FILE.ts | DIR [-- ARGS…]` */
 export function runCommand(context: Context): Command {

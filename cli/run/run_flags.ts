@@ -1,10 +1,10 @@
 import { basename, dirname, resolve } from "node:path";
 import { parseDocument } from "yaml";
-import { isObject } from "../../k8s/session/strategic_merge.ts";
-import type { RunPod } from "../../k8s/session/session_objects.ts";
-import type { Context } from "../context.ts";
-import { parseDuration } from "../duration.ts";
-import { usageError } from "../errors.ts";
+import { isObject } from "../../k8s/session/objects/strategic_merge.ts";
+import type { RunPod } from "../../k8s/session/objects/session_objects.ts";
+import type { Context } from "../command/context.ts";
+import { parseDuration } from "../command/duration.ts";
+import { usageError } from "../command/errors.ts";
 import { parsePortPair, type PortPair } from "./run_ports.ts";
 
 /** Names of objects that are also labels and Services (RFC 1035); `-kurun` goes behind it, within 63. */

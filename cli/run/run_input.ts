@@ -1,4 +1,4 @@
-import type { Context } from "../context.ts";
+import type { Context } from "../command/context.ts";
 import type { ClientRun } from "./run_client.ts";
 import type { RunScreen } from "./run_screen.ts";
 

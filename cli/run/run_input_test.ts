@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ResendBuffer, type RunEnd } from "../../tunnel/mod.ts";
-import type { UserStdio } from "../user_stdio.ts";
+import type { UserStdio } from "../command/user_stdio.ts";
 import { RunInput } from "./run_input.ts";
 
 /** A user at a terminal that a test types into. */

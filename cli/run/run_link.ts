@@ -1,15 +1,15 @@
 import type { Api } from "../../k8s/api/api.ts";
 import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
-import { waitForReadyPod } from "../../k8s/session/pod_ready.ts";
-import type { WaitReason } from "../../k8s/session/pod_status.ts";
+import { waitForReadyPod } from "../../k8s/session/pod/pod_ready.ts";
+import type { WaitReason } from "../../k8s/workloads/pod_status.ts";
 import { age } from "../session/age.ts";
-import type { Context } from "../context.ts";
+import type { Context } from "../command/context.ts";
 import { describeWait } from "../session/describe_wait.ts";
 import type { RunClient } from "./run_client.ts";
 import type { StartedSession } from "../session/start_session.ts";
 import { sessionLink } from "../session/session_link.ts";
 import { holdTunnel, type LinkState } from "../session/tunnel_link.ts";
-import { NotReadyError } from "../port_forward/wait_until_ready.ts";
+import { NotReadyError } from "../session/wait_until_ready.ts";
 
 /** What {@link holdRunLink} works with. */
 export interface RunLinkOptions {

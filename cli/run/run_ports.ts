@@ -1,9 +1,9 @@
 import { type Connection, type NativeConnection, relay } from "../../tunnel/mod.ts";
-import { ExitCode, usageError, UserError } from "../errors.ts";
-import { pause } from "../pause.ts";
-import { parsePort } from "../port_forward/pod_flags.ts";
+import { ExitCode, usageError, UserError } from "../command/errors.ts";
+import { pause } from "../command/pause.ts";
+import { parsePort } from "../command/port.ts";
 import type { RunClient } from "./run_client.ts";
-import { TcpConnection } from "../port_forward/tcp_connection.ts";
+import { TcpConnection } from "../local/tcp_connection.ts";
 
 /** A program that has just started may not listen yet: so long it is tried again. */
 const LISTENS_WITHIN_MS = 2_000;

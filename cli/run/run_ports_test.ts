@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { UserError } from "../errors.ts";
+import { UserError } from "../command/errors.ts";
 import { RunPorts } from "./run_ports.ts";
 
 for (const hostname of ["127.0.0.1", "::1"]) {

@@ -1,5 +1,5 @@
-import type { Context } from "../context.ts";
-import { plainText } from "../plain_text.ts";
+import type { Context } from "../command/context.ts";
+import { plainText } from "../command/plain_text.ts";
 
 /** Progress is drawn this often at most. */
 const REDRAW_MS = 100;

@@ -1,16 +1,16 @@
 import type { Api } from "../../k8s/api/api.ts";
 import { ApiError } from "../../k8s/api/api_error.ts";
 import { selfSignedServerCertificate } from "../../k8s/certificate/certificate.ts";
-import { nodeArchitecture } from "../../k8s/session/node_architecture.ts";
+import { nodeArchitecture } from "../../k8s/nodes/node_architecture.ts";
 import { ClusterSession } from "../../k8s/session/session.ts";
-import { Annotation, controlServiceName, type SessionPlan } from "../../k8s/session/session_objects.ts";
-import { isOurs, type ObjectMetadata } from "../../k8s/session/session_owner.ts";
+import { Annotation, controlServiceName, type SessionPlan } from "../../k8s/session/objects/session_objects.ts";
+import { isOurs, type ObjectMetadata } from "../../k8s/session/owner/session_owner.ts";
 import { checkRights, runRights } from "../../k8s/session/session_rights.ts";
-import { isObject } from "../../k8s/session/strategic_merge.ts";
+import { isObject } from "../../k8s/session/objects/strategic_merge.ts";
 import { KEY_BYTES } from "../../tunnel/mod.ts";
-import type { Context } from "../context.ts";
-import { ExitCode, UserError } from "../errors.ts";
-import { pause } from "../pause.ts";
+import type { Context } from "../command/context.ts";
+import { ExitCode, UserError } from "../command/errors.ts";
+import { pause } from "../command/pause.ts";
 import type { RunOptions } from "./run_flags.ts";
 import type { StartedSession } from "../session/start_session.ts";
 

@@ -1,6 +1,6 @@
 import type { RunEnd } from "../../tunnel/mod.ts";
-import type { Context } from "../context.ts";
-import type { UserSignal } from "../user_stdio.ts";
+import type { Context } from "../command/context.ts";
+import type { UserSignal } from "../command/user_stdio.ts";
 
 /** A program that was killed and whose end is not told after this is given up: the connection to it is lost. */
 const KILLED_MS = 3_000;

@@ -1,10 +1,10 @@
 import { Command, Option } from "commander";
 import { Api } from "../../k8s/api/api.ts";
 import { ApiError } from "../../k8s/api/api_error.ts";
-import { findLeftovers, type Leftover } from "../../k8s/session/leftovers.ts";
-import { addClusterFlags, openCluster } from "../cluster_flags.ts";
-import type { Context } from "../context.ts";
-import { plainText } from "../plain_text.ts";
+import { findLeftovers, type Leftover } from "../../k8s/session/owner/leftovers.ts";
+import { addClusterFlags, openCluster } from "../command/cluster_flags.ts";
+import type { Context } from "../command/context.ts";
+import { plainText } from "../command/plain_text.ts";
 
 /** `kurun cleanup` */
 export function cleanupCommand(context: Context): Command {

@@ -1,8 +1,8 @@
 import { ApiError } from "../../k8s/api/api_error.ts";
 import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
-import { dialTunnel } from "../../k8s/session/tunnel_dial.ts";
+import { dialTunnel } from "../../k8s/session/dial/tunnel_dial.ts";
 import { importKey } from "../../tunnel/mod.ts";
-import type { Context } from "../context.ts";
+import type { Context } from "../command/context.ts";
 import type { StartedSession } from "./start_session.ts";
 import type { TunnelLinkOptions } from "./tunnel_link.ts";
 

@@ -1,7 +1,7 @@
 import { stringify } from "yaml";
-import type { FoundSession, SessionList } from "../../k8s/session/list_sessions.ts";
+import type { FoundSession, SessionList } from "../../k8s/session/owner/list_sessions.ts";
 import { age } from "./age.ts";
-import { plainText } from "../plain_text.ts";
+import { plainText } from "../command/plain_text.ts";
 
 /** What kubectl's `-o` can be here. */
 export const LIST_FORMATS = ["wide", "json", "yaml", "name"] as const;

@@ -1,14 +1,14 @@
 import type { Api } from "../../k8s/api/api.ts";
 import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
 import { selfSignedServerCertificate } from "../../k8s/certificate/certificate.ts";
-import { type AdoptableSession, ServiceRefusedError } from "../../k8s/session/claim_service.ts";
+import { type AdoptableSession, ServiceRefusedError } from "../../k8s/session/service/claim_service.ts";
 import { ClusterSession, ObjectExistsError, SessionGoneError, SessionTakenError } from "../../k8s/session/session.ts";
-import { controlServiceName, type SessionPlan } from "../../k8s/session/session_objects.ts";
-import { sessionOwner } from "../../k8s/session/session_owner.ts";
+import { controlServiceName, type SessionPlan } from "../../k8s/session/objects/session_objects.ts";
+import { sessionOwner } from "../../k8s/session/owner/session_owner.ts";
 import { KEY_BYTES } from "../../tunnel/mod.ts";
-import type { Context } from "../context.ts";
-import { plainText } from "../plain_text.ts";
-import { preflight } from "../port_forward/preflight.ts";
+import type { Context } from "../command/context.ts";
+import { plainText } from "../command/plain_text.ts";
+import { preflight } from "./preflight.ts";
 import { tellReplaced } from "./tell_replaced.ts";
 
 /** So often the world may change between the look and the deed. */

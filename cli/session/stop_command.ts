@@ -1,11 +1,11 @@
 import { Argument, Command } from "commander";
 import { Api } from "../../k8s/api/api.ts";
-import { findSession, type FoundSession, listSessions } from "../../k8s/session/list_sessions.ts";
-import { removeSession, sessionGone } from "../../k8s/session/remove_session.ts";
-import { addClusterFlags, openCluster } from "../cluster_flags.ts";
-import type { Context } from "../context.ts";
-import { ExitCode, usageError, UserError } from "../errors.ts";
-import { plainText } from "../plain_text.ts";
+import { findSession, type FoundSession, listSessions } from "../../k8s/session/owner/list_sessions.ts";
+import { removeSession, sessionGone } from "../../k8s/session/owner/remove_session.ts";
+import { addClusterFlags, openCluster } from "../command/cluster_flags.ts";
+import type { Context } from "../command/context.ts";
+import { ExitCode, usageError, UserError } from "../command/errors.ts";
+import { plainText } from "../command/plain_text.ts";
 
 /** Longer than the garbage collector takes; a Pod's own end is not waited for. */
 const GONE_WITHIN_MS = 30_000;

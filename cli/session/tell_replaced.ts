@@ -1,7 +1,7 @@
 import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
-import { dialTunnel } from "../../k8s/session/tunnel_dial.ts";
+import { dialTunnel } from "../../k8s/session/dial/tunnel_dial.ts";
 import { handshakeAsClient, type HandshakeOptions, importKey, Session, type Transport } from "../../tunnel/mod.ts";
-import type { Context } from "../context.ts";
+import type { Context } from "../command/context.ts";
 
 /** The Pod answers in milliseconds, or the client there learns it when its session is gone. */
 const TELL_MS = 3_000;

@@ -1,8 +1,8 @@
 import type { Api } from "../api/api.ts";
 import { ApiError } from "../api/api_error.ts";
 import { ConnectionError } from "../api/connection_error.ts";
-import { runPod } from "./run_objects.ts";
-import { sessionGone } from "./remove_session.ts";
+import { runPod } from "./objects/run_objects.ts";
+import { sessionGone } from "./owner/remove_session.ts";
 import {
   Annotation,
   controlService,
@@ -15,7 +15,7 @@ import {
   sessionSecret,
   type SessionSecrets,
   userService,
-} from "./session_objects.ts";
+} from "./objects/session_objects.ts";
 import {
   isEnding,
   isExpired,
@@ -25,7 +25,7 @@ import {
   sessionOf,
   type SessionOwner,
   sessionOwner,
-} from "./session_owner.ts";
+} from "./owner/session_owner.ts";
 
 /** The session has ended in the cluster: its deadline passed, or somebody deleted it. */
 export class SessionGoneError extends Error {

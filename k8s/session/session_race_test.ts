@@ -3,8 +3,8 @@ import { type ScriptedReply, type ScriptedRequest, ScriptedServer } from "../../
 import { Api } from "../api/api.ts";
 import { loadClusterAccess } from "../kubeconfig/kubeconfig.ts";
 import { ClusterSession, ObjectExistsError, SessionGoneError, SessionTakenError } from "./session.ts";
-import type { SessionPlan } from "./session_objects.ts";
-import type { SessionJob } from "./session_owner.ts";
+import type { SessionPlan } from "./objects/session_objects.ts";
+import type { SessionJob } from "./owner/session_owner.ts";
 
 const PLAN: SessionPlan = {
   name: "web-kurun-bcdfg",

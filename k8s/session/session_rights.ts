@@ -1,8 +1,8 @@
 import type { Api } from "../api/api.ts";
 import { ApiError } from "../api/api_error.ts";
 import { missingRights, type Right } from "../api/rights.ts";
-import { controlServiceName } from "./session_objects.ts";
-import { proxyTarget } from "./tunnel_dial.ts";
+import { controlServiceName } from "./objects/session_objects.ts";
+import { proxyTarget } from "./dial/tunnel_dial.ts";
 
 /** The rights that a session cannot do without: docs/rbac.yaml has them as a Role. */
 export function sessionRights(namespace: string, service: string): Right[] {

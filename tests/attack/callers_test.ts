@@ -4,7 +4,7 @@ import { createServer, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
 import { connect as connectSecure } from "node:tls";
 import type { Stream } from "../../tunnel/mod.ts";
-import { FrameType, H2_PREFACE } from "../../server/http2_frames.ts";
+import { FrameType, H2_PREFACE } from "../../server/callers/http2_frames.ts";
 import { SeededRandom } from "../seeded_random.ts";
 import { answering, attack, attackTest, Caller, client, pause, ServerProcess } from "./server_process.ts";
 

@@ -1,4 +1,4 @@
-import { VERSION } from "../../cli/version.ts";
+import { VERSION } from "../../cli/command/version.ts";
 import { runCommand } from "../cluster/commands.ts";
 import { kubectl } from "../e2e/kubernetes.ts";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { VERSION } from "../../cli/version.ts";
+import { VERSION } from "../../cli/command/version.ts";
 import { kurunCommand } from "./kurun_process.ts";
 import { clusterTest } from "./kubernetes.ts";
 import { serveHttp } from "./upstreams.ts";

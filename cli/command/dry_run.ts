@@ -1,0 +1,44 @@
+import { type Command, Option } from "commander";
+import { stringify } from "yaml";
+import { sessionObjects } from "../../k8s/session/objects/session_manifests.ts";
+import type { KubernetesObject, SessionPlan } from "../../k8s/session/objects/session_objects.ts";
+import { usageError } from "./errors.ts";
+
+/** What stands for all that is new at each start: names' ends, keys, times. */
+const MADE_AT_START = "(made at start)";
+/** The end of names, which must be a name itself. */
+export const NAME_END = "xxxxx";
+
+/** Adds kubectl's `--dry-run=client` and `-o`. */
+export function addDryRunFlags(command: Command): Command {
+  return command
+    .addOption(new Option("--dry-run <strategy>", "client: print what would be made, and make nothing").choices(["client"]))
+    .addOption(new Option("-o, --output <format>", "with --dry-run: how it is printed (default: yaml)").choices(["yaml", "json"]));
+}
+
+/** The format that a dry run is to be printed in; undefined where none was asked for. @throws UserError for a format without a dry run */
+export function dryRunFormat(options: Record<string, unknown>): "yaml" | "json" | undefined {
+  const { dryRun, output } = options as { dryRun?: string; output?: "yaml" | "json" };
+  if (dryRun !== undefined) return output ?? "yaml";
+  if (output !== undefined) throw usageError(`-o ${output} goes with --dry-run=client`);
+  return undefined;
+}
+
+/** The objects that would be made, without what is new at each start: the same plan gives the same text. */
+export function dryRunText(plan: SessionPlan, format: "yaml" | "json"): string {
+  const annotations = { ...plan.annotations, "kurun.dev/since": MADE_AT_START };
+  // The name of a run is the user's, or made as that already.
+  const name = plan.run ? plan.name : plan.name.replace(/[^-]+$/, NAME_END);
+  const objects = sessionObjects({ ...plan, name, annotations }, { name, uid: MADE_AT_START }, NO_SECRETS).map(withoutValues);
+  if (format === "json") return `${JSON.stringify({ apiVersion: "v1", kind: "List", items: objects }, null, 4)}\n`;
+  return objects.map((object) => stringify(object, { lineWidth: 0, aliasDuplicateObjects: false })).join("---\n");
+}
+
+const NO_SECRETS = { key: new Uint8Array(), cert: "", certKey: "" };
+
+function withoutValues(object: KubernetesObject): KubernetesObject {
+  if (object.kind !== "Secret") return object;
+  const { data, ...rest } = object;
+  const stringData = Object.fromEntries(Object.keys(data as Record<string, string>).map((name) => [name, MADE_AT_START]));
+  return { ...rest, stringData } as KubernetesObject;
+}

@@ -1,0 +1,142 @@
+import { Command } from "commander";
+import { Api } from "../../k8s/api/api.ts";
+import { annotated } from "../../k8s/session/objects/plan_digest.ts";
+import { Annotation, type SessionPlan } from "../../k8s/session/objects/session_objects.ts";
+import { checkTlsSecret } from "../../k8s/session/service/tls_secret.ts";
+import { addClusterFlags, openCluster } from "../command/cluster_flags.ts";
+import type { Context } from "../command/context.ts";
+import { addDryRunFlags, dryRunFormat, dryRunText } from "../command/dry_run.ts";
+import { parseDuration } from "../command/duration.ts";
+import { usageError } from "../command/errors.ts";
+import { forward } from "./forward.ts";
+import { parsePort } from "../command/port.ts";
+import { addPodFlags, podWishes } from "./pod_flags.ts";
+import { sessionName, startSession } from "../session/start_session.ts";
+import { addTlsFlags, type CallerSide, callerSide, type TlsFlags, trustUpstream } from "./tls_flags.ts";
+import { addTrafficFlags, checkedFallback, requestRewrite, type TrafficFlags } from "./traffic_flags.ts";
+import { parseUpstream, type Upstream } from "./upstream.ts";
+import { SERVER_IMAGE } from "../command/version.ts";
+
+/** Names of Services (RFC 1035); the session's, with `-kurun-` and five more, must fit into a label's 63 too. */
+const SERVICE_NAME = /^[a-z]([a-z0-9-]{0,49}[a-z0-9])?$/;
+
+interface PortForwardOptions extends Record<string, unknown>, TrafficFlags, TlsFlags {
+  servicename: string;
+  /** Where it was given: a Service that is there already has ports of its own. */
+  serviceport?: string;
+  serverImage: string;
+  podPort: string;
+  ttl: string;
+  hold: string;
+  timeout: string;
+  takeover?: boolean;
+}
+
+/** `kurun port-forward URL` */
+export function portForwardCommand(context: Context): Command {
+  const command = new Command("port-forward")
+    .summary("let a Service in the cluster reach a program here")
+    .description("Makes a Service in the cluster whose callers reach the program at URL on this machine, until Ctrl+C.")
+    .argument("<url>", "the program: http://localhost:8080, localhost:8080 or 8080; https://, tcp:// or tls:// (passed through)")
+    .option("--servicename <name>", "the Service to make", "kurun")
+    .option("--serviceport <port>", "the Service's port (default: 80, or all that a Service has which is there already)")
+    .option("--server-image <image>", "the image of kurun's Pod", SERVER_IMAGE)
+    .option("--ttl <duration>", "how long what was made outlives this command if it is killed; 0 for ever", "2m")
+    .option("--hold <duration>", "how long a request waits while nobody is connected before it gets a 503", "3s")
+    .option("--timeout <duration>", "how long it may take until callers can be served before it gives up; 0 for ever", "60s")
+    .option("--takeover", "take the Service from the session that has it, yours or another user's, with a client or without")
+    .addHelpText("after", EXAMPLES);
+  return addClusterFlags(addDryRunFlags(addPodFlags(addTrafficFlags(addTlsFlags(command))))).action((
+    url: string,
+    options: PortForwardOptions,
+  ) => portForward(context, url, options));
+}
+
+const EXAMPLES = `
+Examples:
+  # http://kurun.default.svc/ in the cluster is answered by the program on port 8080 here
+  kurun port-forward http://localhost:8080
+
+  # a Service of another name and port, in another namespace
+  kurun port-forward 3000 --servicename api --serviceport 8000 -n dev
+`;
+
+async function portForward(context: Context, url: string, options: PortForwardOptions): Promise<void> {
+  const upstream = await trustUpstream(parseUpstream(url), options);
+  const callers = callerSide(upstream, options);
+  const rewrite = requestRewrite({ scheme: upstream.scheme, path: upstream.path, http2: callers.http2 }, options);
+  const fallback = checkedFallback({ scheme: upstream.scheme, http2: callers.http2 }, options);
+  const plan = { ...planSession(context, upstream, callers, options), fallback, ...await podWishes(options) };
+  const dryRun = dryRunFormat(options);
+  // A flag that is wrong is found before anything is contacted.
+  const timeoutMs = parseDuration("--timeout", options.timeout);
+  const access = await openCluster(context, options);
+  if (dryRun) return context.stdout(dryRunText(annotated({ ...plan, namespace: access.namespace }), dryRun));
+  const api = new Api(access, { userAgent: "kurun" });
+  try {
+    if (plan.tls) {
+      const check = { name: plan.tls.secret, namespace: access.namespace, service: plan.service, now: context.date() };
+      for (const warning of await checkTlsSecret(api, check, context.interrupted)) context.stderr(`Warning: ${warning}\n`);
+    }
+    const start = {
+      context,
+      access,
+      api,
+      plan: { ...plan, namespace: access.namespace },
+      port: options.serviceport === undefined ? undefined : Number(options.serviceport),
+      takeover: options.takeover ?? false,
+    };
+    const started = await startSession(start);
+    const again = () => ({ ...start.plan.annotations, [Annotation.since]: context.date().toISOString() });
+    await forward({
+      context,
+      access,
+      api,
+      started,
+      startAgain: (screen) =>
+        startSession({
+          ...start,
+          context: screen,
+          plan: { ...start.plan, name: sessionName(context, plan.service), annotations: again() },
+          takeover: false,
+        }),
+      upstream,
+      callerScheme: callers.scheme,
+      rewrite,
+      timeoutMs,
+      verbose: options.verbose ?? false,
+    });
+  } finally {
+    api.close();
+  }
+}
+
+function planSession(
+  context: Context,
+  upstream: Upstream,
+  callers: CallerSide,
+  options: PortForwardOptions,
+): Omit<SessionPlan, "namespace"> {
+  const { servicename: service } = options;
+  if (!SERVICE_NAME.test(service)) {
+    throw usageError(`--servicename ${service} is no name for a Service: lower-case letters, digits and -, at most 51`);
+  }
+  const port = parsePort("--serviceport", options.serviceport ?? "80");
+  const targetPort = parsePort("--pod-port", options.podPort);
+  return {
+    name: sessionName(context, service),
+    service,
+    ports: [{ name: callers.scheme, ...(callers.appProtocol ? { appProtocol: callers.appProtocol } : {}), port, targetPort }],
+    ...(callers.tls ? { tls: callers.tls } : {}),
+    image: options.serverImage,
+    ttlSeconds: Math.ceil(parseDuration("--ttl", options.ttl) / 1000),
+    holdMs: parseDuration("--hold", options.hold),
+    verbose: options.verbose ?? false,
+    annotations: {
+      [Annotation.who]: context.who,
+      [Annotation.from]: context.from,
+      [Annotation.since]: context.date().toISOString(),
+      [Annotation.upstream]: upstream.url,
+    },
+  };
+}

@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { Api } from "../../k8s/api/api.ts";
+import { loadClusterAccess } from "../../k8s/kubeconfig/kubeconfig.ts";
+import { MissingRightsError, sessionRights } from "../../k8s/session/session_rights.ts";
+import type { ServiceClaim } from "../../k8s/session/service/claim_service.ts";
+import { annotated } from "../../k8s/session/objects/plan_digest.ts";
+import type { SessionPlan } from "../../k8s/session/objects/session_objects.ts";
+import { type ScriptedReply, type ScriptedRequest, ScriptedServer } from "../../tests/scripted_server.ts";
+import type { Context } from "../command/context.ts";
+import { preflight } from "./preflight.ts";
+
+const PLAN: SessionPlan = {
+  name: "web-kurun-bcdfg",
+  namespace: "shop",
+  service: "web",
+  ports: [{ port: 80, targetPort: 8444 }],
+  image: "server:1",
+  ttlSeconds: 120,
+  holdMs: 3000,
+  annotations: {},
+};
+
+const NOT_FOUND = { kind: "Status", status: "Failure", reason: "NotFound", message: "not found", code: 404 };
+
+/** Runs a preflight against a server of the test's own. @returns what was asked, by method */
+async function run(handle: (request: ScriptedRequest, reply: ScriptedReply) => unknown): Promise<{ asked: string[]; claim: ServiceClaim }> {
+  using server = new ScriptedServer(handle);
+  const access = await loadClusterAccess({ server: `http://127.0.0.1:${server.port}` }, { get: () => undefined });
+  const api = new Api(access, { userAgent: "test" });
+  const context = { interrupted: new AbortController().signal, stderr: () => {} } as unknown as Context;
+  try {
+    const claim = await preflight({
+      context,
+      api,
+      plan: PLAN,
+      port: undefined,
+      tellClient: () => Promise.reject(new Error("nobody is there")),
+    });
+    return { asked: server.requests.map(({ method }) => method), claim };
+  } finally {
+    api.close();
+  }
+}
+
+function answer({ method }: ScriptedRequest, reply: ScriptedReply, allowed = true): Promise<void> {
+  return method === "POST" ? reply.json(201, { status: { allowed } }) : reply.json(404, NOT_FOUND);
+}
+
+Deno.test("rights and names are asked about all at once: nothing waits for another's answer", async () => {
+  const questions = sessionRights("shop", "web").length + 2;
+  const held: (() => void)[] = [];
+  const { claim } = await run(async (request, reply) => {
+    const all = new Promise<void>((resolve) => held.push(resolve));
+    if (held.length === questions) { for (const go of held) go(); }
+    await all;
+    await answer(request, reply);
+  });
+  assert.equal(held.length, questions);
+  assert.deepEqual(claim, { do: "create", plan: annotated(PLAN), unserved: [] });
+});
+
+Deno.test("all missing rights are named together", async () => {
+  await assert.rejects(
+    run((request, reply) => answer(request, reply, !/"(secrets|pods)"/.test(request.body))),
+    (error) => {
+      assert.ok(error instanceof MissingRightsError);
+      assert.deepEqual(error.missing.map(({ resource }) => resource), ["secrets", "pods"]);
+      return true;
+    },
+  );
+});
+
+Deno.test("where asking about rights is forbidden it goes on", async () => {
+  const { asked } = await run((request, reply) =>
+    request.method === "POST" ? reply.json(403, { kind: "Status", reason: "Forbidden", message: "no", code: 403 }) : answer(request, reply)
+  );
+  assert.equal(asked.filter((method) => method === "GET").length, 2);
+});

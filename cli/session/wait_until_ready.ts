@@ -1,0 +1,61 @@
+import type { Api } from "../../k8s/api/api.ts";
+import { waitForReadyPod } from "../../k8s/session/pod/pod_ready.ts";
+import type { WaitReason } from "../../k8s/workloads/pod_status.ts";
+import type { SessionPlan } from "../../k8s/session/objects/session_objects.ts";
+import { describeWait } from "./describe_wait.ts";
+
+/** What {@link waitUntilReady} works with. */
+export interface WaitOptions {
+  readonly api: Api;
+  readonly plan: SessionPlan;
+  /** Settles when the tunnel stands. */
+  readonly connected: Promise<void>;
+  /** Why the tunnel does not stand, as of now. */
+  readonly whyNotConnected: () => string | undefined;
+  readonly say: (line: string) => void;
+  /** Told when the Pod has an address. */
+  readonly addressed: () => void;
+  /** 0 for ever. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** It took too long until callers could be served. */
+export class NotReadyError extends Error {
+  override readonly name = "NotReadyError";
+  readonly seconds: number;
+  /** What the Pod waited for last, where the cluster said. */
+  readonly reason: WaitReason | undefined;
+  /** Why the tunnel did not stand, where the Pod was ready. */
+  readonly link: string | undefined;
+
+  constructor(seconds: number, why: { reason?: WaitReason | undefined; link?: string | undefined }) {
+    super(`not ready within ${seconds} s`);
+    this.seconds = seconds;
+    this.reason = why.reason;
+    this.link = why.link;
+  }
+}
+
+/** Waits until the Pod is ready and the tunnel stands, saying what it waits for. @throws NotReadyError, or what the API says */
+export async function waitUntilReady(options: WaitOptions): Promise<void> {
+  const { api, plan, say, timeoutMs, signal } = options;
+  let reason: WaitReason | undefined;
+  let ready = false;
+  const late = Promise.withResolvers<never>();
+  const timer = timeoutMs === 0 ? undefined : setTimeout(() => {
+    late.reject(new NotReadyError(timeoutMs / 1000, ready ? { link: options.whyNotConnected() } : { reason }));
+  }, timeoutMs);
+  const waitingFor = (next: WaitReason) => {
+    reason = next;
+    say(`Waiting for the Pod: ${describeWait(next)}`);
+  };
+  const pod = waitForReadyPod(api, plan, { waitingFor, addressed: options.addressed }, signal).then(() => void (ready = true));
+  // Who gives up first ends the other by the signal, and does not hear it any more.
+  pod.catch(() => {});
+  try {
+    await Promise.race([Promise.all([options.connected, pod]), late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,98 @@
+import { createServer, type Server, type Socket } from "node:net";
+import { encodePreamble, type Preamble, SocketConnection } from "../../tunnel/mod.ts";
+import type { AllowReviews } from "./allow_reviews.ts";
+import { CallerConnection, carry, NobodyConnectedError } from "./caller.ts";
+import type { OpenCallers } from "./open_callers.ts";
+import { connectionLine } from "./connection_line.ts";
+import type { ReachCheck } from "../control/reach_check.ts";
+import { listen } from "../net/listen.ts";
+import type { LiveClient } from "../control/live_client.ts";
+import { peerAddress } from "../net/peer_address.ts";
+import { sparingly } from "../net/sparing_log.ts";
+import { type Terminated, TlsHandshakeError, type TlsTerminator } from "./tls_terminator.ts";
+
+/** Idle callers are asked after so long whether they are still there. */
+const KEEP_ALIVE_MS = 30_000;
+
+/** Callers at once: those that streams carry and some that wait. More are cut at once, since the Pod's memory ends somewhere. */
+const MAX_CALLERS = 1_280;
+
+/** What a request port needs. */
+export interface RequestPortOptions {
+  readonly port: number;
+  readonly session: string;
+  readonly live: LiveClient;
+  readonly reach: ReachCheck;
+  /** Knows all callers as long as they are here. */
+  readonly callers: OpenCallers;
+  /** Answers admission requests in the program's place, where the user wants that. */
+  readonly allow?: AllowReviews;
+  /** How long a caller waits for a client, in milliseconds. */
+  readonly holdMs: number;
+  /** Ends callers' TLS, where the port serves it. */
+  readonly tls?: TlsTerminator;
+  readonly log: (line: string) => void;
+  /** Whether each connection gets a line. */
+  readonly verbose?: boolean;
+}
+
+/** Accepts callers, each of which becomes one stream to the client. @returns once it listens, on all addresses */
+export async function openRequestPort(options: RequestPortOptions): Promise<Server> {
+  const strangers = sparingly(options.log, () => performance.now());
+  const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS });
+  server.maxConnections = MAX_CALLERS;
+  server.on("connection", (socket: Socket) => {
+    const left = options.callers.arrived();
+    serve(socket, options, strangers)
+      .catch((error) => {
+        strangers(`a caller was cut: ${error.message}`);
+        socket.destroy();
+      })
+      .finally(left);
+  });
+  await listen(server, options.port);
+  return server;
+}
+
+async function serve(socket: Socket, options: RequestPortOptions, strangers: (line: string) => void): Promise<void> {
+  const started = performance.now();
+  const from = peerAddress(socket);
+  const port = socket.localPort ?? options.port;
+  const raw = new SocketConnection(socket);
+  if (await options.reach.isOwn(socket)) return;
+  const inside = await endTls(raw, from, options.tls, strangers);
+  if (!inside) return;
+  const caller = new CallerConnection(inside.connection, options);
+  options.callers.add(caller);
+  try {
+    await serveCaller(caller, { port, from, ...(inside.alpn ? { alpn: inside.alpn } : {}) }, started, options);
+    await caller.finish();
+  } finally {
+    options.callers.delete(caller);
+  }
+}
+
+async function serveCaller(caller: CallerConnection, preamble: Preamble, started: number, options: RequestPortOptions): Promise<void> {
+  const stream = await options.live.open(encodePreamble(preamble), options.holdMs) ?? new NobodyConnectedError();
+  if (stream instanceof Error) caller.reset(stream);
+  const end = stream instanceof Error ? { forth: 0, back: 0, error: stream } : await carry(caller, stream);
+  if (options.verbose) options.log(connectionLine(preamble, end, performance.now() - started));
+}
+
+/** What is inside a caller's TLS, or the connection itself where the port serves none; nothing where the handshake failed. */
+async function endTls(
+  raw: SocketConnection,
+  from: string,
+  tls: TlsTerminator | undefined,
+  log: (line: string) => void,
+): Promise<Terminated | undefined> {
+  if (!tls) return { connection: raw };
+  try {
+    return await tls.terminate(raw);
+  } catch (error) {
+    const known = error instanceof TlsHandshakeError;
+    if (!known) raw.reset();
+    if (!known || !error.silent) log(`TLS handshake with ${from}: ${(error as Error).message}`);
+    return undefined;
+  }
+}

@@ -1,0 +1,115 @@
+import { type Hello, keepAlive, MAX_STREAMS, type Session, SessionEndedError, type Stream, StreamLimitError } from "../../tunnel/mod.ts";
+
+/** Close codes of the WebSocket that a client must tell apart (RFC 6455, 7.4.2: 4000 to 4999 are the application's). */
+export const CloseCode = {
+  /** The same client connected anew; this connection is its old one. */
+  reconnected: 4000,
+  /** Another client took the session over; do not dial again. */
+  replaced: 4001,
+  /** The proof was wrong or came too late. */
+  unproven: 4002,
+  /** The server is being stopped; dial again. */
+  stopping: 4003,
+} as const;
+
+/** Somebody who waits for a stream. */
+interface Waiting {
+  /** The stream's first bytes. */
+  readonly first: Uint8Array;
+  /** Is given the stream, or why there is none. */
+  readonly settle: (opened: Stream | Error | undefined) => void;
+}
+
+/** The one client that is connected, and who waits for a stream to it. */
+export class LiveClient {
+  #draining = false;
+  #session: Session | undefined;
+  #hello: Hello | undefined;
+  /** In the order in which they came. */
+  readonly #waiting = new Set<Waiting>();
+
+  /** The client's session while it is connected. */
+  get session(): Session | undefined {
+    return this.#session?.ended ? undefined : this.#session;
+  }
+
+  /** Whether {@link drain} was called. */
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  /** The client that is or was here, and how long nothing has been heard of it, in milliseconds. */
+  get last(): { readonly hello: Hello; readonly silentMs: number } | undefined {
+    if (!this.#session || !this.#hello) return undefined;
+    return { hello: this.#hello, silentMs: this.#session.now() - this.#session.receivedAt };
+  }
+
+  /** The server is being stopped: the client is told to dial anew, and is not waited for; while it stays, callers go on to it. */
+  drain(): void {
+    this.#draining = true;
+    this.session?.goAway();
+    if (this.session) return;
+    for (const { settle } of this.#waiting) settle(undefined);
+  }
+
+  /** Takes a proven client in; the one before goes, and is told by whom. */
+  attach(session: Session, hello: Hello): void {
+    const before = this.session;
+    const instanceBefore = this.#hello?.instance;
+    this.#session = session;
+    this.#hello = hello;
+    keepAlive(session);
+    if (before) {
+      if (instanceBefore === hello.instance) before.close(CloseCode.reconnected, "the same client connected anew");
+      else before.close(CloseCode.replaced, `replaced by ${hello.who} from ${hello.from}`);
+    }
+    if (this.#draining) session.goAway();
+    session.onroom = () => this.#serve();
+    this.#serve();
+  }
+
+  /**
+   * Opens a stream whose first bytes are `first`, as soon as a client is here and takes one more, in the order of the calls.
+   * @param ms how long that may take, in milliseconds
+   * @returns nothing where nobody is connected, StreamLimitError where all streams are taken, or another reason why there is none
+   */
+  open(first: Uint8Array, ms: number): Promise<Stream | Error | undefined> {
+    const opened = this.#waiting.size === 0 ? this.#tryOpen(first) : undefined;
+    if (opened || (this.#draining && !this.session)) return Promise.resolve(opened);
+    return new Promise((resolve) => {
+      const waiting: Waiting = {
+        first,
+        settle: (opened) => {
+          clearTimeout(timer);
+          this.#waiting.delete(waiting);
+          resolve(opened);
+        },
+      };
+      const timer = setTimeout(() => waiting.settle(this.#whyNot()), ms);
+      this.#waiting.add(waiting);
+    });
+  }
+
+  #serve(): void {
+    for (const { first, settle } of this.#waiting) {
+      const opened = this.#tryOpen(first);
+      if (!opened) return;
+      settle(opened);
+    }
+  }
+
+  #whyNot(): StreamLimitError | undefined {
+    if (!this.session || this.session.streamCount < MAX_STREAMS) return undefined;
+    return new StreamLimitError(`${MAX_STREAMS} callers are being served at once, which is the most, and none of them has ended in time`);
+  }
+
+  /** @returns nothing where a later try may succeed */
+  #tryOpen(first: Uint8Array): Stream | Error | undefined {
+    try {
+      return this.session?.open(first);
+    } catch (error) {
+      // A session that is ending opens none any more, and nothing was sent.
+      return error instanceof StreamLimitError || error instanceof SessionEndedError ? undefined : error as Error;
+    }
+  }
+}

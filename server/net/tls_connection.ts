@@ -1,0 +1,148 @@
+import { Buffer } from "node:buffer";
+import { Duplex } from "node:stream";
+import type { TLSSocket } from "node:tls";
+import type { Connection } from "../../tunnel/mod.ts";
+
+/** The other side's TLS ended without saying so: what came may be half of what was meant (RFC 8446, 6.1). */
+export class TlsCutError extends Error {
+  override readonly name = "TlsCutError";
+}
+
+/**
+ * The inside of a TLS connection, over any other connection.
+ *
+ * node:tls does the cryptography and nothing else: over a socket of its own, on Deno 2.9.8, it takes a reset for a clean end, loses the
+ * end of a stream whose reader is slow, and reads on however slow that is. Here it sees what we read from below when somebody asks for
+ * more, so that a slow reader holds the other side back, and what broke below breaks above.
+ */
+export class TlsConnection implements Connection {
+  readonly #below: Connection;
+  readonly #under: Duplex;
+  readonly #tls: TLSSocket;
+  readonly #chunks: Uint8Array[] = [];
+  readonly #secure = Promise.withResolvers<void>();
+  #reader: PromiseWithResolvers<Uint8Array | null> | undefined;
+  #pulling = false;
+  #ended = false;
+  #writeEnded = false;
+  #failure: Error | undefined;
+  #sent: Promise<void> = Promise.resolve();
+
+  /** @param start starts the TLS of either side on the stream that it gets, with `allowHalfOpen` */
+  constructor(below: Connection, start: (under: Duplex) => TLSSocket) {
+    this.#below = below;
+    this.#under = new Duplex({
+      allowHalfOpen: true,
+      read: () => {},
+      write: (bytes: Uint8Array, _encoding, done) => {
+        this.#sent = this.#sent.then(() => below.write(bytes)).catch((error) => this.#fail(error));
+        done();
+      },
+    });
+    this.#secure.promise.catch(() => {});
+    this.#tls = start(this.#under);
+    this.#tls.on("data", (bytes: Uint8Array) => this.#arrived(bytes));
+    this.#tls.on("end", () => this.#end());
+    this.#tls.on("error", (error: Error) => this.#fail(error));
+    // A server's handshake that fails is told by this event alone.
+    this.#tls.on("_tlsError", (error: Error) => this.#fail(error));
+    for (const event of ["secure", "secureConnect"]) this.#tls.on(event, () => this.#secure.resolve());
+  }
+
+  /** Waits for the handshake. @returns the protocol that was agreed on (RFC 7301), where one was @throws what failed */
+  async handshake(): Promise<string | undefined> {
+    let done = false;
+    this.#secure.promise.then(() => done = true, () => done = true);
+    this.#pull(() => !done);
+    await this.#secure.promise;
+    return this.#tls.alpnProtocol || undefined;
+  }
+
+  read(): Promise<Uint8Array | null> {
+    const bytes = this.#chunks.shift();
+    if (bytes) return Promise.resolve(bytes);
+    if (this.#ended) return Promise.resolve(null);
+    if (this.#failure) return Promise.reject(this.#failure);
+    // A second reader gets what the first does, as in SocketConnection.
+    if (this.#reader) return this.#reader.promise;
+    this.#reader = Promise.withResolvers();
+    this.#pull(() => this.#reader !== undefined);
+    return this.#reader.promise;
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    if (this.#failure) throw this.#failure;
+    // Until node:tls has taken it: only then does what is being sent hold all of it.
+    await new Promise((resolve) => this.#tls.write(bytes, resolve));
+    await this.#sent;
+  }
+
+  closeWrite(): void {
+    if (this.#writeEnded || this.#failure) return;
+    this.#writeEnded = true;
+    this.#tls.end(() => this.#sent.then(() => this.#below.closeWrite()));
+  }
+
+  reset(): void {
+    // Both sides have said their end: what is still under way must not be dropped.
+    if (this.#ended && this.#writeEnded) return;
+    this.#below.reset();
+    this.#fail(new Error("The connection was reset here"));
+    this.#tls.destroy();
+  }
+
+  /** Reads from below as long as it is wanted. */
+  async #pull(wanted: () => boolean): Promise<void> {
+    if (this.#pulling) return;
+    this.#pulling = true;
+    try {
+      while (wanted() && !this.#ended && !this.#failure) {
+        const bytes = await this.#below.read();
+        if (bytes === null) {
+          await new Promise((resolve) => setTimeout(resolve, 0));
+          if (!this.#ended) this.#fail(new TlsCutError("the connection ended without TLS saying so"));
+        } else {
+          this.#under.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+          // node:tls may hand on what was in it one turn later.
+          if (wanted()) await Promise.resolve();
+        }
+      }
+    } catch (error) {
+      this.#fail(error as Error);
+    } finally {
+      this.#pulling = false;
+    }
+    if (this.#reader && !this.#ended && !this.#failure) this.#pull(() => this.#reader !== undefined);
+  }
+
+  #arrived(bytes: Uint8Array): void {
+    const reader = this.#reader;
+    this.#reader = undefined;
+    if (reader) reader.resolve(bytes);
+    else this.#chunks.push(bytes);
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#reader?.resolve(null);
+    this.#reader = undefined;
+    this.#secure.reject(new TlsCutError("the connection ended before the handshake did"));
+    this.#untilBelowEnds();
+  }
+
+  /** The end below follows the one above and is awaited, or the connection below would never be whole. */
+  async #untilBelowEnds(): Promise<void> {
+    try {
+      while (await this.#below.read() !== null);
+    } catch {
+      // It has ended this way.
+    }
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    this.#secure.reject(this.#failure);
+    this.#reader?.reject(this.#failure);
+    this.#reader = undefined;
+  }
+}

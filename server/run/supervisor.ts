@@ -1,0 +1,222 @@
+import {
+  type ClientMessage,
+  type Connection,
+  encodeAccepted,
+  encodeMessage,
+  encodeRefused,
+  parseClientMessage,
+  readMessages,
+  readRunPreamble,
+  relay,
+  ResumableReceiver,
+  type RunPreamble,
+  type RunRequest,
+  sendResumable,
+  type Stream,
+  type SupervisorMessage,
+} from "../../tunnel/mod.ts";
+import { ReceivedProgram } from "./received_program.ts";
+import { RunningProgram } from "./running_program.ts";
+import type { SpawnedProcess, SpawnOptions } from "./spawn_process.ts";
+
+/** A program that is replaced has this long to end by itself. */
+const REPLACE_MS = 3_000;
+
+/** What a {@link Supervisor} works with. */
+export interface SupervisorOptions {
+  /** Where programs are kept; it may be written to. */
+  readonly folder: string;
+  /** Go's word for this machine's. */
+  readonly architecture: string;
+  /** How a script is run, with further flags of Deno: the program and the arguments that go before the script's own. */
+  readonly scriptCommand: (script: string, flags: readonly string[]) => readonly string[];
+  /** What every program's environment begins with; the client's values go over it. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly spawn: (options: SpawnOptions) => SpawnedProcess;
+  /** Connects to a port of the program. @throws where nothing listens there */
+  readonly dial: (port: number) => Promise<Connection>;
+  /** How often the kernel has ended something here for want of memory. */
+  readonly outOfMemory: () => number;
+  readonly log: (line: string) => void;
+}
+
+interface Run {
+  readonly program: RunningProgram;
+  readonly input: ResumableReceiver;
+  /** Settle when the client has all of an output. */
+  readonly taken: Readonly<Record<"stdout" | "stderr", PromiseWithResolvers<void>>>;
+}
+
+/** Runs the client's programs, one after the other, and carries their input and output over whatever connection there is. */
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #programs = new Map<string, ReceivedProgram>();
+  /** Runs by their number, also before they have started; undefined where one failed to. */
+  readonly #runs = new Map<number, PromiseWithResolvers<Run | undefined>>();
+  /** What was said of the last runs, in order; said again to each client that comes. */
+  #said: SupervisorMessage[] = [];
+  #control: Stream | undefined;
+  #lastSeq = 0;
+  #lastRun = 0;
+  #current: Run | undefined;
+  #starting: Promise<void> = Promise.resolve();
+  #stopped = false;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+  }
+
+  /** Takes a stream that the client has opened. */
+  accept(stream: Stream): void {
+    this.#serve(stream).catch((error) => {
+      stream.reset();
+      // Streams end with their connection; that is told where the connection is.
+      if (stream.failure === undefined || error !== stream.failure) this.#options.log(`a stream was cut: ${error.message}`);
+    });
+  }
+
+  /**
+   * Ends the program, and starts no other. The client has what it wrote last, and its end, when this settles; or the time was over.
+   * @param graceMs milliseconds that the program has to end by itself
+   * @param lastWordsMs milliseconds from now until when a client is waited for
+   */
+  async stop(graceMs: number, lastWordsMs = graceMs): Promise<void> {
+    this.#stopped = true;
+    if (!this.#current) return;
+    const { program, taken } = this.#current;
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, lastWordsMs);
+    await program.stop(graceMs);
+    // The end is said as soon as the outputs are whole, so before the client can tell that it has them.
+    await Promise.race([late.promise, Promise.all([taken.stdout.promise, taken.stderr.promise])]);
+    clearTimeout(timer);
+  }
+
+  async #serve(stream: Stream): Promise<void> {
+    const { preamble, rest } = await readRunPreamble(stream);
+    switch (preamble.for) {
+      case "control":
+        return await this.#serveControl(stream, rest);
+      case "program":
+        return await this.#serveProgram(stream, preamble, rest);
+      case "port":
+        return await this.#servePort(stream, preamble.port, rest);
+      default:
+        return await this.#serveRun(stream, preamble, rest);
+    }
+  }
+
+  async #serveControl(stream: Stream, rest: Uint8Array): Promise<void> {
+    stream.write(encodeAccepted());
+    this.#control?.reset();
+    this.#control = stream;
+    stream.write(encodeMessage({ is: "ready", architecture: this.#options.architecture, seq: this.#lastSeq } satisfies SupervisorMessage));
+    for (const said of this.#said) stream.write(encodeMessage(said));
+    for await (const message of readMessages(stream, rest)) this.#obey(parseClientMessage(message));
+  }
+
+  #obey(message: ClientMessage): void {
+    if (message.seq <= this.#lastSeq) return;
+    this.#lastSeq = message.seq;
+    if (message.do === "start") {
+      if (message.run <= this.#lastRun) return;
+      this.#lastRun = message.run;
+      this.#starting = this.#starting.then(() => this.#start(message));
+      return;
+    }
+    const running = this.#runs.get(message.run)?.promise;
+    void running?.then((run) => {
+      if (message.do === "signal") run?.program.signal(message.signal);
+      else if (message.do === "close") run?.program.closeOutput(message.output);
+      else run?.program.resize(message);
+    });
+  }
+
+  async #start(request: RunRequest): Promise<void> {
+    const { run } = request;
+    const settle = this.#run(run).resolve;
+    try {
+      const program = this.#programs.get(request.sha256);
+      if (!program) throw new Error("it was not sent");
+      await program.whole;
+      // The one before goes only when the next can come.
+      await this.#current?.program.stop(REPLACE_MS);
+      if (this.#stopped) throw new Error("the Pod is being removed");
+      const running = new RunningProgram(this.#options.spawn(this.#command(request, program.path)), this.#options.outOfMemory);
+      const taken = { stdout: Promise.withResolvers<void>(), stderr: Promise.withResolvers<void>() };
+      this.#current = { program: running, input: new ResumableReceiver(running.stdin), taken };
+      settle(this.#current);
+      this.#say({ is: "started", run });
+      void running.ended.then((end) => this.#say({ is: "ended", run, ...end, ...(this.#stopped ? { podStopped: true } : {}) }));
+      await this.#forgetOthers(request.sha256, run);
+    } catch (error) {
+      settle(undefined);
+      this.#say({ is: "failed", run, why: (error as Error).message });
+    }
+  }
+
+  #command({ kind, name, args, env, workdir, stdin, unstable = [], terminal }: RunRequest, path: string): SpawnOptions {
+    const flags = unstable.map((feature) => `--unstable-${feature}`);
+    const [program = path, ...before] = kind === "script" ? this.#options.scriptCommand(path, flags) : [path];
+    const argv = kind === "script" ? [program, ...before, ...args] : [name, ...args];
+    const all = { ...this.#options.env, ...Object.fromEntries(env) };
+    return { path: program, argv, env: Object.entries(all), workdir, stdin, ...(terminal ? { terminal } : {}) };
+  }
+
+  /** Only what runs now, and what is said of it, is kept. */
+  async #forgetOthers(sha256: string, run: number): Promise<void> {
+    for (const number of this.#runs.keys()) if (number < run - 1) this.#runs.delete(number);
+    this.#said = this.#said.filter((said) => said.is === "ready" || said.run >= run - 1);
+    for (const [digest, program] of this.#programs) {
+      if (digest === sha256) continue;
+      this.#programs.delete(digest);
+      await program.remove();
+    }
+  }
+
+  async #serveProgram(stream: Stream, { sha256, size }: RunPreamble & { for: "program" }, rest: Uint8Array): Promise<void> {
+    stream.write(encodeAccepted());
+    let program = this.#programs.get(sha256);
+    if (!program) this.#programs.set(sha256, program = new ReceivedProgram(this.#options.folder, { sha256, size }));
+    await program.receive(stream, rest);
+  }
+
+  async #serveRun(stream: Stream, { for: name, run: number }: Extract<RunPreamble, { run: number }>, rest: Uint8Array): Promise<void> {
+    const run = await this.#run(number).promise;
+    if (!run) {
+      stream.write(encodeRefused("it never started"));
+      return stream.closeWrite();
+    }
+    stream.write(encodeAccepted());
+    if (name === "stdin") return await run.input.receive(stream, rest);
+    await sendResumable(stream, run.program[name], rest);
+    run.taken[name].resolve();
+  }
+
+  async #servePort(stream: Stream, port: number, rest: Uint8Array): Promise<void> {
+    let connection: Connection;
+    try {
+      connection = await this.#options.dial(port);
+    } catch {
+      stream.write(encodeRefused(`nothing listens on port ${port} in the Pod`));
+      return stream.closeWrite();
+    }
+    stream.write(encodeAccepted());
+    await relay(stream, connection, rest);
+  }
+
+  #run(number: number): PromiseWithResolvers<Run | undefined> {
+    let run = this.#runs.get(number);
+    if (!run) this.#runs.set(number, run = Promise.withResolvers());
+    return run;
+  }
+
+  #say(message: SupervisorMessage): void {
+    this.#said.push(message);
+    try {
+      void Promise.resolve(this.#control?.write(encodeMessage(message))).catch(() => {});
+    } catch {
+      // The connection is lost; it is said on the next.
+    }
+  }
+}
