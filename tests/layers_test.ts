@@ -11,6 +11,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** The only files that may import a package. */
 const PACKAGE_USERS: Readonly<Record<string, readonly string[]>> = {
   "@kubernetes/client-node/config_types": ["k8s/kubeconfig/kubeconfig.ts"],
+  "@kubernetes/client-node/models": ["k8s/api/kubernetes_objects.ts"],
   ws: ["k8s/session/dial/tunnel_dial.ts", "server/control/control_port.ts"],
   commander: ["cli/*"],
   yaml: ["cli/*", "k8s/*"],
@@ -77,6 +78,12 @@ Deno.test("the tunnel knows no runtime: neither Deno nor a module of node at run
   for (const { path, text } of (await sources()).filter(({ path }) => layer(path) === "tunnel")) {
     assert.ok(!/\bDeno\./.test(text), `${path} uses Deno`);
     assert.ok(!/^import (?!type)[^;]*"node:/m.test(text), `${path} imports a module of node`);
+  }
+});
+
+Deno.test("nothing of client-node's models is loaded at run time: they are imported as types", async () => {
+  for (const { path, text } of await sources()) {
+    for (const [line] of text.matchAll(/^.*client-node\/models.*$/gm)) assert.match(line, /^import type |^ \*/, path);
   }
 });
 

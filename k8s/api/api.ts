@@ -10,6 +10,7 @@ import { ConnectionError, connectionErrorKind } from "./connection_error.ts";
 import { HttpConnection, HttpConnectionError, type HttpResponse } from "./http1.ts";
 import { hostAndPort, unbracketed } from "./dial.ts";
 import { IdleConnections } from "./idle_connections.ts";
+import type { Live } from "./kubernetes_objects.ts";
 import { RequestBounds } from "./request_bounds.ts";
 import { type WatchEvent, watchEvents } from "./watch.ts";
 
@@ -31,10 +32,10 @@ export interface RequestOptions {
 }
 
 /** An answer that says yes. */
-export interface ApiAnswer {
+export interface ApiAnswer<T = unknown> {
   readonly status: number;
   /** The decoded JSON; undefined where there was none. */
-  readonly body: unknown;
+  readonly body: T;
   /** The API server's clock, in whole seconds. */
   readonly date: Date | undefined;
   /** What the API server warns of, such as a violated Pod Security level. */
@@ -42,8 +43,8 @@ export interface ApiAnswer {
 }
 
 /** The objects of a kind, from all pages. */
-export interface ApiList {
-  readonly items: Record<string, unknown>[];
+export interface ApiList<T> {
+  readonly items: T[];
   /** Where a watch goes on from. */
   readonly resourceVersion: string;
   readonly date: Date | undefined;
@@ -98,7 +99,7 @@ export class Api {
    * @throws {ConnectionError} when none comes
    * @throws {CredentialError} when the user's credentials cannot be had
    */
-  async request(method: string, path: string, options: RequestOptions = {}): Promise<ApiAnswer> {
+  async request<T>(method: string, path: string, options: RequestOptions = {}): Promise<ApiAnswer<T>> {
     const timeoutMs = options.timeoutMs ?? this.#options.requestTimeoutMs ?? this.access.requestTimeoutMs ?? DEFAULT_TIMEOUT_MS;
     const bounds = this.#bounds(options.signal, timeoutMs);
     try {
@@ -107,7 +108,7 @@ export class Api {
       keep();
       return {
         status: response.status,
-        body: this.#decode(text),
+        body: this.#decode(text) as T,
         date: serverDate(response),
         warnings: (response.headers.get("warning") ?? []).flatMap(parseWarnings),
       };
@@ -117,31 +118,31 @@ export class Api {
   }
 
   /** Reads an object, or anything else. @throws as {@linkcode Api.request} does */
-  get(path: string, options: RequestOptions = {}): Promise<ApiAnswer> {
-    return this.request("GET", path, options);
+  get<T>(path: string, options: RequestOptions = {}): Promise<ApiAnswer<T>> {
+    return this.request<T>("GET", path, options);
   }
 
   /** Reads all objects of a kind, page by page. @throws as {@linkcode Api.request} does */
-  async list(path: string, options: RequestOptions = {}): Promise<ApiList> {
-    const items: Record<string, unknown>[] = [];
+  async list<T = Live>(path: string, options: RequestOptions = {}): Promise<ApiList<T>> {
+    const items: T[] = [];
     let next: string | undefined;
     do {
-      const answer = await this.get(path, { ...options, query: { limit: PAGE_SIZE, ...options.query, continue: next } });
-      const page = answer.body as { items?: Record<string, unknown>[]; metadata?: { continue?: string; resourceVersion?: string } };
-      items.push(...page.items ?? []);
-      next = page.metadata?.continue || undefined;
-      if (next === undefined) return { items, resourceVersion: page.metadata?.resourceVersion ?? "", date: answer.date };
+      const query = { limit: PAGE_SIZE, ...options.query, continue: next };
+      const { body, date } = await this.get<Page<T>>(path, { ...options, query });
+      items.push(...body.items ?? []);
+      next = body.metadata?.continue || undefined;
+      if (next === undefined) return { items, resourceVersion: body.metadata?.resourceVersion ?? "", date };
     } while (true);
   }
 
   /** Creates an object (POST to its collection). @throws as {@linkcode Api.request} does */
-  create(path: string, body: unknown, options: RequestOptions = {}): Promise<ApiAnswer> {
-    return this.request("POST", path, { ...options, body, query: { fieldManager: this.#fieldManager, ...options.query } });
+  create<T>(path: string, body: unknown, options: RequestOptions = {}): Promise<ApiAnswer<T>> {
+    return this.request<T>("POST", path, { ...options, body, query: { fieldManager: this.#fieldManager, ...options.query } });
   }
 
   /** Changes an object by a JSON merge patch (RFC 7386). @throws as {@linkcode Api.request} does */
-  mergePatch(path: string, body: unknown, options: RequestOptions = {}): Promise<ApiAnswer> {
-    return this.request("PATCH", path, {
+  mergePatch<T>(path: string, body: unknown, options: RequestOptions = {}): Promise<ApiAnswer<T>> {
+    return this.request<T>("PATCH", path, {
       contentType: "application/merge-patch+json",
       ...options,
       body,
@@ -155,13 +156,13 @@ export class Api {
    * @param options.force takes over fields that another manager holds, instead of a conflict (409)
    * @throws as {@linkcode Api.request} does
    */
-  apply(
+  apply<T>(
     path: string,
     body: unknown,
     options: RequestOptions & { readonly fieldManager?: string; readonly force?: boolean } = {},
-  ): Promise<ApiAnswer> {
+  ): Promise<ApiAnswer<T>> {
     const { fieldManager = this.#fieldManager, force = false, ...rest } = options;
-    return this.request("PATCH", path, {
+    return this.request<T>("PATCH", path, {
       ...rest,
       contentType: "application/apply-patch+yaml",
       body,
@@ -179,7 +180,7 @@ export class Api {
    * @param options.dryRun deletes nothing; said in the body, since beside a body the query is not looked at
    * @throws as {@linkcode Api.request} does
    */
-  delete(
+  delete<T>(
     path: string,
     options: RequestOptions & {
       readonly propagationPolicy?: "Background" | "Foreground" | "Orphan";
@@ -188,10 +189,10 @@ export class Api {
       readonly gracePeriodSeconds?: number;
       readonly dryRun?: boolean;
     } = {},
-  ): Promise<ApiAnswer> {
+  ): Promise<ApiAnswer<T>> {
     const { propagationPolicy = "Background", uid, resourceVersion, gracePeriodSeconds, dryRun = false, ...rest } = options;
     const preconditions = { ...(uid === undefined ? {} : { uid }), ...(resourceVersion === undefined ? {} : { resourceVersion }) };
-    return this.request("DELETE", path, {
+    return this.request<T>("DELETE", path, {
       ...rest,
       body: {
         apiVersion: "v1",
@@ -211,10 +212,10 @@ export class Api {
    * @throws {ConnectionError} when the connection breaks, does not end in time (`timeout`), or the signal ends it (`aborted`)
    * @throws {ApiError} when the watch is refused
    */
-  async *watch(
+  async *watch<T>(
     path: string,
     options: { readonly query?: Query; readonly signal?: AbortSignal; readonly seconds?: number } = {},
-  ): AsyncGenerator<WatchEvent> {
+  ): AsyncGenerator<WatchEvent<T>> {
     const { seconds = WATCH_SECONDS } = options;
     const bounds = this.#bounds(options.signal, this.#options.requestTimeoutMs ?? DEFAULT_TIMEOUT_MS);
     try {
@@ -222,7 +223,7 @@ export class Api {
       const { response, keep } = await this.#send("GET", path, { query }, bounds);
       bounds.restartTimeout(seconds * 1000 + WATCH_LATE_MS);
       try {
-        yield* watchEvents(response.body);
+        yield* watchEvents<T>(response.body);
         keep();
       } catch (error) {
         throw this.#connectionError(error, bounds);
@@ -383,6 +384,12 @@ export class Api {
     const kind = error.malformed ? "protocol" : error.cause === undefined ? "reset" : connectionErrorKind(error.cause);
     return new ConnectionError(kind, { address: this.#address, detail: error.message, cause: error });
   }
+}
+
+/** One page of a list. */
+interface Page<T> {
+  readonly items?: readonly T[] | null;
+  readonly metadata?: { readonly continue?: string; readonly resourceVersion?: string };
 }
 
 interface Exchange {

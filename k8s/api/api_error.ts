@@ -4,22 +4,7 @@
  * @module
  */
 
-/** A cause inside a Status' details. */
-export interface StatusCause {
-  readonly reason?: string;
-  readonly message?: string;
-  readonly field?: string;
-}
-
-/** A Status' details: which object it is about, and why. */
-export interface StatusDetails {
-  readonly name?: string;
-  readonly group?: string;
-  readonly kind?: string;
-  readonly uid?: string;
-  readonly causes?: readonly StatusCause[];
-  readonly retryAfterSeconds?: number;
-}
+import type { StatusDetails } from "./kubernetes_objects.ts";
 
 /** The API server, or what it passed the request on to, answered with an error. */
 export class ApiError extends Error {

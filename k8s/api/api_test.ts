@@ -3,6 +3,7 @@ import { ScriptedServer } from "../../tests/scripted_server.ts";
 import { Api } from "./api.ts";
 import { ApiError } from "./api_error.ts";
 import { type ClusterAccess, connectionTo } from "./cluster_access.ts";
+import type { Live } from "./kubernetes_objects.ts";
 import type { ConnectionError } from "./connection_error.ts";
 
 function accessTo(server: ScriptedServer, changes: Partial<ClusterAccess> = {}): ClusterAccess {
@@ -363,8 +364,8 @@ Deno.test("Api.watch() gives each event as it comes and ends with the server", a
   });
   using api = apiTo(server);
   const seen: string[] = [];
-  for await (const { type, object } of api.watch("/pods", { query: { labelSelector: "a=b" } })) {
-    seen.push(`${type} ${(object.metadata as { name: string }).name}`);
+  for await (const event of api.watch<Live>("/pods", { query: { labelSelector: "a=b" } })) {
+    if (event.type === "ADDED") seen.push(`${event.type} ${event.object.metadata.name}`);
   }
   assert.deepEqual(seen, ["ADDED a", "ADDED b"]);
   assert.equal(server.requests[0]?.target, "/pods?watch=true&timeoutSeconds=30&labelSelector=a%3Db");

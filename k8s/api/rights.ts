@@ -5,6 +5,7 @@
  */
 
 import type { Api } from "./api.ts";
+import type { AccessReview } from "./kubernetes_objects.ts";
 
 /** A right to do something with a resource. */
 export interface Right {
@@ -24,8 +25,8 @@ const REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
 /** Asks whether the user has a right. @throws as {@linkcode Api.request} does */
 export async function accessReview(api: Api, right: Right, options: { signal?: AbortSignal } = {}): Promise<boolean> {
   const review = { apiVersion: "authorization.k8s.io/v1", kind: "SelfSubjectAccessReview", spec: { resourceAttributes: right } };
-  const answer = await api.create(REVIEWS, review, options);
-  return (answer.body as { status?: { allowed?: boolean } }).status?.allowed === true;
+  const { body } = await api.create<AccessReview>(REVIEWS, review, options);
+  return body.status?.allowed === true;
 }
 
 /** Asks for all rights at once, and returns those that are missing. @throws as {@linkcode Api.request} does */

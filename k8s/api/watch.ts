@@ -4,12 +4,15 @@
  * @module
  */
 
-/** A change that a watch tells. */
-export interface WatchEvent {
-  /** `ERROR` brings a Status, after which the stream ends; `BOOKMARK` only a resourceVersion. */
-  readonly type: "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK" | "ERROR";
-  readonly object: Record<string, unknown>;
-}
+import type { Status } from "./kubernetes_objects.ts";
+
+/** One event of a watch. */
+export type WatchEvent<T> =
+  | { readonly type: "ADDED" | "MODIFIED" | "DELETED"; readonly object: T }
+  /** Says only how far the watch has got. */
+  | { readonly type: "BOOKMARK"; readonly object: { readonly metadata: { readonly resourceVersion?: string } } }
+  /** The stream ends after it. */
+  | { readonly type: "ERROR"; readonly object: Status };
 
 /** An event longer than this ends the watch, in characters. etcd takes 1.5 MB for an object. */
 const MAX_EVENT = 16 * 1024 * 1024;
@@ -19,7 +22,7 @@ const MAX_EVENT = 16 * 1024 * 1024;
  *
  * @throws {SyntaxError} when a whole line is no event.
  */
-export async function* watchEvents(body: AsyncIterable<Uint8Array>): AsyncGenerator<WatchEvent> {
+export async function* watchEvents<T>(body: AsyncIterable<Uint8Array>): AsyncGenerator<WatchEvent<T>> {
   const decoder = new TextDecoder();
   let rest: string[] = [];
   let size = 0;
@@ -31,7 +34,7 @@ export async function* watchEvents(body: AsyncIterable<Uint8Array>): AsyncGenera
       start = end + 1;
       rest = [];
       size = 0;
-      if (line.trim() !== "") yield parseEvent(line);
+      if (line.trim() !== "") yield parseEvent<T>(line);
     }
     rest.push(text.slice(start));
     size += text.length - start;
@@ -39,7 +42,7 @@ export async function* watchEvents(body: AsyncIterable<Uint8Array>): AsyncGenera
   }
 }
 
-function parseEvent(line: string): WatchEvent {
+function parseEvent<T>(line: string): WatchEvent<T> {
   const event = JSON.parse(line);
   if (typeof event?.type !== "string" || typeof event.object !== "object" || event.object === null) {
     throw new SyntaxError(`Cannot decode a watch event: ${line.slice(0, 100)}`);

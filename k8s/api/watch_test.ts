@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { type WatchEvent, watchEvents } from "./watch.ts";
 
-async function decode(...parts: Uint8Array[]): Promise<WatchEvent[]> {
-  const events: WatchEvent[] = [];
+async function decode(...parts: Uint8Array[]): Promise<WatchEvent<unknown>[]> {
+  const events: WatchEvent<unknown>[] = [];
   async function* body() {
     yield* parts;
   }
