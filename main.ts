@@ -7,6 +7,7 @@
 import { hostname, userInfo } from "node:os";
 import { argv0 } from "node:process";
 import type { Context } from "./cli/command/context.ts";
+import { describeError } from "./cli/describe_error.ts";
 import { runProgram } from "./cli/program.ts";
 import { programName } from "./cli/program_name.ts";
 import type { UserSignal, UserStdio } from "./cli/command/user_stdio.ts";
@@ -21,6 +22,7 @@ function processContext(): Context {
     from: hostname(),
     stdout: (text) => writeAll(Deno.stdout, text),
     stderr: (text) => writeAll(Deno.stderr, text),
+    describe: describeError,
     terminal: Deno.stderr.isTerminal() ? { columns: terminalColumns } : undefined,
     stdio: userStdio,
     interactive: Deno.stdin.isTerminal(),

@@ -21,17 +21,11 @@ import { describeRegistryError } from "./images/describe_registry_error.ts";
 import { describeWait, failingWebhook } from "./session/describe_wait.ts";
 import { RightsLostError } from "./session/keep_session.ts";
 import { ReplacedError } from "./session/tunnel_link.ts";
-import { ExitCode, SessionLostError, UserError } from "./command/errors.ts";
+import { type ErrorText, ExitCode, SessionLostError, UserError } from "./command/errors.ts";
 import { NotStartedError } from "./run/run_client.ts";
 import { NeverStartedError } from "./run/run_end.ts";
 import { ManifestError } from "./apply/manifest_error.ts";
 import { NotReadyError } from "./session/wait_until_ready.ts";
-
-/** An error as the user reads it. */
-export interface ErrorText {
-  readonly text: string;
-  readonly exitCode: number;
-}
 
 /** The one place where errors become text: what was tried, what came back, what to do. */
 export function describeError(error: unknown): ErrorText {

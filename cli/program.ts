@@ -8,7 +8,6 @@ import { completeCommand } from "./completion/complete_command.ts";
 import { completionCommand } from "./completion/completion.ts";
 import type { Context } from "./command/context.ts";
 import { deleteCommand } from "./apply/delete_command.ts";
-import { describeError } from "./describe_error.ts";
 import { ExitCode } from "./command/errors.ts";
 import { imageCommand } from "./images/image_command.ts";
 import { lsCommand } from "./session/ls_command.ts";
@@ -33,7 +32,7 @@ export async function runProgram(context: Context): Promise<number> {
     if (context.interrupted.aborted && isInterrupt(error, context)) return ExitCode.ok;
     if (error instanceof DifferenceError) return ExitCode.failed;
     if (error instanceof ProgramEndedError) return error.exitCode;
-    const { text, exitCode } = describeError(error);
+    const { text, exitCode } = context.describe(error);
     context.stderr(`${plainText(text)}\n`);
     return exitCode;
   }

@@ -19,6 +19,7 @@ function documented(): string {
     from: "",
     stdout: () => {},
     stderr: () => {},
+    describe: () => ({ text: "", exitCode: 0 }),
     stdio: {
       readable: false,
       stdinIsTerminal: false,

@@ -3,8 +3,9 @@ import { isAnswer } from "../../k8s/manifests/apply_objects.ts";
 import type { PlannedObject } from "../../k8s/manifests/apply_plan.ts";
 import { LAST_APPLIED } from "../../k8s/manifests/field_ownership.ts";
 import type { Orphan } from "../../k8s/manifests/prune.ts";
-import { applyObject, type LiveObject } from "../../k8s/manifests/server_side_apply.ts";
-import type { ApplyRun } from "./apply_manifests.ts";
+import type { LiveObject } from "../../k8s/manifests/live_object.ts";
+import { applyObject } from "../../k8s/manifests/server_side_apply.ts";
+import type { ApplyRun } from "./apply_run.ts";
 import { describeNotApplied } from "./describe_apply.ts";
 import { ExitCode, UserError } from "../command/errors.ts";
 import { withoutManagedFields, yamlText } from "./object_text.ts";
@@ -48,7 +49,7 @@ export async function printDiff(run: ApplyRun, planned: readonly PlannedObject[]
     } catch (error) {
       if (!isAnswer(error)) throw error;
       refused++;
-      context.stderr(plainText(`${describeNotApplied(object, error)}\n`));
+      context.stderr(plainText(`${describeNotApplied(object, error, context.describe)}\n`));
     }
   }
   if (refused > 0) throw new UserError(`${refused} of ${planned.length} objects would be refused`, ExitCode.cluster);

@@ -1,25 +1,16 @@
-import type { Api } from "../../k8s/api/api.ts";
 import { applyObjects, type ApplyOutcome } from "../../k8s/manifests/apply_objects.ts";
 import type { PlannedObject } from "../../k8s/manifests/apply_plan.ts";
 import { applySetId, applySetParent, asMember } from "../../k8s/manifests/applyset.ts";
 import { followRollouts, type RolloutObserver } from "../../k8s/workloads/follow_rollouts.ts";
 import { printDiff, printPruned } from "./apply_diff.ts";
-import type { ApplyFlags } from "./apply_flags.ts";
+import type { ApplyRun } from "./apply_run.ts";
 import { announceSet, isHomeOf, openSet, orphansOf, pruneSet } from "./apply_set.ts";
 import { describeNotApplied, describeOutcome } from "./describe_apply.ts";
 import { ExitCode, UserError } from "../command/errors.ts";
-import type { Deliver } from "../images/deliver_images.ts";
 import { deliverReferences } from "./load_manifests.ts";
 import { objectsText } from "./object_text.ts";
 import { plainText } from "../command/plain_text.ts";
-import { planAgain, type PreparedManifests, prepareManifests, type PrepareOptions } from "./prepare_manifests.ts";
-
-/** What `kurun apply` works with. */
-export interface ApplyRun extends PrepareOptions {
-  readonly api: Api;
-  readonly flags: ApplyFlags;
-  readonly deliver: Deliver;
-}
+import { planAgain, type PreparedManifests, prepareManifests } from "./prepare_manifests.ts";
 
 /** Reads, builds, delivers and applies manifests. @throws ManifestError, UserError or what the cluster says */
 export async function applyManifests(run: ApplyRun): Promise<void> {
@@ -140,11 +131,13 @@ async function applyPlanned(
       else if (flags.output === undefined) context.stdout(plainText(`${label} serverside-applied${dryRun ? " (server dry run)" : ""}\n`));
     },
     untriable: ({ label }) => context.stderr(plainText(`${label} cannot be tried: its namespace or kind would be made first\n`)),
-    failed: (object, error) => context.stderr(plainText(`${describeNotApplied(object, error)}\n`)),
+    failed: (object, error) => context.stderr(plainText(`${describeNotApplied(object, error, context.describe)}\n`)),
   });
   const { failed, untried, ended } = outcome;
   if (failed.length > 0 || ended !== undefined) {
-    throw new UserError(describeOutcome({ ...outcome, untried: [...untried, ...later] }), ExitCode.failed, { cause: ended });
+    throw new UserError(describeOutcome({ ...outcome, untried: [...untried, ...later] }, context.describe), ExitCode.failed, {
+      cause: ended,
+    });
   }
   return outcome.applied;
 }

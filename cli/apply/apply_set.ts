@@ -3,7 +3,7 @@ import { type ApplySetParent, type ApplySetScope, saysPart, scopeOf, unite } fro
 import { deleteObject } from "../../k8s/manifests/delete_objects.ts";
 import type { ApiResources } from "../../k8s/manifests/discovery.ts";
 import { findOrphans, type Orphan, readParent, writeParent } from "../../k8s/manifests/prune.ts";
-import type { ApplyRun } from "./apply_manifests.ts";
+import type { ApplyRun } from "./apply_run.ts";
 import { describeEnd } from "./describe_apply.ts";
 import { ExitCode, UserError } from "../command/errors.ts";
 import { ManifestError } from "./manifest_error.ts";
@@ -69,7 +69,7 @@ export async function pruneSet(run: ApplyRun, set: OpenSet, resources: ApiResour
   } catch (error) {
     if (dryRun) throw error;
     const lines = [
-      `the set ${set.parent.name} was not pruned to its end: ${describeEnd(error)}`,
+      `the set ${set.parent.name} was not pruned to its end: ${describeEnd(error, context.describe)}`,
       "everything was applied",
       pruned.length === 0 ? "nothing was pruned" : `pruned: ${pruned.join(", ")}`,
     ];

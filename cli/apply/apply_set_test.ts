@@ -3,7 +3,8 @@ import { applySetParent } from "../../k8s/manifests/applyset.ts";
 import { ApiResources } from "../../k8s/manifests/discovery.ts";
 import { scriptedApi } from "../../tests/scripted_api.ts";
 import { ScriptedServer } from "../../tests/scripted_server.ts";
-import type { ApplyRun } from "./apply_manifests.ts";
+import { describeError } from "../describe_error.ts";
+import type { ApplyRun } from "./apply_run.ts";
 import { pruneSet } from "./apply_set.ts";
 
 Deno.test("pruning that breaks off says that all was applied, and what was pruned, and the set forgets nothing", async () => {
@@ -18,7 +19,7 @@ Deno.test("pruning that breaks off says that all was applied, and what was prune
   let printed = "";
   const run = {
     api,
-    context: { stdout: (text: string) => printed += text, stderr() {}, interrupted: new AbortController().signal },
+    context: { stdout: (text: string) => printed += text, stderr() {}, describe: describeError, interrupted: new AbortController().signal },
     flags: {},
   } as unknown as ApplyRun;
   const all = { kinds: new Set(["ConfigMap"]), namespaces: new Set(["x"]) };

@@ -1,8 +1,8 @@
 import { dirname, relative, resolve } from "node:path";
-import { type AppliedBefore, applyPrepared, type ApplyRun } from "./apply_manifests.ts";
+import { type AppliedBefore, applyPrepared } from "./apply_manifests.ts";
+import type { ApplyRun } from "./apply_run.ts";
 import { BuildError } from "../builders/build_error.ts";
 import { findContainerfile } from "../builders/containerfile_builder.ts";
-import { describeError } from "../describe_error.ts";
 import { usageError } from "../command/errors.ts";
 import { plainText } from "../command/plain_text.ts";
 import { type PreparedManifests, prepareManifests } from "./prepare_manifests.ts";
@@ -45,7 +45,7 @@ export async function watchManifests(run: ApplyRun): Promise<void> {
       await applyOnce();
     } catch (error) {
       if (signal.aborted) return;
-      context.stderr(plainText(`${describeError(error).text}\n`));
+      context.stderr(plainText(`${context.describe(error).text}\n`));
     }
   }
 }

@@ -140,7 +140,7 @@ async function deletePlanned(
     } catch (error) {
       if (error instanceof ConnectionError) throw error;
       failures++;
-      context.stderr(plainText(`${describeNotApplied(object, error)}\n`));
+      context.stderr(plainText(`${describeNotApplied(object, error, context.describe)}\n`));
     }
   }
   if (set && failures === 0) {

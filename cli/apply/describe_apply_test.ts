@@ -11,7 +11,7 @@ Deno.test("what was on its way when the connection broke is neither applied nor 
     unsure: object("configmap/a"),
     untried: [object("configmap/b")],
     ended: new ConnectionError("aborted", { address: "", detail: "" }),
-  });
+  }, () => assert.fail("an interruption has its own words"));
   assert.equal(
     text,
     "it was interrupted\n  nothing was applied\n  not known, since no answer came: configmap/a\n  not tried: configmap/b",

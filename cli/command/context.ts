@@ -1,3 +1,4 @@
+import type { ErrorText } from "./errors.ts";
 import type { UserStdio } from "./user_stdio.ts";
 
 /** All that a command has of the world around it; main.ts makes the real one, tests make their own. */
@@ -17,6 +18,8 @@ export interface Context {
   stdout(text: string): void;
   /** Everything else. */
   stderr(text: string): void;
+  /** What the user reads about an error. Commands use it where they go on after one; one that they throw is described for them. */
+  describe(error: unknown): ErrorText;
   /** Standard error's terminal, where it is one; `columns` is how wide it is now. */
   readonly terminal?: { columns(): number } | undefined;
   /** Standard input and output for a program that runs elsewhere. */

@@ -13,6 +13,12 @@ export const ExitCode = {
   neverStarted: 125,
 } as const;
 
+/** An error as the user reads it. */
+export interface ErrorText {
+  readonly text: string;
+  readonly exitCode: number;
+}
+
 /** A sentence for the user and the exit code that goes with it. Everything else that is thrown is a fault of kurun's own. */
 export class UserError extends Error {
   override readonly name = "UserError";

@@ -9,8 +9,9 @@ import { ApiError } from "../api/api_error.ts";
 import { ConnectionError } from "../api/connection_error.ts";
 import { inOrder, isDefinition, isNamespace, type PlannedObject } from "./apply_plan.ts";
 import { kindsOfDefinition } from "./discovery.ts";
+import type { LiveObject } from "./live_object.ts";
 import { sleep } from "../api/sleep.ts";
-import { type AppliedObject, applyObject, FieldConflictError, type LiveObject, type ServerSideApply } from "./server_side_apply.ts";
+import { type AppliedObject, applyObject, FieldConflictError, type ServerSideApply } from "./server_side_apply.ts";
 
 /** Who hears what becomes of each object. */
 export interface ApplyObserver {

@@ -20,7 +20,7 @@ import {
 } from "./applyset.ts";
 import { type ApiResources, apiVersionOf, collectionPath } from "./discovery.ts";
 import { objectLabel } from "./manifest_objects.ts";
-import type { LiveObject } from "./server_side_apply.ts";
+import type { LiveObject } from "./live_object.ts";
 
 /** Who changes parents, in kubectl's words, so that kubectl's own changes are no conflict. */
 const FIELD_MANAGER = "kubectl-applyset";

@@ -1,6 +1,6 @@
 import { type FieldSet, type ManagedFieldsEntry, union, withoutClientSideManagers } from "./field_ownership.ts";
 import type { ObjectBody } from "./manifest_objects.ts";
-import type { LiveObject } from "./server_side_apply.ts";
+import type { LiveObject } from "./live_object.ts";
 
 /**
  * What a dry run returned, without what will go when `kubectl apply`'s fields are the applier's: those of them that the manifest does not

@@ -6,7 +6,8 @@
 
 import type { Api, ApiAnswer, Query } from "../api/api.ts";
 import { ApiError } from "../api/api_error.ts";
-import { clientSideManagers, type ManagedFieldsEntry, withoutClientSideManagers } from "./field_ownership.ts";
+import { clientSideManagers, withoutClientSideManagers } from "./field_ownership.ts";
+import type { LiveObject } from "./live_object.ts";
 import type { ObjectBody } from "./manifest_objects.ts";
 import { replacing, withoutRemovedFields } from "./removed_fields.ts";
 
@@ -28,20 +29,6 @@ export interface AppliedObject {
   /** Whether it was not there before. */
   readonly created: boolean;
   readonly warnings: readonly string[];
-}
-
-/** An object that the API server returned. */
-export interface LiveObject extends ObjectBody {
-  apiVersion: string;
-  kind: string;
-  metadata: ObjectBody["metadata"] & {
-    uid: string;
-    resourceVersion: string;
-    generation?: number;
-    deletionTimestamp?: string;
-    managedFields?: ManagedFieldsEntry[];
-    annotations?: Record<string, string>;
-  };
 }
 
 /** Fields that other managers hold with other values. */
