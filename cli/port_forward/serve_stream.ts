@@ -12,7 +12,7 @@ export interface ServeOptions {
   readonly watch: WatchOptions;
 }
 
-/** Serves one caller: connects the program here and joins the two until both have ended. Never throws. */
+/** Serves one caller: connects the program here and joins the two until both have ended. Never rejects. */
 export async function serveStream(stream: Stream, options: ServeOptions): Promise<void> {
   let caller: { preamble: Preamble; rest: Uint8Array };
   try {

@@ -119,10 +119,10 @@ class TunnelLink {
   async hold(): Promise<void> {
     const { signal, now } = this.#options;
     onWake(this.#options.date, () => this.#woke(), signal);
-    void this.#options.addressed.then(() => {
+    this.#options.addressed.then(() => {
       this.#hurryUntil = now() + HURRY_MS;
       this.#hurry.ring();
-    });
+    }, () => {});
     const replaced = Promise.withResolvers<never>();
     replaced.promise.catch(() => {});
     while (!signal.aborted) {
@@ -251,7 +251,8 @@ async function connectOnce(options: TunnelLinkOptions, signal: AbortSignal): Pro
   const watch = keepAlive(session);
   const close = () => session.close(1000, "the client leaves");
   options.signal.addEventListener("abort", close);
-  ended.promise.finally(() => {
+  // Never rejects: only onEnd settles it.
+  void ended.promise.then(() => {
     watch.stop();
     options.signal.removeEventListener("abort", close);
   });

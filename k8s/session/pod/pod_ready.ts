@@ -90,7 +90,7 @@ async function tellEvents(api: Api, plan: SessionPlan, { tell, status, signal }:
     try {
       for await (const { type, object } of api.watch(`/api/v1/namespaces/${plan.namespace}/events`, { signal })) {
         const reason = type === "ADDED" || type === "MODIFIED" ? eventWaitsFor(object as EventObject, plan.name) : undefined;
-        if (reason?.kind === "other") void tellIfItLasts(reason);
+        if (reason?.kind === "other") tellIfItLasts(reason).catch(() => {});
         else if (reason) tell(reason);
       }
     } catch (error) {
