@@ -16,11 +16,13 @@ import { OpenCallers } from "./callers/open_callers.ts";
 import { ReachCheck } from "./control/reach_check.ts";
 import { openRequestPort } from "./callers/request_port.ts";
 import { sparingly } from "./net/sparing_log.ts";
+import { logUnhandledErrors } from "./unhandled_errors.ts";
 import { supervise } from "./supervise.ts";
 import { serveTlsFiles } from "./callers/tls_files.ts";
 import { TlsTerminator } from "./callers/tls_terminator.ts";
 
 if (import.meta.main) {
+  logUnhandledErrors(sparingly(log, () => performance.now()));
   try {
     const config = parseServerArgs(Deno.args);
     const { run, base, copyBase: copies } = config;

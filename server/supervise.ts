@@ -8,6 +8,7 @@ import type { ServerConfig } from "./config.ts";
 import { openControlPort } from "./control/control_port.ts";
 import { LiveClient } from "./control/live_client.ts";
 import { ReachCheck } from "./control/reach_check.ts";
+import { ChildReaper } from "./run/child_reaper.ts";
 import { spawnProcess } from "./run/spawn_process.ts";
 import { Supervisor } from "./run/supervisor.ts";
 
@@ -27,6 +28,7 @@ export async function supervise(
   log: (line: string) => void,
   exit: (code: number) => void,
 ): Promise<void> {
+  const children = new ChildReaper(Deno.pid === 1);
   const supervisor = new Supervisor({
     folder: config.run,
     architecture: Deno.build.arch === "aarch64" ? "arm64" : "amd64",
@@ -35,7 +37,7 @@ export async function supervise(
       flags,
     ) => [...denoCommand(config.base), "run", "--allow-all", "--no-lock", "--ext=js", "--quiet", ...flags, script],
     env: programEnvironment(Deno.env.toObject()),
-    spawn: spawnProcess,
+    spawn: (options) => spawnProcess(options, children),
     dial: dialLocal,
     outOfMemory: countOutOfMemory,
     log,

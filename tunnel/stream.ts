@@ -43,6 +43,8 @@ export class Stream {
   #failure: Error | undefined;
   #arrivedWhole = false;
   #forgotten = false;
+  /** Settles when everything given to {@link send} has left or was dropped; it never rejects. */
+  #queue: Promise<void> | undefined;
 
   /** Made by its session alone. */
   constructor(host: StreamHost, id: number) {
@@ -93,6 +95,14 @@ export class Stream {
     if (bytes.length > this.#credit || this.#host.congested) return this.#writeSlowly(bytes);
     this.#credit -= bytes.length;
     this.#host.sendData(this, 0, bytes);
+  }
+
+  /**
+   * Queues bytes behind everything sent before, for messages that nobody waits for. Once the stream has failed they are dropped: the reader
+   * learns of the failure. Do not mix with {@link write}, which allows one writer at a time.
+   */
+  send(bytes: Uint8Array): void {
+    this.#queue = (this.#queue ?? Promise.resolve()).then(() => this.write(bytes)).catch(() => {});
   }
 
   /** Ends our direction; the other side reads the end after all that was written. */

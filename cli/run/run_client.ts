@@ -136,7 +136,7 @@ export class RunClient {
       if (message.is === "ready") {
         this.#architecture.resolve(message.architecture);
         this.#requests = this.#requests.filter(({ seq }) => seq > message.seq);
-        for (const request of this.#requests) control.write(encodeMessage(request));
+        for (const request of this.#requests) control.send(encodeMessage(request));
         // Before, the order would be lost.
         this.#control = control;
       } else {
@@ -148,11 +148,7 @@ export class RunClient {
   #ask(request: ClientRequest): void {
     const message: ClientMessage = { seq: ++this.#seq, ...request };
     this.#requests.push(message);
-    try {
-      void Promise.resolve(this.#control?.write(encodeMessage(message))).catch(() => {});
-    } catch {
-      // The connection is lost; it is asked again on the next.
-    }
+    this.#control?.send(encodeMessage(message));
   }
 }
 

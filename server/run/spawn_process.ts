@@ -1,3 +1,4 @@
+import { ChildReaper } from "./child_reaper.ts";
 import { Descriptor } from "./descriptor.ts";
 import { cString, CStrings, errorText, libc, Linux } from "./libc.ts";
 
@@ -59,12 +60,15 @@ export interface SpawnedProcess {
   resize(window: { readonly columns: number; readonly rows: number }): void;
 }
 
-/** Starts a process. @throws SpawnError */
-export function spawnProcess(options: SpawnOptions): SpawnedProcess {
-  return options.terminal ? spawnInTerminal(options, options.terminal) : spawnWithPipes(options);
+/** Reaps the processes started here and no others. */
+const ownChildren = new ChildReaper(false);
+
+/** Starts a process. @param children reaps it when it has ended @throws SpawnError */
+export function spawnProcess(options: SpawnOptions, children: ChildReaper = ownChildren): SpawnedProcess {
+  return options.terminal ? spawnInTerminal(options, options.terminal, children) : spawnWithPipes(options, children);
 }
 
-function spawnWithPipes(options: SpawnOptions): SpawnedProcess {
+function spawnWithPipes(options: SpawnOptions, children: ChildReaper): SpawnedProcess {
   const stdin = options.stdin ? openPipe() : undefined;
   const stdout = openPipe();
   const stderr = openPipe();
@@ -78,7 +82,7 @@ function spawnWithPipes(options: SpawnOptions): SpawnedProcess {
       dup2(actions, stdout.write.number, 1);
       dup2(actions, stderr.write.number, 2);
     });
-    return { pid, stdin: stdin?.write, stdout: stdout.read, stderr: stderr.read, resize: () => {}, ...followed(pid) };
+    return { pid, stdin: stdin?.write, stdout: stdout.read, stderr: stderr.read, resize: () => {}, ...followed(pid, children) };
   } catch (error) {
     for (const descriptor of ours) descriptor.close();
     throw error;
@@ -87,7 +91,11 @@ function spawnWithPipes(options: SpawnOptions): SpawnedProcess {
   }
 }
 
-function spawnInTerminal(options: SpawnOptions, window: { columns: number; rows: number }): SpawnedProcess {
+function spawnInTerminal(
+  options: SpawnOptions,
+  window: { columns: number; rows: number },
+  children: ChildReaper,
+): SpawnedProcess {
   const { master, path } = openTerminal();
   const resize = ({ columns, rows }: { columns: number; rows: number }) => {
     const size = new Uint16Array([rows, columns, 0, 0]);
@@ -101,7 +109,7 @@ function spawnInTerminal(options: SpawnOptions, window: { columns: number; rows:
       libc().posix_spawn_file_actions_adddup2(actions, 0, 1);
       libc().posix_spawn_file_actions_adddup2(actions, 0, 2);
     });
-    return { pid, stdin: options.stdin ? master : undefined, stdout: master, stderr: undefined, resize, ...followed(pid) };
+    return { pid, stdin: options.stdin ? master : undefined, stdout: master, stderr: undefined, resize, ...followed(pid, children) };
   } catch (error) {
     master.close();
     throw error;
@@ -151,9 +159,12 @@ function isMissing(folder: string): boolean {
   }
 }
 
-function followed(pid: number): Pick<SpawnedProcess, "ended" | "kill"> {
+function followed(pid: number, children: ChildReaper): Pick<SpawnedProcess, "ended" | "kill"> {
   let gone = false;
-  const ended = wait(pid).finally(() => gone = true);
+  const ended = children.status(pid).then((status) => {
+    gone = true;
+    return processEnd(status);
+  });
   return {
     ended,
     // The group outlives its leader where that has left children.
@@ -165,13 +176,9 @@ function followed(pid: number): Pick<SpawnedProcess, "ended" | "kill"> {
   };
 }
 
-async function wait(pid: number): Promise<ProcessEnd> {
-  const status = new Int32Array(1);
-  const bytes = new Uint8Array(status.buffer);
-  // Interrupted by a signal of ours, it is asked again.
-  while (await libc().waitpid(pid, bytes, 0) !== pid);
-  const number = (status[0] as number) & 0x7f;
-  if (number === 0) return { code: ((status[0] as number) >> 8) & 0xff };
+function processEnd(status: number): ProcessEnd {
+  const number = status & 0x7f;
+  if (number === 0) return { code: (status >> 8) & 0xff };
   return { code: 128 + number, signal: Object.keys(SIGNALS).find((name) => SIGNALS[name] === number) ?? `signal ${number}` };
 }
 

@@ -107,11 +107,11 @@ export class Supervisor {
   }
 
   async #serveControl(stream: Stream, rest: Uint8Array): Promise<void> {
-    stream.write(encodeAccepted());
+    stream.send(encodeAccepted());
     this.#control?.reset();
     this.#control = stream;
-    stream.write(encodeMessage({ is: "ready", architecture: this.#options.architecture, seq: this.#lastSeq } satisfies SupervisorMessage));
-    for (const said of this.#said) stream.write(encodeMessage(said));
+    stream.send(encodeMessage({ is: "ready", architecture: this.#options.architecture, seq: this.#lastSeq } satisfies SupervisorMessage));
+    for (const said of this.#said) stream.send(encodeMessage(said));
     for await (const message of readMessages(stream, rest)) this.#obey(parseClientMessage(message));
   }
 
@@ -147,7 +147,10 @@ export class Supervisor {
       this.#current = { program: running, input: new ResumableReceiver(running.stdin), taken };
       settle(this.#current);
       this.#say({ is: "started", run });
-      void running.ended.then((end) => this.#say({ is: "ended", run, ...end, ...(this.#stopped ? { podStopped: true } : {}) }));
+      running.ended.then(
+        (end) => this.#say({ is: "ended", run, ...end, ...(this.#stopped ? { podStopped: true } : {}) }),
+        (error) => this.#say({ is: "failed", run, why: error.message }),
+      );
       await this.#forgetOthers(request.sha256, run);
     } catch (error) {
       settle(undefined);
@@ -175,19 +178,20 @@ export class Supervisor {
   }
 
   async #serveProgram(stream: Stream, { sha256, size }: RunPreamble & { for: "program" }, rest: Uint8Array): Promise<void> {
-    stream.write(encodeAccepted());
+    // A start request may arrive while the answer waits to be sent: it must find the program.
     let program = this.#programs.get(sha256);
     if (!program) this.#programs.set(sha256, program = new ReceivedProgram(this.#options.folder, { sha256, size }));
+    await stream.write(encodeAccepted());
     await program.receive(stream, rest);
   }
 
   async #serveRun(stream: Stream, { for: name, run: number }: Extract<RunPreamble, { run: number }>, rest: Uint8Array): Promise<void> {
     const run = await this.#run(number).promise;
     if (!run) {
-      stream.write(encodeRefused("it never started"));
+      await stream.write(encodeRefused("it never started"));
       return stream.closeWrite();
     }
-    stream.write(encodeAccepted());
+    await stream.write(encodeAccepted());
     if (name === "stdin") return await run.input.receive(stream, rest);
     await sendResumable(stream, run.program[name], rest);
     run.taken[name].resolve();
@@ -198,10 +202,15 @@ export class Supervisor {
     try {
       connection = await this.#options.dial(port);
     } catch {
-      stream.write(encodeRefused(`nothing listens on port ${port} in the Pod`));
+      await stream.write(encodeRefused(`nothing listens on port ${port} in the Pod`));
       return stream.closeWrite();
     }
-    stream.write(encodeAccepted());
+    try {
+      await stream.write(encodeAccepted());
+    } catch (error) {
+      connection.reset();
+      throw error;
+    }
     await relay(stream, connection, rest);
   }
 
@@ -213,10 +222,6 @@ export class Supervisor {
 
   #say(message: SupervisorMessage): void {
     this.#said.push(message);
-    try {
-      void Promise.resolve(this.#control?.write(encodeMessage(message))).catch(() => {});
-    } catch {
-      // The connection is lost; it is said on the next.
-    }
+    this.#control?.send(encodeMessage(message));
   }
 }

@@ -3,6 +3,7 @@ export class TcpRelay implements AsyncDisposable {
   readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   readonly #open = new Set<Deno.TcpConn>();
   #isDown = false;
+  #held: PromiseWithResolvers<void> | undefined;
 
   /** @param server the API server's URL */
   constructor(server: URL) {
@@ -19,6 +20,17 @@ export class TcpRelay implements AsyncDisposable {
     this.#open.clear();
     for (const connection of connections) close(connection);
     return connections.length / 2;
+  }
+
+  /** Stops carrying what the server sends, as a link does that is too slow, until {@link letGo}. */
+  holdBack(): void {
+    this.#held ??= Promise.withResolvers();
+  }
+
+  /** Goes on after {@link holdBack}. */
+  letGo(): void {
+    this.#held?.resolve();
+    this.#held = undefined;
   }
 
   /** Breaks every connection, and each that is tried from here on. */
@@ -60,7 +72,14 @@ export class TcpRelay implements AsyncDisposable {
       if (!both.some((connection) => this.#open.delete(connection))) return;
       for (const connection of both) close(connection);
     };
-    for (const [from, to] of [both, [other, one]] as const) from.readable.pipeTo(to.writable).then(end, end);
+    one.readable.pipeTo(other.writable).then(end, end);
+    const back = new TransformStream<Uint8Array, Uint8Array>({
+      transform: async (bytes, controller) => {
+        await this.#held?.promise;
+        controller.enqueue(bytes);
+      },
+    });
+    other.readable.pipeThrough(back).pipeTo(one.writable).then(end, end);
   }
 }
 
