@@ -10,6 +10,7 @@ import type { Context } from "./cli/command/context.ts";
 import { describeError } from "./cli/describe_error.ts";
 import { runProgram } from "./cli/program.ts";
 import { programName } from "./cli/program_name.ts";
+import { terminalText } from "./cli/command/terminal_text.ts";
 import type { UserSignal, UserStdio } from "./cli/command/user_stdio.ts";
 
 function processContext(): Context {
@@ -20,10 +21,11 @@ function processContext(): Context {
     home: Deno.env.get("HOME") ?? Deno.env.get("USERPROFILE"),
     who: userName(),
     from: hostname(),
-    stdout: (text) => writeAll(Deno.stdout, text),
-    stderr: (text) => writeAll(Deno.stderr, text),
+    data: (text) => writeAll(Deno.stdout, text),
+    stdout: (text) => writeAll(Deno.stdout, terminalText(text)),
+    stderr: (text) => writeAll(Deno.stderr, terminalText(text)),
     describe: describeError,
-    terminal: Deno.stderr.isTerminal() ? { columns: terminalColumns } : undefined,
+    terminal: Deno.stderr.isTerminal() ? { columns: terminalColumns, write: (text) => writeAll(Deno.stderr, text) } : undefined,
     stdio: userStdio,
     interactive: Deno.stdin.isTerminal(),
     interrupted: interrupted(),

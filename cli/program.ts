@@ -11,7 +11,6 @@ import { deleteCommand } from "./apply/delete_command.ts";
 import { ExitCode } from "./command/errors.ts";
 import { imageCommand } from "./images/image_command.ts";
 import { lsCommand } from "./session/ls_command.ts";
-import { plainText } from "./command/plain_text.ts";
 import { portForwardCommand } from "./port_forward/port_forward_command.ts";
 import { runCommand } from "./run/run_command.ts";
 import { resolveCommand } from "./apply/resolve_command.ts";
@@ -33,7 +32,7 @@ export async function runProgram(context: Context): Promise<number> {
     if (error instanceof DifferenceError) return ExitCode.failed;
     if (error instanceof ProgramEndedError) return error.exitCode;
     const { text, exitCode } = context.describe(error);
-    context.stderr(`${plainText(text)}\n`);
+    context.stderr(`${text}\n`);
     return exitCode;
   }
 }

@@ -25,7 +25,7 @@ async function printVersions(context: Context, options: Record<string, unknown>)
   const versions: Versions = options.client === "true"
     ? { clientVersion }
     : { clientVersion, serverVersion: await serverVersion(context, options) };
-  context.stdout(versionText(versions, options.output as "yaml" | "json" | undefined));
+  context.data(versionText(versions, options.output as "yaml" | "json" | undefined));
 }
 
 async function serverVersion(context: Context, options: Record<string, unknown>): Promise<{ gitVersion: string; platform: string }> {

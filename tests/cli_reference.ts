@@ -17,6 +17,7 @@ function documented(): string {
     home: undefined,
     who: "",
     from: "",
+    data: () => {},
     stdout: () => {},
     stderr: () => {},
     describe: () => ({ text: "", exitCode: 0 }),

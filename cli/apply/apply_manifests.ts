@@ -36,7 +36,7 @@ export async function applyPrepared(
     const text = flags.output === undefined
       ? prepared.planned.map(({ label }) => `${label} serverside-applied (dry run)\n`).join("")
       : objectsText(prepared.planned.map(({ body }) => body), flags.output, true);
-    return context.stdout(plainText(text));
+    return context.data(text);
   }
   const set = parent && await openSet(run, parent, prepared.planned);
   const built = dryRun ? prepared.planned : await buildAndPlan(run, prepared);
@@ -61,7 +61,7 @@ export async function applyPrepared(
   if (flags.wait) await waitForRollouts(run, planned, changed);
   if (flags.output === "yaml" || flags.output === "json") {
     const objects = planned.flatMap((object) => applied.get(object) ?? []);
-    if (objects.length > 0) context.stdout(objectsText(objects, flags.output, flags.showManagedFields));
+    if (objects.length > 0) context.data(objectsText(objects, flags.output, flags.showManagedFields));
   }
 }
 

@@ -19,7 +19,13 @@ Deno.test("pruning that breaks off says that all was applied, and what was prune
   let printed = "";
   const run = {
     api,
-    context: { stdout: (text: string) => printed += text, stderr() {}, describe: describeError, interrupted: new AbortController().signal },
+    context: {
+      data: (text: string) => printed += text,
+      stdout: (text: string) => printed += text,
+      stderr() {},
+      describe: describeError,
+      interrupted: new AbortController().signal,
+    },
     flags: {},
   } as unknown as ApplyRun;
   const all = { kinds: new Set(["ConfigMap"]), namespaces: new Set(["x"]) };

@@ -72,6 +72,7 @@ function realTest(at: number, test: (files: string[]) => Promise<void>): void {
 async function resolve(file: string): Promise<string> {
   let printed = "";
   const context = {
+    data: (text: string) => printed += text,
     stdout: (text: string) => printed += text,
     stderr() {},
     env: () => undefined,

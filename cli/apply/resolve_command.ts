@@ -21,7 +21,7 @@ export function resolveCommand(context: Context): Command {
     const { files, manifests, problems, missing } = await openManifests(context, names, options);
     refuse([...problems, ...missing], files);
     const images = await deliverReferences(manifests, deliverAnywhere(context, options));
-    context.stdout(joinManifests(manifests.map((manifest) => resolvedText(manifest, images))));
+    context.data(joinManifests(manifests.map((manifest) => resolvedText(manifest, images))));
   });
 }
 

@@ -14,14 +14,19 @@ export interface Context {
   /** Who runs this and on which machine, to show to others. */
   readonly who: string;
   readonly from: string;
-  /** Data: what a pipe should get. */
+  /** Writes data to standard output exactly as given: manifests, JSON, completion scripts. */
+  data(text: string): void;
+  /** Writes results for people to standard output. Control characters in it are shown and not obeyed, wherever the text came from. */
   stdout(text: string): void;
-  /** Everything else. */
+  /** Writes messages to standard error, made safe as {@linkcode stdout} does. */
   stderr(text: string): void;
   /** What the user reads about an error. Commands use it where they go on after one; one that they throw is described for them. */
   describe(error: unknown): ErrorText;
-  /** Standard error's terminal, where it is one; `columns` is how wide it is now. */
-  readonly terminal?: { columns(): number } | undefined;
+  /**
+   * Standard error's terminal, where it is one. `columns` is its present width. `write` passes escape sequences on: text from outside
+   * goes through {@linkcode terminalText} first.
+   */
+  readonly terminal?: { columns(): number; write(text: string): void } | undefined;
   /** Standard input and output for a program that runs elsewhere. */
   readonly stdio: UserStdio;
   /** Whether standard input is a terminal that somebody may type into. */

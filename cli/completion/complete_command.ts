@@ -26,7 +26,7 @@ export function completeCommand(context: Context): Command {
       const left = Math.max(1, ANSWER_MS - context.now());
       const names = await Promise.race([findNames(context, kind, words), nothingAfter(left)]).catch(() => []);
       // A name goes through a shell's word splitting: one that no shell takes as it is helps nobody.
-      context.stdout(names.filter((name) => /^[\w@%+=:,./-]+$/.test(name)).map((name) => `${name}\n`).join(""));
+      context.data(names.filter((name) => /^[\w@%+=:,./-]+$/.test(name)).map((name) => `${name}\n`).join(""));
     });
 }
 

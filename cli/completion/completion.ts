@@ -17,7 +17,7 @@ export function completionCommand(context: Context): Command {
     )
     .addArgument(new Argument("<shell>", "the shell").choices(Object.keys(SHELLS)))
     .addHelpText("after", EXAMPLES);
-  return command.action((shell: keyof typeof SHELLS) => context.stdout(SHELLS[shell](completionModel(command.parent as Command))));
+  return command.action((shell: keyof typeof SHELLS) => context.data(SHELLS[shell](completionModel(command.parent as Command))));
 }
 
 const EXAMPLES = `

@@ -10,7 +10,6 @@ import { ExitCode, SessionLostError, UserError } from "../command/errors.ts";
 import { keepSession } from "../session/keep_session.ts";
 import { LinkTeller } from "./link_teller.ts";
 import { pause } from "../command/pause.ts";
-import { plainText } from "../command/plain_text.ts";
 import type { Rewrite } from "./rewrite_head.ts";
 import { serveSession } from "./serve_session.ts";
 import type { ServeOptions } from "./serve_stream.ts";
@@ -78,7 +77,7 @@ class Forwarding {
     const { upstream, verbose, context } = options;
     this.#options = options;
     this.#screen = screen;
-    this.#say = (line) => screen.context.stderr(`${plainText(line)}\n`);
+    this.#say = (line) => screen.context.stderr(`${line}\n`);
     this.#teller = new LinkTeller(this.#say, screen, context.date);
     const raw = upstream.scheme === "tcp" || upstream.scheme === "tls" ? upstream.scheme : undefined;
     if (verbose && !raw) screen.traffic.requests = 0;
@@ -183,7 +182,7 @@ async function removeSession(context: Context, session: ClusterSession): Promise
   } catch (error) {
     const { name, ttlSeconds } = session.plan;
     const later = ttlSeconds > 0 ? `the cluster removes it within ${ttlSeconds} s` : "it stays, since --ttl is 0";
-    context.stderr(`${plainText(`Session ${name} could not be removed (${(error as Error).message}): ${later}`)}\n`);
+    context.stderr(`Session ${name} could not be removed (${(error as Error).message}): ${later}\n`);
   }
 }
 

@@ -32,7 +32,7 @@ export class LinkTeller {
   /** The session has ended and another is being made. */
   pauseWhileStarting(): void {
     this.#begun = false;
-    this.#screen.show({ is: "waiting" });
+    this.#screen.show({ is: "starting", since: this.#date() });
   }
 
   /** Shows a change of the link. */

@@ -71,7 +71,7 @@ async function portForward(context: Context, url: string, options: PortForwardOp
   // A flag that is wrong is found before anything is contacted.
   const timeoutMs = parseDuration("--timeout", options.timeout);
   const access = await openCluster(context, options);
-  if (dryRun) return context.stdout(dryRunText(annotated({ ...plan, namespace: access.namespace }), dryRun));
+  if (dryRun) return context.data(dryRunText(annotated({ ...plan, namespace: access.namespace }), dryRun));
   const api = new Api(access, { userAgent: "kurun" });
   try {
     if (plan.tls) {

@@ -1,64 +1,78 @@
+import { terminalLine } from "../command/terminal_text.ts";
 import type { TrafficCounts } from "./traffic.ts";
 
-/** What the tunnel does, for people. */
+/** What the status line says first. */
 export type StatusState =
-  | { readonly is: "waiting" }
-  /** Since when, as the time of day here. */
+  /** kurun's Pod is being started, since when. */
+  | { readonly is: "starting"; readonly since: Date }
   | { readonly is: "forwarding"; readonly since: Date }
-  /** Since when, and what the last try said. */
+  /** The connection to the cluster is lost. `why` is the error of the last attempt. */
   | { readonly is: "lost"; readonly since: Date; readonly why: string };
 
-/** A piece of the line, in one colour. */
-interface Piece {
+/** How {@linkcode renderStatus} renders. */
+export interface StatusStyle {
+  /** The columns that the line may use. */
+  readonly width: number;
+  /** Whether to use colors. */
+  readonly color: boolean;
+  /** The time of day. */
+  readonly now: Date;
+}
+
+/** A part of the line that has one color. */
+interface Part {
   readonly text: string;
   readonly color?: "green" | "yellow" | "red";
 }
 
+/** ANSI color codes (ECMA-48, SGR). */
 const COLORS = { green: 32, yellow: 33, red: 31 } as const;
 const SEPARATOR = " · ";
 
-/**
- * The status as one line that fits, without its end.
- * @param width columns that may be used
- * @param color whether escape codes for colours may be used
- */
-export function renderStatus(state: StatusState, counts: TrafficCounts, width: number, color: boolean): string {
+/** Renders the status as one line without a line end, cut to fit the width. */
+export function renderStatus(state: StatusState, counts: TrafficCounts, { width, color, now }: StatusStyle): string {
   let left = width;
   let line = "";
-  for (const piece of pieces(state, counts)) {
-    const text = cut(piece.text, left);
+  for (const part of [stateOf(state, now), ...(state.is === "starting" ? [] : countsOf(counts))]) {
+    const text = cut(terminalLine(part.text), left);
     left -= columns(text);
-    line += color && piece.color && text !== "" ? `\x1b[${COLORS[piece.color]}m${text}\x1b[0m` : text;
+    line += color && part.color && text !== "" ? `\x1b[${COLORS[part.color]}m${text}\x1b[0m` : text;
     if (left <= 0) break;
   }
   return line;
 }
 
-function* pieces(state: StatusState, counts: TrafficCounts): Generator<Piece> {
-  if (state.is === "waiting") yield { text: "Waiting", color: "yellow" };
-  else if (state.is === "forwarding") yield { text: `Forwarding since ${timeOfDay(state.since)}`, color: "green" };
-  else yield { text: `Connection lost since ${timeOfDay(state.since)}`, color: "red" };
-  if (state.is === "lost") yield { text: ` (${printable(state.why)})` };
-  yield { text: `${SEPARATOR}${counts.open} open` };
-  // Without -v nobody reads the bytes: then connections are what can be counted.
-  const { requests, connections } = counts;
-  yield { text: SEPARATOR + (requests === undefined ? plural(connections, "connection") : plural(requests, "request")) };
-  if (counts.errors === 0) return;
-  yield { text: SEPARATOR };
-  yield { text: plural(counts.errors, "error"), color: "red" };
-  if (counts.lastError !== undefined) yield { text: `, the last: ${printable(counts.lastError)}` };
+function stateOf(state: StatusState, now: Date): Part {
+  switch (state.is) {
+    case "starting":
+      return {
+        text: `Starting kurun's Pod (${Math.max(0, Math.floor((now.getTime() - state.since.getTime()) / 1000))} s)…`,
+        color: "yellow",
+      };
+    case "forwarding":
+      return { text: `Forwarding since ${timeOfDay(state.since)}`, color: "green" };
+    case "lost":
+      return { text: `Connection lost since ${timeOfDay(state.since)} (${state.why})`, color: "red" };
+  }
+}
+
+function countsOf({ open, connections, requests, errors, lastError }: TrafficCounts): Part[] {
+  // Requests are counted with -v alone: without it kurun does not read the bytes.
+  const total = requests === undefined ? plural(connections, "connection") : plural(requests, "request");
+  return [
+    { text: `${SEPARATOR}${open} open${SEPARATOR}${total}` },
+    ...(errors === 0 ? [] : [{ text: SEPARATOR }, { text: plural(errors, "error"), color: "red" as const }]),
+    ...(errors === 0 || lastError === undefined ? [] : [{ text: `, the last: ${lastError}` }]),
+  ];
 }
 
 function plural(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
-function timeOfDay(date: Date): string {
+/** `14:05:09`, in this machine's time zone. */
+export function timeOfDay(date: Date): string {
   return [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => String(part).padStart(2, "0")).join(":");
-}
-
-function printable(text: string): string {
-  return text.replace(/\p{Cc}+/gu, " ");
 }
 
 function cut(text: string, width: number): string {
@@ -73,7 +87,7 @@ function cut(text: string, width: number): string {
   return width > 0 ? `${shown}…` : "";
 }
 
-/** Columns that a text takes; from Hangul on everything counts as two, which is never too few for what error texts have. */
+/** The columns a text takes. Everything from Hangul on counts as two, which is never too few for the texts of errors. */
 function columns(text: string): number {
   let sum = 0;
   for (const character of text) sum += (character.codePointAt(0) as number) >= 0x1100 && !/[\u2000-\u206f]/.test(character) ? 2 : 1;

@@ -1,41 +1,53 @@
 import type { Context } from "../command/context.ts";
+import { terminalText } from "../command/terminal_text.ts";
 import { renderStatus, type StatusState } from "./status_line.ts";
 import { Traffic } from "./traffic.ts";
 
-/** Five times a second at most. */
+/** The status line is redrawn at most five times a second. */
 const REDRAW_MS = 200;
-/** Where there is no line to draw: what is said within this time is one write. 20,000 lines a second, each with its own, took 8 % of the load. */
+/** Without a status line, messages within this time become one write: at 20,000 lines a second, a write for each took 8 % of the time. */
 const GATHER_MS = 20;
-/** To the line's beginning, and nothing from there on. */
+/** Moves to the start of the line and erases it. */
 const CLEAR = "\r\x1b[K";
+/** The last column stays free, since some terminals wrap there, and so do two for the `^C` that a terminal echoes. */
+const FREE_COLUMNS = 3;
 
 /**
- * The status line at the foot of a terminal: redrawn in its place, with what else is said above it. Where standard error is no terminal,
- * or one that cannot move its cursor, there is none, and what is said passes at once, or soon where much is said.
+ * A status line at the bottom of the terminal, redrawn in place, with all other messages above it. Where standard error is not a terminal,
+ * or is one that cannot move its cursor, there is no status line and messages are only passed on.
  */
 export class StatusScreen {
-  /** For all that is said while the screen is open. */
+  /** For everything that is printed while the screen is open. */
   readonly context: Context;
-  /** What the line counts. */
+  /** The counts that the line shows. */
   readonly traffic: Traffic;
   readonly #outer: Context;
-  readonly #columns: (() => number) | undefined;
+  readonly #terminal: Context["terminal"];
   readonly #color: boolean;
-  #state: StatusState = { is: "waiting" };
-  /** What is said and not yet shown. */
+  #state: StatusState;
+  /** Messages that are not printed yet. */
   #lines = "";
   #drawn = false;
   #drawnAt = -Infinity;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Redraws each second while the line shows how long something takes. */
+  readonly #clock: ReturnType<typeof setInterval> | undefined;
   #closed = false;
 
   constructor(outer: Context) {
     this.#outer = outer;
-    this.#columns = outer.env("TERM") === "dumb" ? undefined : outer.terminal?.columns;
+    this.#terminal = outer.env("TERM") === "dumb" ? undefined : outer.terminal;
     // https://no-color.org: set and not empty.
     this.#color = !outer.env("NO_COLOR");
+    this.#state = { is: "starting", since: outer.date() };
     this.traffic = new Traffic(() => this.#changed());
-    this.context = { ...outer, stdout: (text) => this.#print(() => outer.stdout(text)), stderr: (text) => this.#say(text) };
+    this.context = {
+      ...outer,
+      data: (text) => this.#print(() => outer.data(text)),
+      stdout: (text) => this.#print(() => outer.stdout(text)),
+      stderr: (text) => this.#say(text),
+    };
+    if (this.#terminal) this.#clock = setInterval(() => this.#state.is === "starting" && this.#changed(), 1_000);
     this.#changed();
   }
 
@@ -45,11 +57,12 @@ export class StatusScreen {
     this.#changed();
   }
 
-  /** Takes the line away for good; what is said afterwards passes as it is. */
+  /** Removes the line for good. Later messages are passed on. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#timer);
+    clearInterval(this.#clock);
     this.#write("");
   }
 
@@ -62,12 +75,14 @@ export class StatusScreen {
   #print(print: () => void): void {
     if (!this.#closed) this.#write("");
     print();
+    // A pipe's reader that shares this terminal (`| tee`) prints a moment later: until then there must be no status line in its way.
+    this.#drawnAt = this.#outer.now();
     this.#changed();
   }
 
   #changed(): void {
-    if (this.#closed || this.#timer !== undefined || (!this.#columns && this.#lines === "")) return;
-    const wait = this.#drawnAt + (this.#columns ? REDRAW_MS : GATHER_MS) - this.#outer.now();
+    if (this.#closed || this.#timer !== undefined || (!this.#terminal && this.#lines === "")) return;
+    const wait = this.#drawnAt + (this.#terminal ? REDRAW_MS : GATHER_MS) - this.#outer.now();
     if (wait <= 0) return this.#draw();
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
@@ -77,15 +92,19 @@ export class StatusScreen {
 
   #draw(): void {
     this.#drawnAt = this.#outer.now();
-    // The last column stays free: some terminals wrap there.
-    this.#write(this.#columns ? renderStatus(this.#state, this.traffic, this.#columns() - 1, this.#color) : "");
+    if (!this.#terminal) return this.#write("");
+    const style = { width: this.#terminal.columns() - FREE_COLUMNS, color: this.#color, now: this.#outer.date() };
+    this.#write(renderStatus(this.#state, this.traffic, style));
   }
 
-  /** One write, so that nothing flickers. */
+  /** Prints the messages and the status in one write, so that nothing flickers. */
   #write(status: string): void {
-    const text = `${this.#drawn ? CLEAR : ""}${this.#lines}${status}`;
+    const lines = this.#lines;
     this.#lines = "";
+    if (this.#terminal) {
+      const text = `${this.#drawn ? CLEAR : ""}${terminalText(lines)}${status}`;
+      if (text !== "") this.#terminal.write(text);
+    } else if (lines !== "") this.#outer.stderr(lines);
     this.#drawn = status !== "";
-    if (text !== "") this.#outer.stderr(text);
   }
 }

@@ -23,7 +23,7 @@ export async function run(context: Context, options: RunOptions, flags: Record<s
   const plan = planRun(context, { ...options, name }, access.namespace);
   const { left } = runPod(plan, options.pod, { name: plan.name, uid: "" });
   for (const what of left) context.stderr(`Warning: --overrides: ${what}: this was left out\n`);
-  if (dryRun) return context.stdout(dryRunText(plan, dryRun));
+  if (dryRun) return context.data(dryRunText(plan, dryRun));
   const api = new Api(access, { userAgent: "kurun" });
   const program = new ProgramRun({ context, access, api, options, source, plan });
   try {

@@ -1,5 +1,5 @@
 import type { Context } from "../command/context.ts";
-import { plainText } from "../command/plain_text.ts";
+import { terminalLine } from "../command/terminal_text.ts";
 
 /** Progress is drawn this often at most. */
 const REDRAW_MS = 100;
@@ -24,7 +24,7 @@ export class RunScreen {
   /** Says a line, or several. */
   say(text: string): void {
     this.clear();
-    const lines = `${plainText(text)}\n`;
+    const lines = `${text}\n`;
     this.#context.stderr(this.raw ? lines.replaceAll("\n", "\r\n") : lines);
   }
 
@@ -43,13 +43,13 @@ export class RunScreen {
     this.#what = what;
     this.#drawnAt = now;
     const width = (this.#context.terminal?.columns() ?? 80) - 1;
-    this.#context.stderr(`${CLEAR}${text.slice(0, width)}`);
+    this.#context.terminal?.write(`${CLEAR}${terminalLine(text).slice(0, width)}`);
     this.#drawn = true;
   }
 
   /** Takes the progress away: the program speaks now. */
   clear(): void {
-    if (this.#drawn) this.#context.stderr(CLEAR);
+    if (this.#drawn) this.#context.terminal?.write(CLEAR);
     this.#drawn = false;
   }
 }

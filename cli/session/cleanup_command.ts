@@ -4,7 +4,6 @@ import { ApiError } from "../../k8s/api/api_error.ts";
 import { findLeftovers, type Leftover } from "../../k8s/session/owner/leftovers.ts";
 import { addClusterFlags, openCluster } from "../command/cluster_flags.ts";
 import type { Context } from "../command/context.ts";
-import { plainText } from "../command/plain_text.ts";
 
 /** `kurun cleanup` */
 export function cleanupCommand(context: Context): Command {
@@ -31,7 +30,7 @@ async function cleanup(context: Context, options: Record<string, unknown>): Prom
     }
     for (const leftover of leftovers) {
       if (options.dryRun === undefined) await remove(api, leftover, signal);
-      context.stdout(plainText(`${describeLeftover(leftover)}${options.dryRun === undefined ? "" : " (dry run)"}\n`));
+      context.stdout(`${describeLeftover(leftover)}${options.dryRun === undefined ? "" : " (dry run)"}\n`);
     }
     if (leftovers.length === 0) context.stderr(`Nothing is left behind${namespace === undefined ? "" : ` in ${namespace} namespace`}.\n`);
   } finally {

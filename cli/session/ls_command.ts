@@ -34,7 +34,8 @@ async function list(context: Context, options: Record<string, unknown>): Promise
     const format = options.output as ListFormat;
     const forPrograms = format === "json" || format === "yaml";
     if (found.sessions.length === 0) context.stderr(all ? "No sessions found\n" : `No sessions found in ${access.namespace} namespace.\n`);
-    if (found.sessions.length > 0 || forPrograms) context.stdout(sessionListText(found, { format, namespaces: all }));
+    if (forPrograms) context.data(sessionListText(found, { format, namespaces: all }));
+    else if (found.sessions.length > 0) context.stdout(sessionListText(found, { format, namespaces: all }));
   } finally {
     api.close();
   }

@@ -12,7 +12,6 @@ import { checkRights, sessionRights } from "../../k8s/session/session_rights.ts"
 import type { SessionPlan } from "../../k8s/session/objects/session_objects.ts";
 import type { Right } from "../../k8s/api/rights.ts";
 import type { Context } from "../command/context.ts";
-import { plainText } from "../command/plain_text.ts";
 
 /** What {@link preflight} works with. */
 export interface PreflightOptions {
@@ -39,7 +38,7 @@ export async function preflight(options: PreflightOptions): Promise<ServiceClaim
   const { context, api, plan, port, takeover = false, tellClient, moreRights = [] } = options;
   const { namespace, service } = plan;
   const signal = context.interrupted;
-  const say = (line: string) => context.stderr(`${plainText(line)}\n`);
+  const say = (line: string) => context.stderr(`${line}\n`);
   const looking = lookAtServices(api, namespace, service, signal);
   // Which of the two fails first is chance; what a missing right makes fail is said as the missing right.
   looking.catch(() => {});

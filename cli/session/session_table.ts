@@ -1,7 +1,7 @@
 import { stringify } from "yaml";
 import type { FoundSession, SessionList } from "../../k8s/session/owner/list_sessions.ts";
 import { age } from "./age.ts";
-import { plainText } from "../command/plain_text.ts";
+import { terminalLine } from "../command/terminal_text.ts";
 
 /** What kubectl's `-o` can be here. */
 export const LIST_FORMATS = ["wide", "json", "yaml", "name"] as const;
@@ -47,7 +47,7 @@ function table({ sessions, now }: SessionList, { wide, namespaces }: { wide: boo
       ...(namespaces ? [namespace] : []),
       ...[service, sessionStatus(session, now), age(now.getTime() - Date.parse(created)), who, from],
       ...(wide ? [upstream, ports, name, until ?? ""] : []),
-    ].map((cell) => cell === "" ? "<none>" : plainText(cell).replaceAll("\n", " "));
+    ].map((cell) => cell === "" ? "<none>" : terminalLine(cell));
   });
   const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => (row[column] as string).length)));
   return [head, ...rows].map((row) => `${row.map((cell, column) => cell.padEnd(widths[column] as number)).join("   ").trimEnd()}\n`).join(

@@ -86,5 +86,5 @@ Deno.test("-o name is what stop takes, -o json and yaml are one List of objects"
 Deno.test("names that another user chose cannot move the terminal's cursor", () => {
   const evil = { ...CONNECTED, owner: { ...CONNECTED.owner, who: "\x1b[2Jann\n" } };
   const text = sessionListText({ sessions: [evil], now: NOW }, { format: undefined, namespaces: false });
-  assert.equal(text.split("\n")[1], "web    Connected   4m    [2Jann    laptop");
+  assert.equal(text.split("\n")[1], "web    Connected   4m    \\x1b[2Jann    laptop");
 });

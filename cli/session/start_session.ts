@@ -7,7 +7,6 @@ import { controlServiceName, type SessionPlan } from "../../k8s/session/objects/
 import { sessionOwner } from "../../k8s/session/owner/session_owner.ts";
 import { KEY_BYTES } from "../../tunnel/mod.ts";
 import type { Context } from "../command/context.ts";
-import { plainText } from "../command/plain_text.ts";
 import { preflight } from "./preflight.ts";
 import { tellReplaced } from "./tell_replaced.ts";
 
@@ -77,7 +76,7 @@ async function create(context: Context, api: Api, plan: SessionPlan): Promise<St
 
 async function adopt(context: Context, api: Api, claim: AdoptableSession): Promise<StartedSession> {
   const session = await ClusterSession.adopt(api, claim.plan, claim, context.now);
-  context.stderr(`${plainText(describeAdoption(claim))}\n`);
+  context.stderr(`${describeAdoption(claim)}\n`);
   return { session, key: claim.key };
 }
 

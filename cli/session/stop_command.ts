@@ -5,7 +5,6 @@ import { removeSession, sessionGone } from "../../k8s/session/owner/remove_sessi
 import { addClusterFlags, openCluster } from "../command/cluster_flags.ts";
 import type { Context } from "../command/context.ts";
 import { ExitCode, usageError, UserError } from "../command/errors.ts";
-import { plainText } from "../command/plain_text.ts";
 
 /** Longer than the garbage collector takes; a Pod's own end is not waited for. */
 const GONE_WITHIN_MS = 30_000;
@@ -81,8 +80,8 @@ async function stopOne(context: Context, api: Api, { namespace, owner: { name, u
   const session = { namespace, name, uid, service };
   await removeSession(api, session, context.interrupted);
   const gone = await sessionGone(api, session, GONE_WITHIN_MS, context.interrupted);
-  context.stdout(plainText(`session/${service} stopped\n`));
-  if (!gone) context.stderr(plainText(`The cluster is still removing what session ${name} made\n`));
+  context.stdout(`session/${service} stopped\n`);
+  if (!gone) context.stderr(`The cluster is still removing what session ${name} made\n`);
 }
 
 function isOthersAndLive({ owner, presence, ending }: FoundSession, { who, from }: Context): boolean {
