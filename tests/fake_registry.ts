@@ -1,22 +1,23 @@
 /**
- * A registry for tests that keeps things in memory and does what the test says, by the distribution-spec: blobs, mounts, uploads,
- * manifests.
+ * A registry in memory for tests (OCI distribution-spec: blobs, mounts, uploads, manifests), which a test may script.
  *
  * @module
  */
 import { createHash } from "node:crypto";
 
-/** What a test may change of it. */
+/** What a test may change. */
 export interface FakeRegistryOptions {
-  /** Looked at before everything else; an answer ends the request. */
+  /** Called first; its answer, if any, is the registry's. */
   readonly before?: ((request: Request, url: URL) => Response | undefined | Promise<Response | undefined>) | undefined;
-  /** Whether it mounts blobs of other repositories. @default true */
+  /** Whether blobs of other repositories are mounted. @default true */
   readonly mounts?: boolean;
-  /** With it it speaks TLS. PEM. */
+  /** The Location of an upload's first answer. @default a path with a query @param url the request's own */
+  readonly location?: (url: URL, id: string) => string;
+  /** Makes it speak TLS. PEM. */
   readonly certificate?: { readonly certPem: string; readonly keyPem: string };
 }
 
-/** Listens on a port of its own until it is disposed. */
+/** Listens on a free port of 127.0.0.1 until it is disposed. */
 export class FakeRegistry implements AsyncDisposable {
   /** `METHOD path?query`, in order. */
   readonly requests: string[] = [];
@@ -33,8 +34,8 @@ export class FakeRegistry implements AsyncDisposable {
     this.#server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {}, ...tls }, async (request) => {
       const url = new URL(request.url);
       this.requests.push(`${request.method} ${url.pathname}${url.search}`);
-      const answer = await options.before?.(request, url) ?? await this.#answer(request, url, options.mounts ?? true);
-      // What was not read would be taken for the next request.
+      const answer = await options.before?.(request, url) ?? await this.#answer(request, url, options);
+      // Unread bytes would be taken for the next request.
       await request.body?.cancel().catch(() => {});
       return answer;
     });
@@ -45,7 +46,7 @@ export class FakeRegistry implements AsyncDisposable {
     return `127.0.0.1:${this.#server.addr.port}`;
   }
 
-  /** The requests of a method. */
+  /** The number of requests with a method. */
   count(method: string): number {
     return this.requests.filter((line) => line.startsWith(`${method} `)).length;
   }
@@ -54,7 +55,7 @@ export class FakeRegistry implements AsyncDisposable {
     await this.#server.shutdown();
   }
 
-  async #answer(request: Request, url: URL, mounts: boolean): Promise<Response> {
+  async #answer(request: Request, url: URL, { mounts = true, location }: FakeRegistryOptions): Promise<Response> {
     const { method } = request;
     const [, repository = "", what, name = ""] =
       /^\/v2\/(.+)\/(blobs|manifests|uploads)\/(.*)$/.exec(url.pathname.replace("/blobs/uploads/", "/uploads/")) ??
@@ -71,12 +72,13 @@ export class FakeRegistry implements AsyncDisposable {
       }
       const id = crypto.randomUUID();
       this.#uploads.set(id, []);
-      return new Response(null, { status: 202, headers: { Location: `/v2/${repository}/blobs/uploads/${id}?state=1` } });
+      const place = location?.(url, id) ?? `/v2/${repository}/blobs/uploads/${id}?state=1`;
+      return new Response(null, { status: 202, headers: { Location: place } });
     }
     const upload = this.#uploads.get(name);
     if (what === "uploads" && upload) {
       upload.push(new Uint8Array(await request.arrayBuffer()));
-      if (method === "PATCH") return new Response(null, { status: 202, headers: { Location: url.pathname } });
+      if (method === "PATCH") return new Response(null, { status: 202, headers: { Location: url.pathname + url.search } });
       const bytes = new Uint8Array(await new Blob(upload as Uint8Array<ArrayBuffer>[]).arrayBuffer());
       const digest = digestOf(bytes);
       if (digest !== url.searchParams.get("digest")) {
@@ -92,11 +94,11 @@ export class FakeRegistry implements AsyncDisposable {
         return new Response(null, { status: method === "PUT" ? 201 : 200, headers: { "Docker-Content-Digest": digestOf(manifest) } });
       }
     }
-    return problem(404, "NAME_UNKNOWN", "there is no such thing");
+    return problem(404, "NAME_UNKNOWN", "not found");
   }
 }
 
-/** An answer as the distribution-spec wants errors. */
+/** An error as the distribution-spec defines it. */
 export function problem(status: number, code: string, message: string, headers: Record<string, string> = {}): Response {
   return Response.json({ errors: [{ code, message }] }, { status, headers });
 }

@@ -3,24 +3,50 @@ export type Challenge =
   | { readonly is: "basic" }
   | { readonly is: "bearer"; readonly realm: string; readonly service: string | undefined; readonly scope: string | undefined };
 
+const TOKEN = "[A-Za-z0-9!#$%&'*+.^_`|~-]+";
+/** A scheme's only value, such as `YIIZ==`, or its first parameter's beginning: the lookahead tells them apart. */
+const TOKEN68 = /[A-Za-z0-9._~+/-]+=*(?=\s*(?:,|$))/y;
+/** Lenient in what registries get wrong: unquoted URLs, and a quote that is not closed. */
+const PARAMETER = new RegExp(`(${TOKEN})\\s*=\\s*(?:"((?:[^"\\\\]|\\\\.)*)"?|([^\\s,"]+))`, "y");
+const SCHEME = new RegExp(TOKEN, "y");
+
 /**
- * Reads a WWW-Authenticate header (RFC 9110). Of several challenges the first that is known counts, Bearer before Basic.
- * @returns undefined where there is none
+ * Reads the value of WWW-Authenticate (RFC 9110, section 11.6.1): several challenges, each with parameters or a token68. Several header lines
+ * count as one, joined by commas, which is how `Headers` has them.
+ *
+ * @returns the first Bearer challenge whose realm is a URL, else Basic; undefined where there is neither
  */
 export function parseChallenge(header: string): Challenge | undefined {
   const challenges: { scheme: string; parameters: Map<string, string> }[] = [];
-  const token = /\s*,?\s*(?:([A-Za-z0-9!#$%&'*+.^_`|~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))|([A-Za-z0-9!#$%&'*+.^_`|~-]+)(?=\s|$))/y;
-  for (let match = token.exec(header); match; match = token.exec(header)) {
-    const [, name, quoted, plain, scheme] = match;
-    if (scheme !== undefined) challenges.push({ scheme: scheme.toLowerCase(), parameters: new Map() });
-    else if (name !== undefined) challenges.at(-1)?.parameters.set(name.toLowerCase(), quoted?.replace(/\\(.)/g, "$1") ?? plain ?? "");
+  let at = 0;
+  const take = (pattern: RegExp): RegExpExecArray | null => {
+    pattern.lastIndex = at;
+    const match = pattern.exec(header);
+    if (match) at = pattern.lastIndex;
+    return match;
+  };
+  while (at < header.length) {
+    const parameter = take(PARAMETER);
+    if (parameter) {
+      const [, name = "", quoted, plain] = parameter;
+      challenges.at(-1)?.parameters.set(name.toLowerCase(), quoted?.replace(/\\(.)/g, "$1") ?? plain ?? "");
+      continue;
+    }
+    const scheme = take(SCHEME);
+    if (scheme) {
+      challenges.push({ scheme: scheme[0].toLowerCase(), parameters: new Map() });
+      if (take(/ +/y)) take(TOKEN68);
+    } else {
+      at++; // a comma, a space, or what should not be there
+    }
   }
-  const bearer = challenges.find(({ scheme, parameters }) => scheme === "bearer" && parameters.has("realm"))?.parameters;
+  const bearer = challenges.find(({ scheme, parameters }) => scheme === "bearer" && URL.canParse(parameters.get("realm") ?? ""))
+    ?.parameters;
   if (bearer) return { is: "bearer", realm: bearer.get("realm") as string, service: bearer.get("service"), scope: bearer.get("scope") };
   return challenges.some(({ scheme }) => scheme === "basic") ? { is: "basic" } : undefined;
 }
 
-/** A request for a token, and the body it is sent with where it is a POST. */
+/** A request for a token; one by POST has a body. */
 export interface TokenRequest {
   readonly url: URL;
   readonly method: "GET" | "POST";
@@ -29,7 +55,7 @@ export interface TokenRequest {
 }
 
 /**
- * How to ask for a token (distribution's token authentication): by name and password, by OAuth2 with a refresh token, or as nobody.
+ * The request for a token (Docker's token authentication): with name and password, with a refresh token (OAuth2), or anonymous.
  *
  * @param scopes what the token is for, such as `repository:me/app:pull,push`
  */

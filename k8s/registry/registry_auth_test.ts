@@ -1,4 +1,5 @@
 import { deepStrictEqual as same, strictEqual as equal } from "node:assert/strict";
+import { SeededRandom } from "../../tests/seeded_random.ts";
 import { basic, parseChallenge, tokenRequest } from "./registry_auth.ts";
 
 Deno.test("parseChallenge() reads what registries ask for", () => {
@@ -18,6 +19,30 @@ Deno.test("parseChallenge() reads what registries ask for", () => {
       service: "s",
       scope: undefined,
     }],
+    // Two header lines, as proxies of Active Directory send them.
+    ['Negotiate, Basic realm="x"', { is: "basic" }],
+    ['NTLM, Negotiate, basic REALM="x"', { is: "basic" }],
+    ['Negotiate YIIZqQ==, Basic realm="x"', { is: "basic" }],
+    ['Negotiate YIIZqQ== , Bearer realm="https://r.example/t"', {
+      is: "bearer",
+      realm: "https://r.example/t",
+      service: undefined,
+      scope: undefined,
+    }],
+    ['Digest realm="a, Basic b", qop="auth,auth-int", nonce="x=", Basic realm="y"', { is: "basic" }],
+    ['Digest realm="Basic realm", nonce="y"', undefined],
+    [", ,Basic", { is: "basic" }],
+    ["Basic,", { is: "basic" }],
+    ["Basic realm=x; charset=UTF-8", { is: "basic" }],
+    ['Basic realm="not closed', { is: "basic" }],
+    // A realm that is not a URL cannot be asked.
+    ['Bearer realm="registry", Basic realm="registry"', { is: "basic" }],
+    ['Bearer   realm = "https://r.example/t" , service = "s, \\"t\\""', {
+      is: "bearer",
+      realm: "https://r.example/t",
+      service: 's, "t"',
+      scope: undefined,
+    }],
     ["Negotiate", undefined],
     ["Bearer", undefined],
     ["", undefined],
@@ -25,7 +50,24 @@ Deno.test("parseChallenge() reads what registries ask for", () => {
   for (const [header, expected] of cases) same(parseChallenge(header), expected, header);
 });
 
-Deno.test("tokenRequest() asks by name and password, as nobody, or by OAuth2 with a refresh token", async () => {
+Deno.test("parseChallenge() finds a known scheme in any order, spacing and case of generated headers", () => {
+  const random = new SeededRandom(13);
+  const known = ['Basic realm="a, Bearer b"', "bAsIc realm=plain", 'Basic realm="x", charset="UTF-8"', "Basic"];
+  const others = ["Negotiate", "NTLM TlRMTVNTUAAB==", 'Digest realm="Basic x", qop="auth,auth-int", nonce="a=="', 'Custom a="\\"Basic\\""'];
+  for (let round = 0; round < 300; round++) {
+    const list = Array.from({ length: random.below(4) }, () => random.pick(others));
+    const hasBasic = random.chance(0.5);
+    if (hasBasic) list.splice(random.below(list.length + 1), 0, random.pick(known));
+    const headers = new Headers();
+    for (const one of list) headers.append("WWW-Authenticate", one + random.pick(["", ",", " "]));
+    const joined = headers.get("www-authenticate") ?? "";
+    for (const header of [joined, list.join(random.pick([",", " , ", ",\t", ", ,"]))]) {
+      same(parseChallenge(header), hasBasic ? { is: "basic" } : undefined, header);
+    }
+  }
+});
+
+Deno.test("tokenRequest() asks with name and password, anonymously, or by OAuth2 with a refresh token", async () => {
   const challenge = { is: "bearer", realm: "https://r.example/token?tenant=a", service: "reg one", scope: undefined } as const;
   const scopes = ["repository:me/app:pull,push", "repository:me/base:pull"];
   const user = tokenRequest(challenge, scopes, { username: "me", password: "pä:ss" });

@@ -1,6 +1,6 @@
 import { isLoopback } from "./registry_repository.ts";
 
-/** Where systems keep the certificates that they trust: Debian's and Arch's, Fedora's, openSUSE's, Alpine's. */
+/** Where systems keep the certificate authorities that they trust: Debian and Arch, Fedora, openSUSE, Alpine. */
 const BUNDLES = [
   "/etc/ssl/certs/ca-certificates.crt",
   "/etc/pki/tls/certs/ca-bundle.crt",
@@ -9,8 +9,7 @@ const BUNDLES = [
 ];
 
 /**
- * The certificates that a registry's may be signed by, beside those that come with Deno: the system's own, and what Docker has for that
- * registry in certs.d. PEM.
+ * The certificate authorities to trust for a registry in addition to Deno's: the system's, and those that Docker has for it in certs.d. PEM.
  *
  * @param registry host and port
  */
@@ -22,7 +21,7 @@ export async function registryAuthorities(
   const bundles = await Promise.all((named ? [named] : BUNDLES).map(read));
   const folders = ["/etc/docker/certs.d", "/etc/containers/certs.d", ...home ? [`${home}/.docker/certs.d`] : []];
   const own = await Promise.all(folders.map((folder) => certificatesIn(`${folder}/${registry}`)));
-  // A registry on this machine has no certificate that a bundle would know; to read one takes 20 ms.
+  // No bundle has an authority for localhost, and reading one takes 20 ms.
   return [...isLoopback(registry) ? [] : bundles.filter((text) => text !== undefined).slice(0, 1), ...own.flat()];
 }
 
@@ -34,7 +33,7 @@ async function certificatesIn(folder: string): Promise<string[]> {
       if (text !== undefined) found.push(text);
     }
   } catch {
-    return []; // there is none
+    return []; // there is no such folder
   }
   return found;
 }

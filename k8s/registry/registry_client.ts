@@ -1,5 +1,5 @@
 /**
- * Speaks to a registry (OCI distribution-spec 1.1): requests with whatever it wants to be shown, tried again where that helps.
+ * An HTTP client for one registry (OCI distribution-spec 1.1): it finds out how to authenticate, follows redirects, and retries where that helps.
  *
  * @module
  */
@@ -10,45 +10,63 @@ import { isLoopback, registryHost } from "./registry_repository.ts";
 
 /** What a client needs. */
 export interface RegistryClientOptions {
-  /** As images' names have it. */
+  /** The registry as image names spell it. */
   readonly registry: string;
   readonly credentials: RegistryCredentials | undefined;
-  /** PEM; certificates of authorities to trust beside the usual ones. */
+  /** Certificate authorities to trust in addition to Deno's. PEM. */
   readonly authorities?: readonly string[];
   readonly userAgent: string;
   readonly signal: AbortSignal;
-  /** Waits between two tries, in milliseconds. */
+  /** Waits between two attempts, in milliseconds. */
   pause(ms: number): Promise<void>;
 }
 
-/** One request. */
+/** Options for a single request. */
 export interface RegistryRequest {
   readonly method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH";
-  /** From the registry's root, or an address that it gave. */
+  /** A path on the registry, or an address that the registry gave. */
   readonly target: string | URL;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Made anew for each try. */
+  /** Called for each attempt. */
   readonly body?: () => BodyInit;
-  /** What the token is for. */
+  /** What the token must allow, such as `repository:me/app:pull,push`. */
   readonly scopes: readonly string[];
   /** For errors, such as `push me/app`. */
   readonly doing: string;
-  /** Answers beside 2xx that are no error, such as 404. */
-  readonly accept?: readonly number[];
-  /** Not sent again where it breaks. */
+  /** Statuses other than 2xx that are returned instead of thrown. */
+  readonly accept?: (status: number) => boolean;
+  /** Whether a broken connection is not retried here. @default false */
   readonly once?: boolean;
-  /** Counts what of the body has been taken: an upload may last as long as some of it is, and is given up where nothing is for 60 s. */
+  /** The number of body bytes sent so far. The request may take any time as long as this grows within each 60 s. */
   readonly taken?: () => number;
+  /** How long the answer may take, in milliseconds. @default 30,000, or 60,000 with `taken` */
+  readonly timeoutMs?: number;
 }
 
-/** Between tries; then it is given up. In milliseconds. */
+/** A registry's answer. */
+export interface RegistryAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  /** The first MiB of the body. */
+  readonly text: string;
+  /** Where the answer came from: a relative Location is relative to this. */
+  readonly url: URL;
+}
+
+/** There was no answer, or none that could be read to its end. */
+interface NoAnswer {
+  readonly said: string;
+}
+
+/** The pauses between attempts, in milliseconds; there is one attempt more than pauses. */
 const PAUSES_MS = [200, 800, 2_500];
-/** A longer `Retry-After` is not obeyed: the error is more use. */
+/** A longer Retry-After is not waited for: the error is more useful. */
 const MAX_RETRY_AFTER_MS = 10_000;
-/** For an answer to begin. */
 const TIMEOUT_MS = 30_000;
-/** For some more of an upload to be taken. */
 const IDLE_MS = 60_000;
+const MAX_REDIRECTS = 5;
+/** Tokens have a few KB; an error page without an end must not fill the memory. */
+const MAX_TEXT = 1024 * 1024;
 
 /** A registry. */
 export class RegistryClient implements Disposable {
@@ -59,10 +77,16 @@ export class RegistryClient implements Disposable {
   #base: Promise<URL> | undefined;
   #challenge: Challenge | undefined;
 
+  /** @throws RegistryError where one of the authorities is not a certificate */
   constructor(options: RegistryClientOptions) {
     this.registry = options.registry;
     this.#options = options;
-    this.#http = Deno.createHttpClient({ caCerts: [...options.authorities ?? []] });
+    try {
+      this.#http = Deno.createHttpClient({ caCerts: [...options.authorities ?? []] });
+    } catch (error) {
+      const said = `a certificate authority in SSL_CERT_FILE or in certs.d cannot be read: ${(error as Error).message}`;
+      throw this.#error("reach it", { is: "strange", said });
+    }
   }
 
   [Symbol.dispose](): void {
@@ -70,81 +94,80 @@ export class RegistryClient implements Disposable {
   }
 
   /**
-   * Sends a request and reads its answer; one that broke, or was answered with 5xx or 429, is sent again.
+   * Sends a request. Broken connections, 5xx, 408 and 429 are retried; after a 401 the request is sent once more with a new token.
    *
    * @throws RegistryError, or the signal's reason
    */
-  async request(request: RegistryRequest): Promise<{ status: number; headers: Headers; text: string }> {
+  async request(request: RegistryRequest): Promise<RegistryAnswer> {
     const base = await (this.#base ??= this.#findBase());
-    const url = new URL(request.target, base);
-    let asked = false;
+    const url = this.#resolve(request.target, base, request.doing);
+    let renewed = false;
     for (let attempt = 0;; attempt++) {
-      const response = await this.#try(url, request, base);
-      if (response instanceof Response) {
-        const text = await this.#text(response, request.doing);
-        if (response.ok || request.accept?.includes(response.status)) return { status: response.status, headers: response.headers, text };
-        if (response.status === 401 && !asked) {
-          // The token may have run out, or the challenge be for another repository.
-          this.#challenge = parseChallenge(response.headers.get("www-authenticate") ?? "") ?? this.#challenge;
-          this.#tokens.delete(request.scopes.join(" "));
-          asked = true;
-          attempt--;
-          continue;
-        }
-        const pause = attempt < PAUSES_MS.length ? pauseAfter(response, attempt) : undefined;
-        if (pause === undefined) {
-          throw this.#error(request.doing, answered(response.status, saidByRegistry(text), this.#options.credentials));
-        }
-        await this.#pause(pause);
-      } else {
+      // An address outside the registry, such as a cloud's storage, carries its own signature.
+      const authorization = isSameServer(url, base) ? await this.#authorization(request) : undefined;
+      const answer = await this.#send(url, { ...request, authorization, mayLeave: true });
+      if ("said" in answer) {
         const pause = request.once ? undefined : PAUSES_MS[attempt];
-        if (pause === undefined) throw this.#error(request.doing, { is: "unreachable", said: response.said });
+        if (pause === undefined) throw this.#error(request.doing, { is: "unreachable", said: answer.said });
         await this.#pause(pause);
+        continue;
       }
+      if (isOk(answer) || request.accept?.(answer.status) && (answer.status !== 401 || renewed)) return answer;
+      // A challenge from elsewhere would choose where the credentials go.
+      if (answer.status === 401 && !renewed && isSameServer(answer.url, base)) {
+        this.#challenge = parseChallenge(answer.headers.get("www-authenticate") ?? "") ?? this.#challenge;
+        await this.#forgetToken(request.scopes, authorization);
+        renewed = true;
+        attempt--;
+        continue;
+      }
+      const pause = pauseAfter(answer, attempt);
+      if (pause === undefined) throw this.#error(request.doing, this.#failure(answer));
+      await this.#pause(pause);
     }
   }
 
-  async #try(url: URL, request: RegistryRequest, base: URL): Promise<Response | { said: string }> {
-    // What a registry stores elsewhere has its own rights in its address.
-    const authorization = url.origin === base.origin ? await this.#authorization(request) : undefined;
-    if (url.protocol !== "https:" && !isLoopback(url.host)) {
-      throw this.#error(request.doing, { is: "strange", said: `it leads to ${url.origin}, without TLS` });
+  /** Some registries behind a proxy that ends TLS name their own addresses with http://: they mean themselves. */
+  #resolve(target: string | URL, base: URL, doing: string): URL {
+    const url = URL.parse(target, base);
+    if (url === null) throw this.#error(doing, { is: "strange", said: `it leads to "${target}", which is not a URL` });
+    if (url.protocol === "http:" && base.protocol === "https:" && url.hostname === base.hostname) {
+      return new URL(url.pathname + url.search, base);
     }
-    return await this.#fetch(url, {
-      method: request.method,
-      headers: { ...request.headers, ...authorization !== undefined && { Authorization: authorization } },
-      ...request.body && { body: request.body() },
-      // An upload's body cannot be sent twice, nor is one ever redirected.
-      redirect: request.method === "GET" || request.method === "HEAD" ? "follow" : "manual",
-    }, request.taken);
+    return url;
   }
 
-  /** Asks for nothing, to learn what the registry wants to be shown, and whether one on this machine has TLS. */
+  /** Asks for `/v2/` to learn how the registry authenticates, and whether one on this machine speaks TLS. */
   async #findBase(): Promise<URL> {
     const host = registryHost(this.registry);
     const doing = "reach it";
-    let said = "";
     for (let attempt = 0;; attempt++) {
+      let said = "";
       for (const scheme of isLoopback(host) ? ["https", "http"] : ["https"]) {
         const base = new URL(`${scheme}://${host}`);
-        const response = await this.#fetch(new URL("/v2/", base), { method: "GET" });
-        if (!(response instanceof Response)) {
-          said = response.said;
+        const answer = await this.#send(new URL("/v2/", base), { method: "GET", doing, mayLeave: true });
+        if ("said" in answer) {
+          said = answer.said;
+          // It speaks TLS, so plain HTTP is not tried; and time does not help.
+          if (/certificate/i.test(said)) throw this.#error(doing, { is: "unreachable", said });
           continue;
         }
-        const text = await this.#text(response, doing);
-        if (response.status === 401) {
-          this.#challenge = parseChallenge(response.headers.get("www-authenticate") ?? "");
+        if (answer.status === 401) {
+          this.#challenge = parseChallenge(answer.headers.get("www-authenticate") ?? "");
           if (this.#challenge) return base;
+          const schemes = answer.headers.get("www-authenticate") ?? "no WWW-Authenticate at all";
           throw this.#error(doing, {
             is: "strange",
-            said: `it asks for credentials in a way that is not known: ${response.headers.get("www-authenticate")}`,
+            said: `it wants a login that kurun does not know (Bearer and Basic are known): ${schemes}`,
           });
         }
-        if (response.ok) return base;
-        said = `${response.status} ${saidByRegistry(text)}`;
-        if (response.status < 500 && response.status !== 429 && scheme === "https") {
-          throw this.#error(doing, { is: "strange", said: `it answers ${base}v2/ with ${said}: is it a registry?` });
+        const isPage = /^text\/html\b/i.test(answer.headers.get("content-type") ?? "");
+        if (isOk(answer) && !isPage) return base;
+        said = [answer.status, saidByRegistry(answer.text)].join(" ").trim();
+        if (answer.status === 403) throw this.#error(doing, this.#failure(answer));
+        if (!isPassing(answer.status)) {
+          const seen = isOk(answer) ? "a web page" : said;
+          throw this.#error(doing, { is: "strange", said: `${answer.url} answered ${seen}: it is not a registry, or has no v2 API` });
         }
       }
       const pause = PAUSES_MS[attempt];
@@ -164,58 +187,104 @@ export class RegistryClient implements Disposable {
     return `Bearer ${await token}`;
   }
 
+  /** Several requests may learn that one token has expired: only the first removes it. */
+  async #forgetToken(scopes: readonly string[], authorization: string | undefined): Promise<void> {
+    const key = scopes.join(" ");
+    const kept = this.#tokens.get(key);
+    const token = await kept?.catch(() => undefined);
+    if (token !== undefined && authorization === `Bearer ${token}` && this.#tokens.get(key) === kept) this.#tokens.delete(key);
+  }
+
   async #fetchToken(challenge: Extract<Challenge, { is: "bearer" }>, scopes: readonly string[], doing: string): Promise<string> {
     const { credentials } = this.#options;
-    if (!URL.canParse(challenge.realm)) throw this.#error(doing, { is: "strange", said: `its tokens come from "${challenge.realm}"` });
     const { url, method, headers, body } = tokenRequest(challenge, scopes, credentials);
     if (url.protocol !== "https:" && !isLoopback(url.host)) {
       throw this.#error(doing, { is: "strange", said: `it wants credentials sent to ${url.origin}, without TLS` });
     }
     for (let attempt = 0;; attempt++) {
-      // A redirect would carry the identity token in the body to any host, without TLS too.
-      const response = await this.#fetch(url, { method, headers, ...body && { body }, redirect: "manual" });
-      if (response instanceof Response) {
-        const location = response.headers.get("location");
-        if (location !== null && response.status >= 300 && response.status < 400) {
-          await response.body?.cancel();
-          throw this.#error(doing, { is: "strange", said: `${url.host} wants credentials sent on to ${new URL(location, url).origin}` });
-        }
-        const text = await this.#text(response, doing);
-        if (response.ok) return this.#tokenIn(text, url, doing);
-        const pause = attempt < PAUSES_MS.length ? pauseAfter(response, attempt) : undefined;
-        const said = `${url.host}: ${saidByRegistry(text)}`;
-        if (pause === undefined) {
-          const known = [400, 401, 403].includes(response.status);
-          throw this.#error(
-            doing,
-            known ? { is: "unauthorized", credentials: credentials?.from, said } : { is: "answered", status: response.status, said },
-          );
-        }
-        await this.#pause(pause);
-      } else {
+      // A redirect to another server would carry the credentials there, perhaps without TLS.
+      const call = { method, doing, authorization: headers.Authorization, mayLeave: false };
+      const answer = await this.#send(url, { ...call, ...body && { body: () => body } });
+      if ("said" in answer) {
         const pause = PAUSES_MS[attempt];
-        if (pause === undefined) throw this.#error(doing, { is: "unreachable", said: response.said });
+        if (pause === undefined) throw this.#error(doing, { is: "unreachable", said: answer.said });
         await this.#pause(pause);
+        continue;
       }
+      if (isOk(answer)) return this.#tokenIn(answer.text, url, doing);
+      const pause = pauseAfter(answer, attempt);
+      if (pause === undefined) {
+        const said = `${url.host}: ${saidByRegistry(answer.text) || answer.status}`;
+        const refused = [400, 401, 403].includes(answer.status);
+        throw this.#error(
+          doing,
+          refused ? { is: "unauthorized", credentials: credentials?.from, said } : { is: "answered", status: answer.status, said },
+        );
+      }
+      await this.#pause(pause);
     }
   }
 
   #tokenIn(text: string, url: URL, doing: string): string {
     try {
-      const { token, access_token } = JSON.parse(text) as { token?: string; access_token?: string };
+      const { token, access_token } = JSON.parse(text) as { token?: unknown; access_token?: unknown };
       const found = token || access_token;
-      if (found) return found;
+      // Anything else could not be sent in a header, and the error would show it.
+      if (typeof found === "string" && /^[\x21-\x7e]+$/.test(found)) return found;
     } catch {
       // The text may be a token after all, so it is not shown.
     }
     throw this.#error(doing, { is: "strange", said: `${url.host} gave no token` });
   }
 
-  async #fetch(url: URL, init: RequestInit, taken?: () => number): Promise<Response | { said: string }> {
+  /**
+   * Sends one request, through redirects: GET and HEAD follow all of them, other methods only 307 and 308, which keep the method (RFC 9110,
+   * section 15.4). Credentials stay with the server that they are for.
+   */
+  async #send(
+    url: URL,
+    request: Pick<RegistryRequest, "method" | "headers" | "body" | "doing" | "taken" | "timeoutMs"> & {
+      readonly authorization?: string | undefined;
+      /** Whether a redirect may lead to another server. */
+      readonly mayLeave: boolean;
+    },
+  ): Promise<RegistryAnswer | NoAnswer> {
+    const { method, doing, authorization } = request;
+    let at = url;
+    for (let redirects = 0;; redirects++) {
+      if (at.protocol !== "https:" && !isLoopback(at.host)) {
+        throw this.#error(doing, { is: "strange", said: `it leads to ${at.origin}, without TLS` });
+      }
+      const answer = await this.#fetch(at, {
+        method,
+        headers: { ...request.headers, ...authorization !== undefined && at.origin === url.origin && { Authorization: authorization } },
+        ...request.body && { body: request.body() },
+      }, request);
+      if ("said" in answer) return answer;
+      const location = answer.headers.get("location");
+      const next = location === null || answer.status < 300 || answer.status > 399 ? null : URL.parse(location, at);
+      if (next === null) return answer;
+      if (!request.mayLeave && next.origin !== url.origin) {
+        throw this.#error(doing, { is: "strange", said: `${url.host} wants credentials sent on to ${next.origin}` });
+      }
+      const keepsMethod = method === "GET" || method === "HEAD" || answer.status === 307 || answer.status === 308;
+      if (!keepsMethod) {
+        throw this.#error(doing, { is: "strange", said: `it answered ${method} with ${answer.status}, which leads to ${next.origin}` });
+      }
+      if (redirects === MAX_REDIRECTS) throw this.#error(doing, { is: "strange", said: `it redirects more than ${MAX_REDIRECTS} times` });
+      at = next;
+    }
+  }
+
+  async #fetch(
+    url: URL,
+    init: RequestInit,
+    { taken, timeoutMs }: Pick<RegistryRequest, "taken" | "timeoutMs">,
+  ): Promise<RegistryAnswer | NoAnswer> {
     const { signal, userAgent } = this.#options;
     signal.throwIfAborted();
     const limit = new AbortController();
-    const limitMs = taken ? IDLE_MS : TIMEOUT_MS;
+    const limitMs = timeoutMs ?? (taken ? IDLE_MS : TIMEOUT_MS);
     let before = 0;
     const watch = setInterval(() => {
       const now = taken?.() ?? 0;
@@ -223,12 +292,14 @@ export class RegistryClient implements Disposable {
       before = now;
     }, limitMs);
     try {
-      return await fetch(url, {
+      const response = await fetch(url, {
         ...init,
         headers: { ...init.headers as Record<string, string>, "User-Agent": userAgent },
+        redirect: "manual",
         signal: AbortSignal.any([signal, limit.signal]),
         client: this.#http,
       });
+      return { status: response.status, headers: response.headers, text: await textOf(response), url };
     } catch (error) {
       signal.throwIfAborted();
       return { said: limit.signal.aborted ? `no answer within ${limitMs / 1000} s` : reason(error) };
@@ -237,18 +308,19 @@ export class RegistryClient implements Disposable {
     }
   }
 
-  async #text(response: Response, doing: string): Promise<string> {
-    try {
-      return await response.text();
-    } catch (error) {
-      this.#options.signal.throwIfAborted();
-      throw this.#error(doing, { is: "unreachable", said: reason(error) });
-    }
-  }
-
   async #pause(ms: number): Promise<void> {
     await this.#options.pause(ms);
     this.#options.signal.throwIfAborted();
+  }
+
+  #failure({ status, text, headers }: RegistryAnswer): RegistryFailure {
+    const from = this.#options.credentials?.from;
+    const said = saidByRegistry(text);
+    if (status === 401) return { is: "unauthorized", credentials: from, said };
+    if (status === 403) return { is: "denied", credentials: from, said };
+    const wait = retryAfterMs(headers);
+    const patience = wait !== undefined && wait > MAX_RETRY_AFTER_MS ? `try again in ${Math.ceil(wait / 1000)} s` : "";
+    return { is: "answered", status, said: [said, patience].filter(Boolean).join("; ") };
   }
 
   #error(doing: string, failure: RegistryFailure): RegistryError {
@@ -256,21 +328,51 @@ export class RegistryClient implements Disposable {
   }
 }
 
-/** @returns milliseconds, or undefined where asking again would not help */
-function pauseAfter(response: Response, attempt: number): number | undefined {
-  if (response.status < 500 && response.status !== 429) return undefined;
-  const seconds = Number(response.headers.get("retry-after") ?? NaN);
-  if (Number.isNaN(seconds)) return PAUSES_MS[attempt];
-  return seconds * 1000 <= MAX_RETRY_AFTER_MS ? seconds * 1000 : undefined;
+function isOk({ status }: RegistryAnswer): boolean {
+  return status >= 200 && status < 300;
 }
 
-function answered(status: number, said: string, credentials: RegistryCredentials | undefined): RegistryFailure {
-  if (status === 401) return { is: "unauthorized", credentials: credentials?.from, said };
-  if (status === 403) return { is: "denied", credentials: credentials?.from, said };
-  return { is: "answered", status, said };
+/** `localhost` and `127.0.0.1` with one port are one registry, which may name itself by either. */
+function isSameServer(a: URL, b: URL): boolean {
+  return a.origin === b.origin || a.protocol === b.protocol && a.port === b.port && isLoopback(a.host) && isLoopback(b.host);
 }
 
-/** Deno's fetch says where in a sentence of its own; 2.9 has it in the cause. */
+/** Whether a status may be another one soon. */
+function isPassing(status: number): boolean {
+  return status >= 500 && status !== 501 || status === 429 || status === 408;
+}
+
+/** @returns milliseconds, or undefined where another attempt would not help */
+function pauseAfter({ status, headers }: RegistryAnswer, attempt: number): number | undefined {
+  const pause = PAUSES_MS[attempt];
+  if (!isPassing(status) || pause === undefined) return undefined;
+  const wait = retryAfterMs(headers) ?? pause;
+  return wait <= MAX_RETRY_AFTER_MS ? wait : undefined;
+}
+
+/** Retry-After in milliseconds: seconds or a date (RFC 9110, section 10.2.3). */
+function retryAfterMs(headers: Headers): number | undefined {
+  const value = headers.get("retry-after")?.trim() ?? "";
+  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
+  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
+}
+
+/** A broken body is only an error where it may hold what was asked for: an error page that is cut is still an error page. */
+async function textOf(response: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  try {
+    for await (const chunk of response.body ?? []) {
+      text += decoder.decode(chunk, { stream: true });
+      if (text.length >= MAX_TEXT) break;
+    }
+  } catch (error) {
+    if (response.ok) throw error;
+  }
+  return text;
+}
+
+/** Deno's fetch puts the address into its message; 2.9 has the reason in the cause. */
 function reason(error: unknown): string {
   const { message, cause } = error as Error;
   const text = cause instanceof Error ? cause.message : message;

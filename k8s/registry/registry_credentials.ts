@@ -1,20 +1,20 @@
 /**
- * Credentials for registries, as `docker login` and `podman login` leave them: in a file, or in a program that keeps them.
+ * Finds the credentials that `docker login` and `podman login` stored: in a file, or in a credential helper.
  *
  * @module
  */
 
-/** What a registry is shown. Never logged, never an argument of a program. */
+/** A registry's credentials. They are never logged and never an argument of a program. */
 export interface RegistryCredentials {
   readonly username: string;
   readonly password: string;
-  /** An OAuth2 refresh token, in place of a password. */
+  /** An OAuth2 refresh token, which replaces the password. */
   readonly identityToken?: string;
-  /** Where they came from, for messages. */
+  /** The file or program they came from, for messages. */
   readonly from: string;
 }
 
-/** Credentials are kept somewhere, and cannot be had from there. */
+/** The stored credentials cannot be read. */
 export class RegistryCredentialsError extends Error {
   override readonly name = "RegistryCredentialsError";
 }
@@ -26,29 +26,29 @@ interface AuthEntry {
   readonly identitytoken?: string;
 }
 
-/** Docker's config.json and podman's auth.json, as far as they are read. */
+/** The parts of Docker's config.json and podman's auth.json that are read. */
 export interface DockerConfig {
-  readonly auths?: Readonly<Record<string, AuthEntry>>;
+  readonly auths?: Readonly<Record<string, AuthEntry>> | null;
   readonly credsStore?: string;
-  readonly credHelpers?: Readonly<Record<string, string>>;
+  readonly credHelpers?: Readonly<Record<string, string>> | null;
 }
 
-/** Where to look. */
+/** Where to look for credentials. */
 export interface CredentialOptions {
   env(name: string): string | undefined;
   readonly home: string | undefined;
   readonly signal: AbortSignal;
-  /** Added to kurun's environment for credential helpers; for tests. */
+  /** Variables for credential helpers, in addition to kurun's own; for tests. */
   readonly helperEnv?: Readonly<Record<string, string>>;
 }
 
 /**
  * Finds the credentials for a registry.
  *
- * @param registry as images' names have it
+ * @param registry as image names spell it
  * @param path the repository's: podman's file may have credentials for a part of a registry
- * @returns undefined where there are none: many registries can be read, and some written, without
- * @throws RegistryCredentialsError where a file is no JSON, or a helper fails
+ * @returns undefined where nothing is stored: some registries need no login
+ * @throws RegistryCredentialsError where a file is not JSON, or a helper fails
  */
 export async function registryCredentials(
   registry: string,
@@ -64,7 +64,7 @@ export async function registryCredentials(
   return undefined;
 }
 
-/** Docker's first, since its users are most. */
+/** Docker's file comes first: it has the most users. */
 function configFiles({ env, home }: CredentialOptions): string[] {
   const docker = env("DOCKER_CONFIG") || home && `${home}/.docker`;
   const runtime = env("XDG_RUNTIME_DIR");
@@ -90,31 +90,31 @@ async function readConfig(file: string): Promise<DockerConfig | undefined> {
   } catch {
     // The parser's message may quote a credential.
   }
-  throw new RegistryCredentialsError(`${file} is no JSON object`);
+  throw new RegistryCredentialsError(`${file} is not a JSON object: run docker login again, or repair the file`);
 }
 
 /**
- * What a file itself has for a registry.
+ * The credentials that a file itself has for a registry.
  *
- * @param path the repository's; the entry for the longest part of it counts
+ * @param path the repository's; the entry for its longest part wins
  * @param file for messages
  */
-export function fromFile({ auths = {} }: DockerConfig, registry: string, path: string, file: string): RegistryCredentials | undefined {
+export function fromFile({ auths }: DockerConfig, registry: string, path: string, file: string): RegistryCredentials | undefined {
   for (const key of [...partsOf(registry, path), ...keysOf(registry)]) {
-    const entry = auths[key];
+    const entry = auths?.[key];
     if (!entry) continue;
     const { auth, identitytoken } = entry;
     const plain = auth ? decodeAuth(auth) : undefined;
     const username = entry.username ?? plain?.username ?? "";
     const password = entry.password ?? plain?.password ?? "";
-    // With a store, Docker leaves an empty entry for each registry.
+    // Docker writes an empty entry for each registry whose credentials are in a store.
     if (!identitytoken && !(username && password)) continue;
     return { username, password, from: file, ...identitytoken && { identityToken: identitytoken } };
   }
   return undefined;
 }
 
-/** A registry's names in Docker's config, the likeliest first. */
+/** The keys under which Docker's config may have a registry, the most likely first. */
 export function keysOf(registry: string): string[] {
   if (registry === "docker.io") return ["https://index.docker.io/v1/", "docker.io", "index.docker.io", "registry-1.docker.io"];
   return [
@@ -137,7 +137,7 @@ function decodeAuth(auth: string): { username: string; password: string } | unde
   try {
     const text = new TextDecoder().decode(Uint8Array.from(atob(auth), (letter) => letter.charCodeAt(0)));
     const colon = text.indexOf(":");
-    // Docker once padded with zero bytes.
+    // Docker once padded passwords with zero bytes.
     return colon < 0 ? undefined : { username: text.slice(0, colon), password: text.slice(colon + 1).replace(/\0+$/, "") };
   } catch {
     return undefined;
@@ -145,34 +145,32 @@ function decodeAuth(auth: string): { username: string; password: string } | unde
 }
 
 async function fromHelpers(
-  { credHelpers = {}, credsStore }: DockerConfig,
+  { credHelpers, credsStore }: DockerConfig,
   registry: string,
   options: CredentialOptions,
 ): Promise<RegistryCredentials | undefined> {
   const keys = keysOf(registry);
-  const key = keys.find((key) => credHelpers[key]);
-  if (key !== undefined) return await askHelper(credHelpers[key] as string, key, options);
+  const key = keys.find((key) => credHelpers?.[key]);
+  if (key !== undefined) return await askHelper(credHelpers?.[key] as string, key, options);
   return credsStore ? await askHelper(credsStore, keys[0] as string, options) : undefined;
 }
 
-/** Docker's credential helper protocol: the registry on stdin, JSON on stdout. */
+/** Docker's credential helper protocol: the registry goes to stdin, JSON comes from stdout. */
 async function askHelper(
   name: string,
   registry: string,
   { helperEnv = {}, signal }: CredentialOptions,
 ): Promise<RegistryCredentials | undefined> {
   const program = `docker-credential-${name}`;
-  if (!/^[\w.-]+$/.test(name)) throw new RegistryCredentialsError(`"${name}" in Docker's config is no name of a credential helper`);
+  if (!/^[\w.-]+$/.test(name)) throw new RegistryCredentialsError(`"${name}" in Docker's config is not the name of a credential helper`);
   signal.throwIfAborted();
   let child;
   try {
     child = new Deno.Command(program, { args: ["get"], env: { ...helperEnv }, stdin: "piped", stdout: "piped", stderr: "piped", signal })
       .spawn();
   } catch (cause) {
-    if (!(cause instanceof Deno.errors.NotFound)) throw cause;
-    throw new RegistryCredentialsError(`Docker's config keeps the credentials for ${registry} in ${program}, which is not in PATH`, {
-      cause,
-    });
+    const why = cause instanceof Deno.errors.NotFound ? "which is not in PATH" : `which cannot be started: ${(cause as Error).message}`;
+    throw new RegistryCredentialsError(`Docker's config keeps the credentials for ${registry} in ${program}, ${why}`, { cause });
   }
   const asked = ReadableStream.from([new TextEncoder().encode(`${registry}\n`)]).pipeTo(child.stdin).catch(() => {});
   const { success, code, stdout, stderr } = await child.output();
@@ -180,18 +178,18 @@ async function askHelper(
   signal.throwIfAborted();
   const text = new TextDecoder();
   if (!success) {
-    // Helpers say so on stdout, in these words.
+    // Helpers report on stdout, in these words.
     const said = `${text.decode(stdout)}${text.decode(stderr)}`.trim();
     if (/credentials not found|no credentials/i.test(said)) return undefined;
-    throw new RegistryCredentialsError(`${program} get, for ${registry}, ended with ${code} and said: ${said.slice(0, 300)}`);
+    throw new RegistryCredentialsError(`${program} get, for ${registry}, failed with exit code ${code}: ${said.slice(0, 300)}`);
   }
-  let answer: { Username?: string; Secret?: string };
+  let answer: { Username?: string; Secret?: string } | null;
   try {
     answer = JSON.parse(text.decode(stdout));
   } catch {
-    throw new RegistryCredentialsError(`${program} get, for ${registry}, printed no JSON`);
+    throw new RegistryCredentialsError(`${program} get, for ${registry}, did not print JSON`);
   }
-  const { Username = "", Secret = "" } = answer;
+  const { Username = "", Secret = "" } = answer ?? {};
   if (Secret === "") return undefined;
   if (Username === "<token>") return { username: "", password: "", identityToken: Secret, from: program };
   return { username: Username, password: Secret, from: program };

@@ -24,7 +24,7 @@ async function withHome(
   }
 }
 
-Deno.test("fromFile() finds a registry by all the names that docker login has used", () => {
+Deno.test("fromFile() finds a registry under every key that docker login has used", () => {
   const find = (key: string, registry: string, path = "me") => fromFile({ auths: { [key]: { auth: auth("a:b:c") } } }, registry, path, "f");
   const expected = { username: "a", password: "b:c", from: "f" };
   for (const key of ["registry.example", "https://registry.example", "https://registry.example/v1/", "https://registry.example/v2/"]) {
@@ -41,7 +41,7 @@ Deno.test("fromFile() finds a registry by all the names that docker login has us
   equal(fromFile({ auths }, "registry.example", "you", "f")?.username, "all");
 });
 
-Deno.test("fromFile() takes plain fields and identity tokens, and passes over empty entries", () => {
+Deno.test("fromFile() reads plain fields and identity tokens, and skips empty entries", () => {
   const find = (entry: Record<string, string>) => fromFile({ auths: { "r.example": entry } }, "r.example", "me", "f");
   same(find({ username: "a", password: "b" }), { username: "a", password: "b", from: "f" });
   same(find({ auth: auth("a:"), identitytoken: "t" }), { username: "a", password: "", identityToken: "t", from: "f" });
@@ -61,7 +61,7 @@ case "$registry" in
 esac
 `;
 
-Deno.test("a credential helper is asked by its own protocol, with nothing but get as argument", async () => {
+Deno.test("a credential helper is asked by its protocol, with get as its only argument", async () => {
   const config = JSON.stringify({ credHelpers: { "registry.example": "mine", "token.example": "mine", "broken.example": "mine" } });
   await withHome({ ".docker/config.json": config, "bin/docker-credential-mine": HELPER }, async (home, options) => {
     same(await registryCredentials("registry.example", "me", options()), {
@@ -84,7 +84,7 @@ Deno.test("a credential helper is asked by its own protocol, with nothing but ge
   });
 });
 
-Deno.test("credsStore is asked for every registry, and what it does not know the file may", async () => {
+Deno.test("credsStore is asked for every registry, then the file", async () => {
   const config = JSON.stringify({ credsStore: "mine", auths: { "registry.example": {}, "file.example": { auth: auth("a:b") } } });
   await withHome({ ".docker/config.json": config, "bin/docker-credential-mine": HELPER }, async (_, options) => {
     equal((await registryCredentials("registry.example", "me", options()))?.password, "from-helper");
@@ -92,7 +92,7 @@ Deno.test("credsStore is asked for every registry, and what it does not know the
   });
 });
 
-Deno.test("podman's file is looked at after Docker's", async () => {
+Deno.test("podman's file is read after Docker's", async () => {
   const podman = JSON.stringify({ auths: { "registry.example": { auth: auth("podman:x") }, "both.example": { auth: auth("podman:x") } } });
   const docker = JSON.stringify({ auths: { "both.example": { auth: auth("docker:x") } } });
   await withHome({ ".docker/config.json": docker, ".config/containers/auth.json": podman }, async (_, options) => {
@@ -101,16 +101,24 @@ Deno.test("podman's file is looked at after Docker's", async () => {
   });
 });
 
-Deno.test("a config that is no JSON, and a helper that is missing or named strangely, are said by name and without a secret", async () => {
+Deno.test("a config that is not JSON, and a helper that is missing, broken or strangely named, are reported by name and without a secret", async () => {
   await withHome({ ".docker/config.json": '{"auths": {"r.example": {"auth": "c2VjcmV0OnNlY3JldA=="' }, async (home, options) => {
     const error = await registryCredentials("r.example", "me", options()).then(() => undefined, (error) => error);
     equal(error instanceof RegistryCredentialsError, true);
-    equal(error.message, `${home}/.docker/config.json is no JSON object`);
+    equal(error.message, `${home}/.docker/config.json is not a JSON object: run docker login again, or repair the file`);
   });
   const config = JSON.stringify({ credHelpers: { "a.example": "not-there", "b.example": "../evil" } });
   await withHome({ ".docker/config.json": config }, async (_, options) => {
     await rejects(registryCredentials("a.example", "me", options()), /docker-credential-not-there, which is not in PATH/);
     const error = await registryCredentials("b.example", "me", options()).then(() => undefined, (error) => error);
-    match(error.message, /"\.\.\/evil" .* no name of a credential helper/);
+    match(error.message, /"\.\.\/evil" .* not the name of a credential helper/);
   });
+});
+
+Deno.test("explicit nulls mean nothing, in a config and in a helper's answer", async () => {
+  const files = {
+    ".docker/config.json": '{"auths": null, "credHelpers": null, "credsStore": "null"}',
+    "bin/docker-credential-null": "#!/bin/sh\necho null\n",
+  };
+  await withHome(files, async (_, options) => equal(await registryCredentials("r.example", "me", options()), undefined));
 });

@@ -1,22 +1,22 @@
 /** What went wrong with a registry. */
 export type RegistryFailure =
-  /** No answer; `said` is the last try's reason. */
+  /** There was no answer; `said` is the reason of the last attempt. */
   | { readonly is: "unreachable"; readonly said: string }
-  /** It does not know who we are: no credentials, or none that it accepts. `credentials` says where they came from. */
+  /** The registry wants a login, or does not accept the credentials; `credentials` says where they came from. */
   | { readonly is: "unauthorized"; readonly credentials: string | undefined; readonly said: string }
-  /** It knows, and does not let us push there. */
+  /** The registry accepts the credentials but not this push. */
   | { readonly is: "denied"; readonly credentials: string | undefined; readonly said: string }
-  /** It answered with an error of its own, several times, or with a no. */
+  /** The registry answered with an error, several times where it could have passed. */
   | { readonly is: "answered"; readonly status: number; readonly said: string }
-  /** It does not speak the distribution-spec, or asks for what would not be safe. */
+  /** The registry does not follow the distribution-spec, or asks for something unsafe. */
   | { readonly is: "strange"; readonly said: string };
 
-/** A registry could not be used. `cli/images/describe_registry_error.ts` makes a sentence of it. */
+/** A registry could not be used. */
 export class RegistryError extends Error {
   override readonly name = "RegistryError";
   /** Host and port. */
   readonly registry: string;
-  /** What was tried, such as `push me/app`. */
+  /** What was tried: `reach it`, or such as `push me/app`. */
   readonly doing: string;
   readonly failure: RegistryFailure;
 
@@ -28,16 +28,34 @@ export class RegistryError extends Error {
   }
 }
 
-/** What a registry's answer says, on one line: its errors by code and message, else its text; at most 300 characters. */
+/** What a registry's answer says, on one line of at most 300 characters: its errors by code and message, a page's title, or its text. */
 export function saidByRegistry(text: string): string {
-  let said = text;
-  try {
-    const { errors, details } = JSON.parse(text) as { errors?: { code?: string; message?: string }[]; details?: string };
-    if (errors?.length) said = errors.map(({ code, message }) => [code, message].filter(Boolean).join(": ")).join("; ");
-    else if (details) said = details;
-  } catch {
-    // Text, or a proxy's page.
-  }
-  const line = said.replace(/\s+/g, " ").trim();
+  const line = (saidInJson(text) ?? saidInPage(text) ?? text).replace(/[\s\p{Cc}]+/gu, " ").trim();
   return line.length > 300 ? `${line.slice(0, 300)}…` : line;
+}
+
+/** The fields of the distribution-spec's errors, then those of token servers (Docker's, OAuth2's) and proxies. */
+function saidInJson(text: string): string | undefined {
+  let answer: Record<string, unknown> | null;
+  try {
+    answer = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof answer !== "object" || answer === null) return undefined;
+  const errors = Array.isArray(answer.errors) ? answer.errors as ({ code?: unknown; message?: unknown } | null)[] : [];
+  const said = errors.map((error) => [error?.code, error?.message].filter(isText).join(": ")).filter(isText);
+  if (said.length > 0) return said.join("; ");
+  return [answer.details, answer.error_description, answer.message, answer.error].find(isText);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string" && value !== "";
+}
+
+/** An HTML page's title, else its text. */
+function saidInPage(text: string): string | undefined {
+  if (!/^\s*<(?:!doctype|html|head|body)/i.test(text)) return undefined;
+  const [, title] = /<title[^>]*>([^<]+)/i.exec(text) ?? [];
+  return title ?? text.replace(/<(style|script)\b[^]*?<\/\1>|<[^>]*>/gi, " ");
 }

@@ -3,43 +3,55 @@ import { MEDIA_TYPE, type OciImage } from "../images/oci_image.ts";
 import type { RegistryClient } from "./registry_client.ts";
 import { RegistryError } from "./registry_error.ts";
 
-/** What goes into a repository. */
+/** An image and where it goes. */
 export interface PushedImage {
   /** Below the registry's host. */
   readonly repository: string;
-  /** So that the registry's clean-up does not take what has only a digest. */
+  /** Registries clean up manifests that have no tag. */
   readonly tag: string;
   readonly image: OciImage;
 }
 
-/** How a push talks. */
+/** How a push reports its progress. */
 export interface PushOptions {
-  /** Gets the bytes of each piece that was sent. */
+  /** Called with the number of bytes of each piece that was sent. */
   readonly sent: (bytes: number) => void;
 }
 
 /** A layer on disk, or a config in memory. */
 interface Blob {
   readonly digest: string;
-  readonly bytes: number;
   readonly contents: Uint8Array | { readonly path: string };
 }
 
+interface DiskBlob extends Blob {
+  readonly contents: { readonly path: string };
+}
+
+function isOnDisk(blob: Blob): blob is DiskBlob {
+  return !(blob.contents instanceof Uint8Array);
+}
+
 const READ_BYTES = 256 * 1024;
-/** How often a blob is uploaded whose upload breaks. */
+/** How often an upload is begun whose connection breaks, or whose bytes the registry loses. */
 const UPLOAD_TRIES = 3;
+/** A body in one piece shows no progress: it may take a minute, and more at less than 100 kB/s. */
+const WHOLE_TIMEOUT_MS = 60_000;
+const SLOWEST_BYTES_PER_MS = 100;
+/** The answers to PATCH of registries that do not take a body of unknown length, or not this method. */
+const NO_STREAM = [404, 405, 411, 415, 501];
 
 /**
- * Pushes images that a registry lacks. Blobs that a repository has are not sent, those that another of the same push has are mounted from
- * there.
+ * Pushes images that a registry lacks. Blobs that a repository has are not sent; those that another image of the same push brings are
+ * mounted from its repository.
  *
- * @returns which were not there
+ * @returns the images that were missing
  * @throws RegistryError
  */
 export async function pushImages(client: RegistryClient, images: readonly PushedImage[], options: PushOptions): Promise<PushedImage[]> {
   const there = await Promise.all(images.map((image) => isThere(client, image)));
   const missing = images.filter((_, at) => !there[at]);
-  /** The repository that has a blob, once it has it. */
+  /** The repository that has a blob, as soon as it has it. */
   const homes = new Map<string, Promise<string>>();
   await Promise.all(missing.map(async (image) => {
     await Promise.all(
@@ -55,20 +67,33 @@ export async function pushImages(client: RegistryClient, images: readonly Pushed
   return missing;
 }
 
-function scopeOf(repository: string): string {
-  return `repository:${repository}:pull,push`;
+/** What every request for a repository has. */
+interface Call {
+  readonly scopes: readonly string[];
+  readonly doing: string;
+}
+
+function callFor(repository: string): Call {
+  return { scopes: [`repository:${repository}:pull,push`], doing: `push ${repository}` };
+}
+
+/**
+ * Whether an answer to HEAD means that something has to be sent. Some registries do not know HEAD (405), let a robot account push but not
+ * read (403), or redirect to a storage that refuses HEAD: sending decides.
+ */
+function meansSend(status: number): boolean {
+  return status >= 400 && status < 500 && ![401, 408, 429].includes(status) || status === 501;
 }
 
 /** Whether the repository has the image's manifest: then it has all of it. */
 async function isThere(client: RegistryClient, { repository, image, tag }: PushedImage): Promise<boolean> {
   const { status, headers } = await client.request({
+    ...callFor(repository),
     method: "HEAD",
-    // By the tag, so that it is there afterwards too.
+    // By the tag, which must be there afterwards too.
     target: `/v2/${repository}/manifests/${tag}`,
     headers: { Accept: MEDIA_TYPE.manifest },
-    scopes: [scopeOf(repository)],
-    doing: `push ${repository}`,
-    accept: [404],
+    accept: meansSend,
   });
   return status === 200 && headers.get("docker-content-digest") === image.manifest.digest;
 }
@@ -76,8 +101,8 @@ async function isThere(client: RegistryClient, { repository, image, tag }: Pushe
 function blobsOf({ config, layers }: OciImage): Blob[] {
   const unique = new Map<string, ImageLayer>(layers.map((layer) => [layer.digest, layer]));
   return [
-    { digest: config.digest, bytes: config.contents.length, contents: config.contents },
-    ...[...unique.values()].map(({ digest, bytes, path }) => ({ digest, bytes, contents: { path } })),
+    { digest: config.digest, contents: config.contents },
+    ...[...unique.values()].map(({ digest, path }) => ({ digest, contents: { path } })),
   ];
 }
 
@@ -91,83 +116,144 @@ async function pushBlob(
 ): Promise<string> {
   const from = await home;
   if (from === repository) return repository;
-  const scopes = [scopeOf(repository), ...from === undefined ? [] : [`repository:${from}:pull`]];
-  const call = { scopes, doing: `push ${repository}` };
-  const there = await client.request({ ...call, method: "HEAD", target: `/v2/${repository}/blobs/${blob.digest}`, accept: [404] });
+  const call = callFor(repository);
+  const there = await client.request({ ...call, method: "HEAD", target: `/v2/${repository}/blobs/${blob.digest}`, accept: meansSend });
   if (there.status === 200) return repository;
-  const mount = from === undefined ? "" : `?mount=${blob.digest}&from=${encodeURIComponent(from)}`;
+  let place = from === undefined ? undefined : await mount(client, repository, blob, from);
+  if (place === "mounted") return repository;
+  let whole = false;
   for (let attempt = 1;; attempt++) {
-    const begun = await client.request({ ...call, method: "POST", target: `/v2/${repository}/blobs/uploads/${mount}` });
-    if (begun.status === 201) return repository;
+    place ??= await beginUpload(client, repository);
     try {
-      await upload(client, blob, begun.headers.get("location"), call, options);
+      if (whole || !isOnDisk(blob)) await uploadWhole(client, blob, place, call, options);
+      else await uploadStream(client, blob, place, call, options);
       return repository;
     } catch (error) {
-      // What came of the bytes is not known, so a new upload is begun.
+      // What became of the bytes is unknown, so a new upload is begun.
       if (attempt === UPLOAD_TRIES || !isPassing(error)) throw error;
+      whole ||= error.failure.is === "answered" && NO_STREAM.includes(error.failure.status);
+      place = undefined;
     }
   }
 }
 
-function isPassing(error: unknown): boolean {
-  if (!(error instanceof RegistryError)) return false;
-  const { failure } = error;
-  return failure.is === "unreachable" || failure.is === "answered" && (failure.status >= 500 || [400, 404, 416].includes(failure.status));
+/**
+ * Asks for a blob to be mounted from another repository. Registries may refuse that for any reason of theirs, and it saves only time.
+ *
+ * @returns where to upload it instead, where the registry says so; undefined where it does not
+ */
+async function mount(client: RegistryClient, repository: string, { digest }: Blob, from: string): Promise<"mounted" | URL | undefined> {
+  const { scopes, doing } = callFor(repository);
+  try {
+    const { status, headers, url } = await client.request({
+      method: "POST",
+      target: `/v2/${repository}/blobs/uploads/?mount=${digest}&from=${encodeURIComponent(from)}`,
+      scopes: [...scopes, `repository:${from}:pull`],
+      doing,
+      accept: () => true,
+    });
+    if (status === 201) return "mounted";
+    return status === 202 ? placeAfter(headers, url) : undefined;
+  } catch (error) {
+    // Such as a token server that gives no token for both repositories.
+    if (error instanceof RegistryError && error.failure.is !== "unreachable") return undefined;
+    throw error;
+  }
 }
 
-/** As Docker does it, since every registry knows that: all bytes in one PATCH of unknown length, then a PUT that says their digest. */
-async function upload(
-  client: RegistryClient,
-  blob: Blob,
-  location: string | null,
-  call: { readonly scopes: readonly string[]; readonly doing: string },
-  { sent }: PushOptions,
-): Promise<void> {
-  if (location === null) throw new RegistryError(client.registry, call.doing, { is: "strange", said: "it gave no place to upload to" });
-  const headers = { "Content-Type": "application/octet-stream" };
-  const once = { ...call, headers, once: true };
+async function beginUpload(client: RegistryClient, repository: string): Promise<URL> {
+  const call = callFor(repository);
+  const { headers, url } = await client.request({ ...call, method: "POST", target: `/v2/${repository}/blobs/uploads/` });
+  const place = placeAfter(headers, url);
+  if (place === undefined) throw new RegistryError(client.registry, call.doing, { is: "strange", said: "it named no place to upload to" });
+  return place;
+}
+
+/** Where an answer says that the upload goes on: relative to where the answer came from. */
+function placeAfter(headers: Headers, url: URL): URL | undefined {
+  const location = headers.get("location");
+  return location === null ? undefined : URL.parse(location, url) ?? undefined;
+}
+
+function isPassing(error: unknown): error is RegistryError {
+  if (!(error instanceof RegistryError)) return false;
+  const { failure } = error;
+  if (failure.is === "unreachable") return true;
+  return failure.is === "answered" && (failure.status >= 500 || [400, 409, 416, ...NO_STREAM].includes(failure.status));
+}
+
+const OCTETS = { "Content-Type": "application/octet-stream" };
+
+/** As Docker does it, which every registry must know: all bytes in one PATCH of unknown length, then a PUT that says their digest. */
+async function uploadStream(client: RegistryClient, blob: DiskBlob, place: URL, call: Call, { sent }: PushOptions): Promise<void> {
   let taken = 0;
   const count = (bytes: number) => {
     taken += bytes;
     sent(bytes);
   };
-  const stored = await client.request({ ...once, method: "PATCH", target: location, body: () => pieces(blob, count), taken: () => taken });
-  const place = stored.headers.get("location") ?? location;
-  const target = `${place}${place.includes("?") ? "&" : "?"}digest=${encodeURIComponent(blob.digest)}`;
-  // To look at all bytes again takes a registry its time.
-  await client.request({ ...once, method: "PUT", target, body: () => new Uint8Array(0), taken: () => 0 });
+  const once = { ...call, headers: OCTETS, once: true };
+  const stored = await client.request({
+    ...once,
+    method: "PATCH",
+    target: place,
+    body: () => ReadableStream.from(readPieces(blob.contents, count)),
+    taken: () => taken,
+  });
+  const target = withDigest(placeAfter(stored.headers, stored.url) ?? place, blob);
+  // The registry reads all bytes again before it answers.
+  await client.request({ ...once, method: "PUT", target, body: () => new Uint8Array(0), timeoutMs: WHOLE_TIMEOUT_MS });
 }
 
-function pieces({ contents }: Blob, sent: (bytes: number) => void): ReadableStream<Uint8Array<ArrayBuffer>> {
-  return ReadableStream.from((async function* (): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
-    if (contents instanceof Uint8Array) {
-      sent(contents.length);
-      yield contents as Uint8Array<ArrayBuffer>;
-      return;
-    }
-    using file = await Deno.open(contents.path);
-    while (true) {
-      const buffer = new Uint8Array(READ_BYTES);
-      const read = await file.read(buffer);
-      if (read === null) return;
-      sent(read);
-      yield buffer.subarray(0, read);
-    }
-  })());
+/** As the distribution-spec's monolithic upload: one PUT whose length is known. Deno sends that only for bytes in memory. */
+async function uploadWhole(client: RegistryClient, blob: Blob, place: URL, call: Call, { sent }: PushOptions): Promise<void> {
+  const bytes = isOnDisk(blob) ? await Deno.readFile(blob.contents.path) : blob.contents as Uint8Array;
+  await client.request({
+    ...call,
+    method: "PUT",
+    target: withDigest(place, blob),
+    headers: OCTETS,
+    body: () => bytes as Uint8Array<ArrayBuffer>,
+    once: true,
+    timeoutMs: WHOLE_TIMEOUT_MS + bytes.length / SLOWEST_BYTES_PER_MS,
+  });
+  sent(bytes.length);
+}
+
+/** The registry's own query stays as it is. */
+function withDigest(place: URL, { digest }: Blob): URL {
+  const target = new URL(place);
+  target.search += `${target.search === "" ? "" : "&"}digest=${encodeURIComponent(digest)}`;
+  return target;
+}
+
+async function* readPieces(
+  { path }: { readonly path: string },
+  sent: (bytes: number) => void,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
+  using file = await Deno.open(path);
+  while (true) {
+    const buffer = new Uint8Array(READ_BYTES);
+    const read = await file.read(buffer);
+    if (read === null) return;
+    sent(read);
+    yield buffer.subarray(0, read);
+  }
 }
 
 async function putManifest(client: RegistryClient, { repository, tag, image: { manifest } }: PushedImage): Promise<void> {
-  const doing = `push ${repository}`;
+  const call = callFor(repository);
   const { headers } = await client.request({
+    ...call,
     method: "PUT",
     target: `/v2/${repository}/manifests/${tag}`,
     headers: { "Content-Type": manifest.mediaType },
     body: () => manifest.contents as Uint8Array<ArrayBuffer>,
-    scopes: [scopeOf(repository)],
-    doing,
   });
   const digest = headers.get("docker-content-digest");
   if (digest !== null && digest !== manifest.digest) {
-    throw new RegistryError(client.registry, doing, { is: "strange", said: `it took the image as ${digest}, which is not what was sent` });
+    throw new RegistryError(client.registry, call.doing, {
+      is: "strange",
+      said: `it took the image as ${digest}, which is not what was sent`,
+    });
   }
 }

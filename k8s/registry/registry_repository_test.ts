@@ -1,7 +1,7 @@
 import { deepStrictEqual as same, strictEqual as equal } from "node:assert/strict";
 import { isLoopback, parseRepository, registryHost } from "./registry_repository.ts";
 
-Deno.test("parseRepository() tells hosts from Docker Hub's users as names of images do", () => {
+Deno.test("parseRepository() tells hosts from Docker Hub's users as image names do", () => {
   const cases: [string, string, string][] = [
     ["registry.example/me", "registry.example", "me"],
     ["registry.example:5000/me/a-b/c.d_e", "registry.example:5000", "me/a-b/c.d_e"],
@@ -16,7 +16,18 @@ Deno.test("parseRepository() tells hosts from Docker Hub's users as names of ima
   ];
   for (const [text, registry, path] of cases) same(parseRepository(text), { registry, path }, text);
   for (
-    const text of ["", "https://registry.example/me", "registry.example/Me", "a b", "registry.example/me:tag", "docker.io", "-a", "me//app"]
+    const text of [
+      "",
+      "https://registry.example/me",
+      "registry.example/Me",
+      "a b",
+      "registry.example/me:tag",
+      "docker.io",
+      "-a",
+      "me//app",
+      "localhost:99999/me",
+      "300.1.1.1:5000/me",
+    ]
   ) {
     equal(parseRepository(text), undefined, text);
   }
@@ -24,7 +35,7 @@ Deno.test("parseRepository() tells hosts from Docker Hub's users as names of ima
   equal(registryHost("registry.example"), "registry.example");
 });
 
-Deno.test("isLoopback() is true of this machine alone", () => {
+Deno.test("isLoopback() is true of this machine only", () => {
   for (const host of ["localhost", "localhost:5000", "127.0.0.1", "127.1.2.3:80", "[::1]:5000"]) equal(isLoopback(host), true, host);
   for (const host of ["localhost.example", "127.0.0.1.example", "10.0.0.1:5000", "registry.example", "1127.0.0.1"]) {
     equal(isLoopback(host), false, host);
