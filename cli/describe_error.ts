@@ -3,7 +3,7 @@ import { ApplySetError } from "../k8s/manifests/applyset.ts";
 import { ServiceRefusedError } from "../k8s/session/service/claim_service.ts";
 import { CredentialError } from "../k8s/api/cluster_access.ts";
 import { ConnectionError, type ConnectionErrorKind } from "../k8s/api/connection_error.ts";
-import { ContainerdError } from "../k8s/images/containerd.ts";
+import { ImageError } from "../k8s/images/image_error.ts";
 import { KubeconfigError } from "../k8s/kubeconfig/kubeconfig_files.ts";
 import { PodPatchRefusedError } from "../k8s/session/pod/pod_patch_check.ts";
 import { RegistryCredentialsError } from "../k8s/registry/registry_credentials.ts";
@@ -13,11 +13,11 @@ import { ObjectExistsError, SessionGoneError } from "../k8s/session/session.ts";
 import { MissingRightsError } from "../k8s/session/session_rights.ts";
 import { TlsSecretError } from "../k8s/session/service/tls_secret.ts";
 import { BuildError } from "./builders/build_error.ts";
-import { BuildErrors } from "./images/build_images.ts";
+import { ContainerfileError } from "./builders/containerfile_builder.ts";
+import { BuildErrors, describeBuildErrors } from "./images/build_images.ts";
 import { describeBuildError } from "./builders/describe_build_error.ts";
-import { describeBuildErrors } from "./images/describe_build_errors.ts";
 import { describeRefusal } from "./port_forward/describe_refusal.ts";
-import { describeRegistryError } from "./images/describe_registry_error.ts";
+import { describeRegistryError } from "./images/registry_delivery.ts";
 import { describeWait, failingWebhook } from "./session/describe_wait.ts";
 import { RightsLostError } from "./session/keep_session.ts";
 import { ReplacedError } from "./session/tunnel_link.ts";
@@ -41,7 +41,9 @@ export function describeError(error: unknown): ErrorText {
   if (error instanceof UserError) return failure(error.message, error.exitCode);
   if (error instanceof BuildErrors) return failure(describeBuildErrors(error), error.usage ? ExitCode.usage : ExitCode.failed);
   if (error instanceof RegistryError) return failure(describeRegistryError(error), ExitCode.failed);
-  if (error instanceof RegistryCredentialsError || error instanceof ContainerdError) return failure(error.message, ExitCode.failed);
+  if (error instanceof RegistryCredentialsError || error instanceof ImageError || error instanceof ContainerfileError) {
+    return failure(error.message, ExitCode.failed);
+  }
   if (error instanceof BuildError) return failure(describeBuildError(error), error.usage ? ExitCode.usage : ExitCode.failed);
   if (error instanceof KubeconfigError) return failure(describeKubeconfig(error));
   if (error instanceof CredentialError) return failure(error.message);

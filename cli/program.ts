@@ -9,7 +9,7 @@ import { completionCommand } from "./completion/completion.ts";
 import type { Context } from "./command/context.ts";
 import { deleteCommand } from "./apply/delete_command.ts";
 import { ExitCode } from "./command/errors.ts";
-import { imageCommand } from "./images/image_command.ts";
+import { imageCommand } from "./server_image_command.ts";
 import { lsCommand } from "./session/ls_command.ts";
 import { portForwardCommand } from "./port_forward/port_forward_command.ts";
 import { runCommand } from "./run/run_command.ts";

@@ -6,7 +6,7 @@ import { watchManifests } from "./apply_watch.ts";
 import { addClusterFlags, openCluster } from "../command/cluster_flags.ts";
 import type { Context } from "../command/context.ts";
 import { addDeliverFlags, deliverFlags } from "../images/deliver_flags.ts";
-import { deliverTo } from "../images/deliver_with.ts";
+import { deliverTo } from "../images/deliver_images.ts";
 import { addManifestFlags, manifestNames } from "./manifest_flags.ts";
 
 /** `kurun apply -f FILE` */

@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { addClusterFlags } from "../command/cluster_flags.ts";
 import type { Context } from "../command/context.ts";
 import { addDeliverFlags } from "../images/deliver_flags.ts";
-import { deliverAnywhere } from "../images/deliver_with.ts";
+import { deliverAnywhere } from "../images/deliver_images.ts";
 import { deliverReferences, imageOf, type LoadedManifest } from "./load_manifests.ts";
 import { addManifestFlags, manifestNames, openManifests, refuse } from "./manifest_flags.ts";
 import { spliceReferences } from "../../k8s/manifests/manifest_references.ts";

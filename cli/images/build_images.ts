@@ -1,6 +1,9 @@
 import { relative } from "node:path";
+import { ImageError } from "../../k8s/images/image_error.ts";
 import type { Architecture } from "../../k8s/images/shared_libraries.ts";
 import { BuildError } from "../builders/build_error.ts";
+import { ContainerfileError } from "../builders/containerfile_builder.ts";
+import { describeBuildError } from "../builders/describe_build_error.ts";
 import { megabytes } from "./delivery.ts";
 import { type SourceImage, sourceImage } from "./source_image.ts";
 
@@ -8,20 +11,20 @@ import { type SourceImage, sourceImage } from "./source_image.ts";
 export interface SourceReference {
   /** Absolute. */
   readonly path: string;
-  /** Where it is used, for messages. */
+  /** Where it is referred to, for messages. */
   readonly what: string;
 }
 
 /** A source that could not be built. */
 export interface FailedSource {
-  /** All that refer to it. */
+  /** All references to it. */
   readonly sources: readonly SourceReference[];
   readonly error: unknown;
-  /** What the compiler said. */
+  /** The compiler's output. */
   readonly said: string;
 }
 
-/** Sources could not be built: all of them, in the order of their first reference. */
+/** All sources that could not be built, in the order of their first reference. */
 export class BuildErrors extends Error {
   override readonly name = "BuildErrors";
   readonly failed: readonly FailedSource[];
@@ -31,19 +34,19 @@ export class BuildErrors extends Error {
     this.failed = failed;
   }
 
-  /** Whether it is what was given that must change, and not the source or this machine. */
+  /** Whether the command line or the manifest is wrong, rather than the source or this machine. */
   get usage(): boolean {
     return this.failed.every(({ error }) => error instanceof BuildError && error.usage);
   }
 }
 
-/** How {@linkcode buildImages} builds. */
+/** Options for {@linkcode buildImages}. */
 export interface BuildImagesOptions {
   readonly architecture: Architecture;
-  /** How many at a time. */
+  /** How many sources are built at a time. */
   readonly jobs: number;
   readonly cacheFolder: string;
-  /** The folder that messages name sources from. */
+  /** The folder that sources are named from in messages. */
   readonly cwd: string;
   readonly environment: Readonly<Record<string, string>>;
   /** Milliseconds. */
@@ -52,11 +55,11 @@ export interface BuildImagesOptions {
   readonly signal: AbortSignal;
 }
 
-/** What takes longer says that it is under way; Go compiles its whole library the first time. */
+/** A build that takes longer is announced: the first one with Go compiles its whole standard library. */
 const PATIENCE_MS = 2_000;
 
 /**
- * Builds an image of each source, each once, several at a time. One that fails lets the others go on, so that all errors are known.
+ * Builds an image from each source once, several at a time. After a failure the others are still built, so that all errors are known.
  *
  * @returns images by the source's path, in the order of the first reference
  * @throws BuildErrors, or the signal's reason
@@ -85,7 +88,7 @@ export async function buildImages(sources: readonly SourceReference[], options: 
   return new Map(paths.map((path) => [path, built.get(path) as SourceImage]));
 }
 
-/** What a compiler says is held back until it has ended, or lines of several would be mixed; of one that fails the error has it. */
+/** A compiler's output is held back until it ends, or lines of several would mix; after a failure, the error has it. */
 async function buildOne(
   path: string,
   hear: (text: string) => void,
@@ -114,4 +117,23 @@ async function buildOne(
   } finally {
     clearTimeout(patience);
   }
+}
+
+/** All that could not be built: where each source is used, why it failed, and the compiler's output. */
+export function describeBuildErrors({ failed }: BuildErrors): string {
+  const count = failed.length === 1 ? "an image" : `${failed.length} images`;
+  return [`${count} could not be built; nothing was sent anywhere`, ...failed.map(describeFailed)].join("\n");
+}
+
+function describeFailed({ sources, error, said }: FailedSource): string {
+  const users = sources.map(({ what }) => what).join(", ");
+  const text = said.trim();
+  return `${users}: ${reason(error)}${text === "" ? "" : `\n${text.replace(/^/gm, "  ")}`}`;
+}
+
+function reason(error: unknown): string {
+  if (error instanceof BuildError) return describeBuildError(error).replace(/: what it said is above$|, see above$/, "");
+  const known = [ImageError, ContainerfileError, Deno.errors.PermissionDenied];
+  if (known.some((kind) => error instanceof kind)) return (error as Error).message;
+  return error instanceof Error ? error.stack ?? error.message : String(error);
 }

@@ -5,7 +5,7 @@ import { BuildErrors, buildImages, type SourceReference } from "./build_images.t
 import { describeError } from "../describe_error.ts";
 import { ExitCode } from "../command/errors.ts";
 
-/** A folder with a cache of its own and scripts, for which a stand-in is enough of a Deno for the image. */
+/** Runs with a folder of scripts and its own cache. */
 async function withScripts(
   files: Record<string, string>,
   use: (world: {
@@ -35,7 +35,7 @@ async function withScripts(
   }
 }
 
-Deno.test("all sources that cannot be built are one error, by who refers to them, and what a compiler said stays with its source", () =>
+Deno.test("all sources that cannot be built become one error, with their references and the compiler's output for each", () =>
   withScripts({ "one.ts": "export const = 1;\n", "two.ts": 'import "./not_there.ts";\n' }, async ({ build }) => {
     const error = await build(["one.ts#1", "nowhere", "one.ts#2", "two.ts"]).then(() => undefined, (error) => error);
     assert.ok(error instanceof BuildErrors);
@@ -58,7 +58,7 @@ Deno.test("all sources that cannot be built are one error, by who refers to them
     assert.equal(describeError(usage).exitCode, ExitCode.usage);
   }));
 
-Deno.test("a build that is interrupted ends with why, and not as one that failed", () =>
+Deno.test("an interrupted build throws the signal's reason and not a build error", () =>
   withScripts({ "one.ts": "export const one = 1;\n" }, async ({ build }) => {
     const reason = new Error("interrupted");
     await assert.rejects(build(["one.ts"], AbortSignal.abort(reason)), reason);

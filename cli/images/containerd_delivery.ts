@@ -1,7 +1,7 @@
 import { containerdImages, importImages } from "../../k8s/images/containerd.ts";
 import { type Delivery, LOCAL_REPOSITORY, megabytes } from "./delivery.ts";
 
-/** Brings images into a containerd on this machine, each named by its digest: the kubelet finds it by that and pulls nothing. */
+/** Brings images into a containerd on this machine under names with their digests, which the kubelet finds without pulling. */
 export function containerdDelivery(socket: string): Delivery {
   return {
     to: `containerd (${socket})`,

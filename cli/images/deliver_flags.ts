@@ -5,11 +5,11 @@ import type { Context } from "../command/context.ts";
 import type { DeliveryChoice } from "./choose_delivery.ts";
 import { usageError } from "../command/errors.ts";
 
-/** How images are built and where they go. */
+/** The flags that say how images are built and where they go. */
 export interface DeliverFlags extends DeliveryChoice {
-  /** How many are built at a time. */
+  /** How many images are built at a time. */
   readonly jobs: number;
-  /** What they are built for; by default what most nodes are. */
+  /** The architecture to build for; undefined means that of most nodes. */
   readonly architecture: Architecture | undefined;
 }
 
@@ -17,25 +17,31 @@ export interface DeliverFlags extends DeliveryChoice {
 export function addDeliverFlags(command: Command): Command {
   return command
     .optionsGroup("Images:")
-    .option("--repo <repository>", "the registry's repository that images are pushed below, as registry.example/me; $KURUN_REPO by default")
+    .option("--repo <repository>", "push images below this repository, such as registry.example/me (default: $KURUN_REPO)")
     .option(
       "--deliver <way>",
-      "how images get to the cluster: registry, containerd[=SOCKET], kind[=NAME] or k3d[=NAME]; what its nodes show by default",
+      "how images get to the cluster: registry, containerd[=SOCKET], kind[=NAME] or k3d[=NAME] (default: detected from its nodes)",
     )
-    .option("-j, --jobs <number>", "how many images are built at a time; as many as this machine has processors by default")
+    .option("-j, --jobs <number>", "how many images to build at a time (default: the number of processors)")
     .addOption(
-      new Option("--arch <architecture>", "what images are built for; what most nodes are by default").choices(["amd64", "arm64"]),
+      new Option("--arch <architecture>", "the architecture to build for (default: that of most nodes)").choices(["amd64", "arm64"]),
     );
 }
 
-/** What {@link addDeliverFlags} found on the command line. @throws UserError */
+/** The values of the flags of {@link addDeliverFlags}. @throws UserError */
 export function deliverFlags(context: Pick<Context, "env">, options: Record<string, unknown>): DeliverFlags {
   const { repo, deliver, jobs, arch } = options as { repo?: string; deliver?: string; jobs?: string; arch?: Architecture };
-  if (jobs !== undefined && !/^[1-9]\d{0,3}$/.test(jobs)) throw usageError(`--jobs ${jobs} is no number from 1 to 9999`);
+  if (jobs !== undefined && !/^[1-9]\d{0,3}$/.test(jobs)) throw usageError(`--jobs must be a number from 1 to 9999, got ${jobs}`);
   return {
     repo: (repo ?? context.env("KURUN_REPO")) || undefined,
     deliver,
     jobs: jobs === undefined ? cpus().length || 1 : Number(jobs),
     architecture: arch,
   };
+}
+
+/** Whether the flags leave something that only the cluster can tell: how images get there, or their architecture. */
+export function needsCluster({ repo, deliver, architecture }: DeliverFlags): boolean {
+  const told = deliver === undefined ? repo !== undefined : deliver !== "kind" && deliver !== "k3d";
+  return !told || architecture === undefined;
 }

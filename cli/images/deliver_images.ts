@@ -1,53 +1,74 @@
-import type { Api } from "../../k8s/api/api.ts";
+import { Api } from "../../k8s/api/api.ts";
 import { CONTAINERD_SOCKETS } from "../../k8s/images/containerd.ts";
 import { userCacheFolder } from "../../k8s/images/layer_cache.ts";
-import { linuxNodes, type NodeFacts } from "../../k8s/nodes/node_facts.ts";
 import type { Architecture } from "../../k8s/images/shared_libraries.ts";
+import { commonArchitecture, linuxNodes, type NodeFacts } from "../../k8s/nodes/nodes.ts";
+import { openCluster } from "../command/cluster_flags.ts";
+import type { Context } from "../command/context.ts";
 import { buildImages, type SourceReference } from "./build_images.ts";
 import { chooseWay, localDelivery, type ThisMachine } from "./choose_delivery.ts";
-import type { Context } from "../command/context.ts";
-import type { DeliverFlags } from "./deliver_flags.ts";
+import { type DeliverFlags, deliverFlags, needsCluster } from "./deliver_flags.ts";
 import { registryDelivery } from "./registry_delivery.ts";
 
 export type { SourceReference } from "./build_images.ts";
 export { BuildErrors } from "./build_images.ts";
 
-/** Makes images of sources. @returns what goes into a manifest for each source's path */
+/** Builds and delivers images of sources. @returns the image's name for a manifest, by the source's path */
 export type Deliver = (references: readonly SourceReference[]) => Promise<ReadonlyMap<string, string>>;
 
-/** What {@linkcode deliverImages} needs of the world. */
+/** {@linkcode deliverImages} for a command that already talks to a cluster. */
+export function deliverTo(context: Context, api: Api | undefined, flags: DeliverFlags): Deliver {
+  return (references) => deliverImages(references, { context, flags, cwd: Deno.cwd(), api });
+}
+
+/** {@linkcode deliverImages} for a command that needs a cluster only to see where images go. It is opened when there is something to deliver. */
+export function deliverAnywhere(context: Context, options: Record<string, unknown>): Deliver {
+  const flags = deliverFlags(context, options);
+  return async (references) => {
+    const api = references.length > 0 && needsCluster(flags)
+      ? new Api(await openCluster(context, options), { userAgent: "kurun" })
+      : undefined;
+    try {
+      return await deliverTo(context, api, flags)(references);
+    } finally {
+      api?.close();
+    }
+  };
+}
+
+/** Options for {@linkcode deliverImages}. */
 export interface DeliverOptions {
   readonly context: Pick<Context, "env" | "home" | "stderr" | "interrupted" | "now">;
   readonly flags: DeliverFlags;
-  /** The folder that messages name sources from. */
+  /** The folder that sources are named from in messages. */
   readonly cwd: string;
-  /** The cluster whose nodes tell how images get there and what they are built for; without one `flags` must tell. */
+  /** The cluster whose nodes show how images get there and what they are built for; without one, `flags` must say both. */
   readonly api: Api | undefined;
-  /** Ends it, beside Ctrl+C. */
+  /** Stops it, in addition to Ctrl+C. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * Builds an image of each source and brings it to where the cluster finds it. Each source is built once, several at a time, and only where
- * what it is made of has changed; nothing is sent before everything is built, and what is there already is not sent again.
+ * Builds an image from each source and brings it to the cluster. A source is built once, and only if something in it has changed. Nothing is
+ * sent before everything is built, and nothing is sent twice.
  *
- * @returns what goes into manifests, by the source's path: `NAME@sha256:…`, or `NAME:TAG` with a tag made of the image's digest
- * @throws UserError where no way to the cluster is known, before anything is built
- * @throws BuildErrors with all that could not be built
- * @throws RegistryError, ContainerdError, UserError where images could not be delivered
+ * @returns the image's name for a manifest by the source's path: `NAME@sha256:…`, or `NAME:TAG` with a tag made from the image's digest
+ * @throws UserError where there is no way to the cluster, before anything is built
+ * @throws BuildErrors with everything that could not be built
+ * @throws RegistryError, ImageError or UserError where images could not be delivered
  */
 export async function deliverImages(sources: readonly SourceReference[], options: DeliverOptions): Promise<ReadonlyMap<string, string>> {
   if (sources.length === 0) return new Map();
   const { context, flags, cwd, api } = options;
   const signal = options.signal ? AbortSignal.any([options.signal, context.interrupted]) : context.interrupted;
-  const nodes = await seenNodes(api, flags, signal);
+  const nodes = await visibleNodes(api, flags, signal);
   const way = chooseWay(flags, nodes, await thisMachine());
   const progress = (line: string) => context.stderr(`${line}\n`);
-  const seen = "hidden" in nodes ? [] : nodes;
-  const delivery = way.is === "registry" ? registryDelivery(way.repo, context) : localDelivery(way, seen);
-  const { architecture, others } = chosenArchitecture(flags, seen);
+  const known = "hidden" in nodes ? [] : nodes;
+  const delivery = way.is === "registry" ? registryDelivery(way.repo, context) : localDelivery(way, known);
+  const { architecture, others } = chosenArchitecture(flags, known);
   if (others.length > 0) {
-    progress(`Warning: images are built for ${architecture}, and do not run on the cluster's nodes of ${others.join(", ")}: see --arch`);
+    progress(`Warning: images are built for ${architecture}; they do not run on the cluster's ${others.join(" and ")} nodes (see --arch)`);
   }
   const built = await buildImages(sources, {
     architecture,
@@ -64,28 +85,25 @@ export async function deliverImages(sources: readonly SourceReference[], options
   return new Map(paths.map((path, at) => [path, references[at] as string]));
 }
 
-/** A registry that is named and an architecture leave nothing to ask the cluster. */
-async function seenNodes(
+/** The cluster's nodes, or why they are unknown. A registry and an architecture on the command line leave nothing to ask. */
+async function visibleNodes(
   api: Api | undefined,
   { repo, deliver, architecture }: DeliverFlags,
   signal: AbortSignal,
 ): Promise<NodeFacts[] | { hidden: string }> {
-  if (api === undefined) return { hidden: "there is no cluster to look at" };
+  if (api === undefined) return { hidden: "no cluster was given" };
   if (architecture !== undefined && (repo !== undefined && deliver === undefined || deliver?.startsWith("registry"))) return { hidden: "" };
   return await linuxNodes(api, signal) ?? { hidden: "the user may not list its nodes" };
 }
 
-/** What the user said, or most nodes are, or this machine is; and what other nodes are. */
+/** The architecture to build for: the flag's, else that of most nodes, else this machine's; and the other architectures of the nodes. */
 export function chosenArchitecture(
-  { architecture }: Pick<DeliverFlags, "architecture">,
-  nodes: readonly Pick<NodeFacts, "architecture">[],
+  flags: Pick<DeliverFlags, "architecture">,
+  nodes: readonly Pick<NodeFacts, "architecture" | "schedulable">[],
 ): { architecture: Architecture; others: string[] } {
-  const count = (one: Architecture) => nodes.filter((node) => node.architecture === one).length;
-  const own = Deno.build.arch === "aarch64" ? "arm64" : "amd64";
-  const common = count("arm64") > count("amd64") ? "arm64" : count("amd64") > 0 ? "amd64" : own;
-  const chosen = architecture ?? common;
-  const others = new Set(nodes.map((node) => node.architecture).filter((one) => one !== undefined && one !== chosen));
-  return { architecture: chosen, others: [...others] as string[] };
+  const architecture = flags.architecture ?? commonArchitecture(nodes) ?? (Deno.build.arch === "aarch64" ? "arm64" : "amd64");
+  const others = nodes.map((node) => node.architecture).filter((one) => one !== undefined && one !== architecture);
+  return { architecture, others: [...new Set(others)] as string[] };
 }
 
 async function thisMachine(): Promise<ThisMachine> {

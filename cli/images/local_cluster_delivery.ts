@@ -2,7 +2,7 @@ import { type NamedImage, writeArchive } from "../../k8s/images/image_archive.ts
 import { type DeliverableImage, type Delivery, layerBytes, LOCAL_REPOSITORY, megabytes } from "./delivery.ts";
 import { ExitCode, UserError } from "../command/errors.ts";
 
-/** Whether all nodes have an image of that name. */
+/** Whether all nodes have an image with a name. */
 export type IsThere = (reference: string) => boolean;
 
 /** How a tool is run. */
@@ -14,12 +14,12 @@ interface Call {
 }
 
 /**
- * Brings images into the nodes of a kind cluster by `kind load image-archive`. Tried with a stand-in for kind alone.
+ * Brings images into the nodes of a kind cluster with `kind load image-archive`. Tested only with a stand-in for kind.
  *
- * The names carry a tag made of the image's digest, not the digest itself, here as for k3d: an archive that Docker could have written is the
- * safest to give to a program that could not be tried.
+ * Here and for k3d, names have a tag made from the image's digest and not the digest itself: an archive as Docker writes it is the safest
+ * choice for a program that could not be tested.
  *
- * @param env added to kurun's environment for it; for tests
+ * @param env variables for kind, in addition to kurun's own; for tests
  */
 export function kindDelivery(cluster: string, isThere: IsThere, env: Readonly<Record<string, string>> = {}): Delivery {
   const args = (archive: string) => ["load", "image-archive", archive, "--name", cluster];
@@ -27,8 +27,8 @@ export function kindDelivery(cluster: string, isThere: IsThere, env: Readonly<Re
 }
 
 /**
- * Brings images into the nodes of a k3d cluster by `k3d image import`. Tried with a stand-in for k3d alone.
- * @param env added to kurun's environment for it; for tests
+ * Brings images into the nodes of a k3d cluster with `k3d image import`. Tested only with a stand-in for k3d.
+ * @param env variables for k3d, in addition to kurun's own; for tests
  */
 export function k3dDelivery(cluster: string, isThere: IsThere, env: Readonly<Record<string, string>> = {}): Delivery {
   const args = (archive: string) => ["image", "import", archive, "--cluster", cluster];
@@ -58,7 +58,7 @@ function byCommand(call: Call, isThere: IsThere): Delivery {
   };
 }
 
-/** 80 bits of the digest: nobody meets the same by chance, and it can be read aloud. */
+/** 80 bits of the digest: too many to collide by chance, and short enough to read. */
 function taggedName({ name, image }: DeliverableImage): string {
   return `${LOCAL_REPOSITORY}/${name}:${image.manifest.digest.slice("sha256:".length).slice(0, 20)}`;
 }
@@ -69,14 +69,14 @@ async function run({ to, program, env }: Call, args: string[], signal: AbortSign
     output = await new Deno.Command(program, { args, env: { ...env }, stdin: "null", stdout: "piped", stderr: "piped", signal }).output();
   } catch (cause) {
     if (!(cause instanceof Deno.errors.NotFound)) throw cause;
-    throw new UserError(`images get to ${to} by its own command, and there is no ${program} in PATH`, ExitCode.failed, { cause });
+    throw new UserError(`cannot bring images to ${to}: ${program} was not found in PATH`, ExitCode.failed, { cause });
   }
   signal.throwIfAborted();
   if (output.success) return;
   const text = new TextDecoder();
   const said = text.decode(output.stderr).trim() || text.decode(output.stdout).trim();
   throw new UserError(
-    `images were not brought to ${to}: ${program} ${args.slice(0, 2).join(" ")} ended with ${output.code} and said: ${said}`,
+    `cannot bring images to ${to}: ${program} ${args.slice(0, 2).join(" ")} failed with exit code ${output.code}: ${said}`,
     ExitCode.failed,
   );
 }

@@ -4,7 +4,7 @@ import { ociImage } from "../../k8s/images/oci_image.ts";
 import type { DeliverableImage } from "./delivery.ts";
 import { k3dDelivery, kindDelivery } from "./local_cluster_delivery.ts";
 
-/** Runs with a stand-in for kind and k3d that keeps its arguments and the archive's index, and with two images. */
+/** Runs with two images and a stand-in for kind and k3d that records its arguments and the archive's index. */
 async function withStandIn(
   script: string,
   use: (world: { folder: string; env: Record<string, string>; images: DeliverableImage[] }) => Promise<void>,
@@ -31,7 +31,7 @@ async function withStandIn(
 const never = () => false;
 const options = { progress: () => {}, signal: new AbortController().signal };
 
-Deno.test("kind and k3d are given one archive of all images by their own commands, under names that carry the images' digests", () =>
+Deno.test("kind and k3d get one archive of all images, under names made from the images' digests", () =>
   withStandIn(
     'for file in "$@"; do case "$file" in *.tar) tar -xOf "$file" manifest.json > "$0.json" ;; esac; done',
     async ({ folder, env, images }) => {
@@ -49,17 +49,17 @@ Deno.test("kind and k3d are given one archive of all images by their own command
     },
   ));
 
-Deno.test("a kind that fails or is not there is said with what it said", async () => {
+Deno.test("a kind that fails or is missing is reported with its output", async () => {
   await withStandIn('echo "ERROR: no nodes found for cluster" >&2; exit 1', async ({ env, images }) => {
     await rejects(
       kindDelivery("dev", never, env).deliver(images, options),
-      /kind's cluster dev: kind load image-archive ended with 1 .*no nodes found/,
+      /kind's cluster dev: kind load image-archive failed with exit code 1: .*no nodes found/,
     );
-    await rejects(kindDelivery("dev", never, { PATH: "/nowhere" }).deliver(images, options), /there is no kind in PATH/);
+    await rejects(kindDelivery("dev", never, { PATH: "/nowhere" }).deliver(images, options), /kind was not found in PATH/);
   });
 });
 
-Deno.test("what all nodes have is not brought again", () =>
+Deno.test("images that all nodes have are not sent again", () =>
   withStandIn("", async ({ folder, env, images }) => {
     const api = `kurun.local/api:${images[0]?.image.manifest.digest.slice(7, 27)}`;
     const one = await kindDelivery("dev", (reference) => reference === api, env).deliver(images, options);

@@ -1,7 +1,7 @@
 import type { Api } from "../../k8s/api/api.ts";
 import { ApiError } from "../../k8s/api/api_error.ts";
 import { selfSignedServerCertificate } from "../../k8s/certificate/certificate.ts";
-import { nodeArchitecture } from "../../k8s/nodes/node_architecture.ts";
+import { commonArchitecture, linuxNodes } from "../../k8s/nodes/nodes.ts";
 import { ClusterSession } from "../../k8s/session/session.ts";
 import { Annotation, controlServiceName, type SessionPlan } from "../../k8s/session/objects/session_objects.ts";
 import { isOurs, type ObjectMetadata } from "../../k8s/session/owner/session_owner.ts";
@@ -47,7 +47,7 @@ export async function architectureFor(api: Api, options: RunOptions, signal: Abo
   const spec = options.pod.overrides?.spec;
   const selector = isObject(spec) ? spec.nodeSelector : undefined;
   const asked = isObject(selector) ? selector["kubernetes.io/arch"] : undefined;
-  return typeof asked === "string" ? asked : await nodeArchitecture(api, signal);
+  return typeof asked === "string" ? asked : commonArchitecture(await linuxNodes(api, signal) ?? []);
 }
 
 /**

@@ -1,32 +1,28 @@
 /**
- * Brings images into a containerd on this machine, by containerd's own `ctr`.
+ * Brings images into a containerd on this machine with containerd's own `ctr`.
  *
  * @module
  */
 import { archiveEntries, type NamedImage } from "./image_archive.ts";
+import { ImageError } from "./image_error.ts";
 import { tar } from "./tar.ts";
-
-/** containerd could not be spoken to, or took an image not; the message ends with what ctr said. */
-export class ContainerdError extends Error {
-  override readonly name = "ContainerdError";
-}
 
 /** A containerd. */
 export interface Containerd {
   /** Its socket's path. */
   readonly socket: string;
   readonly signal: AbortSignal;
-  /** Added to kurun's environment for ctr; for tests. */
+  /** Variables for ctr, in addition to kurun's own; for tests. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** What the kubelet's images are filed under. */
+/** containerd's namespace of the kubelet's images. */
 const NAMESPACE = "k8s.io";
 
-/** Where that of k3s and RKE2 lies. */
+/** The socket of k3s and RKE2. */
 export const K3S_SOCKET = "/run/k3s/containerd/containerd.sock";
 
-/** Where containerd's socket lies: its own place, then those of k3s and RKE2, and MicroK8s. */
+/** The places of containerd's socket: its own, then k3s and RKE2, then MicroK8s. */
 export const CONTAINERD_SOCKETS = [
   "/run/containerd/containerd.sock",
   K3S_SOCKET,
@@ -34,8 +30,8 @@ export const CONTAINERD_SOCKETS = [
 ] as const;
 
 /**
- * Which of the names the kubelet would find.
- * @throws ContainerdError
+ * The names that the kubelet would find.
+ * @throws ImageError
  */
 export async function containerdImages(names: readonly string[], containerd: Containerd): Promise<Set<string>> {
   const filters = names.map((name) => `name==${name}`);
@@ -44,11 +40,11 @@ export async function containerdImages(names: readonly string[], containerd: Con
 }
 
 /**
- * Imports images under names with a digest, which is how the kubelet finds `NAME@sha256:…` without a registry. Layers that containerd has
- * are left out: Deno's 43 MB would take half a second each time.
+ * Imports images under names with a digest: by such a name the kubelet finds them without a registry. Layers that containerd has are left
+ * out, since Deno's 43 MB would take half a second each time.
  *
- * @param sending gets the bytes that are sent
- * @throws ContainerdError
+ * @param sending called with the number of bytes before they are sent
+ * @throws ImageError
  */
 export async function importImages(images: readonly NamedImage[], containerd: Containerd, sending: (bytes: number) => void): Promise<void> {
   const there = new Set((await ctr(["content", "ls", "-q"], containerd)).split("\n"));
@@ -61,7 +57,7 @@ export async function importImages(images: readonly NamedImage[], containerd: Co
     await send(known);
   } catch (error) {
     // A layer may have been removed since it was listed.
-    if (known.size === 0 || !(error instanceof ContainerdError)) throw error;
+    if (known.size === 0 || !(error instanceof ImageError)) throw error;
     await send(new Set());
   }
 }
@@ -79,18 +75,16 @@ async function ctr(args: readonly string[], { socket, signal, env = {} }: Contai
       signal,
     }).spawn();
   } catch (cause) {
-    if (!(cause instanceof Deno.errors.NotFound)) throw cause;
-    throw new ContainerdError(`there is no ctr in PATH, which brings images into containerd (${socket}); it comes with containerd`, {
-      cause,
-    });
+    const why = cause instanceof Deno.errors.NotFound ? "ctr was not found in PATH; it comes with containerd" : (cause as Error).message;
+    throw new ImageError(`cannot bring images into containerd (${socket}): ${why}`, { cause });
   }
-  // A ctr that ends before it has read all says why on stderr.
+  // A ctr that ends before it has read everything says why on stderr.
   const fed = input?.pipeTo(child.stdin).catch((error) => error);
   const { success, code, stdout, stderr } = await child.output();
   signal.throwIfAborted();
   const broken = await fed;
   if (success && broken === undefined) return new TextDecoder().decode(stdout);
   const said = new TextDecoder().decode(stderr).trim() || String(broken ?? "nothing");
-  const hint = /permission denied/i.test(said) ? "; the socket is root's: run kurun as root, or push to a registry by --repo" : "";
-  throw new ContainerdError(`ctr ${args.slice(0, 2).join(" ")} (${socket}) ended with ${code} and said: ${said}${hint}`);
+  const hint = /permission denied/i.test(said) ? "\nThe socket belongs to root: run kurun as root, or push to a registry with --repo." : "";
+  throw new ImageError(`ctr ${args.slice(0, 2).join(" ")} (${socket}) failed with exit code ${code}: ${said}${hint}`);
 }

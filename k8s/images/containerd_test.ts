@@ -40,7 +40,7 @@ const KEEPING = ([lower]: readonly ImageLayer[]) =>
   "images import") n=$(ls "$FOLDER" | grep -c import); cat > "$FOLDER/import.$n"; test ! -e "$FOLDER/fails.$n" || { echo "content digest: not found" >&2; exit 1; } ;;
 esac`;
 
-Deno.test("layers that containerd has are left out of what is imported", () =>
+Deno.test("layers that containerd has are not imported again", () =>
   withCtr(KEEPING, async ({ folder, containerd, image, layers }) => {
     let sent = 0;
     await importImages([image], containerd, (bytes) => sent = bytes);
@@ -52,7 +52,7 @@ Deno.test("layers that containerd has are left out of what is imported", () =>
     equal(await Deno.readTextFile(`${folder}/calls`), `${call} content ls -q\n${call} images import -\n`);
   }));
 
-Deno.test("a layer that went after it was listed is sent after all, and what fails then is said", () =>
+Deno.test("a layer that was removed after it was listed is imported after all, and a failure then is reported", () =>
   withCtr(KEEPING, async ({ folder, containerd, image }) => {
     await Deno.writeTextFile(`${folder}/fails.0`, "");
     await importImages([image], containerd, () => {});
@@ -62,17 +62,17 @@ Deno.test("a layer that went after it was listed is sent after all, and what fai
     await Deno.writeTextFile(`${folder}/fails.3`, "");
     await rejects(
       importImages([image], containerd, () => {}),
-      /ctr images import \(\/run\/c\.sock\) ended with 1 and said: content digest: not found/,
+      /ctr images import \(\/run\/c\.sock\) failed with exit code 1: content digest: not found/,
     );
   }));
 
-Deno.test("containerd is asked for all names at once, and a socket that may not be opened is said with what to do", async () => {
+Deno.test("containerd is asked for all names at once, and a socket without access is reported with what to do", async () => {
   await withCtr(() => "echo a@x", async ({ folder, containerd }) => {
     same([...await containerdImages(["a@x", "b@y"], containerd)], ["a@x"]);
     equal(await Deno.readTextFile(`${folder}/calls`), "--address /run/c.sock --namespace k8s.io images ls -q name==a@x name==b@y\n");
   });
   await withCtr(() => 'echo "dial unix: permission denied" >&2; exit 1', async ({ containerd }) => {
-    await rejects(containerdImages(["a@x"], containerd), /permission denied; the socket is root's: run kurun as root/);
-    await rejects(containerdImages(["a@x"], { ...containerd, env: { PATH: "/nowhere" } }), /there is no ctr in PATH/);
+    await rejects(containerdImages(["a@x"], containerd), /permission denied\nThe socket belongs to root: run kurun as root/);
+    await rejects(containerdImages(["a@x"], { ...containerd, env: { PATH: "/nowhere" } }), /ctr was not found in PATH/);
   });
 });

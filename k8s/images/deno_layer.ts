@@ -4,12 +4,12 @@ import { cachedLayer } from "./layer_cache.ts";
 import { type Architecture, findSharedLibraries, type SharedLibrary } from "./shared_libraries.ts";
 import type { TarEntry } from "./tar.ts";
 
-/** Whom images' programs run as: nobody's number elsewhere, and the one that distroless images have for this. */
+/** The user that programs run as; distroless images use the same number. */
 export const IMAGE_USER = 65532;
 
 /**
- * NO_COLOR, because Deno 2.9 colours its errors in logs too. DENO_DIR and HOME, so that what wants to write does so in the one
- * place that may be writable; nothing needs to. DENO_USE_CGROUPS, so that programs see the Pod's memory, not the node's.
+ * NO_COLOR because Deno 2.9 colours errors in logs too. DENO_DIR and HOME because /tmp is the only place that may be writable.
+ * DENO_USE_CGROUPS so that programs see the Pod's memory and not the node's.
  */
 export const DENO_ENVIRONMENT = {
   PATH: "/usr/bin",
@@ -20,47 +20,38 @@ export const DENO_ENVIRONMENT = {
   NO_COLOR: "1",
 } as const;
 
-/** How to make the layer. */
+/** Options for {@link denoLayer}. */
 export interface DenoLayerOptions {
-  /** Where Deno and its packed layer are kept between runs, up to 400 MB. */
+  /** Keeps Deno and its packed layer between runs, up to 400 MB. */
   readonly cacheFolder: string;
-  /** A Deno executable to take, instead of the version that the server is tested with. */
-  readonly deno?: string;
-  /** Folders to look for shared libraries in before the system's own. */
-  readonly libraryFolders?: readonly string[];
-  /** Called with a line of text before each step that takes its time. */
+  /** Called with a line of text before each slow step. */
   readonly progress: (line: string) => void;
   readonly signal?: AbortSignal;
 }
 
 /**
- * The layer with Deno and the system libraries that it needs, below kurun's server and below users' scripts alike, so that a node has it
- * once. No shell, no package manager, no certificates of this machine: Deno has its own, and time zones too.
+ * The layer with Deno and the system libraries that it needs. kurun's server and users' scripts share it, so a node stores it once. It has
+ * no shell, no package manager and no certificates of this machine; Deno brings certificates and time zones.
  *
- * @throws ImageDenoError where Deno cannot be had, MissingLibraryError where its libraries cannot
+ * @throws ImageError where Deno or a library cannot be found
  */
 export async function denoLayer(architecture: Architecture, options: DenoLayerOptions): Promise<ImageLayer> {
   const { cacheFolder, progress } = options;
   const cancel = { ...options.signal && { signal: options.signal } };
   await Deno.mkdir(cacheFolder, { recursive: true });
-  const deno = await imageDeno(architecture, {
-    cacheFolder,
-    progress,
-    ...cancel,
-    ...options.deno !== undefined && { executable: options.deno },
-  });
-  const libraries = await findSharedLibraries(deno, architecture, { folders: options.libraryFolders ?? [] });
+  const deno = await imageDeno(architecture, { cacheFolder, progress, ...cancel });
+  const libraries = await findSharedLibraries(deno, architecture);
   return await cachedLayer(cacheFolder, systemEntries(deno, libraries), {
     ...cancel,
-    onPack: () => progress(`packing ${deno} and ${libraries.length} libraries; the next time they come from ${cacheFolder}`),
+    onPack: () => progress(`packing ${deno} and ${libraries.length} libraries; they are kept in ${cacheFolder}`),
   });
 }
 
 /**
- * The files below the programs. All libraries lie in one folder, and every path where one distribution's dynamic loader or
- * another's looks for them leads there.
+ * The files of the layer. All libraries are in one folder, and every path where a distribution's dynamic loader looks leads there.
+ * @param deno the executable's path on this machine
  */
-function systemEntries(deno: string, libraries: readonly SharedLibrary[]): TarEntry[] {
+export function systemEntries(deno: string, libraries: readonly SharedLibrary[]): TarEntry[] {
   const text = (value: string) => new TextEncoder().encode(value);
   return [
     { type: "directory", path: "etc" },

@@ -1,31 +1,31 @@
 /**
- * Reads from a Linux executable or shared library what it needs to start (System V gABI, "Program Loading and Dynamic
- * Linking"). 64-bit little-endian only, which is all that Deno runs on.
+ * Reads what a Linux executable or shared library needs to start (System V gABI, "Program Loading and Dynamic Linking"). 64-bit
+ * little-endian only, because Deno runs on nothing else.
  *
  * @module
  */
 
-/** What a file says that it needs. */
+/** What a file needs to start. */
 export interface ElfFile {
-  /** The instruction set in Go's and OCI's words, or undefined where it is neither. */
+  /** The instruction set as Go and OCI name it; undefined for any other. */
   readonly architecture: "amd64" | "arm64" | undefined;
-  /** The path of the dynamic loader; absent in libraries and static programs. */
+  /** The dynamic loader's path; libraries and static programs have none. */
   readonly interpreter?: string;
-  /** Names of the shared libraries that it loads at its start (DT_NEEDED), in the file's order. */
+  /** The names of the shared libraries that it loads at its start (DT_NEEDED), in the file's order. */
   readonly needed: readonly string[];
 }
 
-/** A file is no 64-bit little-endian ELF file, or is cut short. */
+/** A file is not a 64-bit little-endian ELF file, or is truncated. */
 export class ElfError extends Error {
   override readonly name = "ElfError";
 }
 
 const HEADER_BYTES = 64;
-/** e_machine of the two instruction sets that the image is made for. */
+/** The e_machine of the instruction sets that images are made for. */
 const ARCHITECTURES = new Map([[62, "amd64"], [183, "arm64"]] as const);
 const PT = { load: 1, dynamic: 2, interp: 3 } as const;
 const DT = { needed: 1, strtab: 5, strsz: 10 } as const;
-/** No table that we read comes near this; a damaged file must not make us allocate gigabytes. */
+/** Far above any real table: a damaged file must not make us allocate gigabytes. */
 const TABLE_LIMIT = 16 * 1024 * 1024;
 
 interface Segment {
@@ -36,14 +36,14 @@ interface Segment {
 }
 
 /**
- * Reads a file's headers, never the whole of it.
- * @throws ElfError where it is no such file, and Deno's errors where it cannot be read
+ * Reads a file's headers only.
+ * @throws ElfError where it is not such a file, and Deno's errors where it cannot be read
  */
 export async function readElf(path: string): Promise<ElfFile> {
   using file = await Deno.open(path);
   const header = await readAt(file, path, 0, HEADER_BYTES);
-  if (header.getUint32(0) !== 0x7f454c46) throw new ElfError(`${path} is no ELF file`);
-  if (header.getUint8(4) !== 2 || header.getUint8(5) !== 1) throw new ElfError(`${path} is no 64-bit little-endian ELF file`);
+  if (header.getUint32(0) !== 0x7f454c46) throw new ElfError(`${path} is not an ELF file`);
+  if (header.getUint8(4) !== 2 || header.getUint8(5) !== 1) throw new ElfError(`${path} is not a 64-bit little-endian ELF file`);
   const segments = await readSegments(file, path, header);
   const architecture = ARCHITECTURES.get(header.getUint16(18, true) as 62 | 183);
 
@@ -57,7 +57,7 @@ export async function readElf(path: string): Promise<ElfFile> {
 async function readSegments(file: Deno.FsFile, path: string, header: DataView): Promise<Segment[]> {
   const size = header.getUint16(54, true);
   const count = header.getUint16(56, true);
-  if (size < 56) throw new ElfError(`${path} has program headers of ${size} bytes, 56 are the least`);
+  if (size < 56) throw new ElfError(`${path} has program headers of ${size} bytes, at least 56 are needed`);
   const table = await readAt(file, path, number(header, 32), size * count);
   return Array.from({ length: count }, (_, index) => ({
     type: table.getUint32(index * size, true),
@@ -82,7 +82,7 @@ async function readNeeded(file: Deno.FsFile, path: string, segments: Segment[], 
   const load = segments.find((segment) =>
     segment.type === PT.load && segment.address <= address && address < segment.address + segment.bytes
   );
-  if (!load) throw new ElfError(`${path} names libraries, but its string table is in no segment`);
+  if (!load) throw new ElfError(`${path} names libraries, but none of its segments holds the string table`);
   const strings = await readAt(file, path, load.offset + address - load.address, values.get(DT.strsz) ?? 0);
   return names.map((offset) => cString(strings, offset));
 }
@@ -93,13 +93,13 @@ async function readAt(file: Deno.FsFile, path: string, offset: number, bytes: nu
   await file.seek(offset, Deno.SeekMode.Start);
   for (let filled = 0; filled < bytes;) {
     const read = await file.read(buffer.subarray(filled));
-    if (read === null) throw new ElfError(`${path} is cut short: no ${bytes} bytes at ${offset}`);
+    if (read === null) throw new ElfError(`${path} is truncated: there are no ${bytes} bytes at ${offset}`);
     filled += read;
   }
   return new DataView(buffer.buffer);
 }
 
-/** A 64-bit field. Offsets in files are far below 2^53; a tag above it (processor-specific ones are not) is not looked for. */
+/** A 64-bit field. File offsets, and the tags that are looked for, are far below 2^53. */
 function number(view: DataView, offset: number): number {
   return Number(view.getBigUint64(offset, true));
 }

@@ -1,7 +1,7 @@
 /**
- * Makes image archives by ourselves: an OCI image layout (image-spec 1.1, `oci-layout`, `index.json`, `blobs/`) and Docker's
- * `manifest.json` in one tar, as `docker save` has written them since Docker 25. So one file suits `ctr images import`,
- * `docker load`, `podman load`, `kind load image-archive` and `k3d image import`.
+ * Writes image archives: an OCI image layout (image-spec 1.1: `oci-layout`, `index.json`, `blobs/`) and Docker's `manifest.json` in one tar,
+ * as `docker save` does since Docker 25. `ctr images import`, `docker load`, `podman load`, `kind load image-archive` and `k3d image import`
+ * all read it.
  *
  * @module
  */
@@ -10,36 +10,36 @@ import { type ImageLayer, writeLayer } from "./image_layer.ts";
 import { encodeJson, type ImageConfig, MEDIA_TYPE, type OciImage, ociImage } from "./oci_image.ts";
 import { tar, type TarEntry, type TarFile } from "./tar.ts";
 
-/** What {@link writeImageArchive} packs. */
+/** The contents of an archive of one image. */
 export interface ImageContents {
   /** The image's name with its tag, such as `ghcr.io/kurun-dev/server:1.0.0`. */
   readonly reference: string;
   readonly platform: { readonly os: string; readonly architecture: string };
   readonly config: ImageConfig;
-  /** From the lowest up: entries to pack, or layers that are packed already. */
+  /** The lowest first: entries to pack, or packed layers. */
   readonly layers: readonly (readonly TarEntry[] | ImageLayer)[];
-  /** When the image says that it was made. @default 1970, so that the same contents are the same image */
+  /** The image's time of creation. @default 1970, so that the same contents give the same image */
   readonly created?: Date;
 }
 
-/** What {@link writeImageArchive} made. */
+/** The result of {@link writeImageArchive}. */
 export interface ImageArchive {
   readonly path: string;
-  /** The manifest's digest: what `NAME@sha256:…` refers to. */
+  /** The manifest's digest, which `NAME@sha256:…` refers to. */
   readonly digest: string;
   /** The archive's size. */
   readonly bytes: number;
 }
 
-/** An image, and what it is called where the archive is read. */
+/** An image and its name. */
 export interface NamedImage {
   readonly image: OciImage;
-  /** `NAME:TAG`, or `NAME@sha256:…`, which containerd takes and Docker does not. */
+  /** `NAME:TAG`, or `NAME@sha256:…`, which containerd accepts and Docker does not. */
   readonly reference: string;
 }
 
 /**
- * Writes an image archive. It appears under its name when it is whole.
+ * Writes an archive of one image. It appears under its name when it is complete.
  *
  * @throws TypeError for a reference without a tag
  * @throws what {@link writeLayer} throws
@@ -68,8 +68,8 @@ export async function writeImageArchive(
 }
 
 /**
- * The files of an archive of several images, for {@link tar}; what images share is there once.
- * @param without digests of what the reader has already
+ * The files of an archive of several images, for {@link tar}. Blobs that images share are written once.
+ * @param without the digests of blobs that the reader has
  * @throws TypeError for a reference with neither tag nor digest
  */
 export function archiveEntries(images: readonly NamedImage[], without: ReadonlySet<string> = new Set()): TarEntry[] {
@@ -112,13 +112,13 @@ function indexEntry({ image: { manifest, platform }, reference }: NamedImage): u
 }
 
 /**
- * What containerd files the image under: short names mean Docker Hub there, and Kubernetes asks for them in full.
+ * The full name, which containerd stores and Kubernetes asks for: a short name means Docker Hub.
  * @throws TypeError for a reference with neither tag nor digest
  */
 function parseReference(reference: string): { full: string; tag: string | undefined } {
   const match = /^(?<name>[^@\s]+?)(?:@(?<digest>sha256:[0-9a-f]{64})|:(?<tag>\w[\w.-]{0,127}))$/.exec(reference);
   const { name, tag, digest } = match?.groups ?? {};
-  if (!name) throw new TypeError(`"${reference}" is no image name with a tag, such as example.com/app:1`);
+  if (!name) throw new TypeError(`"${reference}" is not an image name with a tag, such as example.com/app:1`);
   const [first, ...rest] = name.split("/");
   const hasHost = rest.length > 0 && /[.:]|^localhost$/.test(first ?? "");
   const full = hasHost ? name : rest.length > 0 ? `docker.io/${name}` : `docker.io/library/${name}`;
@@ -127,7 +127,7 @@ function parseReference(reference: string): { full: string; tag: string | undefi
 
 /**
  * Writes an archive of several images.
- * @returns its bytes
+ * @returns its size in bytes
  * @throws what {@link archiveEntries} and {@link tar} throw, or the signal's reason
  */
 export async function writeArchive(path: string, images: readonly NamedImage[], signal?: AbortSignal): Promise<number> {

@@ -107,7 +107,7 @@ Deno.test("writeImageArchive() stores layers with the same bytes once", async ()
   });
 });
 
-Deno.test("writeImageArchive() gives containerd the full name of a short one", async () => {
+Deno.test("writeImageArchive() writes short names in full for containerd", async () => {
   await inFolder(async (folder) => {
     const names = [
       ["app:1", "docker.io/library/app:1"],
@@ -124,7 +124,7 @@ Deno.test("writeImageArchive() gives containerd the full name of a short one", a
   });
 });
 
-Deno.test("writeImageArchive() leaves nothing behind where it fails", async () => {
+Deno.test("writeImageArchive() leaves no file when it fails", async () => {
   await inFolder(async (folder) => {
     for (const reference of ["app", "example.com:5000/app", "app@sha256:00", "a b:1"]) {
       await rejects(writeImageArchive(`${folder}/image.tar`, { ...toolbox, reference }), TypeError, reference);

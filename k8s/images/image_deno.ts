@@ -1,19 +1,20 @@
 import { readElf } from "./elf.ts";
+import { ImageError } from "./image_error.ts";
 import { fileDigest } from "./image_layer.ts";
 import type { Architecture } from "./shared_libraries.ts";
 
-/** The Deno that runs the server in the Pod. The server's code needs 2.8 or newer (TLS on accepted sockets). */
+/** The Deno that runs the server in the Pod. The server needs 2.8 or newer (TLS on accepted sockets). */
 export const IMAGE_DENO_VERSION = "2.9.6";
 
 interface Distribution {
   readonly package: string;
-  /** The digest of its executable, which is also the one that Deno's own releases have; where unknown, npm's check stands alone. */
+  /** The digest of its executable, which Deno's own releases have too; where it is unknown, npm's check has to do. */
   readonly digest?: string;
-  /** Where its executables look for the dynamic loader: what the image must have there. */
+  /** The dynamic loader's path in its executables: the image must have it there. */
   readonly interpreter: string;
 }
 
-/** Deno's own packages on npm, and what is known of version {@link IMAGE_DENO_VERSION} of each. */
+/** Deno's own packages on npm, of version {@link IMAGE_DENO_VERSION}. */
 const DISTRIBUTIONS: Record<Architecture, Distribution> = {
   amd64: {
     package: "@deno/linux-x64-glibc",
@@ -23,30 +24,24 @@ const DISTRIBUTIONS: Record<Architecture, Distribution> = {
   arm64: { package: "@deno/linux-arm64-glibc", interpreter: "/lib/ld-linux-aarch64.so.1" },
 };
 
-/** No Deno for the image could be had: the message says what was tried and what came back. */
-export class ImageDenoError extends Error {
-  override readonly name = "ImageDenoError";
-}
-
-/** Where to look for the image's Deno, and where to keep it. */
+/** Where to keep the image's Deno. */
 export interface ImageDenoOptions {
   /** kurun's cache folder; it exists. */
   readonly cacheFolder: string;
-  /** A Deno to take instead, of any version. */
-  readonly executable?: string;
+  /** Variables for npm and tar, in addition to kurun's own; for tests. */
+  readonly env?: Readonly<Record<string, string>>;
   readonly progress: (line: string) => void;
   readonly signal?: AbortSignal;
 }
 
 /**
- * Finds the Deno that goes into the image: the one that runs kurun where it is the same, else the one in the cache, else
- * npm's, fetched by the user's `npm`, which knows about mirrors, proxies and certificates.
+ * Finds the Deno that goes into the image: the one that runs kurun where it is the same, else the one in the cache, else npm's, fetched by
+ * the user's `npm`, which knows about mirrors, proxies and certificates.
  *
  * @returns the executable's path on this machine
- * @throws ImageDenoError where there is none, or it is not what it should be
+ * @throws ImageError where it cannot be fetched, or is not what it should be
  */
 export async function imageDeno(architecture: Architecture, options: ImageDenoOptions): Promise<string> {
-  if (options.executable !== undefined) return await checked(options.executable, architecture);
   const running = await runningDeno(architecture);
   if (running !== undefined) return running;
   const { digest } = DISTRIBUTIONS[architecture];
@@ -58,7 +53,7 @@ export async function imageDeno(architecture: Architecture, options: ImageDenoOp
   return kept;
 }
 
-/** The Deno that runs kurun, if it is the very one, or where no digest is known, one of that version that would start in the image. */
+/** The Deno that runs kurun, if it has the known digest; where no digest is known, if it has the version and would start in the image. */
 async function runningDeno(architecture: Architecture): Promise<string | undefined> {
   if (Deno.build.os !== "linux" || Deno.version.deno !== IMAGE_DENO_VERSION || Deno.build.standalone) return undefined;
   const path = Deno.execPath();
@@ -68,16 +63,17 @@ async function runningDeno(architecture: Architecture): Promise<string | undefin
   return elf.architecture === architecture && elf.interpreter === interpreter ? path : undefined;
 }
 
-/** Refuses what would not start in the image: a Deno of another architecture, or of a system with paths of its own, such as Nix. */
-async function checked(path: string, architecture: Architecture): Promise<string> {
+/**
+ * Refuses a Deno that would not start in the image: one for another architecture, or from a system with its own paths, such as Nix.
+ * @throws ImageError
+ */
+export async function checkImageDeno(path: string, architecture: Architecture): Promise<void> {
   const elf = await readElf(path);
   const { interpreter } = DISTRIBUTIONS[architecture];
-  if (elf.architecture !== architecture || elf.interpreter !== interpreter) {
-    throw new ImageDenoError(
-      `${path} is no Deno for ${architecture} Linux with glibc: its loader is ${elf.interpreter ?? "none"}, not ${interpreter}`,
-    );
-  }
-  return path;
+  if (elf.architecture === architecture && elf.interpreter === interpreter) return;
+  throw new ImageError(
+    `${path} is not a Deno for ${architecture} Linux with glibc: its loader is ${elf.interpreter ?? "missing"}, expected ${interpreter}`,
+  );
 }
 
 async function fetchFromNpm(target: string, architecture: Architecture, options: ImageDenoOptions): Promise<void> {
@@ -85,19 +81,20 @@ async function fetchFromNpm(target: string, architecture: Architecture, options:
   const wanted = `${distribution.package}@${IMAGE_DENO_VERSION}`;
   const folder = await Deno.makeTempDir({ dir: options.cacheFolder, prefix: ".npm-" });
   try {
-    // npm checks what it gets against the registry's own digest of it.
+    // npm compares what it gets with the registry's own digest.
     const npm = Deno.build.os === "windows" ? "npm.cmd" : "npm";
-    await run(npm, ["pack", wanted, "--pack-destination", folder, "--ignore-scripts", "--loglevel=error"], wanted, options.signal);
+    await run(npm, ["pack", wanted, "--pack-destination", folder, "--ignore-scripts", "--loglevel=error"], wanted, options);
     const archive = `${distribution.package.slice(1).replace("/", "-")}-${IMAGE_DENO_VERSION}.tgz`;
-    await run("tar", ["-xzf", `${folder}/${archive}`, "-C", folder, "package/deno"], wanted, options.signal);
+    await run("tar", ["-xzf", `${folder}/${archive}`, "-C", folder, "package/deno"], wanted, options);
     const executable = `${folder}/package/deno`;
     const digest = await fileDigest(executable);
     if (distribution.digest !== undefined && digest !== distribution.digest) {
-      throw new ImageDenoError(
-        `npm gave another ${wanted} than kurun was made for: its executable is ${digest}, not ${distribution.digest}`,
+      throw new ImageError(
+        `npm's ${wanted} is not the one that kurun was made for: its executable is ${digest}, expected ${distribution.digest}`,
       );
     }
-    await Deno.rename(await checked(executable, architecture), target);
+    await checkImageDeno(executable, architecture);
+    await Deno.rename(executable, target);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -111,21 +108,30 @@ async function removeOthers(folder: string, kept: string, architecture: Architec
   }
 }
 
-async function run(program: string, args: string[], wanted: string, signal?: AbortSignal): Promise<void> {
-  const give = `Put ${program} on the PATH, or name a Deno executable for the image yourself`;
+async function run(program: string, args: string[], wanted: string, { signal, env = {} }: ImageDenoOptions): Promise<void> {
   signal?.throwIfAborted();
   let output;
   try {
-    output = await new Deno.Command(program, { args, stdout: "null", stderr: "piped", ...signal && { signal } }).output();
+    output = await new Deno.Command(program, { args, env: { ...env }, stdout: "null", stderr: "piped", ...signal && { signal } }).output();
   } catch (cause) {
-    if (!(cause instanceof Deno.errors.NotFound)) throw cause;
-    throw new ImageDenoError(`Cannot fetch ${wanted}: there is no ${program} here. ${give}`, { cause });
+    const why = cause instanceof Deno.errors.NotFound ? `${program} was not found in PATH` : `${program}: ${(cause as Error).message}`;
+    throw new ImageError(
+      `cannot fetch Deno for the image (${wanted}): ${why}\n` +
+        `Install ${
+          program === "tar" ? "tar" : "Node.js, which brings npm (https://nodejs.org)"
+        }, or run kurun with Deno ${IMAGE_DENO_VERSION} ` +
+        "on Linux of the cluster's architecture: then nothing is fetched.",
+      { cause },
+    );
   }
   signal?.throwIfAborted();
   if (output.success) return;
-  const said = new TextDecoder().decode(output.stderr).trim();
-  throw new ImageDenoError(
-    `Cannot fetch ${wanted}: ${program} ended with ${output.code} and said\n${said}\nName a Deno executable for the image yourself where npm cannot be reached`,
+  const said = new TextDecoder().decode(output.stderr).trim().split("\n").filter((line) => !/complete log of this run/.test(line)).join(
+    " ",
+  );
+  throw new ImageError(
+    `cannot fetch Deno for the image (${wanted}): ${program} failed with exit code ${output.code}: ${said.slice(0, 500)}\n` +
+      "Check the network, and the registry that npm config get registry prints.",
   );
 }
 

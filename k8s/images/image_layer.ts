@@ -4,26 +4,26 @@ import { pipeline } from "node:stream/promises";
 import { createGunzip, createGzip } from "node:zlib";
 import { tar, type TarEntry } from "./tar.ts";
 
-/** A layer as it lies on disk: a gzip-compressed tar, the OCI image-spec's `application/vnd.oci.image.layer.v1.tar+gzip`. */
+/** A layer on disk: a gzip-compressed tar (OCI image-spec: `application/vnd.oci.image.layer.v1.tar+gzip`). */
 export interface ImageLayer {
   /** The file with the compressed bytes. */
   readonly path: string;
-  /** Of the compressed bytes: `sha256:` and hex digits. It names the blob. */
+  /** The digest of the compressed bytes, `sha256:` and hex digits. It names the blob. */
   readonly digest: string;
-  /** Of the bytes before compression. The image's config lists these. */
+  /** The digest of the bytes before compression, which the image's config lists. */
   readonly diffId: string;
   /** Compressed bytes. */
   readonly bytes: number;
 }
 
 /**
- * Packs entries into a layer's file. The same entries and the same Deno give the same bytes.
+ * Packs entries into a layer. The same entries and the same Deno give the same bytes.
  *
- * Level 9 by default, since every cluster that gets the image pays for its bytes: Deno 2.9.6 is 41.3 MB by gzip 9 in 4 s, 42.6 MB by
- * gzip 6 in 2 s. zstd would save more (32.5 MB by level 19, in 48 s) but Docker takes it from version 23 on only.
+ * Level 9 by default, because every cluster that gets the image pays for its bytes: Deno 2.9.6 is 41.3 MB with gzip 9 in 4 s, and 42.6 MB
+ * with gzip 6 in 2 s. zstd would save more (32.5 MB at level 19, in 48 s), but Docker reads it only since version 23.
  *
- * @param path the file to write; what was there is lost, and what was written of it is removed on failure
- * @param options.level gzip's
+ * @param path the file to write; an existing one is overwritten, and a partial one is removed on failure
+ * @param options.level gzip's, 1 to 9
  * @throws what {@link tar} throws, and Deno's errors where the file cannot be written
  */
 export async function writeLayer(
@@ -35,8 +35,7 @@ export async function writeLayer(
 }
 
 /**
- * {@link writeLayer} of a tar that another program made, compressed or not.
- * @param tarPath the file with it
+ * {@link writeLayer} for a tar that another program wrote, compressed with gzip or not.
  */
 export async function writeLayerOfTar(
   path: string,
@@ -79,7 +78,7 @@ async function compress(
 }
 
 /**
- * The sha256 digest of a file, as {@link ImageLayer} writes it, without having it whole in memory.
+ * The sha256 digest of a file, in the form of {@link ImageLayer}. The file is read in pieces.
  * @throws Deno's errors where it cannot be read
  */
 export async function fileDigest(path: string): Promise<string> {
@@ -92,7 +91,7 @@ export async function fileDigest(path: string): Promise<string> {
 
 async function* hashed(chunks: AsyncIterable<Uint8Array>, hash: Hash): AsyncGenerator<Uint8Array, void> {
   for await (const chunk of chunks) {
-    if (chunk.length === 0) continue; // a stream of Node's may take it for its end
+    if (chunk.length === 0) continue; // one of Node's streams may take an empty chunk for the end
     hash.update(chunk);
     yield chunk;
   }

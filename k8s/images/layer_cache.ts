@@ -1,15 +1,15 @@
 import { createHash } from "node:crypto";
+import { ImageError } from "./image_error.ts";
 import { fileDigest, type ImageLayer, writeLayer } from "./image_layer.ts";
 import type { TarEntry } from "./tar.ts";
 
-/** Layers kept: two architectures of this version and of the one before. One with Deno in it is 42 MB. */
+/** Layers to keep: two architectures of this version and of the previous one. A layer with Deno has 42 MB. */
 const LAYERS_KEPT = 4;
 
 /**
- * Packs entries into a layer, or takes the one that was made of the same entries before: to compress Deno takes 4 s, to see
- * that it is the same one 0.3 s.
+ * Packs entries into a layer, or returns the cached layer of the same entries: compressing Deno takes 4 s, comparing it 0.3 s.
  *
- * @param folder the cache's folder, made where it is missing; kurun may write and delete `layer-*` in it
+ * @param folder the cache's folder, created where it is missing; kurun writes and deletes `layer-*` in it
  * @throws what {@link writeLayer} throws
  */
 export async function cachedLayer(
@@ -22,7 +22,7 @@ export async function cachedLayer(
   const kept = await readKept(path);
   if (kept) return kept;
   options.onPack?.();
-  // A name of its own for each process, so that two at a time do not write into one file.
+  // Each process has its own file, so that two do not write into one.
   const partial = await Deno.makeTempFile({ dir: folder, prefix: ".partial-" });
   const layer = await writeLayer(partial, entries, options);
   await Deno.rename(partial, `${path}.tar.gz`);
@@ -31,7 +31,7 @@ export async function cachedLayer(
   return { ...layer, path: `${path}.tar.gz` };
 }
 
-/** The layer that was kept, if it is still what it was: a disk that ran full or a person may have changed it. */
+/** The cached layer, if its digest is still right: a full disk or a person may have changed the file. */
 async function readKept(path: string): Promise<ImageLayer | undefined> {
   try {
     const kept: Omit<ImageLayer, "path"> = JSON.parse(await Deno.readTextFile(`${path}.json`));
@@ -45,7 +45,7 @@ async function readKept(path: string): Promise<ImageLayer | undefined> {
   }
 }
 
-/** Names a layer by all that decides its bytes; the compressor comes with Deno. */
+/** A key of everything that decides a layer's bytes; the compressor comes with Deno. */
 async function entriesKey(entries: readonly TarEntry[]): Promise<string> {
   const hash = createHash("sha256").update(`1 ${Deno.version.deno}`);
   for (const entry of entries) {
@@ -72,13 +72,13 @@ async function removeOldest(folder: string): Promise<void> {
 }
 
 /**
- * kurun's folder for what it can make again: `$XDG_CACHE_HOME/kurun`, else `~/.cache/kurun`, on Windows in `%LOCALAPPDATA%`.
- * @throws TypeError where the environment names neither a cache folder nor a home
+ * kurun's cache folder: `$XDG_CACHE_HOME/kurun`, else `~/.cache/kurun`, on Windows in `%LOCALAPPDATA%`.
+ * @throws ImageError where the environment names neither a cache folder nor a home
  */
 export function userCacheFolder(env: (name: string) => string | undefined): string {
   const base = env("XDG_CACHE_HOME") || env("LOCALAPPDATA");
   if (base) return `${base}/kurun`;
   const home = env("HOME") || env("USERPROFILE");
   if (home) return `${home}/.cache/kurun`;
-  throw new TypeError("Cannot tell where to keep things: none of XDG_CACHE_HOME, HOME and LOCALAPPDATA is set");
+  throw new ImageError("there is no folder to cache images in: none of XDG_CACHE_HOME, HOME and LOCALAPPDATA is set. Set XDG_CACHE_HOME.");
 }

@@ -31,7 +31,7 @@ Deno.test("cachedLayer() packs the same entries once", async () => {
   });
 });
 
-Deno.test("cachedLayer() packs again when contents, mode or a copied file has changed", async () => {
+Deno.test("cachedLayer() packs again after a change of contents, mode or a copied file", async () => {
   await inFolder(async (folder) => {
     await ask(folder, file("1"));
     equal((await ask(folder, file("2"))).packed, true);
@@ -44,7 +44,7 @@ Deno.test("cachedLayer() packs again when contents, mode or a copied file has ch
   });
 });
 
-Deno.test("cachedLayer() packs again what was damaged or lost on the disk", async () => {
+Deno.test("cachedLayer() packs again when the cached file is damaged or gone", async () => {
   await inFolder(async (folder) => {
     const { layer } = await ask(folder, file("1"));
     await Deno.writeTextFile(layer.path, "damaged");
@@ -56,7 +56,7 @@ Deno.test("cachedLayer() packs again what was damaged or lost on the disk", asyn
   });
 });
 
-Deno.test("cachedLayer() keeps the four layers that were used last", async () => {
+Deno.test("cachedLayer() keeps the four most recently used layers", async () => {
   await inFolder(async (folder) => {
     for (const text of ["1", "2", "3", "4", "1", "5"]) {
       await ask(folder, file(text));
@@ -68,7 +68,7 @@ Deno.test("cachedLayer() keeps the four layers that were used last", async () =>
   });
 });
 
-Deno.test("cachedLayer() leaves nothing behind where it fails", async () => {
+Deno.test("cachedLayer() leaves no file when it fails", async () => {
   await inFolder(async (folder) => {
     const signal = AbortSignal.abort();
     await rejects(cachedLayer(folder, file("1"), { signal }), { name: "AbortError" });
@@ -76,9 +76,9 @@ Deno.test("cachedLayer() leaves nothing behind where it fails", async () => {
   });
 });
 
-Deno.test("userCacheFolder() takes the user's cache folder, else one in the home", () => {
+Deno.test("userCacheFolder() is the user's cache folder, else one in the home folder", () => {
   const of = (variables: Record<string, string>) => userCacheFolder((name) => variables[name]);
   equal(of({ XDG_CACHE_HOME: "/c", HOME: "/h" }), "/c/kurun");
   equal(of({ XDG_CACHE_HOME: "", HOME: "/h" }), "/h/.cache/kurun");
-  throws(() => of({}), { name: "TypeError" });
+  throws(() => of({}), { name: "ImageError", message: /Set XDG_CACHE_HOME/ });
 });

@@ -1,17 +1,17 @@
 /**
- * Images in the words of the OCI image-spec 1.1: a config and a manifest as JSON, over layers that are packed already. Pure.
+ * Images of the OCI image-spec 1.1: a config and a manifest as JSON, over packed layers. Pure.
  *
  * @module
  */
 import { createHash } from "node:crypto";
 import type { ImageLayer } from "./image_layer.ts";
 
-/** How a container of the image starts, in the words of the OCI image-spec's config. All but the entrypoint may stay out. */
+/** How a container of the image starts (OCI image-spec, config). */
 export interface ImageConfig {
   readonly entrypoint: readonly string[];
   readonly cmd?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** `uid:gid`; numeric, or Kubernetes cannot tell that it is not root (`runAsNonRoot`). */
+  /** `uid:gid`, as numbers: Kubernetes cannot check names for `runAsNonRoot`. */
   readonly user?: string;
   readonly workingDir?: string;
   readonly labels?: Readonly<Record<string, string>>;
@@ -19,13 +19,13 @@ export interface ImageConfig {
   readonly exposedPorts?: readonly string[];
 }
 
-/** The system that an image is for, in Go's words. */
+/** The system that an image is for, as Go names it. */
 export interface ImagePlatform {
   readonly os: string;
   readonly architecture: string;
 }
 
-/** Bytes with their digest: a config or a manifest. */
+/** A config or a manifest. */
 export interface ImageBlob {
   readonly mediaType: string;
   /** `sha256:` and hex digits. */
@@ -33,13 +33,13 @@ export interface ImageBlob {
   readonly contents: Uint8Array;
 }
 
-/** A whole image. */
+/** An image. */
 export interface OciImage {
   readonly platform: ImagePlatform;
-  /** The manifest; its digest is what `NAME@sha256:…` refers to. */
+  /** Its digest is what `NAME@sha256:…` refers to. */
   readonly manifest: ImageBlob;
   readonly config: ImageBlob;
-  /** From the lowest up. */
+  /** The lowest first. */
   readonly layers: readonly ImageLayer[];
 }
 
@@ -52,9 +52,9 @@ export const MEDIA_TYPE = {
 } as const;
 
 /**
- * Makes an image of layers. The same layers and the same config are the same image, byte for byte.
+ * Makes an image from layers. The same layers and config give the same image, byte for byte.
  *
- * @param options.created when the image says that it was made; 1970 by default, so that time makes no difference
+ * @param options.created the image's time of creation; 1970 by default, so that images do not differ in it
  */
 export function ociImage(
   { platform, config, layers, created = new Date(0) }: {
@@ -67,7 +67,7 @@ export function ociImage(
   return imageOfConfig(platform, encodeJson(configObject(platform, config, layers, created.toISOString())), layers);
 }
 
-/** Makes an image of a config that another program wrote. @param config its bytes, as they are */
+/** Makes an image with a config that another program wrote. @param config its bytes, used unchanged */
 export function imageOfConfig(platform: ImagePlatform, config: Uint8Array, layers: readonly ImageLayer[]): OciImage {
   const configBlob = blob(MEDIA_TYPE.config, config);
   const manifest = encodeJson({
@@ -79,7 +79,7 @@ export function imageOfConfig(platform: ImagePlatform, config: Uint8Array, layer
   return { platform, config: configBlob, manifest: blob(MEDIA_TYPE.manifest, manifest), layers };
 }
 
-/** The image-spec's config object, with the fields that were given only. */
+/** The image-spec's config object, with the given fields only. */
 function configObject(platform: ImagePlatform, config: ImageConfig, layers: readonly ImageLayer[], created: string): unknown {
   return {
     created,
@@ -98,7 +98,7 @@ function configObject(platform: ImagePlatform, config: ImageConfig, layers: read
   };
 }
 
-/** JSON as bytes, keys in the order given. */
+/** JSON as bytes; keys keep their order. */
 export function encodeJson(value: unknown): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(JSON.stringify(value));
 }

@@ -1,5 +1,5 @@
 /**
- * Makes images of users' programs: static executables over what such programs expect of a system, scripts over Deno's layer.
+ * Makes images of users' programs: static executables over a layer with what they expect of a system, scripts over Deno's layer.
  *
  * @module
  */
@@ -14,38 +14,38 @@ import type { Architecture } from "./shared_libraries.ts";
 import { storedZipFiles } from "./stored_zip.ts";
 import type { TarEntry } from "./tar.ts";
 
-/** What to make an image of. */
+/** Options for {@link programImage}. */
 export interface ProgramImageOptions {
-  /** "executable": a static binary for Linux; "script": one ES module for Deno. */
+  /** "executable" is a static binary for Linux, "script" one ES module for Deno. */
   readonly kind: "executable" | "script";
   /** The file on this machine. */
   readonly path: string;
-  /** What an executable is called in the image. */
+  /** The executable's name in the image. */
   readonly name: string;
   readonly architecture: Architecture;
-  /** Of a script: the unstable features of Deno that it is run with, `kv` for `--unstable-kv`. */
+  /** The unstable features of Deno that a script runs with: `kv` for `--unstable-kv`. */
   readonly unstable?: readonly string[];
-  /** Go's own archive of time zones, `lib/time/zoneinfo.zip`; without it the image has none. */
+  /** Go's archive of time zones, `lib/time/zoneinfo.zip`; without it the image has no time zones. */
   readonly timeZones?: Uint8Array | undefined;
-  /** Where lower layers are kept between runs: Deno's, which `kurun image` shares, and the other. */
+  /** The caches of the lower layers: Deno's, which `kurun image` shares, and that of static programs. */
   readonly denoFolder: string;
   readonly staticFolder: string;
-  /** The file to write the program's own layer to. */
+  /** The file for the program's own layer. */
   readonly layerPath: string;
-  /** Called with a line of text before each step that takes its time. */
+  /** Called with a line of text before each slow step. */
   readonly progress: (line: string) => void;
   readonly signal: AbortSignal;
 }
 
-/** Where programs lie in the image. */
+/** The folder of programs in the image. */
 const FOLDER = "app";
-/** A program is packed anew with every change, and most are sent to a machine nearby: gzip 9 would take three times as long for 3 %. */
+/** A program is packed after every change, and most are sent to a nearby machine: gzip 9 would take three times as long for 3 %. */
 const LEVEL = 6;
 
 /**
- * Makes the image of a program. The same file, time zones and version of Deno give the same image, whatever the machine.
+ * Makes the image of a program. The same file, time zones and version of Deno give the same image on every machine.
  *
- * @throws ImageDenoError, MissingLibraryError, ZipError, or Deno's errors where files cannot be read or written
+ * @throws ImageError, or Deno's errors where files cannot be read or written
  */
 export async function programImage(options: ProgramImageOptions): Promise<OciImage> {
   const { kind, path, architecture, signal } = options;
@@ -75,7 +75,7 @@ function executableConfig(program: string): ImageConfig {
 }
 
 /**
- * How a script is started. The container's own limits are what it is held in, as any other program; so it may all that the container may.
+ * How a script is started. It gets all of Deno's permissions: like any other program, it is confined by its container.
  * @param unstable see {@link ProgramImageOptions.unstable}
  */
 export function scriptConfig(main: string, unstable: readonly string[]): ImageConfig {
@@ -92,7 +92,7 @@ async function staticLayer(folder: string, timeZones: Uint8Array | undefined, si
   return await cachedLayer(folder, staticEntries(timeZones), { signal });
 }
 
-/** What static programs look for: names of users, where host names come from, certificates, time zones, and a place for temporary files. */
+/** What static programs look for: user names, name resolution, certificates, time zones, and a folder for temporary files. */
 function staticEntries(timeZones: Uint8Array | undefined): TarEntry[] {
   const text = (value: string) => new TextEncoder().encode(value);
   return [
@@ -106,7 +106,7 @@ function staticEntries(timeZones: Uint8Array | undefined): TarEntry[] {
     },
     { type: "directory", path: "etc/ssl" },
     { type: "directory", path: "etc/ssl/certs" },
-    // Mozilla's, as they come with Deno, and not this machine's, which differ from one to the next; in Deno 2.6 and 2.9 in another order.
+    // Mozilla's, as Deno brings them: this machine's would make images differ. Their order differs between Deno 2.6 and 2.9.
     { type: "file", path: "etc/ssl/certs/ca-certificates.crt", contents: text(certificates()) },
     { type: "directory", path: "tmp", mode: 0o1777 },
     ...timeZones ? zoneEntries(timeZones) : [],

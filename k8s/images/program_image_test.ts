@@ -41,7 +41,7 @@ async function listed(layer: ImageLayer): Promise<string[]> {
   return new TextDecoder().decode(stdout).trim().split("\n").map((line) => line.replace(/ +/g, " "));
 }
 
-Deno.test("the same program is the same image wherever and whenever it was built, and another one another", async () => {
+Deno.test("the same program gives the same image at any place and time, and another program another image", async () => {
   const digest = (contents: string, more: Partial<ProgramImageOptions> = {}) =>
     made(contents, (image) => Promise.resolve(image.manifest.digest), more);
   const first = await digest("program");
@@ -50,7 +50,7 @@ Deno.test("the same program is the same image wherever and whenever it was built
   differs(await digest("program", { architecture: "arm64" }), first);
 });
 
-Deno.test("a static program's image has users, certificates, a place for files, and starts the program as nobody", () =>
+Deno.test("a static program's image has users, certificates and a folder for files, and runs the program without root", () =>
   made("program", async ({ config, layers }) => {
     const { config: start, rootfs, architecture, created } = JSON.parse(new TextDecoder().decode(config.contents));
     same(start, { Entrypoint: ["/app/api"], Env: ["PATH=/app"], User: "65532:65532", WorkingDir: "/" });
@@ -67,6 +67,6 @@ Deno.test("a static program's image has users, certificates, a place for files, 
     ok(entries.some((line) => line.endsWith(" etc/nsswitch.conf")));
   }));
 
-Deno.test("a script's image starts it with the unstable features that it is to have", () => {
+Deno.test("a script's image starts it with its unstable features", () => {
   same(scriptConfig("/app/main.js", ["kv"]).entrypoint?.slice(-3), ["--quiet", "--unstable-kv", "/app/main.js"]);
 });

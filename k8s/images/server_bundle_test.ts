@@ -12,7 +12,7 @@ async function source(text: string, use: (entry: URL) => Promise<void>): Promise
   }
 }
 
-Deno.test("bundleServer() makes one file of kurun's server, which starts and says nothing of who built it", async () => {
+Deno.test("bundleServer() makes one file of kurun's server, which starts and does not reveal who built it", async () => {
   const bundle = new TextDecoder().decode(await bundleServer(new URL("../../server/main.ts", import.meta.url)));
   ok(bundle.includes(`// npm/ws/`), "packages are named");
   ok(!bundle.includes(Deno.env.get("HOME") ?? "/root"));
@@ -30,11 +30,14 @@ Deno.test("bundleServer() makes one file of kurun's server, which starts and say
   }
 });
 
-Deno.test("bundleServer() says what the compiler said, without a backtrace", async () => {
+Deno.test("bundleServer() reports the compiler's error without a backtrace", async () => {
   await source("export const a = ;\n", async (entry) => {
     await rejects(bundleServer(entry), (error: Error) => {
-      equal(error.name, "BundleError");
-      ok(error.message.startsWith(`Cannot bundle ${entry}: deno bundle (${Deno.version.deno}) said\n`), error.message);
+      equal(error.name, "ImageError");
+      ok(
+        error.message.startsWith(`cannot bundle kurun's server (${entry}): deno bundle of Deno ${Deno.version.deno} said\n`),
+        error.message,
+      );
       ok(error.message.includes("Expression expected"), error.message);
       ok(!error.message.includes("backtrace"));
       return true;
@@ -42,7 +45,7 @@ Deno.test("bundleServer() says what the compiler said, without a backtrace", asy
   });
 });
 
-Deno.test("bundleServer() stops when it is told to", async () => {
+Deno.test("bundleServer() stops at an abort", async () => {
   await source("export const a = 1;\n", async (entry) => {
     await rejects(bundleServer(entry, { signal: AbortSignal.abort() }), { name: "AbortError" });
   });

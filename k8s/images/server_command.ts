@@ -4,13 +4,13 @@
  * @module
  */
 
-/** Deno, and the server's one file, in the image. */
+/** Deno and the server in the image. */
 export const DENO_PATH = "/usr/bin/deno";
 export const SERVER_PATH = "/kurun/server.js";
 
 /**
- * How Deno starts the server. The heap's limits keep the Pod at 140 MB under load instead of 190, and no slower. The code
- * cache stays off since there is nowhere to keep it: looking for a place costs 10 ms of 75.
+ * How Deno starts the server. The heap limits keep the Pod at 140 MB under load instead of 190 MB, at the same speed. The code cache is off
+ * because there is no place for it: looking for one costs 10 ms of 75.
  */
 const DENO_ARGS = [
   "run",
@@ -24,7 +24,7 @@ const DENO_ARGS = [
 ] as const;
 
 /**
- * All that the server may do: serve, connect to its own Service to see whether callers can, read its Secret, and let ws look at its
+ * The server's permissions: to serve, to connect to its own Service to see whether callers can, to read its Secret, and for ws to read its
  * two switches.
  */
 const SERVER_PERMISSIONS = [
@@ -33,13 +33,13 @@ const SERVER_PERMISSIONS = [
   "--allow-env=WS_NO_BUFFER_UTIL,WS_NO_UTF_8_VALIDATE",
 ] as const;
 
-/** The supervisor starts programs by the C library, which may do anything that the container may; /sys is read with all rights alone. */
+/** The supervisor starts programs through the C library, which may do anything in the container; and Deno reads /sys only with all permissions. */
 const SUPERVISOR_PERMISSIONS = ["--allow-all"] as const;
 
-/** The command of a Pod that serves callers, which is also the image's own. */
+/** The command of a Pod that serves callers, and of the image. */
 export const SERVER_COMMAND: readonly string[] = [DENO_PATH, ...DENO_ARGS, ...SERVER_PERMISSIONS, SERVER_PATH];
 
-/** The same in an image that the server was copied into: its Deno starts by its own dynamic loader. */
+/** The supervisor's command in a user's image that the server was copied into: its Deno starts with its own dynamic loader. */
 export function copiedSupervisorCommand(folder: string): readonly string[] {
   const deno = [`${folder}/ld.so`, "--library-path", `${folder}/lib`, `${folder}/deno`];
   return [...deno, ...DENO_ARGS, ...SUPERVISOR_PERMISSIONS, `${folder}/server.js`];

@@ -21,14 +21,14 @@ function zip(files: readonly [string, string][], method = 0): Uint8Array {
   return new Uint8Array(bytes);
 }
 
-Deno.test("storedZipFiles() reads files that are stored, sorted by name, without folders", () => {
+Deno.test("storedZipFiles() reads uncompressed files sorted by name, without folders", () => {
   const files = storedZipFiles(zip([["b/", ""], ["b/c", "two"], ["a", "one"]]));
   same(files.map(([name, contents]) => [name, new TextDecoder().decode(contents)]), [["a", "one"], ["b/c", "two"]]);
 });
 
-Deno.test("storedZipFiles() refuses what is no zip, is cut, or is compressed", () => {
-  throws(() => storedZipFiles(new Uint8Array(5)), /no zip archive/);
-  throws(() => storedZipFiles(zip([["a", "one"]]).subarray(0, -1)), /no zip archive/);
+Deno.test("storedZipFiles() refuses anything that is not a zip, is cut, or is compressed", () => {
+  throws(() => storedZipFiles(new Uint8Array(5)), /not a zip archive/);
+  throws(() => storedZipFiles(zip([["a", "one"]]).subarray(0, -1)), /not a zip archive/);
   throws(() => storedZipFiles(zip([["a", "one"]]).subarray(3)), /cut or broken/);
   throws(() => storedZipFiles(zip([["a", "one"]], 8)), /a is compressed/);
 });

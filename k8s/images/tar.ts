@@ -1,13 +1,14 @@
 /**
- * Writes tar archives: POSIX ustar (IEEE Std 1003.1-1988), with a pax extended header (1003.1-2001) where a name does not
- * fit. The same entries give the same bytes: no times, no owners but those given, in the order given.
+ * Writes tar archives: POSIX ustar (IEEE Std 1003.1-1988), with a pax extended header (1003.1-2001) for names that do not fit. The same
+ * entries give the same bytes: entries keep their order, and times and owners are fixed.
  *
  * @module
  */
+import { ImageError } from "./image_error.ts";
 
-/** What all entries have. */
+/** The fields of every entry. */
 interface TarEntryBase {
-  /** Where it lies in the archive: relative, by `/`, without `.` and `..`; a directory's has no `/` at its end. */
+  /** The path in the archive: relative, with `/`, without `.` and `..`, and without a trailing `/`. */
   readonly path: string;
   /** Permission bits, set-id and sticky bits included. @default 0o755 for directories, 0o644 for files, 0o777 for links */
   readonly mode?: number;
@@ -22,7 +23,7 @@ export interface TarDirectory extends TarEntryBase {
   readonly type: "directory";
 }
 
-/** A regular file: from bytes, or copied from a file of this machine piece by piece. */
+/** A regular file, from bytes or from a file of this machine, which is copied piece by piece. */
 export interface TarFile extends TarEntryBase {
   readonly type: "file";
   readonly contents: Uint8Array | { readonly copyOf: string };
@@ -31,20 +32,15 @@ export interface TarFile extends TarEntryBase {
 /** A symbolic link. */
 export interface TarSymlink extends TarEntryBase {
   readonly type: "symlink";
-  /** What the link says, taken as it is. */
+  /** The link's text, written unchanged. */
   readonly target: string;
 }
 
-/** One thing in an archive. */
+/** An entry of an archive. */
 export type TarEntry = TarDirectory | TarFile | TarSymlink;
 
-/** A file changed its size while it was copied into an archive. */
-export class TarSourceError extends Error {
-  override readonly name = "TarSourceError";
-}
-
 const BLOCK_BYTES = 512;
-/** Bytes read at a time from a file: more made packing no faster, less cost more calls. */
+/** Bytes per read of a file: more did not make packing faster, less costs more calls. */
 const READ_BYTES = 256 * 1024;
 /** ustar's size field has 11 octal digits. */
 const SIZE_LIMIT = 8 ** 11;
@@ -56,12 +52,12 @@ const DEFAULT_MODE = { file: 0o644, symlink: 0o777, directory: 0o755 } as const;
 const encoder = new TextEncoder();
 
 /**
- * The bytes of an archive, piece by piece; pieces belong to the caller. Files that are copied are read while the archive is.
+ * The bytes of an archive, piece by piece; the caller may keep the pieces. Copied files are read as the archive is.
  *
  * @throws TypeError for a path that is absolute, empty or has `.` or `..`
  * @throws RangeError for a file of 8 GiB or more, an id above 2097151
- * @throws TarSourceError where a copied file shrinks or grows meanwhile
- * @throws Deno.errors.NotFound and its like where a copied file cannot be read
+ * @throws ImageError where a copied file shrinks or grows meanwhile
+ * @throws Deno's errors where a copied file cannot be read
  */
 export async function* tar(entries: Iterable<TarEntry> | AsyncIterable<TarEntry>): AsyncGenerator<Uint8Array, void> {
   for await (const entry of entries) {
@@ -92,7 +88,7 @@ async function* copiedFile(entry: TarFile, source: string): AsyncGenerator<Uint8
     yield buffer.subarray(0, read);
   }
   if (copied !== size) {
-    throw new TarSourceError(
+    throw new ImageError(
       `${source} changed while it was packed: it had ${size} bytes, then ${copied > size ? "more" : copied}`,
     );
   }
@@ -103,7 +99,7 @@ function padding(size: number): Uint8Array {
   return new Uint8Array((BLOCK_BYTES - size % BLOCK_BYTES) % BLOCK_BYTES);
 }
 
-/** The header block of an entry, after a pax header where its names need one. */
+/** An entry's header block, preceded by a pax header where its names need one. */
 function entryHeader(entry: TarEntry, size: number): Uint8Array {
   checkPath(entry.path);
   if (size >= SIZE_LIMIT) throw new RangeError(`Cannot pack ${entry.path}: ${size} bytes, ustar holds less than ${SIZE_LIMIT}`);
@@ -141,28 +137,28 @@ function id(value: number | undefined, path: string): number {
   return number;
 }
 
-/** ustar says nothing of how names are encoded, so only ASCII goes into its fields; pax is UTF-8. */
+/** ustar does not define an encoding of names, so its fields get ASCII only; pax is UTF-8. */
 function fits(text: string, bytes: number): boolean {
   // deno-lint-ignore no-control-regex
   return text.length <= bytes && /^[\x01-\x7f]*$/.test(text);
 }
 
-/** Splits a path at a `/` into ustar's prefix (155 bytes) and name (100 bytes). @returns undefined where none fits */
+/** Splits a path at a `/` into ustar's prefix (155 bytes) and name (100 bytes). @returns undefined where it does not fit */
 function splitPath(path: string): { prefix: string; name: string } | undefined {
   if (fits(path, 100)) return { prefix: "", name: path };
   if (!fits(path, 256)) return undefined;
-  // The first slash that leaves a name of at most 100 bytes; one at the very end would leave none.
+  // The first slash that leaves a name of at most 100 bytes; a slash at the end would leave no name.
   const at = path.indexOf("/", path.length - 101);
   return at > 0 && at <= 155 && at < path.length - 1 ? { prefix: path.slice(0, at), name: path.slice(at + 1) } : undefined;
 }
 
-/** What stands in a name field whose true value is in the pax header: for readers that know no pax. */
+/** The name field of an entry whose real name is in the pax header, for readers that do not know pax. */
 function cut(text: string): string {
   // deno-lint-ignore no-control-regex
   return text.replace(/[^\x01-\x7f]/g, "_").slice(0, 100);
 }
 
-/** A pax extended header for the entry that follows; a record is `LENGTH KEY=VALUE\n`, its length counting itself. */
+/** A pax extended header for the next entry. A record is `LENGTH KEY=VALUE\n`; the length counts itself. */
 function paxHeader(records: [string, string][]): Uint8Array {
   const body = encoder.encode(
     records.map(([key, value]) => {
@@ -205,7 +201,7 @@ function headerBlock(fields: HeaderFields): Uint8Array {
   octal(108, 7, fields.uid);
   octal(116, 7, fields.gid);
   octal(124, 11, fields.size);
-  octal(136, 11, 0); // modified in 1970: a true time would make every archive another one
+  octal(136, 11, 0); // modified in 1970: a real time would make each archive differ
   text(148, " ".repeat(8)); // the checksum counts itself as spaces
   text(156, fields.flag);
   text(157, fields.target);

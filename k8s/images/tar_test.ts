@@ -21,7 +21,7 @@ async function systemTar(archive: Uint8Array, ...args: string[]): Promise<string
 
 const hello = new TextEncoder().encode("hello\n");
 
-Deno.test("tar() gives what the system's tar lists: kinds, modes, owners, sizes, names", async () => {
+Deno.test("tar() writes what the system's tar lists: types, modes, owners, sizes, names", async () => {
   const archive = await packed([
     { type: "directory", path: "tmp", mode: 0o1777 },
     { type: "file", path: "tmp/hello", contents: hello, mode: 0o640, uid: 65532, gid: 65533 },
@@ -35,7 +35,7 @@ Deno.test("tar() gives what the system's tar lists: kinds, modes, owners, sizes,
   ]);
 });
 
-Deno.test("tar() writes POSIX ustar headers whose checksum is right, and ends with two empty blocks", async () => {
+Deno.test("tar() writes POSIX ustar headers with the right checksum, and ends with two empty blocks", async () => {
   const archive = await packed([{ type: "file", path: "hello", contents: hello }]);
   equal(archive.length, 512 + 512 + 1024);
   const header = archive.slice(0, 512);
@@ -46,7 +46,7 @@ Deno.test("tar() writes POSIX ustar headers whose checksum is right, and ends wi
   ok(archive.subarray(1024).every((byte) => byte === 0));
 });
 
-Deno.test("tar() keeps names of every length, by the prefix or by pax", async () => {
+Deno.test("tar() keeps names of every length, with the prefix or with pax", async () => {
   const paths = ["", "/"].flatMap((slash) =>
     [98, 99, 100, 101, 102, 155, 156, 157, 200, 255, 256, 257, 300, 984, 985, 986, 987, 4000].map((length) => {
       const path = slash === "" ? "x".repeat(length) : "directory/".repeat(400).slice(0, length - 1) + "y";
@@ -91,7 +91,7 @@ Deno.test("tar() copies a file of this machine piece by piece", async () => {
   }
 });
 
-Deno.test("tar() fails where a copied file changes its size meanwhile", async () => {
+Deno.test("tar() fails when a copied file changes its size meanwhile", async () => {
   for (const later of [3, 20]) {
     const path = await Deno.makeTempFile();
     try {
@@ -103,7 +103,7 @@ Deno.test("tar() fails where a copied file changes its size meanwhile", async ()
         async () => {
           for await (const _ of pieces);
         },
-        { name: "TarSourceError", message: /it had 10 bytes, then (3|more)$/ },
+        { name: "ImageError", message: /it had 10 bytes, then (3|more)$/ },
       );
     } finally {
       await Deno.remove(path);

@@ -1,5 +1,5 @@
 /**
- * Images of this machine's source, brought to the cluster by containerd and by a real registry, and Pods that run of them.
+ * Images from local source, brought to the cluster through containerd and through a real registry, and Pods that run them.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { freePort, REGISTRY_PATH, REGISTRY_USER, TestRegistry } from "./registry
 const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 const EXAMPLE = new URL("../../examples/apply", import.meta.url).pathname;
 
-/** A copy of the example, of a test's own: what is built of it was never built before. */
+/** A copy of the example for one test, so that nothing of it was built before. */
 async function withSources(use: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "kurun-sources-" });
   try {
@@ -23,7 +23,7 @@ async function withSources(use: (folder: string) => Promise<void>): Promise<void
   }
 }
 
-/** A folder with a Docker config, and with these credential helpers. */
+/** A folder with a Docker config and credential helpers. */
 async function dockerConfig(
   config: unknown,
   helpers: Record<string, string> = {},
@@ -47,7 +47,7 @@ async function build(args: string[], env: Record<string, string> = {}): Promise<
   return { references: stdout.trim().split("\n"), stderr };
 }
 
-/** A Pod as `restricted` wants it. */
+/** A Pod that the policy `restricted` admits. */
 function pod(name: string, image: string, more: { args?: string[]; env?: Record<string, string>; pullSecret?: string } = {}): unknown {
   const env = Object.entries(more.env ?? {}).map(([name, value]) => ({ name, value }));
   return {
@@ -90,11 +90,11 @@ async function address({ name }: TestNamespace, podName: string): Promise<string
 }
 
 clusterTest(
-  "programs of Go and of TypeScript run under restricted by containerd, and what has not changed is neither built nor sent",
+  "Go and TypeScript programs run under restricted through containerd, and unchanged sources are neither built nor sent",
   async (namespace) => {
     await withSources(async (folder) => {
       const sources = ["api", "worker", "report"].map((name) => `${folder}/${name}`);
-      // As no other is: the cluster may have the example's images already.
+      // Unique, because the cluster may have the example's images already.
       const mark = `"${crypto.randomUUID()}"`;
       await Deno.writeTextFile(`${folder}/orders/mark.go`, `package orders\n\nvar Mark = ${mark}\n\nfunc init() { println(Mark) }\n`);
       await Deno.writeTextFile(`${folder}/worker/main.ts`, `\nconsole.log(${mark});\n`, { append: true });
@@ -113,7 +113,7 @@ clusterTest(
       await order.body?.cancel();
       await runPod(namespace, pod("worker", worker, { env: { API: `http://${host}:8080` } }));
       await log(namespace, "worker", /^order 1, tea, is done$/m);
-      // Time zones come with the image: nobody's machine has them here.
+      // The image has time zones; the machines here have none.
       await runPod(namespace, pod("report", report, { args: ["-api", `http://${host}:8080`, "-zone", "Pacific/Auckland"] }));
       assert.match(await log(namespace, "report", /orders/), /^\d{4}-\d\d-\d\d \d\d:\d\d NZ[SD]T: 1 orders, 1 done$/m);
       const policies = await kubectl([
@@ -145,7 +145,7 @@ clusterTest(
   },
 );
 
-clusterTest("the same source in another folder is the same image", async () => {
+clusterTest("the same source in another folder gives the same image", async () => {
   const digests: string[] = [];
   for (let times = 2; times > 0; times--) {
     await withSources(async (folder) => {
@@ -156,7 +156,7 @@ clusterTest("the same source in another folder is the same image", async () => {
   assert.equal(digests[0], digests[1]);
 });
 
-clusterTest("a registry with token authentication gets what it lacks, and Pods pull it by digest", async (namespace) => {
+clusterTest("a registry with token authentication gets what it lacks, and Pods pull by digest", async (namespace) => {
   await using registry = await TestRegistry.start("token");
   const auth = btoa(`${REGISTRY_USER.username}:${REGISTRY_USER.password}`);
   await using docker = await dockerConfig({ auths: { [registry.registry]: { auth } } });
@@ -190,7 +190,7 @@ clusterTest("a registry with token authentication gets what it lacks, and Pods p
   assert.doesNotMatch(again.stderr, /Push/);
 });
 
-clusterTest("a registry that wants name and password gets them from a credential helper", async () => {
+clusterTest("a registry with Basic authentication gets name and password from a credential helper", async () => {
   await using registry = await TestRegistry.start("basic");
   const helper = `#!/bin/sh
 read registry
@@ -204,7 +204,7 @@ echo "{\\"Username\\": \\"${REGISTRY_USER.username}\\", \\"Secret\\": \\"${REGIS
   assert.equal(await Deno.readTextFile(`${docker.folder}/asked`), `get ${registry.registry}\n`);
 });
 
-clusterTest("a registry that refuses, or is not there, is named with what to do, and no secret is said", async () => {
+clusterTest("a registry that refuses or does not answer is named with what to do, and without secrets", async () => {
   await using registry = await TestRegistry.start("token");
   const source = `${EXAMPLE}/report`;
   const refused = async (repo: string, password: string | undefined) => {
@@ -215,19 +215,19 @@ clusterTest("a registry that refuses, or is not there, is named with what to do,
     assert.equal(code, 1);
     return stderr;
   };
-  assert.match(await refused(`${registry.registry}/shop`, undefined), /wants to know who you are .*docker login /);
+  assert.match(await refused(`${registry.registry}/shop`, undefined), /wants a login to push shop\/report[^]*docker login /);
   const wrong = await refused(`${registry.registry}/shop`, "hunter2");
   assert.match(wrong, /does not accept the credentials in .*config\.json/);
   assert.doesNotMatch(wrong, /hunter2/);
   assert.match(
     await refused(`${registry.registry}/others`, REGISTRY_USER.password),
-    /others\/report.*(?:does not accept the credentials|does not let)/,
+    /(?:does not accept the credentials|does not let).*push others\/report/,
   );
   const nobody = `127.0.0.1:${freePort()}`;
   assert.match(await refused(`${nobody}/shop`, undefined), /127\.0\.0\.1:\d+ .*cannot be reached: .*refused/i);
 });
 
-clusterTest("all sources that cannot be built are named with what the compiler said, and nothing is sent", async () => {
+clusterTest("all sources that cannot be built are named with the compiler's output, and nothing is sent", async () => {
   await withSources(async (folder) => {
     await Deno.writeTextFile(`${folder}/report/main.go`, "package main\n\nfunc main() { missing() }\n");
     await Deno.writeTextFile(`${folder}/worker/main.ts`, 'import "./not_there.ts";\n');
@@ -246,7 +246,7 @@ clusterTest("all sources that cannot be built are named with what the compiler s
   });
 });
 
-clusterTest("where images go can be said, and what cannot be is refused before anything is built", async () => {
+clusterTest("--deliver says where images go, and a wrong value is refused before anything is built", async () => {
   await withSources(async (folder) => {
     const refused = async (...args: string[]) => {
       const { code, stderr } = await KurunProcess.run(["build", `${folder}/report`, ...args]);
@@ -255,9 +255,9 @@ clusterTest("where images go can be said, and what cannot be is refused before a
       return stderr;
     };
     assert.match(await refused("--deliver", "registry"), /--deliver registry needs --repo/);
-    assert.match(await refused("--deliver", "pigeon"), /pigeon is none of registry, containerd/);
-    assert.match(await refused("--deliver", "kind"), /name the cluster by --deliver kind=NAME/);
-    assert.match(await refused("--repo", "https://registry.example/me"), /is no name of a repository/);
+    assert.match(await refused("--deliver", "pigeon"), /--deliver must be registry, containerd.*got pigeon/);
+    assert.match(await refused("--deliver", "kind"), /name the cluster with --deliver kind=NAME/);
+    assert.match(await refused("--repo", "https://registry.example/me"), /is not a repository/);
     const { references, stderr } = await build([`${folder}/report`, "--deliver", "containerd=/run/containerd/containerd.sock"]);
     assert.match(references[0] ?? "", /^kurun\.local\/report@/);
     assert.match(stderr, /Built/);

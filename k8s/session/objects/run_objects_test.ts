@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { mostCommon } from "../../nodes/node_architecture.ts";
 import { runPod } from "./run_objects.ts";
 import { podEnd } from "../pod/run_pod_end.ts";
 import type { RunPod, SessionPlan } from "./session_objects.ts";
@@ -90,22 +89,6 @@ Deno.test("overrides merge into the Pod; what is the session's own is left out a
     "z",
   ]]);
   assert.deepEqual(spec.containers[0].resources, { limits: { cpu: "1" } });
-});
-
-Deno.test("programs are for the architecture that most nodes have which take Pods", () => {
-  const node = (architecture: string, more: { unschedulable?: boolean; operatingSystem?: string } = {}) => ({
-    spec: more.unschedulable ? { unschedulable: true } : {},
-    status: { nodeInfo: { architecture, operatingSystem: more.operatingSystem ?? "linux" } },
-  });
-  assert.equal(mostCommon([node("arm64")]), "arm64");
-  assert.equal(mostCommon([node("arm64"), node("amd64")]), "amd64");
-  assert.equal(mostCommon([node("arm64"), node("amd64", { unschedulable: true })]), "arm64");
-  assert.equal(
-    mostCommon([node("arm64"), node("amd64", { operatingSystem: "windows" }), node("amd64", { operatingSystem: "windows" })]),
-    "arm64",
-  );
-  assert.equal(mostCommon([node("s390x")]), undefined);
-  assert.equal(mostCommon([]), undefined);
 });
 
 Deno.test("a Pod's end is told with its reason, and a Pod that runs has none", () => {

@@ -1,0 +1,57 @@
+import { dirname, resolve } from "node:path";
+import { Command, Option } from "commander";
+import { denoLayer } from "../k8s/images/deno_layer.ts";
+import { bundleServer } from "../k8s/images/server_bundle.ts";
+import { makeServerImage } from "../k8s/images/server_image.ts";
+import type { Architecture } from "../k8s/images/shared_libraries.ts";
+import { userCacheFolder } from "../k8s/images/layer_cache.ts";
+import type { Context } from "./command/context.ts";
+import { usageError } from "./command/errors.ts";
+import { VERSION } from "./command/version.ts";
+
+/** The folder of archives that were not given a name; it is created where it is missing. */
+const DEFAULT_FOLDER = "build";
+
+/** `kurun image` */
+export function imageCommand(context: Context): Command {
+  return new Command("image")
+    .summary("write the image of kurun's Pod to a file")
+    .description("Writes the image of kurun's Pod as an archive for docker load, kind load image-archive and ctr images import.")
+    .option("--output <file>", "the archive to write", `${DEFAULT_FOLDER}/kurun-server-${VERSION}-linux-ARCH.tar`)
+    .addOption(
+      new Option("--arch <architecture>", "the architecture of the cluster's nodes").choices(["amd64", "arm64"])
+        .default(ownArchitecture(), "this machine's"),
+    )
+    .addHelpText("after", "\nExamples:\n  kurun image --output kurun-server.tar\n  kind load image-archive kurun-server.tar\n")
+    .action((options: { output: string; arch: Architecture }) =>
+      makeImage(context, options.output.replace("ARCH", options.arch), options.arch)
+    );
+}
+
+async function makeImage(context: Context, output: string, architecture: Architecture): Promise<void> {
+  const signal = context.interrupted;
+  await checkFolder(dirname(output));
+  const serverJs = await serverSource(signal);
+  const progress = (line: string) => context.stderr(`${line}\n`);
+  const system = await denoLayer(architecture, { cacheFolder: `${userCacheFolder(context.env)}/image`, progress, signal });
+  progress(`writing ${output}`);
+  const image = await makeServerImage({ version: VERSION, architecture, system, serverJs, output, signal });
+  context.stdout(`${output} holds ${image.reference} (${Math.round(image.bytes / 1e6)} MB)\n`);
+}
+
+/** A folder that is missing is most likely a typing error. @throws UserError */
+async function checkFolder(folder: string): Promise<void> {
+  if (resolve(folder) === resolve(DEFAULT_FOLDER)) await Deno.mkdir(folder, { recursive: true });
+  if (await Deno.stat(folder).then((stat) => stat.isDirectory, () => false)) return;
+  throw usageError(`--output: there is no folder ${folder}: create it, or choose another file`);
+}
+
+/** The server as one file: bundled from its source, or the bundle that a compiled kurun contains (tests/compile.ts). */
+async function serverSource(signal: AbortSignal): Promise<Uint8Array> {
+  if (Deno.build.standalone) return await Deno.readFile(new URL("./server.js", import.meta.url));
+  return await bundleServer(new URL("../server/main.ts", import.meta.url), { signal });
+}
+
+function ownArchitecture(): Architecture {
+  return Deno.build.arch === "aarch64" ? "arm64" : "amd64";
+}

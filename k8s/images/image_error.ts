@@ -1,0 +1,6 @@
+/**
+ * An image could not be made or delivered. The message is for the user: what failed, what was seen, and what to do where that is known.
+ */
+export class ImageError extends Error {
+  override readonly name = "ImageError";
+}

@@ -1,0 +1,59 @@
+import type { Api } from "../api/api.ts";
+import { ApiError } from "../api/api_error.ts";
+import type { Node } from "../api/kubernetes_objects.ts";
+import type { Architecture } from "../images/shared_libraries.ts";
+
+/** What kurun needs to know about a node. */
+export interface NodeFacts {
+  readonly name: string;
+  /** The machine at its provider, such as `kind://docker/CLUSTER/NODE`. */
+  readonly providerId: string | undefined;
+  /** The content of the node's /etc/machine-id. */
+  readonly machineId: string | undefined;
+  /** Changes with each start of the node's kernel. */
+  readonly bootId: string | undefined;
+  /** Such as `containerd://1.7.0`. */
+  readonly runtime: string | undefined;
+  readonly architecture: string | undefined;
+  /** Whether the scheduler may place Pods there (not cordoned). */
+  readonly schedulable: boolean;
+  /** The names of its images, as the kubelet reports them: the 50 largest, with a delay. */
+  readonly images: ReadonlySet<string>;
+}
+
+/**
+ * The cluster's Linux nodes.
+ * @returns undefined where the user may not list nodes
+ * @throws what the API says otherwise
+ */
+export async function linuxNodes(api: Api, signal: AbortSignal): Promise<NodeFacts[] | undefined> {
+  try {
+    const { items } = await api.list<Node>("/api/v1/nodes", { signal });
+    return items.filter(({ status }) => (status?.nodeInfo?.operatingSystem ?? "linux") === "linux").map(nodeFacts);
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 403) return undefined;
+    throw error;
+  }
+}
+
+function nodeFacts({ metadata, spec, status }: Node): NodeFacts {
+  const info = status?.nodeInfo;
+  return {
+    name: metadata.name,
+    providerId: spec?.providerID,
+    machineId: info?.machineID || undefined,
+    bootId: info?.bootID || undefined,
+    runtime: info?.containerRuntimeVersion,
+    architecture: info?.architecture,
+    schedulable: spec?.unschedulable !== true,
+    images: new Set(status?.images?.flatMap(({ names = [] }) => names)),
+  };
+}
+
+/** The architecture of most nodes that take Pods; amd64 on a tie, undefined where no node has an architecture that kurun builds for. */
+export function commonArchitecture(nodes: readonly Pick<NodeFacts, "architecture" | "schedulable">[]): Architecture | undefined {
+  const count = (one: Architecture) => nodes.filter(({ architecture, schedulable }) => schedulable && architecture === one).length;
+  const [amd64, arm64] = [count("amd64"), count("arm64")];
+  if (amd64 === 0 && arm64 === 0) return undefined;
+  return amd64 >= arm64 ? "amd64" : "arm64";
+}
