@@ -1,7 +1,8 @@
 import { type Command, Option } from "commander";
 import { stringify } from "yaml";
 import { sessionObjects } from "../../k8s/session/objects/session_manifests.ts";
-import type { KubernetesObject, SessionPlan } from "../../k8s/session/objects/session_objects.ts";
+import type { New } from "../../k8s/api/kubernetes_objects.ts";
+import { isRun, type SessionPlan } from "../../k8s/session/objects/session_plan.ts";
 import { usageError } from "./errors.ts";
 
 /** What stands for all that is new at each start: names' ends, keys, times. */
@@ -28,7 +29,7 @@ export function dryRunFormat(options: Record<string, unknown>): "yaml" | "json" 
 export function dryRunText(plan: SessionPlan, format: "yaml" | "json"): string {
   const annotations = { ...plan.annotations, "kurun.dev/since": MADE_AT_START };
   // The name of a run is the user's, or made as that already.
-  const name = plan.run ? plan.name : plan.name.replace(/[^-]+$/, NAME_END);
+  const name = isRun(plan) ? plan.name : plan.name.replace(/[^-]+$/, NAME_END);
   const objects = sessionObjects({ ...plan, name, annotations }, { name, uid: MADE_AT_START }, NO_SECRETS).map(withoutValues);
   if (format === "json") return `${JSON.stringify({ apiVersion: "v1", kind: "List", items: objects }, null, 4)}\n`;
   return objects.map((object) => stringify(object, { lineWidth: 0, aliasDuplicateObjects: false })).join("---\n");
@@ -36,9 +37,8 @@ export function dryRunText(plan: SessionPlan, format: "yaml" | "json"): string {
 
 const NO_SECRETS = { key: new Uint8Array(), cert: "", certKey: "" };
 
-function withoutValues(object: KubernetesObject): KubernetesObject {
-  if (object.kind !== "Secret") return object;
+function withoutValues(object: New & { readonly data?: Readonly<Record<string, string>> }): New {
   const { data, ...rest } = object;
-  const stringData = Object.fromEntries(Object.keys(data as Record<string, string>).map((name) => [name, MADE_AT_START]));
-  return { ...rest, stringData } as KubernetesObject;
+  if (data === undefined) return object;
+  return Object.assign(rest, { stringData: Object.fromEntries(Object.keys(data).map((name) => [name, MADE_AT_START])) });
 }

@@ -3,8 +3,9 @@ import { Api } from "../../k8s/api/api.ts";
 import type { ExecRunner } from "../../k8s/kubeconfig/exec_credential.ts";
 import { loadClusterAccess } from "../../k8s/kubeconfig/kubeconfig.ts";
 import { kubeconfigPaths, type MergedKubeconfig, readKubeconfigs } from "../../k8s/kubeconfig/kubeconfig_files.ts";
-import { SESSION_SELECTOR } from "../../k8s/session/owner/list_sessions.ts";
-import { type SessionJob, sessionOwner } from "../../k8s/session/owner/session_owner.ts";
+import { SESSION_SELECTOR } from "../../k8s/session/owner/find_sessions.ts";
+import type { Job, Live } from "../../k8s/api/kubernetes_objects.ts";
+import { sessionOwner } from "../../k8s/session/owner/session_owner.ts";
 import { addClusterFlags, clusterFlags } from "../command/cluster_flags.ts";
 import type { Context } from "../command/context.ts";
 
@@ -44,7 +45,7 @@ async function findNames(context: Context, kind: string, words: readonly string[
     if (kind === "sessions") return (await listJobs(api, access.namespace)).map((job) => sessionOwner(job).service);
     const path = kind === "namespaces" ? "/api/v1/namespaces" : `/api/v1/namespaces/${encodeURIComponent(access.namespace)}/${kind}`;
     const query = { limit: 500 };
-    const { items } = (await api.get(path, { query })).body as { items: { metadata: { name: string } }[] };
+    const { body: { items } } = await api.get<{ items: Live[] }>(path, { query });
     return items.map(({ metadata: { name } }) => name);
   } finally {
     api.close();
@@ -52,9 +53,9 @@ async function findNames(context: Context, kind: string, words: readonly string[
 }
 
 /** The Jobs of sessions, without asking anybody whether a client is there. */
-async function listJobs(api: Api, namespace: string): Promise<SessionJob[]> {
+async function listJobs(api: Api, namespace: string): Promise<Job[]> {
   const path = `/apis/batch/v1/namespaces/${encodeURIComponent(namespace)}/jobs`;
-  const { items } = (await api.get(path, { query: { limit: 500, labelSelector: SESSION_SELECTOR } })).body as { items: SessionJob[] };
+  const { body: { items } } = await api.get<{ items: Job[] }>(path, { query: { limit: 500, labelSelector: SESSION_SELECTOR } });
   return items;
 }
 

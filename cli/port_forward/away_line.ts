@@ -1,10 +1,10 @@
-import type { SessionPlan } from "../../k8s/session/objects/session_objects.ts";
+import type { ForwardPlan } from "../../k8s/session/objects/session_plan.ts";
 
 /**
  * Says what happens when this machine is gone, in one line.
  * @param raw whether callers' bytes are not HTTP
  */
-export function awayLine({ holdMs, ttlSeconds, fallback }: Pick<SessionPlan, "holdMs" | "ttlSeconds" | "fallback">, raw: boolean): string {
+export function awayLine({ holdMs, ttlSeconds, fallback }: Pick<ForwardPlan, "holdMs" | "ttlSeconds" | "fallback">, raw: boolean): string {
   const wait = holdMs > 0 ? `after ${holdMs / 1000} s` : "at once";
   const answer = raw
     ? `callers are disconnected ${wait}`

@@ -1,7 +1,7 @@
 import type { ServiceRefusedError } from "../../k8s/session/service/claim_service.ts";
 import type { Presence } from "../../k8s/session/owner/client_presence.ts";
-import type { ServiceRefusal } from "../../k8s/session/service/existing_service.ts";
-import { SESSION_LABEL } from "../../k8s/session/objects/session_objects.ts";
+import type { ServiceRefusal } from "../../k8s/session/service/service_decision.ts";
+import { SESSION_LABEL } from "../../k8s/session/objects/session_plan.ts";
 
 const OTHER_NAME = "choose another name with --servicename";
 /** More Pods than this are counted, not named. */
@@ -26,8 +26,10 @@ export function describeRefusal({ refusal, service, namespace, workloads }: Serv
       return `${where} has no TCP port, and kurun serves no other: ${OTHER_NAME}`;
     case "no-such-port":
       return `${where} has no TCP port ${refusal.port}: it has ${refusal.ports.join(", ")}; leave --serviceport out to serve all`;
+    case "shared":
+      return describeShared(refusal, where);
     case "live":
-      return `${where} has live Pods behind it: ${describePods(refusal.pods)}. ${scaleDown(workloads, namespace, refusal.selector)}`;
+      return `${where} has live Pods behind it: ${describePods(refusal.pods)}.\n${whatToDo(workloads, namespace, refusal.selector)}`;
     case "stuck":
       return `${refusal.going.join(", ")} in namespace ${namespace} is still being removed after ${refusal.seconds} s: ` +
         `its finalizers may wait for something (kubectl get -o yaml); ${OTHER_NAME}`;
@@ -65,9 +67,22 @@ function describePods(pods: readonly string[]): string {
   return pods.length > MAX_NAMED ? `${named} and ${pods.length - MAX_NAMED} more` : named;
 }
 
-function scaleDown(workloads: readonly string[], namespace: string, selector: Readonly<Record<string, string>>): string {
+function describeShared({ others, selector }: Extract<ServiceRefusal, { is: "shared" }>, where: string): string {
+  const [named, they, their] = others.length === 1 ? ["Service", "selects", "its"] : ["Services", "select", "their"];
+  return `${where} cannot be used alone: ${named} ${others.join(", ")} ${they} the same Pods (${labelSelector(selector)}), ` +
+    `so kurun's Pod would get ${their} callers too.\nGive the Service a selector of its own, or ${OTHER_NAME}`;
+}
+
+/** Which workload the user means to replace is not known: the selector may match that of somebody else. */
+function whatToDo(workloads: readonly string[], namespace: string, selector: Readonly<Record<string, string>>): string {
   const scalable = workloads.filter((workload) => !/^(daemonset|job)\//.test(workload));
-  if (scalable.length > 0) return `Scale them down first: kubectl scale ${scalable.join(" ")} --replicas=0 -n ${namespace}`;
-  const labels = Object.entries(selector).map(([key, value]) => `${key}=${value}`).join(",");
-  return `Remove them first (kubectl get pods -n ${namespace} -l ${labels}), or choose another name with --servicename`;
+  const remove = scalable.length > 0
+    ? `scale it down: kubectl scale ${scalable.join(" ")} --replicas=0 -n ${namespace}`
+    : `remove them: kubectl get pods -n ${namespace} -l ${labelSelector(selector)}`;
+  return `If these are what you want to replace, ${remove}\n` +
+    `If not, the selector ${labelSelector(selector)} matches more than your program: give the Service a narrower one, or ${OTHER_NAME}`;
+}
+
+function labelSelector(selector: Readonly<Record<string, string>>): string {
+  return Object.entries(selector).map(([key, value]) => `${key}=${value}`).join(",");
 }

@@ -1,7 +1,7 @@
+import { mayPass } from "../../k8s/api/passing_error.ts";
+import type { ForwardPlan } from "../../k8s/session/objects/session_plan.ts";
 import type { Api } from "../../k8s/api/api.ts";
-import { ApiError } from "../../k8s/api/api_error.ts";
 import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
-import { ConnectionError } from "../../k8s/api/connection_error.ts";
 import { type ClusterSession, SessionGoneError } from "../../k8s/session/session.ts";
 import { Alarm } from "../command/alarm.ts";
 import { awayLine } from "./away_line.ts";
@@ -29,9 +29,9 @@ export interface ForwardOptions {
   readonly context: Context;
   readonly access: ClusterAccess;
   readonly api: Api;
-  readonly started: StartedSession;
+  readonly started: StartedSession<ForwardPlan>;
   /** Has another session under the same names, after this one's time was over; says what it does by the context that it gets. */
-  readonly startAgain: (context: Context) => Promise<StartedSession>;
+  readonly startAgain: (context: Context) => Promise<StartedSession<ForwardPlan>>;
   readonly upstream: Upstream;
   /** What the Service's URL begins with. */
   readonly callerScheme: UpstreamScheme;
@@ -89,7 +89,7 @@ class Forwarding {
   }
 
   /** Holds one session. @returns how it ended, without an error @throws as {@link forward} does */
-  async hold({ session, key }: StartedSession): Promise<"interrupted" | "expired"> {
+  async hold({ session, key }: StartedSession<ForwardPlan>): Promise<"interrupted" | "expired"> {
     const { context, api } = this.#options;
     const stop = new AbortController();
     const signal = AbortSignal.any([stop.signal, context.interrupted]);
@@ -144,7 +144,7 @@ class Forwarding {
    * @returns nothing where it was interrupted
    * @throws SessionLostError where there is to be none
    */
-  async startAgain(before: StartedSession): Promise<StartedSession | undefined> {
+  async startAgain(before: StartedSession<ForwardPlan>): Promise<StartedSession<ForwardPlan> | undefined> {
     const { context: { interrupted }, startAgain } = this.#options;
     const { name } = before.session.plan;
     this.#say(`Session ${name} has ended: this machine had not been heard of for longer than --ttl; making a new one under the same names`);
@@ -153,14 +153,14 @@ class Forwarding {
       try {
         return await startAgain(this.#screen.context);
       } catch (error) {
-        if (!passes(error)) throw new SessionLostError(error);
+        if (!mayPass(error)) throw new SessionLostError(error);
         await pause(RETRY_MS, interrupted);
       }
     }
     return undefined;
   }
 
-  #announce({ plan }: ClusterSession, again: boolean): void {
+  #announce({ plan }: ClusterSession<ForwardPlan>, again: boolean): void {
     const { callerScheme, upstream } = this.#options;
     if (again) return this.#say(`Forwarding again, as session ${plan.name}`);
     const urls = plan.ports.map(({ port }) => `${callerScheme}://${plan.service}.${plan.namespace}.svc:${port}`);
@@ -168,11 +168,6 @@ class Forwarding {
     this.#screen.context.stdout(urls.map((url) => `Forwarding ${url} -> ${upstream.url}\n`).join(""));
     this.#say(awayLine(plan, this.#serving.watch.raw !== undefined));
   }
-}
-
-/** Whether an error may be gone a moment later: the network's, or an API server's that starts. */
-function passes(error: unknown): boolean {
-  return error instanceof ConnectionError || (error instanceof ApiError && (error.status >= 500 || error.status === 429));
 }
 
 /** What cannot be removed now goes with the session's deadline; that must not hide why the command ends. */

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { parseDocument } from "yaml";
 import { checkPodPatch, type PodPatch } from "../../k8s/session/objects/pod_overrides.ts";
-import { SESSION_LABEL } from "../../k8s/session/objects/session_objects.ts";
+import { SESSION_LABEL } from "../../k8s/session/objects/session_plan.ts";
 import { collect } from "../command/cluster_flags.ts";
 import { usageError } from "../command/errors.ts";
 

@@ -43,7 +43,7 @@ for (
   const [options, sentence] of [
     [{ serverOverrides: "{" }, /^--server-overrides: it is neither JSON nor YAML/],
     [{ serverOverrides: "@/no/such/file" }, /^--server-overrides: \/no\/such\/file cannot be read/],
-    [{ serverOverrides: "just words" }, /^--server-overrides: it is no object/],
+    [{ serverOverrides: "just words" }, /^--server-overrides: it must be an object/],
     [{ serverOverrides: "volumes: []" }, /^--server-overrides: volumes cannot be overridden/],
     [{ imagePullSecret: "Bad" }, /^--image-pull-secret Bad is no name for a Secret/],
   ] as const

@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { Api } from "../../k8s/api/api.ts";
-import { annotated } from "../../k8s/session/objects/plan_digest.ts";
-import { Annotation, type SessionPlan } from "../../k8s/session/objects/session_objects.ts";
+import { annotated } from "../../k8s/session/objects/session_manifests.ts";
+import { Annotation, type ForwardPlan } from "../../k8s/session/objects/session_plan.ts";
 import { checkTlsSecret } from "../../k8s/session/service/tls_secret.ts";
 import { addClusterFlags, openCluster } from "../command/cluster_flags.ts";
 import type { Context } from "../command/context.ts";
@@ -116,7 +116,7 @@ function planSession(
   upstream: Upstream,
   callers: CallerSide,
   options: PortForwardOptions,
-): Omit<SessionPlan, "namespace"> {
+): Omit<ForwardPlan, "namespace"> {
   const { servicename: service } = options;
   if (!SERVICE_NAME.test(service)) {
     throw usageError(`--servicename ${service} is no name for a Service: lower-case letters, digits and -, at most 51`);

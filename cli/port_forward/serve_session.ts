@@ -1,3 +1,4 @@
+import type { ForwardPlan } from "../../k8s/session/objects/session_plan.ts";
 import type { Api } from "../../k8s/api/api.ts";
 import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
 import { waitUntilReachable } from "../../k8s/session/dial/reachable.ts";
@@ -14,7 +15,7 @@ export interface ServeSessionOptions {
   readonly context: Context;
   readonly access: ClusterAccess;
   readonly api: Api;
-  readonly started: StartedSession;
+  readonly started: StartedSession<ForwardPlan>;
   /** How each caller is served. */
   readonly serving: ServeOptions;
   /** Shows the link's changes. */

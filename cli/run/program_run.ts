@@ -2,7 +2,7 @@ import type { Api } from "../../k8s/api/api.ts";
 import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
 import { type PodEnd, waitForPodEnd } from "../../k8s/session/pod/run_pod_end.ts";
 import { type ClusterSession, SessionGoneError } from "../../k8s/session/session.ts";
-import type { SessionPlan } from "../../k8s/session/objects/session_objects.ts";
+import type { RunPlan } from "../../k8s/session/objects/session_plan.ts";
 import { Alarm } from "../command/alarm.ts";
 import type { BuiltProgram } from "../builders/built_program.ts";
 import type { Context } from "../command/context.ts";
@@ -38,7 +38,7 @@ export interface ProgramRunOptions {
   readonly api: Api;
   readonly options: RunOptions;
   readonly source: ProgramSource;
-  readonly plan: SessionPlan;
+  readonly plan: RunPlan;
 }
 
 /** A program from its source to its end: built, sent and run, while all that the cluster has of it is made and removed again. */
@@ -183,7 +183,7 @@ export class ProgramRun {
   }
 
   /** Keeps session and tunnel until the Pod is over. @throws why it is, or why it cannot be kept */
-  async #hold(started: StartedSession): Promise<never> {
+  async #hold(started: StartedSession<RunPlan>): Promise<never> {
     const { context, access, api, options } = this.#given;
     const { session } = started;
     const renewNow = new Alarm();

@@ -21,8 +21,8 @@ export async function run(context: Context, options: RunOptions, flags: Record<s
   const access = await openCluster(context, flags);
   const name = dryRun && flags.name === undefined ? options.name.replace(/[^-]+$/, NAME_END) : options.name;
   const plan = planRun(context, { ...options, name }, access.namespace);
-  const { left } = runPod(plan, options.pod, { name: plan.name, uid: "" });
-  for (const what of left) context.stderr(`Warning: --overrides: ${what}: this was left out\n`);
+  const { ignored } = runPod(plan, { name: plan.name, uid: "" });
+  for (const what of ignored) context.stderr(`Warning: --overrides: ${what}: ignored\n`);
   if (dryRun) return context.data(dryRunText(plan, dryRun));
   const api = new Api(access, { userAgent: "kurun" });
   const program = new ProgramRun({ context, access, api, options, source, plan });

@@ -1,7 +1,7 @@
 import { basename, dirname, resolve } from "node:path";
 import { parseDocument } from "yaml";
 import { isObject } from "../../k8s/session/objects/strategic_merge.ts";
-import type { RunPod } from "../../k8s/session/objects/session_objects.ts";
+import type { RunPod } from "../../k8s/session/objects/session_plan.ts";
 import type { Context } from "../command/context.ts";
 import { parseDuration } from "../command/duration.ts";
 import { usageError } from "../command/errors.ts";

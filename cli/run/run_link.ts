@@ -1,5 +1,6 @@
 import type { Api } from "../../k8s/api/api.ts";
 import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
+import type { RunPlan } from "../../k8s/session/objects/session_plan.ts";
 import { waitForReadyPod } from "../../k8s/session/pod/pod_ready.ts";
 import type { WaitReason } from "../../k8s/workloads/pod_status.ts";
 import { age } from "../session/age.ts";
@@ -16,7 +17,7 @@ export interface RunLinkOptions {
   readonly context: Context;
   readonly access: ClusterAccess;
   readonly api: Api;
-  readonly started: StartedSession;
+  readonly started: StartedSession<RunPlan>;
   readonly client: RunClient;
   /** How long it may take until the Pod is there, in milliseconds; 0 for ever. */
   readonly timeoutMs: number;
@@ -75,7 +76,7 @@ async function waitForPod(options: RunLinkOptions, { connected, whyNot, addresse
   const timer = timeoutMs === 0 ? undefined : setTimeout(() => {
     late.reject(new NotReadyError(timeoutMs / 1000, ready ? { link: whyNot() } : { reason }));
   }, timeoutMs);
-  const base = plan.run?.baseImage;
+  const base = plan.run.baseImage;
   const waitingFor = (next: WaitReason) => {
     // What to do about kurun's own image does not help with the user's.
     reason = base !== undefined && next.kind === "image" && next.message.includes(base) ? { ...next, kind: "other" } : next;

@@ -3,8 +3,9 @@ import { ApiError } from "../../k8s/api/api_error.ts";
 import { selfSignedServerCertificate } from "../../k8s/certificate/certificate.ts";
 import { commonArchitecture, linuxNodes } from "../../k8s/nodes/nodes.ts";
 import { ClusterSession } from "../../k8s/session/session.ts";
-import { Annotation, controlServiceName, type SessionPlan } from "../../k8s/session/objects/session_objects.ts";
-import { isOurs, type ObjectMetadata } from "../../k8s/session/owner/session_owner.ts";
+import { Annotation, controlServiceName, type RunPlan } from "../../k8s/session/objects/session_plan.ts";
+import { isOurs } from "../../k8s/session/owner/session_owner.ts";
+import type { Live, LiveMetadata } from "../../k8s/api/kubernetes_objects.ts";
 import { checkRights, runRights } from "../../k8s/session/session_rights.ts";
 import { isObject } from "../../k8s/session/objects/strategic_merge.ts";
 import { KEY_BYTES } from "../../tunnel/mod.ts";
@@ -19,18 +20,16 @@ const GONE_WITHIN_MS = 20_000;
 const POLL_MS = 200;
 
 /** What the session of a run is made of. */
-export function planRun(context: Context, options: RunOptions, namespace: string): SessionPlan {
+export function planRun(context: Context, options: RunOptions, namespace: string): RunPlan {
   const { name, image, imagePullSecret, ttlSeconds, pod } = options;
   return {
     name,
     namespace,
     service: name,
-    ports: [],
     run: pod,
     image,
     ...(imagePullSecret === undefined ? {} : { imagePullSecret }),
     ttlSeconds,
-    holdMs: 0,
     annotations: {
       [Annotation.who]: context.who,
       [Annotation.from]: context.from,
@@ -59,9 +58,9 @@ export async function architectureFor(api: Api, options: RunOptions, signal: Abo
 export async function startRunSession(
   context: Context,
   api: Api,
-  plan: SessionPlan,
+  plan: RunPlan,
   { architecture, named, signal }: { architecture: Promise<string | undefined>; named: boolean; signal: AbortSignal },
-): Promise<StartedSession> {
+): Promise<StartedSession<RunPlan>> {
   const { namespace, service } = plan;
   const key = context.random(KEY_BYTES);
   const [node, { certPem: cert, keyPem: certKey }] = await Promise.all([
@@ -76,7 +75,7 @@ export async function startRunSession(
 }
 
 /** Waits until what had the name before is gone. @throws UserError where it stays, and what the API says */
-async function nameIsFree(api: Api, { namespace, name }: SessionPlan, signal: AbortSignal): Promise<void> {
+async function nameIsFree(api: Api, { namespace, name }: RunPlan, signal: AbortSignal): Promise<void> {
   const until = performance.now() + GONE_WITHIN_MS;
   const paths = [`/apis/batch/v1/namespaces/${namespace}/jobs/${name}`, `/api/v1/namespaces/${namespace}/pods/${name}`];
   for (;;) {
@@ -98,9 +97,9 @@ async function nameIsFree(api: Api, { namespace, name }: SessionPlan, signal: Ab
 }
 
 /** An object's metadata; undefined where it is not there, or may not be seen: then its creation tells. */
-async function metadataOf(api: Api, path: string, signal: AbortSignal): Promise<ObjectMetadata | undefined> {
+async function metadataOf(api: Api, path: string, signal: AbortSignal): Promise<LiveMetadata | undefined> {
   try {
-    return ((await api.get(path, { signal })).body as { metadata: ObjectMetadata }).metadata;
+    return (await api.get<Live>(path, { signal })).body.metadata;
   } catch (error) {
     if (error instanceof ApiError && (error.status === 404 || error.status === 403)) return undefined;
     throw error;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ClusterSession } from "../../k8s/session/session.ts";
-import type { SessionPlan } from "../../k8s/session/objects/session_objects.ts";
+import type { SessionPlan } from "../../k8s/session/objects/session_plan.ts";
 import { scriptedApi } from "../../tests/scripted_api.ts";
 import { ScriptedServer } from "../../tests/scripted_server.ts";
 import { Alarm } from "../command/alarm.ts";

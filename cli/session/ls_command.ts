@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
 import { Api } from "../../k8s/api/api.ts";
-import { listSessions } from "../../k8s/session/owner/list_sessions.ts";
+import { listSessions } from "../../k8s/session/owner/find_sessions.ts";
 import { addClusterFlags, openCluster } from "../command/cluster_flags.ts";
 import type { Context } from "../command/context.ts";
 import { LIST_FORMATS, type ListFormat, sessionListText } from "./session_table.ts";

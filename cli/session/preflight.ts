@@ -1,15 +1,10 @@
 import type { Api } from "../../k8s/api/api.ts";
-import {
-  claimService,
-  type ClaimStep,
-  lookAtServices,
-  type RemovalReason,
-  type ServiceClaim,
-} from "../../k8s/session/service/claim_service.ts";
+import { claimService, type ClaimStep, type RemovalReason, type ServiceClaim } from "../../k8s/session/service/claim_service.ts";
+import { findServices } from "../../k8s/session/service/found_services.ts";
 import { checkPodPatchTaken } from "../../k8s/session/pod/pod_patch_check.ts";
 import type { SessionOwner } from "../../k8s/session/owner/session_owner.ts";
 import { checkRights, sessionRights } from "../../k8s/session/session_rights.ts";
-import type { SessionPlan } from "../../k8s/session/objects/session_objects.ts";
+import type { ForwardPlan } from "../../k8s/session/objects/session_plan.ts";
 import type { Right } from "../../k8s/api/rights.ts";
 import type { Context } from "../command/context.ts";
 
@@ -17,7 +12,7 @@ import type { Context } from "../command/context.ts";
 export interface PreflightOptions {
   readonly context: Context;
   readonly api: Api;
-  readonly plan: SessionPlan;
+  readonly plan: ForwardPlan;
   /** The Service's port, where the user named one. */
   readonly port: number | undefined;
   /** Whether a session that is there is to be taken from whoever has it. */
@@ -39,7 +34,7 @@ export async function preflight(options: PreflightOptions): Promise<ServiceClaim
   const { namespace, service } = plan;
   const signal = context.interrupted;
   const say = (line: string) => context.stderr(`${line}\n`);
-  const looking = lookAtServices(api, namespace, service, signal);
+  const looking = findServices(api, namespace, service, signal);
   // Which of the two fails first is chance; what a missing right makes fail is said as the missing right.
   looking.catch(() => {});
   await checkRights(api, [...sessionRights(namespace, service), ...moreRights], signal);
@@ -54,6 +49,9 @@ export async function preflight(options: PreflightOptions): Promise<ServiceClaim
   });
   if (claim.do === "adopt") return claim;
   if (claim.plan.podPatch) await checkPodPatchTaken(api, claim.plan, signal);
+  if (claim.unchecked) {
+    say(`Warning: could not check whether another Service selects the same Pods as ${service}: this takes the right to list services`);
+  }
   for (const unserved of claim.unserved) say(`Service ${service}'s port ${unserved} is not served: only TCP is`);
   return claim;
 }

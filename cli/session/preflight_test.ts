@@ -3,13 +3,13 @@ import { Api } from "../../k8s/api/api.ts";
 import { loadClusterAccess } from "../../k8s/kubeconfig/kubeconfig.ts";
 import { MissingRightsError, sessionRights } from "../../k8s/session/session_rights.ts";
 import type { ServiceClaim } from "../../k8s/session/service/claim_service.ts";
-import { annotated } from "../../k8s/session/objects/plan_digest.ts";
-import type { SessionPlan } from "../../k8s/session/objects/session_objects.ts";
+import { annotated } from "../../k8s/session/objects/session_manifests.ts";
+import type { ForwardPlan } from "../../k8s/session/objects/session_plan.ts";
 import { type ScriptedReply, type ScriptedRequest, ScriptedServer } from "../../tests/scripted_server.ts";
 import type { Context } from "../command/context.ts";
 import { preflight } from "./preflight.ts";
 
-const PLAN: SessionPlan = {
+const PLAN: ForwardPlan = {
   name: "web-kurun-bcdfg",
   namespace: "shop",
   service: "web",
@@ -42,12 +42,13 @@ async function run(handle: (request: ScriptedRequest, reply: ScriptedReply) => u
   }
 }
 
-function answer({ method }: ScriptedRequest, reply: ScriptedReply, allowed = true): Promise<void> {
+function answer({ method, target }: ScriptedRequest, reply: ScriptedReply, allowed = true): Promise<void> {
+  if (method === "GET" && target.includes("/services?")) return reply.json(200, { items: [] });
   return method === "POST" ? reply.json(201, { status: { allowed } }) : reply.json(404, NOT_FOUND);
 }
 
 Deno.test("rights and names are asked about all at once: nothing waits for another's answer", async () => {
-  const questions = sessionRights("shop", "web").length + 2;
+  const questions = sessionRights("shop", "web").length + 3;
   const held: (() => void)[] = [];
   const { claim } = await run(async (request, reply) => {
     const all = new Promise<void>((resolve) => held.push(resolve));
@@ -56,7 +57,7 @@ Deno.test("rights and names are asked about all at once: nothing waits for anoth
     await answer(request, reply);
   });
   assert.equal(held.length, questions);
-  assert.deepEqual(claim, { do: "create", plan: annotated(PLAN), unserved: [] });
+  assert.deepEqual(claim, { do: "create", plan: annotated(PLAN), unserved: [], unchecked: false });
 });
 
 Deno.test("all missing rights are named together", async () => {
@@ -74,5 +75,5 @@ Deno.test("where asking about rights is forbidden it goes on", async () => {
   const { asked } = await run((request, reply) =>
     request.method === "POST" ? reply.json(403, { kind: "Status", reason: "Forbidden", message: "no", code: 403 }) : answer(request, reply)
   );
-  assert.equal(asked.filter((method) => method === "GET").length, 2);
+  assert.equal(asked.filter((method) => method === "GET").length, 3);
 });

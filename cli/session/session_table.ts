@@ -1,5 +1,5 @@
 import { stringify } from "yaml";
-import type { FoundSession, SessionList } from "../../k8s/session/owner/list_sessions.ts";
+import type { FoundSession, SessionList } from "../../k8s/session/owner/find_sessions.ts";
 import { age } from "./age.ts";
 import { terminalLine } from "../command/terminal_text.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { parse } from "yaml";
-import type { FoundSession } from "../../k8s/session/owner/list_sessions.ts";
+import type { FoundSession } from "../../k8s/session/owner/find_sessions.ts";
 import { sessionListText, sessionStatus } from "./session_table.ts";
 
 const NOW = new Date("2026-01-01T00:10:00Z");

@@ -3,7 +3,7 @@ import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
 import { selfSignedServerCertificate } from "../../k8s/certificate/certificate.ts";
 import { type AdoptableSession, ServiceRefusedError } from "../../k8s/session/service/claim_service.ts";
 import { ClusterSession, ObjectExistsError, SessionGoneError, SessionTakenError } from "../../k8s/session/session.ts";
-import { controlServiceName, type SessionPlan } from "../../k8s/session/objects/session_objects.ts";
+import { controlServiceName, type ForwardPlan, type SessionPlan } from "../../k8s/session/objects/session_plan.ts";
 import { sessionOwner } from "../../k8s/session/owner/session_owner.ts";
 import { KEY_BYTES } from "../../tunnel/mod.ts";
 import type { Context } from "../command/context.ts";
@@ -19,7 +19,7 @@ export interface StartOptions {
   readonly access: ClusterAccess;
   readonly api: Api;
   /** Its name is made at each try. */
-  readonly plan: SessionPlan;
+  readonly plan: ForwardPlan;
   /** The Service's port, where the user named one. */
   readonly port: number | undefined;
   /** Whether a session that is there is to be taken from whoever has it. */
@@ -27,14 +27,14 @@ export interface StartOptions {
 }
 
 /** A session, made or adopted. */
-export interface StartedSession {
-  readonly session: ClusterSession;
+export interface StartedSession<Plan extends SessionPlan = SessionPlan> {
+  readonly session: ClusterSession<Plan>;
   /** Its key, 32 bytes. */
   readonly key: Uint8Array;
 }
 
 /** Has a session: one that is there and free, or that is taken over, or a new one. @throws as preflight does, and what the API says */
-export async function startSession(options: StartOptions): Promise<StartedSession> {
+export async function startSession(options: StartOptions): Promise<StartedSession<ForwardPlan>> {
   const { context, access, api, port } = options;
   let { plan, takeover } = options;
   for (let tries = 1;; tries++) {
@@ -64,7 +64,7 @@ export function sessionName(context: Context, service: string): string {
   return `${service}-kurun-${[...context.random(5)].map((byte) => "bcdfghjklmnpqrstvwxz2456789"[byte % 27]).join("")}`;
 }
 
-async function create(context: Context, api: Api, plan: SessionPlan): Promise<StartedSession> {
+async function create(context: Context, api: Api, plan: ForwardPlan): Promise<StartedSession<ForwardPlan>> {
   const key = context.random(KEY_BYTES);
   const { certPem: cert, keyPem: certKey } = await selfSignedServerCertificate({
     names: [controlServiceName(plan.service)],
@@ -74,7 +74,7 @@ async function create(context: Context, api: Api, plan: SessionPlan): Promise<St
   return { session: await ClusterSession.create(api, plan, { key, cert, certKey }, context.now), key };
 }
 
-async function adopt(context: Context, api: Api, claim: AdoptableSession): Promise<StartedSession> {
+async function adopt(context: Context, api: Api, claim: AdoptableSession): Promise<StartedSession<ForwardPlan>> {
   const session = await ClusterSession.adopt(api, claim.plan, claim, context.now);
   context.stderr(`${describeAdoption(claim)}\n`);
   return { session, key: claim.key };
@@ -86,7 +86,7 @@ function describeAdoption({ job, presence, mine }: AdoptableSession): string {
   return `Took over session ${name} from ${who} on ${from}, who had it since ${since}`;
 }
 
-function refusedTo({ namespace, service, annotations }: SessionPlan, { session }: SessionTakenError): ServiceRefusedError {
+function refusedTo({ namespace, service, annotations }: ForwardPlan, { session }: SessionTakenError): ServiceRefusedError {
   const mine = session.who === annotations["kurun.dev/who"] && session.from === annotations["kurun.dev/from"];
   const presence = { is: "connected", since: session.since } as const;
   return new ServiceRefusedError({ is: "in-use", session, presence, mine }, { service, namespace });

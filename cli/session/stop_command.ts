@@ -1,6 +1,6 @@
 import { Argument, Command } from "commander";
 import { Api } from "../../k8s/api/api.ts";
-import { findSession, type FoundSession, listSessions } from "../../k8s/session/owner/list_sessions.ts";
+import { findSession, type FoundSession, listSessions } from "../../k8s/session/owner/find_sessions.ts";
 import { removeSession, sessionGone } from "../../k8s/session/owner/remove_session.ts";
 import { addClusterFlags, openCluster } from "../command/cluster_flags.ts";
 import type { Context } from "../command/context.ts";

@@ -1,7 +1,7 @@
 import type { Api } from "../../k8s/api/api.ts";
 import { waitForReadyPod } from "../../k8s/session/pod/pod_ready.ts";
 import type { WaitReason } from "../../k8s/workloads/pod_status.ts";
-import type { SessionPlan } from "../../k8s/session/objects/session_objects.ts";
+import type { SessionPlan } from "../../k8s/session/objects/session_plan.ts";
 import { describeWait } from "./describe_wait.ts";
 
 /** What {@link waitUntilReady} works with. */

@@ -5,7 +5,7 @@
  */
 
 import type { ClusterAccess, ConnectionOptions } from "./cluster_access.ts";
-import { statusError } from "./api_error.ts";
+import { ApiError, statusError } from "./api_error.ts";
 import { ConnectionError, connectionErrorKind } from "./connection_error.ts";
 import { HttpConnection, HttpConnectionError, type HttpResponse } from "./http1.ts";
 import { hostAndPort, unbracketed } from "./dial.ts";
@@ -120,6 +120,16 @@ export class Api {
   /** Reads an object, or anything else. @throws as {@linkcode Api.request} does */
   get<T>(path: string, options: RequestOptions = {}): Promise<ApiAnswer<T>> {
     return this.request<T>("GET", path, options);
+  }
+
+  /** Reads an object. @returns undefined if it does not exist (404) @throws as {@linkcode Api.request} does */
+  async find<T>(path: string, options: RequestOptions = {}): Promise<ApiAnswer<T> | undefined> {
+    try {
+      return await this.get<T>(path, options);
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 404) return undefined;
+      throw error;
+    }
   }
 
   /** Reads all objects of a kind, page by page. @throws as {@linkcode Api.request} does */

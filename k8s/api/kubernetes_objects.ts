@@ -35,14 +35,26 @@ export type Secret = Live<models.V1Secret>;
 export type Node = Live<models.V1Node>;
 export type ClusterEvent = Live<models.CoreV1Event>;
 export type EndpointSlice = Live<models.V1EndpointSlice>;
-/** A kind with a rollout, or any other that has Pods. */
-export type Workload = Live<models.V1Deployment | models.V1StatefulSet | models.V1DaemonSet | models.V1Job | models.V1Pod>;
+export type Deployment = Live<models.V1Deployment>;
+export type StatefulSet = Live<models.V1StatefulSet>;
+export type DaemonSet = Live<models.V1DaemonSet>;
+/** An object that runs Pods, or a Pod itself. */
+export type Workload = Deployment | StatefulSet | DaemonSet | Job | Pod;
+
+/** Objects to be sent, of each kind that kurun creates. */
+export type NewJob = New<models.V1Job>;
+export type NewSecret = New<models.V1Secret>;
+export type NewService = New<models.V1Service>;
+export type NewDeployment = New<models.V1Deployment> & { readonly kind: "Deployment" };
+export type NewPod = New<models.V1Pod> & { readonly kind: "Pod" };
 
 /** Parts of objects. */
 export type Condition = Wire<models.V1Condition>;
-export type ContainerStatus = Wire<models.V1ContainerStatus>;
+export type ContainerState = Wire<models.V1ContainerState>;
 export type ServicePort = Wire<models.V1ServicePort>;
 export type Endpoint = Wire<models.V1Endpoint>;
+export type PodSecurity = Wire<models.V1PodSecurityContext>;
+export type ContainerSecurity = Wire<models.V1SecurityContext>;
 export type PodSpec = Wire<models.V1PodSpec>;
 export type Status = Wire<models.V1Status>;
 export type StatusDetails = Wire<models.V1StatusDetails>;

@@ -1,36 +1,23 @@
+/**
+ * The life of a session in the cluster: created or adopted, kept, deleted.
+ *
+ * @module
+ */
 import type { Api } from "../api/api.ts";
 import { ApiError } from "../api/api_error.ts";
 import { ConnectionError } from "../api/connection_error.ts";
-import { runPod } from "./objects/run_objects.ts";
-import { sessionGone } from "./owner/remove_session.ts";
-import {
-  Annotation,
-  controlService,
-  controlServiceName,
-  type KubernetesObject,
-  type Owner,
-  serverDeployment,
-  sessionJob,
-  type SessionPlan,
-  sessionSecret,
-  type SessionSecrets,
-  userService,
-} from "./objects/session_objects.ts";
-import {
-  isEnding,
-  isExpired,
-  isOurs,
-  type ObjectMetadata,
-  type SessionJob,
-  sessionOf,
-  type SessionOwner,
-  sessionOwner,
-} from "./owner/session_owner.ts";
+import type { Job, Metadata, New, Service } from "../api/kubernetes_objects.ts";
+import { sleep } from "../api/sleep.ts";
+import { ownedObjects } from "./objects/session_manifests.ts";
+import { sessionJob } from "./objects/session_objects.ts";
+import { Annotation, controlServiceName, type Owner, type SessionPlan, type SessionSecrets } from "./objects/session_plan.ts";
+import { deleteIfSame, jobPath, sessionGone } from "./owner/remove_session.ts";
+import { isEnding, isExpired, isOurs, sessionOf, type SessionOwner, sessionOwner } from "./owner/session_owner.ts";
 
 /** The session has ended in the cluster: its deadline passed, or somebody deleted it. */
 export class SessionGoneError extends Error {
   override readonly name = "SessionGoneError";
-  /** Whether its time was over, with nobody's doing. */
+  /** Whether its deadline passed, so that nobody deleted it. */
   readonly expired: boolean;
 
   constructor(message: string, expired: boolean, options?: ErrorOptions) {
@@ -39,14 +26,14 @@ export class SessionGoneError extends Error {
   }
 }
 
-/** An object of the session exists already and is not this session's. */
+/** An object of this name already exists and belongs to something else. */
 export class ObjectExistsError extends Error {
   override readonly name = "ObjectExistsError";
   readonly kind: string;
   readonly objectName: string;
 
   constructor(kind: string, objectName: string) {
-    super(`${kind} ${objectName} exists already`);
+    super(`${kind} ${objectName} already exists`);
     this.kind = kind;
     this.objectName = objectName;
   }
@@ -63,35 +50,35 @@ export class SessionTakenError extends Error {
   }
 }
 
-/** How often a Job that changes in between is tried: its controller writes its status. */
+/** Attempts for a Job that changes meanwhile: its controller writes its status. */
 const MAX_TRIES = 5;
-/** A deadline set by a clock that was so far behind is set anew: the Date header has whole seconds, and an answer takes its time. */
+/** A deadline set by a clock this far behind is set again: the Date header has whole seconds, and an answer takes its time. */
 const LATE_MS = 5_000;
-/** How long {@link ClusterSession.delete} watches the cluster take everything away. */
+/** How long {@link ClusterSession.delete} watches the cluster remove everything. */
 const GONE_WITHIN_MS = 1_500;
-/** How long a session that was deleted looks who has its Service now. */
+/** How long a session that was deleted looks for the next owner of its Service. */
 const SUCCESSOR_WITHIN_MS = 2_000;
 const SUCCESSOR_POLL_MS = 200;
 
-/** A session in the cluster: a Job without pods, and what it owns. */
-export class ClusterSession {
-  readonly plan: SessionPlan;
+/** A session in the cluster: a Job without Pods, and the objects that it owns. */
+export class ClusterSession<Plan extends SessionPlan = SessionPlan> {
+  readonly plan: Plan;
   readonly #api: Api;
   readonly #owner: Owner;
-  /** The Job's start by the cluster's clock, in ms; its creation until the controller has set it, which is a few milliseconds later. */
+  /** The Job's start by the cluster's clock, in ms; its creation until its controller has set the start, which takes a few milliseconds. */
   #startedAt: number;
   /**
-   * What to add to the clock given to get the cluster's, in ms; as of the last answer, whose Date header has whole seconds. Not the time of
-   * day: set back by 50 minutes in between, that put the deadline into the past, and the session was gone.
+   * The difference between the cluster's clock and the given one, in ms, as of the last answer (its Date header has whole seconds). The
+   * given clock is not the time of day: that was once set back by 50 minutes, which put the deadline into the past and ended the session.
    */
   #clockOffset = 0;
-  /** When its time is over if nothing moves that, by the cluster's clock, in ms. */
+  /** When the session ends unless the deadline is moved, by the cluster's clock, in ms. */
   #deadline = Infinity;
   readonly #now: () => number;
-  /** The Job's version when it was last seen to be ours. */
+  /** The Job's version when it was last known to be this client's. */
   #version: string | undefined;
 
-  private constructor(api: Api, plan: SessionPlan, job: SessionJob, now: () => number) {
+  private constructor(api: Api, plan: Plan, job: Job, now: () => number) {
     this.plan = plan;
     this.#api = api;
     this.#owner = { name: job.metadata.name, uid: job.metadata.uid };
@@ -101,22 +88,29 @@ export class ClusterSession {
   }
 
   /**
-   * Makes the Job first, then all the rest at once; what was made is removed again where something could not be.
+   * Creates the Job first, then everything else at once. If something cannot be created, all of it is removed again.
+   *
    * @param now milliseconds of a clock that never goes back; it may stand still while this machine sleeps
-   * @throws ObjectExistsError for a Service that exists, else what the API says
+   * @throws {ObjectExistsError} if an object of one of the names exists; also as {@linkcode Api.create} does
    */
-  static async create(api: Api, plan: SessionPlan, secrets: SessionSecrets, now: () => number): Promise<ClusterSession> {
-    const answer = await api.create(jobsPath(plan), sessionJob(plan)).catch(async (error) => {
-      // Without an answer it may have been made all the same; its name is nobody else's.
-      if (error instanceof ConnectionError) await api.delete(`${jobsPath(plan)}/${plan.name}`, {}).catch(() => {});
+  static async create<Plan extends SessionPlan>(
+    api: Api,
+    plan: Plan,
+    secrets: SessionSecrets,
+    now: () => number,
+  ): Promise<ClusterSession<Plan>> {
+    const jobs = `/apis/batch/v1/namespaces/${plan.namespace}/jobs`;
+    const { body: job, date } = await api.create<Job>(jobs, sessionJob(plan)).catch(async (error) => {
+      // Without an answer it may have been created all the same; nothing else has its name.
+      if (error instanceof ConnectionError) await api.delete(jobPath(plan)).catch(() => {});
       throw error;
     });
-    const session = new ClusterSession(api, plan, answer.body as SessionJob, now);
-    session.#noteClock(answer.date);
+    const session = new ClusterSession(api, plan, job, now);
+    session.#noteClock(date);
     try {
       await session.#createOwned(secrets);
     } catch (error) {
-      // What cannot be removed now goes with the deadline; what went wrong first is what the user must read.
+      // What cannot be removed now is removed at the deadline. The user must see the first error.
       await session.delete().catch(() => {});
       throw error;
     }
@@ -124,12 +118,18 @@ export class ClusterSession {
   }
 
   /**
-   * Goes on as a session that is there: it is this user's from now on, and its deadline moves at once. Nothing else of it changes.
-   * @param plan the plan that its objects were made of, under its name, with the new user's annotations
-   * @param found its Job, and when it was read by the cluster's clock
-   * @throws SessionTakenError where another start was first, SessionGoneError where its time was over first, or what the API says
+   * Resumes an existing session: it belongs to this client from now on, and its deadline moves at once. Nothing else of it changes.
+   *
+   * @param plan the plan that its objects were made from, under its name, with the new client's annotations
+   * @param found its Job, and when that was read by the cluster's clock
+   * @throws {SessionTakenError} if another start was first, {SessionGoneError} if it ended first; also as {@linkcode Api.mergePatch} does
    */
-  static async adopt(api: Api, plan: SessionPlan, found: { job: SessionJob; now: Date }, now: () => number): Promise<ClusterSession> {
+  static async adopt<Plan extends SessionPlan>(
+    api: Api,
+    plan: Plan,
+    found: { job: Job; now: Date },
+    now: () => number,
+  ): Promise<ClusterSession<Plan>> {
     const session = new ClusterSession(api, plan, found.job, now);
     session.#noteClock(found.now);
     let { job } = found;
@@ -147,102 +147,80 @@ export class ClusterSession {
   }
 
   /**
-   * Moves the deadline to `ttlSeconds` from now, by the cluster's own clock.
+   * Moves the deadline to `ttlSeconds` from now, by the cluster's clock.
+   *
    * @param timeoutMs how long the answer may take, in milliseconds
-   * @throws SessionGoneError, also where another has it, or what the API says
+   * @throws {SessionGoneError} if it has ended or another client has it; also as {@linkcode Api.mergePatch} does
    */
   async renew(timeoutMs: number): Promise<void> {
     if (await this.#move({}, timeoutMs)) await this.#move({}, timeoutMs);
   }
 
   /**
-   * Has the cluster remove everything, and waits a moment to see it happen. A session that is gone already is no error, and one that
-   * another client has adopted meanwhile is left to that: the Job's uid stays, so the version decides.
+   * Has the cluster remove everything, and waits a moment to see it happen. It is no error if the session is already gone. A session that
+   * another client has adopted is left to that client: the Job keeps its uid then, so the version decides.
+   *
+   * @throws as {@linkcode Api.delete} does
    */
   async delete(): Promise<void> {
     const { namespace, service } = this.plan;
-    for (let tries = 1; !await this.#deleteVersion(tries === MAX_TRIES); tries++) {
+    const { uid } = this.#owner;
+    for (let tries = 1; !await deleteIfSame(this.#api, this.#jobPath, { uid, resourceVersion: this.#version }); tries++) {
       const job = await this.#readByPatch();
       if (!job) break;
-      if (!this.#isOurs(job)) return;
+      if (!this.#isMine(job)) return;
+      if (tries === MAX_TRIES) throw new Error(`Job ${this.plan.name} changed with each of ${MAX_TRIES} attempts to delete it`);
       this.#version = job.metadata.resourceVersion;
     }
     await sessionGone(this.#api, { ...this.#owner, namespace, service }, GONE_WITHIN_MS);
   }
 
   get #jobPath(): string {
-    return `${jobsPath(this.plan)}/${this.plan.name}`;
+    return jobPath(this.plan);
   }
 
   async #createOwned(secrets: SessionSecrets): Promise<void> {
-    const { plan } = this;
-    const core = `/api/v1/namespaces/${plan.namespace}`;
-    // A Pod that starts before its Secret is there is tried again after a second and a half (2 of 10 starts, on one node).
-    const secret = this.#create(`${core}/secrets`, sessionSecret(plan, this.#owner, secrets));
-    const deployments = `/apis/apps/v1/namespaces/${plan.namespace}/deployments`;
-    // Of two starts at the same time the one is first that makes this; the other makes no Service then.
-    const control = this.#create(`${core}/services`, controlService(plan, this.#owner));
-    const { run } = plan;
-    const results = await Promise.allSettled(
-      run
-        ? [
-          control,
-          secret.then(() => this.#create(`${core}/pods`, runPod(plan, run, this.#owner).pod)),
-        ]
-        : [
-          plan.joined ? control : control.then(() => this.#create(`${core}/services`, userService(plan, this.#owner))),
-          secret.then(() => this.#create(deployments, serverDeployment(plan, this.#owner))),
-        ],
-    );
+    const { service, control, secret, workload } = ownedObjects(this.plan, this.#owner, secrets);
+    const core = `/api/v1/namespaces/${this.plan.namespace}`;
+    const workloads = workload.kind === "Pod" ? `${core}/pods` : `/apis/apps/v1/namespaces/${this.plan.namespace}/deployments`;
+    // Of two starts at the same time, the one that creates the control Service first wins. The other one then creates no Service for callers.
+    const controlCreated = this.#create(`${core}/services`, control);
+    // A Pod that starts before its Secret exists is retried after 1.5 s (2 of 10 starts, on one node).
+    const secretCreated = this.#create(`${core}/secrets`, secret);
+    const results = await Promise.allSettled([
+      service ? controlCreated.then(() => this.#create(`${core}/services`, service)) : controlCreated,
+      secretCreated.then(() => this.#create(workloads, workload)),
+    ]);
     const failed = results.find((result) => result.status === "rejected");
     if (failed) throw failed.reason;
   }
 
-  async #create(path: string, object: KubernetesObject): Promise<void> {
+  async #create(path: string, object: New): Promise<void> {
     try {
       await this.#api.create(path, object);
     } catch (error) {
-      if (error instanceof ApiError && error.status === 409) {
-        throw new ObjectExistsError(String(object.kind), String(object.metadata.name));
-      }
+      if (error instanceof ApiError && error.status === 409) throw new ObjectExistsError(object.kind, object.metadata.name);
       throw error;
     }
   }
 
-  /** Deletes the Job as it was last seen. @returns whether it is gone or going @throws what the API says; a conflict where it is the last try */
-  async #deleteVersion(last: boolean): Promise<boolean> {
+  /** Reads the Job by a patch that changes nothing: a session need not have the right to get Jobs. @returns undefined if it is gone */
+  async #readByPatch(): Promise<Job | undefined> {
     try {
-      // Without a policy, a Job that is deleted orphans all that it owns.
-      await this.#api.delete(this.#jobPath, {
-        propagationPolicy: "Background",
-        uid: this.#owner.uid,
-        ...(this.#version ? { resourceVersion: this.#version } : {}),
-      });
-      return true;
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      if (error.status === 404) return true;
-      if (error.status !== 409 || last) throw error;
-      return false;
-    }
-  }
-
-  /** The Job as it is, by a patch that changes nothing: to read Jobs is no right that a session must have. @returns nothing where it has gone */
-  async #readByPatch(): Promise<SessionJob | undefined> {
-    try {
-      return (await this.#api.mergePatch(this.#jobPath, { metadata: { uid: this.#owner.uid } })).body as SessionJob;
+      return (await this.#api.mergePatch<Job>(this.#jobPath, { metadata: { uid: this.#owner.uid } })).body;
     } catch (error) {
       if (error instanceof ApiError && (error.status === 404 || error.status === 409)) return undefined;
       throw error;
     }
   }
 
-  #isOurs({ metadata }: SessionJob): boolean {
-    return metadata.annotations?.[Annotation.since] === this.plan.annotations[Annotation.since];
+  /** Whether this client made or adopted the session last. */
+  #isMine({ metadata }: Job): boolean {
+    return [Annotation.since, Annotation.who, Annotation.from].every((key) => metadata.annotations?.[key] === this.plan.annotations[key]);
   }
 
-  /** @returns whether the deadline was late already when it was set, since the clock given stood still while the machine slept */
-  async #move({ annotations, ...metadata }: Partial<ObjectMetadata>, timeoutMs?: number): Promise<boolean> {
+  /** @returns whether the deadline was already late when it was set: the given clock stands still while the machine sleeps */
+  async #move({ annotations, ...metadata }: Metadata, timeoutMs?: number): Promise<boolean> {
     const { ttlSeconds } = this.plan;
     const now = this.#now() + this.#clockOffset;
     const activeDeadlineSeconds = ttlSeconds > 0 ? Math.ceil((now - this.#startedAt) / 1000) + ttlSeconds : null;
@@ -250,10 +228,10 @@ export class ClusterSession {
       metadata: { ...metadata, annotations: { ...annotations, [Annotation.seen]: new Date(now).toISOString() } },
       spec: { activeDeadlineSeconds },
     }, timeoutMs);
-    // A patch that comes too late is answered 200 and changes nothing (Kubernetes 1.34): only the answer tells.
-    if (isExpired(job)) throw new SessionGoneError(`session ${this.plan.name} has ended: its time was over`, true);
+    // A patch that arrives too late is answered 200 and changes nothing (Kubernetes 1.34): only the answer tells.
+    if (isExpired(job)) throw this.#expired();
     if (job.metadata.deletionTimestamp) throw await this.#gone();
-    if (!this.#isOurs(job)) {
+    if (!this.#isMine(job)) {
       const { who, from } = sessionOwner(job);
       throw this.#replacedBy(who, from);
     }
@@ -263,11 +241,11 @@ export class ClusterSession {
     return this.#now() + this.#clockOffset - now > LATE_MS;
   }
 
-  async #patchJob(patch: Record<string, unknown>, timeoutMs?: number): Promise<SessionJob> {
+  async #patchJob(patch: { metadata: Metadata; spec: { activeDeadlineSeconds: number | null } }, timeoutMs?: number): Promise<Job> {
     try {
-      const answer = await this.#api.mergePatch(this.#jobPath, patch, timeoutMs === undefined ? {} : { timeoutMs });
-      this.#noteClock(answer.date);
-      return answer.body as SessionJob;
+      const { body, date } = await this.#api.mergePatch<Job>(this.#jobPath, patch, timeoutMs === undefined ? {} : { timeoutMs });
+      this.#noteClock(date);
+      return body;
     } catch (error) {
       if (!(error instanceof ApiError) || error.status !== 404) throw error;
       this.#noteClock(error.date);
@@ -275,54 +253,51 @@ export class ClusterSession {
     }
   }
 
-  /** Why it has gone. Who made a session for the same Service has taken this one's place; else nobody knows who it was. */
+  /** Why the session is gone. Whoever has a session for the same Service now has replaced it; otherwise nobody knows who deleted it. */
   async #gone(cause?: ApiError): Promise<SessionGoneError> {
-    const { name } = this.plan;
-    // The garbage collector comes a moment after the deadline; who deletes it by hand is seldom so punctual.
-    if (this.#now() + this.#clockOffset >= this.#deadline) {
-      return new SessionGoneError(`session ${name} has ended: its time was over`, true, { cause });
-    }
+    // The garbage collector comes a moment after the deadline; people who delete it are seldom so punctual.
+    if (this.#now() + this.#clockOffset >= this.#deadline) return this.#expired(cause);
     const successor = await this.#successor();
     if (successor) return this.#replacedBy(successor[Annotation.who] ?? "", successor[Annotation.from] ?? "");
-    return new SessionGoneError(`session ${name} has ended: somebody deleted it`, false, { cause });
+    return new SessionGoneError(`session ${this.plan.name} has ended: somebody deleted it`, false, { cause });
   }
 
-  /** The annotations of the session that has the Service now; who takes one over removes the old before the new is there. */
+  /** The annotations of the session that has the Service now. A takeover removes the old session before the new one is there. */
   async #successor(): Promise<Readonly<Record<string, string>> | undefined> {
     const { namespace, service, name } = this.plan;
+    const path = `/api/v1/namespaces/${namespace}/services/${controlServiceName(service)}`;
     const until = performance.now() + SUCCESSOR_WITHIN_MS;
     do {
-      const found = await this.#api.get(`/api/v1/namespaces/${namespace}/services/${controlServiceName(service)}`)
-        .then(({ body }) => (body as { metadata: ObjectMetadata }).metadata, () => undefined);
+      const found = await this.#api.get<Service>(path).then(({ body }) => body.metadata, () => undefined);
       if (found && isOurs(found) && sessionOf(found) !== name) return found.annotations ?? {};
-      await new Promise((resolve) => setTimeout(resolve, SUCCESSOR_POLL_MS));
+      await sleep(SUCCESSOR_POLL_MS);
     } while (performance.now() < until);
     return undefined;
+  }
+
+  #expired(cause?: ApiError): SessionGoneError {
+    return new SessionGoneError(`session ${this.plan.name} has ended: its time was over`, true, { cause });
   }
 
   #replacedBy(who: string, from: string): SessionGoneError {
     return new SessionGoneError(`session ${this.plan.name} has ended here: replaced by ${who} from ${from}`, false);
   }
 
-  /** The Job as it is now. @throws SessionTakenError where it has become another user's, SessionGoneError where it has gone */
-  async #stillTheSame({ metadata }: SessionJob): Promise<SessionJob> {
-    const job = (await this.#api.get(this.#jobPath).catch((error) => {
-      if (error instanceof ApiError && error.status === 404) return undefined;
-      throw error;
-    }))?.body as SessionJob | undefined;
-    if (!job || job.metadata.uid !== metadata.uid || isEnding(job)) {
-      throw new SessionGoneError(`session ${this.plan.name} has ended: its time was over`, true);
-    }
-    const since = Annotation.since;
-    if (job.metadata.annotations?.[since] !== metadata.annotations?.[since]) throw new SessionTakenError(sessionOwner(job));
+  /**
+   * The Job as it is now, if nobody else has adopted it. It may be this client's already: the API client repeats a patch whose answer was
+   * lost with its connection, and the first one has changed the version.
+   *
+   * @throws {SessionTakenError} if it is another client's by now, {SessionGoneError} if it is gone
+   */
+  async #stillTheSame({ metadata }: Job): Promise<Job> {
+    const job = (await this.#api.find<Job>(this.#jobPath))?.body;
+    if (!job || job.metadata.uid !== metadata.uid || isEnding(job)) throw this.#expired();
+    const unchanged = job.metadata.annotations?.[Annotation.since] === metadata.annotations?.[Annotation.since];
+    if (!unchanged && !this.#isMine(job)) throw new SessionTakenError(sessionOwner(job));
     return job;
   }
 
   #noteClock(clusterDate: Date | undefined): void {
     if (clusterDate) this.#clockOffset = clusterDate.getTime() - this.#now();
   }
-}
-
-function jobsPath(plan: SessionPlan): string {
-  return `/apis/batch/v1/namespaces/${plan.namespace}/jobs`;
 }

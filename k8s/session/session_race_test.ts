@@ -3,10 +3,10 @@ import { type ScriptedReply, type ScriptedRequest, ScriptedServer } from "../../
 import { Api } from "../api/api.ts";
 import { loadClusterAccess } from "../kubeconfig/kubeconfig.ts";
 import { ClusterSession, ObjectExistsError, SessionGoneError, SessionTakenError } from "./session.ts";
-import type { SessionPlan } from "./objects/session_objects.ts";
-import type { SessionJob } from "./owner/session_owner.ts";
+import type { ForwardPlan } from "./objects/session_plan.ts";
+import type { Job } from "../api/kubernetes_objects.ts";
 
-const PLAN: SessionPlan = {
+const PLAN: ForwardPlan = {
   name: "web-kurun-bcdfg",
   namespace: "shop",
   service: "web",
@@ -20,21 +20,21 @@ const SECRETS = { key: new Uint8Array(32), cert: "", certKey: "" };
 const NOW = new Date("2026-01-01T00:05:00Z");
 const JOBS = "/apis/batch/v1/namespaces/shop/jobs";
 
-/** A Job as the cluster has it; `since` is when its user started. */
-function job(resourceVersion: string, since: string, who = "ann"): SessionJob & { metadata: { annotations: Record<string, string> } } {
+/** A Job in the cluster; `since` is when its client started. */
+function job(resourceVersion: string, since: string, who = "ann"): Job & { metadata: { annotations: Record<string, string> } } {
   return {
     metadata: {
       name: PLAN.name,
       uid: "job-1",
       resourceVersion,
       creationTimestamp: "2026-01-01T00:00:00Z",
-      annotations: { "kurun.dev/who": who, "kurun.dev/from": "desk", "kurun.dev/since": since },
+      annotations: { "kurun.dev/who": who, "kurun.dev/from": who === "bob" ? "desk" : "laptop", "kurun.dev/since": since },
     },
     status: { startTime: "2026-01-01T00:00:00Z" },
   };
 }
 
-/** Runs something against a server of the test's own. @returns what was asked, as `METHOD PATH BODY` */
+/** Runs something against a scripted server. @returns the requests and the outcome */
 async function against<T>(
   handle: (request: ScriptedRequest, reply: ScriptedReply) => Promise<void>,
   run: (api: Api) => Promise<T>,
@@ -54,7 +54,7 @@ function status(reply: ScriptedReply, code: number, reason: string): Promise<voi
   return reply.json(code, { kind: "Status", status: "Failure", reason, message: reason, code });
 }
 
-Deno.test("where another start was first with the control port's Service, the user's is not made, and the session is removed", async () => {
+Deno.test("if another start created the control Service first, the user's Service is not created and the session is removed", async () => {
   const { asked, outcome } = await against(async ({ method, target, body }, reply) => {
     if (method === "POST" && target.includes("/services")) return await status(reply, 409, "AlreadyExists");
     if (method === "GET") return await status(reply, 404, "NotFound");
@@ -73,7 +73,7 @@ function adopt(api: Api): Promise<ClusterSession> {
   return ClusterSession.adopt(api, PLAN, { job: job("1", "2026-01-01T00:00:00Z"), now: NOW }, () => NOW.getTime());
 }
 
-Deno.test("an adoption writes the new user into the version that was read, and moves the deadline from the Job's own start", async () => {
+Deno.test("an adoption writes the new client into the version that was read, and moves the deadline from the Job's own start", async () => {
   const { asked, outcome } = await against(
     (_, reply) => reply.json(200, job("2", PLAN.annotations["kurun.dev/since"]!)),
     adopt,
@@ -86,7 +86,7 @@ Deno.test("an adoption writes the new user into the version that was read, and m
   });
 });
 
-Deno.test("a Job that its controller changed meanwhile is adopted all the same, one that another start adopted is not", async () => {
+Deno.test("a Job that its controller changed meanwhile is adopted all the same; one that another start adopted is not", async () => {
   for (const taken of [false, true]) {
     const now = job("2", taken ? "2026-01-01T00:04:59Z" : "2026-01-01T00:00:00Z", "bob");
     const { asked, outcome } = await against(async ({ method, body }, reply) => {
@@ -100,13 +100,46 @@ Deno.test("a Job that its controller changed meanwhile is adopted all the same, 
   }
 });
 
-Deno.test("a session whose time was over before it could be adopted is gone", async () => {
+Deno.test("an adoption recognizes its own patch if the answer was lost and the API client sent it twice", async () => {
+  // The state of the cluster: the first patch is carried out, then its connection breaks without an answer.
+  let now = job("1", "2026-01-01T00:00:00Z");
+  let cut = false;
+  const { asked, outcome } = await against(async ({ method, body }, reply) => {
+    if (method === "GET") return await reply.json(200, now);
+    if (JSON.parse(body).metadata.resourceVersion !== now.metadata.resourceVersion) return await status(reply, 409, "Conflict");
+    now = job(String(Number(now.metadata.resourceVersion) + 1), PLAN.annotations["kurun.dev/since"]!);
+    if (cut) return await reply.json(200, now);
+    cut = true;
+    reply.close();
+  }, async (api) => {
+    // The API client repeats a request only on a connection that it has used before.
+    await api.get(JOBS);
+    return await adopt(api);
+  });
+  assert.ok(outcome instanceof ClusterSession, String(outcome));
+  assert.deepEqual(asked.map(({ method }) => method), ["GET", "PATCH", "PATCH", "GET", "PATCH"]);
+});
+
+Deno.test("an adoption that was sent twice and then lost to another start is refused", async () => {
+  let patches = 0;
+  const { outcome } = await against(async ({ method }, reply) => {
+    if (method === "GET") return await reply.json(200, job("3", "2026-01-01T00:05:00Z", "bob"));
+    if (++patches === 1) return reply.close();
+    await status(reply, 409, "Conflict");
+  }, async (api) => {
+    await api.get(JOBS);
+    return await adopt(api);
+  });
+  assert.equal(outcome instanceof SessionTakenError && outcome.session.who, "bob");
+});
+
+Deno.test("a session whose deadline passed before it could be adopted is gone", async () => {
   const failed = { ...job("2", PLAN.annotations["kurun.dev/since"]!), status: { conditions: [{ type: "FailureTarget", status: "True" }] } };
   const { outcome } = await against((_, reply) => reply.json(200, failed), adopt);
   assert.equal(outcome instanceof SessionGoneError && outcome.expired, true);
 });
 
-Deno.test("who renews a session that another has learns by whom, from the Job or from the Service's next owner", async () => {
+Deno.test("a client that renews a session of another client learns who replaced it, from the Job or from the Service's next owner", async () => {
   const labels = { "app.kubernetes.io/managed-by": "kurun", "kurun.dev/session": "web-kurun-zzzzz" };
   const annotations = { "kurun.dev/who": "bob", "kurun.dev/from": "desk" };
   for (const deleted of [false, true]) {
@@ -123,9 +156,9 @@ Deno.test("who renews a session that another has learns by whom, from the Job or
   }
 });
 
-Deno.test("a client that was replaced and ends before it knows leaves the session to whoever adopted it", async () => {
+Deno.test("a client that ends before it knows that it was replaced leaves the session to whoever adopted it", async () => {
   for (const adopted of [false, true]) {
-    // Of the other user at another time, or ours, with the status that its controller wrote.
+    // Another client's, or this client's with a status that the controller wrote.
     const now = adopted ? job("3", "2026-01-01T00:06:00Z", "bob") : job("3", PLAN.annotations["kurun.dev/since"]!);
     let there = true;
     const { asked, outcome } = await against(async ({ method, body }, reply) => {
@@ -142,7 +175,7 @@ Deno.test("a client that was replaced and ends before it knows leaves the sessio
   }
 });
 
-Deno.test("a renewal that comes late, as after a sleep, is made once more, and not without end where every answer does", async () => {
+Deno.test("a renewal that is late, such as after sleep, is repeated once, even if every answer is late", async () => {
   let now = NOW.getTime();
   const { asked, outcome } = await against((_, reply) => {
     now += 6_000;

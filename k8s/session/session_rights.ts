@@ -1,45 +1,48 @@
+/**
+ * The rights that a session needs, checked before anything is created. docs/rbac.yaml and docs/rbac-run.yaml grant them.
+ *
+ * @module
+ */
 import type { Api } from "../api/api.ts";
 import { ApiError } from "../api/api_error.ts";
 import { missingRights, type Right } from "../api/rights.ts";
-import { controlServiceName } from "./objects/session_objects.ts";
 import { proxyTarget } from "./dial/tunnel_dial.ts";
+import { controlServiceName } from "./objects/session_plan.ts";
 
-/** The rights that a session cannot do without: docs/rbac.yaml has them as a Role. */
-export function sessionRights(namespace: string, service: string): Right[] {
+/** The rights that every session needs. */
+function commonRights(namespace: string, service: string): Right[] {
   return [
     { verb: "create", group: "batch", resource: "jobs", namespace },
     { verb: "patch", group: "batch", resource: "jobs", namespace },
     { verb: "delete", group: "batch", resource: "jobs", namespace },
+    { verb: "create", resource: "services", namespace },
+    { verb: "create", resource: "secrets", namespace },
+    // The API server compares the name with the URL's segment as text.
+    { verb: "get", resource: "services", subresource: "proxy", name: proxyTarget(service), namespace },
+    { verb: "watch", resource: "pods", namespace },
+  ];
+}
+
+/** The rights that `kurun port-forward` needs. */
+export function sessionRights(namespace: string, service: string): Right[] {
+  return [
+    ...commonRights(namespace, service),
     { verb: "create", group: "apps", resource: "deployments", namespace },
     { verb: "get", resource: "services", name: service, namespace },
     { verb: "get", resource: "services", name: controlServiceName(service), namespace },
-    { verb: "create", resource: "services", namespace },
-    { verb: "create", resource: "secrets", namespace },
-    // The name is the URL's segment word for word: the API server compares it as text.
-    { verb: "get", resource: "services", subresource: "proxy", name: proxyTarget(service), namespace },
-    { verb: "watch", resource: "pods", namespace },
   ];
 }
 
-/** The rights that a session which runs programs cannot do without. */
+/** The rights that `kurun run` needs. */
 export function runRights(namespace: string, service: string): Right[] {
-  return [
-    { verb: "create", group: "batch", resource: "jobs", namespace },
-    { verb: "patch", group: "batch", resource: "jobs", namespace },
-    { verb: "delete", group: "batch", resource: "jobs", namespace },
-    { verb: "create", resource: "pods", namespace },
-    { verb: "watch", resource: "pods", namespace },
-    { verb: "create", resource: "services", namespace },
-    { verb: "create", resource: "secrets", namespace },
-    { verb: "get", resource: "services", subresource: "proxy", name: proxyTarget(service), namespace },
-  ];
+  return [...commonRights(namespace, service), { verb: "create", resource: "pods", namespace }];
 }
 
-/** Rights that the session needs are missing. */
+/** The user lacks rights that the session needs. */
 export class MissingRightsError extends Error {
   override readonly name = "MissingRightsError";
   readonly missing: readonly Right[];
-  /** The user's name in the kubeconfig; empty where it has none. */
+  /** The user's name in the kubeconfig; empty if it has none. */
   readonly user: string;
 
   constructor(missing: readonly Right[], user: string) {
@@ -50,8 +53,9 @@ export class MissingRightsError extends Error {
 }
 
 /**
- * Checks all rights at once, in the time of one answer. Where it is not allowed to ask, nothing is said: what is missing shows later.
- * @throws MissingRightsError, and what the network says
+ * Checks all rights in parallel. If the user may not ask, nothing is reported: a missing right shows later.
+ *
+ * @throws {MissingRightsError} naming all missing rights; also as {@linkcode Api.create} does
  */
 export async function checkRights(api: Api, rights: readonly Right[], signal: AbortSignal): Promise<void> {
   let missing: Right[];

@@ -8,34 +8,34 @@ import type { Api } from "../api/api.ts";
 import { ApiError } from "../api/api_error.ts";
 import type { PlannedObject } from "../manifests/apply_plan.ts";
 import { collectionPath } from "../manifests/discovery.ts";
-import { ConnectionError } from "../api/connection_error.ts";
-import type { PodObject } from "./pod_status.ts";
+import type { ClusterEvent, Pod, Workload } from "../api/kubernetes_objects.ts";
+import { mayPass } from "../api/passing_error.ts";
 import { hasRollout, podReason, podSelector, type RolloutStatus, rolloutStatus } from "./rollout_status.ts";
 import { sleep } from "../api/sleep.ts";
 
-/** Who hears how far rollouts are. */
+/** Is told how far rollouts are. */
 export interface RolloutObserver {
-  /** Each state and each reason once. */
+  /** Called once for each state and each reason. */
   waits(object: PlannedObject, state: string): void;
   ready(object: PlannedObject): void;
 }
 
-/** A workload that did not get ready. */
+/** A workload that did not become ready. */
 export interface UnreadyObject {
   readonly object: PlannedObject;
-  /** The last that was known. */
+  /** The last known state and reasons. */
   readonly why: string;
 }
 
 const POLL_MS = 250;
-/** What is ready sooner needs no reasons. */
+/** No reasons are looked up for workloads that are ready sooner. */
 const QUIET_MS = 1_500;
 
 /**
  * Waits until all workloads among these objects are ready.
  *
- * @param withinMs 0 for ever
- * @returns those that did not get ready in time, or never will
+ * @param withinMs in milliseconds; 0 waits forever
+ * @returns those that are not ready in time, or never will be
  * @throws as {@linkcode Api.request} does
  */
 export async function followRollouts(
@@ -58,7 +58,6 @@ async function follow(
   until: number,
   signal: AbortSignal,
 ): Promise<UnreadyObject | undefined> {
-  const { resource: { group, kind }, path } = object;
   const quietUntil = performance.now() + QUIET_MS;
   const told = new Set<string>();
   let reasons: string[] = [];
@@ -68,7 +67,7 @@ async function follow(
     observer.waits(object, text);
   };
   while (true) {
-    const status = await judge(api, path, group, kind, signal);
+    const status = await judge(api, object, signal);
     if (status?.done) {
       observer.ready(object);
       return undefined;
@@ -79,70 +78,53 @@ async function follow(
       if (status) tell(status.state);
       for (const reason of reasons) tell(reason);
     }
-    const why = [status?.failure ?? status?.state ?? "it cannot be looked at", ...reasons].join("; ");
+    const why = [status?.failure ?? status?.state ?? "its state is not known", ...reasons].join("; ");
     if (late || status?.failure !== undefined) return { object, why };
     await sleep(POLL_MS, signal);
   }
 }
 
-/** How far it is; undefined where the cluster cannot be asked just now. */
+/** How far it is; undefined if the cluster cannot be asked right now. */
 async function judge(
   api: Api,
-  path: string,
-  group: string,
-  kind: string,
+  { path, resource: { group, kind } }: PlannedObject,
   signal: AbortSignal,
-): Promise<RolloutStatus & { workload?: Record<string, unknown> } | undefined> {
+): Promise<RolloutStatus & { workload?: Workload } | undefined> {
   try {
-    const workload = (await api.get(path, { signal })).body as Record<string, unknown>;
+    const { body: workload } = await api.get<Workload>(path, { signal });
     return { ...rolloutStatus(group, kind, workload), workload };
   } catch (error) {
     if (error instanceof ApiError && error.status === 404) return { done: false, state: "it is gone", failure: "it was deleted meanwhile" };
-    if (mayPass(error, signal)) return undefined;
+    if (mayPass(error)) return undefined;
     throw error;
   }
 }
 
-/** Why its Pods do not get ready. Without the right to see them there is nothing to tell. */
-async function podReasons(api: Api, object: PlannedObject, workload: Record<string, unknown>, signal: AbortSignal): Promise<string[]> {
+/** Why its Pods do not become ready. Without the right to see them there is nothing to report. */
+async function podReasons(api: Api, object: PlannedObject, workload: Workload, signal: AbortSignal): Promise<string[]> {
   try {
-    const pods = object.resource.kind === "Pod" ? [workload as unknown as PodObject] : await podsOf(api, object, workload, signal);
+    const pods = object.resource.kind === "Pod" ? [workload as Pod] : await podsOf(api, object, workload, signal);
     const reasons = pods.map((pod) => [pod.metadata.name, podReason(pod)] as const).filter(([, reason]) => reason !== undefined);
     if (reasons.length > 0) return reasons.map(([name, reason]) => `pod/${name}: ${reason}`);
     return pods.length > 0 ? [] : await warningsOf(api, object, workload, signal);
   } catch (error) {
-    if (error instanceof ApiError || mayPass(error, signal)) return [];
+    if (error instanceof ApiError || mayPass(error)) return [];
     throw error;
   }
 }
 
-async function podsOf(
-  api: Api,
-  { namespace, resource }: PlannedObject,
-  workload: Record<string, unknown>,
-  signal: AbortSignal,
-): Promise<PodObject[]> {
+async function podsOf(api: Api, { namespace, resource }: PlannedObject, workload: Workload, signal: AbortSignal): Promise<readonly Pod[]> {
   const labelSelector = podSelector(workload);
   if (labelSelector === undefined) return [];
   const path = collectionPath({ ...resource, group: "", version: "v1", plural: "pods" }, namespace);
-  return (await api.list(path, { query: { labelSelector }, signal })).items as unknown as PodObject[];
+  return (await api.list<Pod>(path, { query: { labelSelector }, signal })).items;
 }
 
-/** What the cluster warns of where no Pod could be made. */
-async function warningsOf(
-  api: Api,
-  { namespace, resource }: PlannedObject,
-  workload: Record<string, unknown>,
-  signal: AbortSignal,
-): Promise<string[]> {
-  const { uid } = workload.metadata as { uid: string };
+/** The cluster's last warning about a workload without Pods. */
+async function warningsOf(api: Api, { namespace, resource }: PlannedObject, workload: Workload, signal: AbortSignal): Promise<string[]> {
   const path = collectionPath({ ...resource, group: "", version: "v1", plural: "events" }, namespace);
-  const { items } = await api.list(path, { query: { fieldSelector: `involvedObject.uid=${uid},type=Warning` }, signal });
-  const last = items.at(-1) as { reason?: string; message?: string } | undefined;
+  const fieldSelector = `involvedObject.uid=${workload.metadata.uid},type=Warning`;
+  const { items } = await api.list<ClusterEvent>(path, { query: { fieldSelector }, signal });
+  const last = items.at(-1);
   return last ? [`${last.reason}: ${last.message}`] : [];
-}
-
-function mayPass(error: unknown, signal: AbortSignal): boolean {
-  if (signal.aborted) return false;
-  return error instanceof ConnectionError || (error instanceof ApiError && (error.status >= 500 || error.status === 429));
 }

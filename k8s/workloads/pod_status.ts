@@ -4,65 +4,37 @@
  * @module
  */
 
-/** A Pod, as far as it is looked at. */
-export interface PodObject {
-  metadata: { name: string; deletionTimestamp?: string };
-  status?: {
-    podIP?: string;
-    conditions?: { type: string; status: string; reason?: string; message?: string }[];
-    initContainerStatuses?: ContainerStatus[];
-    containerStatuses?: ContainerStatus[];
-  };
-}
-
-interface ContainerStatus {
-  state?: { waiting?: { reason?: string; message?: string }; terminated?: TerminatedState };
-  lastState?: { terminated?: TerminatedState };
-}
-
-interface TerminatedState {
-  reason?: string;
-  exitCode: number;
-  /** The end of its log, where it failed: terminationMessagePolicy. */
-  message?: string;
-}
-
-/** An event, as far as it is looked at. */
-export interface EventObject {
-  type?: string;
-  reason?: string;
-  message?: string;
-  involvedObject?: { kind?: string; name?: string };
-}
+import type { ClusterEvent, ContainerState, Pod } from "../api/kubernetes_objects.ts";
 
 /** Why a Pod is not ready, in the cluster's own words. */
 export interface WaitReason {
-  /** What could be done about it depends on this. */
+  /** What the user can do about it depends on this. */
   readonly kind: "scheduling" | "pulling" | "image" | "crash" | "admission" | "other";
+  /** Empty if a container ended and the cluster gives no reason. */
   readonly reason: string;
   readonly message: string;
 }
 
-/** Whether a Pod is ready and stays. */
-export function isReady(pod: PodObject): boolean {
-  return !pod.metadata.deletionTimestamp &&
-    (pod.status?.conditions ?? []).some(({ type, status }) => type === "Ready" && status === "True");
+/** Whether a Pod is ready and not being deleted. */
+export function isReady({ metadata, status }: Pick<Pod, "metadata" | "status">): boolean {
+  return !metadata.deletionTimestamp && (status?.conditions ?? []).some(({ type, status }) => type === "Ready" && status === "True");
 }
 
-/** Whether a Pod can be reached for all that the cluster knows: a Service leads to it a moment later. */
-export function hasAddress({ metadata, status }: PodObject): boolean {
+/** Whether a Pod has an address and is not being deleted. Its Services route to it a moment later. */
+export function hasAddress({ metadata, status }: Pick<Pod, "metadata" | "status">): boolean {
   return !metadata.deletionTimestamp && Boolean(status?.podIP);
 }
 
-/** What keeps a Pod from running; nothing where it is just starting. */
-export function podWaitsFor(pod: PodObject): WaitReason | undefined {
-  const unscheduled = pod.status?.conditions?.find(({ type, status }) => type === "PodScheduled" && status === "False");
+/** What keeps a Pod from running; undefined if it is just starting. */
+export function podWaitsFor({ status }: Pick<Pod, "status">): WaitReason | undefined {
+  const unscheduled = status?.conditions?.find(({ type, status }) => type === "PodScheduled" && status === "False");
   if (unscheduled) return { kind: "scheduling", reason: unscheduled.reason ?? "Unscheduled", message: unscheduled.message ?? "" };
-  const { initContainerStatuses = [], containerStatuses = [] } = pod.status ?? {};
+  const { initContainerStatuses = [], containerStatuses = [] } = status ?? {};
+  // An init container that succeeded is done; the Pod goes on with the next one.
   const notDone = initContainerStatuses.filter(({ state }) => state?.terminated?.exitCode !== 0);
   for (const { state, lastState } of [...notDone, ...containerStatuses]) {
     const ended = state?.terminated ?? lastState?.terminated;
-    if (ended) return { kind: "crash", reason: state?.waiting?.reason ?? "the server ended", message: describeEnd(ended) };
+    if (ended) return { kind: "crash", reason: state?.waiting?.reason ?? "", message: describeEnd(ended) };
     const { reason = "", message = "" } = state?.waiting ?? {};
     if (isAboutImage(reason)) return { kind: "image", reason, message: message.trim() };
     if (reason !== "" && reason !== "ContainerCreating" && reason !== "PodInitializing") return { kind: "other", reason, message };
@@ -70,19 +42,19 @@ export function podWaitsFor(pod: PodObject): WaitReason | undefined {
   return undefined;
 }
 
-/** Warnings that the Pod's own status tells as well, or that are usual while it starts. */
-const TOLD_ELSEWHERE = new Set(["Failed", "BackOff", "FailedScheduling", "Unhealthy"]);
-/** What is no warning, and takes long. */
+/** Warnings that the Pod's status reports as well, or that are normal while it starts. */
+const REPORTED_ELSEWHERE = new Set(["Failed", "BackOff", "FailedScheduling", "Unhealthy"]);
+/** Normal events that announce something slow. */
 const SLOW = new Set(["Pulling", "TriggeredScaleUp"]);
 
-/** What an event says about the wait for what the Deployment `name` makes; nothing where it is of others, or of no interest. */
-export function eventWaitsFor(event: EventObject, name: string): WaitReason | undefined {
-  const { type, reason = "", message = "", involvedObject: { name: about = "" } = {} } = event;
-  // Its ReplicaSet and Pod have names that go on from its own, which is nobody else's.
+/** What an event says about the wait for the Pod of the Deployment `name`; undefined if it concerns something else or is of no interest. */
+export function eventWaitsFor(event: ClusterEvent, name: string): WaitReason | undefined {
+  const { type, reason = "", message = "", involvedObject: { name: about = "" } } = event;
+  // The names of its ReplicaSet and Pod start with its own name, which is unique.
   if (about !== name && !about.startsWith(`${name}-`)) return undefined;
-  if (type === "Normal" ? !SLOW.has(reason) : TOLD_ELSEWHERE.has(reason)) return undefined;
+  if (type === "Normal" ? !SLOW.has(reason) : REPORTED_ELSEWHERE.has(reason)) return undefined;
   const kind = reason === "FailedCreate" ? "admission" : reason === "Pulling" ? "pulling" : "other";
-  // Events that repeat are told as one, with these words before it.
+  // The API server merges events that repeat and puts these words in front.
   return { kind, reason, message: message.trim().replace(/^\(combined from similar events\): /, "") };
 }
 
@@ -90,10 +62,10 @@ function isAboutImage(reason: string): boolean {
   return /^(ErrImage|ImagePull|InvalidImageName|ErrImageNeverPull|RegistryUnavailable)/.test(reason);
 }
 
-function describeEnd({ exitCode, reason, message = "" }: TerminatedState): string {
-  const lines = message.trim().split("\n");
-  const last = lines.at(-1) ?? "";
+function describeEnd({ exitCode, reason, message = "" }: NonNullable<ContainerState["terminated"]>): string {
+  // The end of its log, through terminationMessagePolicy: FallbackToLogsOnError.
+  const last = message.trim().split("\n").at(-1) ?? "";
   return `it ended with exit code ${exitCode}${reason && reason !== "Error" ? ` (${reason})` : ""}${
-    last ? `, and said last: ${last}` : ""
+    last ? `; its last line was: ${last}` : ""
   }`;
 }

@@ -1,15 +1,17 @@
 import assert from "node:assert/strict";
-import { eventWaitsFor, podWaitsFor } from "./pod_status.ts";
+import type { ClusterEvent, Pod } from "../api/kubernetes_objects.ts";
+import { eventWaitsFor, podWaitsFor as waitsFor } from "./pod_status.ts";
 
 const metadata = { name: "web-kurun-bcdfg-1-2" };
+const podWaitsFor = (pod: unknown) => waitsFor(pod as Pod);
 
-Deno.test("a Pod that just starts waits for nothing that is to be said", () => {
+Deno.test("a Pod that is just starting waits for nothing worth reporting", () => {
   const containerStatuses = [{ state: { waiting: { reason: "ContainerCreating" } } }];
   assert.equal(podWaitsFor({ metadata, status: { containerStatuses } }), undefined);
   assert.equal(podWaitsFor({ metadata }), undefined);
 });
 
-Deno.test("a Pod that no node takes waits for scheduling, in the scheduler's words", () => {
+Deno.test("an unschedulable Pod waits for scheduling, in the scheduler's words", () => {
   const conditions = [{ type: "PodScheduled", status: "False", reason: "Unschedulable", message: "0/1 nodes are available" }];
   assert.deepEqual(podWaitsFor({ metadata, status: { conditions } }), {
     kind: "scheduling",
@@ -18,17 +20,17 @@ Deno.test("a Pod that no node takes waits for scheduling, in the scheduler's wor
   });
 });
 
-Deno.test("a server that ends again and again says its last line", () => {
+Deno.test("a container that keeps crashing is reported with its last line", () => {
   const terminated = { exitCode: 1, reason: "Error", message: "starting\nthe key is missing\n" };
   const containerStatuses = [{ state: { waiting: { reason: "CrashLoopBackOff", message: "back-off 10s" } }, lastState: { terminated } }];
   assert.deepEqual(podWaitsFor({ metadata, status: { containerStatuses } }), {
     kind: "crash",
     reason: "CrashLoopBackOff",
-    message: "it ended with exit code 1, and said last: the key is missing",
+    message: "it ended with exit code 1; its last line was: the key is missing",
   });
 });
 
-Deno.test("an image that cannot be had is told as such", () => {
+Deno.test("an image that cannot be pulled is reported as such", () => {
   const containerStatuses = [{ state: { waiting: { reason: "ErrImagePull", message: "not found\n" } } }];
   assert.deepEqual(podWaitsFor({ metadata, status: { containerStatuses } }), {
     kind: "image",
@@ -37,9 +39,12 @@ Deno.test("an image that cannot be had is told as such", () => {
   });
 });
 
-Deno.test("events of what the Deployment makes are told, others' and those that the Pod's status has are not", () => {
+Deno.test("events of the Deployment's own objects are reported, except those that the Pod's status repeats", () => {
   const about = (name: string, reason: string, type = "Warning") =>
-    eventWaitsFor({ type, reason, message: "(combined from similar events): why", involvedObject: { name } }, "web-kurun-bcdfg");
+    eventWaitsFor(
+      { type, reason, message: "(combined from similar events): why", involvedObject: { name } } as ClusterEvent,
+      "web-kurun-bcdfg",
+    );
   assert.deepEqual(about("web-kurun-bcdfg-7b7f", "FailedCreate"), { kind: "admission", reason: "FailedCreate", message: "why" });
   assert.deepEqual(about("web-kurun-bcdfg-7b7f-x", "Pulling", "Normal")?.kind, "pulling");
   assert.equal(about("web-kurun-bcdfg-7b7f-x", "FailedMount")?.kind, "other");
@@ -48,7 +53,7 @@ Deno.test("events of what the Deployment makes are told, others' and those that 
   assert.equal(about("web-kurun-bcdfg-7b7f-x", "Scheduled", "Normal"), undefined);
 });
 
-Deno.test("an init container that cannot start is what the Pod waits for, and one that is done is not", () => {
+Deno.test("a Pod waits for an init container that cannot start, and not for one that succeeded", () => {
   const waiting = { state: { waiting: { reason: "PodInitializing" } } };
   const done = { state: { terminated: { exitCode: 0, reason: "Completed" } } };
   const failing = { state: { waiting: { reason: "ErrImagePull", message: "no such image" } } };

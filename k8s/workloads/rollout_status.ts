@@ -1,54 +1,23 @@
 /**
- * How far a workload's rollout is, as `kubectl rollout status` judges it, and why its Pods do not get ready. Pure.
+ * How far a workload's rollout is, judged as `kubectl rollout status` does, and why its Pods do not become ready. Pure.
  *
  * @module
  */
 
-import { type PodObject, podWaitsFor } from "./pod_status.ts";
+import type { DaemonSet, Deployment, Job, Pod, StatefulSet, Workload } from "../api/kubernetes_objects.ts";
+import { podWaitsFor } from "./pod_status.ts";
 
 /** How far a rollout is. */
 export interface RolloutStatus {
   readonly done: boolean;
-  /** What is waited for, such as `1 of 3 are ready`. */
+  /** What it is waiting for, such as `1 of 3 Pods are ready`. */
   readonly state: string;
-  /** Why it will not come to its end. */
+  /** Why it will never finish. */
   readonly failure?: string;
 }
 
-/** A workload, as far as it is looked at. */
-interface Workload {
-  readonly metadata?: { readonly generation?: number };
-  readonly spec?: {
-    readonly replicas?: number;
-    readonly completions?: number;
-    readonly suspend?: boolean;
-    readonly updateStrategy?: { readonly type?: string; readonly rollingUpdate?: { readonly partition?: number } };
-  };
-  readonly status?: {
-    readonly observedGeneration?: number;
-    readonly phase?: string;
-    readonly message?: string;
-    readonly replicas?: number;
-    readonly updatedReplicas?: number;
-    readonly availableReplicas?: number;
-    readonly readyReplicas?: number;
-    readonly currentRevision?: string;
-    readonly updateRevision?: string;
-    readonly desiredNumberScheduled?: number;
-    readonly updatedNumberScheduled?: number;
-    readonly numberAvailable?: number;
-    readonly succeeded?: number;
-    readonly conditions?: readonly {
-      readonly type: string;
-      readonly status: string;
-      readonly reason?: string;
-      readonly message?: string;
-    }[];
-  };
-}
-
 /** The kinds that have a rollout, by group and kind. */
-const JUDGES: Readonly<Record<string, (workload: Workload) => RolloutStatus>> = {
+const JUDGES: Readonly<Record<string, (workload: never) => RolloutStatus>> = {
   "apps Deployment": deploymentStatus,
   "apps StatefulSet": statefulSetStatus,
   "apps DaemonSet": daemonSetStatus,
@@ -61,14 +30,12 @@ export function hasRollout(group: string, kind: string): boolean {
   return JUDGES[`${group} ${kind}`] !== undefined;
 }
 
-/** How far a workload of a kind with a rollout is. */
-export function rolloutStatus(group: string, kind: string, workload: Record<string, unknown>): RolloutStatus {
-  const { metadata, status } = workload as Workload;
-  // Pods and Jobs are not changed, and do not tell.
-  if (group === "apps" && (metadata?.generation ?? 0) > (status?.observedGeneration ?? 0)) {
-    return waiting("its controller has not seen it yet");
-  }
-  return JUDGES[`${group} ${kind}`]!(workload as Workload);
+/** How far a workload is whose kind {@linkcode hasRollout}. */
+export function rolloutStatus(group: string, kind: string, workload: Workload): RolloutStatus {
+  // Pods and Jobs do not change, and report no observedGeneration.
+  const seen = (workload as Deployment).status?.observedGeneration ?? 0;
+  if (group === "apps" && (workload.metadata.generation ?? 0) > seen) return waiting("its controller has not seen it yet");
+  return JUDGES[`${group} ${kind}`]!(workload as never);
 }
 
 function waiting(state: string): RolloutStatus {
@@ -77,9 +44,9 @@ function waiting(state: string): RolloutStatus {
 
 const DONE: RolloutStatus = { done: true, state: "ready" };
 
-function deploymentStatus({ spec, status = {} }: Workload): RolloutStatus {
+function deploymentStatus({ spec, status }: Deployment): RolloutStatus {
   const { replicas = 1 } = spec ?? {};
-  const { replicas: all = 0, updatedReplicas: updated = 0, availableReplicas: available = 0, conditions = [] } = status;
+  const { replicas: all = 0, updatedReplicas: updated = 0, availableReplicas: available = 0, conditions = [] } = status ?? {};
   const late = conditions.find(({ type, reason }) => type === "Progressing" && reason === "ProgressDeadlineExceeded");
   const refused = conditions.find(({ type, status }) => type === "ReplicaFailure" && status === "True");
   const because = refused ? `: ${refused.message ?? refused.reason}` : "";
@@ -90,9 +57,9 @@ function deploymentStatus({ spec, status = {} }: Workload): RolloutStatus {
   return DONE;
 }
 
-function statefulSetStatus({ spec, status = {} }: Workload): RolloutStatus {
+function statefulSetStatus({ spec, status }: StatefulSet): RolloutStatus {
   const { replicas = 1, updateStrategy } = spec ?? {};
-  const { readyReplicas: ready = 0, updatedReplicas: updated = 0, currentRevision, updateRevision } = status;
+  const { readyReplicas: ready = 0, updatedReplicas: updated = 0, currentRevision, updateRevision } = status ?? {};
   if (ready < replicas) return waiting(`${ready} of ${replicas} Pods are ready`);
   if (updateStrategy?.type === "OnDelete") return DONE;
   const wanted = replicas - (updateStrategy?.rollingUpdate?.partition ?? 0);
@@ -100,45 +67,35 @@ function statefulSetStatus({ spec, status = {} }: Workload): RolloutStatus {
   return DONE;
 }
 
-function daemonSetStatus({ spec, status = {} }: Workload): RolloutStatus {
-  const { desiredNumberScheduled: wanted = 0, updatedNumberScheduled: updated = 0, numberAvailable: available = 0 } = status;
+function daemonSetStatus({ spec, status }: DaemonSet): RolloutStatus {
+  const { desiredNumberScheduled: wanted = 0, updatedNumberScheduled: updated = 0, numberAvailable: available = 0 } = status ?? {};
   if (spec?.updateStrategy?.type !== "OnDelete" && updated < wanted) return waiting(`${updated} of ${wanted} new Pods are there`);
   return available < wanted ? waiting(`${available} of ${wanted} Pods are ready`) : DONE;
 }
 
-/** A Job is ready when it has ended well. */
-function jobStatus({ spec, status = {} }: Workload): RolloutStatus {
-  const ended = status.conditions?.find(({ type, status }) => (type === "Complete" || type === "Failed") && status === "True");
+/** A Job is ready once it has succeeded. */
+function jobStatus({ spec, status }: Job): RolloutStatus {
+  const ended = status?.conditions?.find(({ type, status }) => (type === "Complete" || type === "Failed") && status === "True");
   if (ended?.type === "Failed") return { done: false, state: "it has failed", failure: ended.message ?? "it has failed" };
   if (ended || spec?.suspend) return DONE;
-  return waiting(`${status.succeeded ?? 0} of ${spec?.completions ?? 1} Pods have ended well`);
+  return waiting(`${status?.succeeded ?? 0} of ${spec?.completions ?? 1} Pods have succeeded`);
 }
 
-function podStatus({ status = {} }: Workload): RolloutStatus {
-  if (status.phase === "Failed") return { done: false, state: "it has failed", failure: status.message ?? "it has failed" };
-  if (status.phase === "Succeeded") return DONE;
-  const ready = status.conditions?.some(({ type, status }) => type === "Ready" && status === "True");
+function podStatus({ status }: Pod): RolloutStatus {
+  if (status?.phase === "Failed") return { done: false, state: "it has failed", failure: status.message ?? "it has failed" };
+  if (status?.phase === "Succeeded") return DONE;
+  const ready = status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True");
   return ready ? DONE : waiting("it is not ready");
 }
 
-/** The Pods' labels that a workload selects by, as a query has it; undefined where it has no simple ones. */
-export function podSelector(workload: Record<string, unknown>): string | undefined {
-  const { spec } = workload as { spec?: { selector?: { matchLabels?: Record<string, string> } } };
-  const labels = Object.entries(spec?.selector?.matchLabels ?? {});
+/** The label selector of a workload's Pods, as a query takes it; undefined if it has no matchLabels. */
+export function podSelector(workload: Workload): string | undefined {
+  const labels = Object.entries((workload as Deployment).spec?.selector?.matchLabels ?? {});
   return labels.length === 0 ? undefined : labels.map(([key, value]) => `${key}=${value}`).join(",");
 }
 
-/** Why a Pod does not get ready, in the cluster's words; undefined where it is just starting or going. */
-export function podReason(pod: PodObject): string | undefined {
-  if (pod.metadata.deletionTimestamp) return undefined;
-  const { initContainerStatuses = [] } = (pod.status ?? {}) as {
-    initContainerStatuses?: NonNullable<PodObject["status"]>["containerStatuses"];
-  };
-  // One that ended well is done; the Pod goes on with the next.
-  const inits = initContainerStatuses.filter(({ state }) => state?.terminated?.exitCode !== 0 && (state?.waiting || state?.terminated));
-  const withInits = { ...pod, status: { ...pod.status, containerStatuses: [...inits, ...pod.status?.containerStatuses ?? []] } };
-  const found = podWaitsFor(withInits);
-  if (!found) return undefined;
-  const reason = found.reason === "the server ended" ? "" : found.reason;
-  return [reason, found.message].filter((text) => text !== "").join(": ");
+/** Why a Pod does not become ready, in the cluster's words; undefined if it is just starting or being deleted. */
+export function podReason(pod: Pick<Pod, "metadata" | "status">): string | undefined {
+  const found = pod.metadata.deletionTimestamp ? undefined : podWaitsFor(pod);
+  return found && [found.reason, found.message].filter((text) => text !== "").join(": ");
 }

@@ -1,32 +1,31 @@
 import type { Api } from "../api/api.ts";
 import { ApiError } from "../api/api_error.ts";
+import type { Live } from "../api/kubernetes_objects.ts";
 
-/** More Pods than this are not asked about: they are most likely of the same workload. */
+/** Only this many Pods are looked up: the others most likely belong to the same workloads. */
 const MAX_PODS = 10;
 
-interface OwnedObject {
-  readonly metadata: {
-    readonly ownerReferences?: readonly { readonly kind: string; readonly name: string; readonly controller?: boolean }[];
-  };
-}
-
-/** What makes these Pods, as `deployment/web`; without the right to look, nothing. @throws what the network says */
+/**
+ * The workloads that Pods belong to, such as `deployment/web`. Those that the user may not see are left out.
+ *
+ * @throws {ConnectionError} if the API server cannot be reached
+ */
 export async function workloadsOf(api: Api, namespace: string, pods: readonly string[], signal: AbortSignal): Promise<string[]> {
   const found = await Promise.all(pods.slice(0, MAX_PODS).map((pod) => workloadOf(api, namespace, pod, signal)));
   return [...new Set(found.filter((workload) => workload !== undefined))];
 }
 
 async function workloadOf(api: Api, namespace: string, pod: string, signal: AbortSignal): Promise<string | undefined> {
-  const maker = await controllerOf(api, `/api/v1/namespaces/${namespace}/pods/${pod}`, signal);
-  if (maker?.kind !== "ReplicaSet") return maker && `${maker.kind.toLowerCase()}/${maker.name}`;
-  const above = await controllerOf(api, `/apis/apps/v1/namespaces/${namespace}/replicasets/${maker.name}`, signal);
-  const { kind, name } = above ?? maker;
+  const controller = await controllerOf(api, `/api/v1/namespaces/${namespace}/pods/${pod}`, signal);
+  if (controller?.kind !== "ReplicaSet") return controller && `${controller.kind.toLowerCase()}/${controller.name}`;
+  const above = await controllerOf(api, `/apis/apps/v1/namespaces/${namespace}/replicasets/${controller.name}`, signal);
+  const { kind, name } = above ?? controller;
   return `${kind.toLowerCase()}/${name}`;
 }
 
 async function controllerOf(api: Api, path: string, signal: AbortSignal): Promise<{ kind: string; name: string } | undefined> {
   try {
-    const { metadata } = (await api.get(path, { signal })).body as OwnedObject;
+    const { body: { metadata } } = await api.get<Live>(path, { signal });
     return metadata.ownerReferences?.find(({ controller }) => controller);
   } catch (error) {
     if (error instanceof ApiError) return undefined;

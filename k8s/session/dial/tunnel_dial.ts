@@ -4,7 +4,7 @@ import WebSocket from "ws";
 import { type Transport, type WebSocketLike, WebSocketTransport } from "../../../tunnel/mod.ts";
 import { statusError } from "../../api/api_error.ts";
 import type { ClusterAccess } from "../../api/cluster_access.ts";
-import { CONTROL_PORT, controlServiceName } from "../objects/session_objects.ts";
+import { CONTROL_PORT, controlServiceName } from "../objects/session_plan.ts";
 
 /** No message of the server is longer: a batch of frames is at most 64 KiB. */
 const MAX_MESSAGE_BYTES = 256 * 1024;

@@ -18,7 +18,7 @@ function patched(patch: unknown) {
   return patchPod(spec, patch);
 }
 
-Deno.test("where the Pod runs is the user's to say, and the rest of it stays", () => {
+Deno.test("the user decides where the Pod runs, and the rest of it stays", () => {
   const wishes = {
     nodeSelector: { disk: "ssd" },
     tolerations: [{ operator: "Exists" }],
@@ -28,7 +28,7 @@ Deno.test("where the Pod runs is the user's to say, and the rest of it stays", (
   assert.deepEqual(patched(wishes), { ...spec, ...wishes });
 });
 
-Deno.test("resources are the server's container's: objects merge, null takes away", () => {
+Deno.test("resources are those of the server's container: objects merge, null removes", () => {
   const { containers } = patched({ resources: { limits: { cpu: null, memory: "1Gi" } } }) as typeof spec;
   assert.deepEqual(containers, [{
     ...spec.containers[0],
@@ -36,7 +36,7 @@ Deno.test("resources are the server's container's: objects merge, null takes awa
   }]);
 });
 
-Deno.test("the container is patched by its name too", () => {
+Deno.test("the container can be patched by its name too", () => {
   const { containers } = patched({
     containers: [{ name: "server", imagePullPolicy: "Never", resources: { limits: null } }],
   }) as typeof spec;
@@ -47,7 +47,7 @@ Deno.test("the container is patched by its name too", () => {
   }]);
 });
 
-Deno.test("secrets for pulling are added to the flag's", () => {
+Deno.test("pull secrets are added to the flag's", () => {
   assert.deepEqual(patched({ imagePullSecrets: [{ name: "mine" }] }).imagePullSecrets, [{ name: "flag" }, { name: "mine" }]);
 });
 
@@ -58,14 +58,16 @@ Deno.test("the security context may be tightened, and keeps what it has", () => 
 
 for (
   const [patch, sentence] of [
-    [[], /no object with fields of a Pod's spec/],
-    ["text", /no object/],
-    [{ nodeSelectr: {} }, /has the field "nodeSelectr": what can be overridden is affinity, .*tolerations/],
-    [{ volumes: [] }, /volumes cannot be overridden: they are the session's/],
-    [{ hostNetwork: true }, /hostNetwork cannot be overridden: the Pod security level restricted forbids it/],
+    [[], /must be an object with fields of a Pod's spec/],
+    ["text", /must be an object/],
+    [{ $patch: "replace" }, /the directive \$patch is not supported/],
+    [{ volumes: [] }, /volumes cannot be overridden: they belong to the session/],
+    [{ initContainers: [] }, /initContainers cannot be overridden: the Pod runs only kurun's server/],
+    [{ restartPolicy: "Never" }, /restartPolicy cannot be overridden: a Deployment always restarts its Pods/],
+    [{ hostNetwork: true }, /hostNetwork cannot be overridden: the Pod Security level restricted forbids it/],
     [{ automountServiceAccountToken: true }, /gets no token/],
-    [{ resources: null }, /resources is no object/],
-    [{ securityContext: null }, /securityContext is no object/],
+    [{ resources: null }, /resources must be an object/],
+    [{ securityContext: null }, /securityContext must be an object/],
     [{ securityContext: { runAsNonRoot: false } }, /runAsNonRoot false cannot be set/],
     [{ securityContext: { runAsUser: 0 } }, /runAsUser 0 cannot be set/],
     [{ securityContext: { runAsNonRoot: null } }, /runAsNonRoot null cannot be set/],
@@ -76,10 +78,10 @@ for (
     [{ containers: [{ name: "server", image: "other" }] }, /image of the container cannot be overridden/],
     [{ containers: [{ name: "server", command: ["sh"] }] }, /command of the container/],
     [{ containers: [{ name: "sidecar" }] }, /one container/],
-    [{ containers: {} }, /no list/],
+    [{ containers: {} }, /must be a list/],
   ] as const
 ) {
-  Deno.test(`${JSON.stringify(patch)} is refused in words`, () => {
+  Deno.test(`${JSON.stringify(patch)} is refused with the reason`, () => {
     assert.throws(() => checkPodPatch(patch), (error) => error instanceof PodOverrideError && sentence.test(error.message));
   });
 }

@@ -1,84 +1,77 @@
 /**
- * The Pod of a session that runs programs. Pure: names and settings in, objects out.
+ * The Pod of a session that runs programs. Pure: a plan in, objects out.
  *
  * @module
  */
+
+import type { NewPod, PodSpec } from "../../api/kubernetes_objects.ts";
 import { copiedSupervisorCommand, SUPERVISOR_COMMAND } from "../../images/server_command.ts";
-import {
-  containerSecurity,
-  CONTROL_PORT,
-  type KubernetesObject,
-  metadata,
-  type Owner,
-  podSecurity,
-  type RunPod,
-  type SessionPlan,
-} from "./session_objects.ts";
-import { isObject, strategicMerge } from "./strategic_merge.ts";
+import { containerSecurity, metadata, NO_MESH, podSecurity } from "./session_objects.ts";
+import { CONTROL_PORT, type Owner, type RunPlan } from "./session_plan.ts";
+import { isObject, type JsonObject, strategicMerge } from "./strategic_merge.ts";
 
 /** The container that programs run in. */
 export const RUN_CONTAINER = "program";
 /** Where programs are written. */
 const PROGRAM_FOLDER = "/kurun/program";
-/** What the programs of a session may take, two at a time while one replaces the other, and what they may write into /tmp. */
+/** Room for a session's programs (two at a time while one replaces the other), and for what they write into /tmp. */
 const PROGRAM_LIMIT_MIB = 1024;
 const TMP_LIMIT_MIB = 1024;
 
-/** Where the server is copied to where programs run in another image, and what it takes at most. */
+/** Where the server is copied if programs run in another image, and how much room it gets. */
 const BASE_FOLDER = "/kurun/base";
 const BASE_LIMIT_MIB = 512;
-/** Whom a program runs as in another image, whose own user may be root: the number of kurun's image. */
+/** The user that a program runs as in another image, whose own user may be root: the same as in kurun's image. */
 const BASE_USER = 65532;
 
-/** A program is never larger, in bytes: the kubelet evicts a Pod whose volumes hold more than they may. */
+/** The largest program, in bytes: the kubelet evicts a Pod whose volumes exceed their limits. */
 export const MAX_PROGRAM_BYTES = PROGRAM_LIMIT_MIB * 1024 * 1024 / 2 - 1024 * 1024;
 
-/** Fields of a Pod that are the session's own, by where they are in a patch, each with the reason. */
+/** Fields of a Pod that overrides cannot change, by their path, each with the reason. */
 const KEPT: readonly (readonly [path: readonly string[], why: string])[] = [
   [["apiVersion"], "it is v1"],
   [["kind"], "it is Pod"],
-  [["metadata", "name"], "see --name"],
-  [["metadata", "namespace"], "see -n"],
+  [["metadata", "name"], "use --name"],
+  [["metadata", "namespace"], "use -n"],
   [["metadata", "ownerReferences"], "the session owns the Pod"],
-  [["status"], "it is the cluster's"],
+  [["status"], "the cluster sets it"],
   [["spec", "restartPolicy"], "a program runs once"],
-  [["spec", "activeDeadlineSeconds"], "the session has its own: --ttl"],
+  [["spec", "activeDeadlineSeconds"], "the session has its own deadline: --ttl"],
 ];
 const KEPT_OF_CONTAINER: Readonly<Record<string, string>> = {
-  image: "see --server-image",
+  image: "use --server-image",
   command: "it starts the supervisor, which starts the program",
-  args: "the program's are those after its file",
-  workingDir: "see --workdir",
-  stdin: "input comes by the tunnel",
-  stdinOnce: "input comes by the tunnel",
-  tty: "see -t",
+  args: "arguments of the program follow its file on the command line",
+  workingDir: "use --workdir",
+  stdin: "input arrives through the tunnel",
+  stdinOnce: "input arrives through the tunnel",
+  tty: "use -t",
 };
 
-/** The Pod, and what of the user's overrides could not be applied, a sentence each. */
-export function runPod(plan: SessionPlan, wishes: RunPod, owner: Owner): { pod: KubernetesObject; left: string[] } {
-  const pod: KubernetesObject = { apiVersion: "v1", kind: "Pod", metadata: podMetadata(plan, owner), spec: podSpec(plan, wishes) };
-  if (!wishes.overrides) return { pod, left: [] };
-  const { patch, left } = withoutKept(wishes.overrides, plan.name);
-  const { merged, unknown } = strategicMerge(pod, patch);
-  return { pod: merged as KubernetesObject, left: [...left, ...unknown.map((path) => `${path}: such directives are not known here`)] };
+/** The Pod, and a sentence for each of the user's overrides that was ignored. */
+export function runPod(plan: RunPlan, owner: Owner): { pod: NewPod; ignored: string[] } {
+  const pod: NewPod = { apiVersion: "v1", kind: "Pod", metadata: podMetadata(plan, owner), spec: podSpec(plan) };
+  if (!plan.run.overrides) return { pod, ignored: [] };
+  const { patch, kept } = withoutKept(plan.run.overrides, plan.name);
+  const { merged, ignored } = strategicMerge(pod, patch);
+  return { pod: merged, ignored: [...kept, ...ignored.map((path) => `${path}: this directive is not supported`)] };
 }
 
-function podMetadata(plan: SessionPlan, owner: Owner): Record<string, unknown> {
-  const { labels, annotations, ...rest } = metadata(plan, plan.name, owner) as Record<string, Record<string, string>>;
+function podMetadata(plan: RunPlan, owner: Owner): NewPod["metadata"] {
+  const common = metadata(plan, plan.name, owner);
   return {
-    ...rest,
-    labels: { ...plan.podLabels, ...labels, "sidecar.istio.io/inject": "false" },
-    // The API server, whence the client comes, is outside of any mesh.
-    annotations: { ...annotations, "sidecar.istio.io/inject": "false", "linkerd.io/inject": "disabled" },
+    ...common,
+    labels: { ...plan.podLabels, ...common.labels, ...NO_MESH.labels },
+    annotations: { ...common.annotations, ...NO_MESH.annotations },
   };
 }
 
-function podSpec(plan: SessionPlan, wishes: RunPod): Record<string, unknown> {
-  const { architecture, serviceAccount, requests, limits, baseImage } = wishes;
+function podSpec(plan: RunPlan): PodSpec {
+  const { architecture, serviceAccount, requests, limits, baseImage } = plan.run;
   const resources = requests || limits ? { resources: { ...(requests ? { requests } : {}), ...(limits ? { limits } : {}) } } : {};
   const base = { name: "base", mountPath: BASE_FOLDER };
   return {
-    ...podSecurity(),
+    securityContext: podSecurity(),
     restartPolicy: "Never",
     // Programs that run here talk to the API server.
     automountServiceAccountToken: true,
@@ -103,7 +96,7 @@ function podSpec(plan: SessionPlan, wishes: RunPod): Record<string, unknown> {
         terminationMessagePolicy: "FallbackToLogsOnError",
         ...resources,
         volumeMounts: [base],
-        ...containerSecurity({ readOnlyRootFilesystem: true }),
+        securityContext: containerSecurity({ readOnlyRootFilesystem: true }),
       }],
     }),
     containers: [{
@@ -122,7 +115,7 @@ function podSpec(plan: SessionPlan, wishes: RunPod): Record<string, unknown> {
       env: [
         { name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
         { name: "POD_NAMESPACE", valueFrom: { fieldRef: { fieldPath: "metadata.namespace" } } },
-        // What kurun's own image has.
+        // kurun's own image sets these itself.
         ...(baseImage === undefined ? [] : [
           { name: "HOME", value: "/tmp" },
           { name: "DENO_DIR", value: "/tmp/deno" },
@@ -141,33 +134,40 @@ function podSpec(plan: SessionPlan, wishes: RunPod): Record<string, unknown> {
         { name: "tmp", mountPath: "/tmp" },
         ...(baseImage === undefined ? [] : [{ ...base, readOnly: true }]),
       ],
-      ...containerSecurity({ readOnlyRootFilesystem: true, ...(baseImage === undefined ? {} : { runAsUser: BASE_USER }) }),
+      securityContext: containerSecurity({ readOnlyRootFilesystem: true, ...(baseImage === undefined ? {} : { runAsUser: BASE_USER }) }),
     }],
   };
 }
 
-/** A patch without what is the session's own; a container without a name, or with the Pod's as kubectl run has it, is the program's. */
-function withoutKept(overrides: Readonly<Record<string, unknown>>, name: string): { patch: Record<string, unknown>; left: string[] } {
-  const left: string[] = [];
-  const patch = structuredClone(overrides) as Record<string, unknown>;
+/**
+ * A patch without the fields that cannot be overridden, and a sentence for each. A container without a name, or with the Pod's name as
+ * `kubectl run` has it, is the program's.
+ */
+function withoutKept(overrides: JsonObject, name: string): { patch: JsonObject; kept: string[] } {
+  const kept: string[] = [];
+  const patch = structuredClone(overrides) as MutableObject;
   for (const [path, why] of KEPT) {
-    const parent = path.slice(0, -1).reduce<unknown>((at, field) => isObject(at) ? at[field] : undefined, patch);
+    const parent = path.slice(0, -1).reduce<unknown>((at, field) => isObject(at) ? at[field] : undefined, patch) as
+      | MutableObject
+      | undefined;
     const field = path.at(-1) as string;
     if (!isObject(parent) || !(field in parent)) continue;
     const harmless = (field === "apiVersion" && parent[field] === "v1") || (field === "kind" && parent[field] === "Pod") ||
       (field === "restartPolicy" && parent[field] === "Never");
     delete parent[field];
-    if (!harmless) left.push(`${path.join(".")}: ${why}`);
+    if (!harmless) kept.push(`${path.join(".")}: ${why}`);
   }
   const containers = isObject(patch.spec) ? patch.spec.containers : undefined;
-  for (const container of Array.isArray(containers) ? containers.filter(isObject) : []) {
+  for (const container of Array.isArray(containers) ? containers.filter(isObject) as MutableObject[] : []) {
     if (container.name === undefined || container.name === name) container.name = RUN_CONTAINER;
     if (container.name !== RUN_CONTAINER) continue;
     for (const [field, why] of Object.entries(KEPT_OF_CONTAINER)) {
       if (!(field in container)) continue;
       delete container[field];
-      left.push(`spec.containers[name=${RUN_CONTAINER}].${field}: ${why}`);
+      kept.push(`spec.containers[name=${RUN_CONTAINER}].${field}: ${why}`);
     }
   }
-  return { patch, left };
+  return { patch, kept };
 }
+
+type MutableObject = Record<string, unknown>;

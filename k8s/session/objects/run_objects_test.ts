@@ -1,27 +1,27 @@
 import assert from "node:assert/strict";
+import type { Pod } from "../../api/kubernetes_objects.ts";
 import { runPod } from "./run_objects.ts";
-import { podEnd } from "../pod/run_pod_end.ts";
-import type { RunPod, SessionPlan } from "./session_objects.ts";
+import { podEnd as endOf } from "../pod/run_pod_end.ts";
+import type { RunPlan, RunPod } from "./session_plan.ts";
 
-const PLAN: SessionPlan = {
+const PLAN: RunPlan = {
   name: "hello-x2k4d",
   namespace: "dev",
   service: "hello-x2k4d",
-  ports: [],
   image: "kurun",
   ttlSeconds: 120,
-  holdMs: 0,
   annotations: { "kurun.dev/who": "me" },
+  run: {},
 };
 
 // deno-lint-ignore no-explicit-any -- what a test looks at lies deep
-function pod(wishes: RunPod): { pod: any; left: string[] } {
-  return runPod(PLAN, wishes, { name: "hello-x2k4d", uid: "1" });
+function pod(run: RunPod): { pod: any; ignored: string[] } {
+  return runPod({ ...PLAN, run }, { name: "hello-x2k4d", uid: "1" });
 }
 
-Deno.test("the Pod is as restricted wants it, writes into two bounded folders, and is owned by the session", () => {
-  const { pod: { metadata, spec }, left } = pod({});
-  assert.deepEqual(left, []);
+Deno.test("the Pod meets the level restricted, writes only into two bounded folders, and is owned by the session", () => {
+  const { pod: { metadata, spec }, ignored } = pod({});
+  assert.deepEqual(ignored, []);
   assert.deepEqual(metadata.ownerReferences, [{ apiVersion: "batch/v1", kind: "Job", name: "hello-x2k4d", uid: "1" }]);
   assert.equal(metadata.labels["kurun.dev/session"], "hello-x2k4d");
   assert.deepEqual(spec.securityContext, { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } });
@@ -44,14 +44,14 @@ Deno.test("the Pod is as restricted wants it, writes into two bounded folders, a
   ]);
 });
 
-Deno.test("architecture, ServiceAccount and amounts are what was asked for", () => {
+Deno.test("architecture, ServiceAccount and quantities are those of the plan", () => {
   const { pod: { spec } } = pod({ architecture: "arm64", serviceAccount: "op", requests: { cpu: "1" }, limits: { memory: "1Gi" } });
   assert.deepEqual(spec.nodeSelector, { "kubernetes.io/os": "linux", "kubernetes.io/arch": "arm64" });
   assert.equal(spec.serviceAccountName, "op");
   assert.deepEqual(spec.containers[0].resources, { requests: { cpu: "1" }, limits: { memory: "1Gi" } });
 });
 
-Deno.test("in another image the supervisor is copied there first, and runs by its own loader", () => {
+Deno.test("with another image an init container copies the supervisor, which runs with its own loader", () => {
   const { pod: { spec } } = pod({ baseImage: "debian" });
   assert.deepEqual(spec.initContainers.map(({ image, args }: { image: string; args: string[] }) => [image, args.slice(2)]), [
     ["kurun", ["--base=/kurun/base", "--copy-base"]],
@@ -63,7 +63,7 @@ Deno.test("in another image the supervisor is copied there first, and runs by it
   assert.equal(pod({}).pod.spec.initContainers, undefined);
 });
 
-Deno.test("overrides merge into the Pod; what is the session's own is left out and told", () => {
+Deno.test("overrides merge into the Pod; fields of the session are ignored and reported", () => {
   const overrides = {
     apiVersion: "v1",
     kind: "Deployment",
@@ -74,8 +74,8 @@ Deno.test("overrides merge into the Pod; what is the session's own is left out a
       containers: [{ image: "x", args: ["y"], resources: { limits: { cpu: "1" } } }, { name: "beside", image: "z" }],
     },
   };
-  const { pod: { metadata, spec }, left } = pod({ architecture: "amd64", overrides });
-  assert.deepEqual(left.map((text) => text.split(":")[0]), [
+  const { pod: { metadata, spec }, ignored } = pod({ architecture: "amd64", overrides });
+  assert.deepEqual(ignored.map((text) => text.split(":")[0]), [
     "kind",
     "metadata.ownerReferences",
     "spec.containers[name=program].image",
@@ -91,7 +91,8 @@ Deno.test("overrides merge into the Pod; what is the session's own is left out a
   assert.deepEqual(spec.containers[0].resources, { limits: { cpu: "1" } });
 });
 
-Deno.test("a Pod's end is told with its reason, and a Pod that runs has none", () => {
+Deno.test("a Pod's end has its reason, and a running Pod has none", () => {
+  const podEnd = (pod: unknown, gone: boolean) => endOf(pod as Pod, gone);
   const withEnd = (terminated: { reason?: string; exitCode: number; message?: string }) => ({
     metadata: { name: "p" },
     status: { phase: "Failed", containerStatuses: [{ name: "beside", state: {} }, { name: "program", state: { terminated } }] },
@@ -100,7 +101,7 @@ Deno.test("a Pod's end is told with its reason, and a Pod that runs has none", (
   assert.deepEqual(podEnd(withEnd({ reason: "OOMKilled", exitCode: 137 }), false)?.kind, "out-of-memory");
   assert.deepEqual(podEnd(withEnd({ reason: "Error", exitCode: 1, message: "a\nb\n" }), false), {
     kind: "ended",
-    message: "exit code 1, and it said last: b",
+    message: "exit code 1; its last line was: b",
   });
   const evicted = { metadata: { name: "p" }, status: { phase: "Failed", reason: "Evicted", message: "too much" } };
   assert.deepEqual(podEnd(evicted, false), { kind: "evicted", message: "Evicted: too much" });

@@ -1,14 +1,14 @@
 /**
- * Strategic merge patches, as kubectl's `--overrides` are: objects merge, null takes away, and lists whose items have a key merge item by
- * item. Pure.
+ * Strategic merge patches like those of kubectl's `--overrides`: objects merge, null removes, and lists whose items have a key merge item
+ * by item. Pure.
  *
  * @module
  */
 
-/** A part of an object, as JSON. */
+/** A JSON object. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** The key of each list in a Pod that merges (patchMergeKey in the API's types); other lists replace. */
+/** The key of each list in a Pod that merges (patchMergeKey in the API's types); other lists are replaced. */
 const MERGE_KEYS: Readonly<Record<string, string>> = {
   containers: "name",
   initContainers: "name",
@@ -24,39 +24,39 @@ const MERGE_KEYS: Readonly<Record<string, string>> = {
   ownerReferences: "uid",
 };
 
-/** Applies a patch. @returns what it makes of the object, and the directives (`$patch` and such) that were left out */
-export function strategicMerge(into: JsonObject, patch: JsonObject): { merged: Record<string, unknown>; unknown: string[] } {
-  const unknown: string[] = [];
-  return { merged: mergeObjects(into, patch, "", unknown), unknown };
+/** Applies a patch to an object. @returns the result, and the paths of directives such as `$patch`, which are not supported and ignored */
+export function strategicMerge<T extends object>(into: T, patch: JsonObject): { merged: T; ignored: string[] } {
+  const ignored: string[] = [];
+  return { merged: mergeObjects(into as JsonObject, patch, "", ignored) as T, ignored };
 }
 
-function mergeObjects(into: JsonObject, patch: JsonObject, path: string, unknown: string[]): Record<string, unknown> {
+function mergeObjects(into: JsonObject, patch: JsonObject, path: string, ignored: string[]): JsonObject {
   const merged: Record<string, unknown> = { ...into };
   for (const [field, value] of Object.entries(patch)) {
     const at = path === "" ? field : `${path}.${field}`;
-    if (field.startsWith("$")) unknown.push(at);
+    if (field.startsWith("$")) ignored.push(at);
     else if (value === null) delete merged[field];
-    else merged[field] = mergeValues(merged[field], value, { field, path: at, unknown });
+    else merged[field] = mergeValues(merged[field], value, { field, path: at, ignored });
   }
   return merged;
 }
 
-function mergeValues(before: unknown, value: unknown, where: { field: string; path: string; unknown: string[] }): unknown {
-  const { field, path, unknown } = where;
-  if (isObject(value)) return mergeObjects(isObject(before) ? before : {}, value, path, unknown);
+function mergeValues(before: unknown, value: unknown, where: { field: string; path: string; ignored: string[] }): unknown {
+  const { field, path, ignored } = where;
+  if (isObject(value)) return mergeObjects(isObject(before) ? before : {}, value, path, ignored);
   const key = MERGE_KEYS[field];
   if (!Array.isArray(value) || key === undefined || !value.every(isObject)) return value;
   const items: unknown[] = Array.isArray(before) ? [...before] : [];
   for (const item of value) {
     const index = items.findIndex((other) => isObject(other) && other[key] === item[key]);
     const named = `${path}[${key}=${item[key]}]`;
-    if (index < 0) items.push(mergeObjects({}, item, named, unknown));
-    else items[index] = mergeObjects(items[index] as JsonObject, item, named, unknown);
+    if (index < 0) items.push(mergeObjects({}, item, named, ignored));
+    else items[index] = mergeObjects(items[index] as JsonObject, item, named, ignored);
   }
   return items;
 }
 
-/** Whether a value is an object, in JSON's sense. */
-export function isObject(value: unknown): value is Record<string, unknown> {
+/** Whether a value is a JSON object. */
+export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,13 +1,15 @@
 /**
- * What sessions have left behind, by their labels. The judgement is pure; {@linkcode findLeftovers} looks.
+ * Finds what sessions left behind, by their labels. Only {@linkcode findLeftovers} asks the cluster; the judgement is pure.
  *
  * @module
  */
 import type { Api } from "../../api/api.ts";
 import { ApiError } from "../../api/api_error.ts";
+import type { LiveMetadata } from "../../api/kubernetes_objects.ts";
 import { isOverdue, type Presence } from "./client_presence.ts";
-import { type FoundSession, listSessions, SESSION_SELECTOR } from "./list_sessions.ts";
-import { isOurs, type ObjectMetadata, sessionOf } from "./session_owner.ts";
+import { type FoundSession, listSessions, SESSION_SELECTOR } from "./find_sessions.ts";
+import { jobPath } from "./remove_session.ts";
+import { isOurs, isSamePerson, type Person, sessionOf } from "./session_owner.ts";
 
 /** The kinds that a session owns, by their resource. */
 const OWNED = {
@@ -17,44 +19,44 @@ const OWNED = {
   pods: { kind: "pod", root: "/api/v1" },
 } as const;
 
-/** Something that nobody will come back for. */
+/** Something that no client will return to. */
 export interface Leftover {
   readonly kind: "session" | (typeof OWNED)[keyof typeof OWNED]["kind"];
   readonly namespace: string;
-  /** What people call it: a session goes by its Service. */
+  /** The name that users know it by: a session is known by its Service. */
   readonly name: string;
   readonly uid: string;
-  /** What is deleted. */
+  /** The path of the object to delete. */
   readonly path: string;
   readonly why: "ended" | "orphan" | Extract<Presence, { is: "away" }>;
 }
 
-/** What was found, and what could not be looked at. */
+/** What was found, and what could not be listed. */
 export interface LeftoverSearch {
   readonly leftovers: readonly Leftover[];
-  /** Resources that the user may not list, as `secrets`. */
+  /** Resources that the user may not list, such as `secrets`. */
   readonly hidden: readonly string[];
 }
 
 /** An object of a kind that a session owns. */
 export interface OwnedObject {
   readonly resource: keyof typeof OWNED;
-  readonly metadata: ObjectMetadata;
+  readonly metadata: LiveMetadata;
 }
 
-/** Looks for what is left. @param namespace undefined for all @throws what the API says, but for kinds that may not be listed */
+/** Looks for leftovers. @param namespace undefined for all namespaces @throws as {@linkcode Api.list} does, except for kinds that may not be listed */
 export async function findLeftovers(
   api: Api,
-  options: { namespace: string | undefined; who: string; from: string; signal: AbortSignal },
+  options: Person & { namespace: string | undefined; signal: AbortSignal },
 ): Promise<LeftoverSearch> {
   const { namespace, signal } = options;
   const hidden: string[] = [];
-  // Before the Jobs: what a start makes in between would look like an orphan.
+  // Listed before the Jobs: what a start creates in between would look like an orphan.
   const objects = await Promise.all((Object.keys(OWNED) as OwnedObject["resource"][]).map(async (resource) => {
     const path = `${OWNED[resource].root}${namespace === undefined ? "" : `/namespaces/${namespace}`}/${resource}`;
     try {
       const { items } = await api.list(path, { query: { labelSelector: SESSION_SELECTOR }, signal });
-      return items.map((item) => ({ resource, metadata: item.metadata as ObjectMetadata }));
+      return items.map(({ metadata }) => ({ resource, metadata }));
     } catch (error) {
       if (!(error instanceof ApiError) || error.status !== 403) throw error;
       hidden.push(resource);
@@ -65,19 +67,18 @@ export async function findLeftovers(
   return { leftovers: [...leftSessions(sessions, { ...options, now }), ...orphans(objects.flat(), sessions)], hidden };
 }
 
-/** Sessions that have ended, or whose client does not come back: the user's own that is away, another's that has missed its time as well. */
-export function leftSessions(sessions: readonly FoundSession[], me: { who: string; from: string; now: Date }): Leftover[] {
+/** Sessions that have ended or whose client will not return: the user's own without a client, and others' whose client is overdue as well. */
+export function leftSessions(sessions: readonly FoundSession[], me: Person & { now: Date }): Leftover[] {
   return sessions.flatMap(({ namespace, owner, deleted, ending, presence }) => {
     if (deleted) return [];
-    const mine = owner.who === me.who && owner.from === me.from;
-    const lost = presence.is === "away" && (mine || isOverdue(owner, me.now)) ? presence : undefined;
+    const lost = presence.is === "away" && (isSamePerson(owner, me) || isOverdue(owner, me.now)) ? presence : undefined;
     const why = ending ? "ended" : lost;
-    const path = `/apis/batch/v1/namespaces/${namespace}/jobs/${owner.name}`;
-    return why ? [{ kind: "session", namespace, name: owner.service, uid: owner.uid, path, why }] : [];
+    const { name, uid, service } = owner;
+    return why ? [{ kind: "session", namespace, name: service, uid, path: jobPath({ namespace, name }), why }] : [];
   });
 }
 
-/** Objects of ours whose session's Job is gone. */
+/** Objects of kurun whose session's Job is gone. */
 export function orphans(objects: readonly OwnedObject[], sessions: readonly FoundSession[]): Leftover[] {
   const uids = new Set(sessions.map(({ owner }) => owner.uid));
   const names = new Set(sessions.map(({ namespace, owner }) => `${namespace}/${owner.name}`));
@@ -85,7 +86,7 @@ export function orphans(objects: readonly OwnedObject[], sessions: readonly Foun
     const { namespace = "", name, uid, deletionTimestamp, ownerReferences = [] } = metadata;
     if (!isOurs(metadata) || deletionTimestamp) return [];
     const owner = ownerReferences.find(({ kind }) => kind === "Job");
-    // A Deployment's Pods go with it.
+    // The Pods of a Deployment go with it.
     if (resource === "pods" && !owner && ownerReferences.length > 0) return [];
     const there = owner ? uids.has(owner.uid) : names.has(`${namespace}/${sessionOf(metadata)}`);
     const { kind, root } = OWNED[resource];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { leftSessions, orphans, type OwnedObject } from "./leftovers.ts";
-import type { FoundSession } from "./list_sessions.ts";
+import type { FoundSession } from "./find_sessions.ts";
 import type { SessionOwner } from "./session_owner.ts";
 
 const ME = { who: "ann", from: "laptop", now: new Date("2026-01-01T00:10:00Z") };
@@ -72,7 +72,7 @@ function object(more: Partial<OwnedObject["metadata"]> = {}): OwnedObject {
       namespace: "dev",
       uid: "secret-1",
       labels: { "app.kubernetes.io/managed-by": "kurun", "kurun.dev/session": "web-kurun-bcdfg" },
-      ownerReferences: [{ kind: "Job", name: "web-kurun-bcdfg", uid: "job-1" }],
+      ownerReferences: [{ apiVersion: "batch/v1", kind: "Job", name: "web-kurun-bcdfg", uid: "job-1" }],
       ...more,
     },
   };

@@ -1,36 +1,61 @@
+/**
+ * Removes sessions, and waits until the cluster has removed what they owned.
+ *
+ * @module
+ */
 import type { Api } from "../../api/api.ts";
 import { ApiError } from "../../api/api_error.ts";
-import { controlServiceName } from "../objects/session_objects.ts";
-import type { ObjectMetadata } from "./session_owner.ts";
+import type { Live } from "../../api/kubernetes_objects.ts";
+import { sleep } from "../../api/sleep.ts";
+import { controlServiceName } from "../objects/session_plan.ts";
 
 const GONE_POLL_MS = 50;
 
-/** What it takes to find a session's objects. */
+/** Identifies a session and its objects. */
 export interface RemovedSession {
   readonly namespace: string;
-  /** The session's name, and its Job's uid. */
+  /** The name of the session and its Job. */
   readonly name: string;
+  /** The Job's uid. */
   readonly uid: string;
   /** The user's Service. */
   readonly service: string;
 }
 
-/** Has the cluster remove a session and all that it owns. One that is gone already is no error. @throws what the API says */
-export async function removeSession(api: Api, { namespace, name, uid }: RemovedSession, signal?: AbortSignal): Promise<void> {
+/** The path of a session's Job. */
+export function jobPath({ namespace, name }: { readonly namespace: string; readonly name: string }): string {
+  return `/apis/batch/v1/namespaces/${namespace}/jobs/${name}`;
+}
+
+/**
+ * Deletes an object with everything that it owns, if it still is the one that was seen.
+ *
+ * @param seen the object's uid, and its version if nobody may have changed it since
+ * @returns false if another object has its name, or it has changed; true if it is gone or being removed
+ * @throws {ApiError} for any other refusal, {ConnectionError} if there is no answer
+ */
+export async function deleteIfSame(
+  api: Api,
+  path: string,
+  seen: { readonly uid: string; readonly resourceVersion?: string | undefined },
+  signal?: AbortSignal,
+): Promise<boolean> {
+  const { uid, resourceVersion } = seen;
   try {
-    // Without a policy, a Job that is deleted orphans all that it owns.
-    await api.delete(`/apis/batch/v1/namespaces/${namespace}/jobs/${name}`, {
-      propagationPolicy: "Background",
-      uid,
-      ...(signal ? { signal } : {}),
-    });
+    await api.delete(path, { uid, ...(resourceVersion ? { resourceVersion } : {}), ...(signal ? { signal } : {}) });
+    return true;
   } catch (error) {
-    // It has gone by itself, or another has its name by now.
     if (!(error instanceof ApiError) || (error.status !== 404 && error.status !== 409)) throw error;
+    return error.status === 404;
   }
 }
 
-/** Waits until all that the session owned is gone or marked for removal. @returns whether it was so within `ms`, or when aborted */
+/** Deletes a session's Job, so that the cluster removes everything it owns. No error if it is already gone. @throws as {@linkcode deleteIfSame} does */
+export async function removeSession(api: Api, session: RemovedSession, signal?: AbortSignal): Promise<void> {
+  await deleteIfSame(api, jobPath(session), { uid: session.uid }, signal);
+}
+
+/** Waits until everything that the session owned is gone or marked for removal. @returns whether that happened within `ms` and before the signal */
 export async function sessionGone(api: Api, session: RemovedSession, ms: number, signal?: AbortSignal): Promise<boolean> {
   const { namespace, service, name, uid } = session;
   const core = `/api/v1/namespaces/${namespace}`;
@@ -46,14 +71,14 @@ export async function sessionGone(api: Api, session: RemovedSession, ms: number,
     const there = await Promise.all(left.map((path) => isOwned(api, path, uid)));
     left = left.filter((_, index) => there[index]);
     if (left.length === 0 || performance.now() >= until || signal?.aborted) return left.length === 0;
-    await new Promise((resolve) => setTimeout(resolve, GONE_POLL_MS));
+    await sleep(GONE_POLL_MS);
   }
 }
 
-/** Whether an object of this owner is there that nobody has marked for removal; where that cannot be seen, it counts as gone. */
+/** Whether this owner has an object there that is not marked for removal. One that cannot be seen counts as gone. */
 async function isOwned(api: Api, path: string, owner: string): Promise<boolean> {
   try {
-    const { metadata } = (await api.get(path)).body as { metadata: ObjectMetadata };
+    const { body: { metadata } } = await api.get<Live>(path);
     return !metadata.deletionTimestamp && (metadata.ownerReferences ?? []).some(({ uid }) => uid === owner);
   } catch {
     return false;

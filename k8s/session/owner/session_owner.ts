@@ -1,55 +1,42 @@
 /**
- * Whose a session is, as its Job says. Pure.
+ * Whose a session is, according to its Job. Pure.
  *
  * @module
  */
-import { Annotation, MANAGED_BY, SESSION_LABEL } from "../objects/session_objects.ts";
-
-/** The metadata that is looked at. */
-export interface ObjectMetadata {
-  readonly name: string;
-  readonly namespace?: string;
-  readonly uid: string;
-  readonly resourceVersion?: string;
-  readonly creationTimestamp?: string;
-  readonly deletionTimestamp?: string;
-  readonly labels?: Readonly<Record<string, string>>;
-  readonly annotations?: Readonly<Record<string, string>>;
-  readonly ownerReferences?: readonly { readonly kind: string; readonly name: string; readonly uid: string }[];
-}
-
-/** A session's Job, as far as it is looked at. */
-export interface SessionJob {
-  readonly metadata: ObjectMetadata;
-  readonly spec?: { readonly activeDeadlineSeconds?: number };
-  readonly status?: { readonly startTime?: string; readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
-}
+import type { Job, LiveMetadata } from "../../api/kubernetes_objects.ts";
+import { Annotation, MANAGED_BY, SESSION_LABEL } from "../objects/session_plan.ts";
 
 /** Whose a session is. */
 export interface SessionOwner {
-  /** The session's name, also its Job's. */
+  /** The name of the session and its Job. */
   readonly name: string;
   readonly uid: string;
   readonly who: string;
   readonly from: string;
-  /** ISO 8601; empty where it is not known. */
+  /** ISO 8601; empty if not known. */
   readonly since: string;
-  /** When it ends by itself if its client does not come back, ISO 8601; undefined for never. */
+  /** When it ends by itself unless its client returns, ISO 8601; undefined for never. */
   readonly until: string | undefined;
-  /** When its client last moved the deadline, ISO 8601 by the cluster's clock; undefined where that is not known. */
+  /** When its client last moved the deadline, ISO 8601 by the cluster's clock; undefined if not known. */
   readonly seen: string | undefined;
   /** What it forwards to. */
   readonly upstream: string;
   /** The user's Service. */
   readonly service: string;
-  /** That Service's ports, as `80,443`; empty where they are not known. */
+  /** The Service's ports, such as `80,443`; empty if not known. */
   readonly ports: string;
-  /** The digest of the plan that its objects were made of; empty where it has none. */
+  /** The digest of the plan that its objects were made from; empty if it has none. */
   readonly plan: string;
 }
 
+/** The user and machine that a session belongs to. */
+export interface Person {
+  readonly who: string;
+  readonly from: string;
+}
+
 /** Reads a session's Job. */
-export function sessionOwner({ metadata, spec, status }: SessionJob): SessionOwner {
+export function sessionOwner({ metadata, spec, status }: Job): SessionOwner {
   const { name, uid, annotations = {} } = metadata;
   const seconds = spec?.activeDeadlineSeconds;
   const start = Date.parse(status?.startTime ?? "");
@@ -68,22 +55,27 @@ export function sessionOwner({ metadata, spec, status }: SessionJob): SessionOwn
   };
 }
 
-/** Whether a session is over: what is left of it is about to go. */
-export function isEnding(job: SessionJob): boolean {
+/** Whether both are the same user on the same machine. */
+export function isSamePerson(a: Person, b: Person): boolean {
+  return a.who === b.who && a.from === b.from;
+}
+
+/** Whether a session is over, so that what is left of it will be removed. */
+export function isEnding(job: Job): boolean {
   return job.metadata.deletionTimestamp !== undefined || isExpired(job);
 }
 
-/** Whether a session's time was over: a Job without pods fails by nothing but its deadline. */
-export function isExpired({ status }: SessionJob): boolean {
+/** Whether a session's deadline has passed: a Job without Pods fails for no other reason. */
+export function isExpired({ status }: Job): boolean {
   return (status?.conditions ?? []).some(({ type, status }) => (type === "Failed" || type === "FailureTarget") && status === "True");
 }
 
-/** Whether an object says that it is of a kurun session. */
-export function isOurs({ labels }: ObjectMetadata): boolean {
+/** Whether an object's labels say that it belongs to a session of kurun. */
+export function isOurs({ labels }: Pick<LiveMetadata, "labels">): boolean {
   return Object.entries(MANAGED_BY).every(([key, value]) => labels?.[key] === value) && labels?.[SESSION_LABEL] !== undefined;
 }
 
-/** The session that an object of ours says it is of. */
-export function sessionOf({ labels }: ObjectMetadata): string {
+/** The session that an object's labels name. */
+export function sessionOf({ labels }: Pick<LiveMetadata, "labels">): string {
   return labels?.[SESSION_LABEL] ?? "";
 }

@@ -1,32 +1,35 @@
 import type { Api } from "../../api/api.ts";
 import { ApiError } from "../../api/api_error.ts";
-import { serverDeployment, type SessionPlan } from "../objects/session_objects.ts";
+import { serverDeployment } from "../objects/forward_objects.ts";
+import type { ForwardPlan } from "../objects/session_plan.ts";
 
-/** The cluster does not take the Pod with the user's wishes; the message is the API server's own. */
+/** The cluster refuses the Pod with the user's changes. The message is the API server's own. */
 export class PodPatchRefusedError extends Error {
   override readonly name = "PodPatchRefusedError";
 }
 
-/** What stands for the Job, which is not there yet; the API server wants an owner to have some uid. */
+/** Stands for the Job, which does not exist yet; the API server requires some uid of an owner. */
 const NO_UID = "not-made-yet";
 
 /**
- * Asks the API server, by a dry run, whether it takes the Pod as the user's wishes make it: values that have the wrong type, and those that
- * do not go together, such as a memory limit below what is requested.
+ * Asks the API server by a dry run whether it accepts the Pod with the user's changes: unknown fields, values of the wrong type, and values
+ * that contradict each other, such as a memory limit below the request.
  *
- * @throws PodPatchRefusedError where it does not
- * @throws ConnectionError; any other refusal is left to the real creation, for admission webhooks may refuse all dry runs (400)
+ * @throws {PodPatchRefusedError} if it does not
+ * @throws {ConnectionError} if there is no answer; any other refusal is left to the real creation, because admission webhooks may refuse
+ * all dry runs (400)
  */
-export async function checkPodPatchTaken(api: Api, plan: SessionPlan, signal: AbortSignal): Promise<void> {
+export async function checkPodPatchTaken(api: Api, plan: ForwardPlan, signal: AbortSignal): Promise<void> {
   const path = `/apis/apps/v1/namespaces/${plan.namespace}/deployments`;
+  const query = { dryRun: "All", fieldValidation: "Strict" };
   try {
-    await api.create(path, serverDeployment(plan, { name: plan.name, uid: NO_UID }), { query: { dryRun: "All" }, signal });
+    await api.create(path, serverDeployment(plan, { name: plan.name, uid: NO_UID }), { query, signal });
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    // Both lead with the object, of which the user has heard nothing.
+    // The message starts with the Deployment, which the user has never heard of.
     const invalid = /^Deployment\.apps "[^"]*" is invalid: (.*)$/s.exec(error.message);
     const unreadable = /^Deployment in version "[^"]*" cannot be handled as a Deployment: (.*)$/s.exec(error.message);
     const said = (invalid ?? unreadable)?.[1];
-    if (said !== undefined) throw new PodPatchRefusedError(said, { cause: error });
+    if (said !== undefined) throw new PodPatchRefusedError(said.replaceAll("spec.template.spec.", ""), { cause: error });
   }
 }

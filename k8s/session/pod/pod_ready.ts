@@ -1,42 +1,40 @@
+/**
+ * Waits until a session's Pod is ready, and reports what it waits for meanwhile.
+ *
+ * @module
+ */
 import type { Api } from "../../api/api.ts";
-import { ApiError } from "../../api/api_error.ts";
-import { ConnectionError } from "../../api/connection_error.ts";
-import {
-  type EventObject,
-  eventWaitsFor,
-  hasAddress,
-  isReady,
-  type PodObject,
-  podWaitsFor,
-  type WaitReason,
-} from "../../workloads/pod_status.ts";
-import { SESSION_LABEL, type SessionPlan } from "../objects/session_objects.ts";
+import type { ClusterEvent, Pod } from "../../api/kubernetes_objects.ts";
+import { mayPass } from "../../api/passing_error.ts";
+import { sleep } from "../../api/sleep.ts";
+import { eventWaitsFor, hasAddress, isReady, podWaitsFor, type WaitReason } from "../../workloads/pod_status.ts";
+import { SESSION_LABEL, type SessionPlan } from "../objects/session_plan.ts";
 
-/** A Pod that is ready sooner needs no events: they are many in a busy namespace. */
+/** No events are watched for a Pod that is ready sooner: a busy namespace has many. */
 const QUIET_MS = 1_500;
-/** What the kubelet fails at it tries again, and most often succeeds (a Secret that has not arrived yet): said if the Pod still waits after this. */
+/** The kubelet retries what failed, usually with success (a Secret that has not arrived yet): reported if the Pod still waits after this. */
 const PASSING_MS = 3_000;
-/** Between a watch that failed and the next. */
+/** Between a watch that failed and the next one. */
 const RETRY_MS = 500;
 
-/** Who is told of what becomes of the Pod. */
+/** Is told what happens to the Pod. */
 export interface PodObserver {
-  /** Told, once for each change, what the Pod waits for. */
+  /** Called with each new reason why the Pod is not ready. */
   readonly waitingFor: (reason: WaitReason) => void;
-  /** Told when the Pod has an address, perhaps more than once. */
+  /** Called when the Pod has an address, possibly more than once. */
   readonly addressed: () => void;
 }
 
 /**
- * Waits until the session's Pod is ready, which the Service's endpoints follow. A watch that breaks begins anew.
- * @throws what the API says where it says no, and the signal's reason
+ * Waits until the session's Pod is ready. The Service's endpoints follow. A watch that breaks is restarted.
+ *
+ * @throws {ApiError} if the API server refuses the watch; the signal's reason if it is aborted
  */
 export async function waitForReadyPod(api: Api, plan: SessionPlan, observer: PodObserver, signal: AbortSignal): Promise<void> {
   const done = new AbortController();
-  const until = AbortSignal.any([signal, done.signal]);
   const tell = once(observer.waitingFor);
   const status: PodWait = { reason: undefined };
-  const events = tellEvents(api, plan, { tell, status, signal: until });
+  const events = tellEvents(api, plan, { tell, status, signal: AbortSignal.any([signal, done.signal]) });
   try {
     await podReady(api, plan, { tell, status, signal }, observer.addressed);
   } finally {
@@ -45,7 +43,7 @@ export async function waitForReadyPod(api: Api, plan: SessionPlan, observer: Pod
   }
 }
 
-/** What the Pod's own status says that it waits for, as of now. */
+/** What the Pod waits for according to its own status right now. */
 interface PodWait {
   reason: WaitReason | undefined;
 }
@@ -60,47 +58,48 @@ interface Watching {
 async function podReady(api: Api, plan: SessionPlan, { tell, status, signal }: Watching, addressed: () => void): Promise<void> {
   const path = `/api/v1/namespaces/${plan.namespace}/pods`;
   const query = { labelSelector: `${SESSION_LABEL}=${plan.name}` };
-  while (!signal.aborted) {
+  for (;; await sleep(RETRY_MS, signal)) {
     try {
-      for await (const { type, object } of api.watch(path, { query, signal })) {
-        if (type !== "ADDED" && type !== "MODIFIED") continue;
-        const pod = object as unknown as PodObject;
-        if (hasAddress(pod)) addressed();
-        if (isReady(pod)) return;
-        status.reason = podWaitsFor(pod);
+      for await (const event of api.watch<Pod>(path, { query, signal })) {
+        if (event.type !== "ADDED" && event.type !== "MODIFIED") continue;
+        if (hasAddress(event.object)) addressed();
+        if (isReady(event.object)) return;
+        status.reason = podWaitsFor(event.object);
         if (status.reason) tell(status.reason);
       }
     } catch (error) {
+      signal.throwIfAborted();
       if (!mayPass(error)) throw error;
     }
-    await sleep(RETRY_MS, signal);
   }
-  signal.throwIfAborted();
 }
 
-/** Tells what events say: a Pod that could not be made has no status of its own. Without the right to see them it tells nothing. */
+/** Reports events: a Pod that could not be created has no status. Without the right to watch events there is nothing to report. */
 async function tellEvents(api: Api, plan: SessionPlan, { tell, status, signal }: Watching): Promise<void> {
-  // A mount that failed and was tried again with success is no reason any more: told late, it hid that the image could not be pulled.
+  // A mount that failed once and then succeeded is not the reason any more: told late, it hid that the image could not be pulled.
   const tellIfItLasts = async (reason: WaitReason) => {
     await sleep(PASSING_MS, signal);
-    if (!signal.aborted && status.reason === undefined) tell(reason);
+    if (status.reason === undefined) tell(reason);
   };
-  await sleep(QUIET_MS, signal);
-  while (!signal.aborted) {
-    try {
-      for await (const { type, object } of api.watch(`/api/v1/namespaces/${plan.namespace}/events`, { signal })) {
-        const reason = type === "ADDED" || type === "MODIFIED" ? eventWaitsFor(object as EventObject, plan.name) : undefined;
-        if (reason?.kind === "other") tellIfItLasts(reason).catch(() => {});
-        else if (reason) tell(reason);
+  try {
+    for (await sleep(QUIET_MS, signal);; await sleep(RETRY_MS, signal)) {
+      try {
+        for await (const event of api.watch<ClusterEvent>(`/api/v1/namespaces/${plan.namespace}/events`, { signal })) {
+          const told = event.type === "ADDED" || event.type === "MODIFIED";
+          const reason = told ? eventWaitsFor(event.object, plan.name) : undefined;
+          if (reason?.kind === "other") tellIfItLasts(reason).catch(() => {});
+          else if (reason) tell(reason);
+        }
+      } catch (error) {
+        if (!mayPass(error)) return;
       }
-    } catch (error) {
-      if (!mayPass(error)) return;
     }
-    await sleep(RETRY_MS, signal);
+  } catch {
+    // The signal has ended the wait.
   }
 }
 
-/** Says each thing once; a Pod's random name in a repeated message makes no new thing of it, nor does the pause after a failure. */
+/** Reports each reason once. A Pod's random name in a repeated message does not make it new, nor does the back-off after a failure. */
 function once(waitingFor: (reason: WaitReason) => void): (reason: WaitReason) => void {
   const told = new Set<string>();
   return (reason) => {
@@ -109,26 +108,9 @@ function once(waitingFor: (reason: WaitReason) => void): (reason: WaitReason) =>
       : reason.kind === "crash"
       ? reason.message
       : `${reason.reason} ${reason.message.replace(/pods? "[^"]*"/g, "pod")}`;
-    // The pull that failed is told as an event after its failure.
+    // The event of a pull arrives after its failure.
     if (told.has(key) || (reason.kind === "pulling" && told.has("image"))) return;
     told.add(key);
     waitingFor(reason);
   };
-}
-
-function mayPass(error: unknown): boolean {
-  return error instanceof ConnectionError || (error instanceof ApiError && (error.status >= 500 || error.status === 429));
-}
-
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-    if (signal.aborted) done();
-  });
 }

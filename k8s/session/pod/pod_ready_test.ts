@@ -3,7 +3,7 @@ import { scriptedApi } from "../../../tests/scripted_api.ts";
 import { type ScriptedReply, ScriptedServer } from "../../../tests/scripted_server.ts";
 import { waitForReadyPod } from "./pod_ready.ts";
 import type { WaitReason } from "../../workloads/pod_status.ts";
-import type { SessionPlan } from "../objects/session_objects.ts";
+import type { SessionPlan } from "../objects/session_plan.ts";
 
 const PLAN = { name: "web-kurun-bcdfg", namespace: "shop" } as SessionPlan;
 /** Longer than an event of something that may pass is kept back. */

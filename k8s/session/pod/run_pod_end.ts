@@ -1,45 +1,33 @@
+/**
+ * Waits for the end of a run's Pod, and says why it ended.
+ *
+ * @module
+ */
 import type { Api } from "../../api/api.ts";
 import { ApiError } from "../../api/api_error.ts";
-import { ConnectionError } from "../../api/connection_error.ts";
+import type { Pod } from "../../api/kubernetes_objects.ts";
+import { mayPass } from "../../api/passing_error.ts";
+import { sleep } from "../../api/sleep.ts";
 import { RUN_CONTAINER } from "../objects/run_objects.ts";
-import type { SessionPlan } from "../objects/session_objects.ts";
+import type { SessionPlan } from "../objects/session_plan.ts";
 
-/** Between a watch that failed and the next. */
+/** Between a watch that failed and the next one. */
 const RETRY_MS = 500;
-/** And more after one that was refused. */
+/** Additional wait after a watch that was refused. */
 const REFUSED_MS = 2_000;
-/** A container that has ended is told before its Pod's end, which says why it had to: so long that is waited for. */
+/** The end of a container is reported before the end of its Pod, which says why: wait this long for the latter. */
 const REASON_WITHIN_MS = 5_000;
 
-/** A Pod, as far as it is looked at. */
-interface EndedPod {
-  readonly metadata: {
-    readonly name: string;
-    readonly resourceVersion?: string;
-    readonly deletionTimestamp?: string;
-    readonly deletionGracePeriodSeconds?: number;
-  };
-  readonly status?: {
-    readonly phase?: string;
-    readonly reason?: string;
-    readonly message?: string;
-    readonly containerStatuses?: readonly {
-      readonly name: string;
-      readonly state?: { readonly terminated?: { readonly reason?: string; readonly exitCode: number; readonly message?: string } };
-    }[];
-  };
-}
-
-/** Why the Pod of a run is over, with the program in it. */
+/** Why a run's Pod is over, and the program in it. */
 export interface PodEnd {
   readonly kind: "out-of-memory" | "evicted" | "deleted" | "ended";
-  /** In the cluster's words, where it has any. */
+  /** In the cluster's words, if it has any. */
   readonly message: string;
-  /** So long at most, in milliseconds, what runs in it may go on: of a Pod that is being deleted. */
+  /** How long the processes of a Pod that is being deleted may still run, in milliseconds. */
   readonly graceMs?: number;
 }
 
-/** Waits until the Pod is over. @throws what the API says where it says no, and the signal's reason */
+/** Waits until the Pod is over. @throws {ApiError} if the API server refuses the watch; the signal's reason if it is aborted */
 export async function waitForPodEnd(api: Api, plan: SessionPlan, signal: AbortSignal): Promise<PodEnd> {
   const late = Promise.withResolvers<PodEnd>();
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -53,57 +41,47 @@ export async function waitForPodEnd(api: Api, plan: SessionPlan, signal: AbortSi
   }
 }
 
-/** @param ended told where the program's container has ended and its Pod has not */
+/** @param ended called when the program's container has ended and its Pod has not */
 async function watchPodEnd(api: Api, plan: SessionPlan, ended: (end: PodEnd) => void, signal: AbortSignal): Promise<PodEnd> {
   const path = `/api/v1/namespaces/${plan.namespace}/pods`;
   const fieldSelector = `metadata.name=${plan.name}`;
   let begun = false;
-  // Where the next watch goes on: a Pod that goes between two is in neither. Bookmarks keep it from growing too old.
+  // The next watch resumes here: a Pod that disappears between two watches would be in neither. Bookmarks keep the version from expiring.
   let resourceVersion: string | undefined;
-  for (;;) {
+  for (;; await sleep(RETRY_MS, signal)) {
     try {
       const query = { fieldSelector, allowWatchBookmarks: true, resourceVersion };
-      for await (const { type, object } of api.watch(path, { query, signal })) {
-        const pod = object as unknown as EndedPod;
-        resourceVersion = type === "ERROR" ? undefined : pod.metadata.resourceVersion;
-        if (type !== "ADDED" && type !== "MODIFIED" && type !== "DELETED") continue;
+      for await (const event of api.watch<Pod>(path, { query, signal })) {
+        resourceVersion = event.type === "ERROR" ? undefined : event.object.metadata.resourceVersion;
+        if (event.type === "ERROR" || event.type === "BOOKMARK") continue;
         begun = true;
-        const end = podEnd(pod, type === "DELETED");
-        if (end?.kind === "ended" && pod.status?.phase === "Running") ended(end);
+        const end = podEnd(event.object, event.type === "DELETED");
+        if (end?.kind === "ended" && event.object.status?.phase === "Running") ended(end);
         else if (end) return end;
       }
     } catch (error) {
       signal.throwIfAborted();
       const status = error instanceof ApiError ? error.status : undefined;
+      // 410: that version has expired.
       if (status === 410) resourceVersion = undefined;
-      // An API server that starts refuses for a moment; where the right is gone for good, the session's own renewal tells.
-      const passes = error instanceof ConnectionError || (status !== undefined && status >= 500) || status === 429 || status === 410 ||
-        (begun && status === 403);
-      if (!passes) throw error;
-      if (status === 403) await pause(REFUSED_MS);
+      // 403: an API server that starts refuses for a moment. If the right is gone for good, the session's own renewal reports it.
+      else if (status === 403 && begun) await sleep(REFUSED_MS, signal);
+      else if (!mayPass(error)) throw error;
     }
-    await pause(RETRY_MS);
-    signal.throwIfAborted();
   }
 }
 
-/** Why a Pod is over; nothing where it is not. */
-export function podEnd(pod: EndedPod, gone: boolean): PodEnd | undefined {
-  const { phase, reason = "", message = "", containerStatuses = [] } = pod.status ?? {};
+/** Why a Pod is over; undefined if it is not. */
+export function podEnd({ metadata, status }: Pick<Pod, "metadata" | "status">, gone: boolean): PodEnd | undefined {
+  const { phase, reason = "", message = "", containerStatuses = [] } = status ?? {};
   const ended = containerStatuses.find(({ name }) => name === RUN_CONTAINER)?.state?.terminated;
   if (ended?.reason === "OOMKilled") return { kind: "out-of-memory", message: "" };
   if (phase === "Failed" && reason !== "") return { kind: "evicted", message: `${reason}: ${message}` };
   if (gone) return { kind: "deleted", message: "" };
-  if (pod.metadata.deletionTimestamp) {
-    return { kind: "deleted", message: "", graceMs: 1000 * (pod.metadata.deletionGracePeriodSeconds ?? 0) };
-  }
+  if (metadata.deletionTimestamp) return { kind: "deleted", message: "", graceMs: 1000 * (metadata.deletionGracePeriodSeconds ?? 0) };
   if (ended) {
     const last = (ended.message ?? "").trim().split("\n").at(-1) ?? "";
-    return { kind: "ended", message: `exit code ${ended.exitCode}${last ? `, and it said last: ${last}` : ""}` };
+    return { kind: "ended", message: `exit code ${ended.exitCode}${last ? `; its last line was: ${last}` : ""}` };
   }
   return phase === "Failed" || phase === "Succeeded" ? { kind: "ended", message } : undefined;
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

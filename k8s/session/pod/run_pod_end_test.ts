@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { scriptedApi } from "../../../tests/scripted_api.ts";
 import { type ScriptedReply, ScriptedServer } from "../../../tests/scripted_server.ts";
 import { waitForPodEnd } from "./run_pod_end.ts";
-import type { SessionPlan } from "../objects/session_objects.ts";
+import type { SessionPlan } from "../objects/session_plan.ts";
 
 const PLAN = { name: "words", namespace: "shop" } as SessionPlan;
 

@@ -1,22 +1,14 @@
-import { CONTROL_PORT, type ServedPort } from "../objects/session_objects.ts";
+import type { ServicePort } from "../../api/kubernetes_objects.ts";
+import { CONTROL_PORT, type ServedPort } from "../objects/session_plan.ts";
 
-/** A port of a Service, as the API has it. */
-export interface ServicePort {
-  readonly name?: string;
-  readonly port: number;
-  /** A number, or the name that a Pod gives one of its ports; the port itself where it is left out. */
-  readonly targetPort?: number | string;
-  /** @default {"TCP"} */
-  readonly protocol?: string;
-}
-
-/** The first number for a port that the Service asks for by name: any would do, and the original's is known to people. */
+/** The first number for a port that the Service refers to by name; any would do. */
 const FIRST_NAMED = 8444;
 
 /**
- * Where our Pod must serve each TCP port of a Service that it joins, so that the Service need not change. A target that has a name gets
- * a number of ours, which no other target has.
- * @param headless callers dial the Pod itself, with the port that they know: no number is translated for them
+ * Where kurun's Pod must serve each TCP port of a Service that it joins, so that the Service need not change. A target port with a name
+ * gets a number that no other target port has.
+ *
+ * @param headless callers connect to the Pod itself at the port that they know: nothing translates it
  */
 export function joinedPorts(ports: readonly ServicePort[], headless: boolean): ServedPort[] {
   const tcp = ports.filter(isTcp);
@@ -30,7 +22,7 @@ export function joinedPorts(ports: readonly ServicePort[], headless: boolean): S
   });
 }
 
-/** The ports that kurun does not serve, as `53/UDP`. */
+/** The ports that kurun cannot serve, such as `53/UDP`. */
 export function unservedPorts(ports: readonly ServicePort[]): string[] {
   return ports.filter((port) => !isTcp(port)).map(({ port, protocol }) => `${port}/${protocol}`);
 }

@@ -1,6 +1,7 @@
 import { createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
 import type { Api } from "../../api/api.ts";
 import { ApiError } from "../../api/api_error.ts";
+import type { Secret } from "../../api/kubernetes_objects.ts";
 import { certificateNames, coversHost } from "../../certificate/certificate_names.ts";
 
 /** A Secret cannot serve TLS. The message says which and why, for people. */
@@ -24,10 +25,10 @@ export interface TlsSecretCheck {
  */
 export async function checkTlsSecret(api: Api, check: TlsSecretCheck, signal?: AbortSignal): Promise<string[]> {
   const { namespace, name } = check;
-  let data: Record<string, string>;
+  let data: Readonly<Record<string, string>>;
   try {
-    const answer = await api.get(`/api/v1/namespaces/${namespace}/secrets/${name}`, signal ? { signal } : {});
-    data = (answer.body as { data?: Record<string, string> }).data ?? {};
+    const { body } = await api.get<Secret>(`/api/v1/namespaces/${namespace}/secrets/${name}`, signal ? { signal } : {});
+    data = body.data ?? {};
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     if (error.status === 404) throw new TlsSecretError(`there is no Secret ${name} in namespace ${namespace}`, { cause: error });

@@ -1,0 +1,125 @@
+/**
+ * What a session is made of: the settings that its objects follow from, and the names and labels that find them again.
+ *
+ * @module
+ */
+
+import type { PodPatch } from "./pod_overrides.ts";
+
+/** The port that the client connects to; its Service has the same number. */
+export const CONTROL_PORT = 8333;
+/** Marks kurun's objects for people and for every cluster tool (Kubernetes "Recommended Labels"). */
+export const MANAGED_BY = { "app.kubernetes.io/managed-by": "kurun" } as const;
+/** The label that carries the session's name. */
+export const SESSION_LABEL = "kurun.dev/session";
+/** Annotations that say whose a session is. Those of the Job are authoritative: an adoption changes only them. */
+export const Annotation = {
+  who: "kurun.dev/who",
+  from: "kurun.dev/from",
+  since: "kurun.dev/since",
+  upstream: "kurun.dev/upstream",
+  /** The user's Service and its ports. */
+  service: "kurun.dev/service",
+  ports: "kurun.dev/ports",
+  /** The digest of the plan that the objects were made from. */
+  plan: "kurun.dev/plan",
+  /** When the client last moved the deadline; on the Job only. */
+  seen: "kurun.dev/seen",
+} as const;
+
+/** What the plans of both kinds of session have in common. */
+export interface CommonPlan {
+  /** The name of the session and of its Job, Secret, and Deployment or Pod. */
+  readonly name: string;
+  readonly namespace: string;
+  /** The Service that callers use. A run has none, and uses its own name. */
+  readonly service: string;
+  /** The image of kurun's server. */
+  readonly image: string;
+  /** The Secret to pull the image with. */
+  readonly imagePullSecret?: string;
+  /** Labels that the user added to the Pod. */
+  readonly podLabels?: Readonly<Record<string, string>>;
+  /** Seconds that the session outlives its client; 0 keeps it forever. */
+  readonly ttlSeconds: number;
+  /** Who uses the session, from where, since when and for what, by {@linkcode Annotation}. */
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** The plan of a session that forwards a Service's callers to a program on the laptop. */
+export interface ForwardPlan extends CommonPlan {
+  /** The ports of the user's Service and where the Pod serves each. */
+  readonly ports: readonly ServedPort[];
+  /** The selector of an existing Service that the Pod joins; without it the session creates the Service. */
+  readonly joined?: { readonly selector: Readonly<Record<string, string>> };
+  /** Set if the Pod terminates callers' TLS: the Secret with the certificate, and the offered protocols, best first (ALPN, RFC 7301). */
+  readonly tls?: { readonly secret: string; readonly alpn: readonly string[] };
+  /** The user's changes to the Pod's spec, checked by checkPodPatch. */
+  readonly podPatch?: PodPatch;
+  /** How long a caller waits for a client, in milliseconds. */
+  readonly holdMs: number;
+  /** What an admission review gets while no client is connected: a 503 like all other requests, or to be allowed. @default {"error"} */
+  readonly fallback?: "error" | "allow";
+  /** Whether the server logs a line for each connection. */
+  readonly verbose?: boolean;
+}
+
+/** The plan of a session whose Pod runs programs. It has no Service for callers. */
+export interface RunPlan extends CommonPlan {
+  readonly run: RunPod;
+}
+
+/** The plan of a session. */
+export type SessionPlan = ForwardPlan | RunPlan;
+
+/** What the user wants of a Pod that runs programs. */
+export interface RunPod {
+  /** The node's architecture in Go's spelling, if the program is built for only one. */
+  readonly architecture?: string;
+  readonly serviceAccount?: string;
+  /** The image that programs run in, instead of kurun's own. */
+  readonly baseImage?: string;
+  /** Quantities by resource name, as in the API. */
+  readonly requests?: Readonly<Record<string, string>>;
+  readonly limits?: Readonly<Record<string, string>>;
+  /** A strategic merge patch of the Pod. */
+  readonly overrides?: PodPatch;
+}
+
+/** A port of the user's Service. */
+export interface ServedPort {
+  readonly name?: string;
+  /** What callers speak, if known (Kubernetes "Application protocol"). */
+  readonly appProtocol?: string;
+  /** The Service's port. */
+  readonly port: number;
+  /** The Pod's port. */
+  readonly targetPort: number;
+  /** The Pod's name for that port, if the Service refers to it by name. */
+  readonly targetName?: string;
+}
+
+/** What protects a session. It never appears in arguments or logs, only in the session's Secret. */
+export interface SessionSecrets {
+  /** 32 random bytes. */
+  readonly key: Uint8Array;
+  /** PEM of the control port's certificate and its key. */
+  readonly cert: string;
+  readonly certKey: string;
+}
+
+/** The session's Job, which owns all other objects. */
+export interface Owner {
+  readonly name: string;
+  readonly uid: string;
+}
+
+/** Whether a plan is that of a run. */
+export function isRun(plan: SessionPlan): plan is RunPlan {
+  return "run" in plan;
+}
+
+/** The name of the Service that the client connects through. */
+export function controlServiceName(service: string): string {
+  return `${service}-kurun`;
+}

@@ -1,0 +1,72 @@
+/**
+ * Looks at everything that a start needs to know about the Services under its names. Changes nothing.
+ *
+ * @module
+ */
+import type { Api } from "../../api/api.ts";
+import { ApiError } from "../../api/api_error.ts";
+import type { Endpoint, EndpointSlice, Job, Service } from "../../api/kubernetes_objects.ts";
+import { controlServiceName } from "../objects/session_plan.ts";
+import { askClient, type ClientAnswer } from "../owner/client_presence.ts";
+import { jobPath } from "../owner/remove_session.ts";
+import { isOurs, sessionOf } from "../owner/session_owner.ts";
+
+/** What was found in the cluster. */
+export interface FoundServices {
+  /** The Service of the name that the user wants. */
+  readonly service: Service | undefined;
+  /** The Service of the control port's name. */
+  readonly control: Service | undefined;
+  /** All Services of the namespace, in which the Pod's labels may match other selectors; undefined if they may not be listed. */
+  readonly all: readonly Service[] | undefined;
+  /** The Jobs of the sessions that the first two belong to, by name. */
+  readonly jobs: ReadonlyMap<string, Job>;
+  /** What is behind the Service. */
+  readonly endpoints: readonly Endpoint[];
+  /** The answer of the Pod behind kurun's control Service; undefined if it could not be asked. */
+  readonly client: ClientAnswer | undefined;
+  /** When this was found, by the cluster's clock if an answer has it. */
+  readonly now: Date;
+}
+
+/** Looks at both names. @throws as {@linkcode Api.get} does */
+export async function findServices(api: Api, namespace: string, name: string, signal: AbortSignal): Promise<FoundServices> {
+  const path = `/api/v1/namespaces/${namespace}/services`;
+  const [service, control, all] = await Promise.all([
+    api.find<Service>(`${path}/${name}`, { signal }),
+    api.find<Service>(`${path}/${controlServiceName(name)}`, { signal }),
+    listIfAllowed(api, path, signal),
+  ]);
+  const sessions = [service, control].flatMap((found) => found && isOurs(found.body.metadata) ? [sessionOf(found.body.metadata)] : []);
+  const hasServer = control && isOurs(control.body.metadata) && !control.body.metadata.deletionTimestamp;
+  const [client, ...jobs] = await Promise.all([
+    hasServer ? askClient(api, namespace, name, signal) : undefined,
+    ...[...new Set(sessions)].map((session) => api.find<Job>(jobPath({ namespace, name: session }), { signal })),
+  ]);
+  return {
+    service: service?.body,
+    control: control?.body,
+    all,
+    jobs: new Map(jobs.flatMap((job) => job ? [[job.body.metadata.name, job.body]] : [])),
+    endpoints: service && !isOurs(service.body.metadata) ? await endpointsOf(api, namespace, name, signal) : [],
+    client,
+    now: jobs.find((job) => job?.date)?.date ?? new Date(),
+  };
+}
+
+async function listIfAllowed(api: Api, path: string, signal: AbortSignal): Promise<Service[] | undefined> {
+  try {
+    return (await api.list<Service>(path, { signal })).items;
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 403) return undefined;
+    throw error;
+  }
+}
+
+async function endpointsOf(api: Api, namespace: string, service: string, signal: AbortSignal): Promise<Endpoint[]> {
+  const { items } = await api.list<EndpointSlice>(`/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices`, {
+    query: { labelSelector: `kubernetes.io/service-name=${service}` },
+    signal,
+  });
+  return items.flatMap(({ endpoints = [] }) => endpoints ?? []);
+}

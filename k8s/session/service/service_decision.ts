@@ -1,0 +1,173 @@
+/**
+ * Decides what a start does about Services and sessions that are already there under its names. Pure.
+ *
+ * @module
+ */
+import type { Endpoint, Job, Service } from "../../api/kubernetes_objects.ts";
+import { controlServiceName, MANAGED_BY, type ServedPort, SESSION_LABEL } from "../objects/session_plan.ts";
+import type { Presence } from "../owner/client_presence.ts";
+import { isEnding, isOurs, sessionOf, type SessionOwner } from "../owner/session_owner.ts";
+import type { FoundServices } from "./found_services.ts";
+import { joinedPorts, unservedPorts } from "./joined_ports.ts";
+
+/** What the user wants. */
+export interface ServiceWish {
+  readonly name: string;
+  /** The Service's port, if a flag names it. */
+  readonly port: number | undefined;
+  /** Labels that the user adds to the Pod. */
+  readonly podLabels?: Readonly<Record<string, string>>;
+}
+
+/** What to do about what was found. */
+export type ServiceDecision =
+  | { readonly do: "create" }
+  | ({ readonly do: "join" } & ServiceJoin)
+  /** These are about to disappear. */
+  | { readonly do: "wait"; readonly going: readonly string[] }
+  /** A session has the name. `join` is set if the Service is not the session's own; `whole` tells whether both Services are there. */
+  | { readonly do: "ask"; readonly job: Job; readonly join: ServiceJoin | undefined; readonly whole: boolean }
+  | { readonly do: "refuse"; readonly refusal: ServiceRefusal };
+
+/** How to serve an existing Service: give the Pod this selector's labels and serve these ports. The Service stays as it is. */
+export interface ServiceJoin {
+  readonly selector: Readonly<Record<string, string>>;
+  readonly ports: readonly ServedPort[];
+  /** Ports that cannot be served, such as `53/UDP`. */
+  readonly unserved: readonly string[];
+}
+
+/** Why a Service cannot be used. */
+export type ServiceRefusal =
+  /** `mine`: by the same user on the same machine. */
+  | { readonly is: "in-use"; readonly session: SessionOwner; readonly presence: Presence; readonly mine: boolean }
+  /** A kurun made it, and it has lost its owner, so nothing removes it. */
+  | { readonly is: "orphan"; readonly session: string }
+  | { readonly is: "control-name"; readonly control: string }
+  | { readonly is: "external-name"; readonly target: string }
+  | { readonly is: "no-selector" }
+  | { readonly is: "no-tcp" }
+  | { readonly is: "no-such-port"; readonly port: number; readonly ports: readonly number[] }
+  /** Other Services select the Pod as well, by the joined selector or by the user's labels: their callers would arrive here. */
+  | { readonly is: "shared"; readonly others: readonly string[]; readonly selector: Readonly<Record<string, string>> }
+  | { readonly is: "live"; readonly pods: readonly string[]; readonly selector: Readonly<Record<string, string>> }
+  | { readonly is: "stuck"; readonly going: readonly string[]; readonly seconds: number };
+
+/** Decides. If either of the two names forbids to go on, that decides. */
+export function decideOnService(found: FoundServices, wish: ServiceWish): ServiceDecision {
+  for (const service of [found.control, found.service]) {
+    const decision = service && ofOurs(service, found, wish);
+    if (decision) return decision;
+  }
+  if (found.control) return refuse({ is: "control-name", control: controlServiceName(wish.name) });
+  if (found.service) return ofForeign(found.service, found, wish);
+  const shared = sharedBy(found, wish, {});
+  return shared ? refuse(shared) : { do: "create" };
+}
+
+/** What speaks for and against using a Service that a session has. */
+export interface Occupation {
+  /** Whether the session belongs to the same user on the same machine. */
+  readonly mine: boolean;
+  readonly presence: Presence;
+  /** Whether its objects are those that this start would make. */
+  readonly samePlan: boolean;
+  /** Whether the user asked to take it in any case. */
+  readonly takeover: boolean;
+}
+
+/** Resume the session, replace it by a new one, or leave it alone. */
+export type OccupationDecision =
+  | { readonly do: "adopt" }
+  | { readonly do: "refuse" }
+  | { readonly do: "remove"; readonly why: "other-plan" | "client-unknown" };
+
+/**
+ * Decides about a session that has the Service: the user's own without a client is free, all others take `--takeover`. A session whose
+ * client may be about to connect is not resumed, because the later of the two clients would take it from the other.
+ */
+export function decideOnSession({ mine, presence, samePlan, takeover }: Occupation): OccupationDecision {
+  const free = mine && presence.is === "away";
+  if (!free && !takeover) return { do: "refuse" };
+  if (!samePlan) return { do: "remove", why: "other-plan" };
+  return presence.is === "unknown" ? { do: "remove", why: "client-unknown" } : { do: "adopt" };
+}
+
+function ofOurs(service: Service, found: FoundServices, wish: ServiceWish): ServiceDecision | undefined {
+  const { metadata } = service;
+  if (metadata.deletionTimestamp) return { do: "wait", going: [`service/${metadata.name}`] };
+  if (!isOurs(metadata)) return undefined;
+  const session = sessionOf(metadata);
+  const owner = metadata.ownerReferences?.find(({ kind }) => kind === "Job");
+  if (!owner) return refuse({ is: "orphan", session });
+  const job = found.jobs.get(session);
+  // Its owner is gone: the garbage collector will remove this Service, even if it were adopted now.
+  if (!job || job.metadata.uid !== owner.uid || isEnding(job)) return { do: "wait", going: [`service/${metadata.name}`] };
+  const join = found.service && !isOurs(found.service.metadata) ? joinOf(found.service, wish) : undefined;
+  const whole = found.service !== undefined && found.control !== undefined;
+  return { do: "ask", job, join: join && "unserved" in join ? join : undefined, whole };
+}
+
+function ofForeign(service: Service, found: FoundServices, wish: ServiceWish): ServiceDecision {
+  const { metadata } = service;
+  const join = joinOf(service, wish);
+  if ("is" in join) return refuse(join);
+  const shared = sharedBy(found, wish, join.selector);
+  if (shared) return refuse(shared);
+  // A Pod that is terminating gets no new connections once kurun's Pod is ready.
+  const live = found.endpoints.filter(({ conditions }) => conditions?.terminating !== true).map(nameOf);
+  if (live.length === 0) return { do: "join", ...join };
+  const going = live.filter((name) => isPodOfSession(name, metadata.name));
+  return going.length === live.length
+    ? { do: "wait", going: going.map((name) => `pod/${name}`) }
+    : refuse({ is: "live", pods: [...new Set(live)], selector: join.selector });
+}
+
+/** How a Service that is not kurun's can be joined whatever is behind it, or why not. */
+function joinOf({ spec = {} }: Service, wish: ServiceWish): ServiceJoin | ServiceRefusal {
+  const { type, externalName = "", selector = {}, ports = [], clusterIP } = spec;
+  if (type === "ExternalName") return { is: "external-name", target: externalName };
+  if (Object.keys(selector).length === 0) return { is: "no-selector" };
+  // A Pod with the labels of two sessions would belong to neither.
+  if (selector[SESSION_LABEL] !== undefined) return { is: "orphan", session: selector[SESSION_LABEL] };
+  const served = joinedPorts(ports, clusterIP === "None");
+  if (served.length === 0) return { is: "no-tcp" };
+  if (wish.port !== undefined && !served.some(({ port }) => port === wish.port)) {
+    return { is: "no-such-port", port: wish.port, ports: served.map(({ port }) => port) };
+  }
+  return { selector, ports: chosenFirst(served, wish.port), unserved: unservedPorts(ports) };
+}
+
+/** Other Services that would route their callers to a Pod with these labels and the user's. */
+function sharedBy(
+  { all = [] }: FoundServices,
+  { name, podLabels = {} }: ServiceWish,
+  joined: Readonly<Record<string, string>>,
+): ServiceRefusal | undefined {
+  const labels: Readonly<Record<string, string>> = { ...podLabels, ...MANAGED_BY, ...joined };
+  const others = all.filter(({ metadata, spec = {} }) => {
+    const selector = Object.entries(spec.selector ?? {});
+    const selects = selector.length > 0 && selector.every(([key, value]) => labels[key] === value);
+    return metadata.name !== name && !metadata.deletionTimestamp && spec.type !== "ExternalName" && selects;
+  });
+  return others.length === 0
+    ? undefined
+    : { is: "shared", others: others.map(({ metadata }) => metadata.name), selector: { ...podLabels, ...joined } };
+}
+
+function nameOf({ targetRef, addresses }: Endpoint): string {
+  return targetRef?.name ?? addresses[0] ?? "";
+}
+
+/** Whether a Pod belongs to an earlier session for this Service. That session is gone, or the control port's Service would still be there. */
+function isPodOfSession(pod: string, service: string): boolean {
+  return pod.startsWith(`${service}-kurun-`) && /^[a-z0-9]{5}-[a-z0-9]+-[a-z0-9]{5}$/.test(pod.slice(`${service}-kurun-`.length));
+}
+
+function chosenFirst(ports: readonly ServedPort[], chosen: number | undefined): ServedPort[] {
+  return [...ports.filter(({ port }) => port === chosen), ...ports.filter(({ port }) => port !== chosen)];
+}
+
+function refuse(refusal: ServiceRefusal): ServiceDecision {
+  return { do: "refuse", refusal };
+}

@@ -1,0 +1,201 @@
+import assert from "node:assert/strict";
+import type { Endpoint, Job, Service } from "../../api/kubernetes_objects.ts";
+import type { Presence } from "../owner/client_presence.ts";
+import { sessionOwner } from "../owner/session_owner.ts";
+import type { FoundServices } from "./found_services.ts";
+import { decideOnService, decideOnSession, type Occupation } from "./service_decision.ts";
+
+const WISH = { name: "hook", port: undefined };
+const NOTHING: FoundServices = {
+  service: undefined,
+  control: undefined,
+  all: [],
+  jobs: new Map(),
+  endpoints: [],
+  client: undefined,
+  now: new Date("2026-01-01T00:01:00Z"),
+};
+const LABELS = { "app.kubernetes.io/managed-by": "kurun", "kurun.dev/session": "hook-kurun-bcdfg" };
+
+function ours(name: string, more: Record<string, unknown> = {}): Service {
+  const ownerReferences = [{ apiVersion: "batch/v1", kind: "Job", name: LABELS["kurun.dev/session"], uid: "job-1" }];
+  return { metadata: { name, uid: "s", labels: LABELS, ownerReferences, ...more }, spec: { selector: LABELS } };
+}
+
+function foreign(spec: NonNullable<Service["spec"]> = { selector: { app: "hook" }, ports: [{ port: 443, targetPort: 9443 }] }): Service {
+  return { metadata: { name: "hook", uid: "f" }, spec };
+}
+
+function job(more: Partial<Job> = {}, who = "ann"): ReadonlyMap<string, Job> {
+  const annotations = { "kurun.dev/who": who, "kurun.dev/from": "laptop", "kurun.dev/since": "2026-01-01T00:00:00Z" };
+  const name = LABELS["kurun.dev/session"];
+  return new Map([[name, {
+    metadata: { name, uid: "job-1", annotations },
+    spec: { activeDeadlineSeconds: 120, template: {} },
+    status: { startTime: "2026-01-01T00:00:00Z" },
+    ...more,
+  }]]);
+}
+
+Deno.test("if nothing is there, the Service is created", () => {
+  assert.deepEqual(decideOnService(NOTHING, WISH), { do: "create" });
+});
+
+Deno.test("a session's Service is asked about, its own or joined; a joined one with its selector and ports", () => {
+  const found = { ...NOTHING, control: ours("hook-kurun"), jobs: job() };
+  const join = { selector: { app: "hook" }, ports: [{ port: 443, targetPort: 9443 }], unserved: [] };
+  const expected = { do: "ask", job: [...job().values()][0], whole: true };
+  assert.deepEqual(decideOnService({ ...found, service: ours("hook") }, WISH), { ...expected, join: undefined });
+  assert.deepEqual(decideOnService({ ...found, service: foreign() }, WISH), { ...expected, join });
+});
+
+Deno.test("a session without one of its Services is not whole", () => {
+  for (const found of [{ control: ours("hook-kurun") }, { service: ours("hook") }]) {
+    const decision = decideOnService({ ...NOTHING, ...found, jobs: job() }, WISH);
+    assert.equal(decision.do === "ask" && decision.whole, false);
+  }
+});
+
+Deno.test("a session's Job says whose it is, until when, and when its client was last seen", () => {
+  const [found] = [...job({}, "bob").values()];
+  assert.deepEqual(sessionOwner(found!), {
+    name: "hook-kurun-bcdfg",
+    uid: "job-1",
+    who: "bob",
+    from: "laptop",
+    since: "2026-01-01T00:00:00Z",
+    until: "2026-01-01T00:02:00.000Z",
+    seen: undefined,
+    upstream: "",
+    service: "hook",
+    ports: "",
+    plan: "",
+  });
+  const { metadata } = found!;
+  const created = { ...found!, metadata: { ...metadata, creationTimestamp: "2026-01-01T00:00:00Z" } };
+  assert.equal(sessionOwner(created).seen, "2026-01-01T00:00:00Z");
+  const annotations = { ...metadata.annotations, "kurun.dev/seen": "2026-01-01T00:00:30.000Z", "kurun.dev/service": "a-kurun-b" };
+  const seen = sessionOwner({ ...created, metadata: { ...created.metadata, annotations } });
+  assert.deepEqual([seen.seen, seen.service], ["2026-01-01T00:00:30.000Z", "a-kurun-b"]);
+});
+
+for (
+  const [what, found] of Object.entries<Partial<FoundServices>>({
+    "is marked for deletion": { service: ours("hook", { deletionTimestamp: "2026-01-01T00:00:00Z" }), jobs: job() },
+    "has an owner that is gone": { service: ours("hook") },
+    "has an owner of another uid": { service: ours("hook"), jobs: job({ metadata: { name: "hook-kurun-bcdfg", uid: "job-2" } }) },
+    "has an owner that is ending": {
+      service: ours("hook"),
+      jobs: job({ status: { conditions: [{ type: "FailureTarget", status: "True" }] } }),
+    },
+    "is another's and is marked for deletion": {
+      service: { ...foreign(), metadata: { name: "hook", uid: "f", deletionTimestamp: "2026-01-01T00:00:00Z" } },
+    },
+  })
+) {
+  Deno.test(`a Service that ${what} is not adopted: the start waits for its end`, () => {
+    assert.deepEqual(decideOnService({ ...NOTHING, ...found }, WISH), { do: "wait", going: ["service/hook"] });
+  });
+}
+
+Deno.test("a Service of kurun without an owner is refused: nothing would ever remove it", () => {
+  const decision = decideOnService({ ...NOTHING, service: ours("hook", { ownerReferences: [] }) }, WISH);
+  assert.deepEqual(decision, { do: "refuse", refusal: { is: "orphan", session: "hook-kurun-bcdfg" } });
+});
+
+Deno.test("a Service without Pods is joined, with the requested port first", () => {
+  const ports = [{ name: "a", port: 80 }, { name: "b", port: 443, targetPort: "webhook" }, { name: "c", port: 53, protocol: "UDP" }];
+  const decision = decideOnService({ ...NOTHING, service: foreign({ selector: { app: "hook" }, ports }) }, { ...WISH, port: 443 });
+  assert.deepEqual(decision, {
+    do: "join",
+    selector: { app: "hook" },
+    ports: [{ name: "b", port: 443, targetPort: 8444, targetName: "webhook" }, { name: "a", port: 80, targetPort: 80 }],
+    unserved: ["53/UDP"],
+  });
+});
+
+Deno.test("terminating Pods do not prevent joining; other Pods do, ready or not", () => {
+  const endpoint = (name: string, conditions: Record<string, boolean>) => ({ addresses: ["10.0.0.1"], conditions, targetRef: { name } });
+  const ending = endpoint("hook-1", { ready: false, terminating: true });
+  const unready = endpoint("hook-2", { ready: false });
+  assert.equal(decideOnService({ ...NOTHING, service: foreign(), endpoints: [ending] }, WISH).do, "join");
+  assert.deepEqual(decideOnService({ ...NOTHING, service: foreign(), endpoints: [ending, unready] }, WISH), {
+    do: "refuse",
+    refusal: { is: "live", pods: ["hook-2"], selector: { app: "hook" } },
+  });
+});
+
+Deno.test("a start waits for the Pod of a session that has ended", () => {
+  const endpoints = [{ addresses: ["10.0.0.1"], targetRef: { name: "hook-kurun-bcdfg-7b7fcb59c7-hjtxf" } }];
+  const decision = decideOnService({ ...NOTHING, service: foreign(), endpoints }, WISH);
+  assert.deepEqual(decision, { do: "wait", going: ["pod/hook-kurun-bcdfg-7b7fcb59c7-hjtxf"] });
+});
+
+/** A Service of the namespace, by name. */
+function other(name: string, spec: NonNullable<Service["spec"]>, more: Partial<Service["metadata"]> = {}): Service {
+  return { metadata: { name, uid: name, ...more }, spec };
+}
+
+Deno.test("a Service is not joined if another Service selects the Pod by the joined labels, which is named instead of its live Pods", () => {
+  const service = foreign({ selector: { app: "hook", tier: "front" }, ports: [{ port: 443, targetPort: 9443 }] });
+  const endpoints: Endpoint[] = [{ addresses: ["10.0.0.1"], targetRef: { kind: "Pod", name: "b-1" } }];
+  for (const selector of [{ app: "hook", tier: "front" }, { app: "hook" }]) {
+    const all = [service, other("b", { selector }), other("c", { selector: { app: "hook", tier: "back" } })];
+    assert.deepEqual(decideOnService({ ...NOTHING, service, all, endpoints }, WISH), {
+      do: "refuse",
+      refusal: { is: "shared", others: ["b"], selector: { app: "hook", tier: "front" } },
+    });
+  }
+});
+
+Deno.test("Services that cannot select the Pod, or are being deleted, do not prevent joining", () => {
+  const service = foreign();
+  const selector = { app: "hook" };
+  const all = [
+    service,
+    other("narrower", { selector: { app: "hook", tier: "front" } }),
+    other("none", {}),
+    other("empty", { selector: {} }),
+    other("external", { type: "ExternalName", externalName: "example.com", selector }),
+    other("going", { selector }, { deletionTimestamp: "2026-01-01T00:00:00Z" }),
+  ];
+  assert.equal(decideOnService({ ...NOTHING, service, all }, WISH).do, "join");
+  assert.equal(decideOnService({ ...NOTHING, service, all: undefined }, WISH).do, "join");
+});
+
+Deno.test("a Service is not created if another one selects the Pod by a label that the user gave it", () => {
+  const all = [other("b", { selector: { team: "a" } })];
+  assert.equal(decideOnService({ ...NOTHING, all }, WISH).do, "create");
+  assert.deepEqual(decideOnService({ ...NOTHING, all }, { ...WISH, podLabels: { team: "a" } }), {
+    do: "refuse",
+    refusal: { is: "shared", others: ["b"], selector: { team: "a" } },
+  });
+});
+
+const AWAY: Presence = { is: "away", since: "2026-01-01T00:00:00Z" };
+const HERE: Presence = { is: "connected", since: "2026-01-01T00:00:00Z" };
+const UNKNOWN: Presence = { is: "unknown", seen: "2026-01-01T00:00:00Z" };
+const FREE: Occupation = { mine: true, presence: AWAY, samePlan: true, takeover: false };
+
+const OTHER_PLAN = { do: "remove", why: "other-plan" };
+
+for (
+  const [what, occupation, decision] of [
+    ["my session without a client is adopted", {}, { do: "adopt" }],
+    ["my session without a client is removed if it was made with other flags", { samePlan: false }, OTHER_PLAN],
+    ["my session with a client is refused", { presence: HERE }, { do: "refuse" }],
+    ["my session is refused if its client may be alive", { presence: UNKNOWN }, { do: "refuse" }],
+    ["another user's session with a client is refused", { mine: false, presence: HERE }, { do: "refuse" }],
+    ["another user's session without a client is refused", { mine: false }, { do: "refuse" }],
+    ["with --takeover my session with a client is adopted", { presence: HERE, takeover: true }, { do: "adopt" }],
+    ["with --takeover another user's session with a client is adopted", { mine: false, presence: HERE, takeover: true }, { do: "adopt" }],
+    ["with --takeover another user's session without a client is adopted", { mine: false, takeover: true }, { do: "adopt" }],
+    ["with --takeover a session made with other flags is removed", { presence: HERE, takeover: true, samePlan: false }, OTHER_PLAN],
+    ["with --takeover a session is removed if its client may be about to connect: that client would take it back", {
+      presence: UNKNOWN,
+      takeover: true,
+    }, { do: "remove", why: "client-unknown" }],
+  ] as [string, Partial<Occupation>, unknown][]
+) {
+  Deno.test(what, () => assert.deepEqual(decideOnSession({ ...FREE, ...occupation }), decision));
+}
