@@ -1,6 +1,7 @@
 import { join, resolve } from "node:path";
 import type { ManifestProblem } from "../../k8s/manifests/apply_plan.ts";
 import { isLoopback } from "../local/loopback.ts";
+import { decodeManifest } from "./manifest_encoding.ts";
 import { MANIFEST_NAME } from "../builders/watched_paths.ts";
 
 /** A manifest's text and where it came from. */
@@ -37,8 +38,8 @@ export async function readManifestFiles(options: ManifestFileOptions): Promise<{
   for (const name of options.names) {
     try {
       for await (const file of readNamed(name, options, fail)) {
-        const text = decode(file.bytes);
-        if (text === undefined) fail(file.name, "it is not UTF-8 text");
+        const text = decodeManifest(file.bytes);
+        if (text === undefined) fail(file.name, "it is neither UTF-8 nor, with a byte order mark, UTF-16");
         else files.push({ ...file, text });
       }
     } catch (error) {
@@ -140,15 +141,6 @@ async function download(url: URL, signal: AbortSignal): Promise<Uint8Array<Array
 /** Whether others can read and change what comes from there. */
 function isOpen({ protocol, hostname }: URL): boolean {
   return protocol === "http:" && !isLoopback(hostname.replace(/^\[|\]$/g, ""));
-}
-
-/** The text with its byte order mark; undefined where it is none. */
-function decode(bytes: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return undefined;
-  }
 }
 
 function describeFailure(error: unknown): string {

@@ -76,11 +76,18 @@ Deno.test("a file that is named is read whatever its name, standard input is of 
   ]);
 });
 
+Deno.test("UTF-16 is read where a byte order mark says so", async () => {
+  const le = new Uint8Array([0xff, 0xfe, 0x61, 0, 0xe9, 0]);
+  const be = new Uint8Array([0xfe, 0xff, 0, 0x61, 0, 0xe9]);
+  const found = await read({ "le.yaml": le, "be.yaml": be }, ["le.yaml", "be.yaml"]);
+  assert.deepEqual(found.map(({ text }) => text), ["\ufeffaé", "\ufeffaé"]);
+});
+
 Deno.test("all that cannot be read is told at once", async () => {
   const files = { ...FILES, "bad.yaml": new Uint8Array([0x61, 0xff, 0xfe]), "empty/x.txt": "" };
   assert.deepEqual(await problemsOf(read(files, ["missing.yaml", "k8s", "bad.yaml", "empty", "http://example.com/x.yaml"])), [
     "missing.yaml: there is no such file or folder",
-    "bad.yaml: it is not UTF-8 text",
+    "bad.yaml: it is neither UTF-8 nor, with a byte order mark, UTF-16",
     "empty: there are no .yaml, .yml or .json files in this folder (-R looks deeper)",
     "http://example.com/x.yaml: over http:// anybody on the way can change what is applied: use https://, or download it and look at it first",
   ]);

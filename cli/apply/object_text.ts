@@ -19,8 +19,7 @@ export function objectsText(objects: readonly Record<string, unknown>[], format:
 
 /** One object as YAML, its keys in order; what Kubernetes' tools would take for a truth value or a time is quoted. */
 export function yamlText(object: unknown): string {
-  // Numbers that are too long for JavaScript are marked for JSON alone.
-  return stringify(JSON.parse(JSON.stringify(object)), {
+  return stringify(JSON.parse(JSON.stringify(object), exactIntegers), {
     lineWidth: 0,
     aliasDuplicateObjects: false,
     sortMapEntries: true,
@@ -32,4 +31,10 @@ export function yamlText(object: unknown): string {
 export function withoutManagedFields(object: Record<string, unknown>): Record<string, unknown> {
   const { managedFields: _, ...metadata } = (object.metadata ?? {}) as Record<string, unknown>;
   return { ...object, metadata };
+}
+
+/** Integers that a JavaScript number would change become bigints, which YAML is written from. */
+function exactIntegers(_key: string, value: unknown, ...[context]: { source?: string }[]): unknown {
+  const source = context?.source ?? "";
+  return typeof value === "number" && !Number.isSafeInteger(value) && /^-?\d+$/.test(source) ? BigInt(source) : value;
 }

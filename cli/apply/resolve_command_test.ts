@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { readManifest } from "../../k8s/manifests/manifest_text.ts";
+import { documentValue } from "../../k8s/manifests/manifest_values.ts";
 import { joinManifests } from "./resolve_command.ts";
 
 Deno.test("one manifest stays as it is", () => {
@@ -24,7 +25,7 @@ Deno.test("several manifests are one text with the documents of all", () => {
   );
   const { documents, problems } = readManifest(joined);
   assert.deepEqual(problems, []);
-  assert.deepEqual(documents.map(({ document }) => document.toJS()), [{ a: 1 }, { b: 2 }, { c: 3 }, { d: 4 }, { e: 5 }, "f", {
+  assert.deepEqual(documents.map(({ document }) => documentValue(document)), [{ a: 1 }, { b: 2 }, { c: 3 }, { d: 4 }, { e: 5 }, "f", {
     g: "---\n",
   }]);
 });

@@ -6,6 +6,7 @@
 
 import type { ClusterAccess, ConnectionOptions } from "./cluster_access.ts";
 import { ApiError, statusError } from "./api_error.ts";
+import { parseJson, yamlSafeJson } from "./exact_json.ts";
 import { ConnectionError, connectionErrorKind } from "./connection_error.ts";
 import { HttpConnection, HttpConnectionError, type HttpResponse } from "./http1.ts";
 import { hostAndPort, unbracketed } from "./dial.ts";
@@ -329,7 +330,7 @@ export class Api {
       if (value !== undefined) query.set(key, String(value));
     }
     const target = server.pathname.replace(/\/$/, "") + path + (query.size > 0 ? `?${query}` : "");
-    const body = options.body === undefined ? undefined : new TextEncoder().encode(JSON.stringify(options.body));
+    const body = options.body === undefined ? undefined : new TextEncoder().encode(yamlSafeJson(options.body));
     return {
       method,
       target,
@@ -381,7 +382,7 @@ export class Api {
   #decode(text: string): unknown {
     if (text.trim() === "") return undefined;
     try {
-      return JSON.parse(text);
+      return parseJson(text);
     } catch (cause) {
       const detail = `what answers is no Kubernetes API: ${text.trim().slice(0, 100)}`;
       throw new ConnectionError("protocol", { address: this.#address, detail, cause });

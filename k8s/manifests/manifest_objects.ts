@@ -5,7 +5,9 @@
  */
 
 import { isMap, isScalar, isSeq, type Node } from "yaml";
+import { exactDigits } from "../api/exact_json.ts";
 import { groupOf } from "./discovery.ts";
+import { documentValue, ValueError } from "./manifest_values.ts";
 import type { ManifestDocument, ManifestText, Place, Remark } from "./manifest_text.ts";
 
 /** An object and where it stands. */
@@ -40,11 +42,13 @@ function readDocument(manifest: ManifestText, { document, base }: ManifestDocume
   const at = (node: Node | undefined) => place((node?.range?.[0] ?? 0) + base);
   let body: unknown;
   try {
-    body = document.toJS({ maxAliasCount: MAX_ALIASES });
+    body = documentValue(document);
   } catch (error) {
-    problems.push({ ...at(root), what: (error as Error).message });
+    if (!(error instanceof ValueError)) throw error;
+    problems.push({ ...at(error.node ?? root), what: error.message });
     return;
   }
+  if (body === null) return;
   read(root, body);
 
   function read(node: Node | undefined, body: unknown): void {
@@ -68,9 +72,6 @@ function readDocument(manifest: ManifestText, { document, base }: ManifestDocume
     objects.push({ ...at(node), apiVersion, kind, name, namespace: namespace || undefined, body: object });
   }
 }
-
-/** More repetitions than this are taken for a document that is made to fill the memory. */
-const MAX_ALIASES = 10_000;
 
 /** What is missing or of the wrong kind, and where. */
 function check(body: Record<string, unknown>): { keys: string[]; what: string } | undefined {
@@ -119,16 +120,16 @@ function fieldNode(node: Node | undefined, keys: readonly string[]): Node | unde
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return typeof value === "object" && value !== null && !Array.isArray(value) && exactDigits(value) === undefined;
 }
 
 function nameOf(value: unknown): string {
   if (value === null || value === undefined) return "empty";
   if (Array.isArray(value)) return "a list";
-  if (typeof value === "object") return "a map";
-  return `${typeof value === "boolean" ? "a truth value" : typeof value === "number" ? "a number" : "text"} (${
-    String(value).slice(0, 40)
-  })`;
+  const digits = exactDigits(value);
+  if (typeof value === "object" && digits === undefined) return "a map";
+  const kind = typeof value === "boolean" ? "a boolean" : typeof value === "string" ? "text" : "a number";
+  return `${kind} (${(digits ?? String(value)).slice(0, 40)})`;
 }
 
 /** What tells objects apart: group, kind, namespace and name. */

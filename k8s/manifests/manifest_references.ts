@@ -6,7 +6,7 @@
  */
 
 import { isCollection, isPair, isScalar, parseDocument, type Scalar, visit } from "yaml";
-import { PLAIN_TAGS } from "./manifest_scalars.ts";
+import { plainValue } from "./manifest_scalars.ts";
 import type { ManifestText, Place } from "./manifest_text.ts";
 
 const SCHEME = "kurun://";
@@ -74,7 +74,12 @@ export function spliceReferences(text: string, references: readonly ManifestRefe
 
 /** Puts values in the references' place in the parsed documents themselves. */
 export function resolveReferences(references: readonly ManifestReference[], values: readonly string[]): void {
-  references.forEach(({ node }, index) => node.value = values[index]!);
+  references.forEach(({ node }, index) => {
+    node.value = values[index]!;
+    // A value such as 12 or yes is text, too.
+    node.type = "QUOTE_DOUBLE";
+    delete node.tag;
+  });
 }
 
 /** The value as the reference was written: with the same quotes or in the same block, with new ones where it needs them. */
@@ -97,8 +102,9 @@ function isOneLine(value: string): boolean {
 /** Whether a value means itself without quotes, wherever it stands. */
 function isPlain(value: string, inFlow: boolean): boolean {
   if (!isOneLine(value) || /: |:$| #|^(?:---|\.\.\.|%)/.test(value) || (inFlow && /[[\]{},]|:["']/.test(value))) return false;
-  const { contents, errors, warnings } = parseDocument(value, { schema: "failsafe", customTags: PLAIN_TAGS, logLevel: "silent" });
-  return errors.length === 0 && warnings.length === 0 && isScalar(contents) && contents.type === "PLAIN" && contents.value === value;
+  const { contents, errors, warnings } = parseDocument(value, { schema: "failsafe", logLevel: "silent" });
+  const isScalarItself = errors.length === 0 && warnings.length === 0 && isScalar(contents) && contents.type === "PLAIN";
+  return isScalarItself && contents.value === value && plainValue(value) === value;
 }
 
 /** `spec.containers[0].image`, out of the nodes that lead to a value. */

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { readManifest } from "./manifest_text.ts";
+import { documentValue } from "./manifest_values.ts";
 
-/** What kubectl 1.32.4 makes of plain scalars (`kubectl create --dry-run=client -o json`), as JSON. */
+/** What kubectl makes of plain scalars, as JSON. tests/kubectl_yaml_test.ts asks kubectl's code about many more, where Go is there. */
 const KUBECTL: Readonly<Record<string, string>> = {
   "y": "true",
   "Y": "true",
@@ -40,6 +41,12 @@ const KUBECTL: Readonly<Record<string, string>> = {
   "0b2": '"0b2"',
   "0xg": '"0xg"',
   "1e3": "1000",
+  "12e4567": '"12e4567"',
+  "0o": '"0o"',
+  "0x_": '"0x_"',
+  "0b_": '"0b_"',
+  ".5_5": "0.55",
+  "+18446744073709551615": "18446744073709552000",
   "1.5": "1.5",
   "1.": "1",
   ".5": "0.5",
@@ -60,21 +67,24 @@ const KUBECTL: Readonly<Record<string, string>> = {
   "1.2.3": '"1.2.3"',
 };
 
+/** The value of a document with one key. */
+function valueOf(text: string): unknown {
+  return (documentValue(readManifest(text).documents[0]!.document) as { value: unknown }).value;
+}
+
 Deno.test("a plain scalar means what it means to kubectl", () => {
-  for (const [text, json] of Object.entries(KUBECTL)) {
-    const [document] = readManifest(`value: ${text}\n`).documents;
-    const { value } = document!.document.toJS();
-    assert.equal(JSON.stringify(value), json, text);
-  }
+  for (const [text, json] of Object.entries(KUBECTL)) assert.equal(JSON.stringify(valueOf(`value: ${text}\n`)), json, text);
 });
 
 Deno.test("a quoted scalar is text", () => {
-  for (const text of Object.keys(KUBECTL)) {
-    assert.equal(readManifest(`value: '${text}'\n`).documents[0]!.document.toJS().value, text);
-  }
+  for (const text of Object.keys(KUBECTL)) assert.equal(valueOf(`value: '${text}'\n`), text);
 });
 
 Deno.test("keys are text, whatever they look like", () => {
-  const [document] = readManifest("80: a\non: b\n~: c\n").documents;
-  assert.deepEqual(Object.keys(document!.document.toJS()), ["80", "true", ""]);
+  const [document] = readManifest("80: a\non: b\n0.10: c\n1e6: d\n").documents;
+  assert.deepEqual(Object.keys(documentValue(document!.document) as object), ["80", "true", "0.1", "1e+06"]);
+});
+
+Deno.test("a dash and a trailing colon between brackets are text, as for kubectl", () => {
+  assert.deepEqual(valueOf("value: [tar, xf, -, {a: -}, name:]\n"), ["tar", "xf", "-", { a: "-" }, "name:"]);
 });

@@ -4,8 +4,11 @@
  * @module
  */
 
-import { type Document, isScalar, type Node, parseAllDocuments, type ParsedNode, visit } from "yaml";
-import { PLAIN_TAGS } from "./manifest_scalars.ts";
+import { type Document, isAlias, isScalar, type Node, parseAllDocuments, type ParsedNode, Scalar, visit } from "yaml";
+import { joinColons, parseWithDashes } from "./flow_scalars.ts";
+import { BYTE_ORDER_MARK, manifestParts } from "./manifest_parts.ts";
+import { ScalarError } from "./manifest_scalars.ts";
+import { findAnchors, isMerge, keyOf } from "./manifest_values.ts";
 
 /** A place in a text; both start at 1. */
 export interface Place {
@@ -18,54 +21,79 @@ export interface Remark extends Place {
   readonly what: string;
 }
 
-/** One document of a manifest. */
+/** One document of a manifest. All its scalars are text: `documentValue` says what they mean. */
 export interface ManifestDocument {
   readonly document: Document<ParsedNode>;
-  /** What is to be added to its nodes' offsets. */
+  /** What is to be added to the offsets of its nodes. */
   readonly base: number;
 }
 
-/** A manifest's documents, empty ones left out, and what is wrong with its text. */
+/** A manifest's documents without the empty ones, and what is wrong with its text. */
 export interface ManifestText {
   readonly text: string;
   readonly documents: readonly ManifestDocument[];
   readonly problems: readonly Remark[];
-  /** What kubectl accepts without a word and is most likely a mistake. */
+  /** What kubectl accepts silently and is most likely a mistake. */
   readonly warnings: readonly Remark[];
-  /** Where an offset is. */
+  /** The place of an offset. */
   place(offset: number): Place;
 }
 
-const BYTE_ORDER_MARK = "\ufeff";
-
-/** Reads a text; a file's byte order mark may still be there. */
+/** Reads a text, which may still have its byte order mark. */
 export function readManifest(text: string): ManifestText {
   const place = places(text);
   const documents: ManifestDocument[] = [];
   const problems: Remark[] = [];
   const warnings: Remark[] = [];
-  for (const { text: part, base } of parts(text)) {
-    for (const document of parse(part)) {
-      for (const { message, pos: [offset] } of document.errors) problems.push({ ...place(offset + base), what: message });
-      if (document.contents === null || isEmpty(document.contents)) continue;
-      documents.push({ document, base });
-      if (document.errors.length > 0) continue;
-      for (const { name, offset } of missingAnchors(document)) {
-        problems.push({ ...place(offset + base), what: `there is no anchor for the alias *${name}` });
-      }
-      for (const { key, offset } of duplicateKeys(document)) {
-        warnings.push({ ...place(offset + base), what: `${key} is there twice: the last one counts` });
-      }
+  for (const { start, end } of manifestParts(text)) {
+    const part = text.slice(start, end);
+    const problem = (offset: number, what: string) => problems.push({ ...place(start + offset), what });
+    const separator = /^---[^\s\ufeff]/.test(part);
+    if (separator) {
+      problem(0, "a line that begins with --- separates documents: only a comment may follow");
+      continue;
+    }
+    const mark = /\n\ufeff/.exec(part);
+    if (mark) {
+      problem(mark.index + 1, "there is a byte order mark inside this document: remove it, or put --- before it");
+      continue;
+    }
+    const [first, second] = parse(part, problem);
+    if (!first) continue;
+    for (const { message, pos: [offset] } of first.errors) problem(offset, message);
+    documents.push({ document: first, base: start });
+    if (second) {
+      const what = "what follows the line ... is not read, as kubectl does not read it either: put --- before it";
+      warnings.push({ ...place(start + (second.contents?.range[0] ?? 0)), what });
+    }
+    if (first.errors.length > 0) continue;
+    for (const alias of findAnchors(first).missing) problem(alias.range?.[0] ?? 0, `there is no anchor for the alias *${alias.source}`);
+    for (const { key, offset } of duplicateKeys(first)) {
+      warnings.push({ ...place(start + offset), what: `${key} is there twice: the last one counts` });
     }
   }
   return { text, documents, problems, warnings, place };
 }
 
-function parse(text: string): Document<ParsedNode>[] {
+/** The documents that are not empty. */
+function parse(text: string, problem: (offset: number, what: string) => void): Document<ParsedNode>[] {
+  try {
+    const documents = parseWithDashes(text, parseYaml);
+    for (const document of documents) joinColons(document, text);
+    return documents.filter(({ contents, errors }) => errors.length > 0 || contents !== null && !isEmpty(contents));
+  } catch (error) {
+    // The parser calls itself for each level.
+    if (!(error instanceof RangeError)) throw error;
+    problem(0, "this document is nested too deeply");
+    return [];
+  }
+}
+
+/** Parses text with all scalars as text. */
+function parseYaml(text: string): Document<ParsedNode>[] {
   const documents = parseAllDocuments(text, {
     schema: "failsafe",
-    customTags: PLAIN_TAGS,
-    merge: true,
+    resolveKnownTags: false,
     uniqueKeys: false,
     strict: false,
     prettyErrors: false,
@@ -74,77 +102,41 @@ function parse(text: string): Document<ParsedNode>[] {
   return Array.isArray(documents) ? documents : [];
 }
 
-/** The text as it is to be parsed: JSON's values each for itself, since several may follow one another, else all of it. */
-function parts(text: string): { text: string; base: number }[] {
-  const start = text.startsWith(BYTE_ORDER_MARK) ? 1 : 0;
-  if (!/^\s*[{[]/.test(text.slice(start, start + 1000))) return [{ text, base: 0 }];
-  const values = jsonValues(text, start);
-  if (values === undefined) return [{ text, base: 0 }];
-  return values.map(([from, to]) => ({ text: text.slice(from, to), base: from }));
-}
-
-/** The offsets of JSON values that follow one another; undefined where it is not all JSON. */
-function jsonValues(text: string, start: number): [number, number][] | undefined {
-  const values: [number, number][] = [];
-  let depth = 0;
-  let from = start;
-  for (const { 0: token, index } of text.slice(start).matchAll(/"(?:[^"\\]|\\.)*"|[{[]|[}\]]/g)) {
-    if (token === "{" || token === "[") {
-      if (depth++ === 0) from = start + index;
-    } else if (token === "}" || token === "]") {
-      if (--depth === 0) values.push([from, start + index + 1]);
-    }
-  }
-  let end = start;
-  for (const [from, to] of values) {
-    if (text.slice(end, from).trim() !== "" || !isJson(text.slice(from, to))) return undefined;
-    end = to;
-  }
-  return values.length > 0 && text.slice(end).trim() === "" ? values : undefined;
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 function isEmpty(node: Node): boolean {
-  return isScalar(node) && node.value === null && node.source === "" && node.anchor === undefined;
-}
-
-function missingAnchors(document: Document): { name: string; offset: number }[] {
-  const found: { name: string; offset: number }[] = [];
-  visit(document, {
-    Alias(_, alias) {
-      if (alias.resolve(document) === undefined) found.push({ name: alias.source, offset: alias.range?.[0] ?? 0 });
-    },
-  });
-  return found;
+  return isScalar(node) && node.value === "" && node.type === Scalar.PLAIN && node.anchor === undefined && node.tag === undefined;
 }
 
 function duplicateKeys(document: Document): { key: string; offset: number }[] {
   const found: { key: string; offset: number }[] = [];
   visit(document, {
     Map(_, map) {
-      const keys = new Set<unknown>();
-      for (const { key } of map.items) {
+      const keys = new Set<string>();
+      for (const { key: node } of map.items) {
         // A merge key may be there several times.
-        if (!isScalar(key) || key.value === "<<" || typeof key.value === "symbol") continue;
-        if (keys.has(key.value)) found.push({ key: String(key.value), offset: key.range?.[0] ?? 0 });
-        keys.add(key.value);
+        if (!isScalar(node) || isAlias(node) || isMerge(node)) continue;
+        const key = textOf(node);
+        if (key === undefined) continue;
+        if (keys.has(key)) found.push({ key, offset: node.range?.[0] ?? 0 });
+        keys.add(key);
       }
     },
   });
   return found;
 }
 
-/** Tells line and column of offsets. A byte order mark has no column. */
+/** Undefined for a key that cannot be one: reading the document's value says so. */
+function textOf(key: Scalar): string | undefined {
+  try {
+    return keyOf(key);
+  } catch (error) {
+    if (error instanceof ScalarError) return undefined;
+    throw error;
+  }
+}
+
+/** Tells the line and column of offsets. A byte order mark has no column. */
 function places(text: string): (offset: number) => Place {
-  const starts = [text.startsWith(BYTE_ORDER_MARK) ? 1 : 0];
+  const starts = [0];
   for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) starts.push(at + 1);
   return (offset) => {
     let [low, high] = [0, starts.length];
@@ -153,6 +145,7 @@ function places(text: string): (offset: number) => Place {
       if (starts[middle]! <= offset) low = middle;
       else high = middle;
     }
-    return { line: low + 1, column: Math.max(offset - starts[low]!, 0) + 1 };
+    const start = starts[low]! + (text[starts[low]!] === BYTE_ORDER_MARK ? 1 : 0);
+    return { line: low + 1, column: Math.max(offset - start, 0) + 1 };
   };
 }

@@ -1,3 +1,4 @@
+import { parseJson } from "../api/exact_json.ts";
 import { type FieldSet, type ManagedFieldsEntry, union, withoutClientSideManagers } from "./field_ownership.ts";
 import type { ObjectBody } from "./manifest_objects.ts";
 import type { LiveObject } from "./live_object.ts";
@@ -19,7 +20,7 @@ export function withoutRemovedFields(object: LiveObject, applier: string): LiveO
   // After the dry run the applier's own entry has what the manifest has.
   const staying = [...before.filter(isApplier), ...after.filter((entry) => !isApplier(entry))];
   const kept = staying.reduce<FieldSet>((all, { fieldsV1 = {} }) => union(all, fieldsV1), { ".": {} });
-  const left = structuredClone(object) as LiveObject;
+  const left = parseJson(JSON.stringify(object)) as LiveObject;
   remove(left, taken, kept);
   left.metadata.managedFields = staying;
   return left;

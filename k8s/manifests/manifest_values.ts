@@ -1,0 +1,167 @@
+/**
+ * The values of a parsed document, as kubectl (sigs.k8s.io/yaml over go-yaml v2) makes them: keys are text, of equal keys the last one
+ * counts, and a merge key (`<<`) overwrites what stands before it. Pure.
+ *
+ * @module
+ */
+
+import { type Alias, type Document, isAlias, isMap, isScalar, isSeq, type Node, type Pair, Scalar, visit, type YAMLMap } from "yaml";
+import { jsonNumber, keyText, ScalarError, type ScalarValue, scalarValue } from "./manifest_scalars.ts";
+
+/** A value that an object cannot have, and the node where it stands. */
+export class ValueError extends Error {
+  override readonly name = "ValueError";
+  readonly node: Node | undefined;
+
+  constructor(message: string, node: Node | undefined) {
+    super(message);
+    this.node = node;
+  }
+}
+
+/** What a document's aliases stand for: in each case the last anchor of that name before it. */
+export interface Anchors {
+  readonly targets: ReadonlyMap<Alias, Node>;
+  /** Aliases without an anchor. */
+  readonly missing: readonly Alias[];
+}
+
+/** Finds the anchor of each alias. */
+export function findAnchors(document: Document): Anchors {
+  const anchors = new Map<string, Node>();
+  const targets = new Map<Alias, Node>();
+  const missing: Alias[] = [];
+  visit(document, {
+    Node(_, node) {
+      if (isAlias(node)) {
+        const target = anchors.get(node.source);
+        if (target) targets.set(node, target);
+        else missing.push(node);
+      } else if (node.anchor !== undefined) anchors.set(node.anchor, node as Node);
+    },
+  });
+  return { targets, missing };
+}
+
+/** The value of a document. @throws ValueError where it has one that JSON has not, or a bomb of aliases */
+export function documentValue(document: Document): unknown {
+  return new Decoder(findAnchors(document).targets).value(document.contents);
+}
+
+/** A key as text. @throws ScalarError where it has none */
+export function keyOf(node: Scalar): string {
+  const key = keyText(scalarOf(node));
+  if (key === undefined) throw new ScalarError(`a key cannot be ${node.value === "" ? "empty" : node.value}: quote it`);
+  return key;
+}
+
+/** Whether a key takes in another map's keys. */
+export function isMerge(key: unknown): boolean {
+  if (!isScalar(key) || key.value !== "<<") return false;
+  return key.tag === undefined ? key.type === Scalar.PLAIN : key.tag === "!" || key.tag === "tag:yaml.org,2002:merge";
+}
+
+function scalarOf(node: Scalar): ScalarValue {
+  return scalarValue(String(node.value), { tag: node.tag, plain: node.type === Scalar.PLAIN });
+}
+
+/** Aliases that are never too many, and values below which nobody counts them. */
+const FREE_ALIASES = 100;
+const FREE_VALUES = 1_000;
+/** From so many values on, fewer of them may come from aliases. */
+const MANY_VALUES = 400_000;
+const TOO_MANY_VALUES = 4_000_000;
+
+/** Which part of the values may come from aliases: go-yaml's limits, against documents that are made to fill the memory. */
+function maxAliasRatio(values: number): number {
+  const excess = Math.min(Math.max(values - MANY_VALUES, 0) / (TOO_MANY_VALUES - MANY_VALUES), 1);
+  return 0.99 - 0.89 * excess;
+}
+
+class Decoder {
+  readonly #targets: ReadonlyMap<Alias, Node>;
+  /** Aliases that are being followed. */
+  readonly #open = new Set<Alias>();
+  #values = 0;
+  #fromAliases = 0;
+
+  constructor(targets: ReadonlyMap<Alias, Node>) {
+    this.#targets = targets;
+  }
+
+  value(node: unknown): unknown {
+    this.#count(node);
+    if (isAlias(node)) return this.#follow(node, (target) => this.value(target));
+    if (isMap(node)) return this.#fill(node, {});
+    if (isSeq(node)) return node.items.map((item) => this.value(item));
+    if (!isScalar(node)) return null;
+    return at(node, () => {
+      const value = scalarOf(node);
+      return typeof value === "bigint" || typeof value === "number" ? jsonNumber(value) : value;
+    });
+  }
+
+  #fill(map: YAMLMap, object: Record<string, unknown>): Record<string, unknown> {
+    for (const { key, value } of map.items as Pair[]) {
+      if (isMerge(key)) this.#merge(value, key as Scalar, object);
+      else {
+        const text = this.#key(key);
+        // Assigned, a key __proto__ would be lost.
+        Object.defineProperty(object, text, { value: this.value(value), configurable: true, enumerable: true, writable: true });
+      }
+    }
+    return object;
+  }
+
+  #key(key: unknown): string {
+    this.#count(key);
+    if (isAlias(key)) return this.#follow(key, (target) => this.#key(target));
+    if (isMap(key) || isSeq(key)) throw new ValueError("a key cannot be a map or a list", key as Node);
+    return isScalar(key) ? at(key, () => keyOf(key)) : at(undefined, () => keyOf(new Scalar("")));
+  }
+
+  #merge(source: unknown, key: Scalar, object: Record<string, unknown>): void {
+    const target = isAlias(source) ? this.#targets.get(source) : source;
+    if (isMap(target)) {
+      this.#count(source);
+      if (isAlias(source)) this.#follow(source, () => this.#fill(target, object));
+      else this.#fill(target, object);
+    } else if (isSeq(source)) {
+      // The first map of a list has the last word.
+      for (const item of [...source.items].reverse()) {
+        if (isSeq(item)) throw new ValueError("<< takes a map or a list of maps", key);
+        this.#merge(item, key, object);
+      }
+    } else throw new ValueError("<< takes a map or a list of maps", key);
+  }
+
+  #follow<T>(alias: Alias, read: (target: Node) => T): T {
+    const target = this.#targets.get(alias);
+    if (!target) throw new ValueError(`there is no anchor for the alias *${alias.source}`, alias);
+    if (this.#open.has(alias)) throw new ValueError(`the alias *${alias.source} contains itself`, alias);
+    this.#open.add(alias);
+    try {
+      return read(target);
+    } finally {
+      this.#open.delete(alias);
+    }
+  }
+
+  #count(node: unknown): void {
+    this.#values++;
+    if (this.#open.size > 0) this.#fromAliases++;
+    const [all, fromAliases] = [this.#values, this.#fromAliases];
+    if (fromAliases > FREE_ALIASES && all > FREE_VALUES && fromAliases / all > maxAliasRatio(all)) {
+      throw new ValueError("too many values come from aliases", node as Node);
+    }
+  }
+}
+
+/** Has errors of a scalar say where it stands. */
+function at<T>(node: Node | undefined, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw error instanceof ScalarError ? new ValueError(error.message, node) : error;
+  }
+}
