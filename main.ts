@@ -21,11 +21,11 @@ function processContext(): Context {
     home: Deno.env.get("HOME") ?? Deno.env.get("USERPROFILE"),
     who: userName(),
     from: hostname(),
-    data: (text) => writeAll(Deno.stdout, text),
-    stdout: (text) => writeAll(Deno.stdout, terminalText(text)),
-    stderr: (text) => writeAll(Deno.stderr, terminalText(text)),
+    data: writeData,
+    stdout: (text) => writeData(terminalText(text)),
+    stderr: (text) => writeMessage(terminalText(text)),
     describe: describeError,
-    terminal: Deno.stderr.isTerminal() ? { columns: terminalColumns, write: (text) => writeAll(Deno.stderr, text) } : undefined,
+    terminal: Deno.stderr.isTerminal() ? { columns: terminalColumns, write: writeMessage } : undefined,
     stdio: userStdio,
     interactive: Deno.stdin.isTerminal(),
     interrupted: interrupted(),
@@ -52,18 +52,58 @@ function terminalColumns(): number {
   }
 }
 
-/** A whole write; what is left of it is dropped where the reader has gone, or takes nothing for a second: that must not end a session. */
-function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
+/** Why data that a command printed did not reach standard output. A reader that has gone, as in `| head`, does not count. */
+let dataLost: string | undefined;
+let reopenedStdout: Deno.FsFile | undefined;
+
+/** Prints data, and notes where it was lost. */
+export function writeData(text: string): void {
+  try {
+    const bytes = new TextEncoder().encode(text);
+    const stdout = blockingStdout();
+    for (let at = 0; at < bytes.length;) at += stdout.writeSync(bytes.subarray(at));
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) dataLost ??= (error as Error).message;
+  }
+}
+
+/** Writes a message. What stderr does not take is dropped: there is nowhere left to say so, and it must not end a session. */
+function writeMessage(text: string): void {
   const bytes = new TextEncoder().encode(text);
   let patience = 100;
   for (let at = 0; at < bytes.length;) {
     try {
-      at += stream.writeSync(bytes.subarray(at));
+      at += Deno.stderr.writeSync(bytes.subarray(at));
     } catch (error) {
       if (!(error instanceof Deno.errors.WouldBlock) || patience-- === 0) return;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
     }
   }
+}
+
+/**
+ * Standard output that blocks. A process that shares a pipe or terminal can make it non-blocking for all; a write to Deno.stdout then fails
+ * behind a part of the bytes and does not say how many (it is line-buffered). Opened anew it blocks.
+ */
+function blockingStdout(): Pick<Deno.FsFile, "write" | "writeSync"> {
+  if (reopenedStdout || Deno.build.os !== "linux") return reopenedStdout ?? Deno.stdout;
+  try {
+    const flags = /^flags:\s*([0-7]+)/m.exec(Deno.readTextFileSync("/proc/self/fdinfo/1"))?.[1] ?? "0";
+    if (parseInt(flags, 8) & O_NONBLOCK) return reopenedStdout = Deno.openSync("/proc/self/fd/1", { append: true });
+  } catch {
+    // A socket cannot be opened anew.
+  }
+  return Deno.stdout;
+}
+
+/** open(2), on x86-64 and arm64. */
+const O_NONBLOCK = 0o4000;
+
+/** The exit code: a command that succeeded has failed all the same where its data was lost. */
+function finalExitCode(exitCode: number): number {
+  if (dataLost === undefined) return exitCode;
+  writeMessage(`error: standard output could not be written: ${dataLost}\n`);
+  return exitCode || 1;
 }
 
 /** Where signals go instead of ending a command. */
@@ -79,8 +119,15 @@ const userStdio: UserStdio = {
     return size === null ? null : buffer.subarray(0, size);
   },
   write: async (output, bytes) => {
-    const stream = Deno[output];
-    for (let at = 0; at < bytes.length;) at += await stream.write(bytes.subarray(at));
+    const stream = output === "stdout" ? blockingStdout() : Deno.stderr;
+    for (let at = 0; at < bytes.length;) {
+      try {
+        at += await stream.write(bytes.subarray(at));
+      } catch (error) {
+        if (output === "stdout" || !(error instanceof Deno.errors.WouldBlock)) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+    }
   },
   setRaw: (raw) => Deno.stdin.setRaw(raw),
   size: () => Deno.consoleSize(),
@@ -130,4 +177,4 @@ function interrupted(): AbortSignal {
   return controller.signal;
 }
 
-if (import.meta.main) Deno.exit(await runProgram(processContext()));
+if (import.meta.main) Deno.exit(finalExitCode(await runProgram(processContext())));

@@ -1,3 +1,4 @@
+import { FolderError } from "../k8s/images/temporary_folder.ts";
 import { ApiError } from "../k8s/api/api_error.ts";
 import { ApplySetError } from "../k8s/manifests/applyset.ts";
 import { ServiceRefusedError } from "../k8s/session/service/claim_service.ts";
@@ -60,6 +61,9 @@ export function describeError(error: unknown): ErrorText {
   if (error instanceof ObjectExistsError) {
     return failure(`${error.kind} ${error.objectName} exists already: choose another name with --servicename, or delete it`);
   }
+  if (error instanceof FolderError) return failure(error.message, ExitCode.failed);
+  // What the operating system says of a file, with its path: a home folder that may not be written to, a full disk.
+  if (error instanceof Error && /\(os error \d+\)/.test(error.message)) return failure(error.message, ExitCode.failed);
   const text = error instanceof Error ? error.stack ?? error.message : String(error);
   return failure(`this is a fault of kurun's own, please report it: ${text}`, ExitCode.failed);
 }
@@ -90,12 +94,12 @@ function describeConnection({ kind, message }: ConnectionError): string {
   return `the cluster cannot be reached: ${message}${hint ? `; ${hint}` : ""}`;
 }
 
-function describeRights({ missing, user }: MissingRightsError): string {
+function describeRights({ missing, user, roleFile }: MissingRightsError): string {
   const who = user ? `user ${user}` : "the user";
   return [
     `${who} lacks rights that this takes; nothing was created:`,
     ...missing.map((right) => `  cannot ${describeRight(right)}`),
-    "docs/rbac.yaml has the least Role: ask the cluster's administrator for it",
+    `docs/${roleFile} has the least Role: ask the cluster's administrator for it`,
   ].join("\n");
 }
 

@@ -9,6 +9,7 @@ import { openControlPort } from "./control/control_port.ts";
 import { LiveClient } from "./control/live_client.ts";
 import { ReachCheck } from "./control/reach_check.ts";
 import { ChildReaper } from "./run/child_reaper.ts";
+import { certificateVariables } from "./run/certificates.ts";
 import { spawnProcess } from "./run/spawn_process.ts";
 import { Supervisor } from "./run/supervisor.ts";
 
@@ -29,6 +30,7 @@ export async function supervise(
   exit: (code: number) => void,
 ): Promise<void> {
   const children = new ChildReaper(Deno.pid === 1);
+  const environment = programEnvironment(Deno.env.toObject());
   const supervisor = new Supervisor({
     folder: config.run,
     architecture: Deno.build.arch === "aarch64" ? "arm64" : "amd64",
@@ -36,7 +38,7 @@ export async function supervise(
       script,
       flags,
     ) => [...denoCommand(config.base), "run", "--allow-all", "--no-lock", "--ext=js", "--quiet", ...flags, script],
-    env: programEnvironment(Deno.env.toObject()),
+    env: { ...environment, ...await certificateVariables(config.run, environment) },
     spawn: (options) => spawnProcess(options, children),
     dial: dialLocal,
     outOfMemory: countOutOfMemory,

@@ -9,7 +9,7 @@ import { createHash } from "node:crypto";
 import { findReferences, spliceReferences } from "../../k8s/manifests/manifest_references.ts";
 import { readManifest } from "../../k8s/manifests/manifest_text.ts";
 import { findGo } from "../../tests/cluster/go.ts";
-import { jsonValues } from "../builders/watched_paths.ts";
+import { jsonValues } from "../builders/go_command.ts";
 import type { Context } from "../command/context.ts";
 import { resolveCommand } from "./resolve_command.ts";
 

@@ -15,6 +15,8 @@ export type BuildFailure =
   /** A Go package that is a library. */
   | { readonly is: "not-main"; readonly given: string }
   | { readonly is: "no-go" }
+  /** kurun builds without cgo. `files` need it, by their paths as the user would name them; they are of `package`. */
+  | { readonly is: "needs-cgo"; readonly package: string; readonly files: readonly string[] }
   /** Nothing that bundles; `node` tells that the project has a package.json, so esbuild would do. */
   | { readonly is: "no-bundler"; readonly node: boolean }
   /** The compiler's own errors were shown already. `module` tells that Go did not get as far as compiling: go.mod, go.sum or go.work. */

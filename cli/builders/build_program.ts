@@ -11,8 +11,6 @@ export interface BuildOptions {
   readonly cwd: string;
   /** The node's, in Go's words (amd64, arm64); it may still be being asked for: scripts run on all, and do not wait for it. */
   readonly architecture: string | PromiseLike<string>;
-  /** The same source gives the same bytes on every machine: see {@link buildGo}. Scripts always do. */
-  readonly reproducible?: boolean;
   /** Gets what the compiler says, as it says it. */
   readonly stderr: (text: string) => void;
   /** Ends the compiler and removes its temporary files. */

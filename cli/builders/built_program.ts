@@ -1,3 +1,4 @@
+import { temporaryFolder } from "../../k8s/images/temporary_folder.ts";
 import { fileDigest } from "../../k8s/images/image_layer.ts";
 
 /** What a builder made of the user's source: one file on this machine that the Pod can run. */
@@ -28,7 +29,7 @@ export async function builtProgram(
   { kind, unstable }: Pick<BuiltProgram, "kind" | "unstable">,
   write: (folder: string) => Promise<string>,
 ): Promise<BuiltProgram> {
-  const folder = await Deno.makeTempDir({ prefix: "kurun-build-" });
+  const folder = await temporaryFolder("kurun-build-");
   const dispose = () => removeFolder(folder);
   try {
     const path = await write(folder);

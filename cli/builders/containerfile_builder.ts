@@ -1,3 +1,4 @@
+import { temporaryFolder } from "../../k8s/images/temporary_folder.ts";
 import { basename, dirname, join } from "node:path";
 import { type ImageLayer, writeLayerOfTar } from "../../k8s/images/image_layer.ts";
 import { imageOfConfig, type OciImage } from "../../k8s/images/oci_image.ts";
@@ -61,7 +62,7 @@ export async function findContainerfile(path: string): Promise<string | undefine
  * @throws ContainerfileError, or the signal's reason
  */
 export async function buildContainerfile(file: string, options: ContainerfileOptions): Promise<BuiltImage> {
-  const work = await Deno.makeTempDir({ prefix: "kurun-containerfile-" });
+  const work = await temporaryFolder("kurun-containerfile-");
   try {
     const idFile = join(work, "id");
     const args = ["build", "--platform", `linux/${options.architecture}`, "--iidfile", idFile, "--file", file, dirname(file)];

@@ -1,5 +1,9 @@
 import type { BuildError } from "./build_error.ts";
 
+/** What to do about a program that needs cgo. */
+export const CGO_ADVICE =
+  "Use a package in pure Go instead, or build an image with a Dockerfile that runs go build with CGO_ENABLED=1 (kurun build, kurun apply).";
+
 /** Why the source is no program, and what to do; what a compiler said was shown when it said it. */
 export function describeBuildError({ failure }: BuildError): string {
   switch (failure.is) {
@@ -24,6 +28,9 @@ export function describeBuildError({ failure }: BuildError): string {
       return `${failure.given} is a library: its package is not main`;
     case "no-go":
       return "there is no go in PATH, and Go programs are built by it: see https://go.dev/dl";
+    case "needs-cgo":
+      return `${failure.package} needs cgo (${failure.files.join(", ")}), and kurun builds Go programs with CGO_ENABLED=0.\n` +
+        `  ${CGO_ADVICE}`;
     case "no-bundler":
       return "nothing here can bundle the script: there is no deno (2.4 or newer) in PATH" +
         (failure.node

@@ -1,18 +1,14 @@
 import { join } from "node:path";
 import { BuildError } from "./build_error.ts";
 import { type BuiltProgram, builtProgram } from "./built_program.ts";
+import { cgoNeeded } from "./cgo_needed.ts";
+import { goSays, goTarget, runGo } from "./go_command.ts";
 import type { GoSource } from "./program_source.ts";
-import { runCompiler } from "./run_compiler.ts";
 
 /** How to build a Go program. */
 export interface GoBuildOptions {
   /** The node's, in Go's words: amd64, arm64. */
   readonly architecture: string;
-  /**
-   * The same source gives the same bytes wherever it lies, as images want it. Stack traces then name files by their package, and what
-   * `go build` and `go test` have compiled before is compiled anew, so `kurun run` goes without.
-   */
-  readonly reproducible?: boolean;
   /** Gets what `go` says. */
   readonly stderr: (text: string) => void;
   readonly signal: AbortSignal;
@@ -26,19 +22,34 @@ const MODULE_TROUBLE =
 /** What the linker leaves out: symbols for debuggers, a third of the file. Stack traces need none of it. */
 const STRIPPED = "-ldflags=-s -w";
 
+/** Has no module's name, nor one of a file that somebody would write. */
+const TIME_ZONES_FILE = "kurun_time_zones.go";
+
 /**
  * Builds a static Linux executable by the user's own `go`, which knows about modules, workspaces, vendor folders, proxies and its cache.
+ * The same source gives the same bytes wherever it lies, and `kurun run` and `kurun apply` find each other's packages in Go's cache.
  *
  * @throws BuildError, or the signal's reason
  */
 export function buildGo(source: GoSource, options: GoBuildOptions): Promise<BuiltProgram> {
-  const { architecture, reproducible = false, stderr, signal } = options;
+  const { architecture, stderr, signal } = options;
   return builtProgram({ kind: "executable", unstable: [] }, async (folder) => {
     const output = join(folder, "program");
-    // No version control's state: its stamp would make another program of every commit, and fails where git does.
-    const flags = ["-buildvcs=false", ...reproducible ? ["-trimpath"] : [], ...await linkerFlags(source, options)];
+    const [goFlags, main] = await Promise.all([
+      goSays(["env", "GOFLAGS"], source.folder, { env: options.env ?? {}, signal }),
+      mainPackage(source, options),
+    ]);
+    const zones = main === undefined || /-overlay\b/.test(goFlags ?? "") ? undefined : await timeZones(source, main, folder);
+    const flags = [
+      // No version control's state: its stamp would make another program of every commit, and fails where git does.
+      "-buildvcs=false",
+      "-trimpath",
+      // The user's own linker flags (GOFLAGS=-ldflags=-X…) hold; a flag of ours would replace them.
+      ...(/-ldflags\b/.test(goFlags ?? "") ? [] : [STRIPPED]),
+      ...(zones?.flags ?? []),
+    ];
     let said = "";
-    const exitCode = await go(["build", ...flags, "-o", output, ...source.packages], {
+    const exitCode = await runGo(["build", ...flags, "-o", output, ...source.packages, ...(zones?.files ?? [])], {
       folder: source.folder,
       // Go's own temporary files go with ours, also where it had to be killed.
       env: { ...options.env, ...goTarget(architecture), GOTMPDIR: folder },
@@ -49,6 +60,8 @@ export function buildGo(source: GoSource, options: GoBuildOptions): Promise<Buil
       signal,
     });
     if (exitCode !== 0) {
+      const needed = await cgoNeeded(source, said, { architecture, env: options.env ?? {}, signal });
+      if (needed) throw new BuildError({ is: "needs-cgo", ...needed });
       const module = MODULE_TROUBLE.test(said) && !/^# /m.test(said);
       throw new BuildError({ is: "failed", tool: "go build", exitCode, module });
     }
@@ -57,46 +70,25 @@ export function buildGo(source: GoSource, options: GoBuildOptions): Promise<Buil
   });
 }
 
-/** What makes `go` build for the cluster's nodes, without a C compiler or the node's C library. */
-export function goTarget(architecture: string): Record<string, string> {
-  return { GOOS: "linux", GOARCH: architecture, CGO_ENABLED: "0" };
-}
-
-/** The user's own linker flags (GOFLAGS=-ldflags=-X…) hold; a flag of ours would replace them. */
-async function linkerFlags(source: GoSource, { env, signal }: GoBuildOptions): Promise<string[]> {
-  const flags = await goSays(["env", "GOFLAGS"], source.folder, { env: env ?? {}, signal });
-  return /-ldflags\b/.test(flags ?? "") ? [] : [STRIPPED];
+/** The folder of a main package that has Go files for this architecture; undefined for anything else. */
+async function mainPackage(source: GoSource, { architecture, env = {}, signal }: GoBuildOptions): Promise<string | undefined> {
+  const said = await goSays(["list", "-e", "-f", "{{if .GoFiles}}{{.Name}} {{.Dir}}{{end}}", ...source.packages], source.folder, {
+    env: { ...env, ...goTarget(architecture) },
+    signal,
+  });
+  return /^main (.+)$/.exec(said?.trim() ?? "")?.[1];
 }
 
 /**
- * Asks `go` for something.
- * @returns what it printed, or undefined where it failed
- * @throws BuildError where there is no `go`, or the signal's reason
+ * Adds Go's own time zones to the main package, 450 KB, by an overlay: the package gets one more file, and nothing else is compiled anew, as
+ * it would be for `-tags timetzdata`. Go uses them only where the Pod's image has no zoneinfo.
  */
-export async function goSays(
-  args: readonly string[],
-  folder: string,
-  { env, signal }: { env: Readonly<Record<string, string>>; signal: AbortSignal },
-): Promise<string | undefined> {
-  signal.throwIfAborted();
-  const { success, stdout } = await withGo(() =>
-    new Deno.Command("go", { args: [...args], cwd: folder, env: { ...env }, stdin: "null", stderr: "null", signal }).output()
-  );
-  signal.throwIfAborted();
-  return success ? new TextDecoder().decode(stdout) : undefined;
-}
-
-async function go(args: string[], call: Omit<Parameters<typeof runCompiler>[0], "program" | "args">): Promise<number> {
-  return await withGo(() => runCompiler({ program: "go", args, ...call }));
-}
-
-async function withGo<Result>(run: () => Promise<Result>): Promise<Result> {
-  try {
-    return await run();
-  } catch (cause) {
-    if (cause instanceof Deno.errors.NotFound) throw new BuildError({ is: "no-go" }, { cause });
-    throw cause;
-  }
+async function timeZones(source: GoSource, main: string, folder: string): Promise<{ flags: string[]; files: string[] }> {
+  const [zones, overlay] = [join(folder, TIME_ZONES_FILE), join(folder, "overlay.json")];
+  await Deno.writeTextFile(zones, 'package main\n\nimport (\n\t_ "time"\n\t_ "time/tzdata"\n)\n');
+  await Deno.writeTextFile(overlay, JSON.stringify({ Replace: { [join(main, TIME_ZONES_FILE)]: zones } }));
+  const named = source.packages.find((path) => path.endsWith(".go"));
+  return { flags: [`-overlay=${overlay}`], files: named === undefined ? [] : [named.replace(/[^/]*$/, TIME_ZONES_FILE)] };
 }
 
 /** Of a library `go build` writes an archive instead, and of several packages nothing. */

@@ -1,22 +1,14 @@
 import { builtinModules } from "node:module";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { withoutHomePaths } from "../../k8s/images/server_bundle.ts";
 import { BuildError } from "./build_error.ts";
 import { type BuiltProgram, builtProgram } from "./built_program.ts";
 import { type Bundler, findBundler } from "./bundler.ts";
+import { withCommonJs } from "./commonjs_bundle.ts";
 import type { ScriptSource } from "./program_source.ts";
 import { runCompiler } from "./run_compiler.ts";
 import { readConfig, unstableFeatures } from "./script_main.ts";
-
-/**
- * What CommonJS modules find around them, and an ES module does not have. Global, and not declared: modules have such names of their own.
- */
-const COMMONJS_NAMES = [
-  'import { createRequire as __kurun_createRequire } from "node:module";',
-  "globalThis.require ??= __kurun_createRequire(import.meta.url);",
-  "globalThis.__filename ??= import.meta.filename;",
-  "globalThis.__dirname ??= import.meta.dirname;\n",
-].join(" ");
+import { unsentFiles } from "./unsent_files.ts";
 
 /** How to bundle a script. */
 export interface ScriptBuildOptions {
@@ -53,8 +45,12 @@ export async function buildScript(source: ScriptSource, options: ScriptBuildOpti
       signal,
     });
     if (exitCode !== 0) throw new BuildError({ is: "failed", tool: bundler.name, exitCode, module: false });
-    const bundle = withNodePrefixes(withoutHashbang(withoutHomePaths(await readOutput(output, bundler))));
-    await Deno.writeTextFile(output, COMMONJS_NAMES + bundle);
+    const written = await readOutput(output, bundler);
+    for (const path of await unsentFiles(written, dirname(source.main))) {
+      stderr(`Warning: ${path} is not sent to the cluster, only what the script imports is. Import it, as with { type: "text" }.\n`);
+    }
+    const bundle = bundler.is === "esbuild" ? withMainAlone(written, basename(source.main)) : written;
+    await Deno.writeTextFile(output, withCommonJs(withNodePrefixes(withoutHashbang(withoutHomePaths(bundle)))));
     return output;
   });
 }
@@ -85,6 +81,12 @@ async function readOutput(path: string, bundler: Bundler): Promise<string> {
     if (cause instanceof Deno.errors.NotFound) throw new BuildError({ is: "no-output", tool: bundler.name }, { cause });
     throw cause;
   }
+}
+
+/** In one module `import.meta.main` is true everywhere. Deno's bundler makes it false in all modules but the main one; esbuild does not. */
+function withMainAlone(bundle: string, main: string): string {
+  const start = Math.max(0, bundle.lastIndexOf(`\n// ${main}\n`));
+  return bundle.slice(0, start).replace(/\bimport\.meta\.main\b/g, "false") + bundle.slice(start);
 }
 
 /** esbuild leaves `import … from "fs"` as Node takes it; Deno wants `node:fs`. Only whole statements that begin a line are changed. */

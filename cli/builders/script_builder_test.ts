@@ -154,7 +154,13 @@ Deno.test("without a deno in PATH the project's own esbuild bundles, and its err
       await bundling({}, [folder], look, options);
     };
     await withEsbuild(NODE_PROJECT, async (attempt) => assert.equal(await output(attempt, "x"), 'true /stringfunction true [ "x" ]\n'));
-    await withEsbuild({ "src/there.ts": "export const there = ;\n" }, (attempt) => {
+    await withEsbuild({
+      "src/there.ts": 'export const there: boolean = import.meta.main === undefined;\nif (import.meta.main) console.log("not main");\n',
+    }, async (attempt) => assert.match(await output(attempt), /^true .* false /));
+    await withEsbuild({ ...COMMONJS_FILES, "src/index.ts": "", "package.json": '{ "main": "guarded.cjs" }' }, async (attempt) => {
+      assert.equal(await output(attempt), COMMONJS_OUTPUT);
+    });
+    await withEsbuild({ ...NODE_PROJECT, "src/there.ts": "export const there = ;\n" }, (attempt) => {
       assert.deepEqual(failure(attempt), { is: "failed", tool: "esbuild", exitCode: 1, module: false });
       assert.ok(attempt.said.includes("there.ts:1:21"), attempt.said);
     });
@@ -186,6 +192,50 @@ Deno.test("a module may have names of its own that CommonJS modules find around 
     },
     ["main.ts"],
     async (attempt) => assert.equal(await output(attempt), "function mine mine\n"),
+  ));
+
+const COMMONJS_FILES = {
+  "dep.cjs": "exports.seen = [require.main === module, !module.parent, module.parent === require.main];\n",
+  "guarded.cjs": `
+    const { seen } = require("./dep.cjs");
+    function main() { console.log("main", seen, module.parent, module.id, module.filename === __filename, require.main.filename === __filename); }
+    if (require.main === module) main();
+    if (!module.parent && process.mainModule === module) console.log("no parent");`,
+};
+const COMMONJS_OUTPUT = "main [ false, false, true ] null . true true\nno parent\n";
+
+Deno.test("a CommonJS script runs what stands behind require.main === module, and its packages do not", async () => {
+  await bundling(COMMONJS_FILES, ["guarded.cjs"], async (attempt) => assert.equal(await output(attempt), COMMONJS_OUTPUT));
+  const files = { ...COMMONJS_FILES, "package.json": '{ "type": "commonjs" }', "index.js": COMMONJS_FILES["guarded.cjs"] };
+  await bundling(files, ["."], async (attempt) => assert.equal(await output(attempt), COMMONJS_OUTPUT));
+  const typed = {
+    "package.json": '{ "type": "commonjs" }',
+    "index.ts": 'import fs = require("node:fs");\nif (require.main === module) console.log(typeof fs.readFileSync as string);\n',
+  };
+  await bundling(typed, ["."], async (attempt) => assert.equal(await output(attempt), "function\n"));
+});
+
+Deno.test("a CommonJS package of an ES module does not take itself for the program", () =>
+  bundling(
+    { ...COMMONJS_FILES, "main.mjs": 'import { seen } from "./dep.cjs";\nconsole.log(import.meta.main, seen[0], seen[1]);\n' },
+    ["main.mjs"],
+    async (attempt) => assert.equal(await output(attempt), "true false false\n"),
+  ));
+
+Deno.test("files that a script looks for next to itself are named, those of packages and missing ones are not", () =>
+  bundling(
+    {
+      "data.txt": "data",
+      "lib/list.txt": "list",
+      "lib/mod.ts":
+        "export const list = new URL('./list.txt', import.meta.url);\nexport const gone = new URL('./gone.txt', import.meta.url);\n",
+      "main.ts":
+        'import * as lib from "./lib/mod.ts";\nconsole.log(typeof lib, import.meta.dirname !== undefined ? `${import.meta.dirname}/data.txt` : "");\n',
+    },
+    ["main.ts"],
+    ({ said }, folder) => {
+      assert.deepEqual(said.match(/\S+\.txt(?= is not sent)/g)?.sort(), [`${folder}/data.txt`, `${folder}/lib/list.txt`]);
+    },
   ));
 
 Deno.test("the unstable features that deno.json names are the program's, and nothing else that stands there", () =>

@@ -1,7 +1,7 @@
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { findDeno } from "./bundler.ts";
-import { goSays, goTarget } from "./go_builder.ts";
+import { goSays, goTarget, jsonValues } from "./go_command.ts";
 import type { GoSource, ProgramSource, ScriptSource } from "./program_source.ts";
 import { nodeFlags } from "./script_builder.ts";
 
@@ -141,11 +141,6 @@ export function isOwn({ Standard, Module }: GoPackage): boolean {
   if (Standard) return false;
   if (!Module) return true;
   return Module.Replace ? !Module.Replace.Version : !Module.Version;
-}
-
-/** The values of a text of several JSON objects, as Go prints them: each begins and ends with a line of its brace alone. */
-export function* jsonValues(text: string): Generator<unknown, void> {
-  for (const value of text.split(/^(?<=\}\n)(?=\{)/m)) if (value.trim() !== "") yield JSON.parse(value);
 }
 
 async function scriptPaths(source: ScriptSource, { signal }: WatchOptions): Promise<WatchedPaths> {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { dirname, join, relative } from "node:path";
 import { findSource } from "./program_source.ts";
-import { embedRoot, foldersOf, isOwn, isWatched, jsonValues, localModules, type WatchedPaths, watchedPaths } from "./watched_paths.ts";
+import { jsonValues } from "./go_command.ts";
+import { embedRoot, foldersOf, isOwn, isWatched, localModules, type WatchedPaths, watchedPaths } from "./watched_paths.ts";
 
 async function goIsThere(): Promise<boolean> {
   try {

@@ -1,3 +1,4 @@
+import { temporaryFolder } from "../../k8s/images/temporary_folder.ts";
 import { type NamedImage, writeArchive } from "../../k8s/images/image_archive.ts";
 import { type DeliverableImage, type Delivery, layerBytes, LOCAL_REPOSITORY, megabytes } from "./delivery.ts";
 import { ExitCode, UserError } from "../command/errors.ts";
@@ -45,7 +46,7 @@ function byCommand(call: Call, isThere: IsThere): Delivery {
       if (missing.size === 0) return { references, sent: 0 };
       const sent = [...missing.values()];
       progress(`Bringing ${sent.map(({ name }) => name).join(", ")} to ${to} (${megabytes(layerBytes(sent))})`);
-      const folder = await Deno.makeTempDir({ prefix: "kurun-images-" });
+      const folder = await temporaryFolder("kurun-images-");
       try {
         const archive = `${folder}/images.tar`;
         await writeArchive(archive, [...missing].map(([reference, { image }]): NamedImage => ({ reference, image })), signal);

@@ -7,7 +7,7 @@ import { parseRepository, registryHost } from "../../k8s/registry/registry_repos
 import type { Context } from "../command/context.ts";
 import { type Delivery, megabytes } from "./delivery.ts";
 import { usageError } from "../command/errors.ts";
-import { pause } from "../command/pause.ts";
+import { pause } from "../command/timers.ts";
 import { VERSION } from "../command/version.ts";
 
 /** How often the progress of a push is reported, in milliseconds. */

@@ -5,7 +5,7 @@ import type { Architecture } from "../../k8s/images/shared_libraries.ts";
 import { buildSource } from "../builders/build_program.ts";
 import { BuildError } from "../builders/build_error.ts";
 import { buildContainerfile, findContainerfile } from "../builders/containerfile_builder.ts";
-import { goSays } from "../builders/go_builder.ts";
+import { goSays } from "../builders/go_command.ts";
 import { type ImageRecord, readRecord, recordPath, writeRecord } from "./image_record.ts";
 import { findSource, type ProgramSource } from "../builders/program_source.ts";
 import { inputsDigest, sourceInputs } from "./source_inputs.ts";
@@ -84,7 +84,7 @@ async function find(path: string, options: SourceImageOptions): Promise<ProgramS
 async function build(source: ProgramSource, name: string, record: string, options: SourceImageOptions): Promise<OciImage> {
   const { architecture, cacheFolder, stderr, signal } = options;
   const [program, timeZones] = await Promise.all([
-    buildSource(source, { architecture, reproducible: true, stderr, signal }),
+    buildSource(source, { architecture, stderr, signal }),
     source.language === "go" ? goTimeZones(source.folder, signal) : undefined,
   ]);
   try {

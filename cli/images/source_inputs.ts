@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { delimiter as DELIMITER, dirname, join } from "node:path";
 import { findDeno } from "../builders/bundler.ts";
-import { embedRoot, type GoPackage, isOwn, jsonValues, watchedPaths } from "../builders/watched_paths.ts";
-import { goSays, goTarget } from "../builders/go_builder.ts";
+import { embedRoot, type GoPackage, isOwn, watchedPaths } from "../builders/watched_paths.ts";
+import { goSays, goTarget, jsonValues } from "../builders/go_command.ts";
 import type { GoSource, ProgramSource, ScriptSource } from "../builders/program_source.ts";
 
 /** All that decides what a source is built into, by name: what it is made of is looked up anew for each comparison. */

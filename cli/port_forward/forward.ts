@@ -3,13 +3,12 @@ import type { ForwardPlan } from "../../k8s/session/objects/session_plan.ts";
 import type { Api } from "../../k8s/api/api.ts";
 import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
 import { type ClusterSession, SessionGoneError } from "../../k8s/session/session.ts";
-import { Alarm } from "../command/alarm.ts";
+import { Alarm, onWake, pause } from "../command/timers.ts";
 import { awayLine } from "./away_line.ts";
 import type { Context } from "../command/context.ts";
 import { ExitCode, SessionLostError, UserError } from "../command/errors.ts";
 import { keepSession } from "../session/keep_session.ts";
 import { LinkTeller } from "./link_teller.ts";
-import { pause } from "../command/pause.ts";
 import type { Rewrite } from "./rewrite_head.ts";
 import { serveSession } from "./serve_session.ts";
 import type { ServeOptions } from "./serve_stream.ts";
@@ -17,7 +16,6 @@ import type { StartedSession } from "../session/start_session.ts";
 import { StatusScreen } from "./status_screen.ts";
 import { ReplacedError } from "../session/tunnel_link.ts";
 import type { Upstream, UpstreamScheme } from "./upstream.ts";
-import { onWake } from "../command/wake.ts";
 
 /** A new session that could not be made for want of a network is tried again after this. */
 const RETRY_MS = 1_000;

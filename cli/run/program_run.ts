@@ -3,14 +3,15 @@ import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
 import { type PodEnd, waitForPodEnd } from "../../k8s/session/pod/run_pod_end.ts";
 import { type ClusterSession, SessionGoneError } from "../../k8s/session/session.ts";
 import type { RunPlan } from "../../k8s/session/objects/session_plan.ts";
-import { Alarm } from "../command/alarm.ts";
+import { Alarm, onWake, pause } from "../command/timers.ts";
 import type { BuiltProgram } from "../builders/built_program.ts";
 import type { Context } from "../command/context.ts";
 import { ExitCode, UserError } from "../command/errors.ts";
 import { keepSession } from "../session/keep_session.ts";
-import { pause } from "../command/pause.ts";
 import type { ProgramSource } from "../builders/program_source.ts";
 import { ProgramBuilds } from "./program_builds.ts";
+import { failureHint } from "./failure_hint.ts";
+import { ProgramOutput } from "./program_output.ts";
 import { type ClientRun, RunClient, type RunWishes } from "./run_client.ts";
 import { describeRunEnd, ProgramEndedError } from "./run_end.ts";
 import type { RunOptions } from "./run_flags.ts";
@@ -23,8 +24,7 @@ import { RunSignals } from "./run_signals.ts";
 import { sentProgram } from "./sent_program.ts";
 import type { StartedSession } from "../session/start_session.ts";
 import { ReplacedError } from "../session/tunnel_link.ts";
-import { onWake } from "../command/wake.ts";
-import { watchProgram } from "./run_watch.ts";
+import { buildUntilItWorks, watchProgram } from "./run_watch.ts";
 
 /** What the Pod says of the program's end may come after the cluster's word of the Pod's end. */
 const LAST_WORDS_MS = 1_500;
@@ -46,6 +46,7 @@ export class ProgramRun {
   readonly #given: ProgramRunOptions;
   readonly #screen: RunScreen;
   readonly #client: RunClient;
+  readonly #output: ProgramOutput;
   /** Ends all that goes on beside. */
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
@@ -62,10 +63,8 @@ export class ProgramRun {
     this.#signal = AbortSignal.any([this.#stop.signal, context.interrupted]);
     this.#interrupted = interruption(this.#signal);
     this.#interrupted.catch(() => {});
-    this.#client = new RunClient((output, bytes) => {
-      this.#screen.clear();
-      return context.stdio.write(output, bytes);
-    });
+    this.#output = new ProgramOutput({ context, screen: this.#screen });
+    this.#client = new RunClient((output, bytes) => this.#output.write(output, bytes));
     this.#input = new RunInput({
       context,
       screen: this.#screen,
@@ -123,7 +122,7 @@ export class ProgramRun {
     this.#screen.progress(`Building ${options.targets.join(" ")}`);
     // Before it is read: what is saved while it is built and sent counts.
     if (options.watch) await programs.watch();
-    const built = await programs.build();
+    const built = options.watch ? await buildUntilItWorks(programs, (line) => this.#screen.say(line)) : await programs.build();
     this.#screen.progress(`Waiting for Pod ${this.#given.plan.name}`);
     const first = await this.#start(built);
     const current = () => this.#current ?? first;
@@ -147,7 +146,9 @@ export class ProgramRun {
       this.#input.takeBack();
       const said = describeRunEnd(end, { killedHere: signals.killed });
       if (said) this.#screen.say(said);
-      throw new ProgramEndedError(end.code);
+      const hint = end.code === 0 ? undefined : await failureHint(this.#output.tail, this.#given.source);
+      if (hint) this.#screen.say(hint);
+      throw new ProgramEndedError(end.code === 0 && this.#output.lost ? ExitCode.failed : end.code);
     } finally {
       resized();
       signals.release();

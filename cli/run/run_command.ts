@@ -1,9 +1,10 @@
 import { Command, Option } from "commander";
 import { addClusterFlags, collect } from "../command/cluster_flags.ts";
 import type { Context } from "../command/context.ts";
+import { usageError } from "../command/errors.ts";
 import { addDryRunFlags } from "../command/dry_run.ts";
 import { run } from "./run.ts";
-import { type RunFlags, runOptions } from "./run_flags.ts";
+import { type RunFlags, runOptions, type SplitArguments, splitArguments } from "./run_flags.ts";
 import { SERVER_IMAGE } from "../command/version.ts";
 
 /** `kurun run FILE.go… | FILE.ts | DIR [-- ARGS…]` */
@@ -24,6 +25,13 @@ export function runCommand(context: Context): Command {
     .option("--timeout <duration>", "how long it may take until the Pod is there; 0 for ever", "60s")
     .addHelpText("after", EXAMPLES);
   return addClusterFlags(command).action(async (program: string, args: string[], flags: RunFlags) => {
+    const misplaced = ownFlag(command, splitArguments(program, args));
+    if (misplaced !== undefined) {
+      context.stderr(
+        `Warning: ${misplaced} follows the program, so the program gets it and kurun does not. ` +
+          "Put it before the program, or -- between the program and its arguments.\n",
+      );
+    }
     await run(context, await runOptions(context, program, args, flags), flags);
   });
 }
@@ -53,12 +61,22 @@ function programFlags(command: Command): Command {
     .option("--workdir <folder>", "the folder in the Pod that it starts in", "/tmp")
     .option("--name <name>", "the Pod's name (default: the program's, and five letters)")
     .addOption(
-      new Option("--rm <boolean>", "remove everything when the program has ended; false leaves the Pod for --ttl").choices([
-        "true",
-        "false",
-      ])
-        .default("true"),
+      new Option("--rm <boolean>", "remove everything when the program has ended; false leaves the Pod for --ttl")
+        .argParser(parseRemove).default("true"),
     );
+}
+
+/** The first of the program's arguments that is a flag of kurun run too, where no -- says that the program is to have it. */
+function ownFlag({ options }: Command, { rest, separated }: SplitArguments): string | undefined {
+  if (separated) return undefined;
+  const known = new Set(options.flatMap(({ short, long }) => [short, long]));
+  return rest.map((argument) => argument.replace(/^(--[^=]+)=.*$/s, "$1")).find((flag) => known.has(flag));
+}
+
+/** Reads the value of `--rm`. Docker's and kubectl's has none, so what follows it there is the program. @throws UserError */
+function parseRemove(value: string): string {
+  if (value === "true" || value === "false") return value;
+  throw usageError(`--rm ${value}: leave out --rm, since everything is removed by default, or write --rm=false to keep the Pod`);
 }
 
 const EXAMPLES = `

@@ -102,13 +102,23 @@ export async function runOptions(context: Context, program: string, args: readon
   };
 }
 
-/** Parts what is to be built from what the program is given: further `.go` files go with a first one. */
-export function splitArguments(program: string, args: readonly string[]): { targets: string[]; rest: string[] } {
+/** The command line after kurun's own flags. */
+export interface SplitArguments {
+  /** What is to be built. */
+  readonly targets: string[];
+  /** The program's own arguments. */
+  readonly rest: string[];
+  /** Whether `--` stands between the two. */
+  readonly separated: boolean;
+}
+
+/** Parts what is to be built from the program's arguments: further `.go` files go with a first one. */
+export function splitArguments(program: string, args: readonly string[]): SplitArguments {
   const targets = [program];
   let at = 0;
   while (program.endsWith(".go") && args[at]?.endsWith(".go")) targets.push(args[at++] as string);
-  if (args[at] === "--") at++;
-  return { targets, rest: args.slice(at) };
+  const separated = args[at] === "--";
+  return { targets, rest: args.slice(separated ? at + 1 : at), separated };
 }
 
 /** Reads `cpu=100m,memory=64Mi`. @throws UserError */

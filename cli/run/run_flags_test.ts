@@ -4,11 +4,11 @@ import { parsePortPair } from "./run_ports.ts";
 
 Deno.test("Go files that follow a first one are built with it, and what comes then is the program's, as it stands", () => {
   const split = (program: string, ...args: string[]) => splitArguments(program, args);
-  assert.deepEqual(split("a.go", "b.go", "-v", "c.go"), { targets: ["a.go", "b.go"], rest: ["-v", "c.go"] });
-  assert.deepEqual(split("a.go", "--", "b.go"), { targets: ["a.go"], rest: ["b.go"] });
-  assert.deepEqual(split("a.go", "", "--", "x"), { targets: ["a.go"], rest: ["", "--", "x"] });
-  assert.deepEqual(split("main.ts", "b.go"), { targets: ["main.ts"], rest: ["b.go"] });
-  assert.deepEqual(split("dir", "--", "--", "-n"), { targets: ["dir"], rest: ["--", "-n"] });
+  assert.deepEqual(split("a.go", "b.go", "-v", "c.go"), { targets: ["a.go", "b.go"], rest: ["-v", "c.go"], separated: false });
+  assert.deepEqual(split("a.go", "--", "b.go"), { targets: ["a.go"], rest: ["b.go"], separated: true });
+  assert.deepEqual(split("a.go", "", "--", "x"), { targets: ["a.go"], rest: ["", "--", "x"], separated: false });
+  assert.deepEqual(split("main.ts", "b.go"), { targets: ["main.ts"], rest: ["b.go"], separated: false });
+  assert.deepEqual(split("dir", "--", "--", "-n"), { targets: ["dir"], rest: ["--", "-n"], separated: true });
 });
 
 Deno.test("an --env-file has a variable a line, whose value is all that follows", () => {

@@ -1,6 +1,6 @@
 import { type Connection, type NativeConnection, relay } from "../../tunnel/mod.ts";
 import { ExitCode, usageError, UserError } from "../command/errors.ts";
-import { pause } from "../command/pause.ts";
+import { pause } from "../command/timers.ts";
 import { parsePort } from "../command/port.ts";
 import type { RunClient } from "./run_client.ts";
 import { TcpConnection } from "../local/tcp_connection.ts";

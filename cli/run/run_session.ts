@@ -11,7 +11,7 @@ import { isObject } from "../../k8s/session/objects/strategic_merge.ts";
 import { KEY_BYTES } from "../../tunnel/mod.ts";
 import type { Context } from "../command/context.ts";
 import { ExitCode, UserError } from "../command/errors.ts";
-import { pause } from "../command/pause.ts";
+import { pause } from "../command/timers.ts";
 import type { RunOptions } from "./run_flags.ts";
 import type { StartedSession } from "../session/start_session.ts";
 
@@ -66,7 +66,7 @@ export async function startRunSession(
   const [node, { certPem: cert, keyPem: certKey }] = await Promise.all([
     architecture,
     selfSignedServerCertificate({ names: [controlServiceName(service)], days: 365, now: context.date() }),
-    checkRights(api, runRights(namespace, service), signal),
+    checkRights(api, runRights(namespace, service), "rbac-run.yaml", signal),
   ]);
   if (named) await nameIsFree(api, plan, signal);
   signal.throwIfAborted();

@@ -1,6 +1,6 @@
 import { relative } from "node:path";
 import type { RunEnd } from "../../tunnel/mod.ts";
-import { BuildError } from "../builders/build_error.ts";
+import { BuildError, type BuildFailure } from "../builders/build_error.ts";
 import type { BuiltProgram } from "../builders/built_program.ts";
 import { describeBuildError } from "../builders/describe_build_error.ts";
 import type { ProgramBuilds } from "./program_builds.ts";
@@ -9,6 +9,30 @@ import { NotStartedError } from "./run_client.ts";
 
 /** So many files are named; more are counted. */
 const MAX_NAMED = 3;
+
+/** Failures of a build that a change of the source may end; the others are about this machine or the command line. */
+const CURABLE: readonly BuildFailure["is"][] = ["failed", "needs-cgo", "no-output", "too-large", "bad-config", "not-main"];
+
+/**
+ * Builds a watched source, and again after each change until it compiles.
+ * @throws BuildError for what no change of the source ends, or the reason why the wait was interrupted
+ */
+export async function buildUntilItWorks(
+  programs: Pick<ProgramBuilds, "watch" | "changed" | "build">,
+  say: (line: string) => void,
+): Promise<BuiltProgram> {
+  for (;;) {
+    try {
+      return await programs.build();
+    } catch (error) {
+      if (!(error instanceof BuildError) || !CURABLE.includes(error.failure.is)) throw error;
+      say(`error: ${describeBuildError(error)}`);
+      say("Waiting for a change");
+    }
+    say(`${named(await programs.changed())} changed: building`);
+    await programs.watch();
+  }
+}
 
 /** What {@link watchProgram} works with. */
 export interface WatchProgramOptions {

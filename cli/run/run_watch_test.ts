@@ -3,7 +3,7 @@ import type { RunEnd } from "../../tunnel/mod.ts";
 import { BuildError } from "../builders/build_error.ts";
 import type { BuiltProgram } from "../builders/built_program.ts";
 import { NotStartedError } from "./run_client.ts";
-import { watchProgram } from "./run_watch.ts";
+import { buildUntilItWorks, watchProgram } from "./run_watch.ts";
 
 const BUILT: BuiltProgram = { kind: "script", path: "", size: 1, sha256: "", unstable: [], dispose: () => Promise.resolve() };
 
@@ -113,4 +113,32 @@ Deno.test("a build that fails, or is too large, is told, and the program before 
     "the program has 600 MB, and the Pod takes 536 at most; the program before goes on",
     "main.go changed: building",
   ]);
+});
+
+Deno.test("a first build that fails waits for a change, and what no change can end is an error", async () => {
+  const lines: string[] = [];
+  const failures = [
+    new BuildError({ is: "failed", tool: "go build", exitCode: 1, module: false }),
+    new BuildError({ is: "too-large", bytes: 2e9, most: 5e8 }),
+  ];
+  let watches = 0;
+  const programs = {
+    watch: () => Promise.resolve(void watches++),
+    changed: () => Promise.resolve([`${Deno.cwd()}/main.go`]),
+    build: () => failures.length > 0 ? Promise.reject(failures.shift()) : Promise.resolve(BUILT),
+  };
+  assert.equal(await buildUntilItWorks(programs, (line) => lines.push(line)), BUILT);
+  assert.equal(watches, 2);
+  assert.deepEqual(lines.filter((_, at) => at % 3 !== 0), [
+    "Waiting for a change",
+    "main.go changed: building",
+    "Waiting for a change",
+    "main.go changed: building",
+  ]);
+  assert.match(lines[0] ?? "", /^error: go build/);
+  const lost = new BuildError({ is: "no-go" });
+  await assert.rejects(buildUntilItWorks({ ...programs, build: () => Promise.reject(lost) }, () => {}), lost);
+  const interrupted = new Error("interrupted");
+  failures.push(new BuildError({ is: "failed", tool: "go build", exitCode: 1, module: false }));
+  await assert.rejects(buildUntilItWorks({ ...programs, changed: () => Promise.reject(interrupted) }, () => {}), interrupted);
 });

@@ -1,6 +1,6 @@
 import { ApiError } from "../../k8s/api/api_error.ts";
 import { type ClusterSession, SessionGoneError } from "../../k8s/session/session.ts";
-import type { Alarm } from "../command/alarm.ts";
+import type { Alarm } from "../command/timers.ts";
 
 /** The deadline moves at least this often, so that `kurun ls` tells who is there. */
 const LONGEST_MS = 30_000;

@@ -3,7 +3,7 @@ import { ClusterSession } from "../../k8s/session/session.ts";
 import type { SessionPlan } from "../../k8s/session/objects/session_plan.ts";
 import { scriptedApi } from "../../tests/scripted_api.ts";
 import { ScriptedServer } from "../../tests/scripted_server.ts";
-import { Alarm } from "../command/alarm.ts";
+import { Alarm } from "../command/timers.ts";
 import { keepSession } from "./keep_session.ts";
 
 const PLAN: SessionPlan = {

@@ -37,7 +37,7 @@ export async function preflight(options: PreflightOptions): Promise<ServiceClaim
   const looking = findServices(api, namespace, service, signal);
   // Which of the two fails first is chance; what a missing right makes fail is said as the missing right.
   looking.catch(() => {});
-  await checkRights(api, [...sessionRights(namespace, service), ...moreRights], signal);
+  await checkRights(api, [...sessionRights(namespace, service), ...moreRights], "rbac.yaml", signal);
   const claim = await claimService(api, {
     plan,
     port,

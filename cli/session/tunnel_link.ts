@@ -8,8 +8,7 @@ import {
   type Stream,
   type Transport,
 } from "../../tunnel/mod.ts";
-import { Alarm } from "../command/alarm.ts";
-import { onWake } from "../command/wake.ts";
+import { Alarm, onWake } from "../command/timers.ts";
 import { RightsLostError } from "./keep_session.ts";
 
 /** Close codes of the server that say not to dial again. */

@@ -1,3 +1,4 @@
+import { temporaryFolder } from "./temporary_folder.ts";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ImageError } from "./image_error.ts";
@@ -15,7 +16,7 @@ export async function bundleServer(entry: URL, options: { signal?: AbortSignal }
   if (Deno.build.standalone) {
     throw new ImageError("cannot bundle the server: a compiled kurun has no compiler; use the server that was built into it");
   }
-  const folder = await Deno.makeTempDir({ prefix: "kurun-bundle-" });
+  const folder = await temporaryFolder("kurun-bundle-");
   try {
     const output = `${folder}/server.js`;
     const { success, stderr } = await new Deno.Command(Deno.execPath(), {

@@ -161,7 +161,7 @@ class KubeconfigAccess implements ClusterAccess {
   constructor(chosen: Chosen, flags: ClusterFlags, env: KubeconfigEnvironment) {
     this.namespace = chosen.namespace;
     this.context = chosen.context;
-    this.user = chosen.userName;
+    this.user = flags.as || text(chosen.user, "as") || chosen.userName;
     this.requestTimeoutMs = flags.requestTimeout;
     this.server = serverUrl(flags.server || text(chosen.cluster, "server"), chosen.clusterName);
     this.#proxy = this.#findProxy(chosen, env);

@@ -38,17 +38,22 @@ export function runRights(namespace: string, service: string): Right[] {
   return [...commonRights(namespace, service), { verb: "create", resource: "pods", namespace }];
 }
 
+/** The file in docs/ that has the least Role for a kind of session. */
+export type RoleFile = "rbac.yaml" | "rbac-run.yaml";
+
 /** The user lacks rights that the session needs. */
 export class MissingRightsError extends Error {
   override readonly name = "MissingRightsError";
   readonly missing: readonly Right[];
-  /** The user's name in the kubeconfig; empty if it has none. */
+  /** The impersonated user, else the user's name in the kubeconfig; empty if it has none. */
   readonly user: string;
+  readonly roleFile: RoleFile;
 
-  constructor(missing: readonly Right[], user: string) {
+  constructor(missing: readonly Right[], user: string, roleFile: RoleFile) {
     super(`${missing.length} rights are missing`);
     this.missing = missing;
     this.user = user;
+    this.roleFile = roleFile;
   }
 }
 
@@ -57,7 +62,7 @@ export class MissingRightsError extends Error {
  *
  * @throws {MissingRightsError} naming all missing rights; also as {@linkcode Api.create} does
  */
-export async function checkRights(api: Api, rights: readonly Right[], signal: AbortSignal): Promise<void> {
+export async function checkRights(api: Api, rights: readonly Right[], roleFile: RoleFile, signal: AbortSignal): Promise<void> {
   let missing: Right[];
   try {
     missing = await missingRights(api, rights, { signal });
@@ -65,5 +70,5 @@ export async function checkRights(api: Api, rights: readonly Right[], signal: Ab
     if (error instanceof ApiError && (error.status === 403 || error.status === 404)) return;
     throw error;
   }
-  if (missing.length > 0) throw new MissingRightsError(missing, api.access.user);
+  if (missing.length > 0) throw new MissingRightsError(missing, api.access.user, roleFile);
 }

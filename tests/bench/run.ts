@@ -1,4 +1,4 @@
-import { goTarget } from "../../cli/builders/go_builder.ts";
+import { goTarget } from "../../cli/builders/go_command.ts";
 import { KurunProcess } from "../e2e/kurun_process.ts";
 import { kubectl, type TestNamespace } from "../e2e/kubernetes.ts";
 import { anyPointOfASecond } from "./any_point.ts";

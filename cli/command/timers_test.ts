@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { onWake } from "./wake.ts";
+import { onWake } from "./timers.ts";
 
 Deno.test("a jump of the clock is a sleep; a busy second is none, and after the end nothing is told", async () => {
   const stop = new AbortController();

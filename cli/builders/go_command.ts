@@ -1,0 +1,44 @@
+import { BuildError } from "./build_error.ts";
+import { runCompiler } from "./run_compiler.ts";
+
+/** What makes `go` build for the cluster's nodes, without a C compiler or the node's C library. */
+export function goTarget(architecture: string): Record<string, string> {
+  return { GOOS: "linux", GOARCH: architecture, CGO_ENABLED: "0" };
+}
+
+/**
+ * Asks `go` for something.
+ * @returns what it printed, or undefined where it failed
+ * @throws BuildError where there is no `go`, or the signal's reason
+ */
+export async function goSays(
+  args: readonly string[],
+  folder: string,
+  { env, signal }: { env: Readonly<Record<string, string>>; signal: AbortSignal },
+): Promise<string | undefined> {
+  signal.throwIfAborted();
+  const { success, stdout } = await withGo(() =>
+    new Deno.Command("go", { args: [...args], cwd: folder, env: { ...env }, stdin: "null", stderr: "null", signal }).output()
+  );
+  signal.throwIfAborted();
+  return success ? new TextDecoder().decode(stdout) : undefined;
+}
+
+/** Runs `go` to its end. @returns its exit code @throws as {@link runCompiler} does, and BuildError where there is no `go` */
+export async function runGo(args: string[], call: Omit<Parameters<typeof runCompiler>[0], "program" | "args">): Promise<number> {
+  return await withGo(() => runCompiler({ program: "go", args, ...call }));
+}
+
+async function withGo<Result>(run: () => Promise<Result>): Promise<Result> {
+  try {
+    return await run();
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) throw new BuildError({ is: "no-go" }, { cause });
+    throw cause;
+  }
+}
+
+/** The values of a text of several JSON objects, as Go prints them: each begins and ends with a line of its brace alone. */
+export function* jsonValues(text: string): Generator<unknown, void> {
+  for (const value of text.split(/^(?<=\}\n)(?=\{)/m)) if (value.trim() !== "") yield JSON.parse(value);
+}

@@ -1,0 +1,50 @@
+/** How often {@link onWake} reads the clock. */
+const TICK_MS = 1_000;
+/** The machine has slept where the clock is this far ahead of a tick; a busy event loop stays below. */
+const JUMP_MS = 4_000;
+
+/** Waits `ms` milliseconds, or until aborted: it returns then too. */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done);
+  });
+}
+
+/** Pauses that can be cut short. */
+export class Alarm {
+  #rung = new AbortController();
+
+  /** Ends all pauses that are going on. */
+  ring(): void {
+    this.#rung.abort();
+    this.#rung = new AbortController();
+  }
+
+  /** Waits `ms` milliseconds, until it rings, or until aborted. */
+  pause(ms: number, signal: AbortSignal): Promise<void> {
+    return pause(ms, AbortSignal.any([signal, this.#rung.signal]));
+  }
+}
+
+/**
+ * Calls `woke` when this process has not run for a while: the machine slept, or the process was stopped (SIGSTOP) and continues.
+ * @param date the time of day, which goes on while a machine sleeps; monotonic clocks stand still
+ */
+export function onWake(date: () => Date, woke: (sleptMs: number) => void, signal: AbortSignal): void {
+  let last = date().getTime();
+  const timer = setInterval(() => {
+    const now = date().getTime();
+    const slept = now - last - TICK_MS;
+    last = now;
+    if (slept >= JUMP_MS) woke(slept);
+  }, TICK_MS);
+  signal.addEventListener("abort", () => clearInterval(timer), { once: true });
+  if (signal.aborted) clearInterval(timer);
+}

@@ -1,0 +1,41 @@
+import { basename, dirname, join, resolve } from "node:path";
+import { CGO_ADVICE } from "../builders/describe_build_error.ts";
+import type { ProgramSource } from "../builders/program_source.ts";
+
+/** How Go, Deno and Node name a file that is not there: `open data.txt: no such file…`, `… (os error 2): readfile 'data.txt'`, `ENOENT: …, open 'data.txt'`. */
+const MISSING_FILE = [
+  /\b(?:open|stat|lstat|readlink|chdir) ([^\s:'"]+): no such file or directory/g,
+  /\(os error 2\)[^\n]*?'([^'\n]+)'/g,
+  /ENOENT: no such file or directory, \w+ '([^'\n]+)'/g,
+];
+/** Where programs are in the Pod: a script's `import.meta.url` is in it. */
+const PROGRAM_FOLDER = "/kurun/program/";
+/** What Go programs say that were built without the cgo which they need, go-sqlite3's stub among them. */
+const WITHOUT_CGO = /CGO_ENABLED=0|requires? cgo\b|cgo (?:is )?(?:not enabled|disabled|required)/i;
+
+/**
+ * Explains a failure that comes from running in the cluster instead of here.
+ * @param tail the end of what the program wrote
+ * @returns a sentence for the user, or undefined where nothing points to such a cause
+ */
+export async function failureHint(tail: string, source: ProgramSource): Promise<string | undefined> {
+  if (source.language === "go" && WITHOUT_CGO.test(tail)) {
+    return `The program seems to need cgo, and kurun builds Go programs with CGO_ENABLED=0.\n  ${CGO_ADVICE}`;
+  }
+  for (const [, path = ""] of MISSING_FILE.flatMap((pattern) => [...tail.matchAll(pattern)])) {
+    if (!await isHere(path, source)) continue;
+    const embed = source.language === "go" ? "Embed it with go:embed" : `Import it, as with { type: "text" }`;
+    return `${basename(path)} is on this machine, but only the program itself runs in the Pod: files next to it are not sent.\n` +
+      `  ${embed}, pass it as standard input, or mount it with --overrides.`;
+  }
+  return undefined;
+}
+
+/** Whether a file that was missing in the Pod is where the program would have found it here. */
+async function isHere(path: string, source: ProgramSource): Promise<boolean> {
+  const main = source.language === "go" ? resolve(source.folder, source.packages[0] ?? ".") : source.main;
+  const folders = [Deno.cwd(), main, dirname(main)];
+  const relative = path.startsWith(PROGRAM_FOLDER) ? path.slice(PROGRAM_FOLDER.length) : path;
+  for (const folder of folders) if (await Deno.stat(join(folder, relative)).then(() => true, () => false)) return true;
+  return path.startsWith("/") && await Deno.stat(path).then(() => true, () => false);
+}

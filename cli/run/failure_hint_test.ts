@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { failureHint } from "./failure_hint.ts";
+
+Deno.test("a file that is here and not in the Pod is named, in the words of Go, Deno and Node", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${folder}/data.txt`, "");
+    const go = { language: "go", given: ".", folder, packages: ["."] } as const;
+    const script = { language: "script", given: "main.ts", main: `${folder}/main.ts`, config: undefined } as const;
+    for (
+      const [tail, source] of [
+        ["panic: open data.txt: no such file or directory\n", go],
+        ["error: Uncaught (in promise) NotFound: No such file or directory (os error 2): readfile './data.txt'\n", script],
+        ["Error: ENOENT: no such file or directory, open '/kurun/program/data.txt'\n    at …\n", script],
+        [`Error: ENOENT: no such file or directory, open '${folder}/data.txt'\n`, script],
+      ] as const
+    ) {
+      assert.match(
+        await failureHint(tail, source) ?? "",
+        /^data\.txt is on this machine, but only the program itself runs in the Pod/,
+        tail,
+      );
+    }
+    assert.equal(await failureHint("open other.txt: no such file or directory\n", go), undefined);
+    assert.equal(await failureHint("data.txt", go), undefined);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("a Go program that says it was built without cgo is explained, a script that says so is not", async () => {
+  const tail = "Binary was compiled with 'CGO_ENABLED=0', go-sqlite3 requires cgo to work. This is a stub\n";
+  const go = { language: "go", given: ".", folder: "/", packages: ["."] } as const;
+  assert.match(await failureHint(tail, go) ?? "", /CGO_ENABLED=0\.\n {2}Use a package in pure Go/);
+  assert.equal(await failureHint(tail, { language: "script", given: "x.ts", main: "/x.ts", config: undefined }), undefined);
+});

@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { ProgramOutput } from "./program_output.ts";
+
+/** An output whose writes throw this, and what was said of it. */
+function outputThatThrows(error: Error): { output: ProgramOutput; said: string[] } {
+  const said: string[] = [];
+  const write = () => Promise.reject(error);
+  const context = { stdio: { write } } as unknown as ConstructorParameters<typeof ProgramOutput>[0]["context"];
+  return { output: new ProgramOutput({ context, screen: { clear: () => {}, say: (line) => said.push(line) } }), said };
+}
+
+Deno.test("output that cannot be written is lost, and the user is told which and why", async () => {
+  for (
+    const message of [
+      "No space left on device (os error 28)",
+      "Input/output error (os error 5)",
+      "There is not enough space on the disk. (os error 112)",
+    ]
+  ) {
+    for (const name of ["stdout", "stderr"] as const) {
+      const { output, said } = outputThatThrows(new Error(message));
+      await assert.rejects(output.write(name, new Uint8Array(1)));
+      assert.equal(output.lost, true);
+      assert.deepEqual(said, [`error: the program's ${name} could not be written: ${message}. The rest of it is lost.`]);
+    }
+  }
+});
+
+Deno.test("a reader that has gone wants no more: nothing is lost, and nothing is said", async () => {
+  for (const error of [new Deno.errors.BrokenPipe("Broken pipe (os error 32)"), new Deno.errors.ConnectionReset("reset")]) {
+    const { output, said } = outputThatThrows(error);
+    await assert.rejects(output.write("stdout", new Uint8Array(1)), error);
+    assert.deepEqual([output.lost, said], [false, []]);
+  }
+});
+
+Deno.test("the end of the output is kept, and no more than a few kilobytes of it", async () => {
+  const context = { stdio: { write: () => Promise.resolve() } } as unknown as ConstructorParameters<typeof ProgramOutput>[0]["context"];
+  const output = new ProgramOutput({ context, screen: { clear: () => {}, say: () => {} } });
+  const text = (value: string) => new TextEncoder().encode(value);
+  for (let i = 0; i < 10_000; i++) await output.write("stdout", text(`line ${i}\n`));
+  await output.write("stderr", text("last words"));
+  assert.ok(output.tail.endsWith("line 9999\nlast words"));
+  assert.ok(output.tail.length >= 8 * 1024 && output.tail.length < 17 * 1024, `${output.tail.length}`);
+  await output.write("stdout", new Uint8Array(1_000_000));
+  assert.ok(output.tail.length < 17 * 1024);
+});

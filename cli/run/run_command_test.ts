@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import type { Context } from "../command/context.ts";
+import { runCommand } from "./run_command.ts";
+
+/** What `kurun run` writes to stderr, and what ends it. Nothing is contacted: the program is not there. */
+async function attempt(...args: string[]): Promise<{ said: string; error: unknown }> {
+  let said = "";
+  const context = {
+    stdio: { stdinIsTerminal: false, readable: false },
+    stderr: (text: string) => void (said += text),
+    random: (bytes: number) => new Uint8Array(bytes),
+    env: () => undefined,
+  } as unknown as Context;
+  const command = runCommand(context).exitOverride().configureOutput({ writeErr: () => {} });
+  const error = await command.parseAsync(args, { from: "user" }).then(() => undefined, (thrown) => thrown);
+  return { said, error };
+}
+
+Deno.test("a flag of kurun's that follows the program is pointed out, unless -- says that it is the program's", async () => {
+  for (const flags of [["-n", "shop"], ["--kubeconfig=x"], ["x", "--context", "y"], ["--watch"], ["--env=A=1"]]) {
+    const { said } = await attempt("./nowhere.ts", ...flags);
+    const flag = flags.find((one) => one.startsWith("-"))?.split("=")[0];
+    assert.match(said, new RegExp(`^Warning: ${flag} follows the program, so the program gets it and kurun does not\\.`), flags.join(" "));
+    assert.equal((await attempt("./nowhere.ts", "--", ...flags)).said, "");
+    assert.equal((await attempt("nowhere.go", "more.go", "--", ...flags)).said, "");
+  }
+  for (const flags of [["-v"], ["--verbose"], ["n"], ["--names"], ["shop"]]) {
+    assert.equal((await attempt("./nowhere.ts", ...flags)).said, "");
+  }
+});
+
+Deno.test("--rm without a value, as Docker and kubectl have it, is answered with what to write", async () => {
+  const { error } = await attempt("--rm", "./nowhere.ts");
+  assert.match(String(error), /--rm \.\/nowhere\.ts: leave out --rm, .* or write --rm=false/);
+});
