@@ -1,7 +1,8 @@
 /** How kurun reads manifests, compared with kubectl's own code over generated ones. Takes Go. */
 import assert from "node:assert/strict";
 import { decodeManifest } from "../cli/apply/manifest_encoding.ts";
-import { exactDigits, parseJson } from "../k8s/api/exact_json.ts";
+import { yamlText } from "../cli/apply/object_text.ts";
+import { exactDigits, parseJson, yamlSafeJson } from "../k8s/api/exact_json.ts";
 import { readManifest } from "../k8s/manifests/manifest_text.ts";
 import { documentValue, ValueError } from "../k8s/manifests/manifest_values.ts";
 import { findGo } from "./cluster/go.ts";
@@ -261,4 +262,87 @@ Deno.test("integers of 64 bits keep their digits", () => {
     JSON.stringify(parseJson('{"a":9223372036854775807,"b":0.1234567890123456789,"c":1e300}')),
     '{"a":9223372036854775807,"b":0.12345678901234568,"c":1e+300}',
   );
+});
+
+/** Text of any kind, most of it dangerous in YAML. */
+function anyText(random: SeededRandom, scalars: ScalarGenerator): string {
+  if (random.chance(0.3)) return scalars.text();
+  const parts = [
+    "a",
+    "é",
+    "日本",
+    "😀",
+    " ",
+    "  ",
+    "\n",
+    "\t",
+    "\r",
+    "\r\n",
+    ": ",
+    " #",
+    "- ",
+    "'",
+    '"',
+    "\\",
+    "|",
+    ">",
+    "%",
+    "@",
+    "`",
+    "&a",
+    "*a",
+    "!x",
+  ];
+  const special = [
+    "\x00",
+    "\x07",
+    "\x1b[31m",
+    "\x7f",
+    "\x85",
+    "\x9b",
+    "\u00a0",
+    "\u2028",
+    "\u2029",
+    "\ufeff",
+    "\u202e",
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    "?",
+    "---",
+  ];
+  return Array.from({ length: random.below(8) }, () => random.pick(random.chance(0.5) ? parts : special)).join("");
+}
+
+Deno.test({
+  name: "kubectl reads the YAML that kurun prints as the same values, to the last control character (5,000 generated objects)",
+  ignore: NO_GO,
+  async fn() {
+    const random = new SeededRandom(3);
+    const scalars = new ScalarGenerator(random);
+    const text = () => anyText(random, scalars);
+    const objects = Array.from(
+      { length: 5_000 },
+      () => ({ [text() || "x"]: text(), b: [text(), { c: text() }], d: 2 ** 53 + 2, e: 0.5, f: null }),
+    );
+    const readings = await readAsKubectl(objects.map((object) => bytes(yamlText(object))));
+    for (const [at, { documents, error }] of readings.entries()) {
+      assert.equal(error ?? canonical(documents), canonical([objects[at]]), JSON.stringify(yamlText(objects[at])));
+    }
+  },
+});
+
+Deno.test({
+  name: "the API server's YAML parser reads kurun's JSON as the same values (5,000 generated objects)",
+  ignore: NO_GO,
+  async fn() {
+    const random = new SeededRandom(4);
+    const scalars = new ScalarGenerator(random);
+    const objects = Array.from({ length: 5_000 }, () => ({ a: anyText(random, scalars), [`k${anyText(random, scalars)}`]: 1 }));
+    // Behind a comment it is no JSON for kubectl's reader.
+    const readings = await readAsKubectl(objects.map((object) => bytes(`# YAML\n${yamlSafeJson(object)}`)));
+    for (const [at, { documents, error }] of readings.entries()) assert.equal(error ?? canonical(documents), canonical([objects[at]]));
+  },
 });

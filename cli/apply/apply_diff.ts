@@ -7,9 +7,9 @@ import type { LiveObject } from "../../k8s/manifests/live_object.ts";
 import { applyObject } from "../../k8s/manifests/server_side_apply.ts";
 import type { ApplyRun } from "./apply_run.ts";
 import { describeNotApplied } from "./describe_apply.ts";
+import type { Context } from "../command/context.ts";
 import { ExitCode, UserError } from "../command/errors.ts";
 import { withoutManagedFields, yamlText } from "./object_text.ts";
-import { plainText } from "../command/plain_text.ts";
 import { unifiedDiff } from "./unified_diff.ts";
 
 /** What stands for a Secret's values. */
@@ -45,11 +45,11 @@ export async function printDiff(run: ApplyRun, planned: readonly PlannedObject[]
       });
       if (diff === "") continue;
       different = true;
-      context.stdout(plainText(diff));
+      show(context, diff);
     } catch (error) {
       if (!isAnswer(error)) throw error;
       refused++;
-      context.stderr(plainText(`${describeNotApplied(object, error, context.describe)}\n`));
+      context.stderr(`${describeNotApplied(object, error, context.describe)}\n`);
     }
   }
   if (refused > 0) throw new UserError(`${refused} of ${planned.length} objects would be refused`, ExitCode.cluster);
@@ -63,9 +63,15 @@ export async function printPruned(run: ApplyRun, orphans: readonly Orphan[]): Pr
     if (!live) continue;
     const [before] = comparable(live, live);
     const name = [namespace, label].filter((part) => part !== undefined).join("/");
-    run.context.stdout(plainText(unifiedDiff(yamlText(before), "", { before: `live/${name}`, after: `pruned/${name}` })));
+    show(run.context, unifiedDiff(yamlText(before), "", { before: `live/${name}`, after: `pruned/${name}` }));
   }
   return orphans.some(({ kept }) => !kept);
+}
+
+/** A terminal shows control characters escaped; a pipe gets them as they are. */
+function show(context: Context, diff: string): void {
+  if (context.stdio.stdoutIsTerminal) context.stdout(diff);
+  else context.data(diff);
 }
 
 async function readLive({ api, context }: ApplyRun, path: string): Promise<LiveObject | undefined> {

@@ -9,7 +9,6 @@ import { describeNotApplied, describeOutcome } from "./describe_apply.ts";
 import { ExitCode, UserError } from "../command/errors.ts";
 import { deliverReferences } from "./load_manifests.ts";
 import { objectsText } from "./object_text.ts";
-import { plainText } from "../command/plain_text.ts";
 import { planAgain, type PreparedManifests, prepareManifests } from "./prepare_manifests.ts";
 
 /** Reads, builds, delivers and applies manifests. @throws ManifestError, UserError or what the cluster says */
@@ -80,8 +79,8 @@ export class DifferenceError extends Error {
 /** Follows what was applied until it is ready. @throws UserError with what does not get ready, and why */
 async function waitForRollouts({ api, context, flags }: ApplyRun, planned: readonly PlannedObject[], changed?: AbortSignal): Promise<void> {
   const observer: RolloutObserver = {
-    waits: ({ label }, state) => context.stderr(plainText(`Waiting for ${label}: ${state}\n`)),
-    ready: ({ label }) => context.stderr(plainText(`${label} is ready\n`)),
+    waits: ({ label }, state) => context.stderr(`Waiting for ${label}: ${state}\n`),
+    ready: ({ label }) => context.stderr(`${label} is ready\n`),
   };
   const signal = changed ? AbortSignal.any([changed, context.interrupted]) : context.interrupted;
   const unready = await followRollouts(api, planned, observer, flags.timeoutMs, signal).catch((error) => {
@@ -123,15 +122,15 @@ async function applyPlanned(
   }, {
     applied({ label, path, body }, { object, warnings }) {
       before?.set(path, { text: JSON.stringify(body), uid: object.metadata.uid });
-      for (const warning of warnings) context.stderr(plainText(`Warning: ${warning}\n`));
+      for (const warning of warnings) context.stderr(`Warning: ${warning}\n`);
       if (object.metadata.deletionTimestamp) {
-        context.stderr(plainText(`Warning: ${label} is being deleted: what was applied goes with it\n`));
+        context.stderr(`Warning: ${label} is being deleted: what was applied goes with it\n`);
       }
-      if (flags.output === "name") context.stdout(plainText(`${label}\n`));
-      else if (flags.output === undefined) context.stdout(plainText(`${label} serverside-applied${dryRun ? " (server dry run)" : ""}\n`));
+      if (flags.output === "name") context.stdout(`${label}\n`);
+      else if (flags.output === undefined) context.stdout(`${label} serverside-applied${dryRun ? " (server dry run)" : ""}\n`);
     },
-    untriable: ({ label }) => context.stderr(plainText(`${label} cannot be tried: its namespace or kind would be made first\n`)),
-    failed: (object, error) => context.stderr(plainText(`${describeNotApplied(object, error, context.describe)}\n`)),
+    untriable: ({ label }) => context.stderr(`${label} cannot be tried: its namespace or kind would be made first\n`),
+    failed: (object, error) => context.stderr(`${describeNotApplied(object, error, context.describe)}\n`),
   });
   const { failed, untried, ended } = outcome;
   if (failed.length > 0 || ended !== undefined) {

@@ -7,7 +7,6 @@ import type { ApplyRun } from "./apply_run.ts";
 import { describeEnd } from "./describe_apply.ts";
 import { ExitCode, UserError } from "../command/errors.ts";
 import { ManifestError } from "./manifest_error.ts";
-import { plainText } from "../command/plain_text.ts";
 
 /** A set that is being applied. */
 export interface OpenSet {
@@ -55,13 +54,13 @@ export async function pruneSet(run: ApplyRun, set: OpenSet, resources: ApiResour
     const orphans = await orphansOf(run, set, resources, applied);
     for (const { label, path, uid, kept } of orphans) {
       if (kept) {
-        context.stderr(plainText(`Warning: ${label} is not in the manifests any more, and stays: its kind is never pruned\n`));
+        context.stderr(`Warning: ${label} is not in the manifests any more, and stays: its kind is never pruned\n`);
         continue;
       }
       await deleteObject(api, { path, uid }, { dryRun, signal });
       pruned.push(label);
-      if (flags.output === "name") context.stdout(plainText(`${label}\n`));
-      else if (flags.output === undefined) context.stdout(plainText(`${label} pruned${dryRun ? " (server dry run)" : ""}\n`));
+      if (flags.output === "name") context.stdout(`${label}\n`);
+      else if (flags.output === undefined) context.stdout(`${label} pruned${dryRun ? " (server dry run)" : ""}\n`);
     }
     // What stays is a member still: the next time it is looked at again.
     const left = orphans.some(({ kept }) => kept) ? set.all : set.now;
@@ -81,6 +80,6 @@ export async function pruneSet(run: ApplyRun, set: OpenSet, resources: ApiResour
 export async function orphansOf(run: ApplyRun, set: OpenSet, resources: ApiResources, applied: ReadonlySet<string>): Promise<Orphan[]> {
   const { context, api } = run;
   const { orphans, gone } = await findOrphans(api, set.parent, set.all, resources, applied, context.interrupted);
-  for (const kind of gone) context.stderr(plainText(`Warning: the cluster has no ${kind} any more, which the set had\n`));
+  for (const kind of gone) context.stderr(`Warning: the cluster has no ${kind} any more, which the set had\n`);
   return orphans;
 }

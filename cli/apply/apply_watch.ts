@@ -4,7 +4,6 @@ import type { ApplyRun } from "./apply_run.ts";
 import { BuildError } from "../builders/build_error.ts";
 import { findContainerfile } from "../builders/containerfile_builder.ts";
 import { usageError } from "../command/errors.ts";
-import { plainText } from "../command/plain_text.ts";
 import { type PreparedManifests, prepareManifests } from "./prepare_manifests.ts";
 import { findSource } from "../builders/program_source.ts";
 import { FileWatcher } from "../builders/watch_files.ts";
@@ -41,11 +40,11 @@ export async function watchManifests(run: ApplyRun): Promise<void> {
     context.stderr("Waiting for a change; Ctrl+C ends it\n");
     try {
       const changed = await watcher.next(signal);
-      context.stderr(plainText(`${named(changed)} changed\n`));
+      context.stderr(`${named(changed)} changed\n`);
       await applyOnce();
     } catch (error) {
       if (signal.aborted) return;
-      context.stderr(plainText(`${context.describe(error).text}\n`));
+      context.stderr(`${context.describe(error).text}\n`);
     }
   }
 }

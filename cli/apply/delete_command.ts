@@ -15,7 +15,6 @@ import { parseDuration } from "../command/duration.ts";
 import { ExitCode, UserError } from "../command/errors.ts";
 import { objectsOf } from "./load_manifests.ts";
 import { addManifestFlags, manifestNames, openManifests, refuse } from "./manifest_flags.ts";
-import { plainText } from "../command/plain_text.ts";
 
 interface DeleteFlags {
   readonly dryRun: "client" | "server" | undefined;
@@ -131,16 +130,16 @@ async function deletePlanned(
         ? ""
         : await deleteObject(api, object, { dryRun: flags.dryRun === "server", signal: context.interrupted });
       if (uid !== undefined) {
-        context.stdout(plainText(deletedText(object.label, object.namespace, flags)));
+        context.stdout(deletedText(object.label, object.namespace, flags));
         marked.push({ path: object.path, label: object.label, uid });
       } else if (!flags.ignoreNotFound) {
         failures++;
-        context.stderr(plainText(`error: ${object.label} is not there${object.namespace ? `, in namespace ${object.namespace}` : ""}\n`));
+        context.stderr(`error: ${object.label} is not there${object.namespace ? `, in namespace ${object.namespace}` : ""}\n`);
       }
     } catch (error) {
       if (error instanceof ConnectionError) throw error;
       failures++;
-      context.stderr(plainText(`${describeNotApplied(object, error, context.describe)}\n`));
+      context.stderr(`${describeNotApplied(object, error, context.describe)}\n`);
     }
   }
   if (set && failures === 0) {
@@ -168,11 +167,11 @@ async function waitUntilGone(
   const until = timeoutMs === 0 ? Infinity : context.now() + timeoutMs;
   for (const { path, label, uid } of marked) {
     const withinMs = until === Infinity ? 0 : Math.max(1, until - context.now());
-    const waits = (why: string) => context.stderr(plainText(`Waiting for ${label} to go: ${why}\n`));
+    const waits = (why: string) => context.stderr(`Waiting for ${label} to go: ${why}\n`);
     if (await objectGone(api, { path, uid }, { withinMs, waits, signal: context.interrupted })) continue;
     there++;
     context.stderr(
-      plainText(`error: ${label} is still being removed after ${timeoutMs / 1000} s\n`),
+      `error: ${label} is still being removed after ${timeoutMs / 1000} s\n`,
     );
   }
   return there;

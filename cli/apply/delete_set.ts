@@ -4,7 +4,6 @@ import { deleteObject } from "../../k8s/manifests/delete_objects.ts";
 import { discover } from "../../k8s/manifests/discovery.ts";
 import { findOrphans } from "../../k8s/manifests/prune.ts";
 import type { Context } from "../command/context.ts";
-import { plainText } from "../command/plain_text.ts";
 
 /** How the members of a set are deleted. */
 export interface DeleteSetOptions {
@@ -35,14 +34,14 @@ export async function deleteSet(
   const remove = async (object: { path: string; label: string; namespace: string | undefined; uid?: string }) => {
     const uid = dryRun === "client" ? "" : await deleteObject(api, object, { dryRun: dryRun === "server", signal });
     if (uid === undefined) return;
-    context.stdout(plainText(line(object.label, object.namespace)));
+    context.stdout(line(object.label, object.namespace));
     marked.push({ ...object, uid });
   };
   const members = orphans.filter(({ path }) => !deleted.has(path));
   for (const member of members) {
     if (!member.kept) await remove(member);
     else {context.stderr(
-        plainText(`Warning: ${member.label} stays: its kind is never deleted with a set; name its manifest by -f, or delete it yourself\n`),
+        `Warning: ${member.label} stays: its kind is never deleted with a set; name its manifest by -f, or delete it yourself\n`,
       );}
   }
   if (!members.some(({ kept }) => kept)) {

@@ -5,7 +5,6 @@ import { usageError } from "../command/errors.ts";
 import { inReadingOrder, type Loaded, loadManifests } from "./load_manifests.ts";
 import { describeProblem, ManifestError } from "./manifest_error.ts";
 import { type ManifestFile, readManifestFiles } from "./manifest_files.ts";
-import { plainText } from "../command/plain_text.ts";
 
 /** Adds what says which manifests: `-f`, `-R`, and more files as a shell's `*` gives them. */
 export function addManifestFlags(command: Command): Command {
@@ -43,7 +42,7 @@ export async function openManifests(
     signal: context.interrupted,
   });
   const loaded = await loadManifests(files);
-  for (const warning of loaded.warnings) context.stderr(plainText(`Warning: ${describeProblem(warning)}\n`));
+  for (const warning of loaded.warnings) context.stderr(`Warning: ${describeProblem(warning)}\n`);
   return { ...loaded, problems: [...unread, ...loaded.problems], files };
 }
 

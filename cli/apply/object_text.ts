@@ -1,4 +1,6 @@
-import { stringify } from "yaml";
+import { Document, visit } from "yaml";
+import { escapeCharacter, SPECIAL_IN_YAML } from "../../k8s/api/exact_json.ts";
+import { plainValue } from "../../k8s/manifests/manifest_scalars.ts";
 import { objectLabel } from "../../k8s/manifests/manifest_objects.ts";
 
 /** A format of objects for programs. */
@@ -17,24 +19,37 @@ export function objectsText(objects: readonly Record<string, unknown>[], format:
   return format === "json" ? `${JSON.stringify(all, null, 4)}\n` : yamlText(all);
 }
 
-/** One object as YAML, its keys in order; what Kubernetes' tools would take for a truth value or a time is quoted. */
+/**
+ * One object as YAML, its keys in order. What kubectl's YAML reader would take for something else than text is quoted: `yes`, `12e4567`,
+ * control characters.
+ */
 export function yamlText(object: unknown): string {
-  return stringify(JSON.parse(JSON.stringify(object), exactIntegers), {
-    lineWidth: 0,
+  const document = new Document(JSON.parse(JSON.stringify(object), exactIntegers), {
     aliasDuplicateObjects: false,
     sortMapEntries: true,
-    version: "1.1",
   });
+  visit(document, {
+    Scalar(_, node) {
+      if (typeof node.value === "string" && needsQuotes(node.value)) node.type = "QUOTE_DOUBLE";
+    },
+  });
+  // Such characters are inside double quotes alone, where an escape means them.
+  return document.toString({ lineWidth: 0 }).replace(SPECIAL_IN_YAML, escapeCharacter);
 }
 
-/** The object without its book-keeping of who manages which field. */
-export function withoutManagedFields(object: Record<string, unknown>): Record<string, unknown> {
-  const { managedFields: _, ...metadata } = (object.metadata ?? {}) as Record<string, unknown>;
-  return { ...object, metadata };
+/** Whether kubectl's YAML reader would take the text, plain or as a block, for something else. */
+function needsQuotes(text: string): boolean {
+  return plainValue(text) !== text || text === "<<" || /^\s|\r|\n[^\S\n]+(?:\n|$)/.test(text) || text.search(SPECIAL_IN_YAML) >= 0;
 }
 
 /** Integers that a JavaScript number would change become bigints, which YAML is written from. */
 function exactIntegers(_key: string, value: unknown, ...[context]: { source?: string }[]): unknown {
   const source = context?.source ?? "";
   return typeof value === "number" && !Number.isSafeInteger(value) && /^-?\d+$/.test(source) ? BigInt(source) : value;
+}
+
+/** The object without its book-keeping of who manages which field. */
+export function withoutManagedFields(object: Record<string, unknown>): Record<string, unknown> {
+  const { managedFields: _, ...metadata } = (object.metadata ?? {}) as Record<string, unknown>;
+  return { ...object, metadata };
 }

@@ -22,7 +22,20 @@ Deno.test("a changed line is shown with three lines around it, and far changes i
 
 Deno.test("what is new has nothing before it", () => {
   assert.equal(unifiedDiff("", "a\nb\n", NAMES), "--- a\n+++ b\n@@ -0,0 +1,2 @@\n+a\n+b\n");
-  assert.equal(unifiedDiff("a\n", "", NAMES), "--- a\n+++ b\n@@ -1 +0,0 @@\n-a\n");
+  assert.equal(unifiedDiff("a\n", "", NAMES), "--- a\n+++ b\n@@ -1,1 +0,0 @@\n-a\n");
+});
+
+Deno.test("12,000 lines take little time: new, with few changes, and all different", () => {
+  const lines = (word: string) => Array.from({ length: 12_000 }, (_, line) => `${word} ${line}\n`);
+  const [before, after] = [lines("before"), lines("after")];
+  const began = performance.now();
+  assert.equal(unifiedDiff("", before.join(""), NAMES).split("\n").length, 12_004);
+  assert.equal(unifiedDiff(before.join(""), before.with(6_000, "x\n").join(""), NAMES).split("\n").length, 12);
+  const all = unifiedDiff(`same\n${before.join("")}end\n`, `same\n${after.join("")}end\n`, NAMES);
+  assert.match(all, /^--- a\n\+\+\+ b\n@@ -2,12000 \+2,12000 @@\n-before 0\n/);
+  assert.equal(all.split("\n").length, 24_004);
+  // The search by the square took a minute.
+  assert.ok(performance.now() - began < 20_000, `${performance.now() - began} ms`);
 });
 
 Deno.test("patch makes the second text of the first by the difference, whatever they are (100 seeds)", async () => {

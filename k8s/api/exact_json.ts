@@ -28,12 +28,17 @@ export function parseJson(text: string): unknown {
 }
 
 /** Characters that YAML parsers treat specially, and JSON does not: line breaks of YAML 1.1, C1 controls, DEL and the byte order mark. */
-const SPECIAL_IN_YAML = /[\x7f-\x9f\u2028\u2029\ufeff]/g;
+export const SPECIAL_IN_YAML = /[\x7f-\x9f\u2028\u2029\ufeff]/g;
 
 /**
  * JSON that YAML 1.1 parsers read as the same value. The API server reads the body of a server-side apply by a YAML parser: U+0085, U+2028
  * and U+2029 would become spaces, and DEL would be refused.
  */
 export function yamlSafeJson(value: unknown): string {
-  return JSON.stringify(value).replace(SPECIAL_IN_YAML, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return JSON.stringify(value).replace(SPECIAL_IN_YAML, escapeCharacter);
+}
+
+/** `\u0085`, as JSON and YAML's double quotes have it. */
+export function escapeCharacter(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
