@@ -27,7 +27,7 @@ export function describeRefusal({ refusal, service, namespace, workloads }: Serv
     case "no-such-port":
       return `${where} has no TCP port ${refusal.port}: it has ${refusal.ports.join(", ")}; leave --serviceport out to serve all`;
     case "shared":
-      return describeShared(refusal, where);
+      return describeShared(refusal, service, namespace);
     case "live":
       return `${where} has live Pods behind it: ${describePods(refusal.pods)}.\n${whatToDo(workloads, namespace, refusal.selector)}`;
     case "stuck":
@@ -67,10 +67,11 @@ function describePods(pods: readonly string[]): string {
   return pods.length > MAX_NAMED ? `${named} and ${pods.length - MAX_NAMED} more` : named;
 }
 
-function describeShared({ others, selector }: Extract<ServiceRefusal, { is: "shared" }>, where: string): string {
-  const [named, they, their] = others.length === 1 ? ["Service", "selects", "its"] : ["Services", "select", "their"];
-  return `${where} cannot be used alone: ${named} ${others.join(", ")} ${they} the same Pods (${labelSelector(selector)}), ` +
-    `so kurun's Pod would get ${their} callers too.\nGive the Service a selector of its own, or ${OTHER_NAME}`;
+function describeShared({ others, selector }: Extract<ServiceRefusal, { is: "shared" }>, service: string, namespace: string): string {
+  const [named, select, their] = others.length === 1 ? ["Service", "selects", "its"] : ["Services", "select", "their"];
+  return `${named} ${others.join(", ")} in namespace ${namespace} ${select} the same Pods as Service ${service} ` +
+    `(${labelSelector(selector)}): kurun's Pod would get ${their} callers too.\n` +
+    `Give Service ${service} a selector that only its Pods match, or ${OTHER_NAME}`;
 }
 
 /** Which workload the user means to replace is not known: the selector may match that of somebody else. */

@@ -13,6 +13,7 @@ import { hostAndPort, unbracketed } from "./dial.ts";
 import { IdleConnections } from "./idle_connections.ts";
 import type { Live } from "./kubernetes_objects.ts";
 import { RequestBounds } from "./request_bounds.ts";
+import { parseWarnings } from "./warning_header.ts";
 import { type WatchEvent, watchEvents } from "./watch.ts";
 
 /** A query's parts; what is undefined is left out. */
@@ -111,7 +112,7 @@ export class Api {
         status: response.status,
         body: this.#decode(text) as T,
         date: serverDate(response),
-        warnings: (response.headers.get("warning") ?? []).flatMap(parseWarnings),
+        warnings: parseWarnings(response.headers.get("warning") ?? []),
       };
     } finally {
       bounds.end();
@@ -319,7 +320,7 @@ export class Api {
         await bounds.sleep(waitMs);
         continue;
       }
-      throw statusError(response.status, text, name, serverDate(response));
+      throw statusError(response.status, text, { request: name, date: serverDate(response), repeated: resent });
     }
   }
 
@@ -391,6 +392,9 @@ export class Api {
 
   #connectionError(error: unknown, bounds: RequestBounds): unknown {
     if (bounds.over) return bounds.signal.reason;
+    if (error instanceof SyntaxError) {
+      return new ConnectionError("protocol", { address: this.#address, detail: error.message, cause: error });
+    }
     if (!(error instanceof HttpConnectionError)) return error;
     const kind = error.malformed ? "protocol" : error.cause === undefined ? "reset" : connectionErrorKind(error.cause);
     return new ConnectionError(kind, { address: this.#address, detail: error.message, cause: error });
@@ -419,9 +423,4 @@ function serverDate(response: HttpResponse): Date | undefined {
 function retryAfterMs(response: HttpResponse): number | undefined {
   const value = response.headers.get("retry-after")?.[0];
   return value !== undefined && /^\d+$/.test(value) ? Number(value) * 1000 : undefined;
-}
-
-/** The texts of a `Warning` header with code 299 (RFC 7234 section 5.5), which is what the API server sends. */
-export function parseWarnings(value: string): string[] {
-  return [...value.matchAll(/\b299 \S+ "((?:[^"\\]|\\.)*)"/g)].map(([, text]) => text!.replace(/\\(.)/g, "$1"));
 }

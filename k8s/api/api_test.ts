@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import type { Socket } from "node:net";
+import { Duplex } from "node:stream";
 import { ScriptedServer } from "../../tests/scripted_server.ts";
 import { Api } from "./api.ts";
 import { ApiError } from "./api_error.ts";
@@ -156,6 +158,29 @@ Deno.test("Api sends a request again whose kept connection was closed without an
   assert.deepEqual(server.requests.map((request) => request.connection), [1, 1, 2]);
 });
 
+Deno.test("Api tells in a refusal that the request was sent twice", async () => {
+  let asked = 0;
+  using server = new ScriptedServer((_, reply) => {
+    if (++asked === 1) return reply.json(200, OK);
+    return asked === 2 ? reply.close() : reply.json(404, { kind: "Status", reason: "NotFound", message: "not found" });
+  });
+  using api = apiTo(server);
+  await api.get("/x");
+  await assert.rejects(api.delete("/x"), (error) => error instanceof ApiError && error.repeated);
+  await assert.rejects(api.delete("/x"), (error) => error instanceof ApiError && !error.repeated);
+});
+
+Deno.test("Api reports a connection that fails in the middle of a body without a length as a ConnectionError", async () => {
+  using server = new ScriptedServer(() => {});
+  const socket = new Duplex({ read: () => {}, write: (_chunk, _encoding, done) => done() }) as Socket;
+  const identity = connectionTo({ host: "127.0.0.1", port: server.port }, {}, "1");
+  using api = apiTo(server, { connection: () => Promise.resolve({ ...identity, dial: () => Promise.resolve(socket) }) });
+  const answer = assert.rejects(api.get("/x"), { name: "ConnectionError", kind: "reset", message: /in the middle of the response/ });
+  socket.push("HTTP/1.1 200 OK\r\n\r\n{");
+  setTimeout(() => socket.destroy(Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" })), 20);
+  await answer;
+});
+
 Deno.test("Api does not send a POST again, which could create twice", async () => {
   using server = new ScriptedServer((request, reply) => request.method === "POST" ? reply.close() : reply.json(200, OK));
   using api = apiTo(server);
@@ -270,10 +295,17 @@ Deno.test("Api reads a large answer whole", async () => {
 });
 
 Deno.test("Api gives the warnings of the API server", async () => {
-  const warning = '299 - "would violate PodSecurity \\"restricted:latest\\": x", 299 kube "second, with a comma"';
-  using server = new ScriptedServer((_, reply) => reply.json(201, OK, { Warning: warning }));
+  const warning = '299 - "would violate \\"restricted:latest\\": größe à", 299 kube "second, with a comma"';
+  using server = new ScriptedServer((_, reply) => {
+    const head = `HTTP/1.1 201 Created\r\nContent-Length: 2\r\nWarning: ${warning}\r\nWarning: 299 - "third: voilà"\r\n\r\n`;
+    return reply.bytes(new TextEncoder().encode(`${head}{}`));
+  });
   using api = apiTo(server);
-  assert.deepEqual((await api.create("/x", OK)).warnings, ['would violate PodSecurity "restricted:latest": x', "second, with a comma"]);
+  assert.deepEqual((await api.create("/x", OK)).warnings, [
+    'would violate "restricted:latest": größe à',
+    "second, with a comma",
+    "third: voilà",
+  ]);
 });
 
 Deno.test("Api.apply() is a server-side apply by our field manager", async () => {
@@ -405,6 +437,12 @@ Deno.test("Api.watch() ends by itself where the API server, asked to, has not: i
   }, { name: "ConnectionError", kind: "timeout" });
   assert.ok(performance.now() - start >= 3_900);
   await server.allClosed();
+});
+
+Deno.test("Api.watch() reports a line that is not an event as a ConnectionError", async () => {
+  using server = new ScriptedServer((_, reply) => reply.write("HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n<html>\n"));
+  using api = apiTo(server);
+  await assert.rejects(api.watch("/pods").next(), { name: "ConnectionError", kind: "protocol" });
 });
 
 Deno.test("Api.watch() throws when it is refused, and when its connection breaks", async () => {

@@ -1,10 +1,8 @@
 /**
- * HTTP/1.1 (RFC 9112) over connections that are already open: one request and its answer after the
- * other, the body as it comes.
+ * HTTP/1.1 (RFC 9112) over open connections: one request and response after the other, the body as it arrives.
  *
- * node:https would do, were it not for Deno 2.6: there it ignores `servername` and
- * `rejectUnauthorized`, drops the body of a DELETE and never reports a connection that ends before
- * the answer. Here both versions take one way, and it is known whether a byte of the answer came.
+ * node:https of Deno 2.6 ignores `servername` and `rejectUnauthorized`, drops the body of a DELETE, and never reports a connection that
+ * ends before the response. This client behaves the same on all versions, and knows whether a byte of the response arrived.
  *
  * @module
  */
@@ -12,30 +10,30 @@
 import type { Socket } from "node:net";
 import { Buffer } from "node:buffer";
 
-/** What is sent. */
+/** A request. */
 export interface HttpRequest {
   readonly method: string;
-  /** Path and query, as they go on the wire. */
+  /** Path and query, as they are sent. */
   readonly target: string;
-  /** Without `Content-Length`, which the body gives. */
+  /** Without `Content-Length`, which follows from the body. */
   readonly headers: Readonly<Record<string, string | readonly string[]>>;
   readonly body?: Uint8Array | undefined;
 }
 
-/** What came back; the body is read once, and to its end if the connection is to be used again. */
+/** A response. The body can be read once, and must be read to its end before the connection can be reused. */
 export interface HttpResponse {
   readonly status: number;
-  /** Names in lower case; every value that a name was sent with. */
+  /** All values of each name, one character a byte. Names are in lower case. */
   readonly headers: ReadonlyMap<string, readonly string[]>;
   readonly body: AsyncIterable<Uint8Array>;
 }
 
-/** The other side closed the connection, or sent what is not HTTP. */
+/** The connection ended or failed, or the other side sent something that is not HTTP. */
 export class HttpConnectionError extends Error {
   override readonly name = "HttpConnectionError";
-  /** Whether the connection ended before a byte of the answer: the request may not have been seen at all. */
+  /** Whether the connection ended before a byte of the response arrived: the request may never have been seen. */
   readonly unanswered: boolean;
-  /** Whether what came is to blame, not the connection. */
+  /** Whether the response is to blame, and not the connection. */
   readonly malformed: boolean;
 
   constructor(
@@ -48,12 +46,12 @@ export class HttpConnectionError extends Error {
   }
 }
 
-/** A status line and headers longer than this are refused, in bytes. */
+/** The longest accepted status line and headers, in bytes. */
 const MAX_HEAD = 256 * 1024;
-/** Reading from the socket stops while this many bytes wait to be taken. */
+/** Reading from the socket pauses while more than this many bytes wait. */
 const HIGH_WATER = 1024 * 1024;
 
-/** A connection that carries one exchange at a time. */
+/** A connection that carries one request at a time. */
 export class HttpConnection {
   readonly #socket: Socket;
   readonly #input: ByteReader;
@@ -65,23 +63,23 @@ export class HttpConnection {
     this.#input = new ByteReader(socket);
   }
 
-  /** Whether a request was already sent on it. */
+  /** Whether a request has already been sent on it. */
   get used(): boolean {
     return this.#exchanges > 0;
   }
 
-  /** Whether another request may be sent on it: open, silent, and the last answer read to its end. */
+  /** Whether another request may be sent on it: it is open and silent, and the last response was read to its end. */
   get reusable(): boolean {
     return this.#reusable && this.#input.quiet;
   }
 
-  /** Keeps the process alive for the connection, or not. */
+  /** Sets whether the connection keeps the process alive. */
   holdProcess(hold: boolean): void {
     if (hold) this.#socket.ref();
     else this.#socket.unref();
   }
 
-  /** Closes the connection; whoever reads from it gets the error. */
+  /** Closes the connection. Pending reads fail with the error. */
   destroy(error?: Error): void {
     this.#reusable = false;
     this.#input.fail(error ?? new HttpConnectionError("the connection was closed"));
@@ -89,9 +87,9 @@ export class HttpConnection {
   }
 
   /**
-   * Sends a request and reads the answer's head.
+   * Sends a request and reads the head of the response.
    *
-   * @throws {HttpConnectionError} when the connection ends first, or what comes is no HTTP.
+   * @throws {HttpConnectionError} if the connection ends first, or the response is not HTTP
    */
   async send(request: HttpRequest): Promise<HttpResponse> {
     this.#exchanges++;
@@ -117,7 +115,7 @@ export class HttpConnection {
     for (const [name, values] of Object.entries(request.headers)) {
       for (const value of [values].flat()) {
         // A line break in a value would start another header.
-        if (/[\r\n\0]/.test(value)) throw new TypeError(`Header "${name}" holds a line break`);
+        if (/[\r\n\0]/.test(value)) throw new TypeError(`Header "${name}" contains a line break`);
         lines.push(`${name}: ${value}`);
       }
     }
@@ -138,7 +136,7 @@ export class HttpConnection {
       whole = true;
       this.#reusable = keepAlive;
     } finally {
-      // What was left unread would be taken for the next answer.
+      // Unread bytes would be taken for the next response.
       if (!whole || !keepAlive) this.destroy();
     }
   }
@@ -148,7 +146,7 @@ export class HttpConnection {
       const line = await this.#input.line();
       const size = /^([0-9a-fA-F]{1,12})[ \t]*(;.*)?$/.exec(line)?.[1];
       if (size === undefined) {
-        throw new HttpConnectionError("a chunk without its size came", { malformed: true });
+        throw new HttpConnectionError("the response has a chunk without a size", { malformed: true });
       }
       if (parseInt(size, 16) === 0) break;
       yield* this.#input.bytes(parseInt(size, 16));
@@ -170,7 +168,7 @@ function parseHead(text: string): Head {
   const [first = "", ...lines] = text.split("\r\n");
   const match = /^HTTP\/(1\.[01]) (\d{3})( |$)/.exec(first);
   if (match === null) {
-    throw new HttpConnectionError(`what answers does not speak HTTP: "${first.slice(0, 100)}"`, {
+    throw new HttpConnectionError(`the server does not speak HTTP: it sent "${first.slice(0, 100)}"`, {
       malformed: true,
     });
   }
@@ -180,20 +178,21 @@ function parseHead(text: string): Head {
     if (colon < 1) continue;
     const name = line.slice(0, colon).toLowerCase();
     const values = headers.get(name) ?? [];
-    values.push(line.slice(colon + 1).trim());
+    // Not trim(): the bytes of UTF-8 texts include 0xA0.
+    values.push(line.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, ""));
     headers.set(name, values);
   }
   return { version: match[1]!, status: Number(match[2]), headers };
 }
 
-/** How the end of the body is known: RFC 9112 section 6.3. */
+/** How the end of the body is found: RFC 9112 section 6.3. */
 function bodyFraming(method: string, { status, headers }: Head): Framing {
   if (method === "HEAD" || status === 204 || status === 304) return 0;
   if (hasToken(headers, "transfer-encoding", "chunked")) return "chunked";
   const length = headers.get("content-length")?.[0];
   if (length === undefined) return "until-close";
   if (!/^\d{1,15}$/.test(length)) {
-    throw new HttpConnectionError(`the answer's length is no number: "${length.slice(0, 50)}"`, {
+    throw new HttpConnectionError(`the response has an invalid Content-Length: "${length.slice(0, 50)}"`, {
       malformed: true,
     });
   }
@@ -204,7 +203,7 @@ function hasToken(headers: Map<string, string[]>, name: string, token: string): 
   return (headers.get(name) ?? []).join(",").toLowerCase().split(",").some((part) => part.trim() === token);
 }
 
-/** Bytes from a socket, taken as lines or by number; the socket is held back while much waits. */
+/** Bytes from a socket, read as lines or by number. The socket pauses while many bytes wait. */
 class ByteReader {
   readonly #socket: Socket;
   #waiting: Uint8Array[] = [];
@@ -232,7 +231,7 @@ class ByteReader {
     socket.resume();
   }
 
-  /** Whether nothing waits, nothing ended and nothing failed. */
+  /** Whether nothing waits, and the connection has neither ended nor failed. */
   get quiet(): boolean {
     return this.#size === 0 && !this.#ended && this.#error === undefined;
   }
@@ -242,18 +241,18 @@ class ByteReader {
     this.#wake?.();
   }
 
-  /** All up to the first empty line, without it. */
+  /** Everything up to the first empty line, without it. */
   async head(): Promise<string> {
     this.#received = this.#size > 0;
     return (await this.#until("\r\n\r\n")).slice(0, -4);
   }
 
-  /** One line without its end. */
+  /** One line without its line break. */
   async line(): Promise<string> {
     return (await this.#until("\r\n")).slice(0, -2);
   }
 
-  /** Exactly so many bytes, as they come. */
+  /** This number of bytes, as they arrive. */
   async *bytes(count: number): AsyncGenerator<Uint8Array> {
     for (let left = count; left > 0;) {
       const chunk = this.#take(left) ?? await this.#more(left);
@@ -262,14 +261,16 @@ class ByteReader {
     }
   }
 
-  /** All that comes until the other side ends. */
+  /** Everything until the other side ends the connection. */
   async *rest(): AsyncGenerator<Uint8Array> {
     while (true) {
       const chunk = this.#take(Infinity);
       if (chunk !== undefined) yield chunk;
-      else if (this.#error !== undefined) throw this.#error;
-      else if (this.#ended) return;
-      else await this.#change();
+      else if (this.#ended && this.#error === undefined) return;
+      else {
+        this.#throwIfOver();
+        await this.#change();
+      }
     }
   }
 
@@ -283,7 +284,7 @@ class ByteReader {
         return Buffer.from(this.#take(at + end.length)!).toString("latin1");
       }
       if (this.#size > MAX_HEAD) {
-        throw new HttpConnectionError("the answer's head is too long", { malformed: true });
+        throw new HttpConnectionError("the head of the response is too long", { malformed: true });
       }
       searched = Math.max(0, this.#size - end.length + 1);
       this.#throwIfOver();
@@ -314,7 +315,7 @@ class ByteReader {
   #throwIfOver(): void {
     if (this.#error === undefined && !this.#ended) return;
     if (this.#error instanceof HttpConnectionError) throw this.#error;
-    const when = this.#received ? "in the middle of the answer" : "before an answer";
+    const when = this.#received ? "in the middle of the response" : "before a response";
     const why = this.#error === undefined ? "" : `: ${this.#error.message}`;
     throw new HttpConnectionError(`the connection ended ${when}${why}`, {
       unanswered: !this.#received,

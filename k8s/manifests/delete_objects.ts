@@ -36,6 +36,8 @@ export async function deleteObject(api: Api, { path, uid }: Deletable, { dryRun,
     // The answer is the object where it stays for a while, else a Status.
     return details?.uid ?? metadata?.uid ?? "";
   } catch (error) {
+    // The first of two requests has deleted it; its connection broke before the answer.
+    if (error instanceof ApiError && error.status === 404 && error.repeated) return "";
     if (error instanceof ApiError && (error.status === 404 || (uid !== undefined && error.status === 409))) return undefined;
     throw error;
   }

@@ -111,7 +111,8 @@ async function takeOver(api: Api, path: string, object: LiveObject, { fieldManag
   let live = object;
   for (let tries = 1;; tries++) {
     const managedFields = withoutClientSideManagers(live.metadata.managedFields ?? [], fieldManager);
-    if (managedFields === undefined) return false;
+    // After a conflict it may have been this request that moved them: it is sent twice if the connection breaks before the answer.
+    if (managedFields === undefined) return tries > 1;
     try {
       await api.request("PATCH", path, {
         contentType: "application/json-patch+json",

@@ -122,3 +122,14 @@ Deno.test("a dry run moves nothing, and shows what will be", async () => {
   assert.deepEqual(requests(server), ["PATCH apply", "GET", "PATCH apply force", "PATCH json"]);
   assert.ok(server.requests.filter(({ method }) => method === "PATCH").every(({ target }) => target.includes("dryRun=All")));
 });
+
+Deno.test("fields that this request has moved itself, before the answer was lost, make it apply once more", async () => {
+  // The patch that moves the fields is sent twice if its connection breaks: the second one conflicts with the first.
+  using server = answering([200, live("kubectl-client-side-apply")], [409, { kind: "Status", code: 409 }], [200, live("kurun")], [
+    200,
+    live("kurun"),
+  ]);
+  using api = scriptedApi(server);
+  await applyObject(api, PATH, BODY, OPTIONS);
+  assert.deepEqual(requests(server), ["PATCH apply", "PATCH json", "GET", "PATCH apply"]);
+});

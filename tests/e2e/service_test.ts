@@ -165,11 +165,46 @@ clusterTest("a Service with live Pods is refused with their names and how to sca
   const { code, stderr } = await KurunProcess.run(["port-forward", "8080", "-n", namespace.name, "--servicename", "hook"]);
   assert.equal(
     stderr,
-    `error: Service hook in namespace ${namespace.name} has live Pods behind it: ${pod}. ` +
-      `Scale them down first: kubectl scale deployment/hook --replicas=0 -n ${namespace.name}\n`,
+    `error: Service hook in namespace ${namespace.name} has live Pods behind it: ${pod}.\n` +
+      `If these are what you want to replace, scale it down: kubectl scale deployment/hook --replicas=0 -n ${namespace.name}\n` +
+      "If not, the selector app.kubernetes.io/managed-by=Helm,app.kubernetes.io/name=hook matches more than your program: " +
+      "give the Service a narrower one, or choose another name with --servicename\n",
   );
   assert.equal(code, 3);
   assert.deepEqual(await leftOfKurun(namespace), []);
+});
+
+/** A Service of another workload whose selector also matches the labels that kurun's Pod gets from the Service "hook". */
+function siblingService(name: string, more: Record<string, unknown> = {}): Record<string, unknown> {
+  const spec = { selector: { "app.kubernetes.io/name": "hook" }, ports: [{ name: "https", port: 8080, targetPort: "webhook" }], ...more };
+  return { apiVersion: "v1", kind: "Service", metadata: { name }, spec };
+}
+
+clusterTest("a Service whose Pods other Services select too is refused with their names, and nothing is created", async (namespace) => {
+  const siblings = [siblingService("other"), siblingService("gossip", { clusterIP: "None" })];
+  // With a live Pod, which may belong to either Service: nobody is told to stop it.
+  await create(namespace, webhookService(), hookDeployment(1), ...siblings);
+  await livePod(namespace);
+  const { code, stderr, stdout } = await KurunProcess.run(["port-forward", "8080", "-n", namespace.name, "--servicename", "hook"]);
+  assert.equal(
+    stderr,
+    `error: Services gossip, other in namespace ${namespace.name} select the same Pods as Service hook ` +
+      "(app.kubernetes.io/managed-by=Helm,app.kubernetes.io/name=hook): kurun's Pod would get their callers too.\n" +
+      "Give Service hook a selector that only its Pods match, or choose another name with --servicename\n",
+  );
+  assert.deepEqual([code, stdout], [3, ""]);
+  const events = JSON.parse(await kubectl(["get", "jobs,secrets", "-n", namespace.name, "-o", "json"])).items;
+  assert.deepEqual(events, []);
+});
+
+clusterTest("a label that another Service selects is refused, and one that none selects is not", async (namespace) => {
+  await create(namespace, siblingService("other", { selector: { team: "a" } }));
+  await using upstream = serveHttp(() => new Response("from here"));
+  const { code, stderr } = await KurunProcess.run(["port-forward", upstream.url, "-n", namespace.name, "-l", "team=a"]);
+  assert.match(stderr, /^error: Service other in namespace .* selects the same Pods as Service kurun \(team=a\): /);
+  assert.equal(code, 3);
+  assert.deepEqual(await leftOfKurun(namespace), []);
+  await using _kurun = await KurunProcess.start(["port-forward", upstream.url, "-n", namespace.name, "-l", "team=b"]).ready();
 });
 
 clusterTest("a Service that is being removed is not joined but waited for, in words, and Ctrl+C ends that at once", async (namespace) => {

@@ -104,6 +104,8 @@ function ofOurs(service: Service, found: FoundServices, wish: ServiceWish): Serv
   // Its owner is gone: the garbage collector will remove this Service, even if it were adopted now.
   if (!job || job.metadata.uid !== owner.uid || isEnding(job)) return { do: "wait", going: [`service/${metadata.name}`] };
   const join = found.service && !isOurs(found.service.metadata) ? joinOf(found.service, wish) : undefined;
+  const shared = join && "unserved" in join ? sharedBy(found, wish, join.selector) : undefined;
+  if (shared) return refuse(shared);
   const whole = found.service !== undefined && found.control !== undefined;
   return { do: "ask", job, join: join && "unserved" in join ? join : undefined, whole };
 }
