@@ -1,23 +1,18 @@
 import type { Command } from "commander";
-import { parseDocument } from "yaml";
 import { checkPodPatch, type PodPatch } from "../../k8s/session/objects/pod_overrides.ts";
 import { SESSION_LABEL } from "../../k8s/session/objects/session_plan.ts";
 import { collect } from "../command/cluster_flags.ts";
 import { usageError } from "../command/errors.ts";
+import { OBJECT_NAME } from "../command/object_name.ts";
+import { readPatchFlag } from "../command/patch_flag.ts";
 
 /** A name or a value of a label, each without the prefix (Kubernetes "Labels and Selectors": Syntax and character set). */
 const LABEL_WORD = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/;
-/** A label's prefix: a DNS subdomain (RFC 1123). */
-const LABEL_PREFIX = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
-/** The name of a Secret. */
-const OBJECT_NAME = LABEL_PREFIX;
 /**
  * Labels that kurun finds its own Pod by, or that keep it out of a mesh, through which the API server would not reach it; and the one that
  * the Deployment's controller replaces without a word.
  */
 const OWN_LABELS = [SESSION_LABEL, "app.kubernetes.io/managed-by", "sidecar.istio.io/inject", "pod-template-hash"];
-
-/** The ports that a Pod may have. */
 
 /** What the flags say of the session's Pod. */
 export interface PodWishes {
@@ -60,7 +55,7 @@ export function parseLabels(texts: readonly string[]): Record<string, string> {
     if (at < 0) throw wrong("write key=value");
     const [key, value] = [text.slice(0, at), text.slice(at + 1)];
     const slash = key.lastIndexOf("/");
-    if (slash >= 0 && !LABEL_PREFIX.test(key.slice(0, slash))) throw wrong("what stands before the / is a DNS name in lower case");
+    if (slash >= 0 && !OBJECT_NAME.test(key.slice(0, slash))) throw wrong("what stands before the / is a DNS name in lower case");
     if (!LABEL_WORD.test(key.slice(slash + 1))) {
       throw wrong("a key has letters, digits, -, _ and ., starts and ends with a letter or digit, and has at most 63");
     }
@@ -76,25 +71,13 @@ export function parseLabels(texts: readonly string[]): Record<string, string> {
   return labels;
 }
 
-/** Reads `--server-overrides`: JSON or YAML, or a file of it. @throws UserError */
+/** Reads `--server-overrides`. @throws UserError */
 async function parseOverrides(text: string): Promise<PodPatch> {
-  const wrong = (why: string, cause?: unknown) => usageError(`--server-overrides: ${why}`, { cause });
-  let source = text;
-  if (text.startsWith("@")) {
-    try {
-      source = await Deno.readTextFile(text.slice(1));
-    } catch (cause) {
-      throw wrong(`${text.slice(1)} cannot be read: ${(cause as Error).message}`, cause);
-    }
-  }
-  const document = parseDocument(source);
-  const [error] = document.errors;
-  if (error) throw wrong(`it is neither JSON nor YAML: ${error.message.split("\n")[0]}`);
-  const patch: unknown = document.toJS();
+  const patch = await readPatchFlag("--server-overrides", text);
   try {
     checkPodPatch(patch);
     return patch;
   } catch (cause) {
-    throw wrong((cause as Error).message, cause);
+    throw usageError(`--server-overrides: ${(cause as Error).message}`, { cause });
   }
 }

@@ -1,9 +1,7 @@
 import { type Command, Option } from "commander";
 import { usageError } from "../command/errors.ts";
+import { OBJECT_NAME } from "../command/object_name.ts";
 import type { Upstream } from "./upstream.ts";
-
-/** The name of a Secret (RFC 1123). */
-const OBJECT_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
 
 /** What {@link addTlsFlags} found on the command line. */
 export interface TlsFlags {

@@ -1,10 +1,12 @@
 import { basename, dirname, resolve } from "node:path";
-import { parseDocument } from "yaml";
 import { isObject } from "../../k8s/session/objects/strategic_merge.ts";
 import type { RunPod } from "../../k8s/session/objects/session_plan.ts";
 import type { Context } from "../command/context.ts";
 import { parseDuration } from "../command/duration.ts";
 import { usageError } from "../command/errors.ts";
+import { nameEnd } from "../command/object_name.ts";
+import { readPatchFlag } from "../command/patch_flag.ts";
+import type { PodPatch } from "../../k8s/session/objects/pod_overrides.ts";
 import { parsePortPair, type PortPair } from "./run_ports.ts";
 
 /** Names of objects that are also labels and Services (RFC 1035); `-kurun` goes behind it, within 63. */
@@ -164,23 +166,16 @@ function variable(text: string, here: (name: string) => string | undefined, wron
   return value === undefined ? [] : [[name, value]];
 }
 
-/** Reads `--overrides`: JSON or YAML, or a file of it. @throws UserError */
-async function parseOverrides(text: string): Promise<Record<string, unknown>> {
-  const wrong = (why: string, cause?: unknown) => usageError(`--overrides: ${why}`, { cause });
-  let source = text;
-  if (text.startsWith("@")) {
-    source = await Deno.readTextFile(text.slice(1)).catch((cause) => {
-      throw wrong(`${text.slice(1)} cannot be read: ${(cause as Error).message}`, cause);
-    });
-  }
-  const document = parseDocument(source);
-  const [error] = document.errors;
-  if (error) throw wrong(`it is neither JSON nor YAML: ${error.message.split("\n")[0]}`);
-  const patch: unknown = document.toJS();
-  if (!isObject(patch)) throw wrong('it is no object with fields of a Pod, such as {"spec": {"nodeSelector": {"disk": "ssd"}}}');
+/** Reads `--overrides`. @throws UserError */
+async function parseOverrides(text: string): Promise<PodPatch> {
+  const patch = await readPatchFlag("--overrides", text);
+  const example = '{"spec": {"nodeSelector": {"disk": "ssd"}}}';
+  if (!isObject(patch)) throw usageError(`--overrides must be an object with fields of a Pod, such as ${example}`);
   const known = ["apiVersion", "kind", "metadata", "spec", "status"];
-  const strange = Object.keys(patch).find((field) => !known.includes(field) && !field.startsWith("$"));
-  if (strange !== undefined) throw wrong(`a Pod has no field "${strange}": what is about its containers and nodes stands in "spec"`);
+  const unknown = Object.keys(patch).find((field) => !known.includes(field) && !field.startsWith("$"));
+  if (unknown !== undefined) {
+    throw usageError(`--overrides: a Pod has no field "${unknown}". Fields of its spec go into "spec": ${example}`);
+  }
   return patch;
 }
 
@@ -193,7 +188,5 @@ export function nameOfProgram(target: string): string {
 
 function madeName(context: Context, programName: string): string {
   const stem = programName.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^[^a-z]+/, "").slice(0, MAX_STEM).replace(/-+$/, "");
-  // No vowels: nothing that reads as a word.
-  const end = [...context.random(5)].map((byte) => "bcdfghjklmnpqrstvwxz2456789"[byte % 27]).join("");
-  return `${stem || "program"}-${end}`;
+  return `${stem || "program"}-${nameEnd(context.random)}`;
 }

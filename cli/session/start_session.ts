@@ -6,6 +6,7 @@ import { ClusterSession, ObjectExistsError, SessionGoneError, SessionTakenError 
 import { controlServiceName, type ForwardPlan, type SessionPlan } from "../../k8s/session/objects/session_plan.ts";
 import { sessionOwner } from "../../k8s/session/owner/session_owner.ts";
 import { KEY_BYTES } from "../../tunnel/mod.ts";
+import { nameEnd } from "../command/object_name.ts";
 import type { Context } from "../command/context.ts";
 import { preflight } from "./preflight.ts";
 import { tellReplaced } from "./tell_replaced.ts";
@@ -59,9 +60,9 @@ export async function startSession(options: StartOptions): Promise<StartedSessio
   }
 }
 
-/** A new name for a session: five letters and digits at its end, as Kubernetes itself makes them, none that read as words. */
+/** A new name for a session of a Service. */
 export function sessionName(context: Context, service: string): string {
-  return `${service}-kurun-${[...context.random(5)].map((byte) => "bcdfghjklmnpqrstvwxz2456789"[byte % 27]).join("")}`;
+  return `${service}-kurun-${nameEnd(context.random)}`;
 }
 
 async function create(context: Context, api: Api, plan: ForwardPlan): Promise<StartedSession<ForwardPlan>> {

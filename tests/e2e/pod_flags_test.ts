@@ -141,6 +141,7 @@ const REFUSED = [
     '{"resources":{"limits":{"memory":"64Mi"}}}',
     /^error: --server-overrides: .*: Invalid value: "96Mi": must be less than or equal to memory limit/,
   ],
+  ['{"nodeSelectr":{}}', /^error: --server-overrides: .*unknown field "nodeSelectr"/],
   ['{"nodeSelector":"ssd"}', /^error: --server-overrides: .*nodeSelector of type map/],
 ] as const;
 
