@@ -61,7 +61,7 @@ function programFlags(command: Command): Command {
     .option("--workdir <folder>", "the folder in the Pod that it starts in", "/tmp")
     .option("--name <name>", "the Pod's name (default: the program's, and five letters)")
     .addOption(
-      new Option("--rm <boolean>", "remove everything when the program has ended; false leaves the Pod for --ttl")
+      new Option("--rm <boolean>", "true: remove everything when the program has ended; false: leave the Pod for --ttl")
         .argParser(parseRemove).default("true"),
     );
 }

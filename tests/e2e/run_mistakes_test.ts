@@ -162,3 +162,66 @@ clusterTest("a Pod that writes more into /tmp than it may is ended by the cluste
   assert.equal(code, 4);
   assert.match(stderr, /error: the cluster ended Pod \S+: Evicted: Usage of EmptyDir volume "tmp" exceeds the limit "1Mi"[^\n]*\n$/);
 });
+
+clusterTest(
+  "output that a full disk does not take is an error with a sentence, and the program's own exit code stays",
+  async (namespace) => {
+    const run = `"$@" run -n ${namespace.name} ${BEHAVE}`;
+    const lost = (output: string) =>
+      `error: the program's ${output} could not be written: No space left on device (os error 28). The rest of it is lost.\n`;
+    assert.deepEqual(await inShell(`${run} lines 10 2>&1 > /dev/full | grep -v '^err 0'; exit \${PIPESTATUS[0]}`), {
+      code: 1,
+      stdout: lost("stdout"),
+      stderr: "",
+    });
+    assert.deepEqual(await inShell(`${run} lines 10 2> /dev/full | wc -l; exit \${PIPESTATUS[0]}`), {
+      code: 1,
+      stdout: "10\n",
+      stderr: "",
+    });
+    const endless = await inShell(`${run} tick > /dev/full`);
+    assert.deepEqual(endless, { code: 141, stdout: "", stderr: lost("stdout") });
+    const small = await Deno.makeTempDir();
+    const disk =
+      `mount -t tmpfs -o size=100k none ${small}; ${run} lines 100000 2> /dev/null > ${small}/out; echo $?; wc -c < ${small}/out`;
+    assert.deepEqual(await inShell(`unshare -m bash -c '${disk}' bash "$@"`), { code: 0, stdout: "141\n102400\n", stderr: "" });
+    assert.deepEqual(await namespace.left(), []);
+  },
+);
+
+clusterTest("what runs here and not in the Pod is explained: cgo, files next to the program, flags behind it", async (namespace) => {
+  const folder = await Deno.makeTempDir();
+  const write = (name: string, text: string) => Deno.writeTextFile(`${folder}/${name}`, text);
+  await write("cgo.go", 'package main\n\n// #include <stdlib.h>\nimport "C"\n\nfunc main() { println(int(C.abs(-3))) }\n');
+  const cgo = await mistake(namespace, [`${folder}/cgo.go`]);
+  assert.equal(cgo.code, 125);
+  assert.match(
+    cgo.stderr,
+    /error: \S+cgo\.go needs cgo \([^\n]*cgo\.go\), and kurun builds Go programs with CGO_ENABLED=0\.\n {2}[^\n]*Dockerfile[^\n]*\n$/,
+  );
+  await write("data.txt", "data");
+  await write(
+    "read.go",
+    'package main\n\nimport (\n\t"log"\n\t"os"\n)\n\nfunc main() {\n\t_, err := os.ReadFile("data.txt")\n\tlog.Fatal(err)\n}\n',
+  );
+  const missing = await mistake(namespace, [`${folder}/read.go`]);
+  assert.equal(missing.code, 1);
+  assert.match(
+    missing.stderr,
+    /no such file or directory\ndata\.txt is on this machine, but only the program itself runs in the Pod[^\n]*\n {2}Embed it/,
+  );
+  await write("read.ts", 'console.log(Deno.readTextFileSync(new URL("./data.txt", import.meta.url)));\n');
+  const script = await mistake(namespace, [`${folder}/read.ts`, "-n", "other"]);
+  assert.equal(script.code, 1);
+  assert.match(
+    script.stderr,
+    /^Warning: -n follows the program[^]*Warning: \S+data\.txt is not sent to the cluster[^]*\ndata\.txt is on this machine/,
+  );
+  await Deno.remove(folder, { recursive: true });
+});
+
+clusterTest("a right that --as's user lacks is said of that user, with the file of run's own Role", async (namespace) => {
+  const { code, stderr } = await mistake(namespace, ["--as", "bob", BEHAVE, "exit", "0"]);
+  assert.equal(code, 125);
+  assert.match(stderr, /^error: user bob lacks rights [^]*\ndocs\/rbac-run\.yaml has the least Role/);
+});

@@ -213,3 +213,38 @@ async function waitForObject(namespace: TestNamespace): Promise<void> {
   const until = performance.now() + 20_000;
   while ((await namespace.left()).length === 0) assert.ok(performance.now() < until, "nothing was made");
 }
+
+clusterTest("programs find certificate authorities and time zones, and those of --image stay", async (namespace) => {
+  const folder = await Deno.makeTempDir();
+  const source = `package main
+
+import (
+	"crypto/x509"
+	"fmt"
+	"os"
+	"time"
+)
+
+func main() {
+	_, err := time.LoadLocation("Europe/Berlin")
+	pool, _ := x509.SystemCertPool()
+	fmt.Println(err, !pool.Equal(x509.NewCertPool()), os.Getenv("SSL_CERT_FILE"))
+}
+`;
+  await Deno.writeTextFile(`${folder}/main.go`, source);
+  const run = (...flags: string[]) => KurunProcess.run(["run", "-n", namespace.name, ...flags, `${folder}/main.go`]);
+  assert.deepEqual(await run(), { code: 0, stdout: "<nil> true /kurun/program/ca-certificates.crt\n", stderr: "" });
+  assert.deepEqual(await run("-e", "SSL_CERT_FILE=/nowhere"), { code: 0, stdout: "<nil> false /nowhere\n", stderr: "" });
+  const own = await run("--image", "kurun.test/toolbox:1");
+  assert.deepEqual([own.code, own.stderr], [0, ""]);
+  assert.match(own.stdout, /^<nil> true (?:\/kurun\/program\/ca-certificates\.crt)?\n$/);
+  await Deno.remove(folder, { recursive: true });
+});
+
+clusterTest("a CommonJS script runs what stands behind require.main === module", async (namespace) => {
+  const folder = await Deno.makeTempDir();
+  await Deno.writeTextFile(`${folder}/guarded.cjs`, 'function main() { console.log("main ran"); }\nif (require.main === module) main();\n');
+  const ran = await KurunProcess.run(["run", "-n", namespace.name, `${folder}/guarded.cjs`]);
+  assert.deepEqual(ran, { code: 0, stdout: "main ran\n", stderr: "" });
+  await Deno.remove(folder, { recursive: true });
+});

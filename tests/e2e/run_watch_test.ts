@@ -71,3 +71,20 @@ clusterTest("with -t and --watch the terminal is the user's while no program run
   await terminal.waitFor(/^(\^C)?exit 3$/m);
   assert.deepEqual(await namespace.left(), []);
 });
+
+clusterTest("--watch waits for a change where the first build fails", async (namespace) => {
+  await using program = new WordProgram();
+  await program.write(`one" broken`);
+  const kurun = KurunProcess.start(["run", "-n", namespace.name, "--watch", `${program.folder}/main.go`]);
+  await kurun.waitFor(/syntax error[^]*error: go build ended [^]*Waiting for a change\n/);
+  await program.write("two");
+  await kurun.waitFor(/two \S+\n/);
+  kurun.signal("SIGINT");
+  assert.equal(await kurun.exit, 130);
+  await program.write(`three" broken`);
+  const interrupted = KurunProcess.start(["run", "-n", namespace.name, "--watch", `${program.folder}/main.go`]);
+  await interrupted.waitFor(/Waiting for a change\n/);
+  interrupted.signal("SIGINT");
+  assert.equal(await interrupted.exit, 130);
+  assert.deepEqual(await namespace.left(), []);
+});
