@@ -1,8 +1,8 @@
 /**
- * The fault suite: what callers see of a session to which something happens, on the test cluster.
+ * The fault suite: what callers see while something breaks under a session, on the test cluster.
  *
  *     deno task test:faults                            # each fault once, in under eight minutes
- *     deno task test:faults --only "kill -9"           # those whose name has these words (tests/faults/all_faults.ts)
+ *     deno task test:faults --only "kill -9"           # those whose name contains these words (tests/faults/all_faults.ts)
  *     deno task test:faults --repeat 20 --write        # each twenty times, and into docs/reliability.md
  *
  * @module
@@ -16,12 +16,14 @@ import { faultFlags } from "./faults/flags.ts";
 const ROOT = new URL("../", import.meta.url).pathname;
 const IMAGE = `${ROOT}build/kurun-server-faults.tar`;
 
-/** Faults are made on a cluster of our own alone. @throws {ClusterUnavailableError} */
+/** Returns the cluster to break: only one of our own will do. @throws {ClusterUnavailableError} */
 export function checkOwn(cluster: Cluster): void {
-  if (cluster.foreign) throw new ClusterUnavailableError("the faults break a cluster of our own, and the one that was named is not");
+  if (cluster.foreign) {
+    throw new ClusterUnavailableError("the faults break the cluster, so they run only on one of our own, not on the one that was named");
+  }
 }
 
-/** What makes the faults, inside a cluster whose node has the server's image. */
+/** The command that runs the faults inside a cluster whose node has the server's image. */
 export async function faultsInside(
   cluster: Cluster,
   args: readonly string[],
@@ -35,7 +37,7 @@ export async function faultsInside(
 async function loadServerImage(cluster: Cluster): Promise<void> {
   const args = ["run", "-A", "main.ts", "image", "--output", IMAGE];
   const { success } = await new Deno.Command(Deno.execPath(), { args, cwd: ROOT, stdout: "null", stderr: "inherit" }).output();
-  if (!success) throw new Error("the server's image could not be made");
+  if (!success) throw new Error("building the server's image failed");
   await cluster.load(IMAGE);
 }
 

@@ -3,14 +3,14 @@ import { loadClusterAccess } from "../../k8s/kubeconfig/kubeconfig.ts";
 import { kubectl } from "../e2e/kubernetes.ts";
 import type { Kubeconfig } from "../e2e/kubeconfig_file.ts";
 
-/** The test cluster's API server: where it is, and the PEM that its certificate is verified with. */
+/** The test cluster's API server: its URL, and the CA (PEM) of its certificate. */
 export async function apiServer(): Promise<{ readonly url: URL; readonly ca: string }> {
   const kubeconfig: Kubeconfig = JSON.parse(await kubectl(["config", "view", "--raw", "--minify", "--flatten", "-o", "json"]));
   const { server, "certificate-authority-data": ca } = kubeconfig.clusters[0]!.cluster;
   return { url: new URL(String(server)), ca: atob(String(ca)) };
 }
 
-/** A client of it as administrator; to be closed. */
+/** A client of it, as administrator. The caller closes it. */
 export async function apiOfTests(): Promise<Api> {
   const access = await loadClusterAccess({}, { get: (name) => Deno.env.get(name) });
   return new Api(access, { userAgent: "kurun-tests", requestTimeoutMs: 5_000 });

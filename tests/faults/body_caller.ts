@@ -1,13 +1,13 @@
 import { connect } from "node:net";
 
-/** How a body came to its end: whole by its own count, broken by a reset, or ended as if that were all, which is the one that deceives. */
+/** How a body ended: complete by its own framing, broken by a reset, or cut short as if it were complete, which deceives the caller. */
 export type BodyOutcome = "whole" | "reset" | "ended early" | "no end";
 
 const PATIENCE_MS = 20_000;
 /** The last chunk (RFC 9112, 7.1). */
 const LAST_CHUNK = "0\r\n\r\n";
 
-/** Asks the recording upstream for a body of so many pieces, and reads it to its end. */
+/** Asks the recording upstream for a body of `pieces` pieces and reads it to its end. */
 export function readBody(host: string, id: string, pieces: number): Promise<BodyOutcome> {
   return new Promise((resolve) => {
     const socket = connect({ host, port: 80, noDelay: true });

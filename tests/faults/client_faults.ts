@@ -1,4 +1,4 @@
-/** What happens to the client: nothing, kill, stop. */
+/** Faults of the client: it is killed or stopped. */
 import { KurunProcess } from "../e2e/kurun_process.ts";
 import type { Fault } from "./fault.ts";
 import { WHILE_IT_GOES } from "./flow_records.ts";
@@ -6,18 +6,18 @@ import { pause, type Stage } from "./stage.ts";
 
 const STEADY_REQUESTS = 3_000;
 const TTL_S = 10;
-/** What the cluster's own controllers take, beyond the session's deadline. */
+/** How long the cluster's controllers take after the session's deadline. */
 const CLEAN_UP_MS = 15_000;
-/** What a new session takes, its Pod's start with it. */
+/** How long a new session takes, including its Pod's start. */
 const ANEW_MS = 15_000;
-/** How long it takes after the laptop is back. */
+/** How long it takes to answer again once the laptop is back. */
 const BACK_MS = 3_000;
 
 /** @see Fault */
 export const clientFaults: readonly Fault[] = [
   {
     name: "nothing happens",
-    says: `of ${STEADY_REQUESTS.toLocaleString("en-US")} requests none fails`,
+    says: `none of ${STEADY_REQUESTS.toLocaleString("en-US")} requests fails`,
     maySee: [],
     holdMs: 3_000,
     run: async (stage) => {
@@ -28,10 +28,10 @@ export const clientFaults: readonly Fault[] = [
     },
   },
   {
-    name: "the client is killed by kill -9",
-    says: `503 until the session ends, and refused while it does; after its ttl (${TTL_S} s here) and ${
+    name: "the client is killed (kill -9)",
+    says: `503 until the session ends, refused connections while it ends; nothing is left after its ttl (${TTL_S} s here) plus ${
       CLEAN_UP_MS / 1000
-    } s nothing is left`,
+    } s`,
     maySee: WHILE_IT_GOES,
     holdMs: 3_000,
     run: async (stage) => {
@@ -45,8 +45,8 @@ export const clientFaults: readonly Fault[] = [
     },
   },
   {
-    name: "the client is killed by kill -9 and started again",
-    says: "503 while nobody is there; answered again within 5 s of the start",
+    name: "the client is killed (kill -9) and started again",
+    says: "503 while no client is connected; answered again within 5 s of the start",
     maySee: ["503 lost", "503 nobody"],
     holdMs: 3_000,
     run: async (stage) => {
@@ -60,7 +60,7 @@ export const clientFaults: readonly Fault[] = [
     },
   },
   {
-    name: "the client is stopped for 30 s (SIGSTOP) and goes on",
+    name: "the client is stopped for 30 s (SIGSTOP) and continues",
     says: `503 while it is stopped; answered again within ${BACK_MS / 1000} s`,
     maySee: ["503 lost", "503 nobody"],
     holdMs: 3_000,
@@ -76,8 +76,8 @@ export const clientFaults: readonly Fault[] = [
     },
   },
   {
-    name: "the client is stopped for longer than its session lives and goes on",
-    says: "503 until the session ends; the client makes a new one under the same name, and is answered again within 15 s",
+    name: "the client is stopped for longer than its session lives, and continues",
+    says: "503 until the session ends; the client creates a new one under the same name, and requests are answered again within 15 s",
     maySee: WHILE_IT_GOES,
     holdMs: 3_000,
     run: async (stage) => {

@@ -1,9 +1,9 @@
-/** The laptop's clock and the node's differ. The other way round is the same: kurun never compares the two but by their difference. */
+/** Faults of the clock: the laptop's differs from the node's. Only the difference matters to kurun, so the laptop's is the one changed. */
 import { findProgram, isFile } from "../cluster/commands.ts";
 import type { Fault } from "./fault.ts";
 import { pause, type Stage } from "./stage.ts";
 
-/** Debian's libfaketime gives one process another time of day; its timers go on as they are. */
+/** Debian's libfaketime gives one process another time of day and leaves its timers alone. */
 const LIBRARIES = ["x86_64", "aarch64"].map((machine) => `/usr/lib/${machine}-linux-gnu/faketime/libfaketime.so.1`);
 const TTL_S = 6;
 const WATCHED_MS = 15_000;
@@ -12,7 +12,7 @@ const WATCHED_MS = 15_000;
 export const clockFaults: readonly Fault[] = [
   ...([["3 days ahead of", "+3d"], ["50 minutes behind", "-50m"]] as const).map(([words, offset]): Fault => ({
     name: `the laptop's clock is ${words} the cluster's`,
-    says: `nothing, also when the session's ttl (${TTL_S} s here) is over; Ctrl+C removes all`,
+    says: `nothing, even after the session's ttl (${TTL_S} s here); Ctrl+C removes everything`,
     maySee: [],
     holdMs: 3_000,
     run: async (stage) => {
@@ -24,7 +24,7 @@ export const clockFaults: readonly Fault[] = [
   })),
   {
     name: "the laptop's clock jumps an hour ahead and 50 minutes back while it forwards",
-    says: `nothing, also when the session's ttl (${TTL_S} s here) is over; Ctrl+C removes all`,
+    says: `nothing, even after the session's ttl (${TTL_S} s here); Ctrl+C removes everything`,
     maySee: [],
     holdMs: 3_000,
     run: async (stage) => {
@@ -39,7 +39,7 @@ export const clockFaults: readonly Fault[] = [
   },
 ];
 
-/** @returns the file that says how far the client's clock is ahead */
+/** Starts kurun with another clock. @returns the file that holds the offset of its clock */
 async function startAt(stage: Stage, offset: string): Promise<string> {
   const clock = await Deno.makeTempFile({ prefix: "kurun-clock-" });
   stage.keep({ [Symbol.asyncDispose]: () => Deno.remove(clock) });
@@ -58,5 +58,5 @@ async function startAt(stage: Stage, offset: string): Promise<string> {
 
 async function library(): Promise<string> {
   for (const path of LIBRARIES) if (await isFile(path)) return path;
-  throw new Error(`there is no libfaketime${await findProgram("apt-get") ? ": apt-get install faketime" : ""}`);
+  throw new Error(`libfaketime was not found${await findProgram("apt-get") ? ": apt-get install faketime" : ""}`);
 }

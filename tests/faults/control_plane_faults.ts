@@ -1,4 +1,4 @@
-/** Programs of the cluster's control plane die and are started again. */
+/** Faults of the control plane: one of its programs is killed and started again. */
 import { runCommand } from "../cluster/commands.ts";
 import type { Component } from "../cluster/cluster.ts";
 import { apiServer } from "./api_server.ts";
@@ -6,16 +6,16 @@ import type { Fault } from "./fault.ts";
 import { pause } from "./stage.ts";
 
 const READY_LIMIT_MS = 60_000;
-/** The garbage collector waits longer from try to try while the API server is away, and starts anew with its controller manager. */
+/** The garbage collector backs off while the API server is away, and starts over with its controller manager. */
 const CONTROLLERS_BACK_MS = 60_000;
-/** Long enough for what a program keeps to itself to be missed. */
+/** Long enough to notice if state of the killed program is missing. */
 const WATCHED_MS = 6_000;
 
 /** @see Fault */
 export const controlPlaneFaults: readonly Fault[] = [
   {
     name: "the API server is killed and started again",
-    says: "503 while it is away, and answered again within 3 s of its first 200 of /readyz",
+    says: "503 while it is away; answered again within 3 s of its first 200 from /readyz",
     maySee: ["503 lost", "503 nobody"],
     holdMs: 3_000,
     alone: true,
@@ -47,7 +47,7 @@ export const controlPlaneFaults: readonly Fault[] = [
   })),
 ];
 
-/** By the means of the node, in which this runs. */
+/** Restarts a program of the node that this runs in. */
 async function restart(component: Component): Promise<void> {
   const { code, said } = await runCommand(["onenode", "restart", component]);
   if (code !== 0) throw new Error(`onenode restart ${component}: ${said}`);

@@ -1,26 +1,26 @@
 import { judge, type Judgement, type Statement } from "./judgement.ts";
 import { pause, Stage } from "./stage.ts";
 
-/** Something that happens to a session, and what its callers may see of it. */
+/** Something that happens to a session, and what callers may see of it. */
 export interface Fault extends Statement {
-  /** What happens, in words that follow "when". */
+  /** What happens; the text of the first column of docs/reliability.md. */
   readonly name: string;
-  /** It disturbs every session of the cluster. */
+  /** It disturbs every session of the cluster, so it runs alone. */
   readonly alone?: boolean;
-  /** How long the cluster's controllers may take to remove what Ctrl+C has them remove, in milliseconds. @default {0} */
+  /** How long the cluster's controllers may take to clean up after Ctrl+C, in milliseconds. @default {0} */
   readonly cleanUpMs?: number;
-  /** Of ten runs and more, the median of the times until requests are answered again is this at most, in milliseconds. */
+  /** The largest median, over ten runs or more, of the time until requests are answered again, in milliseconds. */
   readonly againMedianMs?: number;
-  /** Starts the stage, makes the fault, and waits until requests are answered again, where they are to be. */
+  /** Starts the stage, causes the fault, and waits until requests are answered again if they should be. */
   readonly run: (stage: Stage) => Promise<FaultEnd>;
 }
 
-/** What a fault knows at its end. Times are those of `performance.now()`. */
+/** What a fault reports at its end. Times are those of `performance.now()`. */
 export interface FaultEnd {
   readonly faultAt: number;
-  /** Since when requests can be answered again, and within what they must; left out where they never are. */
+  /** From when requests can be answered again, and the time they have for it; absent if they never are. */
   readonly again?: { readonly since: number; readonly withinMs: number };
-  /** What took how long, in milliseconds, by what it is called. */
+  /** Further durations in milliseconds, or counts, by their description. */
   readonly figures?: Readonly<Record<string, number>>;
 }
 
@@ -29,19 +29,19 @@ export interface FaultRun {
   readonly fault: Fault;
   readonly judgement: Judgement;
   readonly figures: Readonly<Record<string, number>>;
-  /** What was not as it is stated, in words; nothing where all was well. */
+  /** What was not as stated; empty if everything was. */
   readonly wrong: readonly string[];
   readonly tookMs: number;
-  /** The longest that the suite itself did not run, on a machine that is too busy to measure anything shorter. */
+  /** The longest time that the suite itself did not run: on a busy machine nothing shorter can be measured. */
   readonly stalledMs: number;
 }
 
-/** Requests flow so much longer. */
+/** How long requests flow on after the fault. */
 const GO_ON_MS = 2_000;
-/** Longer than any fault takes. */
+/** No fault takes this long. */
 const LIMIT_MS = 240_000;
 
-/** Makes a fault once and judges it. Never throws: where not even a namespace could be had, that is what is wrong. */
+/** Causes a fault once and judges the result. Never throws: if not even a namespace could be created, that is the finding. */
 export async function runFault(fault: Fault): Promise<FaultRun> {
   const began = performance.now();
   let run: Omit<FaultRun, "fault" | "tookMs"> | undefined;

@@ -1,18 +1,18 @@
 import { parseArgs } from "node:util";
 
-/** What `deno task test:faults` was asked for. */
+/** The arguments of `deno task test:faults`. */
 export interface FaultFlags {
-  /** Makes only the faults whose name has one of these, in any case; all of them where there are none. */
+  /** Runs only the faults whose name contains one of these, ignoring case; all of them if empty. */
   readonly only: readonly string[];
-  /** How often each is made. */
+  /** How often each fault is run. */
   readonly repeat: number;
-  /** So many faults are made at once, but for those that disturb every session. */
+  /** How many faults run at the same time; those that disturb every session run alone. */
   readonly atOnce: number;
   /** Writes docs/reliability.md. */
   readonly write: boolean;
 }
 
-/** Reads the arguments. @throws {TypeError} in words where they are wrong */
+/** Reads the arguments. @throws {TypeError} if they are wrong */
 export function faultFlags(args: readonly string[]): FaultFlags {
   const { values } = parseArgs({
     args: [...args],
@@ -23,17 +23,17 @@ export function faultFlags(args: readonly string[]): FaultFlags {
       write: { type: "boolean", default: false },
     },
   });
-  if (values.write && values.only.length > 0) throw new TypeError("--write takes all faults: --only does not go with it");
+  if (values.write && values.only.length > 0) throw new TypeError("--write needs all faults: it cannot be combined with --only");
   const repeat = times("--repeat", values.repeat);
   return { only: values.only, repeat, atOnce: times("--at-once", values["at-once"]), write: values.write };
 }
 
 function times(flag: string, text: string): number {
-  if (!/^[1-9]\d{0,3}$/.test(text)) throw new TypeError(`${flag} ${text} is no number of times: try ${flag} 3`);
+  if (!/^[1-9]\d{0,3}$/.test(text)) throw new TypeError(`${flag} ${text} must be a whole number from 1 to 9999: try ${flag} 3`);
   return Number(text);
 }
 
-/** Whether a fault is to be made. */
+/** Whether a fault is wanted. */
 export function isWanted(name: string, { only }: Pick<FaultFlags, "only">): boolean {
   return only.length === 0 || only.some((words) => name.toLowerCase().includes(words.toLowerCase()));
 }

@@ -3,23 +3,23 @@ import { type FlowRecord, isPrompt } from "./flow_records.ts";
 
 /** Requests a second. */
 export const RATE = 50;
-/** Each fifth request goes over connections that are kept, as most clients of HTTP do it. */
+/** Every fifth request uses a kept connection, as most HTTP clients do. */
 const KEPT_EVERY = 5;
-/** Each tenth takes its program this long, so that there is always one under way. */
+/** Every tenth request takes the program this long, so that one is always in flight. */
 const SLOW_EVERY = 10;
 const SLOW_MS = 300;
-/** How often the clock is looked at. */
+/** How often the clock is checked. */
 const TICK_MS = 5;
-/** Requests are answered again when so much time has passed without one that was not. */
+/** Requests count as answered again after this time without a failure. */
 const CALM_MS = 2_000;
 
 /**
- * Requests at a steady rate, whatever becomes of those before: each is due by the clock, and no answer is waited for. So a gap in the
- * answers meets as many callers as it would.
+ * Sends requests at a steady rate, whatever becomes of the earlier ones: each is due by the clock, and none waits for an answer. A gap in
+ * the answers therefore affects as many callers as it would in reality.
  *
- * On a kept connection a server may close while a request is on its way to it. As browsers, fetch and Go do (RFC 9112, 9.3.1), such a
- * request is sent once more where the connection was closed in order before anything of an answer: were it delivered all the same, the
- * program would see its id twice.
+ * A server may close a kept connection while a request is on its way. As browsers, fetch and Go do (RFC 9112, 9.3.1), such a request is sent
+ * once more if the connection was closed in order before any part of an answer. If it had been delivered all the same, the program would see
+ * its id twice.
  */
 export class Flow {
   readonly records: FlowRecord[] = [];
@@ -29,7 +29,7 @@ export class Flow {
   readonly #underWay = new Set<Promise<void>>();
   readonly #kept = new Set<HttpCaller>();
   #tickedAt = performance.now();
-  /** The longest that this process itself did not run, in milliseconds: what is measured is no better. */
+  /** The longest time that this process itself did not run, in milliseconds; measurements are no more precise than this. */
   stalledMs = 0;
 
   constructor(to: Destination) {
@@ -37,7 +37,7 @@ export class Flow {
     this.#timer = setInterval(() => this.#sendDue(), TICK_MS);
   }
 
-  /** Waits until every request has been answered at once for two seconds. @returns whether that came within `ms` */
+  /** Waits until every request has been answered promptly for two seconds. @returns whether that happened within `ms` */
   async untilAnswered(ms: number): Promise<boolean> {
     const began = performance.now();
     for (;;) {
@@ -49,7 +49,7 @@ export class Flow {
     }
   }
 
-  /** Sends no more, and waits for those that are under way. @param until what was sent later is forgotten @returns all others */
+  /** Stops sending and waits for the requests in flight. @param until requests sent later are dropped @returns all others */
   async stop(until = Infinity): Promise<readonly FlowRecord[]> {
     clearInterval(this.#timer);
     while ((this.records.at(-1)?.sentAt ?? -Infinity) > until) this.records.pop();
@@ -89,7 +89,7 @@ export class Flow {
     return caller;
   }
 
-  /** A connection that stands and waits for nothing; those that have ended are forgotten. */
+  /** A kept connection that is idle; closed ones are dropped. */
   #freeOne(): HttpCaller | undefined {
     let found: HttpCaller | undefined;
     for (const caller of this.#kept) {

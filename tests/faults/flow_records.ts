@@ -2,16 +2,16 @@
 export type Sight =
   /** 200 with the request's own id. */
   | "answered"
-  /** 503: nobody was connected for the hold. */
+  /** 503: no client was connected for the whole hold. */
   | "503 nobody"
   /** 503: the connection was lost before the answer; the request may have been delivered. */
   | "503 lost"
   | "502"
-  /** Any other answer, also a 200 with somebody else's id. */
+  /** Any other answer, including a 200 with another request's id. */
   | "wrong answer"
   /** The Service's rules reject the connection, or the Pod does: nothing was sent. */
   | "refused"
-  /** No way to the Pod's address: nothing was sent. */
+  /** There was no route to the Pod's address: nothing was sent. */
   | "unreachable"
   /** The connection broke before the answer began. */
   | "reset"
@@ -19,31 +19,31 @@ export type Sight =
   | "ended"
   /** The connection broke after the answer had begun. */
   | "cut"
-  /** Nothing came for so long that the caller gave up. */
+  /** No answer came before the caller gave up. */
   | "no answer";
 
-/** While a session ends: its rules, its Pod and its Service go in any order, so callers are answered, refused, or find nobody there. */
+/** What callers may see while a session ends: its rules, Pod and Service disappear in any order. */
 export const WHILE_IT_GOES: readonly Sight[] = ["503 lost", "503 nobody", "refused", "unreachable"];
 
-/** One request of a flow. Times are in milliseconds of one clock that only goes on. */
+/** One request of a flow. Times are in milliseconds of one monotonic clock. */
 export interface FlowRecord {
   readonly id: string;
   readonly sentAt: number;
-  /** When its caller knew what became of it; undefined while it waits. */
+  /** When its caller knew the outcome; undefined while it waits. */
   endedAt?: number;
   saw?: Sight;
-  /** What came, in words, for a report. */
+  /** What came, for a report. */
   detail?: string;
-  /** Whether it went over a connection that had carried another one before. */
+  /** Whether its connection had carried another request before. */
   kept?: boolean;
-  /** Whether that one was closed before anything of an answer came, so that it was sent once more, on a new one. */
+  /** Whether its kept connection was closed before any part of an answer, so that it was sent once more on a new one. */
   sentAnew?: boolean;
 }
 
 /** A request that takes longer than this was held, or worse. */
 export const PROMPT_MS = 1_000;
 
-/** Whether a request got its answer without delay. @param now for one that still waits: it has been prompt so far, or not */
+/** Whether a request was answered without delay. @param now the current time, for a request that still waits */
 export function isPrompt({ sentAt, endedAt, saw }: FlowRecord, now: number): boolean {
   return (saw === undefined || saw === "answered") && (endedAt ?? now) - sentAt <= PROMPT_MS;
 }
@@ -51,8 +51,8 @@ export function isPrompt({ sentAt, endedAt, saw }: FlowRecord, now: number): boo
 /**
  * When requests are answered again: the first answer after which every request is answered within a second of its sending.
  *
- * @param since when it could be again, the earliest that is returned
- * @returns undefined where the last request that was not prompt has no answered one behind it
+ * @param since the earliest time to return
+ * @returns undefined if no request was answered after the last one that was not prompt
  */
 export function answeredAgainAt(records: readonly FlowRecord[], since: number): number | undefined {
   const last = records.findLast((record) => !isPrompt(record, Infinity));

@@ -5,7 +5,7 @@ function record(sentAt: number, ms: number, saw: Sight = "answered"): FlowRecord
   return { id: String(sentAt), sentAt, endedAt: sentAt + ms, saw };
 }
 
-Deno.test("a request that waits is prompt for a second, and one that was held for longer is not even when it was answered", () => {
+Deno.test("a waiting request is prompt for one second; one that was held for longer is not, even if it was answered", () => {
   assert.ok(isPrompt({ id: "a", sentAt: 5 }, 1_005));
   assert.ok(!isPrompt({ id: "a", sentAt: 5 }, 1_006));
   assert.ok(!isPrompt(record(0, 1_001), Infinity));
@@ -17,7 +17,7 @@ Deno.test("requests are answered again with the first answer after which none is
   assert.equal(answeredAgainAt(records, 1_000), 2_600);
 });
 
-Deno.test("where nothing failed they are answered again at once", () => {
+Deno.test("if nothing failed, requests are answered again at once", () => {
   assert.equal(answeredAgainAt([record(0, 5), record(20, 5)], 10), 10);
 });
 
@@ -25,6 +25,6 @@ Deno.test("one failure at the end means that they are not answered again", () =>
   assert.equal(answeredAgainAt([record(0, 5), record(2_000, 1, "refused")], 10), undefined);
 });
 
-Deno.test("a single failure late in the flow moves the time behind it", () => {
+Deno.test("a single late failure moves the time to after it", () => {
   assert.equal(answeredAgainAt([record(0, 5), record(9_000, 1, "reset"), record(9_020, 3)], 10), 9_023);
 });

@@ -6,19 +6,19 @@ import type { Sight } from "./flow_records.ts";
 export interface Destination {
   readonly host: string;
   readonly port: number;
-  /** The name that callers expect in a certificate, where they speak TLS, and the authorities (PEM) of which one must have signed it. */
+  /** For callers that speak TLS: the name they expect in the certificate, and the CAs (PEM) they trust. */
   readonly tls?: { readonly name: string; readonly ca: readonly string[] };
 }
 
-/** What a caller knows at the end. */
+/** What a caller knows in the end. */
 export interface Outcome {
   readonly saw: Sight;
   readonly detail: string;
 }
 
-/** Callers give up after this; the flow's statements allow far less. */
+/** Callers give up after this time; no fault allows nearly as much. */
 const PATIENCE_MS = 20_000;
-/** The server's two sentences of a 503. */
+/** The two texts of the server's 503. */
 const SENTENCES: readonly (readonly [Sight, RegExp])[] = [
   ["503 nobody", /^kurun: nobody is connected to session /],
   ["503 lost", /was lost before it answered; the request may have been delivered$/m],
@@ -60,7 +60,7 @@ export class HttpCaller {
     return !this.#over && this.#waiting === undefined;
   }
 
-  /** Asks for `/ID?ms=…`, which is answered by the id. @param keep whether another request may follow */
+  /** Asks for `/ID?ms=…`, whose answer is the id. @param keep whether another request may follow */
   ask(id: string, delayMs: number, keep: boolean): Promise<Outcome> {
     this.#got = "";
     this.#expected = id;
@@ -74,7 +74,7 @@ export class HttpCaller {
     });
   }
 
-  /** Gives the connection up. */
+  /** Drops the connection. */
   close(): void {
     this.#over = true;
     this.#socket.destroy();
@@ -100,7 +100,7 @@ export class HttpCaller {
   }
 }
 
-/** What a whole answer says; nothing where more is to come. */
+/** The text of a complete answer; undefined if more is to come. */
 function answerIn(got: string, id: string): Outcome | undefined {
   const headEnd = got.indexOf("\r\n\r\n");
   if (headEnd < 0) return undefined;

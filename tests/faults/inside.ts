@@ -1,5 +1,5 @@
 /**
- * Makes the faults, from inside the node; tests/faults.ts brings it there. Closes with a line as `deno test` has it.
+ * Runs the faults inside the node; tests/faults.ts starts it there. Its last line has the form of `deno test`'s.
  *
  * @module
  */
@@ -10,12 +10,12 @@ import { faultFlags, isWanted } from "./flags.ts";
 import { reliabilityDocument, runText, wrongTogether } from "./report.ts";
 
 const DOCUMENT = new URL("../../docs/reliability.md", import.meta.url);
-/** @returns whether all was as it is stated */
+/** Runs the wanted faults. @returns whether every run was as stated */
 async function main(): Promise<boolean> {
   const flags = faultFlags(Deno.args);
   const machine = await machineText(new Date(), []);
   const wanted = ALL_FAULTS.filter(({ name }) => isWanted(name, flags));
-  if (wanted.length === 0) throw new TypeError(`no fault is called so: ${flags.only.join(", ")}`);
+  if (wanted.length === 0) throw new TypeError(`no fault has such a name: ${flags.only.join(", ")}`);
   const due = Array.from({ length: flags.repeat }, () => wanted).flat();
   const runs: FaultRun[] = [];
   const made = (run: FaultRun) => {
@@ -37,7 +37,7 @@ async function main(): Promise<boolean> {
   return failed === 0;
 }
 
-/** Makes faults, so many at once, in their order. */
+/** Runs faults in their order, several at a time. */
 async function together(faults: readonly Fault[], atOnce: number, made: (run: FaultRun) => void): Promise<void> {
   const queue = [...faults];
   const work = async () => {

@@ -1,51 +1,51 @@
 import { answeredAgainAt, type FlowRecord, isPrompt, type Sight } from "./flow_records.ts";
 
-/** What a caller may see beyond its answer, and when it must be answered again. Times are in milliseconds. */
+/** What a fault states: what callers may see besides their answer, and for how long. Times are in milliseconds. */
 export interface Statement {
-  /** In words, for docs/reliability.md. */
+  /** The statement as text, for docs/reliability.md. */
   readonly says: string;
-  /** What else a caller may see than its answer. */
+  /** What a caller may see instead of its answer. */
   readonly maySee: readonly Sight[];
   /** How long a request waits while nobody is connected. */
   readonly holdMs: number;
 }
 
-/** What happened, as far as it is judged. */
+/** What was observed in a run. */
 export interface Observation {
   readonly records: readonly FlowRecord[];
   /** How often the program saw each id. */
   readonly seen: ReadonlyMap<string, number>;
-  /** When the fault was made. */
+  /** When the fault was caused. */
   readonly faultAt: number;
-  /** Since when requests can be answered again, and within what they must; undefined where they never are. */
+  /** From when requests can be answered again, and the time they have for it; undefined if they never are. */
   readonly again?: { readonly since: number; readonly withinMs: number } | undefined;
 }
 
-/** What a run of a fault showed. */
+/** The verdict on a run of a fault. */
 export interface Judgement {
   readonly requests: number;
-  /** How many saw what, but for their answers. */
+  /** How many callers saw what instead of their answer. */
   readonly failed: ReadonlyMap<Sight, number>;
   /** From the fault to the sending of the first request that was not answered. */
   readonly firstFailureMs: number | undefined;
-  /** The longest that a caller waited for whatever came. */
+  /** The longest wait of any caller, whatever came. */
   readonly longestMs: number;
-  /** From `again.since` on. */
+  /** Counted from `again.since`. */
   readonly againMs: number | undefined;
-  /** How many were sent once more, since their kept connection was closed in order before anything of an answer. */
+  /** How many requests were sent once more, because their kept connection was closed in order before any part of an answer. */
   readonly sentAnew: number;
-  /** What the statement does not allow, in words. */
+  /** What the statement does not allow. */
   readonly wrong: readonly string[];
 }
 
-/** A second beyond the hold, by which each caller must know. */
+/** Every caller must know the outcome within the hold plus this. */
 const BEYOND_HOLD_MS = 1_000;
-/** The caller's own kernel gives up an address that is gone after three seconds of ARP, and a SYN sent again: kurun is no part of it. */
+/** The caller's kernel gives up on a vanished address after three seconds of ARP and one retransmitted SYN; kurun has no part in that. */
 const UNREACHABLE_MS = 6_000;
-/** So many examples are shown of what should not be. */
+/** How many examples of each violation are shown. */
 const EXAMPLES = 5;
 
-/** Judges a run by its statement. */
+/** Compares a run with the fault's statement. */
 export function judge({ maySee, holdMs }: Statement, { records, seen, faultAt, again }: Observation): Judgement {
   const failures = records.filter(({ saw }) => saw !== "answered");
   const failed = new Map<Sight, number>();
@@ -54,15 +54,19 @@ export function judge({ maySee, holdMs }: Statement, { records, seen, faultAt, a
   const againMs = again && againAt !== undefined ? againAt - again.since : undefined;
   const at = (record: FlowRecord) => describeRecord(record, faultAt, seen);
   const wrong = [
-    ...examples("seen that must not be", failures.filter(({ saw }) => !saw || !maySee.includes(saw)), at),
+    ...examples("with an outcome that must not be", failures.filter(({ saw }) => !saw || !maySee.includes(saw)), at),
     ...examples(
-      `answered later than the hold and a second (${holdMs + BEYOND_HOLD_MS} ms)`,
+      `answered later than the hold plus a second (${holdMs + BEYOND_HOLD_MS} ms)`,
       records.filter((record) => waited(record) > Math.max(holdMs + BEYOND_HOLD_MS, record.saw === "unreachable" ? UNREACHABLE_MS : 0)),
       at,
     ),
     ...examples("seen more than once by the program", records.filter(({ id }) => (seen.get(id) ?? 0) > 1), at),
     ...examples("answered 200 without the program", records.filter(({ id, saw }) => saw === "answered" && !seen.has(id)), at),
-    ...examples("told that nobody was there, and delivered", records.filter(({ id, saw }) => saw === "503 nobody" && seen.has(id)), at),
+    ...examples(
+      "delivered, and yet answered that nobody is connected",
+      records.filter(({ id, saw }) => saw === "503 nobody" && seen.has(id)),
+      at,
+    ),
     ...(again && againMs === undefined
       ? examples("left unanswered at the end", records.filter((record) => !isPrompt(record, Infinity)).slice(-1), at)
       : []),

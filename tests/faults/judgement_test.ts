@@ -8,12 +8,12 @@ function record(id: string, ms = 5, saw: Sight = "answered", sentAt = 0): FlowRe
   return { id, sentAt, endedAt: sentAt + ms, saw };
 }
 
-/** What is wrong with these, each of which the program has seen so often. */
+/** What is wrong with these records, given how often the program has seen each. */
 function wrong(seen: Record<string, number>, records: FlowRecord[], more: Partial<Observation> = {}): readonly string[] {
   return judge(STATEMENT, { records, seen: new Map(Object.entries(seen)), faultAt: 0, ...more }).wrong;
 }
 
-Deno.test("what the statement allows is not wrong, within the hold and a second", () => {
+Deno.test("what the statement allows passes, within the hold plus a second", () => {
   const judged = judge(STATEMENT, {
     records: [record("a"), record("b", 3_900, "503 nobody", 10), record("c", 20, "503 lost", 30)],
     seen: new Map([["a", 1], ["c", 1]]),
@@ -24,29 +24,29 @@ Deno.test("what the statement allows is not wrong, within the hold and a second"
   assert.deepEqual([judged.requests, judged.longestMs, judged.firstFailureMs], [3, 3_900, 6]);
 });
 
-Deno.test("what the statement does not allow is wrong, with the request that saw it", () => {
+Deno.test("what the statement does not allow is reported with the request that saw it", () => {
   const [text, ...more] = wrong({ a: 1 }, [record("a"), record("b", 7, "reset")]);
-  assert.match(text!, /^1 request seen that must not be:\n +b, sent 0 ms after the fault, reset after 7 ms, delivered 0x$/);
+  assert.match(text!, /^1 request with an outcome that must not be:\n +b, sent 0 ms after the fault, reset after 7 ms, delivered 0x$/);
   assert.deepEqual(more, []);
 });
 
-Deno.test("an answer after the hold and a second is wrong, whatever it says", () => {
-  assert.match(wrong({ a: 1 }, [record("a", 4_001)]).join(), /later than the hold and a second \(4000 ms\)/);
+Deno.test("an answer after the hold plus a second is reported, whatever it says", () => {
+  assert.match(wrong({ a: 1 }, [record("a", 4_001)]).join(), /later than the hold plus a second \(4000 ms\)/);
   assert.match(wrong({}, [record("a", 4_001, "503 nobody")]).join(), /later than the hold/);
   assert.doesNotMatch(wrong({}, [record("a", 5_999, "unreachable")]).join(), /later than the hold/);
   assert.match(wrong({}, [record("a", 6_001, "unreachable")]).join(), /later than the hold/);
 });
 
-Deno.test("an id that the program sees twice is wrong, also where its caller was answered once", () => {
+Deno.test("an id that the program sees twice is reported, even if its caller was answered once", () => {
   assert.match(wrong({ a: 2 }, [record("a")]).join(), /1 request seen more than once by the program/);
 });
 
-Deno.test("a 200 that the program knows nothing of, and a delivered request that nobody is said to have got, are wrong", () => {
+Deno.test('a 200 without the program, and a 503 "nobody" for a delivered request, are reported', () => {
   assert.match(wrong({}, [record("a")]).join(), /answered 200 without the program/);
-  assert.match(wrong({ a: 1 }, [record("a", 3_000, "503 nobody")]).join(), /told that nobody was there, and delivered/);
+  assert.match(wrong({ a: 1 }, [record("a", 3_000, "503 nobody")]).join(), /delivered, and yet answered that nobody is connected/);
 });
 
-Deno.test("requests that are answered again too late or not at all are wrong", () => {
+Deno.test("requests that are answered again too late, or not at all, are reported", () => {
   const records = [record("a", 5, "503 lost"), record("b", 5, "answered", 4_000)];
   assert.deepEqual(wrong({ b: 1 }, records, { again: { since: 1_000, withinMs: 3_005 } }), []);
   assert.deepEqual(wrong({ b: 1 }, records, { again: { since: 1_000, withinMs: 3_000 } }), [

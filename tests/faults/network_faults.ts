@@ -1,4 +1,4 @@
-/** What happens between the client and the API server. */
+/** Faults of the network between the client and the API server. */
 import { type BodyOutcome, readBody } from "./body_caller.ts";
 import { apiServer } from "./api_server.ts";
 import type { Fault } from "./fault.ts";
@@ -15,7 +15,9 @@ const CUT_EVERY_MS = 250;
 export const networkFaults: readonly Fault[] = [
   {
     name: "the connection is cut in the middle of bodies",
-    says: `503 for requests under way; answers that have begun end by a reset, never whole; answered again within ${BACK_MS / 1000} s`,
+    says: `503 for requests in flight; answers that have begun end in a reset and never look complete; answered again within ${
+      BACK_MS / 1000
+    } s`,
     maySee: ["503 lost", "503 nobody"],
     holdMs: 3_000,
     run: async (stage) => {
@@ -35,7 +37,7 @@ export const networkFaults: readonly Fault[] = [
   },
   {
     name: `the connection is cut ${CUTS} times in a row`,
-    says: `503 for some; answered again within ${BACK_MS / 1000} s of the last cut`,
+    says: `503 for some requests; answered again within ${BACK_MS / 1000} s of the last cut`,
     maySee: ["503 lost", "503 nobody"],
     holdMs: 3_000,
     run: async (stage) => {
@@ -53,14 +55,14 @@ export const networkFaults: readonly Fault[] = [
   },
   {
     name: "packets to and from the API server are dropped for 10 s",
-    says: `503 meanwhile, and answered again within ${BACK_MS / 1000} s of their return`,
+    says: `503 meanwhile; answered again within ${BACK_MS / 1000} s once packets pass`,
     maySee: ["503 lost", "503 nobody"],
     holdMs: 3_000,
     run: (stage) => lose(stage, [["drop", 10_000]]),
   },
   {
     name: "packets to and from the API server are dropped for 5 s, then rejected for 5 s",
-    says: `503 meanwhile, and answered again within ${BACK_MS / 1000} s of their return`,
+    says: `503 meanwhile; answered again within ${BACK_MS / 1000} s once packets pass`,
     maySee: ["503 lost", "503 nobody"],
     holdMs: 3_000,
     run: (stage) => lose(stage, [["drop", 5_000], ["reject", 5_000]]),

@@ -1,11 +1,11 @@
 import { runCommand } from "../cluster/commands.ts";
 
-/** What becomes of the packets. */
+/** What happens to the packets. */
 export type PacketRule = "pass" | "drop" | "reject";
 
 /**
- * A port of this machine's own that the kernel leads to the API server, both inside the node, whose packets can be taken: of new and of old
- * connections, both ways. Nobody stands between; whoever loses packets learns it as in a real network, from its own TCP.
+ * A port of this machine that the kernel forwards to the API server, and whose packets can be dropped or rejected: those of new and existing
+ * connections, in both directions. No process stands in between, so each side notices as in a real network, through its own TCP.
  */
 export class PacketPath implements AsyncDisposable {
   #rule: string[] | undefined;
@@ -21,7 +21,7 @@ export class PacketPath implements AsyncDisposable {
     return new PacketPath(port, translation);
   }
 
-  /** From now on. */
+  /** Applies a rule from now on. */
   async set(rule: PacketRule): Promise<void> {
     const before = this.#rule;
     const match = ["OUTPUT", "-p", "tcp", "-m", "conntrack", "--ctorigdstport", String(this.port)];

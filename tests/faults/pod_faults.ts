@@ -1,11 +1,11 @@
-/** What happens to the Pod. */
+/** Faults of the Pod. */
 import { findProcess } from "../e2e/kurun_process.ts";
 import { kubectl } from "../e2e/kubernetes.ts";
 import type { Sight } from "./flow_records.ts";
 import type { Fault, FaultEnd } from "./fault.ts";
 import type { Stage } from "./stage.ts";
 
-/** What its end breaks, and what the Service's rules do while no Pod is ready. */
+/** What callers see when the Pod ends, and while no Pod is ready. */
 const WHILE_NO_POD: readonly Sight[] = ["reset", "ended", "refused", "unreachable", "503 nobody", "503 lost"];
 const LONGEST_MS = 15_000;
 
@@ -13,7 +13,7 @@ const LONGEST_MS = 15_000;
 export const podFaults: readonly Fault[] = [
   {
     name: "the server's process is killed",
-    says: "connections break, and new ones are refused until kubelet has started it again; answered again within 15 s",
+    says: "connections break, new ones are refused until kubelet has restarted it; answered again within 15 s",
     maySee: WHILE_NO_POD,
     holdMs: 3_000,
     run: async (stage) => {
@@ -26,8 +26,8 @@ export const podFaults: readonly Fault[] = [
     },
   },
   {
-    name: "the Pod is deleted with grace 0",
-    says: "connections break, and new ones are refused until the next Pod is ready; answered again within 15 s, 5 s in the median",
+    name: "the Pod is deleted without a grace period",
+    says: "connections break, new ones are refused until the next Pod is ready; answered again within 15 s (median 5 s)",
     maySee: WHILE_NO_POD,
     holdMs: 3_000,
     againMedianMs: 5_000,
@@ -52,7 +52,7 @@ async function deletePod(stage: Stage, query: Record<string, string> = {}): Prom
   const faultAt = performance.now();
   await api.request("DELETE", `/api/v1/namespaces/${name}/pods/${pod}`, { query });
   const end = await answeredAgain(stage, faultAt);
-  // With a grace it is the end of the old Pod that callers could notice.
+  // With a grace period, the moment that callers could notice is the end of the old Pod.
   await kubectl(["wait", "--for=delete", `pod/${pod}`, "-n", name, "--timeout=20s"]);
   return end;
 }

@@ -1,4 +1,4 @@
-/** Follows what the server in a namespace's Pod says until that Pod ends, since its log goes with it. */
+/** Follows the log of the server's Pod in a namespace until the Pod ends, because the log disappears with it. */
 export class PodLog implements AsyncDisposable {
   text = "";
   readonly #child: Deno.ChildProcess;
@@ -14,7 +14,7 @@ export class PodLog implements AsyncDisposable {
     try {
       this.#child.kill("SIGKILL");
     } catch {
-      // It ended with its Pod.
+      // It has ended with its Pod.
     }
     await this.#read;
     await this.#child.status;

@@ -1,6 +1,6 @@
-/** A program here that remembers every request that reached it, and answers each by its id. */
+/** A program here that records every request it receives and answers each with its id. */
 export class RecordingUpstream implements AsyncDisposable {
-  /** How often each id came. */
+  /** How often each id was received. */
   readonly seen = new Map<string, number>();
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
 

@@ -1,29 +1,29 @@
 import type { Fault, FaultRun } from "./fault.ts";
 import type { Sight } from "./flow_records.ts";
 
-/** A pause of the suite that a reader must know of. */
+/** A pause of the suite itself this long is mentioned. */
 const NOTICED_STALL_MS = 250;
-/** So many runs are enough for a median that is held to. */
+/** The median is checked from this many runs on. */
 const RUNS_FOR_MEDIAN = 10;
 
-/** What a run showed, in a line, and what was wrong below it. */
+/** One line about a run, followed by what was wrong. */
 export function runText({ fault, judgement, figures, wrong, tookMs, stalledMs }: FaultRun): string {
   const { requests, failed, longestMs, againMs, firstFailureMs, sentAnew } = judgement;
   const parts = [
     `${requests} requests`,
     counts(failed) || "none failed",
     ...(firstFailureMs === undefined ? [] : [`first after ${Math.round(firstFailureMs)} ms`]),
-    ...(sentAnew === 0 ? [] : [`${sentAnew} sent anew`]),
+    ...(sentAnew === 0 ? [] : [`${sentAnew} sent again`]),
     `longest ${Math.round(longestMs)} ms`,
     ...(againMs === undefined ? [] : [`answered again after ${Math.round(againMs)} ms`]),
     ...Object.entries(figures).map(([name, value]) => `${name} ${Math.round(value)}`),
-    ...(stalledMs < NOTICED_STALL_MS ? [] : [`the suite itself stood still for ${Math.round(stalledMs)} ms`]),
+    ...(stalledMs < NOTICED_STALL_MS ? [] : [`the suite itself paused for ${Math.round(stalledMs)} ms`]),
   ];
   const head = `${fault.name} ... ${wrong.length === 0 ? "ok" : "FAILED"} (${(tookMs / 1000).toFixed(0)} s): ${parts.join("; ")}\n`;
   return head + wrong.map((text) => `    - ${text}\n`).join("");
 }
 
-/** What is wrong with all runs of a fault together, in words. */
+/** What is wrong with all runs of a fault taken together. */
 export function wrongTogether(fault: Fault, runs: readonly FaultRun[]): string[] {
   const { againMedianMs } = fault;
   const again = againOf(runs);
@@ -31,19 +31,19 @@ export function wrongTogether(fault: Fault, runs: readonly FaultRun[]): string[]
   return [`${fault.name}: answered again after ${Math.round(median(again))} ms in the median, where ${againMedianMs} ms are allowed`];
 }
 
-/** The whole of docs/reliability.md. @param machine where and when, as a paragraph */
+/** The text of docs/reliability.md. @param machine a paragraph that says where and when it was measured */
 export function reliabilityDocument(faults: readonly Fault[], runs: readonly FaultRun[], machine: string): string {
   const rows = faults.map((fault) => row(fault, runs.filter((run) => run.fault === fault)));
   return `# Reliability
 
 Written by \`deno task test:faults --repeat N --write\`; do not edit. ${machine}
 
-Requests flow at 50 a second by the clock, four of five on connections of their own, each with an id. In every fault each request has its
-answer, or whatever else is stated, within the hold (3 s) and a second, and the program sees each id at most once. *Seen* counts what
-callers saw instead of their answer; *again* is the time until every request is answered within a second again: since the fault, or since
-the network, the API server (its first 200 of /readyz) or the client is back.
+Requests flow at 50 per second by the clock, four of five on connections of their own, each with an id. Under every fault each request gets
+its answer, or whatever else the row allows, within the hold (3 s) plus a second, and the program sees each id at most once. *Seen* counts
+what callers saw instead of their answer. *Again* is the time until every request is answered within a second again, counted from the fault,
+or from the return of the network, the API server (its first 200 from /readyz) or the client.
 
-| when | callers may see | runs as stated | requests | seen | longest wait | again, median | again, longest | more |
+| when | callers may see | runs as stated | requests | seen | longest wait | again, median | again, longest | also measured |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 ${rows.join("")}`;
 }
@@ -71,7 +71,7 @@ function figuresText(runs: readonly FaultRun[]): string {
   return names.map((name) => {
     const values = runs.flatMap(({ figures }) => figures[name] ?? []);
     if (!name.startsWith("until ")) return `${name}: ${values.reduce((sum, value) => sum + value, 0).toLocaleString("en-US")}`;
-    return `${name}: ${seconds(median(values))} in the median, ${seconds(Math.max(...values))} at most`;
+    return `${name}: median ${seconds(median(values))}, at most ${seconds(Math.max(...values))}`;
   }).join("; ");
 }
 

@@ -1,4 +1,4 @@
-/** What people do to a session. */
+/** Faults that people cause: other clients, removed rights, deleted objects. */
 import { parseAllDocuments, stringify } from "yaml";
 import { certificateAuthority } from "../../k8s/certificate/certificate.ts";
 import { KurunProcess } from "../e2e/kurun_process.ts";
@@ -17,13 +17,13 @@ const ROTATED_MS = 100_000;
 export const sessionFaults: readonly Fault[] = [
   {
     name: "the Secret of --tlssecret is rotated",
-    says: "nothing, and the new certificate for new connections",
+    says: "nothing; new connections get the new certificate",
     maySee: [],
     holdMs: 3_000,
     run: rotate,
   },
   {
-    name: "a second client comes without --takeover",
+    name: "a second client starts without --takeover",
     says: "nothing; the second is refused",
     maySee: [],
     holdMs: 3_000,
@@ -31,14 +31,14 @@ export const sessionFaults: readonly Fault[] = [
       await stage.start();
       const faultAt = performance.now();
       const second = await KurunProcess.run(stage.portForward(stage.anotherUpstream()));
-      stage.check(second.code === REFUSED, `the second client ended by ${second.code}: ${second.stderr}`);
+      stage.check(second.code === REFUSED, `the second client ended with exit code ${second.code}: ${second.stderr}`);
       stage.check(await stage.exit(0) === undefined, "the first client ended");
       return { faultAt };
     },
   },
   {
-    name: "a second client comes with --takeover",
-    says: "503 for requests that the first has under way; the second answers all others, and the first ends",
+    name: "a second client starts with --takeover",
+    says: "503 for requests in flight at the first; the second answers all others, and the first ends",
     maySee: ["503 lost"],
     holdMs: 3_000,
     run: async (stage) => {
@@ -49,21 +49,21 @@ export const sessionFaults: readonly Fault[] = [
       await stage.kurun.ready();
       const readyAt = performance.now();
       const code = await stage.exit(5_000, first);
-      stage.check(code === SESSION_LOST, `the first client ended by ${code ?? "nothing within 5 s"}: ${first.stderr}`);
+      stage.check(code === SESSION_LOST, `the first client ended with exit code ${code ?? "nothing within 5 s"}: ${first.stderr}`);
       await stage.flow.untilAnswered(5_000);
       return { faultAt, again: { since: readyAt, withinMs: 1_000 }, figures: { "until the second forwards": readyAt - faultAt } };
     },
   },
   {
     name: "the client's rights are removed",
-    says: "nothing until the client knows for sure, then 503 until the session ends; after its ttl and 15 s nothing is left",
+    says: "nothing until the client is certain, then 503 until the session ends; nothing is left after its ttl plus 15 s",
     maySee: WHILE_IT_GOES,
     holdMs: 3_000,
     run: removeRights,
   },
   {
     name: "the session's Job is deleted by hand",
-    says: "answers, or no connection while the Service goes; the client ends and says so, and nothing is left after 15 s",
+    says: "answers, or no connection while the Service is removed; the client ends and says why; nothing is left after 15 s",
     maySee: WHILE_IT_GOES,
     holdMs: 3_000,
     run: async (stage) => {
@@ -76,9 +76,9 @@ export const sessionFaults: readonly Fault[] = [
   {
     name: "the namespace is deleted",
     says:
-      "answers until the Pod's time is over, or no connection while the Service goes; the client ends and says so, and nothing is left " +
-      "after 20 s",
-    // The Service leads to a Pod that no other follows until that ends, whose unaccepted connections the kernel then breaks.
+      "answers until the Pod's grace period is over, or no connection while the Service is removed; the client ends and says why; nothing " +
+      "is left after 20 s",
+    // The Service leads to the last Pod until that ends; the kernel then resets the connections that it had not accepted.
     maySee: [...WHILE_IT_GOES, "reset"],
     holdMs: 3_000,
     run: async (stage) => {
@@ -90,14 +90,14 @@ export const sessionFaults: readonly Fault[] = [
   },
 ];
 
-/** Its objects go: until then requests flow, and the client is to end by itself, at its next renewal at the latest (30 s). */
+/** The session's objects are being removed. Requests flow until then; the client must end by itself, at its next renewal (30 s) at the latest. */
 async function ends(stage: Stage, faultAt: number, says: RegExp, goneMs = CLEAN_UP_MS) {
   await stage.flowUntilServiceGone(goneMs);
   const left = await stage.untilGone(goneMs - (performance.now() - faultAt));
   stage.check(left.length === 0, `left after ${goneMs / 1000} s: ${left.join(", ")}`);
   const goneAt = performance.now();
   const code = await stage.exit(35_000);
-  stage.check(code === SESSION_LOST, `the client ended by ${code ?? "nothing within 35 s"}`);
+  stage.check(code === SESSION_LOST, `the client ended with exit code ${code ?? "nothing within 35 s"}`);
   stage.check(says.test(stage.kurun.stderr), `the client did not say ${says}`);
   return { faultAt, figures: { "until nothing was left": goneAt - faultAt, "until the client ended": performance.now() - faultAt } };
 }
@@ -115,7 +115,7 @@ async function rotate(stage: Stage) {
   const faultAt = performance.now();
   await putCertificate(stage, name, after!);
   const pod = (await kubectl(["get", "pods", "-n", stage.namespace.name, "-o", "name"])).trim();
-  // A changed annotation makes kubelet look at the Pod's volumes at once, and not within a minute or so.
+  // A changed annotation makes kubelet sync the Pod's volumes at once instead of within a minute.
   await kubectl(["annotate", pod, "-n", stage.namespace.name, "hasten=1"]);
   using renewed = Deno.createHttpClient({ caCerts: [after!.certPem], poolMaxIdlePerHost: 0 });
   for (;;) {
@@ -155,7 +155,7 @@ async function removeRights(stage: Stage) {
   stage.check(left.length === 0, `left ${limit / 1000} s after the rights were removed: ${left.join(", ")}`);
   const code = await stage.exit(Math.max(0, limit - (performance.now() - faultAt)));
   const endedAt = performance.now();
-  stage.check(code === SESSION_LOST, `the client ended by ${code ?? `nothing within ${limit / 1000} s`}`);
+  stage.check(code === SESSION_LOST, `the client ended with exit code ${code ?? `nothing within ${limit / 1000} s`}`);
   stage.check(
     /^error: .*(cannot|may not|forbidden|not allowed|lacks)/m.test(stage.kurun.stderr),
     "the client did not say which right it lacks",

@@ -11,7 +11,7 @@ import type { Destination } from "./http_caller.ts";
 import { PodLog } from "./pod_log.ts";
 import { RecordingUpstream } from "./recording_upstream.ts";
 
-/** How kurun is started for a fault. */
+/** How to start kurun for a fault. */
 export interface StartOptions {
   readonly args?: readonly string[];
   readonly env?: Record<string, string>;
@@ -19,18 +19,18 @@ export interface StartOptions {
   readonly to?: (address: string) => Destination;
 }
 
-/** The label that everything of a session has. */
+/** The label on every object of a session. */
 const SESSION = "kurun.dev/session";
 /** Longer than a start takes on two busy cores. */
 const STEADY_MS = 30_000;
-/** What the cluster's controllers take to find back to their work after a break. */
+/** How long the cluster's controllers take to resume their work after an interruption. */
 const CONTROLLERS_MS = 120_000;
-/** The cluster's look and ours may be so far apart. */
+/** The cluster's view and ours may differ by this much. */
 const NOTICED_MS = 500;
-/** What Ctrl+C takes at most. */
+/** The longest that Ctrl+C may take. */
 const CTRL_C_MS = 10_000;
 
-/** A namespace with a session, its program here and requests that flow to it, for one run of a fault. */
+/** A namespace with a session, its program here and a flow of requests, for one run of a fault. */
 export class Stage implements AsyncDisposable {
   readonly namespace: TestNamespace;
   readonly holdMs: number;
@@ -48,7 +48,7 @@ export class Stage implements AsyncDisposable {
     this.holdMs = holdMs;
   }
 
-  /** @returns once the cluster's controllers have seen the namespace: after a fault of the API server before they take their time */
+  /** Creates a stage. @returns once the cluster's controllers have seen the namespace, which takes time after the API server was killed */
   static async open(holdMs: number): Promise<Stage> {
     const stage = new Stage(await TestNamespace.create(), holdMs);
     const account = ["serviceaccount/default", "-n", stage.namespace.name];
@@ -56,7 +56,7 @@ export class Stage implements AsyncDisposable {
     return stage;
   }
 
-  /** The client whose session it is now. */
+  /** The client that has the session now. */
   get kurun(): KurunProcess {
     return this.#kurun as KurunProcess;
   }
@@ -70,12 +70,12 @@ export class Stage implements AsyncDisposable {
     return this.#flows.at(-1) as Flow;
   }
 
-  /** Has something live as long as the stage, and end before it. */
+  /** Disposes of something when the stage ends. */
   keep<T extends AsyncDisposable>(resource: T): T {
     return this.#kept.use(resource);
   }
 
-  /** A program of another client. */
+  /** The program of another client. */
   anotherUpstream(): RecordingUpstream {
     const upstream = new RecordingUpstream();
     this.#upstreams.push(upstream);
@@ -87,7 +87,7 @@ export class Stage implements AsyncDisposable {
     return ["port-forward", upstream.url, "-n", this.namespace.name, "--hold", `${this.holdMs}ms`, ...more];
   }
 
-  /** Starts kurun and the requests. @returns once none has failed for two seconds @throws where that does not come */
+  /** Starts kurun and the requests. @returns once none has failed for two seconds @throws if that does not happen */
   async start({ args = [], env = {}, to }: StartOptions = {}): Promise<void> {
     this.kurun = KurunProcess.start(this.portForward(this.upstream, ...args), env);
     await this.kurun.ready();
@@ -95,7 +95,7 @@ export class Stage implements AsyncDisposable {
     await this.startFlow(to);
   }
 
-  /** Has requests flow to the Service as it is now. @throws where one fails before two seconds without */
+  /** Starts requests to the Service as it is now. @throws if they are not answered for two seconds in a row */
   async startFlow(to: (address: string) => Destination = (host) => ({ host, port: 80 })): Promise<void> {
     this.#flows.push(new Flow(to(await this.namespace.address())));
     if (!await this.flow.untilAnswered(STEADY_MS)) throw new Error("requests did not flow before the fault");
@@ -116,25 +116,25 @@ export class Stage implements AsyncDisposable {
     });
   }
 
-  /** Notes what is not as it should be. */
+  /** Records what is not as it should be. */
   check(right: boolean, otherwise: string): void {
     if (!right) this.wrong.push(otherwise);
   }
 
-  /** Waits for the client's own end. @returns its exit code, or undefined where it goes on for `ms` */
+  /** Waits for the client to end by itself. @returns its exit code, or undefined if it still runs after `ms` */
   async exit(ms: number, kurun = this.kurun): Promise<number | undefined> {
     let late: ReturnType<typeof setTimeout> | undefined;
     const patience = new Promise<undefined>((resolve) => late = setTimeout(() => resolve(undefined), ms));
     return await Promise.race([kurun.exit, patience]).finally(() => clearTimeout(late));
   }
 
-  /** All that kurun has made in the namespace and that is there. @param marked whether what is marked for removal counts too */
+  /** Everything in the namespace that kurun has created. @param marked whether objects marked for deletion count */
   async left(marked: boolean): Promise<string[]> {
     const ours = (await objectsIn(this.namespace.name)).filter(({ metadata }) => metadata.labels?.[SESSION] !== undefined);
     return ours.filter(({ metadata }) => marked || !metadata.deletionTimestamp).map(({ kind, metadata }) => `${kind}/${metadata.name}`);
   }
 
-  /** Waits until nothing is left, not even what is about to go. @returns what is left after `ms` */
+  /** Waits until nothing is left, not even objects marked for deletion. @returns what is left after `ms` */
   async untilGone(ms: number): Promise<string[]> {
     const until = performance.now() + ms;
     for (;;) {
@@ -145,16 +145,16 @@ export class Stage implements AsyncDisposable {
   }
 
   /**
-   * Has requests flow until the Service has gone. What was sent shortly before that was seen is not judged: where an address leads that no
-   * Service has is not kurun's to say.
-   * @throws where it is there after `ms`
+   * Lets requests flow until the Service is gone. Requests sent shortly before are not judged: kurun cannot say where an address leads that
+   * no Service has any more.
+   * @throws if it still exists after `ms`
    */
   async flowUntilServiceGone(ms: number): Promise<void> {
     const until = performance.now() + ms;
     const path = `/api/v1/namespaces/${this.namespace.name}/services/kurun`;
     const api = await this.api();
     while (await api.get(path).then(() => true, (error) => !(error instanceof ApiError && error.status === 404))) {
-      if (performance.now() > until) throw new Error(`the Service was there after ${ms} ms`);
+      if (performance.now() > until) throw new Error(`the Service still existed after ${ms} ms`);
       await pause(100);
     }
     await this.flow.stop(performance.now() - NOTICED_MS);
@@ -167,7 +167,7 @@ export class Stage implements AsyncDisposable {
     return api;
   }
 
-  /** Ends the client by Ctrl+C, if it has not ended, and checks that nothing is left then. @param patienceMs what the cluster may take */
+  /** Ends the client by Ctrl+C if it still runs, and checks that nothing is left. @param patienceMs how long the cluster may take */
   async ctrlC(patienceMs: number): Promise<void> {
     if (await this.exit(0) !== undefined) return;
     this.kurun.signal("SIGINT");
@@ -182,7 +182,7 @@ export class Stage implements AsyncDisposable {
     this.check(left.length === 0, `left after Ctrl+C: ${left.join(", ")}`);
   }
 
-  /** What the client said, and the Pods: the first one until its end, and those that are there now. */
+  /** What the client and the Pods have logged: the first Pod until its end, and the Pods that exist now. */
   async said(): Promise<string> {
     const now = await kubectl(["logs", "-n", this.namespace.name, "-l", SESSION, "--prefix", "--tail=50"]).catch((error) => error.message);
     const parts = {
@@ -194,12 +194,12 @@ export class Stage implements AsyncDisposable {
     return Object.entries(parts).map(([who, text]) => `${who && `${who}:\n`}${text}`).join("");
   }
 
-  /** Sends no more requests. @returns those of all flows */
+  /** Stops the requests. @returns the records of all flows */
   async records(): Promise<readonly FlowRecord[]> {
     return (await Promise.all(this.#flows.map((flow) => flow.stop()))).flat();
   }
 
-  /** The longest that this process itself did not run while requests flowed, in milliseconds. */
+  /** The longest time that this process itself did not run while requests flowed, in milliseconds. */
   get stalledMs(): number {
     return Math.max(0, ...this.#flows.map(({ stalledMs }) => stalledMs));
   }
@@ -217,7 +217,7 @@ export class Stage implements AsyncDisposable {
     await Promise.all(this.#flows.map((flow) => flow.stop()));
     await this.#kept.disposeAsync();
     await Promise.all(this.#upstreams.map((upstream) => upstream[Symbol.asyncDispose]()));
-    // The namespace itself may be what the fault deleted.
+    // The fault may have deleted the namespace.
     await kubectl(["delete", "namespace", this.namespace.name, "--wait=false", "--ignore-not-found"]);
   }
 }

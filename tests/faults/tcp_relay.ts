@@ -1,4 +1,4 @@
-/** A way between kurun and the API server that a test owns, and cuts. */
+/** A relay between kurun and the API server that a test controls and cuts. */
 export class TcpRelay implements AsyncDisposable {
   readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   readonly #open = new Set<Deno.TcpConn>();
@@ -14,7 +14,7 @@ export class TcpRelay implements AsyncDisposable {
     return this.#listener.addr.port;
   }
 
-  /** Breaks every connection at once, in both directions. @returns how many there were */
+  /** Resets every connection, in both directions. @returns how many there were */
   cut(): number {
     const connections = [...this.#open];
     this.#open.clear();
@@ -22,24 +22,24 @@ export class TcpRelay implements AsyncDisposable {
     return connections.length / 2;
   }
 
-  /** Stops carrying what the server sends, as a link does that is too slow, until {@link letGo}. */
+  /** Holds back what the server sends, as a slow link does, until {@link letGo}. */
   holdBack(): void {
     this.#held ??= Promise.withResolvers();
   }
 
-  /** Goes on after {@link holdBack}. */
+  /** Continues after {@link holdBack}. */
   letGo(): void {
     this.#held?.resolve();
     this.#held = undefined;
   }
 
-  /** Breaks every connection, and each that is tried from here on. */
+  /** Resets every connection, and every new one from now on. */
   down(): void {
     this.#isDown = true;
     this.cut();
   }
 
-  /** Connections are led on again. */
+  /** Relays connections again. */
   up(): void {
     this.#isDown = false;
   }
@@ -87,6 +87,6 @@ function close(connection: Deno.TcpConn): void {
   try {
     connection.close();
   } catch {
-    // It ended by itself.
+    // It has ended by itself.
   }
 }
