@@ -5,13 +5,14 @@
  */
 import { dirname } from "node:path";
 import { rootCertificates } from "node:tls";
+import { unzipSync } from "fflate";
 import { DENO_ENVIRONMENT, denoLayer, IMAGE_USER } from "./deno_layer.ts";
+import { ImageError } from "./image_error.ts";
 import { type ImageLayer, writeLayer } from "./image_layer.ts";
 import { cachedLayer } from "./layer_cache.ts";
 import { type ImageConfig, type OciImage, ociImage } from "./oci_image.ts";
 import { DENO_PATH } from "./server_command.ts";
 import type { Architecture } from "./shared_libraries.ts";
-import { storedZipFiles } from "./stored_zip.ts";
 import type { TarEntry } from "./tar.ts";
 
 /** Options for {@link programImage}. */
@@ -121,9 +122,19 @@ function zoneEntries(zip: Uint8Array): TarEntry[] {
   const root = "usr/share/zoneinfo";
   const folders = new Set<string>();
   const files: TarEntry[] = [];
-  for (const [name, contents] of storedZipFiles(zip)) {
+  for (const [name, contents] of Object.entries(unzipped(zip)).sort(([a], [b]) => a < b ? -1 : 1)) {
+    if (name.endsWith("/")) continue;
     files.push({ type: "file", path: `${root}/${name}`, contents });
     for (let at = dirname(`${root}/${name}`); at !== "."; at = dirname(at)) folders.add(at);
   }
   return [...[...folders].sort().map((path) => ({ type: "directory", path }) as const), ...files];
+}
+
+function unzipped(zip: Uint8Array): Record<string, Uint8Array> {
+  try {
+    return unzipSync(zip);
+  } catch (cause) {
+    const why = (cause as Error).message;
+    throw new ImageError(`Go's archive of time zones (lib/time/zoneinfo.zip in GOROOT) cannot be read: ${why}. Reinstall Go.`, { cause });
+  }
 }
