@@ -1,12 +1,12 @@
 /**
- * Figures of kurun beside the direct path, on the test cluster, as a Markdown table on stdout. Nothing here passes or fails.
+ * Measures kurun against the direct path on the test cluster, and prints a Markdown table. Nothing here passes or fails.
  *
  *     deno task bench                                      # the whole table, in under nine minutes once the cluster is up
- *     deno task bench --only "50 MB" --only admission      # the parts whose name has these words (tests/bench/inside.ts)
- *     deno task bench --quick                              # each part as short as can be, to see that it works
+ *     deno task bench --only "50 MB" --only admission      # the parts whose name contains these words (tests/bench/inside.ts)
+ *     deno task bench --quick                              # each part as short as possible, to check that it works
  *     deno task bench --write                              # the whole table, and into docs/benchmarks.md
  *
- * KURUN_COMMAND says as a JSON list which kurun is measured: on another Deno, compiled, or with a profiler, such as
+ * KURUN_COMMAND, a JSON list, names the kurun to measure: on another Deno, compiled, or with a profiler, such as
  * `["deno", "run", "-A", "--v8-flags=--prof", "/checkout/main.ts"]`.
  *
  * @module
@@ -21,7 +21,7 @@ import { progressOnStderr } from "./cluster/progress.ts";
 const ROOT = new URL("../", import.meta.url).pathname;
 const IMAGE = `${ROOT}build/kurun-server-bench.tar`;
 const DOCUMENT = `${ROOT}docs/benchmarks.md`;
-/** What makes the load and what bears it, and the package of Debian that has it. */
+/** The programs that make and take the load, and the Debian packages they are in. */
 const NEEDED = [["wrk", "wrk"], ["nginx", "nginx-light"], ["redis-server", "redis-server"], ["redis-benchmark", "redis-tools"]] as const;
 
 /** @returns the exit code */

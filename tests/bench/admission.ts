@@ -5,15 +5,15 @@ import { kubectl, type TestNamespace } from "../e2e/kubernetes.ts";
 import { median, type Row } from "./table.ts";
 
 const SERVICE = "hook";
-/** Ways to make a ConfigMap: with no webhook that matches it, with one that is reached directly, and with one through kurun. */
+/** Ways to create a ConfigMap: without a matching webhook, with one reached directly, and with one reached through kurun. */
 const WAYS = ["none", "url", "service"] as const;
 type Way = typeof WAYS[number];
 
 /**
- * What a webhook behind kurun adds to a create, beside the same program reached directly by the API server: the p50 of dry-run creates
- * of ConfigMaps over a kept connection, in turns. Each answer's warning proves which webhook was asked.
+ * What a webhook behind kurun adds to a create, compared with the same program called directly by the API server: the p50 of dry-run
+ * creates of ConfigMaps over a kept connection, taking turns. Each answer's warning proves which webhook was called.
  *
- * @param port the program's on 127.0.0.1, where the API server reaches it as well
+ * @param port the program's port on 127.0.0.1, where the API server reaches it too
  */
 export async function admissionRow(namespace: TestNamespace, ca: CertificateAuthority, port: number, times: number): Promise<Row> {
   await kubectl(["create", "-f", "-"], JSON.stringify(configuration(namespace, ca, port)));
@@ -42,23 +42,23 @@ export async function admissionRow(namespace: TestNamespace, ca: CertificateAuth
   }
 }
 
-/** The Service's name for {@link admissionRow}, and of the program's certificate. */
+/** The Service's name for {@link admissionRow}, also in the program's certificate. */
 export function admissionNames(namespace: TestNamespace): { service: string; names: string[] } {
   return { service: SERVICE, names: ["127.0.0.1", "localhost", `${SERVICE}.${namespace.name}.svc`] };
 }
 
-/** @returns the warning of the webhook that was asked, or nothing */
+/** @returns the warning of the webhook that was called, or nothing */
 async function create(api: Api, namespace: TestNamespace, way: Way): Promise<string> {
   const configMap = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "asked", labels: { way } } };
   const { warnings } = await api.create(`/api/v1/namespaces/${namespace.name}/configmaps`, configMap, { query: { dryRun: "All" } });
   return warnings.join(", ");
 }
 
-/** The API server learns of a webhook within a second or so. */
+/** The API server learns about a webhook within a second or so. */
 async function untilAsked(api: Api, namespace: TestNamespace, way: Way): Promise<void> {
   const until = performance.now() + 15_000;
   while (await create(api, namespace, way) !== expected(way)) {
-    if (performance.now() > until) throw new Error(`the API server does not ask the webhook by ${way}`);
+    if (performance.now() > until) throw new Error(`the API server does not call the webhook by ${way}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

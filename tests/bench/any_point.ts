@@ -1,7 +1,6 @@
 /**
- * Waits a part of a second by chance. The kubelet looks once a second at what has started and probes it, and the nodes' rules follow once a
- * second: what begins right behind the end of the one before meets them at the same point each time, with one second more in all of five
- * starts or in none.
+ * Waits for a random part of a second. kubelet checks and probes Pods once a second, and the nodes' rules follow once a second. A start right
+ * after the end of the previous one would always meet them at the same point, and take a second longer in all five runs or in none.
  */
 export function anyPointOfASecond(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, Math.random() * 1_000));

@@ -7,10 +7,10 @@ const MANIFESTS = 20;
 const SOURCES = ["one", "two", "three", "four", "five"];
 
 /**
- * `kurun apply`, by containerd: 20 manifests with 5 references, nothing changed; and one Go file changed, to the new Pod ready. What was
- * built or sent the first time is not measured: that depends on the compiler's cache alone.
+ * `kurun apply` with containerd: 20 manifests with 5 references and no change, and one changed Go file until the new Pod is ready. The first
+ * build is not measured, because it depends on the compiler's cache only.
  *
- * @throws where kurun fails, or builds or sends what has not changed
+ * @throws if kurun fails, or builds or sends what has not changed
  */
 export async function applyRows(namespace: TestNamespace, times: number): Promise<Row[]> {
   const folder = await Deno.makeTempDir({ prefix: "kurun-bench-" });
@@ -46,7 +46,7 @@ async function changedRow(namespace: TestNamespace, folder: string, times: numbe
   const main = await Deno.readTextFile(`${folder}/api/main.go`);
   const taken: number[] = [];
   for (let i = 0; i < times; i++) {
-    // A string that is another one each time: nobody has built this before.
+    // A new string each time, so that no cache has it.
     await Deno.writeTextFile(`${folder}/api/main.go`, main.replace("listening on", `${crypto.randomUUID()} listens on`));
     const { ms, stderr } = await timed(args);
     if (!/^Built .*api .*\n(?:.*\n)*Bringing api /m.test(stderr)) throw new Error(`it built or sent nothing: ${stderr}`);
@@ -64,7 +64,7 @@ async function timed(args: string[]): Promise<{ ms: number; stderr: string }> {
   return { ms: performance.now() - began, stderr };
 }
 
-/** Without Pods, since what is measured ends before one starts. */
+/** Without Pods: the measurement ends before one would start. */
 function deployment(name: string, source: string): string {
   return `apiVersion: apps/v1
 kind: Deployment

@@ -4,29 +4,29 @@ import { TOOLBOX_IMAGE } from "../cluster/toolbox_image.ts";
 import { anyPointOfASecond } from "./any_point.ts";
 import { kubectl, type TestNamespace } from "../e2e/kubernetes.ts";
 
-/** What the start of a Pod took, in milliseconds from its create. */
+/** How long the start of a Pod took, in milliseconds from its creation. */
 export interface PodStart {
-  /** Until its first line of output, as the node's clock has it, which must be this machine's. */
+  /** Until its first line of output by the node's clock, which must be this machine's. */
   readonly output: number;
-  /** Until the API server knows its address, without which nothing reaches it from there: the kubelet tells once a second what has started. */
+  /** Until the API server knows its address and can connect to it. kubelet reports once a second what has started. */
   readonly address: number;
 }
 
-/** How often the address is asked for. */
+/** How often the address is polled, in milliseconds. */
 const POLL_MS = 10;
 
 /**
- * Creates bare Pods one after another, with a volume as every Pod has that may use its ServiceAccount: what scheduling and a container's
- * start take here without kurun. Without a volume it is 0.3 s less: the kubelet looks so often whether they are mounted.
+ * Creates bare Pods one after another, to measure what scheduling and starting a container take here without kurun. Each has a volume, like
+ * every Pod with a ServiceAccount token. Without a volume it takes 0.3 s less, the interval at which kubelet checks mounts.
  *
- * @throws where a Pod does not come to its end
+ * @throws if a Pod does not finish
  */
 export async function barePodStarts(namespace: TestNamespace, times: number): Promise<PodStart[]> {
   const api = new Api(await loadClusterAccess({}, { get: (name) => Deno.env.get(name) }), { userAgent: "kurun-bench" });
   const path = `/api/v1/namespaces/${namespace.name}/pods`;
   const taken: PodStart[] = [];
   try {
-    // The connection is there before what is measured.
+    // Opens the connection before the measurement.
     await api.get(path);
     for (let i = 0; i < times; i++) {
       const name = `bare-${i}`;
@@ -52,7 +52,7 @@ async function addressKnownAt(api: Api, path: string): Promise<number> {
   }
 }
 
-/** When the container wrote first, in milliseconds since 1970. */
+/** When the container first wrote, in milliseconds since 1970. */
 async function firstLineAt(namespace: TestNamespace, name: string): Promise<number> {
   await kubectl(["wait", "-n", namespace.name, "--for=jsonpath={.status.phase}=Succeeded", `pod/${name}`, "--timeout=60s"]);
   const lines = await kubectl(["logs", "-n", namespace.name, name, "--timestamps"]);
@@ -61,7 +61,7 @@ async function firstLineAt(namespace: TestNamespace, name: string): Promise<numb
   return at;
 }
 
-/** It prints its environment and ends. */
+/** A program that prints its environment and ends. */
 function pod(name: string): unknown {
   return {
     apiVersion: "v1",

@@ -1,6 +1,6 @@
 import { BODY_BYTES } from "./nginx.ts";
 
-/** Where nginx is reached, by one way or another. */
+/** Where nginx is reached, directly or through kurun. */
 export interface Place {
   readonly hostname: string;
   readonly port: number;
@@ -9,11 +9,11 @@ export interface Place {
 const PIECE = new Uint8Array(256 * 1024);
 
 /**
- * Fetches nginx's 50 MB over a connection of its own, from connecting to the last byte. By hand over TCP: an HTTP client takes as long
- * as the tunnel, and the figures were its own.
+ * Downloads nginx's 50 MB over a connection of its own and measures from connecting to the last byte. It speaks HTTP over raw TCP, because
+ * HTTP clients took as long as the tunnel itself.
  *
- * @returns bytes a second
- * @throws where other than 50 MB came
+ * @returns bytes per second
+ * @throws if anything but 50 MB arrived
  */
 export async function down(place: Place): Promise<number> {
   const started = performance.now();
@@ -25,10 +25,10 @@ export async function down(place: Place): Promise<number> {
 }
 
 /**
- * Sends 50 MB to nginx in the same way, until its answer, which it gives once it has all.
+ * Uploads 50 MB to nginx in the same way, and measures until its answer, which nginx sends once it has everything.
  *
- * @returns bytes a second
- * @throws where nginx did not get all of it
+ * @returns bytes per second
+ * @throws if nginx did not receive everything
  */
 export async function up(place: Place): Promise<number> {
   const started = performance.now();
@@ -46,7 +46,7 @@ async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void>
   for (let sent = 0; sent < bytes.length;) sent += await connection.write(bytes.subarray(sent));
 }
 
-/** @returns the head, and how many bytes came behind it until the end of the connection. @throws where the status is not 200 */
+/** Reads an answer to the end of the connection. @returns its head, and the number of bytes after it @throws if the status is not 200 */
 async function readAnswer(connection: Deno.Conn): Promise<{ head: string; rest: number }> {
   const buffer = new Uint8Array(PIECE.length);
   let head = "";

@@ -3,7 +3,7 @@ import { median, percent, type Row, whole } from "./table.ts";
 
 const TRANSFERS = { down, up };
 
-/** What is sent, by which ways, how often, and how its speed is told. */
+/** What is transferred, which ways, how often, and the unit of its speed. */
 export interface BulkOptions {
   readonly direction: "down" | "up";
   readonly direct: Place;
@@ -12,7 +12,7 @@ export interface BulkOptions {
   readonly unit: "MB/s" | "Mbit/s";
 }
 
-/** One 50 MB body, by both ways in turns. */
+/** One 50 MB body, directly and through kurun in turns. */
 export async function bulkRow(what: string, { direction, direct, through, times, unit }: BulkOptions): Promise<Row> {
   const [without, across]: [number[], number[]] = [[], []];
   for (let i = 0; i < times; i++) {

@@ -1,14 +1,14 @@
 /**
- * A TCP relay that passes everything on after a time, both ways, without slowing what is under way:
- * `deno run -A delay_relay.ts MILLISECONDS PORT HOST PORT`. The kernel's netem does this better, where it has one.
+ * A TCP relay that passes everything on after a delay, in both directions, without limiting the rate:
+ * `deno run -A delay_relay.ts MILLISECONDS PORT HOST PORT`. The kernel's netem does this better where it is available.
  *
  * @module
  */
 
-/** Like a line, it holds no more than so many bytes each way: 6.4 Gbit/s at 20 ms. */
+/** Like a real link it holds a limited number of bytes each way; this is 6.4 Gbit/s at 20 ms. */
 const MAX_HELD_BYTES = 16 * 1024 * 1024;
 
-/** Copies until the end, each piece `delayMs` after it was read. */
+/** Copies until the end; each piece is written `delayMs` after it was read. */
 async function delayed(from: Deno.Conn, to: Deno.Conn, delayMs: number): Promise<void> {
   const held: { due: number; bytes: Uint8Array<ArrayBuffer> | null }[] = [];
   let heldBytes = 0;
@@ -35,7 +35,7 @@ async function delayed(from: Deno.Conn, to: Deno.Conn, delayMs: number): Promise
         await changed.promise;
         continue;
       }
-      // Timers are up to a millisecond late: by the floor it is due soon after, not two milliseconds later.
+      // Timers are up to a millisecond late; rounding down keeps that from becoming two.
       const wait = next.due - performance.now();
       if (wait > 0) await new Promise((resolve) => setTimeout(resolve, Math.floor(wait)));
       if (next.bytes === null) return await to.closeWrite();
@@ -58,6 +58,6 @@ async function relay(caller: Deno.TcpConn, target: Deno.ConnectOptions, delayMs:
 
 const [delayMs, port, hostname, targetPort] = Deno.args as [string, string, string, string];
 for await (const caller of Deno.listen({ hostname: "127.0.0.1", port: Number(port) })) {
-  // Connections that somebody breaks are no news.
+  // A connection was reset; the measurement notices by itself.
   relay(caller, { hostname, port: Number(targetPort) }, Number(delayMs)).catch(() => {});
 }

@@ -12,7 +12,7 @@ import type { Row } from "./table.ts";
 const DELAY_MS = 20;
 const WHERE = `${DELAY_MS} ms each way`;
 
-/** A relay that delays stands between kurun and the API server; the direct way goes through another, which leads to nginx. */
+/** Measures with a delaying relay between kurun and the API server. The direct way goes through another such relay, to nginx. */
 export async function* delayedRows(namespace: TestNamespace, nginx: Nginx, effort: Effort): AsyncGenerator<Row> {
   await using relays = new AsyncDisposableStack();
   let apiServer: URL | undefined;

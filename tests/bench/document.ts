@@ -2,9 +2,9 @@ const BEGIN = "<!-- deno task bench --write: begin -->\n";
 const END = "<!-- deno task bench --write: end -->\n";
 
 /**
- * The document with other figures: what stands between its two marks is replaced, what people wrote around them stays.
+ * Replaces the figures in a document: the text between its two marks. The text around them stays.
  *
- * @throws {Error} where the marks are not there
+ * @throws {Error} if the marks are missing
  */
 export function withFigures(document: string, figures: string): string {
   const [begin, end] = [document.indexOf(BEGIN), document.indexOf(END)];

@@ -1,16 +1,16 @@
 import { parseArgs } from "node:util";
 
-/** What `deno task bench` was asked for. */
+/** The arguments of `deno task bench`. */
 export interface BenchFlags {
-  /** Measures only the parts whose name has one of these, in any case; all of them where there are none. */
+  /** Measures only the parts whose name contains one of these, ignoring case; all of them if empty. */
   readonly only: readonly string[];
-  /** Measures as little as it can. */
+  /** Measures as little as possible. */
   readonly quick: boolean;
-  /** Puts the table into the documentation. */
+  /** Writes the table into docs/benchmarks.md. */
   readonly write: boolean;
 }
 
-/** Reads the arguments. @throws {TypeError} in words where they are wrong */
+/** Reads the arguments. @throws {TypeError} if they are wrong */
 export function benchFlags(args: readonly string[]): BenchFlags {
   const { values } = parseArgs({
     args: [...args],
@@ -21,12 +21,12 @@ export function benchFlags(args: readonly string[]): BenchFlags {
     },
   });
   if (values.write && (values.quick || values.only.length > 0)) {
-    throw new TypeError("--write takes the whole table: neither --quick nor --only goes with it");
+    throw new TypeError("--write needs the whole table: it cannot be combined with --quick or --only");
   }
   return values;
 }
 
-/** Whether a part is to be measured. */
+/** Whether a part is wanted. */
 export function isWanted(part: string, { only }: BenchFlags): boolean {
   return only.length === 0 || only.some((words) => part.toLowerCase().includes(words.toLowerCase()));
 }

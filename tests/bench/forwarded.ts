@@ -10,7 +10,7 @@ export class Forwarded implements AsyncDisposable {
     readonly address: string,
   ) {}
 
-  /** Starts it and waits until it forwards. The Service's port is 80. */
+  /** Starts kurun and waits until it forwards. The Service's port is 80. */
   static async start(namespace: TestNamespace, service: string, upstream: string, ...args: string[]): Promise<Forwarded> {
     const kurun = KurunProcess.start(["port-forward", upstream, "-n", namespace.name, "--servicename", service, ...args]);
     try {
@@ -22,12 +22,12 @@ export class Forwarded implements AsyncDisposable {
     }
   }
 
-  /** Without a scheme, with a slash at the end. */
+  /** The Service's name with a slash at the end, without a scheme. */
   get host(): string {
     return `${this.address}:80/`;
   }
 
-  /** The most memory that either end has had until now, in bytes: kurun here, and the server in its Pod. */
+  /** The peak memory of either end so far, in bytes: kurun here, and the server in its Pod. */
   async peaks(): Promise<{ laptop: number; pod: number }> {
     const session = await kubectl(
       ["get", "service", this.service, "-n", this.namespace.name, "-o", "jsonpath={.metadata.labels.kurun\\.dev/session}"],

@@ -1,6 +1,6 @@
 /**
- * The measurements, made inside the cluster's network: prints the table in Markdown, with when, where and how. What cannot be measured
- * says so in its row, and the exit code is 1.
+ * Runs the measurements inside the cluster's network and prints the table in Markdown, with when, where and how. If a part cannot be
+ * measured, its row says so and the exit code is 1.
  *
  * @module
  */
@@ -26,18 +26,18 @@ import { verboseRow } from "./verbose.ts";
 const TLS_SECRET = "bench-tls";
 const CONNECTIONS = [1, 50, 500];
 
-/** What the parts measure with. */
+/** What the parts use. */
 interface Bench {
   readonly namespace: TestNamespace;
   readonly ca: CertificateAuthority;
   readonly nginx: Nginx;
   readonly effort: Effort;
-  /** Sessions that several parts share: started when first asked for, ended with the benchmark. */
+  /** Sessions that several parts share: started on first use, ended with the benchmark. */
   readonly plain: () => Promise<Forwarded>;
   readonly tls: () => Promise<Forwarded>;
 }
 
-/** A name, by which it is chosen, and what gives its rows. */
+/** A part of the benchmark: the name that chooses it, and what yields its rows. */
 type Part = readonly [name: string, measure: (bench: Bench) => AsyncIterable<Row>];
 
 const PARTS: readonly Part[] = [

@@ -2,10 +2,10 @@ import { VERSION } from "../../cli/command/version.ts";
 import { runCommand } from "../cluster/commands.ts";
 import { kubectl } from "../e2e/kubernetes.ts";
 
-/** What makes and bears the benchmarks' load, and how each is asked for its version. */
+/** The programs that make and take the benchmarks' load, and the flag that prints each one's version. */
 const LOAD_PROGRAMS = [["nginx", "-v"], ["wrk", "-v"], ["redis-server", "--version"]] as const;
 
-/** When and where it is measured, of what versions, as one paragraph. @param programs those that take part, and the flag of each */
+/** A paragraph that says when, where and with which versions it was measured. @param programs further programs, and the flag that prints each one's version */
 export async function machineText(now: Date, programs: readonly (readonly [string, string])[] = LOAD_PROGRAMS): Promise<string> {
   const memory = `${Math.round(Deno.systemMemoryInfo().total / 1e9)} GB`;
   const machine =
@@ -30,7 +30,7 @@ async function systemName(): Promise<string> {
   return /^PRETTY_NAME="?([^"\n]*)/m.exec(release)?.[1] ?? "Linux";
 }
 
-/** The commit that is measured, and whether files differ from it. */
+/** The commit that is measured, and whether files have changed since. */
 async function commit(): Promise<string> {
   const cwd = new URL(".", import.meta.url).pathname;
   const described = runCommand(["git", "-C", cwd, "describe", "--always", "--dirty=, changed since"]);
@@ -42,7 +42,7 @@ async function version(program: string, flag: string): Promise<string> {
   return `${program} ${/\d+\.\d+[\d.]*/.exec(await output(program, [flag]))?.[0] ?? "of an unknown version"}`;
 }
 
-/** All that it prints, whatever its exit code; nothing where it is not there. */
+/** Everything a program prints, whatever its exit code; empty if it is not installed. */
 async function output(program: string, args: string[]): Promise<string> {
   return await runCommand([program, ...args]).then(({ said }) => said, () => "");
 }

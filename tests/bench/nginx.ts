@@ -1,12 +1,12 @@
 import type { CertificatePair } from "../../k8s/certificate/certificate.ts";
 import { freePort, ProgramHere } from "./program_here.ts";
 
-/** Bytes of /big, and of a body that /up takes. */
+/** The size of /big, and of a body for /up, in bytes. */
 export const BODY_BYTES = 50_000_000;
 
 /**
- * nginx with one worker: 22 bytes at /, 50 MB at /big, and /up reads a body of 50 MB into memory and answers once it has all of it, with
- * what the request measured in `X-Got`. The same over TLS at a port of its own.
+ * nginx with one worker. `/` has 22 bytes and `/big` 50 MB. `/up` reads a body of 50 MB into memory, answers once it has everything, and
+ * reports the size in `X-Got`. The same is served with TLS on another port.
  */
 export class Nginx implements AsyncDisposable {
   private constructor(readonly program: ProgramHere, readonly folder: string, readonly tlsPort: number) {}
@@ -27,7 +27,7 @@ export class Nginx implements AsyncDisposable {
     return this.program.port;
   }
 
-  /** Without a path, and with a slash at the end. */
+  /** The URL without a path, with a slash at the end. */
   get url(): string {
     return `http://127.0.0.1:${this.port}/`;
   }

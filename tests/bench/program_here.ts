@@ -1,14 +1,14 @@
-/** A port of 127.0.0.1 that is free now. */
+/** Finds a free port of 127.0.0.1. */
 export function freePort(): number {
   using listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
   return listener.addr.port;
 }
 
-/** A program that listens on this machine, in a process of its own so that it shares no event loop with who measures it. */
+/** A program that listens on this machine, in its own process so that it does not share an event loop with the measurement. */
 export class ProgramHere implements AsyncDisposable {
   private constructor(readonly child: Deno.ChildProcess, readonly port: number) {}
 
-  /** Starts it and waits until its port is open. @throws where it ends first */
+  /** Starts the program and waits until its port is open. @throws if it ends first */
   static async start(program: string, args: readonly string[], port: number): Promise<ProgramHere> {
     const child = new Deno.Command(program, { args: [...args], stdin: "null", stdout: "null", stderr: "inherit" }).spawn();
     let ended: number | undefined;

@@ -4,19 +4,19 @@ import { median, percent, type Row, whole } from "./table.ts";
 
 const CLIENTS = 50;
 
-/** A Redis on this machine that keeps nothing on disk. */
+/** A Redis on this machine that stores nothing on disk. */
 export function startRedis(): Promise<ProgramHere> {
   const port = freePort();
   return ProgramHere.start("redis-server", ["--port", `${port}`, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"], port);
 }
 
-/** redis-benchmark's GETs by 50 clients, directly and through kurun in turns. */
+/** redis-benchmark's GET with 50 clients, directly and through kurun in turns. */
 export async function redisRow(direct: number, through: string, { times, shortSeconds }: Effort): Promise<Row> {
   const places = { direct: ["127.0.0.1", `${direct}`], through: [through, "80"] } as const;
   const runs: Record<keyof typeof places, RedisFigures[]> = { direct: [], through: [] };
   const count = { direct: 0, through: 0 };
   for (const way of ["direct", "through"] as const) {
-    // redis-benchmark counts requests, not seconds; its SETs are there so that there is something to get.
+    // redis-benchmark takes a number of requests, not seconds. The SETs give the GETs something to read.
     await benchmark(places[way], "set", 10_000);
     count[way] = Math.round(shortSeconds * (await benchmark(places[way], "get", 10_000)).perSecond);
   }

@@ -1,7 +1,7 @@
 import { median, percent, type Row, whole } from "./table.ts";
 import { wrk, type WrkFigures } from "./wrk.ts";
 
-/** The same thing by two ways, as wrk takes it: URLs. */
+/** The same page, directly and through kurun: two URLs. */
 export interface Ways {
   readonly direct: string;
   readonly through: string;
@@ -14,13 +14,13 @@ export interface Load {
   readonly seconds: number;
 }
 
-/** The medians of several runs, and what failed in any of them. */
+/** The medians of several runs, and the errors of all of them. */
 export interface RequestFigures {
   readonly perSecond: number;
   readonly text: string;
 }
 
-/** Runs wrk by both ways in turns after a warm-up, so that both see the machine in the same mood. */
+/** Runs wrk both ways in turns after a warm-up, so that both meet the machine in the same state. */
 export async function compareRequests(ways: Ways, { connections, pairs, seconds }: Load): Promise<Record<keyof Ways, RequestFigures>> {
   const runs: Record<keyof Ways, WrkFigures[]> = { direct: [], through: [] };
   for (const way of ["direct", "through"] as const) await wrk(ways[way], connections, 1);

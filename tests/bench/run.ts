@@ -9,7 +9,7 @@ import { median, type Row, seconds } from "./table.ts";
 
 const HELLO = new URL("../../examples/hello", import.meta.url).pathname;
 const LARGE_BYTES = 60_000_000;
-/** Prints how much it has, since the linker leaves out what nobody looks at. */
+/** Prints the size of its data, because the linker drops unused data. */
 const LARGE = `package main
 
 import (
@@ -24,10 +24,10 @@ func main() { fmt.Println("it has", len(data)) }
 `;
 
 /**
- * `kurun run`: Enter to a small Go program's first output and what of it is kurun's own, `--watch` from a saved file to the new program's
- * output, and how fast a large program is sent. The first build, which depends on the compiler's cache alone, is not measured.
+ * `kurun run`: from Enter to the first output of a small Go program, and kurun's own share of that; with `--watch` from saving a file to the
+ * new program's output; and how fast a large program is sent. The first build is not measured: it depends on the compiler's cache only.
  *
- * @throws where kurun fails or what comes is not what the program writes
+ * @throws if kurun fails, or the output is not the program's
  */
 export async function* runRows(namespace: TestNamespace, { times, starts }: Effort): AsyncGenerator<Row> {
   const folder = await Deno.makeTempDir({ prefix: "kurun-bench-" });
@@ -62,7 +62,7 @@ async function firstOutputRow(namespace: TestNamespace, hello: string, times: nu
   };
 }
 
-/** Milliseconds from the start of kurun to the program's first words. */
+/** Milliseconds from the start of kurun to the program's first output. */
 async function firstOutput(namespace: TestNamespace, hello: string): Promise<number> {
   await anyPointOfASecond();
   const began = performance.now();
@@ -73,7 +73,7 @@ async function firstOutput(namespace: TestNamespace, hello: string): Promise<num
   return ms;
 }
 
-/** Milliseconds of `go build` as kurun calls it. */
+/** Milliseconds of `go build` with kurun's flags. */
 async function compile(folder: string, architecture: string): Promise<number> {
   const began = performance.now();
   const { success, stderr } = await new Deno.Command("go", {
@@ -92,9 +92,9 @@ async function watchRow(namespace: TestNamespace, hello: string, times: number):
   await using kurun = KurunProcess.start(["run", "-n", namespace.name, "--watch", hello]);
   const taken: number[] = [];
   for (let i = 0; i < times; i++) {
-    // By then it looks at the files.
+    // By then it watches the files.
     await kurun.waitFor(new RegExp(`(?:waiting for a change[^]*){${i + 1}}`));
-    // A word that is another one each time: nobody has built this before.
+    // A new word each time, so that no cache has it.
     const word = crypto.randomUUID();
     const saved = performance.now();
     await Deno.writeTextFile(path, source.replace("Hello", word));

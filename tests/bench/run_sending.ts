@@ -4,16 +4,16 @@ import type { TestNamespace } from "../e2e/kubernetes.ts";
 const PROGRESS = /Sending the program: ([\d.]+) of ([\d.]+) MB/;
 
 /**
- * Runs a program by `kurun run` in a terminal (script's), where kurun shows how much of it is sent.
+ * Runs a program with `kurun run` in a terminal (of `script`), where kurun shows how much of it has been sent.
  *
- * @param written what it writes
- * @returns bytes a second, of what was still to be sent when sending was shown first, until what the program writes came
- * @throws where kurun fails, or sending is never shown
+ * @param written the program's output
+ * @returns bytes per second: what was left to send when progress was first shown, over the time until the program's output
+ * @throws if kurun fails, or never shows its progress
  */
 export async function runSending(namespace: TestNamespace, folder: string, written: string): Promise<number> {
   const line = [...kurunCommand(), "run", "-n", namespace.name, folder].map(quote).join(" ");
   const child = new Deno.Command("script", {
-    // Its terminal has no size of its own.
+    // This terminal has no size otherwise.
     args: ["-qefc", `stty columns 100 rows 30 && ${line}`, "/dev/null"],
     env: { TERM: "xterm" },
     stdin: "null",

@@ -5,10 +5,10 @@ import { KurunProcess } from "../e2e/kurun_process.ts";
 import type { TestNamespace } from "../e2e/kubernetes.ts";
 import { median, type Row, seconds } from "./table.ts";
 
-/** How often the Service is asked for, in milliseconds. */
+/** How often the Service is polled, in milliseconds. */
 const POLL_MS = 20;
 
-/** Enter to the first answer by the Service's address, asked every 20 ms; and Ctrl+C to the end of the process. */
+/** From Enter to the first answer at the Service's address, polled every 20 ms; and from Ctrl+C to the end of the process. */
 export async function startRows(namespace: TestNamespace, upstream: string, times: number): Promise<Row[]> {
   const api = new Api(await loadClusterAccess({}, { get: (name) => Deno.env.get(name) }), { userAgent: "kurun-bench" });
   const [firsts, exits]: [number[], number[]] = [[], []];
@@ -36,7 +36,7 @@ export async function startRows(namespace: TestNamespace, upstream: string, time
   ];
 }
 
-/** The start of the process and its help. */
+/** The start of the process until it has printed its help. */
 export async function helpRow(times: number): Promise<Row> {
   const taken = [];
   for (let i = 0; i < times; i++) {
@@ -58,7 +58,7 @@ async function firstAnswer(api: Api, namespace: TestNamespace, service: string):
   });
 }
 
-/** Tries until it neither throws nor gives nothing. @throws with the last error, after a minute */
+/** Tries until the result is neither an error nor undefined. @throws the last error, after a minute */
 async function polled<T>(ask: () => Promise<T | undefined>): Promise<T> {
   const until = performance.now() + 60_000;
   let last: unknown = new Error("nothing came");

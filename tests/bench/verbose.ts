@@ -6,7 +6,7 @@ import { percent, type Row } from "./table.ts";
 
 const SERVICE = "verbose";
 
-/** What `-v` costs at 50 connections, its lines written to a file: beside a session without it, in turns. */
+/** What `-v` costs at 50 connections with its lines written to a file, compared with a session without it, in turns. */
 export async function verboseRow(namespace: TestNamespace, upstream: string, quiet: string, effort: Effort): Promise<Row> {
   const folder = await Deno.makeTempDir({ prefix: "kurun-bench-" });
   const lines = `${folder}/lines`;

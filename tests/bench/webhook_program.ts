@@ -1,5 +1,5 @@
 /**
- * A validating webhook that lets everything in and says by a warning at which path it was asked:
+ * A validating webhook that allows everything and names in a warning the path at which it was called:
  * `deno run -A webhook_program.ts PORT CERTIFICATE KEY`.
  *
  * @module

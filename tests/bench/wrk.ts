@@ -1,13 +1,13 @@
-/** What wrk measured: requests a second, the latency that half and 99 of 100 requests stayed under, in milliseconds, and what failed. */
+/** What wrk measured: requests per second, the latencies p50 and p99 in milliseconds, and errors. */
 export interface WrkFigures {
   readonly perSecond: number;
   readonly p50: number;
   readonly p99: number;
-  /** In wrk's words; undefined where nothing failed. */
+  /** Errors in wrk's words; undefined if there were none. */
   readonly errors: string | undefined;
 }
 
-/** Runs wrk for `seconds` with so many kept connections: two threads, one where there is one connection. @throws where it did not run */
+/** Runs wrk for `seconds` over kept connections, with two threads, or one for one connection. @throws if it did not run */
 export async function wrk(url: string, connections: number, seconds: number): Promise<WrkFigures> {
   const threads = Math.min(2, connections);
   const args = [`-t${threads}`, `-c${connections}`, `-d${seconds}s`, "--latency", url];
@@ -17,7 +17,7 @@ export async function wrk(url: string, connections: number, seconds: number): Pr
   return readWrk(text);
 }
 
-/** Reads what wrk prints with `--latency`. @throws where that is something else */
+/** Reads what wrk prints with `--latency`. @throws if it is something else */
 export function readWrk(text: string): WrkFigures {
   const perSecond = number(text, /Requests\/sec:\s+([\d.]+)/);
   const errors = [...text.matchAll(/(?:Socket errors|Non-2xx)[^\n]*/g)].map(([line]) => line);

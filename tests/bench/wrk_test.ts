@@ -16,11 +16,11 @@ Requests/sec:   6674.96
 Transfer/sec:      1.08MB
 `;
 
-Deno.test("wrk's figures are read in milliseconds, whatever its units", () => {
+Deno.test("wrk's figures are read in milliseconds, whatever their units", () => {
   assert.deepEqual(readWrk(PRINTED), { perSecond: 6674.96, p50: 0.846, p99: 1050, errors: undefined });
 });
 
-Deno.test("what failed under wrk is told with its figures", () => {
+Deno.test("errors under wrk are reported with its figures", () => {
   const failed = "  Socket errors: connect 0, read 3, write 0, timeout 12\n  Non-2xx or 3xx responses: 4\n";
   const { errors } = readWrk(PRINTED.replace("Requests/sec", `${failed}Requests/sec`));
   assert.equal(errors, "Socket errors: connect 0, read 3, write 0, timeout 12, Non-2xx or 3xx responses: 4");
@@ -30,6 +30,6 @@ Deno.test("a run without any answer says so", () => {
   assert.equal(readWrk(PRINTED.replace("6674.96", "0.00")).errors, "no answer in time");
 });
 
-Deno.test("what is no output of wrk is refused", () => {
+Deno.test("text that is not wrk's output is refused", () => {
   assert.throws(() => readWrk("unable to connect to 127.0.0.1:1 Connection refused\n"), /wrk printed no/);
 });
