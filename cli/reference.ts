@@ -11,25 +11,42 @@ const EXIT_CODES: Readonly<Record<keyof typeof ExitCode, string>> = {
   neverStarted: "The program of `kurun run` never started. Once it has, its own exit code is kurun's.",
 };
 
-/** docs/cli.md: every command with its flags, as the commands themselves have them, and the exit codes. */
+/** The text of docs/cli.md: every command with its flags, as the commands define them, and the exit codes. */
 export function reference(kurun: Command): string {
+  const commands = kurun.commands.filter((command) => !isHidden(command));
+  const shared = sharedGroups(commands);
   return [
     "# The command line",
-    "Made from the commands themselves by `deno task docs`; do not edit.",
-    ...kurun.commands.filter((command) => !isHidden(command)).map(commandSection),
+    "Generated from the commands by `deno task docs`; do not edit.",
+    ...commands.map((command) => commandSection(command, shared)),
+    ...[...shared].flatMap(([name, options]) => [`## Options: ${name}`, options]),
     "## Exit codes",
     table(["code", "meaning"], Object.entries(EXIT_CODES).map(([name, text]) => [String(ExitCode[name as keyof typeof ExitCode]), text])),
     "A second Ctrl+C does not wait for the clean-up: 130 (143 for SIGTERM).",
   ].join("\n\n") + "\n";
 }
 
-function commandSection(command: Command): string {
-  const groups = Map.groupBy(command.options.filter(({ hidden }) => !hidden), (option) => option.helpGroupHeading ?? "Options:");
+/** The groups of options that several commands have in common: the table of each, by its name. */
+function sharedGroups(commands: readonly Command[]): Map<string, string> {
+  const all = commands.flatMap((command) => [...optionGroups(command)]);
+  return new Map(all.filter(([name, text], index) => all.findIndex((other) => other[0] === name && other[1] === text) !== index));
+}
+
+function optionGroups(command: Command): Map<string, string> {
+  const visible = command.options.filter(({ hidden }) => !hidden);
+  const groups = Map.groupBy(visible, ({ helpGroupHeading = "Options:" }) => helpGroupHeading.replace(/:$/, "").toLowerCase());
+  return new Map([...groups].map(([name, options]) => [name, table([name, "default", ""], options.map(optionRow))]));
+}
+
+function commandSection(command: Command, shared: ReadonlyMap<string, string>): string {
+  const groups = [...optionGroups(command)];
+  const links = groups.filter(([name, text]) => shared.get(name) === text).map(([name]) => `[${name}](#options-${name})`);
   return [
     `## kurun ${[command.name(), ...command.registeredArguments.map(argumentText)].join(" ")}`,
     command.description(),
     ...command.registeredArguments.map((argument) => `\`${argumentText(argument)}\`: ${argument.description}${choices(argument)}`),
-    ...[...groups].map(([heading, options]) => table([heading.replace(/:$/, "").toLowerCase(), "default", ""], options.map(optionRow))),
+    ...groups.filter(([name, text]) => shared.get(name) !== text).map(([, text]) => text),
+    ...(links.length > 0 ? [`Also the options of ${links.join(" and ")}.`] : []),
     ...examples(command),
   ].join("\n\n");
 }
@@ -49,7 +66,7 @@ function choices({ argChoices }: { argChoices?: readonly string[] | undefined })
   return argChoices === undefined ? "" : ` (${argChoices.join(", ")})`;
 }
 
-/** What the help shows after the flags. */
+/** The examples at the end of the command's help. */
 function examples(command: Command): string[] {
   let text = "";
   command.configureOutput({ ...command.configureOutput(), writeOut: (written) => text += written });

@@ -1,5 +1,5 @@
 /**
- * `deno task docs`: writes docs/cli.md from the commands. With `--check` it only looks whether that is current.
+ * `deno task docs`: writes docs/cli.md from the commands. `--check` only checks that it is current.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { reference } from "../cli/reference.ts";
 
 const FILE = new URL("../docs/cli.md", import.meta.url);
 
-/** The commands, in a world where nothing is. */
+/** The reference of the commands, built with a context that has nothing: no arguments, environment or terminal. */
 function documented(): string {
   return reference(program({
     args: [],
@@ -44,7 +44,7 @@ if (import.meta.main) {
   const text = documented();
   if (!Deno.args.includes("--check")) await Deno.writeTextFile(FILE, text);
   else if (await Deno.readTextFile(FILE).catch(() => "") !== text) {
-    Deno.stderr.writeSync(new TextEncoder().encode("docs/cli.md is not what the commands say: run deno task docs\n"));
+    Deno.stderr.writeSync(new TextEncoder().encode("docs/cli.md is out of date: run deno task docs\n"));
     Deno.exit(1);
   }
 }
