@@ -6,7 +6,7 @@
  */
 import type { Server } from "node:net";
 import { importKey } from "../tunnel/mod.ts";
-import { AllowReviews } from "./callers/allow_reviews.ts";
+import { AdmissionFallback } from "./callers/admission_fallback.ts";
 import { parseServerArgs, type ServerConfig } from "./config.ts";
 import { openControlPort } from "./control/control_port.ts";
 import { copyBase } from "./run/copy_base.ts";
@@ -52,7 +52,9 @@ async function serve(config: ServerConfig): Promise<void> {
   }
   const tls = config.tlsDir === undefined ? undefined : new TlsTerminator(config.alpn);
   if (tls) await serveTlsFiles({ dir: config.tlsDir as string, terminator: tls, log });
-  const allow = config.fallback === "allow" ? new AllowReviews(live, () => new Date(), sparingly(log, () => performance.now())) : undefined;
+  const fallback = config.fallback === "allow"
+    ? new AdmissionFallback(live, () => new Date(), sparingly(log, () => performance.now()))
+    : undefined;
   for (const port of config.requestPorts) {
     const server = await openRequestPort({
       port,
@@ -61,7 +63,7 @@ async function serve(config: ServerConfig): Promise<void> {
       reach,
       callers,
       holdMs: config.holdMs,
-      ...(allow ? { allow } : {}),
+      ...(fallback ? { fallback } : {}),
       ...(tls ? { tls } : {}),
       log,
       verbose: config.verbose,

@@ -1,13 +1,12 @@
-import { type BodyFraming, requestFraming, responseFraming } from "../../tunnel/http1/body.ts";
-import { Http1Error, parseRequestHead, parseResponseHead, type ResponseHead, type Span, textOf } from "../../tunnel/http1/head.ts";
-import { MAX_AWAITED, Messages } from "../../tunnel/http1/messages.ts";
+import { Exchanges } from "../../tunnel/http1/exchanges.ts";
+import { Http1Error, type RequestHead, type ResponseHead, type Span, textOf } from "../../tunnel/http1/head.ts";
 import { formatBytes, shownTarget, type TrafficLine } from "./traffic_line.ts";
 
 /** What a lens needs. */
 export interface LensOptions {
   /** The caller's address and port. */
   readonly caller: string;
-  /** What it speaks, where that is known not to be HTTP/1: then there is one line for the whole connection. */
+  /** The connection's protocol where it is known not to be HTTP/1: then the whole connection gets one line. */
   readonly protocol?: "h2" | "tcp" | "tls" | undefined;
   readonly now: () => number;
   /** Takes each line's content. */
@@ -16,17 +15,17 @@ export interface LensOptions {
   readonly blind: (caller: string, why: string) => void;
 }
 
-/** How a connection ended, beside by itself. */
+/** How a connection ended other than by itself. */
 export interface LensEnd {
   /** The status that the caller gets where no program answered: 502. */
   readonly status?: number;
   /** What went wrong, in a few words. */
   readonly note: string;
-  /** Whether that is an error: a caller may leave when it likes. */
+  /** Whether that is an error: a caller may leave at any time. */
   readonly isFault: boolean;
 }
 
-/** More than is shown of a target. One may have 64 KiB, and a caller have 256 requests waiting. */
+/** This much of a target is kept. A target may have 64 KiB, and a caller 256 requests that wait. */
 const MAX_TARGET_BYTES = 512;
 
 const NO_ANSWER: LensEnd = { note: "closed without an answer", isFault: true };
@@ -39,27 +38,21 @@ interface Exchange {
 }
 
 /**
- * Watches the bytes of one caller's connection in both directions, and tells of each request. It never changes, holds or delays a byte;
- * where it cannot read them as HTTP/1, it looks away for the rest of the connection.
+ * Watches the bytes of one caller's connection in both directions, and reports each request. It never changes, holds or delays a byte;
+ * where it cannot read them as HTTP/1, it ignores the rest of the connection.
  */
 export class HttpLens {
   readonly #options: LensOptions;
   readonly #opened: number;
-  readonly #awaited: Exchange[] = [];
+  readonly #exchanges: Exchanges<Exchange>;
   #mode: "http1" | "connection" | "blind";
-  /** For {@link #mode} connection: what the line calls it, since when, and the bytes before that belonged to other lines. */
+  /** In {@link #mode} connection: what the line calls it, and since when. */
   #connection: string;
   #connectionSince: number;
   #forthBytes = 0;
   #backBytes = 0;
-  #requests: Messages;
-  #responses: Messages;
-  #since = 0;
-  #answer: ResponseHead | undefined;
+  #requestSince = 0;
   #answerBytes = 0;
-  #untilClose = false;
-  /** A request asked for another protocol, and its answer is awaited. */
-  #upgrading = false;
 
   /** One for each connection. */
   constructor(options: LensOptions) {
@@ -67,28 +60,23 @@ export class HttpLens {
     this.#opened = this.#connectionSince = options.now();
     this.#connection = options.protocol ?? "";
     this.#mode = options.protocol ? "connection" : "http1";
-    this.#requests = new Messages("request", {
-      head: (bytes, start, end) => this.#requestHead(bytes, start, end),
-      body: () => {},
-      end: () => {},
-    });
-    this.#responses = new Messages("response", {
-      head: (bytes, start, end) => this.#responseHead(parseResponseHead(bytes, start, end)),
-      body: (_bytes, _start, _end, content) => void (this.#answerBytes += content),
-      end: () => this.#responseEnd(),
+    this.#exchanges = new Exchanges({
+      request: (head, bytes) => this.#request(head, bytes),
+      answerBody: (content) => void (this.#answerBytes += content),
+      answered: (head, exchange) => this.#answered(head, exchange),
     });
   }
 
-  /** Bytes from the caller, before they go on; null for the end of them. */
+  /** Takes bytes from the caller, before they go on; null for the end of them. */
   forth(bytes: Uint8Array | null): void {
     if (!bytes || bytes.length === 0) return;
     this.#forthBytes += bytes.length;
     if (this.#mode !== "http1") return;
-    if (this.#requests.between) this.#since = this.#options.now();
-    this.#read(this.#requests, bytes, () => this.#upgrading && this.#requests.between);
+    if (this.#exchanges.betweenRequests) this.#requestSince = this.#options.now();
+    this.#follow(bytes, (at) => this.#exchanges.forth(bytes, at));
   }
 
-  /** Bytes to the caller, before they go on; null for the end of them. */
+  /** Takes bytes to the caller, before they go on; null for the end of them. */
   back(bytes: Uint8Array | null): void {
     if (bytes === null) return this.#backEnded();
     this.#backBytes += bytes.length;
@@ -98,13 +86,9 @@ export class HttpLens {
       this.#connection = "h2";
       return;
     }
-    const at = this.#read(this.#responses, bytes);
-    // The other protocol's first bytes may have come right behind the 101.
-    if (this.#isUpgraded) this.#backBytes = bytes.length - at;
-  }
-
-  get #isUpgraded(): boolean {
-    return this.#mode === "connection";
+    const at = this.#follow(bytes, (at) => this.#exchanges.back(bytes, at));
+    // The other protocol's first bytes may arrive right behind the 101.
+    if (this.#exchanges.opaque) this.#backBytes = bytes.length - at;
   }
 
   /** The connection is over. @param end what went wrong, where something did */
@@ -115,13 +99,10 @@ export class HttpLens {
   }
 
   /** @returns where in `bytes` it stopped */
-  #read(messages: Messages, bytes: Uint8Array, mustStop?: () => boolean): number {
+  #follow(bytes: Uint8Array, read: (at: number) => number): number {
     let at = 0;
     try {
-      while (at < bytes.length && this.#mode === "http1") {
-        if (mustStop?.()) throw new Http1Error("the caller goes on before the answer to its Upgrade");
-        at = messages.read(bytes, at);
-      }
+      while (at < bytes.length && this.#mode === "http1") at = read(at);
     } catch (error) {
       this.#lookAway(error);
     }
@@ -129,43 +110,24 @@ export class HttpLens {
   }
 
   #lookAway(error: unknown): void {
-    if (error instanceof Http1Error && error.isHttp2 && this.#awaited.length === 0) {
+    if (error instanceof Http1Error && error.isHttp2 && this.#exchanges.awaited.length === 0) {
       this.#mode = "connection";
       this.#connection = "h2";
       return;
     }
     this.#mode = "blind";
-    // Whatever a fault of the lens is, the bytes go on.
-    this.#options.blind(this.#options.caller, error instanceof Http1Error ? error.message : `a fault of kurun's own: ${error}`);
+    // The bytes go on whatever goes wrong here.
+    this.#options.blind(this.#options.caller, error instanceof Http1Error ? error.message : `a bug in kurun: ${error}`);
   }
 
-  #requestHead(bytes: Uint8Array, start: number, end: number): BodyFraming {
-    const head = parseRequestHead(bytes, start, end);
-    if (this.#awaited.length === MAX_AWAITED) throw new Http1Error(`more than ${MAX_AWAITED} requests wait for answers`);
-    this.#awaited.push({ method: head.method, target: keptTarget(bytes, head.targetSpan), since: this.#since });
-    this.#upgrading = head.asksUpgrade;
-    return head.method === "CONNECT" ? 0 : requestFraming(head);
+  #request({ method, targetSpan }: RequestHead, bytes: Uint8Array): Exchange {
+    return { method, target: keptTarget(bytes, targetSpan), since: this.#requestSince };
   }
 
-  #responseHead(head: ResponseHead): BodyFraming {
-    this.#answer = head;
+  #answered({ status }: ResponseHead, exchange: Exchange | undefined): void {
+    this.#line(exchange, status, this.#answerBytes, undefined);
     this.#answerBytes = 0;
-    const framing = responseFraming(head, this.#awaited[0]?.method);
-    this.#untilClose = framing === "until-close";
-    // Nothing of the other protocol belongs to this message: it ends here.
-    return framing === "opaque" ? 0 : framing;
-  }
-
-  #responseEnd(): void {
-    const { status } = this.#answer as ResponseHead;
-    if (status < 200 && status !== 101) {
-      this.#answer = undefined;
-      return;
-    }
-    const isOpaque = status === 101 || (this.#awaited[0]?.method === "CONNECT" && status < 300);
-    this.#answered();
-    if (this.#awaited.length === 0) this.#upgrading = false;
-    if (!isOpaque) return;
+    if (!this.#exchanges.opaque) return;
     this.#mode = "connection";
     this.#connection = "upgraded";
     this.#connectionSince = this.#options.now();
@@ -173,30 +135,33 @@ export class HttpLens {
     this.#backBytes = 0;
   }
 
-  #answered(cut?: LensEnd): void {
-    this.#line(this.#awaited.shift(), this.#answer?.status, this.#answerBytes, cut && { ...cut, note: `cut short: ${cut.note}` });
-    this.#answer = undefined;
-    this.#answerBytes = 0;
-    this.#untilClose = false;
-  }
-
   #backEnded(): void {
     if (this.#mode !== "http1") return;
-    if (this.#answer) this.#answered(this.#untilClose ? undefined : { note: "the program closed the connection", isFault: true });
+    this.#cutShort(this.#exchanges.answerUntilClose ? undefined : { note: "the program closed the connection", isFault: true });
     this.#unanswered(NO_ANSWER);
   }
 
   #lastLines(end: LensEnd = NO_ANSWER): void {
-    if (this.#answer) this.#answered(end);
-    // Without a whole head nobody knows what it was.
-    if (end.status !== undefined && this.#awaited.length === 0) this.#awaited.push({ method: "-", target: "-", since: this.#opened });
-    if (this.#awaited.length > 0) return this.#unanswered(end);
-    // A line for bytes that were no whole request, however HTTP-like they began.
-    if (this.#requests.inHead || this.#responses.inHead) this.#options.blind(this.#options.caller, "it ended within a head");
+    this.#cutShort(end);
+    // Where there is no whole head, nobody knows what was asked.
+    if (end.status !== undefined && this.#exchanges.awaited.length === 0) {
+      return this.#line({ method: "-", target: "-", since: this.#opened }, end.status, 0, end);
+    }
+    if (this.#exchanges.awaited.length > 0) return this.#unanswered(end);
+    if (this.#exchanges.inHead) this.#options.blind(this.#options.caller, "it ended within a head");
+  }
+
+  /** The line of an answer that is under way as its direction ends. */
+  #cutShort(end: LensEnd | undefined): void {
+    const { answer } = this.#exchanges;
+    if (!answer) return;
+    const exchange = this.#exchanges.abandonAnswer();
+    this.#line(exchange, answer.status, this.#answerBytes, end && { ...end, note: `cut short: ${end.note}` });
+    this.#answerBytes = 0;
   }
 
   #unanswered(end: LensEnd): void {
-    for (const exchange of this.#awaited.splice(0)) this.#line(exchange, end.status, 0, end);
+    for (const exchange of this.#exchanges.forget("all")) this.#line(exchange, end.status, 0, end);
   }
 
   #line(exchange: Exchange | undefined, status: number | undefined, bytes: number, end: LensEnd | undefined): void {
@@ -222,14 +187,14 @@ export class HttpLens {
   }
 }
 
-/** What is shown of a target. Where the end of a user's name and password may be cut off, they could not be told from a host: then nothing. */
+/** What is shown of a target. Where a user name and password may be cut off, they look like a host: then nothing is shown. */
 function keptTarget(bytes: Uint8Array, { start, end }: Span): string {
   if (end - start <= MAX_TARGET_BYTES) return shownTarget(textOf(bytes, { start, end }));
   const cut = textOf(bytes, { start, end: start + MAX_TARGET_BYTES });
   return cut.startsWith("/") ? `${shownTarget(cut).replace(/…$/, "")}…` : "…";
 }
 
-/** Whether a program speaks first with HTTP/2's SETTINGS (RFC 9113, 3.4), as gRPC's servers do. */
+/** Whether a program speaks first, with HTTP/2's SETTINGS (RFC 9113, 3.4), as gRPC's servers do. */
 function isHttp2Settings(bytes: Uint8Array): boolean {
   return bytes.length >= 9 && bytes[0] === 0 && [...bytes.subarray(3, 9)].join() === "4,0,0,0,0,0";
 }

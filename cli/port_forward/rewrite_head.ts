@@ -1,14 +1,14 @@
 import { Http1Error, type RequestHead, textOf } from "../../tunnel/http1/head.ts";
 
-/** What is changed in a request's head on its way to the program here. */
+/** What changes in a request's head on its way to the local program. */
 export interface Rewrite {
-  /** What comes before each path, as `/api`: begins with a slash and does not end with one; empty for nothing. */
+  /** What goes before each path, such as `/api`: it begins with a slash and does not end with one; empty for nothing. */
   readonly prefix: string;
-  /** What Host becomes; undefined to leave it. */
+  /** What Host becomes; undefined leaves it. */
   readonly host?: string | undefined;
 }
 
-/** What a rewriter needs to know of the upstream's URL; undefined where there is nothing to change. @param path the URL's, as `/api/` */
+/** What the upstream's URL makes of requests; undefined where nothing changes. @param path the URL's, such as `/api/` */
 export function rewriteFor(path: string | undefined, host: string | undefined): Rewrite | undefined {
   const prefix = (path ?? "").replace(/\/+$/, "");
   return prefix === "" && host === undefined ? undefined : { prefix, host };
@@ -24,22 +24,22 @@ interface Edit {
 }
 
 /**
- * A head with another path and Host; every other byte stays.
- * @param bytes the head that `head` was read from
+ * Makes a head with another path and Host; every other byte stays.
+ * @param head was read from `bytes`, where it lies from `start` to `end`
  * @throws Http1Error where it is not clear which host or path is meant
  */
-export function rewriteHead(bytes: Uint8Array, head: RequestHead, rewrite: Rewrite): Uint8Array {
+export function rewriteHead(head: RequestHead, bytes: Uint8Array, start: number, end: number, rewrite: Rewrite): Uint8Array {
   checkHost(bytes, head);
-  return applyEdits(bytes, [...targetEdits(bytes, head, rewrite), ...hostEdits(head, rewrite)]);
+  return applyEdits(bytes, start, end, [...targetEdits(bytes, head, rewrite), ...hostEdits(head, rewrite)]);
 }
 
-/** RFC 9112, 3.2: no Host in HTTP/1.1, more than one, or one that is no host is a 400. */
+/** RFC 9112, 3.2: an HTTP/1.1 request without Host, with several, or with one that is not a host is answered with 400. */
 function checkHost(bytes: Uint8Array, { hosts, minor }: RequestHead): void {
   if (hosts.length > 1) throw new Http1Error("it has more than one Host");
   const [host] = hosts;
   if (!host && minor > 0) throw new Http1Error("it has no Host");
   if (host && !/^[^\s,@/\\?#]*$/.test(textOf(bytes, host))) {
-    throw new Http1Error("its Host is no host");
+    throw new Http1Error("its Host is not a host");
   }
 }
 
@@ -53,7 +53,7 @@ function targetEdits(bytes: Uint8Array, { method, targetSpan }: RequestHead, { p
   const [{ length }, scheme, authority] = absolute as unknown as [string, string, string];
   const end = start + length;
   return [
-    // The authority counts, not the Host header (RFC 9112, 3.2.2): both say the same afterwards.
+    // The authority counts and the Host header does not (RFC 9112, 3.2.2): afterwards both say the same.
     ...(host === undefined
       ? []
       : [{ start: start + scheme.length, end: start + scheme.length + authority.length, insert: encoder.encode(host) }]),
@@ -68,20 +68,20 @@ function hostEdits({ hosts: [span], headersStart }: RequestHead, { host }: Rewri
 }
 
 /** @param edits in the order of their places */
-function applyEdits(bytes: Uint8Array, edits: readonly Edit[]): Uint8Array {
-  const size = edits.reduce((sum, { start, end, insert }) => sum + insert.length - (end - start), bytes.length);
+function applyEdits(bytes: Uint8Array, start: number, end: number, edits: readonly Edit[]): Uint8Array {
+  const size = edits.reduce((sum, edit) => sum + edit.insert.length - (edit.end - edit.start), end - start);
   const out = new Uint8Array(size);
-  let from = 0;
+  let from = start;
   let to = 0;
   const put = (part: Uint8Array) => {
     out.set(part, to);
     to += part.length;
   };
-  for (const { start, end, insert } of edits) {
-    put(bytes.subarray(from, start));
-    put(insert);
-    from = end;
+  for (const edit of edits) {
+    put(bytes.subarray(from, edit.start));
+    put(edit.insert);
+    from = edit.end;
   }
-  put(bytes.subarray(from));
+  put(bytes.subarray(from, end));
   return out;
 }

@@ -1,66 +1,63 @@
 import type { Connection } from "../../tunnel/mod.ts";
-import { type BodyFraming, requestFraming, responseFraming } from "../../tunnel/http1/body.ts";
-import { Http1Error, parseRequestHead, parseResponseHead, type ResponseHead } from "../../tunnel/http1/head.ts";
-import { MAX_AWAITED, Messages } from "../../tunnel/http1/messages.ts";
+import { Exchanges } from "../../tunnel/http1/exchanges.ts";
+import { Http1Error, type RequestHead } from "../../tunnel/http1/head.ts";
 import { type Rewrite, rewriteHead } from "./rewrite_head.ts";
 
-/** After a refusal this much is taken and dropped, so that the caller reads the answer; then the connection breaks. */
+/** This much is read and dropped after a refusal, so that the caller reads the answer; then the connection breaks. */
 const DRAIN_BYTES = 4 * 1024 * 1024;
 /** Pieces are joined into one write up to this size, so that a head and a small body are one packet. */
 const JOIN_BYTES = 16 * 1024;
 
 /**
- * The connection to a program here, with the head of each request rewritten on the way. Bodies pass as they come. What cannot be read
- * in one way only gets a 400 and goes nowhere: the program might read it differently from us, and answer a request that no caller made.
- * After a switch to another protocol, bytes are bytes.
+ * The connection to the local program, with the head of each request rewritten on its way there. Bodies pass as they arrive.
+ *
+ * A request that two programs could read in two ways is answered with 400, and none of it passes: the program might read it differently
+ * and answer a request that no caller made. After a switch to another protocol, all bytes pass unchanged.
  */
 export class RewritingConnection implements Connection {
   readonly #program: Connection;
   readonly #rewrite: Rewrite;
-  readonly #requests: Messages;
-  readonly #responses: Messages;
-  /** Methods of the requests whose answers have not ended. */
-  readonly #awaited: string[] = [];
+  readonly #exchanges: Exchanges<RequestHead>;
   #out: Uint8Array[] = [];
   /** How many of {@link #out} belong to whole requests. */
   #outWhole = 0;
-  /** A request's head was read, and its body goes on. */
+  /** A request's head was read, and its body is still arriving. */
   #inRequest = false;
-  /** Set while the answer to an Upgrade or CONNECT decides what the bytes after it are. */
-  #switching: PromiseWithResolvers<void> | undefined;
-  #opaque = false;
-  /** What the program answers is not HTTP/1: it passes, but nobody knows where an answer ends. */
+  /** Resolves when the bytes behind an Upgrade or CONNECT may go on. */
+  #switched: PromiseWithResolvers<void> | undefined;
+  #mayNotSwitch = false;
+  /** The program does not answer in HTTP/1: its bytes pass, but where an answer ends is unknown. */
   #answersUnknown = false;
-  #answer: ResponseHead | undefined;
   #refused = false;
   /** The 400, until the caller has read it. */
   #refusal: Uint8Array | undefined;
   #dropped = 0;
   #reader: PromiseWithResolvers<Uint8Array | null> | undefined;
-  /** The caller reads nothing more of the program. */
+  /** The caller reads nothing more from the program. */
   #over = false;
   #broken: Error | undefined;
 
   constructor(program: Connection, rewrite: Rewrite) {
     this.#program = program;
     this.#rewrite = rewrite;
-    this.#requests = new Messages("request", {
-      head: (bytes, start, end) => this.#requestHead(bytes.subarray(start, end)),
-      body: (bytes, start, end) => void this.#out.push(bytes.subarray(start, end)),
-      end: () => this.#requestEnd(),
-    });
-    this.#responses = new Messages("response", {
-      head: (bytes, start, end) => this.#responseHead(bytes, start, end),
-      body: () => {},
-      end: () => this.#responseEnd(),
+    this.#exchanges = new Exchanges({
+      request: (head, bytes, start, end) => this.#request(head, bytes, start, end),
+      requestBody: (bytes, start, end) => void this.#out.push(bytes.subarray(start, end)),
+      requestEnd: () => {
+        this.#outWhole = this.#out.length;
+        this.#inRequest = false;
+      },
+      answered: () => {
+        if (!this.#exchanges.switching) this.#switched?.resolve();
+      },
     });
   }
 
-  /** From the caller. */
+  /** Takes bytes from the caller. */
   write(bytes: Uint8Array): void | Promise<void> {
-    if (this.#opaque) return this.#program.write(bytes);
+    if (this.#exchanges.opaque) return this.#program.write(bytes);
     if (this.#refused) return this.#drop(bytes);
-    const at = this.#read(bytes, 0);
+    const at = this.#read(bytes);
     const written = this.#flush();
     if (at === bytes.length) return written;
     return this.#writeAfterSwitch(bytes.subarray(at), written);
@@ -69,20 +66,21 @@ export class RewritingConnection implements Connection {
   /** The caller has ended its direction. */
   closeWrite(): void {
     if (this.#refused) return;
-    if (!this.#opaque && !this.#requests.between && !this.#inRequest) return this.#refuse(new Http1Error("it ends within its head"));
+    const { opaque, betweenRequests } = this.#exchanges;
+    if (!opaque && !betweenRequests && !this.#inRequest) return this.#refuse(new Http1Error("it ends within its head"));
     this.#program.closeWrite();
   }
 
-  /** To the caller. */
+  /** Gives bytes to the caller. */
   read(): Promise<Uint8Array | null> {
     if (this.#broken) return Promise.reject(this.#broken);
     if (this.#over) return Promise.resolve(this.#takeRefusal());
-    if (this.#opaque || this.#answersUnknown) return this.#program.read();
+    if (this.#exchanges.opaque || this.#answersUnknown) return this.#program.read();
     const reader = this.#reader = Promise.withResolvers();
     this.#program.read().then(
       (bytes) => this.#settle(reader, bytes),
       (error) => {
-        this.#switching?.resolve();
+        this.#noSwitch();
         if (this.#reader === reader) reader.reject(error);
       },
     );
@@ -90,49 +88,60 @@ export class RewritingConnection implements Connection {
   }
 
   reset(cause?: Error): void {
-    this.#switching?.resolve();
+    this.#noSwitch();
     this.#program.reset(cause);
   }
 
+  /** No answer will decide any more what the bytes behind an Upgrade are. */
+  #noSwitch(): void {
+    this.#mayNotSwitch = true;
+    this.#switched?.resolve();
+  }
+
   #settle(reader: PromiseWithResolvers<Uint8Array | null>, bytes: Uint8Array | null): void {
-    // A refusal has answered this reader; what the program says afterwards is not the caller's.
+    // A refusal has answered this reader; what the program says afterwards is not for the caller.
     if (this.#reader !== reader) return;
     this.#reader = undefined;
     if (bytes === null) {
-      this.#switching?.resolve();
+      this.#noSwitch();
       this.#over = true;
-      return reader.resolve(this.#responses.between ? this.#takeRefusal() : null);
+      return reader.resolve(this.#exchanges.betweenAnswers ? this.#takeRefusal() : null);
     }
     const at = this.#follow(bytes);
-    if (!this.#refused || this.#awaited.length > 0 || !this.#responses.between) return reader.resolve(bytes);
+    if (!this.#refused || !this.#allAnswered) return reader.resolve(bytes);
     // That was the last answer before the refusal, which comes next.
     this.#over = true;
     this.#program.reset();
     reader.resolve(bytes.subarray(0, at));
   }
 
+  get #allAnswered(): boolean {
+    return this.#exchanges.awaited.length === 0 && this.#exchanges.betweenAnswers;
+  }
+
   /** @returns where the last whole answer ends */
   #follow(bytes: Uint8Array): number {
     let at = 0;
     try {
-      while (at < bytes.length && !this.#opaque) {
-        at = this.#responses.read(bytes, at);
-        if (this.#refused && this.#awaited.length === 0 && this.#responses.between) break;
+      while (at < bytes.length && !this.#exchanges.opaque) {
+        at = this.#exchanges.back(bytes, at);
+        if (this.#refused && this.#allAnswered) break;
       }
     } catch {
-      // A program that speaks no HTTP/1 harms nobody but its caller, who reads it as it came.
+      // A program that does not speak HTTP/1 harms only its caller, who reads it unchanged.
       this.#answersUnknown = true;
-      this.#switching?.resolve();
+      this.#noSwitch();
       if (this.#refused) this.#program.reset();
     }
     return at;
   }
 
-  /** Reads requests into {@link #out}. @returns where it stopped: before what waits for the answer to an Upgrade, or at the end */
-  #read(bytes: Uint8Array, from: number): number {
-    let at = from;
+  /** Reads requests into {@link #out}. @returns where it stopped: at the end, or where bytes must wait for the answer to an Upgrade */
+  #read(bytes: Uint8Array): number {
+    const exchanges = this.#exchanges;
+    let at = 0;
     try {
-      while (at < bytes.length && !(this.#switching && this.#requests.between)) at = this.#requests.read(bytes, at);
+      while (at < bytes.length && !(exchanges.switching && exchanges.betweenRequests)) at = exchanges.forth(bytes, at);
       return at;
     } catch (error) {
       this.#out.length = this.#outWhole;
@@ -163,60 +172,33 @@ export class RewritingConnection implements Connection {
   }
 
   async #writeAfterSwitch(rest: Uint8Array, written: void | Promise<void>): Promise<void> {
+    this.#switched = Promise.withResolvers();
     await written;
-    await this.#switching?.promise;
-    this.#switching = undefined;
+    if (this.#exchanges.switching && !this.#mayNotSwitch) await this.#switched.promise;
+    this.#exchanges.switching = false;
     if (this.#answersUnknown) throw new Http1Error("the program's answer to an Upgrade is not HTTP/1");
     await this.write(rest);
   }
 
-  #requestHead(bytes: Uint8Array): BodyFraming {
-    const head = parseRequestHead(bytes);
-    if (this.#awaited.length === MAX_AWAITED) throw new Http1Error(`more than ${MAX_AWAITED} requests wait for answers`);
-    this.#out.push(rewriteHead(bytes, head, this.#rewrite));
-    this.#awaited.push(head.method);
+  #request(head: RequestHead, bytes: Uint8Array, start: number, end: number): RequestHead {
+    this.#out.push(rewriteHead(head, bytes, start, end, this.#rewrite));
     this.#inRequest = true;
-    if (head.asksUpgrade) this.#switching = Promise.withResolvers();
-    return head.method === "CONNECT" ? 0 : requestFraming(head);
-  }
-
-  #requestEnd(): void {
-    this.#outWhole = this.#out.length;
-    this.#inRequest = false;
-  }
-
-  #responseHead(bytes: Uint8Array, start: number, end: number): BodyFraming {
-    this.#answer = parseResponseHead(bytes, start, end);
-    const framing = responseFraming(this.#answer, this.#awaited[0]);
-    if (framing !== "opaque") return framing;
-    // Only the last request can have asked: none was read behind it.
-    if (!this.#switching || this.#awaited.length !== 1) throw new Http1Error("it switches to a protocol that nobody asked for");
-    return 0;
-  }
-
-  #responseEnd(): void {
-    const { status } = this.#answer as ResponseHead;
-    if (status < 200 && status !== 101) return;
-    const method = this.#awaited.shift();
-    this.#opaque = status === 101 || (method === "CONNECT" && status < 300);
-    if (this.#awaited.length > 0) return;
-    this.#switching?.resolve();
-    if (this.#requests.between) this.#switching = undefined;
+    return head;
   }
 
   /** Answers with 400: at once, or behind the answers to the requests before. */
   #refuse(error: Error): void {
-    const why = error instanceof Http1Error ? error.message : `a fault of kurun's own: ${error.message}`;
+    const why = error instanceof Http1Error ? error.message : `a bug in kurun: ${error.message}`;
     this.#refused = true;
     this.#refusal = badRequest(`kurun: this request cannot be passed on: ${why}`);
-    // Of the refused request the program has a part at most, and its answer to that does not count.
-    if (this.#inRequest) this.#awaited.pop();
-    if (this.#awaited.length > 0 && !this.#answersUnknown) return;
+    // The program has a part of the refused request at most, and its answer to that does not count.
+    if (this.#inRequest) this.#exchanges.forget("last");
+    if (this.#exchanges.awaited.length > 0 && !this.#answersUnknown) return;
     this.#over = true;
     const reader = this.#reader;
     this.#reader = undefined;
-    if (this.#answersUnknown || !this.#responses.between) {
-      // Within another answer a 400 would be a part of it: only a break can say that it is not whole.
+    if (this.#answersUnknown || !this.#exchanges.betweenAnswers) {
+      // A 400 within another answer would be a part of it: only a break can say that the answer is not whole.
       this.#refusal = undefined;
       this.#broken = error;
       reader?.reject(error);

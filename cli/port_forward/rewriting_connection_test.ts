@@ -74,6 +74,7 @@ const PASSED: [name: string, rewrite: Rewrite, sent: string, got: string][] = [
     "GET http://app.example.com:80/api/a HTTP/1.1\r\nHost: app.example.com:80\r\n\r\n",
   ],
   ["a whole URL without a path", PREFIX, "GET http://k?a HTTP/1.1\r\nHost: k\r\n\r\n", "GET http://k/api?a HTTP/1.1\r\nHost: k\r\n\r\n"],
+  ["a path behind empty lines", HOST, "\r\n\r\nGET /a HTTP/1.1\r\nHost: k\r\n\r\n", "GET /a HTTP/1.1\r\nHost: app.example.com:80\r\n\r\n"],
   ["OPTIONS *", PREFIX, "OPTIONS * HTTP/1.1\r\nHost: k\r\n\r\n", "OPTIONS * HTTP/1.1\r\nHost: k\r\n\r\n"],
   ["CONNECT", PREFIX, "CONNECT k:443 HTTP/1.1\r\nHost: k:443\r\n\r\n", "CONNECT k:443 HTTP/1.1\r\nHost: k:443\r\n\r\n"],
   [
@@ -106,8 +107,8 @@ const REFUSED: [name: string, sent: string, why: RegExp][] = [
   ["two Hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", /more than one Host/],
   ["the same Host twice", "GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n", /more than one Host/],
   ["no Host", "GET / HTTP/1.1\r\n\r\n", /no Host/],
-  ["a Host with two names", "GET / HTTP/1.1\r\nHost: a, b\r\n\r\n", /Host is no host/],
-  ["a Host with a path", "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", /Host is no host/],
+  ["a Host with two names", "GET / HTTP/1.1\r\nHost: a, b\r\n\r\n", /Host is not a host/],
+  ["a Host with a path", "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", /Host is not a host/],
   ["a target without a slash", "GET a HTTP/1.1\r\nHost: a\r\n\r\n", /neither a path nor a URL/],
   ["a URL of another scheme", "GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n", /neither a path nor a URL/],
   [

@@ -1,86 +1,23 @@
-import { type Connection, readAnswer, relay, type RelayEnd, SessionEndedError, type Stream, StreamLimitError } from "../../tunnel/mod.ts";
-import type { AllowReviews } from "./allow_reviews.ts";
+import { type Connection, SessionEndedError, StreamLimitError } from "../../tunnel/mod.ts";
+import { within } from "../timing.ts";
+import type { AdmissionFallback } from "./admission_fallback.ts";
 import { CallerExchanges } from "./caller_exchanges.ts";
+import { RefusedError } from "./dialed_stream.ts";
 import { type AskedHow, guessHowAsked, http1Answer, http1Json } from "./error_answer.ts";
-import { http2Answers, http2GoAway, http2Settings } from "./http2_answer.ts";
-import type { Http2Exchanges } from "./http2_exchanges.ts";
-import { LAST_STREAM } from "./http2_frames.ts";
+import { ErrorCode, type Http2Boundary, http2GoAway, http2Settings } from "./http2_frames.ts";
 
-/** Of a request that is refused this much is read, and for so long, so that the caller reads the answer and not a reset. */
+/** This much of a refused request is read, for this many milliseconds, so that the caller reads the answer and not a reset. */
 const DRAIN_BYTES = 8 * 1024 * 1024;
 const DRAIN_MS = 1_000;
-/** An HTTP/2 caller that has asked and sends nothing more for so long has sent what it had to ask. */
-const QUIET_MS = 50;
 /**
- * How long a client may take to say whether it has reached the program. Its own limits are 10 s for each address of a name, and 10 s for
- * TLS (cli/port_forward/upstream.ts): it says so itself unless it hangs.
+ * An HTTP/2 caller has this many milliseconds to ask after it got SETTINGS, which gRPC's callers wait for first. Its requests then fail;
+ * one that had not asked yet would dial again at once, without end.
  */
-const DIAL_MS = 35_000;
-
-/** The other side of the tunnel could not connect the stream, and says why. */
-export class RefusedError extends Error {
-  override readonly name = "RefusedError";
-}
-
-/** The other side of the tunnel has not said in time whether it could connect the stream. */
-export class DialTimeoutError extends Error {
-  override readonly name = "DialTimeoutError";
-}
+const HTTP2_ASK_MS = 200;
 
 /** Nobody is connected to the session who could answer. */
 export class NobodyConnectedError extends Error {
   override readonly name = "NobodyConnectedError";
-}
-
-/**
- * Carries a caller over a stream whose preamble has been sent, until both directions have ended.
- * @param dialMs how long the answer to the preamble may take, in milliseconds
- */
-export function carry(caller: CallerConnection, stream: Stream, dialMs = DIAL_MS): Promise<RelayEnd> {
-  return relay(caller, new DialedStream(stream, dialMs));
-}
-
-/** A stream that first answers whether there is an upstream. */
-class DialedStream implements Connection {
-  readonly #stream: Stream;
-  readonly #dialMs: number;
-  #dialed = false;
-
-  constructor(stream: Stream, dialMs: number) {
-    this.#stream = stream;
-    this.#dialMs = dialMs;
-  }
-
-  read(): Promise<Uint8Array | null> {
-    return this.#dialed ? this.#stream.read() : this.#first();
-  }
-
-  write(bytes: Uint8Array): void | Promise<void> {
-    return this.#stream.write(bytes);
-  }
-
-  closeWrite(): void {
-    this.#stream.closeWrite();
-  }
-
-  reset(): void {
-    this.#stream.reset();
-  }
-
-  onFailure(listener: (error: Error) => void): void {
-    this.#stream.onFailure(listener);
-  }
-
-  async #first(): Promise<Uint8Array | null> {
-    const answer = await within(this.#dialMs, readAnswer(this.#stream));
-    if (!answer) {
-      throw new DialTimeoutError(`kurun port-forward did not say within ${this.#dialMs / 1000} s whether it reaches the program`);
-    }
-    const { refused, rest } = answer;
-    if (refused !== undefined) throw new RefusedError(refused);
-    this.#dialed = true;
-    return rest.length > 0 ? rest : this.#stream.read();
-  }
 }
 
 /** What a {@link CallerConnection} needs to know. */
@@ -88,17 +25,17 @@ export interface CallerOptions {
   /** The session's name, for the sentences. */
   readonly session: string;
   /** Answers admission requests in the program's place, where the user wants that. */
-  readonly allow?: AllowReviews;
+  readonly fallback?: AdmissionFallback;
 }
 
 /**
- * A caller's connection that is told in its own protocol what went wrong, as long as nothing of the answer that it waits for has been sent.
- * Else a break is a reset: half an answer must never look whole.
+ * A caller's connection. What went wrong is told in the caller's own protocol as long as no byte of the awaited answer has been sent.
+ * After that a failure is a reset: half an answer must never look whole.
  */
 export class CallerConnection implements Connection {
   readonly #connection: Connection;
   readonly #session: string;
-  readonly #allow: AllowReviews | undefined;
+  readonly #fallback: AdmissionFallback | undefined;
   readonly #exchanges: CallerExchanges;
   readonly #settled = Promise.withResolvers<void>();
   #pending: Promise<Uint8Array | null> | undefined;
@@ -106,21 +43,19 @@ export class CallerConnection implements Connection {
   #draining = false;
   /** Nothing more goes to the caller from the relay. */
   #over = false;
-  /** Nothing more of the caller's goes on. */
+  /** Nothing more from the caller goes on. */
   #closing = false;
-  /** An HTTP/2 caller got its first SETTINGS from us. */
-  #greeted = false;
 
-  constructor(connection: Connection, { session, allow }: CallerOptions) {
+  constructor(connection: Connection, { session, fallback }: CallerOptions) {
     this.#connection = connection;
     this.#session = session;
-    this.#allow = allow;
-    this.#exchanges = new CallerExchanges((head) => allow?.keep(head));
+    this.#fallback = fallback;
+    this.#exchanges = new CallerExchanges((head) => fallback?.mayAnswer(head) === true);
   }
 
   read(): Promise<Uint8Array | null> {
     if (this.#exchanges.over) return this.#connection.read();
-    // Who says no to a caller reads what a relay was about to read: it counts once.
+    // A refusal reads what the relay was about to read; the bytes count once.
     this.#pending ??= this.#readAndFollow();
     return this.#pending;
   }
@@ -142,11 +77,12 @@ export class CallerConnection implements Connection {
   reset(cause?: Error): void {
     if (this.#over) return;
     this.#over = true;
-    const saying = cause ? this.#sayNo(cause) : Promise.reject(new Error("nothing to say"));
-    saying.catch(() => this.#connection.reset()).finally(() => this.#settled.resolve());
+    if (cause) return this.#settle(this.#refuse(cause));
+    this.#connection.reset();
+    this.#settled.resolve();
   }
 
-  /** No exchange begins any more once those that are open have ended: the connection is closed behind an answer that comes. */
+  /** Lets no exchange begin once the open ones have ended: the connection is closed behind the next answer. */
   drain(): void {
     this.#draining = true;
     const { http2 } = this.#exchanges;
@@ -157,13 +93,16 @@ export class CallerConnection implements Connection {
   closeIdle(): void {
     if (this.#over || !this.#exchanges.idle) return;
     this.#over = true;
-    this.#end().catch(() => this.#connection.reset()).finally(() => this.#settled.resolve());
+    this.#settle(this.#end());
   }
 
-  /** Waits until a caller that is told no has been told, and gives up what is kept of its requests. */
+  /** Waits until a caller that is refused has been told so. */
   async finish(): Promise<void> {
     if (this.#over) await this.#settled.promise;
-    this.#exchanges.drop();
+  }
+
+  #settle(ending: Promise<void>): void {
+    ending.catch(() => this.#connection.reset()).then(() => this.#settled.resolve(), () => this.#settled.resolve());
   }
 
   async #readAndFollow(): Promise<Uint8Array | null> {
@@ -173,7 +112,7 @@ export class CallerConnection implements Connection {
     } finally {
       this.#pending = undefined;
     }
-    // A request that crosses our end would have no answer: the program must not see it.
+    // The program must not see a request that crosses our end: it would have no answer.
     if (bytes !== null && this.#closing) return null;
     if (bytes === null) this.#ended = true;
     else this.#exchanges.forth(bytes);
@@ -186,48 +125,51 @@ export class CallerConnection implements Connection {
     else this.closeIdle();
   }
 
-  /** Bars new streams, and leaves those that are open alone; the caller closes after the last (RFC 9113, 6.8). */
-  #drainHttp2(http2: Http2Exchanges): void {
+  /** Bars new streams and leaves the open ones alone; the caller closes after the last (RFC 9113, 6.8). */
+  #drainHttp2(http2: Http2Boundary): void {
     if (!http2.begun || !http2.between) return;
     this.#draining = false;
-    const goAway = http2GoAway(LAST_STREAM, "kurun: this Pod is being stopped");
-    Promise.resolve(this.#connection.write(goAway)).catch(() => {});
+    // A connection that is broken says so to whoever reads it.
+    Promise.resolve(this.#connection.write(http2GoAway(ErrorCode.none, "kurun: this Pod is being stopped"))).catch(() => {});
   }
 
-  async #sayNo(cause: Error): Promise<void> {
-    await this.#greet();
-    const until = performance.now() + DRAIN_MS;
-    for (let left = DRAIN_BYTES; left > 0 && this.#mustRead();) {
-      const limit = Math.max(0, until - performance.now());
-      const bytes = await within(this.#exchanges.http2?.lastStream ? Math.min(limit, QUIET_MS) : limit, this.read());
-      if (!bytes) break;
-      left -= bytes.length;
-      await this.#greet();
-    }
+  async #refuse(cause: Error): Promise<void> {
+    await this.#drop(DRAIN_MS, () => this.#mustRead);
     const { idle, http2 } = this.#exchanges;
     const nothingHappened = cause instanceof SessionEndedError || cause instanceof NobodyConnectedError;
     if (idle && nothingHappened) return await this.#end();
-    const answer = http2 ? this.#http2Answer(http2, cause) : this.#http1Answer(cause);
+    if (http2) return await this.#refuseHttp2(http2, cause);
+    const answer = this.#http1Answer(cause);
     if (!answer) return this.#connection.reset();
     await this.#connection.write(answer);
     await this.#end();
   }
 
-  /** An HTTP/2 caller may wait for the other side's SETTINGS before it asks anything, as gRPC's do. */
-  async #greet(): Promise<void> {
-    const { http2 } = this.#exchanges;
-    if (!http2 || http2.begun) return;
-    this.#greeted = true;
-    const settings = http2Settings();
-    http2.back(settings);
-    await this.#connection.write(settings);
+  /** Fails all streams at once: requests that have no answer, or half of one, end with the connection, and the sentence goes with them. */
+  async #refuseHttp2(http2: Http2Boundary, cause: Error): Promise<void> {
+    if (!http2.between) return this.#connection.reset();
+    if (!http2.begun) {
+      await this.#connection.write(http2Settings());
+      await this.#drop(HTTP2_ASK_MS, () => !this.#ended);
+    }
+    await this.#connection.write(http2GoAway(ErrorCode.internal, describe(cause, this.#session).sentence));
+    await this.#end();
+  }
+
+  /** Reads and drops what the caller sends, for so long at most, while it is wanted. */
+  async #drop(ms: number, wanted: () => boolean): Promise<void> {
+    const until = performance.now() + ms;
+    for (let left = DRAIN_BYTES; left > 0 && wanted();) {
+      const bytes = await within(Math.max(0, until - performance.now()), this.read());
+      if (!bytes) return;
+      left -= bytes.length;
+    }
   }
 
   /** Whether the answer depends on more than has arrived, or the caller would not read it before it has sent the rest. */
-  #mustRead(): boolean {
+  get #mustRead(): boolean {
     const { http1, http2, sent } = this.#exchanges;
-    if (this.#ended) return false;
-    if (http2) return this.#greeted;
+    if (this.#ended || http2) return false;
     if (!http1 || http1.lost) return !sent;
     return !http1.answering && http1.asked && !http1.next?.whole;
   }
@@ -235,20 +177,14 @@ export class CallerConnection implements Connection {
   #http1Answer(cause: Error): Uint8Array | undefined {
     const { http1, sent } = this.#exchanges;
     if (!http1 || http1.answering) return undefined;
-    // What cannot be followed was not HTTP/1 that is read in one way only, or has become another protocol.
+    // What cannot be followed was never unambiguous HTTP/1, or has become another protocol.
     if (http1.lost ? sent : !http1.asked) return undefined;
     const asked = http1.next ?? (sent ? UNKNOWN : guessHowAsked(http1.first));
     if (!asked) return undefined;
     const { status, sentence } = describe(cause, this.#session);
-    const { body } = http1.next ?? {};
-    const allowed = status === 503 && body ? this.#allow?.answer(body, cause) : undefined;
+    const { bodyStart } = http1.next ?? {};
+    const allowed = status === 503 && bodyStart ? this.#fallback?.answer(bodyStart, cause) : undefined;
     return allowed === undefined ? http1Answer(asked, status, sentence) : http1Json(asked, allowed);
-  }
-
-  #http2Answer(http2: Http2Exchanges, cause: Error): Uint8Array | undefined {
-    if (!http2.between) return undefined;
-    const { status, sentence } = describe(cause, this.#session);
-    return http2Answers(http2, status, sentence, this.#greeted);
   }
 
   /** Ends our direction, and waits a while for the caller to end its own: what it still sends is dropped. */
@@ -290,15 +226,4 @@ function describe(cause: Error, session: string): { status: 502 | 503; sentence:
 
 function sentenceOf(cause: Error): string {
   return cause.name === "StreamResetError" ? "the program behind it broke the connection before it answered" : cause.message;
-}
-
-/** What is promised, or nothing where it does not come within so many milliseconds. */
-async function within<T>(ms: number, promised: Promise<T>): Promise<T | null> {
-  const late = Promise.withResolvers<null>();
-  const timer = setTimeout(() => late.resolve(null), ms);
-  try {
-    return await Promise.race([promised, late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { memoryTransportPair } from "../../tunnel/memory_transport.ts";
 import { type Connection, Session, SessionEndedError, type Stream } from "../../tunnel/mod.ts";
-import { CallerConnection, carry, DialTimeoutError, NobodyConnectedError, RefusedError } from "./caller.ts";
+import { CallerConnection, NobodyConnectedError } from "./caller.ts";
+import { carry, DialTimeoutError, RefusedError } from "./dialed_stream.ts";
 import { H2_PREFACE } from "./http2_frames.ts";
 
-/** A caller who has sent `sent` and sends no more. */
+/** A caller that has sent `sent` and sends no more. */
 class ScriptedCaller implements Connection {
   readonly got: number[] = [];
   end: "open" | "ended" | "reset" = "open";
@@ -40,7 +41,8 @@ const text = (value: string) => new TextEncoder().encode(value);
 const frame = (type: number, flags: number, id: number, ...payload: number[]) =>
   new Uint8Array([0, 0, payload.length, type, flags, 0, 0, 0, id, ...payload]);
 const joined = (...parts: Uint8Array[]) => new Uint8Array(parts.flatMap((part) => [...part]));
-const [DATA, HEADERS, RST_STREAM, SETTINGS, GOAWAY, WINDOW_UPDATE, CONTINUATION] = [0, 1, 3, 4, 7, 8, 9] as const;
+const [DATA, HEADERS, SETTINGS, GOAWAY, CONTINUATION] = [0, 1, 4, 7, 9] as const;
+const INTERNAL_ERROR = 2;
 const LOST = new SessionEndedError("Wi-Fi");
 
 async function lose(caller: ScriptedCaller, back: Uint8Array[], cause: Error = LOST): Promise<{ sent: number[]; end: string }> {
@@ -73,18 +75,20 @@ function framesOf(sent: readonly number[]): [number, number, number, Uint8Array]
 const kinds = (sent: readonly number[]) => framesOf(sent).map(([type, flags, id]) => [type, flags, id]);
 const said = (sent: readonly number[]) => new TextDecoder().decode(new Uint8Array(sent));
 
-Deno.test("an HTTP/2 caller gets a 503 on each stream without an answer, a reset on one in its answer, and GOAWAY", async () => {
-  const asked = joined(text(H2_PREFACE), frame(SETTINGS, 0, 0), frame(HEADERS, 5, 1, 1), frame(HEADERS, 5, 3, 1), frame(HEADERS, 5, 5, 1));
-  const back = joined(frame(SETTINGS, 0, 0), frame(HEADERS, 4, 1, 1, 2, 3), frame(HEADERS, 4, 5, 1), frame(DATA, 1, 5, 1));
+/** Code and text of a GOAWAY's payload, which must name the highest stream there is. */
+function goAwayOf(payload: Uint8Array): { code: number; sentence: string } {
+  assert.deepEqual([...payload.slice(0, 4)], [0x7f, 0xff, 0xff, 0xff]);
+  return { code: payload[7] as number, sentence: said([...payload.slice(8)]) };
+}
+
+Deno.test("an HTTP/2 caller whose program was answering gets GOAWAY with an error and the sentence, and the connection ends", async () => {
+  const asked = joined(text(H2_PREFACE), frame(SETTINGS, 0, 0), frame(HEADERS, 5, 1, 1), frame(HEADERS, 5, 3, 1));
+  const back = joined(frame(SETTINGS, 0, 0), frame(HEADERS, 4, 1, 1, 2, 3));
   const { sent, end } = await lose(new ScriptedCaller(asked), [back]);
-  assert.deepEqual(kinds(sent), [[RST_STREAM, 0, 1], [HEADERS, 4, 3], [DATA, 1, 3], [GOAWAY, 0, 0]]);
-  const [reset, headers, data, goAway] = framesOf(sent).map(([, , , payload]) => payload);
-  assert.deepEqual([...reset!], [0, 0, 0, 2]);
-  const plain = "text/plain; charset=utf-8";
-  assert.deepEqual([...headers!.slice(0, 33)], [8, 3, ...text("503"), 0x0f, 16, plain.length, ...text(plain)]);
-  assert.match(said([...data!]), /^kurun: .* may have been delivered\n$/);
-  assert.deepEqual([...goAway!.slice(0, 8)], [0, 0, 0, 5, 0, 0, 0, 0]);
-  assert.match(said([...goAway!.slice(8)]), /may have been delivered$/);
+  assert.deepEqual(kinds(sent), [[GOAWAY, 0, 0]]);
+  const { code, sentence } = goAwayOf(framesOf(sent)[0]![3]);
+  assert.equal(code, INTERNAL_ERROR);
+  assert.match(sentence, /^kurun: the connection .* may have been delivered$/);
   assert.equal(end, "ended");
 });
 
@@ -93,12 +97,13 @@ Deno.test("an HTTP/2 caller to whom nothing was sent gets SETTINGS first, in wha
   for (const cuts of [[], [7, 40], [14], [30]]) {
     const parts = [0, ...cuts].map((from, i) => asked.slice(from, cuts[i]));
     const { sent, end } = await lose(new ScriptedCaller(...parts), [], new NobodyConnectedError());
-    assert.deepEqual(kinds(sent), [[SETTINGS, 0, 0], [SETTINGS, 1, 0], [HEADERS, 4, 1], [DATA, 1, 1], [GOAWAY, 0, 0]]);
+    assert.deepEqual(kinds(sent), [[SETTINGS, 0, 0], [GOAWAY, 0, 0]]);
+    assert.match(goAwayOf(framesOf(sent)[1]![3]).sentence, /^kurun: nobody is connected to session kurun-1/);
     assert.equal(end, "ended");
   }
 });
 
-Deno.test("an HTTP/2 caller that has not asked yet is greeted with SETTINGS, and its request is waited for", async () => {
+Deno.test("an HTTP/2 caller that has not asked yet gets SETTINGS and time to ask, so that its request fails with the connection", async () => {
   const caller = new ScriptedCaller(joined(text(H2_PREFACE), frame(SETTINGS, 0, 0)));
   const asks = Promise.withResolvers<Uint8Array>();
   const scripted = caller.read.bind(caller);
@@ -106,50 +111,12 @@ Deno.test("an HTTP/2 caller that has not asked yet is greeted with SETTINGS, and
   caller.read = () => ++reads === 2 ? asks.promise : scripted();
   const connection = new CallerConnection(caller, { session: "kurun-1" });
   await connection.read();
-  connection.reset(new NobodyConnectedError());
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  connection.reset(new RefusedError("100 % down: é"));
+  await new Promise((resolve) => setTimeout(resolve, 50));
   assert.deepEqual(kinds(caller.got), [[SETTINGS, 0, 0]]);
   asks.resolve(frame(HEADERS, 5, 1, 1));
   await connection.finish();
-  assert.deepEqual(kinds(caller.got).slice(1), [[SETTINGS, 1, 0], [HEADERS, 4, 1], [DATA, 1, 1], [GOAWAY, 0, 0]]);
-});
-
-Deno.test("a gRPC caller gets its sentence as a gRPC status, in either spelling of its content type", async () => {
-  const plain = [0x5f, 16, ...text("application/grpc")];
-  const huffman = [0x5f, 0x8b, 0x1d, 0x75, 0xd0, 0x62, 0x0d, 0x26, 0x3d, 0x4c, 0x4d, 0x65, 0x64];
-  for (const contentType of [plain, huffman]) {
-    const asked = joined(text(H2_PREFACE), frame(SETTINGS, 0, 0), frame(HEADERS, 4, 1, 0x83, ...contentType));
-    const { sent } = await lose(new ScriptedCaller(asked.slice(0, 50), asked.slice(50)), [], new RefusedError("100 % down: é"));
-    assert.deepEqual(kinds(sent).slice(2), [[HEADERS, 5, 1], [GOAWAY, 0, 0]]);
-    const headers = said([...framesOf(sent)[2]![3]]).replace(/\p{Cc}/gu, "|");
-    assert.match(headers, /\|application\/grpc\|\|grpc-status\|14\|\|grpc-message.kurun: 100 %25 down: %C3%A9$/);
-  }
-});
-
-Deno.test("an HTTP/2 caller without room for the sentence gets the status alone", async () => {
-  const ask = frame(HEADERS, 5, 1, 1);
-  const small = frame(SETTINGS, 0, 0, 0, 4, 0, 0, 0, 5);
-  const rooms: [Uint8Array, Uint8Array[]][] = [
-    [joined(text(H2_PREFACE), small, ask), []],
-    [joined(text(H2_PREFACE), frame(SETTINGS, 0, 0), ask), [new Uint8Array([0, 255, 200, DATA, 0, 0, 0, 0, 9, ...new Uint8Array(65_480)])]],
-  ];
-  for (const [asked, back] of rooms) {
-    assert.deepEqual(kinds((await lose(new ScriptedCaller(asked), back)).sent).slice(-2), [[HEADERS, 5, 1], [GOAWAY, 0, 0]]);
-  }
-  const more = joined(rooms[1]![0], frame(WINDOW_UPDATE, 0, 0, 0, 0, 4, 0));
-  assert.deepEqual(kinds((await lose(new ScriptedCaller(more), rooms[1]![1])).sent), [[HEADERS, 4, 1], [DATA, 1, 1], [GOAWAY, 0, 0]]);
-});
-
-Deno.test("an HTTP/2 stream that its caller has reset gets no answer", async () => {
-  const asked = joined(text(H2_PREFACE), frame(SETTINGS, 0, 0), frame(HEADERS, 5, 1, 1), frame(RST_STREAM, 0, 1, 0, 0, 0, 8));
-  assert.deepEqual(kinds((await lose(new ScriptedCaller(asked), [frame(SETTINGS, 0, 0)])).sent), [[GOAWAY, 0, 0]]);
-});
-
-Deno.test("an HTTP/2 stream that the program's GOAWAY has turned away gets no answer, and no later GOAWAY names it", async () => {
-  const asked = joined(text(H2_PREFACE), frame(SETTINGS, 0, 0), frame(HEADERS, 5, 1, 1), frame(HEADERS, 5, 3, 1));
-  const { sent } = await lose(new ScriptedCaller(asked), [joined(frame(SETTINGS, 0, 0), frame(GOAWAY, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0))]);
-  assert.deepEqual(kinds(sent), [[HEADERS, 4, 1], [DATA, 1, 1], [GOAWAY, 0, 0]]);
-  assert.deepEqual([...framesOf(sent)[2]![3].slice(0, 4)], [0, 0, 0, 1]);
+  assert.equal(goAwayOf(framesOf(caller.got)[1]![3]).sentence, "kurun: 100 % down: é");
 });
 
 Deno.test("a client that does not answer a stream's preamble in time: a 502 that says so, and the stream is reset", async () => {
@@ -187,7 +154,7 @@ Deno.test("an HTTP/2 caller is reset within a frame, and within a header block",
   assert.equal((await lose(new ScriptedCaller(asked), [joined(frame(HEADERS, 0, 1, 1), frame(CONTINUATION, 4, 1, 1))])).end, "ended");
 });
 
-Deno.test("an HTTP/2 caller of a server that is being stopped is told once, between two frames, and goes on", async () => {
+Deno.test("an HTTP/2 caller of a server that is being stopped gets one GOAWAY, between two frames, and goes on", async () => {
   const caller = new ScriptedCaller(joined(text(H2_PREFACE), frame(SETTINGS, 0, 0), frame(HEADERS, 5, 1, 1)));
   const connection = new CallerConnection(caller, { session: "kurun-1" });
   await connection.read();
@@ -241,7 +208,7 @@ for (
       /^$/,
       "reset",
     ],
-    ["after bytes that are no HTTP: a reset", "SSH-2.0-x\r\n", "SSH-2.0-y\r\n", /^$/, "reset"],
+    ["after bytes that are not HTTP: a reset", "SSH-2.0-x\r\n", "SSH-2.0-y\r\n", /^$/, "reset"],
     ["a HEAD's answer has no body: a clean end", GET.replace("GET", "HEAD"), OK.slice(0, -2), /^$/, "ended"],
   ] as const
 ) {

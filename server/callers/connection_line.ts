@@ -1,5 +1,6 @@
 import { type Preamble, type RelayEnd, SessionEndedError, StreamLimitError, StreamResetError } from "../../tunnel/mod.ts";
-import { DialTimeoutError, NobodyConnectedError, RefusedError } from "./caller.ts";
+import { NobodyConnectedError } from "./caller.ts";
+import { DialTimeoutError, RefusedError } from "./dialed_stream.ts";
 
 /**
  * The log's line for one caller's connection, with `--verbose`:

@@ -1,6 +1,7 @@
 import type { Server } from "node:net";
 import { CloseCode, type LiveClient } from "../control/live_client.ts";
 import type { OpenCallers } from "./open_callers.ts";
+import { pause } from "../timing.ts";
 
 /**
  * Callers are accepted for so long at least, and then until none has come for a while: the nodes' proxies learn later than a Pod that it
@@ -46,8 +47,4 @@ export async function drain({ live, callers, ports, log }: DrainOptions): Promis
 
 function acceptsMore(drainingMs: number, quietMs: number): boolean {
   return drainingMs < ACCEPT_MS || (quietMs < QUIET_MS && drainingMs < DEADLINE_MS);
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,96 +1,88 @@
-/** How an HTTP/2 connection's client begins it (RFC 9113, 3.4). */
+/**
+ * As much of HTTP/2 (RFC 9113) as it takes to end a connection in its own words: where its frames end, and GOAWAY.
+ *
+ * @module
+ */
+
+/** How an HTTP/2 client begins its connection (RFC 9113, 3.4). */
 export const H2_PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/** The highest id that a stream can have. */
-export const LAST_STREAM = 0x7fff_ffff;
+
+/** Codes of errors (RFC 9113, 7). */
+export const ErrorCode = { none: 0, internal: 2 } as const;
 
 /** Types of frames (RFC 9113, 6). */
-export const FrameType = {
-  data: 0,
-  headers: 1,
-  rstStream: 3,
-  settings: 4,
-  pushPromise: 5,
-  goAway: 7,
-  windowUpdate: 8,
-  continuation: 9,
-} as const;
-/** Flags of frames; ACK has END_STREAM's bit. */
-export const Flag = { endStream: 1, ack: 1, endHeaders: 4 } as const;
-
+const FrameType = { headers: 1, settings: 4, pushPromise: 5, goAway: 7, continuation: 9 } as const;
+const END_HEADERS = 4;
 const HEADER_BYTES = 9;
-/** Of a payload that is asked for this much is kept: SETTINGS and WINDOW_UPDATE are shorter, and a header block begins with what matters. */
-const KEPT_BYTES = 1024;
+/** The highest id that a stream can have: a GOAWAY with it says that any request may have been processed. */
+const LAST_STREAM = 0x7fff_ffff;
 
-/** What a {@link FrameReader} tells. */
-export interface FrameEvents {
-  /** A frame begins, with so many bytes of payload. @returns whether its payload is to be shown */
-  header(type: number, flags: number, streamId: number, length: number): boolean;
-  /** The payload of a frame that was asked for, or its first 1,024 bytes; valid until this returns. */
-  payload?(type: number, flags: number, streamId: number, bytes: Uint8Array): void;
+/** A SETTINGS frame without settings, which the server's first frame must be. */
+export function http2Settings(): Uint8Array {
+  return frame(FrameType.settings, new Uint8Array());
 }
 
-/** Finds frames (RFC 9113, 4.1) in bytes that come in any pieces. */
-export class FrameReader {
+/**
+ * A GOAWAY frame (RFC 9113, 6.8): the caller opens no more streams on this connection. It names the highest stream, so that the caller
+ * does not repeat on its own what the program may have processed.
+ * @param sentence debug data for people; grpc-go and Go's net/http put it into their errors
+ */
+export function http2GoAway(code: number, sentence: string): Uint8Array {
+  const text = new TextEncoder().encode(sentence);
+  const payload = new Uint8Array(8 + text.length);
+  const view = new DataView(payload.buffer);
+  view.setUint32(0, LAST_STREAM);
+  view.setUint32(4, code);
+  payload.set(text, 8);
+  return frame(FrameType.goAway, payload);
+}
+
+function frame(type: number, payload: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(HEADER_BYTES + payload.length);
+  new DataView(bytes.buffer).setUint32(0, payload.length << 8 | type);
+  bytes.set(payload, HEADER_BYTES);
+  return bytes;
+}
+
+/** Follows the frames that go to a caller, in bytes that arrive in any pieces, to know when one of ours may go between them. */
+export class Http2Boundary {
   readonly #header = new DataView(new ArrayBuffer(HEADER_BYTES));
-  readonly #events: FrameEvents;
-  #kept: Uint8Array | undefined;
-  #keptBytes = 0;
-  #keeping = false;
   #have = 0;
-  /** Bytes of a payload, or of the preface, that are still to come. */
-  #left: number;
+  #payloadLeft = 0;
+  /** The frames of one header block stand together (RFC 9113, 4.3). */
+  #inHeaders = false;
+  #begun = false;
 
-  /** @param skip bytes before the first frame */
-  constructor(skip: number, events: FrameEvents) {
-    this.#left = skip;
-    this.#events = events;
+  /** Whether anything has gone to the caller. */
+  get begun(): boolean {
+    return this.#begun;
   }
 
-  /** Whether no frame has begun that has not ended. */
+  /** Whether a frame may follow. */
   get between(): boolean {
-    return this.#left === 0 && this.#have === 0;
+    return this.#payloadLeft === 0 && this.#have === 0 && !this.#inHeaders;
   }
 
-  /** Takes what has arrived. */
-  read(bytes: Uint8Array): void {
+  /** Takes bytes to the caller. */
+  back(bytes: Uint8Array): void {
+    if (bytes.length > 0) this.#begun = true;
     for (let at = 0; at < bytes.length;) {
-      if (this.#left > 0) {
-        at = this.#pass(bytes, at);
+      if (this.#payloadLeft > 0) {
+        const size = Math.min(this.#payloadLeft, bytes.length - at);
+        this.#payloadLeft -= size;
+        at += size;
         continue;
       }
       this.#header.setUint8(this.#have++, bytes[at++] as number);
-      if (this.#have === HEADER_BYTES) this.#begin();
+      if (this.#have === HEADER_BYTES) this.#frameBegins();
     }
   }
 
-  #begin(): void {
-    const header = this.#header;
+  #frameBegins(): void {
     this.#have = 0;
-    this.#left = header.getUint32(0) >>> 8;
-    this.#keptBytes = 0;
-    this.#keeping = this.#events.header(header.getUint8(3), header.getUint8(4), header.getUint32(5) & LAST_STREAM, this.#left) &&
-      this.#left > 0;
-  }
-
-  #pass(bytes: Uint8Array, at: number): number {
-    const end = Math.min(at + this.#left, bytes.length);
-    this.#left -= end - at;
-    if (this.#keeping) this.#keep(bytes.subarray(at, Math.min(end, at + KEPT_BYTES - this.#keptBytes)));
-    return end;
-  }
-
-  #keep(part: Uint8Array): void {
-    this.#kept ??= new Uint8Array(KEPT_BYTES);
-    this.#kept.set(part, this.#keptBytes);
-    this.#keptBytes += part.length;
-    if (this.#left > 0) return;
-    this.#keeping = false;
-    const header = this.#header;
-    this.#events.payload?.(
-      header.getUint8(3),
-      header.getUint8(4),
-      header.getUint32(5) & LAST_STREAM,
-      this.#kept.subarray(0, this.#keptBytes),
-    );
+    this.#payloadLeft = this.#header.getUint32(0) >>> 8;
+    const type = this.#header.getUint8(3);
+    const isHeaders = type === FrameType.headers || type === FrameType.pushPromise || type === FrameType.continuation;
+    if (isHeaders) this.#inHeaders = (this.#header.getUint8(4) & END_HEADERS) === 0;
   }
 }

@@ -1,7 +1,8 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { encodePreamble, type Preamble, SocketConnection } from "../../tunnel/mod.ts";
-import type { AllowReviews } from "./allow_reviews.ts";
-import { CallerConnection, carry, NobodyConnectedError } from "./caller.ts";
+import type { AdmissionFallback } from "./admission_fallback.ts";
+import { CallerConnection, NobodyConnectedError } from "./caller.ts";
+import { carry } from "./dialed_stream.ts";
 import type { OpenCallers } from "./open_callers.ts";
 import { connectionLine } from "./connection_line.ts";
 import type { ReachCheck } from "../control/reach_check.ts";
@@ -26,7 +27,7 @@ export interface RequestPortOptions {
   /** Knows all callers as long as they are here. */
   readonly callers: OpenCallers;
   /** Answers admission requests in the program's place, where the user wants that. */
-  readonly allow?: AllowReviews;
+  readonly fallback?: AdmissionFallback;
   /** How long a caller waits for a client, in milliseconds. */
   readonly holdMs: number;
   /** Ends callers' TLS, where the port serves it. */

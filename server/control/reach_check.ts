@@ -1,4 +1,5 @@
 import { connect } from "node:net";
+import { pause } from "../timing.ts";
 
 /** A node's proxy rules follow a Pod's readiness within a second or two; then the answer is that it was not seen. */
 const LIMIT_MS = 2_000;
@@ -73,8 +74,4 @@ function connects(target: string, ms: number): Promise<boolean> {
       resolve(reached);
     });
   });
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

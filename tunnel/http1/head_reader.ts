@@ -4,19 +4,19 @@ const LF = 10;
 const CR = 13;
 const NO_BYTES = new Uint8Array(0);
 
-/** Gathers a head, or a body's trailers, from pieces. One that comes whole, as most do, is not copied. */
+/** Gathers a head, or a body's trailers, from pieces. A head that arrives in one piece, as most do, is not copied. */
 export class HeadReader {
   readonly #kind: "request" | "response" | "trailers";
   #kept = NO_BYTES;
   #size = 0;
   #lineStart = 0;
-  /** Bytes of an empty line before a request: one is passed over (RFC 9112, 2.2). */
-  #blank = 0;
-  /** What holds the head that was read last, with its empty line; until {@link release} or the next {@link read}. */
+  /** The last byte before a request was a CR: of an empty line, if LF follows. */
+  #blankCr = false;
+  /** Holds the head that was read last, with its empty line, until {@link release} or the next {@link read}. */
   source: Uint8Array = NO_BYTES;
-  /** Where it begins there. */
+  /** Where the head begins in {@link source}. */
   start = 0;
-  /** And where it ends. */
+  /** Where it ends there. */
   end = 0;
 
   constructor(kind: "request" | "response" | "trailers") {
@@ -30,7 +30,7 @@ export class HeadReader {
 
   /**
    * Reads from `at` on.
-   * @returns where the bytes after the head begin, which is then in {@link source}; -1 where more is needed
+   * @returns where the bytes behind the head begin; the head is then in {@link source}. -1 where more bytes are needed
    * @throws Http1Error
    */
   read(bytes: Uint8Array, at: number): number {
@@ -58,17 +58,15 @@ export class HeadReader {
     return -1;
   }
 
-  /** Lets go of what holds the head, which may be much larger. */
+  /** Drops the bytes that hold the head, which may be many more than the head. */
   release(): void {
     this.source = NO_BYTES;
   }
 
+  /** Passes over empty lines before a request: some clients send CRLF behind a POST's body (RFC 9112, 2.2). */
   #skipBlank(bytes: Uint8Array, at: number): number {
-    while (this.#blank < 2 && bytes[at] === (this.#blank === 0 ? CR : LF)) {
-      this.#blank++;
-      at++;
-    }
-    if (this.#blank === 1 && at < bytes.length) throw new Http1Error("a line ends in CR alone");
+    for (; at < bytes.length && (this.#blankCr ? bytes[at] === LF : bytes[at] === CR); at++) this.#blankCr = !this.#blankCr;
+    if (this.#blankCr && at < bytes.length) throw new Http1Error("a line ends in CR alone");
     return at;
   }
 
@@ -86,7 +84,6 @@ export class HeadReader {
       this.#size = 0;
     }
     this.#lineStart = 0;
-    this.#blank = 0;
   }
 
   #keep(bytes: Uint8Array, from: number, to: number): void {
@@ -102,7 +99,7 @@ export class HeadReader {
 }
 
 function notHttp(first: number): Http1Error {
-  // A TLS record of the type "handshake" (RFC 8446, 5.1).
+  // A TLS record of type "handshake" (RFC 8446, 5.1).
   if (first === 22) return new Http1Error("it speaks TLS");
   return new Http1Error("it does not begin like HTTP");
 }

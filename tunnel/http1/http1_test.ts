@@ -45,6 +45,12 @@ const REQUESTS: [name: string, text: string, told: string[]][] = [
     "0",
   ]],
   ["one behind an empty line", `\r\nGET / HTTP/1.1\r\n${HOST}\r\n`, ["GET /", "0"]],
+  ["one behind two empty lines", `\r\n\r\nGET / HTTP/1.1\r\n${HOST}\r\n`, ["GET /", "0"]],
+  [
+    "one behind a body with an empty line after it",
+    `POST /a HTTP/1.1\r\n${HOST}Content-Length: 3\r\n\r\nabc\r\n\r\n\r\nGET /b HTTP/1.1\r\n${HOST}\r\n`,
+    ["POST /a", "3", "GET /b", "0"],
+  ],
   [
     "chunks with extensions and trailers",
     `POST / HTTP/1.1\r\nTransfer-Encoding: Chunked\r\n\r\n3;a="b c"\r\nabc\r\n00A\r\n0123456789\r\n0\r\nX-Sum: 1\r\n\r\nGET /b HTTP/1.1\r\n\r\n`,
@@ -95,7 +101,9 @@ const REFUSED: [name: string, text: string, why: RegExp][] = [
   ["a version with more", "GET / HTTP/1.1 \r\n\r\n", /version/],
   ["HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", /speaks HTTP\/2/],
   ["TLS", "\x16\x03\x01", /speaks TLS/],
-  ["a line of its own before", "\r\n\r\nGET / HTTP/1.1\r\n\r\n", /does not begin like HTTP/],
+  ["LF before", "\nGET / HTTP/1.1\r\n\r\n", /does not begin like HTTP/],
+  ["an empty line before that ends in LF", "\r\n\nGET / HTTP/1.1\r\n\r\n", /does not begin like HTTP/],
+  ["CR behind an empty line", "\r\n\rGET / HTTP/1.1\r\n\r\n", /CR alone/],
   ["CR before", "\rGET / HTTP/1.1\r\n\r\n", /CR alone/],
   ["a chunk's size with 0x", "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0x3\r\nabc\r\n", /size is no number/],
   ["a chunk's size with a sign", "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n-3\r\nabc\r\n", /size is no number/],

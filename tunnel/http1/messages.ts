@@ -1,20 +1,17 @@
 import { BodyFramer, type BodyFraming } from "./body.ts";
 import { HeadReader } from "./head_reader.ts";
 
-/** More requests than these never wait for answers at once: a caller that pipelines without end must not fill our memory. */
-export const MAX_AWAITED = 256;
-
-/** What is told of the messages in one direction of a connection. */
+/** What {@link Messages} reports about one direction of a connection. Bytes are valid until the call returns. */
 export interface MessageEvents {
-  /** A head, with its empty line, from `start` to `end`, valid until this returns. @returns its body's framing @throws Http1Error */
+  /** A head, with its empty line, from `start` to `end`. @returns how its body is framed @throws Http1Error */
   head(bytes: Uint8Array, start: number, end: number): BodyFraming;
-  /** Bytes of the body, from `start` to `end` of what was pushed; `content` of them are no lines of chunks. */
+  /** Bytes of the body, from `start` to `end`, of which `content` are not chunk lines. */
   body(bytes: Uint8Array, start: number, end: number, content: number): void;
   /** The message has ended. */
   end(): void;
 }
 
-/** One direction of an HTTP/1 connection: one message after the other, in bytes that come in any pieces. */
+/** One direction of an HTTP/1 connection: one message after the other, in bytes that arrive in any pieces. */
 export class Messages {
   readonly #events: MessageEvents;
   readonly #heads: HeadReader;
@@ -26,7 +23,7 @@ export class Messages {
     this.#events = events;
   }
 
-  /** Whether no message has begun that has not ended. */
+  /** Whether no message is under way. */
   get between(): boolean {
     return !this.#inBody && !this.#heads.begun;
   }

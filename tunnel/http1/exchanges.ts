@@ -1,0 +1,159 @@
+import { type BodyFraming, requestFraming, responseFraming } from "./body.ts";
+import { Http1Error, parseRequestHead, parseResponseHead, type RequestHead, type ResponseHead } from "./head.ts";
+import { Messages } from "./messages.ts";
+
+/** The most requests that may wait for answers at once: a caller that pipelines without end must not fill our memory. */
+export const MAX_AWAITED = 256;
+
+/** What an {@link Exchanges} reports. Bytes are valid until the call returns. */
+export interface ExchangeEvents<R> {
+  /**
+   * A request's head has arrived.
+   * @param bytes hold the head, from `start` to `end`
+   * @returns what to remember of the request until its answer has ended
+   * @throws Http1Error where the request is refused
+   */
+  request(head: RequestHead, bytes: Uint8Array, start: number, end: number): R;
+  /** Bytes of the last request's body, chunk lines included, from `start` to `end`. */
+  requestBody?(bytes: Uint8Array, start: number, end: number): void;
+  /** The last request has arrived whole. */
+  requestEnd?(): void;
+  /**
+   * A final answer begins, with a status of 101 or from 200 on.
+   * @param request the one it answers; absent where nothing was asked
+   * @throws Http1Error where it cannot be followed
+   */
+  answer?(head: ResponseHead, request: R | undefined): void;
+  /** Bytes of the answer's body, of which `content` are not chunk lines. */
+  answerBody?(content: number): void;
+  /** The final answer has ended. */
+  answered?(head: ResponseHead, request: R | undefined): void;
+}
+
+/**
+ * Pairs the requests and answers of one HTTP/1 connection. It only reads: both directions are shown to it, in any pieces. After an
+ * Http1Error the connection cannot be followed any further.
+ */
+export class Exchanges<R extends { readonly method: string }> {
+  readonly #events: ExchangeEvents<R>;
+  readonly #requests: Messages;
+  readonly #answers: Messages;
+  readonly #awaited: R[] = [];
+  #answer: ResponseHead | undefined;
+  #framing: BodyFraming = 0;
+  #opaque = false;
+  /**
+   * Whether an Upgrade or CONNECT waits for its answer, which decides what the bytes behind that request are. Whoever does not wait for the
+   * answer any more may set it to false.
+   */
+  switching = false;
+
+  constructor(events: ExchangeEvents<R>) {
+    this.#events = events;
+    this.#requests = new Messages("request", {
+      head: (bytes, start, end) => this.#request(bytes, start, end),
+      body: (bytes, start, end) => events.requestBody?.(bytes, start, end),
+      end: () => events.requestEnd?.(),
+    });
+    this.#answers = new Messages("response", {
+      head: (bytes, start, end) => this.#answerBegins(bytes, start, end),
+      body: (_bytes, _start, _end, content) => events.answerBody?.(content),
+      end: () => this.#answerEnds(),
+    });
+  }
+
+  /** Requests whose answers have not ended, the oldest first. */
+  get awaited(): readonly R[] {
+    return this.#awaited;
+  }
+
+  /** Whether the connection has switched to another protocol. */
+  get opaque(): boolean {
+    return this.#opaque;
+  }
+
+  /** Whether the caller is between two requests. */
+  get betweenRequests(): boolean {
+    return this.#requests.between;
+  }
+
+  /** Whether the program is between two answers, interim ones (100, 103) included. */
+  get betweenAnswers(): boolean {
+    return this.#answers.between;
+  }
+
+  /** Whether either side is within a head. */
+  get inHead(): boolean {
+    return this.#requests.inHead || this.#answers.inHead;
+  }
+
+  /** The head of the final answer that is under way. */
+  get answer(): ResponseHead | undefined {
+    return this.#answer;
+  }
+
+  /** Whether the answer under way ends with the connection. */
+  get answerUntilClose(): boolean {
+    return this.#answer !== undefined && this.#framing === "until-close";
+  }
+
+  /**
+   * Reads the caller's bytes from `at` on, up to the end of one request at most.
+   * @returns where to go on
+   * @throws Http1Error
+   */
+  forth(bytes: Uint8Array, at: number): number {
+    if (this.switching && this.#requests.between) throw new Http1Error("the caller goes on before the answer to its Upgrade");
+    return this.#requests.read(bytes, at);
+  }
+
+  /** As {@link forth}, for the program's bytes. */
+  back(bytes: Uint8Array, at: number): number {
+    return this.#answers.read(bytes, at);
+  }
+
+  /** Forgets the requests that wait, the last one alone or all of them. @returns what was forgotten */
+  forget(which: "last" | "all"): R[] {
+    return this.#awaited.splice(which === "all" ? 0 : -1);
+  }
+
+  /** Forgets the answer that is under way, and its request. @returns the request */
+  abandonAnswer(): R | undefined {
+    this.#answer = undefined;
+    return this.#awaited.shift();
+  }
+
+  #request(bytes: Uint8Array, start: number, end: number): BodyFraming {
+    const head = parseRequestHead(bytes, start, end);
+    if (this.#awaited.length === MAX_AWAITED) throw new Http1Error(`more than ${MAX_AWAITED} requests wait for answers`);
+    this.#awaited.push(this.#events.request(head, bytes, start, end));
+    this.switching = head.asksUpgrade;
+    return head.method === "CONNECT" ? 0 : requestFraming(head);
+  }
+
+  #answerBegins(bytes: Uint8Array, start: number, end: number): BodyFraming {
+    const head = parseResponseHead(bytes, start, end);
+    const request = this.#awaited[0];
+    this.#framing = responseFraming(head, request?.method);
+    // Only the last request can have asked for a switch: nothing is read behind it.
+    if (this.#framing === "opaque" && (!this.switching || this.#awaited.length !== 1)) {
+      throw new Http1Error("it switches to a protocol that nobody asked for");
+    }
+    if (head.status >= 200 || head.status === 101) {
+      this.#events.answer?.(head, request);
+      this.#answer = head;
+    }
+    // The message ends here: what follows belongs to the other protocol.
+    return this.#framing === "opaque" ? 0 : this.#framing;
+  }
+
+  #answerEnds(): void {
+    const head = this.#answer;
+    if (!head) return;
+    this.#answer = undefined;
+    const request = this.#awaited.shift();
+    this.#opaque = this.#framing === "opaque";
+    if (this.#awaited.length === 0) this.switching = false;
+    this.#events.answered?.(head, request);
+  }
+}
