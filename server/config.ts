@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 
-/** What the server is told by its arguments; secrets come in files. */
+/** The server's settings from its arguments; secrets come in files. */
 export interface ServerConfig {
   /** The session's name. */
   readonly session: string;
@@ -8,29 +8,29 @@ export interface ServerConfig {
   readonly instance: string;
   readonly controlPort: number;
   readonly requestPorts: readonly number[];
-  /** Our Services as callers name them: `NAME.NAMESPACE.svc:PORT`. */
+  /** The session's Services as callers name them: `NAME.NAMESPACE.svc:PORT`. */
   readonly services: readonly string[];
   /** How long a caller waits for a client, in milliseconds. */
   readonly holdMs: number;
-  /** What an admission request gets while nobody can be asked: a 503 as all others, or to be allowed. */
+  /** The answer to an admission request while nobody can be asked: 503, as for all others, or allowed. */
   readonly fallback: "error" | "allow";
-  /** Whether each connection has a line in the log. */
+  /** Whether each connection gets a line in the log. */
   readonly verbose: boolean;
   /** The folder with the session's `key`, `tls.crt` and `tls.key`. */
   readonly secretDir: string;
   /** The folder with `tls.crt` and `tls.key` of the request ports, where they serve TLS. */
   readonly tlsDir?: string;
-  /** The protocols that their TLS offers, best first (ALPN, RFC 7301). */
+  /** The protocols that their TLS accepts, best first (ALPN, RFC 7301). */
   readonly alpn: readonly string[];
-  /** The folder for the client's programs, where this Pod runs them: then there are no request ports. */
+  /** The folder for the client's programs, where this Pod runs programs; it then has no request ports. */
   readonly run?: string;
-  /** The folder that the server was copied to, where the Pod's image is another. */
+  /** The folder that the server was copied to, where the Pod runs another image. */
   readonly base?: string;
-  /** Only copies the server to that folder. */
+  /** Copies the server to that folder, and does nothing else. */
   readonly copyBase: boolean;
 }
 
-/** Reads the server's arguments. @throws TypeError or RangeError that names the one that is wrong */
+/** Reads the server's arguments. @throws TypeError or RangeError that names the wrong one */
 export function parseServerArgs(args: string[]): ServerConfig {
   const { values } = parseArgs({
     args,
@@ -51,9 +51,9 @@ export function parseServerArgs(args: string[]): ServerConfig {
       alpn: { type: "string", multiple: true, default: [] },
     },
   });
-  if (!values.session || !values.instance) throw new TypeError("--session and --instance are needed");
+  if (!values.session || !values.instance) throw new TypeError("--session and --instance are required");
   if (values.fallback !== "error" && values.fallback !== "allow") {
-    throw new TypeError(`--fallback is error or allow: it is ${values.fallback}`);
+    throw new TypeError(`--fallback must be error or allow, got ${values.fallback}`);
   }
   return {
     session: values.session,
@@ -75,6 +75,6 @@ export function parseServerArgs(args: string[]): ServerConfig {
 
 function integer(flag: string, text: string, least: number, most: number): number {
   const value = Number(text);
-  if (!/^\d+$/.test(text) || value < least || value > most) throw new RangeError(`${flag} must be ${least} to ${most}: it is ${text}`);
+  if (!/^\d+$/.test(text) || value < least || value > most) throw new RangeError(`${flag} must be ${least} to ${most}, got ${text}`);
   return value;
 }

@@ -1,6 +1,6 @@
 /**
- * The program in the Pod: a control port where the session's client connects, and request ports whose callers reach it.
- * It runs on the image's Deno and knows nothing of Kubernetes.
+ * The program in the Pod: a control port where the session's client connects, and request ports whose callers it serves.
+ * It runs on the image's Deno and knows nothing about Kubernetes.
  *
  * @module
  */
@@ -41,13 +41,16 @@ async function serve(config: ServerConfig): Promise<void> {
   const callers = new OpenCallers();
   const ports: Server[] = [];
   let stopping = false;
-  // Before anything else: process 1 of a container ignores a signal that nobody listens for, until its Pod's grace is over.
+  // Before anything else: process 1 of a container ignores signals without a listener until the Pod's grace period is over.
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     Deno.addSignalListener(signal, () => {
       log(`stopped by ${signal}`);
       if (stopping) Deno.exit(0);
       stopping = true;
-      drain({ live, callers, ports, log }).finally(() => Deno.exit(0));
+      drain({ live, callers, ports, log }).then(() => Deno.exit(0), (error) => {
+        log(`draining failed: ${error.message}`);
+        Deno.exit(1);
+      });
     });
   }
   const tls = config.tlsDir === undefined ? undefined : new TlsTerminator(config.alpn);
@@ -87,6 +90,6 @@ async function serve(config: ServerConfig): Promise<void> {
 }
 
 function log(line: string): void {
-  // deno-lint-ignore no-console -- the only way that this program speaks
+  // deno-lint-ignore no-console -- this program's only output
   console.error(`${new Date().toISOString()} ${line}`);
 }

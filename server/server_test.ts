@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { connect as connectHttp2 } from "node:http2";
 import { connect, type Server, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";

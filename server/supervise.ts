@@ -1,5 +1,5 @@
 /**
- * The Pod of `kurun run`: the same program as that of a port-forward, with a supervisor in place of the request ports.
+ * The Pod of `kurun run`: the same server as for a port-forward, with a supervisor in place of the request ports.
  *
  * @module
  */
@@ -13,17 +13,17 @@ import { certificateVariables } from "./run/certificates.ts";
 import { spawnProcess } from "./run/spawn_process.ts";
 import { Supervisor } from "./run/supervisor.ts";
 
-/** As what SIGTERM ends: with 0 the cluster would take the Pod for one that has done its work, and not say why it ended it. */
+/** The exit code after SIGTERM. With 0 the cluster would count the Pod as completed, and not say why it ended it. */
 const STOPPED = 143;
-/** The Pod's own grace is 10 s: so much of it a program has to end, and then the client to take its last words. */
+/** Parts of the Pod's grace period of 10 s: for the program to end, and until then for the client to read its last output. */
 const GRACE_MS = 7_000;
 const LAST_WORDS_MS = 9_000;
-/** Of the image's environment, what is meant for the server alone. */
+/** Variables of the image that are meant for the server alone. */
 const OWN_VARIABLES = /^(DENO_|NO_COLOR$|WS_)/;
-/** How the kernel counts what it has ended in a container: control groups version 2, and 1. */
+/** Where the kernel counts the processes that it has killed for lack of memory: control groups version 2, and 1. */
 const MEMORY_EVENTS = ["/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"];
 
-/** Runs the client's programs until it is stopped; `exit` is called then. */
+/** Runs the client's programs until it is stopped, and then calls `exit`. */
 export async function supervise(
   config: ServerConfig & { readonly run: string },
   log: (line: string) => void,
@@ -50,7 +50,10 @@ export async function supervise(
       log(`stopped by ${signal}`);
       if (stopping) exit(STOPPED);
       stopping = true;
-      supervisor.stop(GRACE_MS, LAST_WORDS_MS).finally(() => exit(STOPPED));
+      supervisor.stop(GRACE_MS, LAST_WORDS_MS).then(() => exit(STOPPED), (error) => {
+        log(`stopping failed: ${error.message}`);
+        exit(STOPPED);
+      });
     });
   }
   await openControlPort({
@@ -70,13 +73,13 @@ export async function supervise(
   log(`session ${config.session}: control port ${config.controlPort}, programs in ${config.run}`);
 }
 
-/** Deno, also where it was copied into another image: then it starts by its own dynamic loader. */
+/** How Deno is started. Where it was copied into another image, it needs its own dynamic loader. */
 function denoCommand(base: string | undefined): string[] {
   return base === undefined ? [Deno.execPath()] : [`${base}/ld.so`, "--library-path", `${base}/lib`, `${base}/deno`];
 }
 
 function programEnvironment(env: Record<string, string>): Record<string, string> {
-  // Deno puts a folder of its own before the image's.
+  // Deno puts a folder of its own in front of the image's PATH.
   const path = (env.PATH ?? "").split(":").filter((folder) => !folder.endsWith("/node_compat_bin")).join(":");
   return { ...Object.fromEntries(Object.entries(env).filter(([name]) => !OWN_VARIABLES.test(name))), PATH: path };
 }
@@ -96,7 +99,7 @@ function countOutOfMemory(): number {
       const count = /^oom_kill (\d+)$/m.exec(Deno.readTextFileSync(path))?.[1];
       if (count !== undefined) return Number(count);
     } catch {
-      // The other version's, then.
+      // Try the file of the other version.
     }
   }
   return 0;

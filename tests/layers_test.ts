@@ -167,7 +167,7 @@ Deno.test("planted circles and imports against the direction are found, whatever
       sourceFile("k8s/api/b.ts", write("../manifests/c.ts")),
       sourceFile("k8s/manifests/c.ts", write("../api/a.ts")),
       sourceFile("tunnel/d.ts", write("../server/net/tls_connection.ts")),
-      sourceFile("cli/run/e.ts", write("../../server/net/listen.ts")),
+      sourceFile("cli/run/e.ts", write("../../server/net/sockets.ts")),
       sourceFile("tunnel/itself.ts", write("./itself.ts")),
       sourceFile("tunnel/quoted.ts", `// ${write("./quoted.ts")}\nconst text = '${write("./quoted.ts").replaceAll("\n", " ")}';`),
     ];
@@ -176,7 +176,7 @@ Deno.test("planted circles and imports against the direction are found, whatever
     assert.deepEqual(wrongImports(files), [
       "k8s/api/b.ts imports k8s/manifests/c.ts",
       "tunnel/d.ts imports server/net/tls_connection.ts",
-      "cli/run/e.ts imports server/net/listen.ts",
+      "cli/run/e.ts imports server/net/sockets.ts",
     ], kind);
   }
 });

@@ -1,20 +1,20 @@
-/** Bytes both ways, each way ended by itself: a socket, or a {@link Stream} of the tunnel. */
+/** Bytes both ways; each direction ends by itself. A socket, or a {@link Stream} of the tunnel. */
 export interface Connection {
   /**
-   * Waits for the next bytes, which belong to the caller; one reader at a time. Asking for more says that those before were taken.
+   * Waits for the next bytes, which belong to the caller; one reader at a time. Each call confirms that the bytes before were consumed.
    * @returns null when the other side has ended its direction
    */
   read(): Promise<Uint8Array | null>;
-  /** Sends bytes, which belong to the connection from here on. @returns a promise where the caller must wait before it sends more */
+  /** Sends bytes, which belong to the connection from now on. @returns a promise where the caller must wait before it sends more */
   write(bytes: Uint8Array): void | Promise<void>;
-  /** Ends our direction after all that was written. */
+  /** Ends our direction after everything that was written. */
   closeWrite(): void;
   /**
-   * Ends both directions as a break, never as a clean end: the other side must not take half a body for a whole one.
+   * Breaks both directions, never with a clean end: the other side must not take half a body for a whole one.
    * @param cause what broke, for a connection that can tell its peer
    */
   reset(cause?: Error): void;
-  /** Tells of a break that happens while nobody reads or writes, as a writer elsewhere keeps whoever would; connections need not know. */
+  /** Calls a listener at a break while nobody reads or writes here, because a relay waits at its other end. Optional. */
   onFailure?(listener: (error: Error) => void): void;
 }
 
@@ -23,22 +23,22 @@ export interface RelayEnd {
   /** Bytes that went from the first connection to the second, and back. */
   readonly forth: number;
   readonly back: number;
-  /** What broke; absent where both directions ended by themselves. */
+  /** What broke; absent where both directions ended cleanly. */
   readonly error?: Error;
 }
 
-/** Is shown the bytes of a {@link relay} before they go on, and null at the end of a direction. It must not change or keep them, or throw. */
+/** Sees the bytes of a {@link relay} before they go on, and null at the end of a direction. It must not change or keep them, or throw. */
 export interface RelayWatch {
-  /** From the first connection to the second. */
+  /** Takes bytes from the first connection to the second. */
   forth(bytes: Uint8Array | null): void;
-  /** And back. */
+  /** Takes bytes from the second connection to the first. */
   back(bytes: Uint8Array | null): void;
 }
 
 /**
- * Joins two connections until both directions have ended. When one breaks, so does the other.
+ * Joins two connections until both directions have ended. When one breaks, the other is reset.
  * @param first bytes of `a` that were read already
- * @param watch sees what passes
+ * @param watch sees the bytes that pass
  */
 export async function relay(a: Connection, b: Connection, first?: Uint8Array, watch?: RelayWatch): Promise<RelayEnd> {
   let forth = 0;

@@ -1,6 +1,6 @@
 /**
- * yamux frames (https://github.com/hashicorp/yamux/blob/master/spec.md): a header of 12 bytes, big endian, and in data
- * frames a payload. The decoder takes any split of the bytes and never holds a payload back or copies it.
+ * yamux frames (https://github.com/hashicorp/yamux/blob/master/spec.md): a header of 12 bytes, big endian, and in data frames a payload.
+ * The decoder accepts any split of the bytes, and neither delays nor copies payloads.
  *
  *     version 8 | type 8 | flags 16 | stream id 32 | length 32
  *
@@ -13,12 +13,12 @@ export const HEADER_BYTES = 12;
 /** The only protocol version there is. */
 const VERSION = 0;
 
-/** What a frame is. */
+/** Types of frames. */
 export const FrameType = { data: 0, windowUpdate: 1, ping: 2, goAway: 3 } as const;
-/** What a frame says of its stream; for pings SYN asks and ACK answers. */
+/** Flags of frames. In pings, SYN asks and ACK answers. */
 export const Flag = { syn: 1, ack: 2, fin: 4, rst: 8 } as const;
 
-/** A frame's header. `length` is the payload's for data, the credit for window updates, a value to echo for pings, a code for go-away. */
+/** A frame's header. `length` is the payload's in data, the credit in window updates, a value to echo in pings, a code in go-away. */
 export interface FrameHeader {
   type: number;
   flags: number;
@@ -49,11 +49,11 @@ export function writeHeader(
   target[offset + 11] = length;
 }
 
-/** Takes what a {@link FrameDecoder} finds. */
+/** Takes the frames that a {@link FrameDecoder} finds. */
 export interface FrameReceiver {
-  /** A header has arrived. The object is used again for the next one: keep nothing of it. */
+  /** A header has arrived. The object is reused for the next one: do not keep it. */
   header(header: FrameHeader): void;
-  /** A part of the payload of the data frame whose header came last; `last` with its final byte. */
+  /** A part of the last header's payload has arrived. @param last whether it holds the payload's final byte */
   payload(part: Uint8Array, last: boolean): void;
 }
 
@@ -70,7 +70,7 @@ export class FrameDecoder {
   }
 
   /**
-   * Takes the next bytes; parts of payloads that are handed on are views of them.
+   * Takes the next bytes; the payload parts that are passed on are views of them.
    * @throws ProtocolError for a version or type that does not exist, or whatever the receiver throws
    */
   push(bytes: Uint8Array): void {

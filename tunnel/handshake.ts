@@ -6,22 +6,22 @@ import type { Transport } from "./transport.ts";
 export interface HandshakeOptions {
   /** The session's key, from its Secret. */
   readonly key: CryptoKey;
-  /** This side's hello, but for what is the same always or made here. */
+  /** This side's hello, without the version and the nonce, which are added here. */
   readonly hello: Pick<Hello, "capabilities" | "session" | "instance" | "who" | "from">;
-  /** Gives random bytes. */
+  /** Makes random bytes. */
   readonly random: (bytes: number) => Uint8Array;
-  /** Ends the attempt: give it a time limit. */
+  /** Ends the attempt; it should have a time limit. */
   readonly signal: AbortSignal;
 }
 
-/** The other side has proven itself. */
+/** The result of a handshake: the other side has proven itself. */
 export interface Handshaken {
   readonly hello: Hello;
-  /** Messages that arrived already and are the session's. */
+  /** Messages that have already arrived for the session. */
   readonly rest: readonly Uint8Array[];
 }
 
-/** The client's half: proves first. @throws HandshakeError; the transport is left for the caller to end */
+/** The client's half, which proves itself first. @throws HandshakeError; the caller must end the transport */
 export async function handshakeAsClient(transport: Transport, options: HandshakeOptions): Promise<Handshaken> {
   const inbox = new Inbox(transport, options.signal);
   const mine = encodeHello(makeHello(options));
@@ -38,7 +38,7 @@ export async function handshakeAsClient(transport: Transport, options: Handshake
   return { hello, rest: inbox.release() };
 }
 
-/** The server's half: tells an unproven peer nothing but its hello. @throws HandshakeError; the transport is left for the caller to end */
+/** The server's half, which tells an unproven peer only its hello. @throws HandshakeError; the caller must end the transport */
 export async function handshakeAsServer(transport: Transport, options: HandshakeOptions): Promise<Handshaken> {
   const inbox = new Inbox(transport, options.signal);
   const theirs = await inbox.next();
@@ -57,7 +57,7 @@ export async function handshakeAsServer(transport: Transport, options: Handshake
   return { hello, rest: inbox.release() };
 }
 
-/** Says no to a peer, with a sentence that gives nothing away. */
+/** Refuses a peer, with a sentence that reveals nothing. */
 export function sendRefusal(transport: Transport, sentence: string): void {
   const text = new TextEncoder().encode(sentence);
   const message = new Uint8Array(1 + text.length);
@@ -75,10 +75,10 @@ function refusalText(answer: Uint8Array): string {
   return text === "" ? "The server refused" : `The server refused: ${text}`;
 }
 
-/** A session's first frames may come right behind the last message: as much as one message of the tunnel holds, and some. */
+/** A session's first frames may arrive right behind the last message; this is more than one message of the tunnel holds. */
 const MAX_WAITING_BYTES = 512 * 1024;
 
-/** The messages of a handshake one by one, each of bounded size. */
+/** Reads the messages of a handshake one by one, and bounds their size. */
 class Inbox {
   readonly #transport: Transport;
   readonly #signal: AbortSignal;
@@ -125,7 +125,7 @@ class Inbox {
 
   readonly #aborted = () => this.#fail(new HandshakeError("The other side did not finish the handshake in time"));
 
-  /** What still comes is dropped: a peer that was turned away must not fill the memory until its connection is closed. */
+  /** Drops what still arrives: a refused peer must not fill the memory until its connection is closed. */
   #fail(error: Error): void {
     this.#failure ??= error;
     this.#transport.onmessage = undefined;

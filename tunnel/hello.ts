@@ -1,52 +1,52 @@
 /**
- * What both sides say of themselves before any stream, and the proofs that both hold the session's key.
+ * What both sides say about themselves before any stream, and the proofs that both hold the session's key.
  *
  *     client → server   hello (JSON)
  *     server → client   hello (JSON)
  *     client → server   proof (32 bytes)
  *     server → client   1 and its proof (33 bytes), or 0 and a sentence
  *
- * The key never travels. A proof covers the role (so it cannot be reflected), both nonces (so it cannot be replayed) and both
- * hellos as they were sent (so nothing in them can be changed on the way).
+ * The key is never sent. A proof covers the role (so it cannot be reflected), both nonces (so it cannot be replayed) and both hellos as
+ * they were sent (so nothing in them can be changed on the way).
  *
  * @module
  */
 import { HandshakeError } from "./errors.ts";
 
-/** The protocol's version; a side that speaks another says so and nothing else. */
+/** The protocol's version. */
 export const PROTOCOL_VERSION = 1;
-/** No message of the handshake is longer. */
+/** The most that a message of the handshake may take. */
 export const MAX_HELLO_BYTES = 4096;
-/** Bytes of a session's key, of a nonce and of a proof. */
+/** The size of a session's key, of a nonce and of a proof. */
 export const KEY_BYTES = 32;
 
-/** Who is there. */
+/** One side's description of itself. */
 export interface Hello {
   readonly version: number;
   /** What this side can do beyond the version; unknown words are ignored. */
   readonly capabilities: readonly string[];
   /** The session's name in the cluster. */
   readonly session: string;
-  /** Names this run of this side; a client that reconnects keeps its own. */
+  /** Identifies this run of this side; a client that reconnects keeps its own. */
   readonly instance: string;
-  /** Who runs it and on which machine, to show to people. */
+  /** Who runs it and on which machine, to be shown. */
   readonly who: string;
   readonly from: string;
   /** 32 random bytes in base64. */
   readonly nonce: string;
 }
 
-/** Which side a proof is of. */
+/** Which side a proof belongs to. */
 export type Role = "client" | "server";
 
-/** A hello as it is sent. */
+/** Encodes a hello. @throws RangeError where it is too long */
 export function encodeHello(hello: Hello): Uint8Array {
   const bytes = new TextEncoder().encode(JSON.stringify(hello));
   if (bytes.length > MAX_HELLO_BYTES) throw new RangeError(`A hello of ${bytes.length} bytes is too long`);
   return bytes;
 }
 
-/** Reads a hello. @throws HandshakeError that says which part is wrong */
+/** Reads a hello. @throws HandshakeError that names the wrong part */
 export function decodeHello(bytes: Uint8Array): Hello {
   if (bytes.length > MAX_HELLO_BYTES) throw new HandshakeError(`A hello of ${bytes.length} bytes is too long`);
   let value: unknown;
@@ -70,7 +70,7 @@ export function decodeHello(bytes: Uint8Array): Hello {
   return { version, capabilities, session, instance, who, from, nonce };
 }
 
-/** A side's proof that it holds the key. @param hellos both hellos as they were sent, the client's first */
+/** Makes a side's proof that it holds the key. @param client the client's hello as it was sent @param server the server's */
 export async function proof(key: CryptoKey, role: Role, client: Uint8Array, server: Uint8Array): Promise<Uint8Array> {
   const clientHello = decodeHello(client);
   const serverHello = decodeHello(server);
@@ -90,11 +90,11 @@ export async function proof(key: CryptoKey, role: Role, client: Uint8Array, serv
 
 /** Imports a session's key. @throws RangeError unless it has 32 bytes */
 export function importKey(bytes: Uint8Array): Promise<CryptoKey> {
-  if (bytes.length !== KEY_BYTES) throw new RangeError(`A session's key has ${KEY_BYTES} bytes: these are ${bytes.length}`);
+  if (bytes.length !== KEY_BYTES) throw new RangeError(`A session's key must have ${KEY_BYTES} bytes, got ${bytes.length}`);
   return crypto.subtle.importKey("raw", bytes.slice(), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
 }
 
-/** Compares in a time that does not depend on where they differ. */
+/** Compares in constant time, wherever the two differ. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;
   let difference = 0;
@@ -106,7 +106,7 @@ function isName(value: unknown): value is string {
   return typeof value === "string" && /^[A-Za-z0-9][A-Za-z0-9._:-]{0,252}$/.test(value);
 }
 
-/** Such text is shown on terminals: no control characters, which could carry escape sequences. */
+/** The text is shown on terminals: control characters could be escape sequences. */
 function isShown(value: unknown): value is string {
   return typeof value === "string" && value.length <= 253 && !/\p{C}/u.test(value);
 }

@@ -1,6 +1,6 @@
 /**
- * Whether the other side is still there. Idle: a ping every 20 s, which also keeps load balancers from cutting the connection. While
- * something was sent and nothing came back: a ping after a second, and no byte for 3 s is dead.
+ * Checks whether the other side is still there. While idle, a ping is sent every 20 s, which also keeps load balancers from cutting the
+ * connection. While something was sent and nothing came back, a ping is sent after a second, and 3 s without a byte is dead.
  *
  * @module
  */
@@ -9,27 +9,27 @@ import type { Session } from "./session.ts";
 const IDLE_PING_MS = 20_000;
 const WAITING_PING_MS = 1_000;
 const DEAD_MS = 3_000;
-/** How often the rule is asked: what it decides comes late by this much at most. */
+/** How often the rule is applied; its decisions are late by this much at most. */
 const TICK_MS = 250;
 
-/** Pings at the start: the first of a fresh process takes several times what the path does, and windows grow by the shortest. */
+/** Pings at the start: a fresh process's first takes several times the path's round trip, and windows are sized by the shortest. */
 const FIRST_PINGS = 3;
 
-/** After the machine has slept an answer is due within this: the other side has long given us up, or the network is another. */
+/** After the machine has slept an answer is due within this: the other side may have given up, or the network may have changed. */
 const WOKEN_DEAD_MS = 1_500;
 
-/** What is known of a session at one moment, in milliseconds of one clock. */
+/** A session's state at one moment, in milliseconds of one clock. */
 export interface Silence {
   readonly now: number;
   /** When the last byte arrived. */
   readonly receivedAt: number;
-  /** When the first of a stream's bytes left that no byte has followed, if any. */
+  /** When the oldest stream bytes left after which nothing has arrived, if any. */
   readonly waitingSince: number | undefined;
-  /** When the first ping left that nothing has answered, if any. */
+  /** When the oldest unanswered ping left, if any. */
   readonly pingedAt: number | undefined;
 }
 
-/** The rule: what to do now. */
+/** The rule: what to do at this moment. */
 export function afterSilence({ now, receivedAt, waitingSince, pingedAt }: Silence): "ping" | "dead" | "wait" {
   if (pingedAt !== undefined && pingedAt >= receivedAt) {
     const silentSince = Math.min(waitingSince ?? pingedAt, pingedAt);
@@ -39,18 +39,18 @@ export function afterSilence({ now, receivedAt, waitingSince, pingedAt }: Silenc
   return due ? "ping" : "wait";
 }
 
-/** A watch over a session. */
+/** Watches over a session. */
 export interface KeepAlive {
-  /** Has the other side show at once that it is there, after this machine has slept. */
+  /** Asks the other side for an immediate answer, after this machine has slept. */
   suspect(): void;
   /** Ends the watch. */
   stop(): void;
 }
 
-/** Watches a session until it ends, and destroys it when it is dead. */
+/** Watches a session until it ends, and destroys it when the other side is dead. */
 export function keepAlive(session: Session): KeepAlive {
   let pingedAt: number | undefined;
-  measure(session, FIRST_PINGS);
+  void measure(session, FIRST_PINGS);
   const silent = () => {
     session.destroy(new Error(`The other side has been silent for ${Math.round((session.now() - session.receivedAt) / 1000)} s`));
   };
@@ -62,7 +62,7 @@ export function keepAlive(session: Session): KeepAlive {
     const next = afterSilence({ now, receivedAt, waitingSince, pingedAt });
     if (next === "ping") {
       pingedAt = now;
-      session.ping();
+      void session.ping();
     } else if (next === "dead") {
       silent();
     }
@@ -71,7 +71,7 @@ export function keepAlive(session: Session): KeepAlive {
   return {
     suspect: () => {
       const since = session.now();
-      session.ping();
+      void session.ping();
       clearTimeout(woken);
       woken = setTimeout(() => session.receivedAt > since || session.ended || silent(), WOKEN_DEAD_MS);
     },
@@ -82,6 +82,7 @@ export function keepAlive(session: Session): KeepAlive {
   };
 }
 
+/** Never rejects: a ping without an answer never settles. */
 async function measure(session: Session, pings: number): Promise<void> {
   for (let i = 0; i < pings; i++) await session.ping();
 }

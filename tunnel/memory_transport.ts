@@ -1,8 +1,8 @@
 import { cutCloseReason, type Transport, type TransportEnd } from "./transport.ts";
 
 /**
- * Two ends of a transport inside one process: what one sends the other receives, one message a turn of the event loop's
- * microtasks, so that an order of events is the same at every run.
+ * Makes both ends of a transport inside one process. One message arrives per turn of the microtask queue, so that the order of events is
+ * the same in every run.
  */
 export function memoryTransportPair(): [MemoryTransport, MemoryTransport] {
   const a = new MemoryTransport();
@@ -17,7 +17,7 @@ export class MemoryTransport implements Transport {
   onmessage: ((message: Uint8Array) => void) | undefined;
   ondrain: (() => void) | undefined;
   onclose: ((end: TransportEnd) => void) | undefined;
-  /** Messages and bytes that this end has sent. */
+  /** How many messages and bytes this end has sent. */
   readonly sent = { messages: 0, bytes: 0 };
   #peer: MemoryTransport | undefined;
   #queue: Uint8Array[] = [];
@@ -27,7 +27,7 @@ export class MemoryTransport implements Transport {
   #closing: TransportEnd | undefined;
   #ended: TransportEnd | undefined;
 
-  /** Bytes sent that the other end has not received. */
+  /** Bytes that were sent and that the other end has not received. */
   get buffered(): number {
     return this.#buffered;
   }
@@ -41,7 +41,7 @@ export class MemoryTransport implements Transport {
     return this.#ended;
   }
 
-  /** Names the end that receives what this one sends. */
+  /** Sets the end that receives what this one sends. */
   connect(peer: MemoryTransport): void {
     this.#peer = peer;
   }
@@ -52,30 +52,31 @@ export class MemoryTransport implements Transport {
     this.sent.bytes += message.length;
     this.#buffered += message.length;
     this.#queue.push(message);
-    this.#run();
+    void this.#run();
   }
 
-  /** Stops delivery, as a network does that has gone away without a word, until {@link release}. */
+  /** Stops delivery until {@link release}, like a network that has silently gone away. */
   hold(): void {
     this.#held = true;
   }
 
-  /** Goes on with delivery after {@link hold}. */
+  /** Resumes delivery after {@link hold}. */
   release(): void {
     this.#held = false;
-    this.#run();
+    void this.#run();
   }
 
   close(code: number, reason: string): void {
     if (this.#ended || this.#closing) return;
     this.#closing = { code, reason: cutCloseReason(reason) };
-    this.#run();
+    void this.#run();
   }
 
   destroy(): void {
     this.#end({ code: 1006, reason: "" });
   }
 
+  /** Never rejects, unless a test's own listener throws. */
   async #run(): Promise<void> {
     if (this.#running) return;
     this.#running = true;

@@ -1,15 +1,15 @@
 /**
- * Messages over a stream: each is its length in 32 bits, big endian, and that much JSON.
+ * Messages over a stream: the length of each in 32 bits, big endian, and that much JSON.
  *
  * @module
  */
 import type { Connection } from "./connection.ts";
 import { ProtocolError } from "./errors.ts";
 
-/** A program's arguments and environment are 2 MiB at most on Linux (ARG_MAX); JSON can double that. */
+/** On Linux a program's arguments and environment take 2 MiB at most (ARG_MAX); JSON can double that. */
 export const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
 
-/** A message's bytes. @throws RangeError where it is too long */
+/** Encodes a message. @throws RangeError where it is too long */
 export function encodeMessage(message: unknown): Uint8Array {
   const bytes = new TextEncoder().encode(JSON.stringify(message));
   if (bytes.length > MAX_MESSAGE_BYTES) throw new RangeError(`A message of ${bytes.length} bytes is too long`);
@@ -20,9 +20,9 @@ export function encodeMessage(message: unknown): Uint8Array {
 }
 
 /**
- * Reads a stream's messages to its end.
+ * Reads messages until the stream's end.
  * @param first bytes of the stream that were read already
- * @throws ProtocolError where they are none, or the stream's own error
+ * @throws ProtocolError where they are malformed, or the stream's own error
  */
 export async function* readMessages(stream: Connection, first: Uint8Array): AsyncGenerator<unknown> {
   const reader = new PieceReader(stream, first);
@@ -45,7 +45,7 @@ function decode(bytes: Uint8Array): unknown {
   }
 }
 
-/** Takes pieces of given lengths off a stream. */
+/** Reads pieces of given lengths from a stream. */
 export class PieceReader {
   readonly #stream: Connection;
   #chunks: Uint8Array[] = [];
@@ -57,7 +57,7 @@ export class PieceReader {
     this.#add(first);
   }
 
-  /** The next bytes, a copy. @returns undefined where the stream has ended before the first of them @throws ProtocolError where within */
+  /** Reads a copy of the next bytes. @returns undefined where the stream ends before the first @throws ProtocolError where it ends within */
   async take(length: number): Promise<Uint8Array | undefined> {
     while (this.#length < length) {
       const more = await this.#stream.read();

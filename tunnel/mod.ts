@@ -1,10 +1,8 @@
 /**
- * The tunnel: many streams of bytes over one transport, with flow control, after a handshake in which both sides prove that they hold
- * the session's key. docs/protocol.md has the rules. It knows neither Deno nor Kubernetes nor WebSockets.
+ * The tunnel: many streams of bytes over one transport, with flow control, after a handshake in which both sides prove that they hold the
+ * session's key. docs/protocol.md has the rules. It depends on neither Deno nor Kubernetes nor WebSockets.
  *
  * ```ts
- * import { memoryTransportPair, Session } from "@kurun/cli/tunnel";
- *
  * const [here, there] = memoryTransportPair();
  * const now = () => performance.now();
  * const client = new Session(here, { role: "client", now });
@@ -29,7 +27,6 @@ export * from "./run_messages.ts";
 export { encodeRunPreamble, readRunPreamble, type RunPreamble } from "./run_preamble.ts";
 export { INITIAL_WINDOW, WindowBudget } from "./receive_window.ts";
 export { MAX_FRAME_BYTES, MAX_STREAMS, Session, type SessionEnd, type SessionOptions } from "./session.ts";
-export { SocketConnection } from "./socket_connection.ts";
 export { Stream, type StreamHost } from "./stream.ts";
 export type { Transport, TransportEnd } from "./transport.ts";
 export { type WebSocketLike, WebSocketTransport } from "./web_socket_transport.ts";

@@ -2,14 +2,14 @@ import type { Connection } from "./connection.ts";
 import { filled, takeReadBuffer } from "./read_buffers.ts";
 import { freeReceived } from "./received_buffers.ts";
 
-/** A connection's own buffer: a thousand idle ones take 4 MiB. Where a read fills it the next ones get a large buffer each. */
+/** A connection's first buffer: a thousand idle connections take 4 MiB. Once a read fills it, the next reads get large buffers. */
 const SMALL_BYTES = 4 * 1024;
-/** Reads below this are copied and their buffer used again. */
+/** Reads below this are copied, and their buffer is reused. */
 const COPY_BYTES = 16 * 1024;
 
-/** What a runtime's own connection can do, TCP or TLS: Deno's `TcpConn` and `TlsConn` are such. */
+/** A runtime's own TCP or TLS connection, such as Deno's `TcpConn` and `TlsConn`. */
 export interface NativeSocket {
-  /** Fills the start of `into`. @returns how many bytes, or null at the end */
+  /** Reads into the start of `into`. @returns how many bytes, or null at the end */
   read(into: Uint8Array): Promise<number | null>;
   /** Sends some of the bytes. @returns how many */
   write(bytes: Uint8Array): Promise<number>;
@@ -17,7 +17,7 @@ export interface NativeSocket {
   close(): void;
 }
 
-/** A {@link Connection} over a connection of the runtime's own, whose half-close works on every version (node:net's does not before Deno 2.8). */
+/** A {@link Connection} over the runtime's own, whose half-close works on every version (that of node:net needs Deno 2.8). */
 export class NativeConnection implements Connection {
   readonly #socket: NativeSocket;
   #buffer: Uint8Array = new Uint8Array(SMALL_BYTES);

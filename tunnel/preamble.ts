@@ -1,53 +1,53 @@
 /**
  * What opens each stream: a record from the side that accepted the caller, and one back from the side that dials the upstream.
- * A record is its length in 16 bits, big endian, and that much UTF-8. Bytes of the caller may follow without waiting for the answer.
+ * A record is its length in 16 bits, big endian, and that much UTF-8. The caller's bytes may follow without waiting for the answer.
  *
  * @module
  */
 import type { Connection } from "./connection.ts";
 import { HandshakeError } from "./errors.ts";
 
-/** A record is never longer: a refusal's text is cut, a longer announcement is a breach. */
+/** The most that a record may hold: a refusal's text is cut to it, and a record that announces more is an error. */
 export const MAX_RECORD_BYTES = 1024;
 
-/** Who called, and where. */
+/** Who called, and at which port. */
 export interface Preamble {
   /** The request port that accepted the caller. */
   readonly port: number;
   /** The caller's address and port. */
   readonly from: string;
-  /** What the caller's TLS negotiated (RFC 7301), where it did. */
+  /** The protocol that the caller's TLS negotiated (ALPN, RFC 7301), where it did. */
   readonly alpn?: string;
 }
 
-/** A record, and the bytes that came with it. */
+/** A record, and the bytes that arrived behind it. */
 export interface RecordAndRest {
   readonly text: string;
   readonly rest: Uint8Array;
 }
 
-/** The first bytes of a stream. */
+/** Encodes the first bytes of a stream. */
 export function encodePreamble(preamble: Preamble): Uint8Array {
   return encodeRecord(JSON.stringify(preamble));
 }
 
-/** Reads the first bytes of a stream. @throws HandshakeError where they are no preamble, or the stream's own error */
+/** Reads the first bytes of a stream. @throws HandshakeError where they are not a preamble, or the stream's own error */
 export async function readPreamble(stream: Connection): Promise<{ preamble: Preamble; rest: Uint8Array }> {
   const { text, rest } = await readRecord(stream);
   return { preamble: parsePreamble(text), rest };
 }
 
-/** Says that the upstream is connected. */
+/** Encodes the answer that the upstream is connected. */
 export function encodeAccepted(): Uint8Array {
   return encodeRecord("ok");
 }
 
-/** Says why there is no upstream; the text is for people. */
+/** Encodes the answer that there is no upstream. @param text the reason, for people */
 export function encodeRefused(text: string): Uint8Array {
   return encodeRecord(`refused: ${text}`);
 }
 
-/** Reads the answer to a preamble. @returns the refusal's text where it is one @throws HandshakeError, or the stream's own error */
+/** Reads the answer to a preamble. @returns `refused`: the text of a refusal @throws HandshakeError, or the stream's own error */
 export async function readAnswer(stream: Connection): Promise<{ refused?: string; rest: Uint8Array }> {
   const { text, rest } = await readRecord(stream);
   if (text === "ok") return { rest };
@@ -55,7 +55,7 @@ export async function readAnswer(stream: Connection): Promise<{ refused?: string
   throw new HandshakeError("The answer to a preamble is neither ok nor a refusal");
 }
 
-/** A record; a longer text is cut. */
+/** Encodes a record; a text that is too long is cut. */
 export function encodeRecord(text: string): Uint8Array {
   let bytes = new TextEncoder().encode(text);
   if (bytes.length > MAX_RECORD_BYTES) bytes = bytes.slice(0, MAX_RECORD_BYTES);
@@ -66,7 +66,7 @@ export function encodeRecord(text: string): Uint8Array {
   return record;
 }
 
-/** Reads a record. @throws HandshakeError where it is none, or the stream's own error */
+/** Reads a record. @throws HandshakeError where it is malformed, or the stream's own error */
 export async function readRecord(stream: Connection): Promise<RecordAndRest> {
   let bytes = new Uint8Array(0);
   for (;;) {
@@ -96,9 +96,9 @@ function parsePreamble(text: string): Preamble {
   if (typeof value !== "object" || value === null) throw new HandshakeError("The preamble is not an object");
   const { port, from, alpn } = value as Record<string, unknown>;
   if (typeof port !== "number" || !Number.isInteger(port) || port < 1 || port > 65535) {
-    throw new HandshakeError("The preamble names no port");
+    throw new HandshakeError("The preamble does not name a port");
   }
-  // Both are shown on terminals, where line ends and escape sequences could pretend to be kurun's own words.
+  // Both are shown on terminals, where line ends and escape sequences could pass for kurun's own output.
   if (typeof from !== "string" || !/^[\x21-\x7e]{1,100}$/.test(from)) throw new HandshakeError("The preamble does not say who called");
   if (alpn === undefined) return { port, from };
   if (typeof alpn !== "string" || !/^[\x21-\x7e]{1,255}$/.test(alpn)) throw new HandshakeError("The preamble's ALPN is not a name");

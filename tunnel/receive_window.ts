@@ -1,54 +1,54 @@
 /**
- * Flow control of one direction of one stream, seen from its receiver. Pure: bytes and milliseconds in, credit out.
+ * Flow control of one direction of one stream, on its receiver's side. Pure: bytes and milliseconds in, credit out.
  *
- * The sender may have `available` bytes under way. Bytes that were consumed (taken by whatever the stream feeds) are given back once
- * half the window has gathered, so that a window costs two small frames, and a reader that stops stops its own stream only.
- * A window that is used up within a few round trips is too small for its path: it doubles, as long as the session's budget lasts. One
- * that is not half used within a second gives what it does not need back to the budget, by giving less credit than was consumed.
+ * The sender may have `available` bytes under way. Credit for consumed bytes (passed on to where the stream leads) is given once it amounts
+ * to half the window: a window costs two small frames, and a reader that stops stops only its own stream.
+ * A window that is used up within a few round trips is too small for its path: it doubles, as long as the session's budget allows. A window
+ * that is not half used within a second returns what it does not need to the budget, by giving less credit than was consumed.
  *
  * @module
  */
 import { ProtocolError } from "./errors.ts";
 
-/** What a sender has at the start of each stream: 64 KiB, against hashicorp's 256, for memory (1,024 stopped readers: 64 MiB). */
+/** A sender's credit at the start of each stream: 64 KiB, not hashicorp's 256, to save memory (1,024 stopped readers take 64 MiB). */
 export const INITIAL_WINDOW = 64 * 1024;
 /** No window grows beyond 8 MiB: 1.6 Gbit/s at a round trip of 40 ms. */
 const MAX_WINDOW = 8 * 1024 * 1024;
-/** A window used up within this many round trips grows; with four a busy laptop held 10 MB more of a bulk upload, no faster. */
+/** A window used up within this many round trips grows. With four, a busy laptop held 10 MB more of an upload that was no faster. */
 const GROWTH_ROUND_TRIPS = 2;
-/** It is judged over this many windows in a row: a burst into an empty socket buffer says nothing of the path. */
+/** Judged over this many windows in a row: a burst into an empty socket buffer says nothing about the path. */
 const JUDGED_WINDOWS = 2;
-/** A window that is not half used in this time is larger than any path needs whose round trip is shorter. */
+/** A window that is not half used in this time is too large for any path with a shorter round trip. */
 const IDLE_MS = 1_000;
-/** Windows of a session grow only while all of them together stay under 32 MiB. */
+/** A session's windows grow only while all of them together stay under 32 MiB. */
 const BUDGET_BYTES = 32 * 1024 * 1024;
 
-/** What all windows of a session share: a bound on their sum, and the round trip's time. */
+/** Shared by all windows of a session: a limit for their sum, and the round trip's time. */
 export class WindowBudget {
   #roundTripMs = Infinity;
   #granted = 0;
 
-  /** The shortest round trip seen, in milliseconds; 0 before the first. */
+  /** The shortest measured round trip, in milliseconds; 0 before the first. */
   get roundTripMs(): number {
     return this.#roundTripMs === Infinity ? 0 : this.#roundTripMs;
   }
 
-  /** Notes a ping's time. The shortest counts: under load a ping waits behind data, and windows sized by that only make the queue longer. */
+  /** Notes a ping's time. The shortest counts: under load pings wait behind data, and windows sized by that would lengthen the queue. */
   measured(ms: number): void {
     this.#roundTripMs = Math.min(this.#roundTripMs, ms);
   }
 
-  /** Bytes of all windows together. */
+  /** The sum of all windows, in bytes. */
   get granted(): number {
     return this.#granted;
   }
 
-  /** Counts a window that exists whatever the budget says: a stream's first. */
+  /** Counts a stream's initial window, which exists whatever the budget says. */
   add(bytes: number): void {
     this.#granted += bytes;
   }
 
-  /** Takes `bytes` if the budget has them. */
+  /** Takes `bytes` where the budget allows. @returns whether it did */
   tryTake(bytes: number): boolean {
     if (this.#granted + bytes > BUDGET_BYTES) return false;
     this.#granted += bytes;
@@ -69,7 +69,7 @@ export class ReceiveWindow {
   #size: number;
   #available: number;
   #consumed = 0;
-  /** Since when what was consumed gathers. */
+  /** Since when consumed bytes have been gathering. */
   #gatheringSince: number;
   #judgedBytes = 0;
   #judgedSince: number;
@@ -77,7 +77,7 @@ export class ReceiveWindow {
   /**
    * @param budget the session's
    * @param now milliseconds of a clock that never goes back
-   * @param initial bytes that the sender has from the start
+   * @param initial the sender's initial credit, in bytes
    */
   constructor(budget: WindowBudget, now: () => number, initial: number = INITIAL_WINDOW) {
     this.#budget = budget;
@@ -89,12 +89,12 @@ export class ReceiveWindow {
     budget.add(initial);
   }
 
-  /** Bytes that may be under way or waiting to be consumed at once. */
+  /** How many bytes may be under way or wait to be consumed at once. */
   get size(): number {
     return this.#size;
   }
 
-  /** Counts `bytes` that the sender has announced. @throws ProtocolError where it had no credit for them */
+  /** Counts bytes that the sender has announced. @throws ProtocolError where it had no credit for them */
   received(bytes: number): void {
     if (bytes > this.#available) {
       throw new ProtocolError(`A stream sent ${bytes} bytes with a credit of ${this.#available}`);
@@ -102,7 +102,7 @@ export class ReceiveWindow {
     this.#available -= bytes;
   }
 
-  /** Counts `bytes` that were consumed. @returns the credit to give now, 0 while less than half a window has gathered */
+  /** Counts bytes that were consumed. @returns the credit to give now; 0 while it is less than half a window */
   consumed(bytes: number): number {
     this.#consumed += bytes;
     if (this.#consumed * 2 < this.#size) {
@@ -118,13 +118,13 @@ export class ReceiveWindow {
     return credit;
   }
 
-  /** Gives the window back to the budget; nothing may be called afterwards. */
+  /** Returns the window to the budget; call nothing afterwards. */
   release(): void {
     this.#budget.release(this.#size);
     this.#size = 0;
   }
 
-  /** Credit that was given cannot be taken back: what is consumed is not given again. */
+  /** Credit cannot be taken back once given; the window shrinks by giving less than was consumed. */
   #shrinkIfIdle(): void {
     const now = this.#now();
     if (now - this.#gatheringSince < IDLE_MS) return;

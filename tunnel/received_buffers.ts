@@ -1,23 +1,23 @@
 /**
- * The memory of large messages, freed as soon as their bytes were written on. The collector comes after some 64 MB of them, and later where
- * the machine is busy: 1 GB upwards took 201 to 218 MB on the laptop beside two busy cores, and takes 185 to 197.
+ * The memory of large messages, freed as soon as their bytes have been passed on. The garbage collector runs after some 64 MB of them, and
+ * later on a busy machine: with two busy cores, an upload of 1 GB took 201 to 218 MB on the laptop, and takes 185 to 197 MB now.
  *
  * @module
  */
 import { HEADER_BYTES } from "./frame.ts";
 
-/** Smaller messages are left to the collector: to look after them costs more. */
+/** Smaller messages are left to the garbage collector, which costs less. */
 const LARGE_BYTES = 16 * 1024;
 
-/** Buffers that hold one received message and nothing else. */
+/** Buffers that hold only one received message. */
 const received = new WeakSet<ArrayBufferLike>();
 
-/** Notes a message that has arrived. One that shares its buffer with others stays with the collector. */
+/** Notes a message that has arrived. One that shares its buffer with others is left to the garbage collector. */
 export function noteReceived(message: Uint8Array): void {
   if (message.length > LARGE_BYTES && message.length === message.buffer.byteLength) received.add(message.buffer);
 }
 
-/** Says that bytes were written on and nobody looks at them any more: where they are a whole frame's, alone in its message, that is freed. */
+/** Frees bytes that have been passed on and that nobody uses any more, where they are the only frame's payload of a message. */
 export function freeReceived(bytes: Uint8Array): void {
   if (bytes.byteOffset !== HEADER_BYTES || bytes.length + HEADER_BYTES !== bytes.buffer.byteLength || !received.delete(bytes.buffer)) {
     return;

@@ -1,9 +1,9 @@
 /**
- * Bytes that cross lost connections whole: each byte has an offset, the sender keeps what the receiver has not taken, and on the next
- * stream the receiver says where to go on.
+ * Bytes that survive lost connections: each has an offset, the sender keeps what the receiver has not taken, and on the next stream the
+ * receiver says where to go on.
  *
- * The receiver sends offsets, 64 bits each, big endian: the first says where the sender is to begin, each later one that all before it
- * was taken. The sender sends bytes, and ends its direction after the last; the receiver ends its own once it has taken them.
+ * The receiver sends offsets, 64 bits each, big endian: the first says where the sender should begin, each later one that everything
+ * before it was taken. The sender ends its direction after the last byte; the receiver ends its own once it has taken all bytes.
  *
  * @module
  */
@@ -12,42 +12,42 @@ import { ProtocolError } from "./errors.ts";
 import { PieceReader } from "./messages.ts";
 
 const OFFSET_BYTES = 8;
-/** The receiver says what it has taken after so many bytes. */
+/** The receiver confirms what it has taken after this many bytes. */
 const SAY_BYTES = 64 * 1024;
-/** Smaller pieces that wait are gathered in blocks: a million lines would be a million pieces to look through. */
+/** Smaller pieces that wait are gathered in blocks: a million lines would otherwise be a million pieces to search. */
 const SMALL_BYTES = 4 * 1024;
 const BLOCK_BYTES = 16 * 1024;
 
-/** Where the bytes come from. */
+/** The source of the bytes. */
 export interface ResumableSource {
-  /** Bytes at an offset that was not taken yet, once there are some; null at the end. @throws where they can never be had */
+  /** Waits for bytes at an offset that was not taken yet. @returns null at the end @throws where they are lost for good */
   read(offset: number): Promise<Uint8Array | null>;
-  /** All before `offset` has been taken. @throws ProtocolError where it never was sent */
+  /** Notes that everything before `offset` was taken. @throws ProtocolError where it was never sent */
   taken(offset: number): void;
 }
 
-/** Where the bytes go. */
+/** The destination of the bytes. */
 export interface ResumableSink {
   /** How many bytes it has taken. */
   readonly offset: number;
   /** Takes the next bytes. */
   write(bytes: Uint8Array): void | Promise<void>;
-  /** There are no more. */
+  /** Takes the end. */
   end(): void | Promise<void>;
 }
 
 /**
- * Sends over one stream what the other side has not taken.
+ * Sends what the other side has not taken over one stream.
  * @param first bytes of the stream that were read already
  * @returns once the other side has taken everything
- * @throws what ends the stream before, or the source
+ * @throws the error of the stream or of the source that prevents it
  */
 export async function sendResumable(stream: Connection, source: ResumableSource, first: Uint8Array): Promise<void> {
   const offsets = new PieceReader(stream, first);
   const start = await nextOffset(offsets);
   if (start === undefined) throw new ProtocolError("The receiver does not say where to begin");
   source.taken(start);
-  // Whoever fails first ends both. No Promise.race with `taking`: until that settles it would keep what each of a million races was won by.
+  // The first failure ends both. Not Promise.race with `taking`: until it settles it would keep the results of a million races.
   let failed: (error: unknown) => void = () => {};
   let failure: { readonly error: unknown } | undefined;
   const taking = follow(offsets, source);
@@ -62,7 +62,7 @@ export async function sendResumable(stream: Connection, source: ResumableSource,
       source.read(at).then(resolve, reject);
     });
     if (bytes === null) break;
-    // A stream takes what it is given; the source keeps its own.
+    // The stream takes ownership of the bytes, and the source keeps its own.
     const written = stream.write(bytes.slice());
     if (written) await written;
     at += bytes.length;
@@ -71,7 +71,7 @@ export async function sendResumable(stream: Connection, source: ResumableSource,
   await taking;
 }
 
-/** Takes what comes over one stream after the other; the one before is over when the next begins, and so is what it was writing. */
+/** Receives over one stream after the other; the previous stream, and its last write, is over before the next begins. */
 export class ResumableReceiver {
   readonly #sink: ResumableSink;
   #stream: Connection | undefined;
@@ -81,7 +81,7 @@ export class ResumableReceiver {
     this.#sink = sink;
   }
 
-  /** As {@link receiveResumable}. */
+  /** As {@link receiveResumable}, in place of the previous stream. */
   async receive(stream: Connection, first: Uint8Array): Promise<void> {
     this.#stream?.reset();
     this.#stream = stream;
@@ -92,9 +92,9 @@ export class ResumableReceiver {
 }
 
 /**
- * Takes over one stream what comes.
+ * Receives bytes over one stream.
  * @param first bytes of the stream that were read already
- * @returns once everything was taken @throws what ends the stream before, or the sink
+ * @returns once everything was taken @throws the error of the stream or of the sink that prevents it
  */
 export async function receiveResumable(stream: Connection, sink: ResumableSink, first: Uint8Array): Promise<void> {
   const say = async () => await stream.write(encodeOffset(sink.offset));
@@ -129,30 +129,30 @@ function encodeOffset(offset: number): Uint8Array {
   return bytes;
 }
 
-/** Bytes that one side writes as they come, kept until the other has taken them; whoever writes waits while it is full. */
+/** Keeps bytes that were written until the other side has taken them; writers wait while it is full. */
 export class ResendBuffer implements ResumableSource {
   readonly #limit: number;
   #chunks: Uint8Array[] = [];
   #block: Uint8Array | undefined;
   #blockUsed = 0;
-  /** The offset of the first byte that is kept, and of the next one that is written. */
+  /** The offsets of the first byte that is kept, and of the next byte to be written. */
   #from = 0;
   #to = 0;
   #ended = false;
   #more = Promise.withResolvers<void>();
   #room: (() => void)[] = [];
 
-  /** @param limit bytes that are kept before a writer waits */
+  /** @param limit writers wait while this many bytes are kept */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** Bytes that were written. */
+  /** How many bytes were written. */
   get written(): number {
     return this.#to;
   }
 
-  /** Adds bytes, which belong to the buffer from here on. @returns a promise where the writer must wait before it writes more */
+  /** Adds bytes, which belong to the buffer from now on. @returns a promise where the writer must wait before it writes more */
   write(bytes: Uint8Array): void | Promise<void> {
     if (bytes.length > 0) {
       this.#add(bytes);
@@ -163,7 +163,7 @@ export class ResendBuffer implements ResumableSource {
     return new Promise((resolve) => this.#room.push(resolve));
   }
 
-  /** Nothing more will be written. */
+  /** Ends the bytes: nothing more will be written. */
   end(): void {
     this.#ended = true;
     this.#tellMore();

@@ -1,8 +1,8 @@
 /**
- * What client and supervisor of `kurun run` tell each other on a stream for control.
+ * The messages of client and supervisor of `kurun run` on the control stream.
  *
- * A client's messages are numbered, from 1 on, over all its connections: what was sent into a connection that is lost is sent again on the
- * next, and the supervisor drops what it has had. What the supervisor says is a state, and said again on each new stream.
+ * A client numbers its messages from 1 on, over all its connections: what it sent into a lost connection it sends again on the next, and
+ * the supervisor drops what it has already received. The supervisor reports states, and repeats them on each new stream.
  *
  * @module
  */
@@ -14,33 +14,33 @@ export interface WindowSize {
   readonly rows: number;
 }
 
-/** What to run; values go to the program exactly as they are here. */
+/** A request to run a program, which gets these values unchanged. */
 export interface RunRequest {
   readonly do: "start";
-  /** Numbers the runs of a session, from 1 on: a run with a higher number replaces the one before. */
+  /** The run's number in the session, from 1 on: a run with a higher number replaces the previous one. */
   readonly run: number;
   readonly kind: "executable" | "script";
-  /** The digest of the program, which comes on a stream of its own. */
+  /** The digest of the program, which arrives on another stream. */
   readonly sha256: string;
-  /** What the program is called: the first of its arguments. */
+  /** The program's name: its argument 0. */
   readonly name: string;
   readonly args: readonly string[];
   readonly env: readonly (readonly [name: string, value: string])[];
-  /** The folder it starts in. */
+  /** The folder that it starts in. */
   readonly workdir: string;
-  /** Whether it reads what the client sends; else its input is empty. */
+  /** Whether the client sends it an input; otherwise it reads an empty one. */
   readonly stdin: boolean;
-  /** Of a script: the unstable features of Deno that it is run with, `kv` for `--unstable-kv`. */
+  /** For a script: the unstable Deno features that it needs, such as `kv` for `--unstable-kv`. */
   readonly unstable?: readonly string[];
-  /** Where it gets a terminal. */
+  /** The size of its terminal, where it gets one. */
   readonly terminal?: WindowSize;
 }
 
-/** What a client may ask for. */
+/** What a client may request. */
 export type ClientRequest =
   | RunRequest
   | { readonly do: "signal"; readonly run: number; readonly signal: string }
-  /** Nobody reads the output any more: the program's next write fails. */
+  /** Nobody reads the output any more: the program's next write should fail. */
   | { readonly do: "close"; readonly run: number; readonly output: "stdout" | "stderr" }
   | ({ readonly do: "resize"; readonly run: number } & WindowSize);
 
@@ -50,21 +50,21 @@ export type ClientMessage = ClientRequest & { readonly seq: number };
 /** How a run ended. */
 export interface RunEnd {
   readonly code: number;
-  /** The signal that ended it, such as SIGKILL; then `code` is 128 and its number. */
+  /** The signal that ended it, such as SIGKILL; `code` is then 128 plus its number. */
   readonly signal?: string;
-  /** Whether the kernel ended something for want of memory while it ran. */
+  /** Whether the kernel killed a process for lack of memory while it ran. */
   readonly outOfMemory?: true;
-  /** Whether the Pod was being stopped then, and the program with it: the cluster tells why. */
+  /** Whether the Pod was being stopped, and the program with it; the cluster knows why. */
   readonly podStopped?: true;
 }
 
-/** What the supervisor tells. */
+/** What the supervisor reports. */
 export type SupervisorMessage =
-  /** First on each stream: for which architecture programs must be (Go's word), and the number of the last request that it had. */
+  /** The first on each stream: the architecture of this machine (Go's name), and the number of the last request received. */
   | { readonly is: "ready"; readonly architecture: string; readonly seq: number }
   | { readonly is: "started"; readonly run: number }
   | ({ readonly is: "ended"; readonly run: number } & RunEnd)
-  /** It never started; `why` is for people. */
+  /** The run never started; `why` is for people. */
   | { readonly is: "failed"; readonly run: number; readonly why: string };
 
 /** Checks a message of a client. @throws ProtocolError */
@@ -78,7 +78,7 @@ export function parseClientMessage(value: unknown): ClientMessage {
     : message.do === "close"
     ? message.output === "stdout" || message.output === "stderr"
     : message.do === "resize" && isWindow(message);
-  if (!right) throw new ProtocolError("A request is not as it must be");
+  if (!right) throw new ProtocolError("A request is malformed");
   return value as ClientMessage;
 }
 
@@ -90,7 +90,7 @@ export function parseSupervisorMessage(value: unknown): SupervisorMessage {
     : isCount(message.run) &&
       (message.is === "started" || (message.is === "failed" && typeof message.why === "string") ||
         (message.is === "ended" && Number.isInteger(message.code)));
-  if (!right) throw new ProtocolError("What the supervisor says is not as it must be");
+  if (!right) throw new ProtocolError("A message of the supervisor is malformed");
   return value as SupervisorMessage;
 }
 
@@ -110,7 +110,7 @@ function isWindow({ columns, rows }: Record<string, unknown>): boolean {
   return [columns, rows].every((size) => Number.isInteger(size) && (size as number) >= 0 && (size as number) <= 0xffff);
 }
 
-/** A text that a program can be given: C's strings end at a zero. */
+/** A text that can be passed to a program: C strings end at a zero. */
 function isText(value: unknown): value is string {
   return typeof value === "string" && !value.includes("\0");
 }

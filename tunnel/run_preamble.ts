@@ -1,6 +1,6 @@
 /**
- * What opens each stream of `kurun run`, all of which the client opens: a record that names what the stream is for. The supervisor answers
- * each with a record as {@link readAnswer} has it. docs/protocol.md says what follows.
+ * What opens each stream of `kurun run`; the client opens them all. A record says what the stream is for. The supervisor answers with a
+ * record for {@link readAnswer}. docs/protocol.md says what follows.
  *
  * @module
  */
@@ -10,21 +10,21 @@ import { encodeRecord, readRecord } from "./preamble.ts";
 
 /** What a stream is for. */
 export type RunPreamble =
-  /** Messages both ways: what to do, and what has happened. */
+  /** Messages both ways: requests and reports. */
   | { readonly for: "control" }
   /** A program's bytes, from the client. */
   | { readonly for: "program"; readonly sha256: string; readonly size: number }
-  /** What a run of the program reads, from the client, or writes, to it. */
+  /** A run's input from the client, or its output to the client. */
   | { readonly for: "stdin" | "stdout" | "stderr"; readonly run: number }
   /** A connection to a port that the program listens on. */
   | { readonly for: "port"; readonly port: number };
 
-/** The first bytes of a stream. */
+/** Encodes the first bytes of a stream. */
 export function encodeRunPreamble(preamble: RunPreamble): Uint8Array {
   return encodeRecord(JSON.stringify(preamble));
 }
 
-/** Reads the first bytes of a stream. @throws HandshakeError where they are no preamble, or the stream's own error */
+/** Reads the first bytes of a stream. @throws HandshakeError where they are not a preamble, or the stream's own error */
 export async function readRunPreamble(stream: Connection): Promise<{ preamble: RunPreamble; rest: Uint8Array }> {
   const { text, rest } = await readRecord(stream);
   return { preamble: parse(text), rest };
@@ -43,7 +43,7 @@ function parse(text: string): RunPreamble {
       return { for: purpose };
     case "program":
       // The digest becomes a file's name.
-      if (typeof sha256 !== "string" || !/^[0-9a-f]{64}$/.test(sha256)) throw new HandshakeError("The preamble has no program's digest");
+      if (typeof sha256 !== "string" || !/^[0-9a-f]{64}$/.test(sha256)) throw new HandshakeError("The preamble has no digest of a program");
       return { for: purpose, sha256, size: integer("size", size, 0, Number.MAX_SAFE_INTEGER) };
     case "stdin":
     case "stdout":
@@ -52,7 +52,7 @@ function parse(text: string): RunPreamble {
     case "port":
       return { for: purpose, port: integer("port", port, 1, 65_535) };
     default:
-      throw new HandshakeError("The preamble names nothing that a stream is for");
+      throw new HandshakeError("The preamble names no purpose of a stream");
   }
 }
 

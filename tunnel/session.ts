@@ -5,50 +5,50 @@ import { INITIAL_WINDOW, WindowBudget } from "./receive_window.ts";
 import { Stream, type StreamHost } from "./stream.ts";
 import type { Transport, TransportEnd } from "./transport.ts";
 
-/** Streams that a session carries at once; more are refused. */
+/** How many streams a session carries at once; more are refused. */
 export const MAX_STREAMS = 1024;
-/** No data frame is longer, so that nobody waits long behind a big one. */
+/** No data frame is longer, so that other streams do not wait long behind it. */
 export const MAX_FRAME_BYTES = 64 * 1024;
-/** Payloads of this size leave as a message of their own, uncopied; smaller ones are gathered with their neighbours. */
+/** Payloads from this size on leave as one message each, without a copy; smaller frames are gathered. */
 const ALONE_BYTES = 16 * 1024;
-/** Frames gathered into one message at most. */
+/** The most that is gathered into one message. */
 const BATCH_BYTES = 64 * 1024;
-/** While more than this waits in the transport, writers wait too. */
+/** While more than this waits in the transport, writers wait. */
 const CONGESTED_BYTES = 1024 * 1024;
-/** Answers that the other side made us owe (pongs, acknowledgements, resets) and does not read may take this, then it is over. */
+/** Answers that the other side has caused (pongs, acknowledgements, resets) and does not read may take this much; then the session ends. */
 const UNREAD_ANSWERS_BYTES = 4 * 1024 * 1024;
 
 /** Why a session ended. */
 export interface SessionEnd {
-  /** The transport's end, or what we ended it with. */
+  /** How the transport ended, or was ended from here. */
   readonly transport: TransportEnd;
   /** What broke, where something did. */
   readonly error?: Error;
 }
 
-/** What a session needs from whoever makes it. */
+/** What a session needs. */
 export interface SessionOptions {
-  /** Opens streams with odd ids ("client") or even ones ("server"): the two sides must differ (yamux spec, "StreamID field"). */
+  /** Whether streams opened here have odd ids ("client") or even ones ("server"); the sides must differ (yamux spec, "StreamID field"). */
   readonly role: "client" | "server";
-  /** Takes each stream that the other side opens, at once. Without it they are reset. */
+  /** Accepts each stream that the other side opens. Without it they are reset. */
   readonly onStream?: (stream: Stream) => void;
-  /** Called when the other side asks us to open nothing more (yamux spec, "Go Away"); streams that are open go on. */
+  /** Called when the other side asks for no more streams (yamux spec, "Go Away"); open streams go on. */
   readonly onGoAway?: () => void;
   /** Called once when the session is over, after all its streams have failed. */
   readonly onEnd?: (end: SessionEnd) => void;
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
-  /** What each stream's sender has from the start; both sides must agree. 64 KiB; 256 KiB against hashicorp's yamux. */
+  /** The initial credit of each stream's sender, on which both sides must agree: 64 KiB here, 256 KiB in hashicorp's yamux. */
   readonly initialWindow?: number;
 }
 
-/** Many streams over one transport: yamux version 0, with the frames of one turn sent as one message. */
+/** Many streams over one transport: yamux version 0, with the frames of one turn of the event loop sent as one message. */
 export class Session implements StreamHost, FrameReceiver {
-  /** The round trip and what all windows have granted. */
+  /** The round trip's time, and the sum of all windows. */
   readonly budget: WindowBudget = new WindowBudget();
   readonly now: () => number;
   readonly initialWindow: number;
-  /** Called when a stream has ended where {@link MAX_STREAMS} were open: one more can be opened. */
+  /** Called when a stream has ended while {@link MAX_STREAMS} were open: there is room for another. */
   onroom: (() => void) | undefined;
   readonly #transport: Transport;
   readonly #onStream: ((stream: Stream) => void) | undefined;
@@ -71,7 +71,7 @@ export class Session implements StreamHost, FrameReceiver {
   #receivedAt: number;
   #waitingSince: number | undefined;
 
-  /** Takes the transport over: from here on only the session uses it. */
+  /** Takes over the transport: from now on only the session uses it. */
   constructor(transport: Transport, options: SessionOptions) {
     this.#transport = transport;
     this.#onStream = options.onStream;
@@ -85,12 +85,12 @@ export class Session implements StreamHost, FrameReceiver {
     transport.onmessage = (message) => this.receive(message);
     transport.ondrain = () => this.#drained();
     transport.onclose = (end) => this.#finish(end);
-    // It may have ended between the handshake's last message and now.
+    // The transport may have ended between the handshake's last message and now.
     const { ended } = transport;
     if (ended) queueMicrotask(() => this.#finish(ended));
   }
 
-  /** Streams that are open. */
+  /** How many streams are open. */
   get streamCount(): number {
     return this.#streams.size;
   }
@@ -100,25 +100,25 @@ export class Session implements StreamHost, FrameReceiver {
     return this.#endedBy !== undefined;
   }
 
-  /** When the last byte arrived, on the clock given. */
+  /** When the last byte arrived, on the session's clock. */
   get receivedAt(): number {
     return this.#receivedAt;
   }
 
-  /** When a stream's bytes left that nothing has followed from the other side, the first of them, on the clock given. */
+  /** When the oldest stream bytes left after which nothing has arrived from the other side, on the session's clock. */
   get waitingSince(): number | undefined {
     return this.#waitingSince;
   }
 
-  /** Whether so much waits to be sent that writers should wait. */
+  /** Whether writers should wait, because much waits to be sent. */
   get congested(): boolean {
     return this.#transport.buffered > CONGESTED_BYTES;
   }
 
   /**
-   * Opens a stream whose first bytes are `first`; they leave at once, without waiting for the other side.
-   * @throws SessionEndedError when the session is over or going away
-   * @throws StreamLimitError when 1,024 streams are open
+   * Opens a stream whose first bytes are `first`; they leave without waiting for the other side.
+   * @throws SessionEndedError where the session is over or going away
+   * @throws StreamLimitError where 1,024 streams are open
    */
   open(first: Uint8Array): Stream {
     if (this.#endedBy) throw this.#endedBy;
@@ -133,7 +133,7 @@ export class Session implements StreamHost, FrameReceiver {
     return stream;
   }
 
-  /** Asks the other side for an answer. @returns milliseconds until it came; never, where the session ends first */
+  /** Asks the other side for an answer. Never rejects. @returns milliseconds until it arrived; never settles where the session ends first */
   ping(): Promise<number> {
     const { promise, resolve } = Promise.withResolvers<number>();
     const value = this.#nextPing;
@@ -143,12 +143,12 @@ export class Session implements StreamHost, FrameReceiver {
     return promise;
   }
 
-  /** Tells the other side to open no more streams; those that are open go on. */
+  /** Tells the other side to open no more streams; open ones go on. */
   goAway(): void {
     this.#frame(FrameType.goAway, 0, 0, GoAwayCode.normal);
   }
 
-  /** Ends the session once what was written has left; every stream fails. @param code see {@link Transport.close} */
+  /** Ends the session once everything written has left; all streams fail. @param code see {@link Transport.close} */
   close(code: number, reason: string): void {
     if (this.#endedBy) return;
     this.goAway();
@@ -157,14 +157,14 @@ export class Session implements StreamHost, FrameReceiver {
     this.#finish({ code, reason });
   }
 
-  /** Ends the session at once, as when the other side does not answer any more. */
+  /** Ends the session at once, for when the other side no longer answers. */
   destroy(error: Error): void {
     if (this.#endedBy) return;
     this.#transport.destroy();
     this.#finish({ code: 1006, reason: "" }, error);
   }
 
-  /** Takes bytes that arrived on the transport before the session had it. A breach of the protocol ends the session. */
+  /** Takes a message from the transport, also one that arrived before the session existed. A protocol error ends the session. */
   receive(message: Uint8Array): void {
     if (this.#endedBy) return;
     this.#receivedAt = this.now();
@@ -241,7 +241,7 @@ export class Session implements StreamHost, FrameReceiver {
   #streamFrame(header: FrameHeader): void {
     const { type, flags, streamId, length } = header;
     if (flags & Flag.syn) this.#accept(streamId);
-    // Unknown streams are ours that were reset while this was under way: what comes for them is dropped (as hashicorp's does).
+    // An unknown stream was reset here while this was under way: what arrives for it is dropped, as in hashicorp's yamux.
     const stream = this.#streams.get(streamId);
     if (type === FrameType.data) {
       this.#payloadStream = flags & Flag.rst ? undefined : stream;
@@ -257,7 +257,7 @@ export class Session implements StreamHost, FrameReceiver {
 
   #accept(id: number): void {
     if (id === 0 || id % 2 !== this.#remoteParity) throw new ProtocolError(`Stream id ${id} is not the other side's to open`);
-    // Ids need not rise: hashicorp's side sends what several goroutines open in any order.
+    // Ids need not rise: hashicorp's yamux sends what several goroutines open in any order.
     if (this.#streams.has(id)) throw new ProtocolError(`Stream ${id} was opened a second time`);
     const stream = new Stream(this, id);
     this.#boundAnswers();
@@ -294,7 +294,7 @@ export class Session implements StreamHost, FrameReceiver {
     this.#onGoAway?.();
   }
 
-  /** Answers pile up only where the other side makes us owe them and reads nothing: a flood. */
+  /** Answers pile up only where the other side causes them and reads nothing, which is a flood. */
   #boundAnswers(): void {
     if (this.#transport.buffered > UNREAD_ANSWERS_BYTES) {
       throw new ProtocolError("The other side asks without end and does not read the answers");
@@ -314,7 +314,7 @@ export class Session implements StreamHost, FrameReceiver {
     this.#batchUsed += HEADER_BYTES;
   }
 
-  /** As one message: a copy of 64 KiB costs less than a message more. */
+  /** Sends header and payload as one message: copying 64 KiB costs less than another message. */
   #sendAlone(stream: Stream, flags: number, part: Uint8Array): void {
     let message = withHeader(part);
     if (!message) {

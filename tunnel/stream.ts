@@ -2,7 +2,7 @@ import { ProtocolError, type SessionEndedError, StreamResetError } from "./error
 import { Flag } from "./frame.ts";
 import { ReceiveWindow, type WindowBudget } from "./receive_window.ts";
 
-/** What a stream asks of its session. */
+/** What a stream needs from its session. */
 export interface StreamHost {
   readonly now: () => number;
   readonly budget: WindowBudget;
@@ -13,18 +13,18 @@ export interface StreamHost {
   uncongested(): Promise<void>;
   /** Sends `bytes`, for which there is credit, in as many frames as it takes; `flags` go with the first. */
   sendData(stream: Stream, flags: number, bytes: Uint8Array): void;
-  /** Sends credit, which may be 0, and flags. */
+  /** Sends flags and credit, which may be 0. */
   sendControl(stream: Stream, flags: number, credit: number): void;
   /** Drops a stream that is over. */
   forget(stream: Stream): void;
 }
 
-/** Small pieces that wait are gathered in blocks of this size: one byte in an array of its own costs a hundred. */
+/** Small pieces that wait are gathered in blocks of this size: a one-byte array costs a hundred bytes. */
 const BLOCK_BYTES = 4 * 1024;
-/** The most credit that a window can have (yamux: 32 bits). */
+/** The most credit that a window can have (32 bits in yamux). */
 const MAX_CREDIT = 0xffff_ffff;
 
-/** One stream of a {@link Session}: bytes both ways, each way ended by itself, or both at once by a reset. */
+/** One stream of a {@link Session}: bytes both ways. Each direction ends by itself, or both at once by a reset. */
 export class Stream {
   /** Its id on the wire. */
   readonly id: number;
@@ -46,7 +46,7 @@ export class Stream {
   /** Settles when everything given to {@link send} has left or was dropped; it never rejects. */
   #queue: Promise<void> | undefined;
 
-  /** Made by its session alone. */
+  /** Only a session makes streams. */
   constructor(host: StreamHost, id: number) {
     this.id = id;
     this.#host = host;
@@ -54,19 +54,19 @@ export class Stream {
     this.#window = new ReceiveWindow(host.budget, host.now, host.initialWindow);
   }
 
-  /** What ended it before its time, where something did. */
+  /** What broke it, where something did. */
   get failure(): Error | undefined {
     return this.#failure;
   }
 
-  /** Implements {@link Connection.onFailure}; not where the session ends behind a direction that arrived whole and can still be read. */
+  /** Implements {@link Connection.onFailure}. Not called where the session ends behind a direction that arrived whole and can be read. */
   onFailure(listener: (error: Error) => void): void {
     this.#failed = listener;
   }
 
   /**
-   * Waits for the next bytes; one reader at a time. Asking for more says that those handed out before were taken, and gives their
-   * credit back to the sender: ask only when they have gone where they should.
+   * Waits for the next bytes; one reader at a time. Each call confirms that the bytes before were consumed, and returns their credit to
+   * the sender: call it only when they have been passed on.
    * @returns null when the other side has ended its direction
    * @throws StreamResetError, SessionEndedError
    */
@@ -84,9 +84,9 @@ export class Stream {
   }
 
   /**
-   * Sends bytes, which belong to the stream from here on; one writer at a time.
-   * @returns nothing where they were sent at once, else a promise that is fulfilled when they were
-   * @throws StreamResetError, SessionEndedError (thrown or as the promise's rejection)
+   * Sends bytes, which belong to the stream from now on; one writer at a time.
+   * @returns undefined where they were sent at once, else a promise that resolves when they were
+   * @throws StreamResetError, SessionEndedError; thrown, or as the promise's rejection
    */
   write(bytes: Uint8Array): void | Promise<void> {
     if (this.#failure) throw this.#failure;
@@ -105,7 +105,7 @@ export class Stream {
     this.#queue = (this.#queue ?? Promise.resolve()).then(() => this.write(bytes)).catch(() => {});
   }
 
-  /** Ends our direction; the other side reads the end after all that was written. */
+  /** Ends our direction; the other side reads the end after everything that was written. */
   closeWrite(): void {
     if (this.#finSent || this.#failure) return;
     this.#finSent = true;
@@ -113,14 +113,14 @@ export class Stream {
     if (this.#finReceived) this.#forget();
   }
 
-  /** Ends both directions at once, here and on the other side; who waits gets a StreamResetError. */
+  /** Ends both directions at once, here and on the other side; pending calls get a StreamResetError. */
   reset(): void {
     if (this.#failure || this.#forgotten) return;
     this.#host.sendControl(this, Flag.rst, 0);
     this.#fail(new StreamResetError("The stream was reset here"));
   }
 
-  /** The session's call for a stream that we open: sends SYN with the first bytes. */
+  /** For the session, on a stream opened here: sends SYN with the first bytes. */
   start(first: Uint8Array): void {
     if (first.length === 0) return this.#host.sendControl(this, Flag.syn, 0);
     if (first.length > this.#credit) throw new RangeError(`A stream's first bytes do not fit its window: ${first.length}`);
@@ -128,18 +128,18 @@ export class Stream {
     this.#host.sendData(this, Flag.syn, first);
   }
 
-  /** The session's call for a stream that it does not take: it never was. */
+  /** For the session: the stream is refused. */
   refuse(): void {
     this.#fail(new StreamResetError("The stream was refused"));
   }
 
-  /** The session's call: a data frame with `bytes` of payload begins. */
+  /** For the session: a data frame with `bytes` of payload begins. */
   announced(bytes: number): void {
     if (this.#finReceived && bytes > 0) throw new ProtocolError(`Stream ${this.id} sent ${bytes} bytes after its end`);
     this.#window.received(bytes);
   }
 
-  /** The session's call: a part of a payload, a view of a larger message. */
+  /** For the session: a part of a payload, a view of a larger message. */
   receivedData(part: Uint8Array): void {
     if (part.length === 0) return;
     const reader = this.#reader;
@@ -150,13 +150,13 @@ export class Stream {
     } else if (part.length < BLOCK_BYTES) {
       this.#gather(part);
     } else {
-      // A view keeps the whole message alive; a small view of a large one is worth a copy.
+      // A view keeps the whole message in memory: a small view of a large one is worth a copy.
       this.#block = undefined;
       this.#chunks.push(part.length * 2 < part.buffer.byteLength ? part.slice() : part);
     }
   }
 
-  /** The session's call: the other side ended its direction. */
+  /** For the session: the other side has ended its direction. */
   receivedFin(): void {
     if (this.#finReceived) return;
     this.#finReceived = true;
@@ -165,7 +165,7 @@ export class Stream {
     if (this.#finSent) this.#forget();
   }
 
-  /** The session's call: the other side may be sent `credit` bytes more. */
+  /** For the session: the other side takes `credit` more bytes. */
   receivedCredit(credit: number): void {
     this.#credit += credit;
     if (this.#credit > MAX_CREDIT) throw new ProtocolError(`Stream ${this.id} was given more credit than 32 bits hold`);
@@ -173,12 +173,12 @@ export class Stream {
     this.#creditArrived = undefined;
   }
 
-  /** The session's call: the other side reset the stream. */
+  /** For the session: the other side has reset the stream. */
   receivedReset(): void {
     this.#fail(new StreamResetError("The other side reset the stream"));
   }
 
-  /** The session's call: it has ended. A direction that arrived whole can still be read to its end. */
+  /** For the session: it has ended. A direction that arrived whole can still be read to its end. */
   sessionEnded(error: SessionEndedError): void {
     this.#arrivedWhole = this.#finReceived;
     this.#fail(error);

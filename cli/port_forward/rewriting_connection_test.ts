@@ -169,7 +169,7 @@ Deno.test("a refusal in the middle of the same request's answer is a break, neve
   await send(connection, "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
   program.answer("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf");
   await new Promise((resolve) => setTimeout(resolve, 1));
-  const checked = assert.rejects(answered, /size is no number/);
+  const checked = assert.rejects(answered, /size is not a number/);
   await send(connection, "zz\r\n");
   await checked;
 });

@@ -1,5 +1,5 @@
 import { type Connection, SessionEndedError, StreamLimitError } from "../../tunnel/mod.ts";
-import { within } from "../timing.ts";
+import { within } from "../net/timing.ts";
 import type { AdmissionFallback } from "./admission_fallback.ts";
 import { CallerExchanges } from "./caller_exchanges.ts";
 import { RefusedError } from "./dialed_stream.ts";

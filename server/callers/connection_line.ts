@@ -3,14 +3,14 @@ import { NobodyConnectedError } from "./caller.ts";
 import { DialTimeoutError, RefusedError } from "./dialed_stream.ts";
 
 /**
- * The log's line for one caller's connection, with `--verbose`:
+ * The log line of one caller's connection, with `--verbose`:
  *
  *     caller=10.244.0.1:52069 port=8444 alpn=- in=312 out=1204 ms=3.4 end=closed
  *
- * The server tells of connections: what may be read in two ways (request smuggling) can fool only a program that acts on it, and this one
- * stands where everybody in the cluster can send it bytes. Requests are told of on the client's side.
+ * The server reports connections and not requests: everybody in the cluster can send it bytes, and whatever can be read in two ways
+ * (request smuggling) fools only a program that acts on what it read. Requests are reported on the client's side.
  *
- * @param end `forth` are bytes from the caller, `back` those to it, its own answers (502, 503) not among them
+ * @param end `forth` counts bytes from the caller, `back` bytes to it, without the server's own answers (502, 503)
  * @param ms from the connection's first moment to its end
  */
 export function connectionLine({ from, port, alpn }: Preamble, end: RelayEnd, ms: number): string {
@@ -22,7 +22,7 @@ function howEnded(error: Error | undefined): string {
   if (error instanceof NobodyConnectedError) return "503 nobody connected";
   if (error instanceof RefusedError) return `502 ${error.message.replace(/\p{Cc}+/gu, " ")}`;
   if (error instanceof SessionEndedError) return "client lost";
-  if (error instanceof StreamLimitError) return "503 as many callers as there can be";
+  if (error instanceof StreamLimitError) return "503 too many callers";
   if (error instanceof DialTimeoutError) return "502 the client did not dial in time";
   if (error instanceof StreamResetError) return "reset by the client";
   return `caller left: ${error.message}`;

@@ -1,5 +1,5 @@
 import { type Connection, readAnswer, relay, type RelayEnd, type Stream } from "../../tunnel/mod.ts";
-import { within } from "../timing.ts";
+import { within } from "../net/timing.ts";
 
 /**
  * How long a client may take to say whether it has reached the program, in milliseconds. Its own limits are 10 s for each address of a

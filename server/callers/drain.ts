@@ -1,20 +1,20 @@
 import type { Server } from "node:net";
 import { CloseCode, type LiveClient } from "../control/live_client.ts";
 import type { OpenCallers } from "./open_callers.ts";
-import { pause } from "../timing.ts";
+import { pause } from "../net/timing.ts";
 
 /**
- * Callers are accepted for so long at least, and then until none has come for a while: the nodes' proxies learn later than a Pod that it
- * is being stopped (a change of an EndpointSlice, taken in once a second at most), and lead callers to it until the next one is ready.
+ * Callers are accepted for at least ACCEPT_MS, and then until none has come for QUIET_MS: the nodes' proxies learn later than the Pod that
+ * it is being stopped (from an EndpointSlice, which they read once a second at most), and send callers here until the next Pod is ready.
  */
 const ACCEPT_MS = 2_000;
 const QUIET_MS = 1_000;
 const POLL_MS = 50;
-/** Whoever was accepted last has this long to say something: an end without an answer is not tried again by every caller. */
+/** The caller that was accepted last has this long to send something: not every caller retries after an end without an answer. */
 const FIRST_BYTES_MS = 500;
-/** What has not ended then is cut. The Pod's grace (terminationGracePeriodSeconds) is two seconds longer. */
+/** Whatever is open then is cut. The Pod's grace period (terminationGracePeriodSeconds) is two seconds longer. */
 const DEADLINE_MS = 8_000;
-/** Long enough for the client to hear why, and for callers to read their 503. */
+/** Long enough for the client to read the reason, and for callers to read their 503. */
 const GOODBYE_MS = 500;
 
 /** What is drained. */
@@ -27,8 +27,8 @@ export interface DrainOptions {
 }
 
 /**
- * Ends the server's work without a gap: the client is told to dial the next Pod, new callers are served a while, open requests are
- * answered, and what is left at the deadline is reset.
+ * Ends the server's work without a gap: the client is told to dial the next Pod, new callers are still served for a while, open requests
+ * are answered, and what is left at the deadline is reset.
  */
 export async function drain({ live, callers, ports, log }: DrainOptions): Promise<void> {
   const since = performance.now();
@@ -40,7 +40,7 @@ export async function drain({ live, callers, ports, log }: DrainOptions): Promis
   callers.closeIdle();
   const left = Math.max(0, since + DEADLINE_MS - performance.now());
   const finished = await Promise.race([callers.allGone().then(() => true), pause(left)]);
-  log(finished ? "drained" : `not drained within ${DEADLINE_MS / 1000} s: what is open is cut`);
+  log(finished ? "drained" : `not drained within ${DEADLINE_MS / 1000} s: the open connections are cut`);
   live.session?.close(CloseCode.stopping, "the server is being stopped");
   await pause(GOODBYE_MS);
 }

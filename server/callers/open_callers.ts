@@ -1,6 +1,6 @@
 import type { CallerConnection } from "./caller.ts";
 
-/** The callers that are here, for the time when the server is being stopped. */
+/** The callers that are connected, for the time when the server is being stopped. */
 export class OpenCallers {
   readonly #callers = new Set<CallerConnection>();
   #open = 0;
@@ -8,7 +8,7 @@ export class OpenCallers {
   #draining = false;
   #gone = Promise.withResolvers<void>();
 
-  /** A caller has connected, who may yet have to finish a TLS handshake. @returns what says that it has gone */
+  /** Counts a caller that has connected; its TLS handshake may still be under way. @returns call it when the caller has gone */
   arrived(): () => void {
     this.#open++;
     this.#arrivedAt = performance.now();
@@ -25,29 +25,29 @@ export class OpenCallers {
     return this.#arrivedAt;
   }
 
-  /** A caller can be told what happens. */
+  /** Adds a caller that can be told what happens. */
   add(caller: CallerConnection): void {
     this.#callers.add(caller);
     if (this.#draining) caller.drain();
   }
 
-  /** A caller has gone. */
+  /** Removes a caller that has gone. */
   delete(caller: CallerConnection): void {
     this.#callers.delete(caller);
   }
 
-  /** From now on each is closed behind its next answer. */
+  /** Closes each caller behind its next answer from now on. */
   drain(): void {
     this.#draining = true;
     for (const caller of this.#callers) caller.drain();
   }
 
-  /** Closes those that wait for nothing. */
+  /** Closes the callers that wait for nothing. */
   closeIdle(): void {
     for (const caller of this.#callers) caller.closeIdle();
   }
 
-  /** Waits until none is here. */
+  /** Waits until no caller is connected. */
   async allGone(): Promise<void> {
     while (this.#open > 0) await this.#gone.promise;
   }

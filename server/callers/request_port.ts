@@ -1,21 +1,21 @@
 import { createServer, type Server, type Socket } from "node:net";
-import { encodePreamble, type Preamble, SocketConnection } from "../../tunnel/mod.ts";
+import { encodePreamble, type Preamble } from "../../tunnel/mod.ts";
 import type { AdmissionFallback } from "./admission_fallback.ts";
 import { CallerConnection, NobodyConnectedError } from "./caller.ts";
 import { carry } from "./dialed_stream.ts";
 import type { OpenCallers } from "./open_callers.ts";
 import { connectionLine } from "./connection_line.ts";
 import type { ReachCheck } from "../control/reach_check.ts";
-import { listen } from "../net/listen.ts";
+import { SocketConnection } from "../net/socket_connection.ts";
+import { listen, peerAddress } from "../net/sockets.ts";
 import type { LiveClient } from "../control/live_client.ts";
-import { peerAddress } from "../net/peer_address.ts";
 import { sparingly } from "../net/sparing_log.ts";
 import { type Terminated, TlsHandshakeError, type TlsTerminator } from "./tls_terminator.ts";
 
-/** Idle callers are asked after so long whether they are still there. */
+/** TCP keep-alive of idle callers starts after this. */
 const KEEP_ALIVE_MS = 30_000;
 
-/** Callers at once: those that streams carry and some that wait. More are cut at once, since the Pod's memory ends somewhere. */
+/** Callers at once: the 1,024 that streams carry, and some that wait. More are cut at once, to bound the Pod's memory. */
 const MAX_CALLERS = 1_280;
 
 /** What a request port needs. */
@@ -24,20 +24,20 @@ export interface RequestPortOptions {
   readonly session: string;
   readonly live: LiveClient;
   readonly reach: ReachCheck;
-  /** Knows all callers as long as they are here. */
+  /** Keeps track of all connected callers. */
   readonly callers: OpenCallers;
   /** Answers admission requests in the program's place, where the user wants that. */
   readonly fallback?: AdmissionFallback;
   /** How long a caller waits for a client, in milliseconds. */
   readonly holdMs: number;
-  /** Ends callers' TLS, where the port serves it. */
+  /** Terminates callers' TLS, where the port serves it. */
   readonly tls?: TlsTerminator;
   readonly log: (line: string) => void;
   /** Whether each connection gets a line. */
   readonly verbose?: boolean;
 }
 
-/** Accepts callers, each of which becomes one stream to the client. @returns once it listens, on all addresses */
+/** Accepts callers; each becomes one stream to the client. @returns once it listens, on all addresses */
 export async function openRequestPort(options: RequestPortOptions): Promise<Server> {
   const strangers = sparingly(options.log, () => performance.now());
   const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS });
@@ -61,7 +61,7 @@ async function serve(socket: Socket, options: RequestPortOptions, strangers: (li
   const port = socket.localPort ?? options.port;
   const raw = new SocketConnection(socket);
   if (await options.reach.isOwn(socket)) return;
-  const inside = await endTls(raw, from, options.tls, strangers);
+  const inside = await terminateTls(raw, from, options.tls, strangers);
   if (!inside) return;
   const caller = new CallerConnection(inside.connection, options);
   options.callers.add(caller);
@@ -80,8 +80,8 @@ async function serveCaller(caller: CallerConnection, preamble: Preamble, started
   if (options.verbose) options.log(connectionLine(preamble, end, performance.now() - started));
 }
 
-/** What is inside a caller's TLS, or the connection itself where the port serves none; nothing where the handshake failed. */
-async function endTls(
+/** What is inside a caller's TLS, or the connection itself where the port serves no TLS; undefined where the handshake failed. */
+async function terminateTls(
   raw: SocketConnection,
   from: string,
   tls: TlsTerminator | undefined,

@@ -1,22 +1,22 @@
 import type { Hello } from "../../tunnel/mod.ts";
 
-/** Clients are remembered whose session another took: so many, the newest. An older one that comes back is one of long ago. */
+/** How many replaced clients are remembered, the newest ones. */
 const MAX_REPLACED = 64;
 
-/** What the control port answers at /client: no names, which stand at the session's Job. */
+/** What the control port answers at /client. Names are left to the session's Job. */
 export interface ClientAnswer {
   readonly connected: boolean;
-  /** Since when, ISO 8601; null where no client has ever been here. */
+  /** Since when, in ISO 8601; null where no client has ever connected. */
   readonly since: string | null;
 }
 
-/** Remembers who was here: since when somebody is connected or nobody is, and whose session another client has taken over. */
+/** Remembers since when a client is connected or none is, and which clients' session another client has taken over. */
 export class ClientHistory {
   readonly #date: () => Date;
   #connected = false;
   #since: Date | undefined;
   #last: Hello | undefined;
-  /** Clients whose session another took, by their instance, and who did. */
+  /** By the instance of a client that was replaced, the client that replaced it. */
   readonly #replaced = new Map<string, Hello>();
 
   /** @param date the time of day */
@@ -25,14 +25,14 @@ export class ClientHistory {
   }
 
   /**
-   * Who took the session from this client. A client that was away when it happened could not be told then, and would otherwise take the
-   * session back as soon as its network is there again.
+   * The client that took the session from this one. A client that was offline when it happened could not be told, and would otherwise take
+   * the session back as soon as it is online again.
    */
   replacedBy({ instance }: Hello): Hello | undefined {
     return this.#replaced.get(instance);
   }
 
-  /** A client has been let in. */
+  /** Notes that a client was admitted. */
   arrived(hello: Hello): void {
     if (this.#last && this.#last.instance !== hello.instance) this.#remember(this.#last, hello);
     this.#last = hello;
@@ -47,14 +47,14 @@ export class ClientHistory {
     this.#replaced.delete(oldest as string);
   }
 
-  /** A connection has ended, and `connected` tells whether a newer one is there. */
+  /** Notes that a connection has ended. @param connected whether there is a newer one */
   left(connected: boolean): void {
     if (connected || !this.#connected) return;
     this.#connected = false;
     this.#since = this.#date();
   }
 
-  /** What there is to say now. */
+  /** The answer at this moment. */
   answer(): ClientAnswer {
     return { connected: this.#connected, since: this.#since?.toISOString() ?? null };
   }

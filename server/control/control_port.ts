@@ -15,14 +15,13 @@ import {
   WebSocketTransport,
 } from "../../tunnel/mod.ts";
 import { ClientHistory } from "./client_history.ts";
-import { listen } from "../net/listen.ts";
-import { peerAddress } from "../net/peer_address.ts";
+import { listen, peerAddress } from "../net/sockets.ts";
 import type { ReachCheck } from "./reach_check.ts";
 import { CloseCode, type LiveClient } from "./live_client.ts";
 import { sparingly } from "../net/sparing_log.ts";
 import { Unproven } from "./unproven.ts";
 
-/** A peer has this long from its first byte to its proof. */
+/** How long a peer may take from its first byte to its proof. */
 const PROOF_MS = 3_000;
 /** No message is longer: a batch of frames is at most 64 KiB. */
 const MAX_MESSAGE_BYTES = 256 * 1024;
@@ -43,7 +42,7 @@ export interface ControlPortOptions {
   readonly log: (line: string) => void;
 }
 
-/** Takes the client's WebSocket at /tunnel, and answers /healthz, /reachable and /client. @returns once it listens */
+/** Accepts the client's WebSocket at /tunnel, and answers /healthz, /reachable and /client. @returns once it listens */
 export async function openControlPort(options: ControlPortOptions): Promise<Server> {
   const webSockets = new WebSocketServer({
     noServer: true,
@@ -62,18 +61,18 @@ export async function openControlPort(options: ControlPortOptions): Promise<Serv
   );
   server.on("connection", (socket: Socket) => unproven.add(socket));
   server.on("tlsClientError", (error: Error & { code?: string }, tls: { readonly _parent?: Socket }) => {
-    // Who goes without a word may be a load balancer's probe; we ourselves cut so, too. The TLS itself has no address any more.
+    // A peer that leaves silently may be a load balancer's probe; a cut from here looks the same. The TLS socket has lost its address.
     if (error.code !== "ECONNRESET") strangers(`TLS handshake with ${peerAddress(tls._parent ?? {})}: ${error.message}`);
   });
   server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Uint8Array) => {
-    // node's own listener has gone by now, and an error that nobody listens for ends the process.
+    // node has removed its own listener by now, and an error without a listener ends the process.
     socket.on("error", () => socket.destroy());
-    // Not by URL, which throws for what anybody may send here ("//"), and the process would end.
+    // Not by URL: it throws for targets that anybody may send ("//"), which would end the process.
     if (request.url?.split("?")[0] !== "/tunnel") {
       socket.destroy();
       return;
     }
-    // The Service leads to the next Pod too: the client's next dial may.
+    // The Service has the next Pod too: the client's next dial may reach it.
     if (options.live.draining) {
       socket.end("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
       return;
@@ -114,7 +113,7 @@ async function admit(
     proven();
     const taker = history.replacedBy(hello);
     if (taker) {
-      options.log(`client ${hello.who} from ${hello.from} came back, and ${taker.who} from ${taker.from} has taken the session over`);
+      options.log(`client ${hello.who} from ${hello.from} came back, but ${taker.who} from ${taker.from} has taken the session over`);
       transport.close(CloseCode.replaced, `replaced by ${taker.who} from ${taker.from}`);
       return;
     }

@@ -1,31 +1,31 @@
 import { type Hello, keepAlive, MAX_STREAMS, type Session, SessionEndedError, type Stream, StreamLimitError } from "../../tunnel/mod.ts";
 
-/** Close codes of the WebSocket that a client must tell apart (RFC 6455, 7.4.2: 4000 to 4999 are the application's). */
+/** Close codes of the WebSocket that a client must tell apart (RFC 6455, 7.4.2: 4000 to 4999 are for applications). */
 export const CloseCode = {
-  /** The same client connected anew; this connection is its old one. */
+  /** The same client has reconnected; this is its old connection. */
   reconnected: 4000,
-  /** Another client took the session over; do not dial again. */
+  /** Another client has taken the session over; do not dial again. */
   replaced: 4001,
-  /** The proof was wrong or came too late. */
+  /** The proof was wrong or late. */
   unproven: 4002,
   /** The server is being stopped; dial again. */
   stopping: 4003,
 } as const;
 
-/** Somebody who waits for a stream. */
+/** A caller that waits for a stream. */
 interface Waiting {
   /** The stream's first bytes. */
   readonly first: Uint8Array;
-  /** Is given the stream, or why there is none. */
+  /** Takes the stream, or why there is none. */
   readonly settle: (opened: Stream | Error | undefined) => void;
 }
 
-/** The one client that is connected, and who waits for a stream to it. */
+/** The one client that is connected, and the callers that wait for a stream to it. */
 export class LiveClient {
   #draining = false;
   #session: Session | undefined;
   #hello: Hello | undefined;
-  /** In the order in which they came. */
+  /** In the order of arrival. */
   readonly #waiting = new Set<Waiting>();
 
   /** The client's session while it is connected. */
@@ -38,13 +38,13 @@ export class LiveClient {
     return this.#draining;
   }
 
-  /** The client that is or was here, and how long nothing has been heard of it, in milliseconds. */
+  /** The client that is or was connected, and for how many milliseconds nothing has arrived from it. */
   get last(): { readonly hello: Hello; readonly silentMs: number } | undefined {
     if (!this.#session || !this.#hello) return undefined;
     return { hello: this.#hello, silentMs: this.#session.now() - this.#session.receivedAt };
   }
 
-  /** The server is being stopped: the client is told to dial anew, and is not waited for; while it stays, callers go on to it. */
+  /** The server is being stopped: tells the client to dial again, and waits for none. While it stays connected, callers still reach it. */
   drain(): void {
     this.#draining = true;
     this.session?.goAway();
@@ -52,7 +52,7 @@ export class LiveClient {
     for (const { settle } of this.#waiting) settle(undefined);
   }
 
-  /** Takes a proven client in; the one before goes, and is told by whom. */
+  /** Admits a client that has proven itself. The previous one is disconnected and told by whom. */
   attach(session: Session, hello: Hello): void {
     const before = this.session;
     const instanceBefore = this.#hello?.instance;
@@ -60,7 +60,7 @@ export class LiveClient {
     this.#hello = hello;
     keepAlive(session);
     if (before) {
-      if (instanceBefore === hello.instance) before.close(CloseCode.reconnected, "the same client connected anew");
+      if (instanceBefore === hello.instance) before.close(CloseCode.reconnected, "the same client has reconnected");
       else before.close(CloseCode.replaced, `replaced by ${hello.who} from ${hello.from}`);
     }
     if (this.#draining) session.goAway();
@@ -69,9 +69,9 @@ export class LiveClient {
   }
 
   /**
-   * Opens a stream whose first bytes are `first`, as soon as a client is here and takes one more, in the order of the calls.
+   * Opens a stream whose first bytes are `first`, as soon as a client is connected and has room, in the order of the calls.
    * @param ms how long that may take, in milliseconds
-   * @returns nothing where nobody is connected, StreamLimitError where all streams are taken, or another reason why there is none
+   * @returns undefined where nobody is connected, StreamLimitError where all streams are taken, or another error that prevented it
    */
   open(first: Uint8Array, ms: number): Promise<Stream | Error | undefined> {
     const opened = this.#waiting.size === 0 ? this.#tryOpen(first) : undefined;
@@ -100,15 +100,15 @@ export class LiveClient {
 
   #whyNot(): StreamLimitError | undefined {
     if (!this.session || this.session.streamCount < MAX_STREAMS) return undefined;
-    return new StreamLimitError(`${MAX_STREAMS} callers are being served at once, which is the most, and none of them has ended in time`);
+    return new StreamLimitError(`${MAX_STREAMS} callers are being served at once, which is the limit, and none of them ended in time`);
   }
 
-  /** @returns nothing where a later try may succeed */
+  /** @returns undefined where a later try may succeed */
   #tryOpen(first: Uint8Array): Stream | Error | undefined {
     try {
       return this.session?.open(first);
     } catch (error) {
-      // A session that is ending opens none any more, and nothing was sent.
+      // A session that is ending opens no more streams; nothing was sent.
       return error instanceof StreamLimitError || error instanceof SessionEndedError ? undefined : error as Error;
     }
   }

@@ -1,17 +1,17 @@
 import { connect } from "node:net";
-import { pause } from "../timing.ts";
+import { pause } from "../net/timing.ts";
 
-/** A node's proxy rules follow a Pod's readiness within a second or two; then the answer is that it was not seen. */
+/** A node's proxy rules follow a Pod's readiness within a second or two; after this the answer is no. */
 const LIMIT_MS = 2_000;
 const RETRY_MS = 20;
-/** A connection that begins while a node's rules change may hang for good, packets and all: another one is then begun. */
+/** A connection that begins while a node's rules change may hang forever; another one is begun after this. */
 const TRY_MS = 250;
-/** A check's own connection arrives at our request port and is gone within this. */
+/** The check's own connection arrives at the request port and is closed within this. */
 const PASSING_MS = 100;
 
 /**
- * Whether callers in the cluster already reach this Pod by its Services. Readiness cannot tell: the nodes' proxies learn of it later
- * (under load by a second, when callers were still refused).
+ * Checks whether callers in the cluster already reach this Pod through its Services. Readiness cannot tell: the nodes' proxies learn of
+ * it later (under load by a second, in which callers were still refused).
  */
 export class ReachCheck {
   readonly #targets: readonly string[];
@@ -24,8 +24,8 @@ export class ReachCheck {
   }
 
   /**
-   * Connects to every target until it answers. Who asks meanwhile gets the same answer: anybody in the cluster may ask, as often as they like.
-   * @returns whether all did within two seconds
+   * Connects to every target until it answers. Calls meanwhile share the answer: anybody in the cluster may ask, as often as they like.
+   * @returns whether all did within 2 s
    */
   run(): Promise<boolean> {
     return this.#current ??= this.#reachAll().finally(() => this.#current = undefined);
@@ -41,7 +41,7 @@ export class ReachCheck {
     }
   }
 
-  /** Whether a caller that has just connected is one of a running check, which the client must not see: it is gone at once. */
+  /** Whether a caller that has just connected belongs to a running check, which closes at once; the client must not see it. */
   async isOwn(socket: { readonly destroyed: boolean; readonly bytesRead: number }): Promise<boolean> {
     if (this.#running === 0) return false;
     const until = performance.now() + PASSING_MS;

@@ -1,9 +1,9 @@
-/** Connections of peers that have not proven themselves, TLS handshakes included; when one more comes, one goes. */
+/** Connections of unproven peers at once, TLS handshakes included; one more pushes one out. */
 const MAX_UNPROVEN = 16;
-/** Longer than a proof may take, and an answer of the control port; node's own limits on a request's time are not kept by Deno 2.9. */
+/** Longer than a proof or an answer of the control port may take. Deno 2.9 ignores node's own time limits for requests. */
 const UNPROVEN_MS = 5_000;
 
-/** What is needed of a socket, or of the TLS on it: both have the same peer. */
+/** The part of a socket that is used, or of the TLS socket on it: both have the same peer. */
 export interface UnprovenSocket {
   readonly remoteAddress?: string | undefined;
   readonly remotePort?: number | undefined;
@@ -19,14 +19,14 @@ interface Entry {
 
 /**
  * Connections to the control port whose peers have not proven that they hold the session's key. Anybody in the cluster can open them, as
- * many and as fast as they like: few are kept, none for long, and it is always the address with the most that gives its oldest up, so that
- * a flood from elsewhere does not push the client out in the middle of its handshake.
+ * many and as fast as they like. Few are kept, and none for long; the address with the most loses its oldest, so that a flood from one
+ * address does not push the client out in the middle of its handshake.
  */
 export class Unproven {
-  /** By address and port; the oldest first. */
+  /** By address and port, the oldest first. */
   readonly #entries = new Map<string, Entry>();
 
-  /** Takes a connection that has just been accepted. */
+  /** Adds a connection that has just been accepted. */
   add(socket: UnprovenSocket): void {
     const peer = peerOf(socket);
     this.#entries.set(peer, { socket, address: socket.remoteAddress ?? "", timer: setTimeout(() => socket.destroy(), UNPROVEN_MS) });
@@ -37,7 +37,7 @@ export class Unproven {
     victim.destroy();
   }
 
-  /** The peer has proven itself. @param socket the connection, or the TLS on it */
+  /** Removes a connection whose peer has proven itself. @param socket the connection, or the TLS socket on it */
   delete(socket: Pick<UnprovenSocket, "remoteAddress" | "remotePort">): void {
     this.#forget(peerOf(socket));
   }

@@ -2,8 +2,8 @@ const WINDOW_MS = 10_000;
 const LINES = 20;
 
 /**
- * A log for what strangers can cause as often as they like, such as handshakes that fail: 20 lines in ten seconds at most. The rest are
- * counted, and told of with the next line after that.
+ * Limits a log to 20 lines in ten seconds, for what strangers can cause as often as they like, such as failed handshakes. The rest are
+ * counted, and the count goes before the next line.
  * @param now milliseconds of a clock that never goes back
  */
 export function sparingly(log: (line: string) => void, now: () => number): (line: string) => void {

@@ -3,7 +3,7 @@ import { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import type { Connection } from "../../tunnel/mod.ts";
 
-/** The other side's TLS ended without saying so: what came may be half of what was meant (RFC 8446, 6.1). */
+/** The other side's TLS ended without close_notify: what arrived may be half of what was meant (RFC 8446, 6.1). */
 export class TlsCutError extends Error {
   override readonly name = "TlsCutError";
 }
@@ -11,9 +11,9 @@ export class TlsCutError extends Error {
 /**
  * The inside of a TLS connection, over any other connection.
  *
- * node:tls does the cryptography and nothing else: over a socket of its own, on Deno 2.9.8, it takes a reset for a clean end, loses the
- * end of a stream whose reader is slow, and reads on however slow that is. Here it sees what we read from below when somebody asks for
- * more, so that a slow reader holds the other side back, and what broke below breaks above.
+ * node:tls does the cryptography and nothing else. Over a socket of its own, on Deno 2.9, it takes a reset for a clean end, loses the end
+ * of a stream whose reader is slow, and reads on however slow the reader is. Here it gets only what is read from below when somebody asks
+ * for more: a slow reader slows the other side down, and what broke below breaks above.
  */
 export class TlsConnection implements Connection {
   readonly #below: Connection;
@@ -28,7 +28,7 @@ export class TlsConnection implements Connection {
   #failure: Error | undefined;
   #sent: Promise<void> = Promise.resolve();
 
-  /** @param start starts the TLS of either side on the stream that it gets, with `allowHalfOpen` */
+  /** @param start starts the TLS of either side on the given stream, which has `allowHalfOpen` */
   constructor(below: Connection, start: (under: Duplex) => TLSSocket) {
     this.#below = below;
     this.#under = new Duplex({
@@ -44,16 +44,16 @@ export class TlsConnection implements Connection {
     this.#tls.on("data", (bytes: Uint8Array) => this.#arrived(bytes));
     this.#tls.on("end", () => this.#end());
     this.#tls.on("error", (error: Error) => this.#fail(error));
-    // A server's handshake that fails is told by this event alone.
+    // Only this event reports a server's handshake that fails.
     this.#tls.on("_tlsError", (error: Error) => this.#fail(error));
     for (const event of ["secure", "secureConnect"]) this.#tls.on(event, () => this.#secure.resolve());
   }
 
-  /** Waits for the handshake. @returns the protocol that was agreed on (RFC 7301), where one was @throws what failed */
+  /** Waits for the handshake. @returns the protocol that was negotiated (ALPN, RFC 7301), where one was @throws what failed */
   async handshake(): Promise<string | undefined> {
     let done = false;
     this.#secure.promise.then(() => done = true, () => done = true);
-    this.#pull(() => !done);
+    void this.#pull(() => !done);
     await this.#secure.promise;
     return this.#tls.alpnProtocol || undefined;
   }
@@ -63,16 +63,16 @@ export class TlsConnection implements Connection {
     if (bytes) return Promise.resolve(bytes);
     if (this.#ended) return Promise.resolve(null);
     if (this.#failure) return Promise.reject(this.#failure);
-    // A second reader gets what the first does, as in SocketConnection.
+    // A second reader gets the same bytes as the first, as in SocketConnection.
     if (this.#reader) return this.#reader.promise;
     this.#reader = Promise.withResolvers();
-    this.#pull(() => this.#reader !== undefined);
+    void this.#pull(() => this.#reader !== undefined);
     return this.#reader.promise;
   }
 
   async write(bytes: Uint8Array): Promise<void> {
     if (this.#failure) throw this.#failure;
-    // Until node:tls has taken it: only then does what is being sent hold all of it.
+    // Once node:tls has taken the bytes, everything they became is in #sent.
     await new Promise((resolve) => this.#tls.write(bytes, resolve));
     await this.#sent;
   }
@@ -80,18 +80,20 @@ export class TlsConnection implements Connection {
   closeWrite(): void {
     if (this.#writeEnded || this.#failure) return;
     this.#writeEnded = true;
-    this.#tls.end(() => this.#sent.then(() => this.#below.closeWrite()));
+    this.#tls.end(() => {
+      this.#sent.then(() => this.#below.closeWrite()).catch((error) => this.#fail(error));
+    });
   }
 
   reset(): void {
-    // Both sides have said their end: what is still under way must not be dropped.
+    // Both sides have ended: what is still under way must not be dropped.
     if (this.#ended && this.#writeEnded) return;
     this.#below.reset();
     this.#fail(new Error("The connection was reset here"));
     this.#tls.destroy();
   }
 
-  /** Reads from below as long as it is wanted. */
+  /** Reads from below as long as it is wanted. Never rejects: what breaks below fails the connection. */
   async #pull(wanted: () => boolean): Promise<void> {
     if (this.#pulling) return;
     this.#pulling = true;
@@ -103,7 +105,7 @@ export class TlsConnection implements Connection {
           if (!this.#ended) this.#fail(new TlsCutError("the connection ended without TLS saying so"));
         } else {
           this.#under.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
-          // node:tls may hand on what was in it one turn later.
+          // node:tls may hand on the content one turn later.
           if (wanted()) await Promise.resolve();
         }
       }
@@ -112,7 +114,7 @@ export class TlsConnection implements Connection {
     } finally {
       this.#pulling = false;
     }
-    if (this.#reader && !this.#ended && !this.#failure) this.#pull(() => this.#reader !== undefined);
+    if (this.#reader && !this.#ended && !this.#failure) void this.#pull(() => this.#reader !== undefined);
   }
 
   #arrived(bytes: Uint8Array): void {
@@ -127,15 +129,15 @@ export class TlsConnection implements Connection {
     this.#reader?.resolve(null);
     this.#reader = undefined;
     this.#secure.reject(new TlsCutError("the connection ended before the handshake did"));
-    this.#untilBelowEnds();
+    void this.#awaitEndBelow();
   }
 
-  /** The end below follows the one above and is awaited, or the connection below would never be whole. */
-  async #untilBelowEnds(): Promise<void> {
+  /** Reads the end below, which follows the one above: without it the connection below never ends. Never rejects. */
+  async #awaitEndBelow(): Promise<void> {
     try {
       while (await this.#below.read() !== null);
     } catch {
-      // It has ended this way.
+      // It has ended by breaking.
     }
   }
 

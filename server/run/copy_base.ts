@@ -1,11 +1,11 @@
-/** Where the image keeps what the server needs. */
+/** Where the image has what the server needs. */
 const DENO = "/usr/bin/deno";
 const LIBRARIES = "/usr/lib";
 const SERVER = "/kurun/server.js";
 
 /**
- * Copies the server, its Deno and their libraries into a folder, so that they run in any other image, of whatever C library or of none:
- * by their own dynamic loader, `FOLDER/ld.so --library-path FOLDER/lib FOLDER/deno`.
+ * Copies the server, its Deno and their libraries into a folder, so that they run in any other image, with any C library or none, by
+ * their own dynamic loader: `FOLDER/ld.so --library-path FOLDER/lib FOLDER/deno`.
  */
 export async function copyBase(folder: string): Promise<void> {
   await Deno.mkdir(`${folder}/lib`, { recursive: true });

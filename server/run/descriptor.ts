@@ -1,10 +1,10 @@
 import { libc } from "./libc.ts";
 
 const READ_BYTES = 64 * 1024;
-/** Reads below this are copied, so that a line does not keep a whole buffer. */
+/** Reads below this are copied, so that a short line does not keep a whole buffer. */
 const COPY_BYTES = 16 * 1024;
 
-/** A pipe's end or a terminal's, by its number. */
+/** One end of a pipe or of a terminal, by its number. */
 export class Descriptor {
   readonly number: number;
   #closed = false;
@@ -14,7 +14,7 @@ export class Descriptor {
     this.number = number;
   }
 
-  /** The next bytes; null at the end, which for a terminal's own side is an error. */
+  /** Waits for the next bytes. @returns null at the end, which read(2) on a terminal's controlling side reports as an error */
   async read(): Promise<Uint8Array | null> {
     if (this.#closed) return null;
     const buffer = new Uint8Array(READ_BYTES);
@@ -23,7 +23,7 @@ export class Descriptor {
     return size < COPY_BYTES ? buffer.slice(0, size) : buffer.subarray(0, size);
   }
 
-  /** Writes all of the bytes. @returns whether somebody can still read them */
+  /** Writes all bytes. @returns whether the other end is still open */
   async write(bytes: Uint8Array): Promise<boolean> {
     const whole = bytes.slice();
     for (let at = 0; at < whole.length;) {
@@ -36,7 +36,7 @@ export class Descriptor {
     return true;
   }
 
-  /** Closes it once nobody waits in it: until then its number must not become another's. A second call does nothing, for that reason too. */
+  /** Closes it once no call waits in it: until then its number must not be used again. A second call does nothing, for the same reason. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

@@ -1,11 +1,11 @@
 /**
- * The C library's calls that a program is started with. Deno itself makes no terminals, no process groups, and signals no groups.
+ * The C library's calls that start programs. Deno itself has no terminals and no process groups, and cannot signal a group.
  * Linux and glibc, as in the image.
  *
  * @module
  */
 
-/** fcntl.h and others of Linux, the same on amd64 and arm64. */
+/** Constants of Linux (fcntl.h and others), the same on amd64 and arm64. */
 export const Linux = {
   O_RDONLY: 0,
   O_RDWR: 2,
@@ -42,31 +42,31 @@ const SYMBOLS = {
   posix_spawnattr_setsigdefault: { parameters: ["buffer", "buffer"], result: "i32" },
   posix_spawnattr_setsigmask: { parameters: ["buffer", "buffer"], result: "i32" },
   waitpid: { parameters: ["i32", "buffer", "i32"], result: "i32" },
-  // These wait, each on a thread of its own.
+  // These block, each on its own thread.
   read: { parameters: ["i32", "buffer", "usize"], result: "isize", nonblocking: true },
   write: { parameters: ["i32", "buffer", "usize"], result: "isize", nonblocking: true },
 } as const;
 
 let library: Deno.DynamicLibrary<typeof SYMBOLS> | undefined;
 
-/** The calls. @throws where this is no glibc */
+/** The calls. @throws where there is no glibc */
 export function libc(): Deno.DynamicLibrary<typeof SYMBOLS>["symbols"] {
   library ??= Deno.dlopen("libc.so.6", SYMBOLS);
   return library.symbols;
 }
 
-/** A text as C has it. */
+/** A C string: UTF-8, ended by a zero. */
 export function cString(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(`${text}\0`);
 }
 
-/** What an error's number means, in the C library's words. */
+/** The C library's text for an error number. */
 export function errorText(number: number): string {
   const text = libc().strerror(number);
   return text === null ? `error ${number}` : Deno.UnsafePointerView.getCString(text);
 }
 
-/** A list of texts as `argv` and `environ` are: addresses of C strings, and a zero. What it leads to must be kept as long as it is used. */
+/** A list such as `argv` and `environ`: addresses of C strings, and a zero. Keep the object as long as the list is used. */
 export class CStrings {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly #texts: Uint8Array<ArrayBuffer>[];
@@ -78,7 +78,7 @@ export class CStrings {
     this.bytes = new Uint8Array(addresses.buffer);
   }
 
-  /** How many texts there are; asked for after the call, it keeps them from the collector until then. */
+  /** How many texts there are. Reading it after the call keeps the garbage collector from freeing them before. */
   get count(): number {
     return this.#texts.length;
   }

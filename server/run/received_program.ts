@@ -1,24 +1,24 @@
 import { createHash } from "node:crypto";
 import { ResumableReceiver, type ResumableSink, type Stream } from "../../tunnel/mod.ts";
 
-/** A program that the client sends, in a file. */
+/** A program that the client sends, kept in a file. */
 export class ReceivedProgram {
   readonly path: string;
-  /** Settles when it is whole and what its digest says; rejects with a text for people. */
+  /** Resolves when the file is complete and matches its digest; rejects with a text for people. */
   readonly whole: Promise<void>;
   readonly #receiver: ResumableReceiver;
 
-  /** @param program its digest in hex, and its size in bytes */
+  /** @param program its digest in hexadecimal, and its size in bytes */
   constructor(folder: string, program: { readonly sha256: string; readonly size: number }) {
     this.path = `${folder}/${program.sha256}`;
     const file = new ProgramFile(this.path, program);
     this.#receiver = new ResumableReceiver(file);
     this.whole = file.whole;
-    // Who starts it is told; until then nobody listens.
+    // Whoever starts the program gets the error; nobody may wait for it before.
     this.whole.catch(() => {});
   }
 
-  /** Takes what the client sends over one stream. @throws what ends that before it is whole */
+  /** Receives it over one stream. @throws what ends the stream before the program is complete */
   async receive(stream: Stream, first: Uint8Array): Promise<void> {
     await this.#receiver.receive(stream, first);
   }
@@ -56,7 +56,7 @@ class ProgramFile implements ResumableSink {
       this.#file ??= await Deno.open(this.#path, { write: true, create: true, truncate: true, mode: 0o700 });
       for (let at = 0; at < bytes.length;) at += await this.#file.write(bytes.subarray(at));
     } catch (error) {
-      throw this.#fail(`the Pod cannot keep it: ${(error as Error).message}`);
+      throw this.#fail(`the Pod cannot store it: ${(error as Error).message}`);
     }
     this.#digest.update(bytes);
     this.#offset += bytes.length;
@@ -69,7 +69,7 @@ class ProgramFile implements ResumableSink {
     const { size, sha256 } = this.#program;
     const found = this.#digest.digest("hex");
     if (this.#offset === size && found === sha256) return this.#whole.resolve();
-    throw this.#fail(`it did not arrive as it was sent: ${this.#offset} bytes of ${size}, with the digest ${found}`);
+    throw this.#fail(`it did not arrive as it was sent: ${this.#offset} of ${size} bytes, with digest ${found}`);
   }
 
   #fail(why: string): Error {

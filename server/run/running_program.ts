@@ -2,49 +2,49 @@ import { ResendBuffer, type ResumableSink, type RunEnd, type WindowSize } from "
 import type { Descriptor } from "./descriptor.ts";
 import type { ProcessEnd, SpawnedProcess } from "./spawn_process.ts";
 
-/** What a program has written and the client has not taken; when it is full the program waits in its write. */
+/** How much a program may write before the client has taken it; then the program blocks in its write. */
 const OUTPUT_BYTES = 4 * 1024 * 1024;
-/** Children that a program has left behind may hold its output open: what has said nothing for so long after its end is not waited for. */
+/** Children that a program leaves behind may hold its output open: after its end, this much silence ends the output. */
 const LINGER_MS = 500;
 const LOOK_MS = 50;
 /** End of file, typed (termios(3), VEOF). */
 const END_OF_FILE = 4;
 
-/** A program that was started: its output as it comes, its input, and its end. */
+/** A started program: its output as it arrives, its input, and its end. */
 export class RunningProgram {
   readonly stdout: ResendBuffer = new ResendBuffer(OUTPUT_BYTES);
   readonly stderr: ResendBuffer = new ResendBuffer(OUTPUT_BYTES);
   readonly stdin: ResumableSink;
-  /** Settles when the process has ended and its output is whole. */
+  /** Resolves when the process has ended and its output is complete. */
   readonly ended: Promise<RunEnd>;
   readonly #process: SpawnedProcess;
   #gone = false;
 
-  /** @param outOfMemory how often the kernel has ended something here for want of memory */
+  /** @param outOfMemory how many processes in this container the kernel has killed for lack of memory */
   constructor(process: SpawnedProcess, outOfMemory: () => number) {
     this.#process = process;
     this.stdin = new ProgramInput(process);
     this.ended = this.#follow(outOfMemory);
   }
 
-  /** Sends a signal, by its name, to the program and what it has started. */
+  /** Sends a signal, by its name, to the program and everything it has started. */
   signal(name: string): void {
     if (!this.#gone || name === "SIGKILL") this.#process.kill(name);
   }
 
-  /** Its terminal has another size. */
+  /** Resizes its terminal. */
   resize(window: WindowSize): void {
     this.#process.resize(window);
   }
 
-  /** Nobody reads that output any more: as with a pipe, the program's next write fails. */
+  /** Closes an output that nobody reads any more: the program's next write fails, as with a pipe. */
   closeOutput(name: "stdout" | "stderr"): void {
     (name === "stdout" ? this.#process.stdout : this.#process.stderr)?.close();
     const buffer = this[name];
     buffer.taken(buffer.written);
   }
 
-  /** Asks it to end, and ends it after `graceMs` milliseconds; nothing that it has started stays. */
+  /** Asks it to end, and kills it after `graceMs` milliseconds, together with everything it has started. */
   async stop(graceMs: number): Promise<void> {
     const late = setTimeout(() => this.#process.kill("SIGKILL"), graceMs);
     this.signal("SIGTERM");
@@ -62,18 +62,18 @@ export class RunningProgram {
     const end: ProcessEnd = await ended;
     this.#gone = true;
     await Promise.all(outputs.map((output) => output.finish()));
-    // In a terminal the input is the output too, which has to be read to its end first.
+    // In a terminal the input is also the output, which must be read to its end first.
     for (const descriptor of [stdin, stdout, stderr]) descriptor?.close();
     return { ...end, ...(end.signal === "SIGKILL" && outOfMemory() > before ? { outOfMemory: true } : {}) };
   }
 }
 
-/** Carries one of a program's outputs into its buffer. */
+/** Reads one of a program's outputs into its buffer. */
 class Output {
   readonly #done: Promise<void>;
   readonly #buffer: ResendBuffer;
   #isDone = false;
-  /** Since when a read has brought nothing. */
+  /** Since when a read has been waiting; 0 where none is. */
   #readingSince = 0;
 
   constructor(from: Descriptor, buffer: ResendBuffer) {
@@ -84,7 +84,7 @@ class Output {
     });
   }
 
-  /** The program has ended: what it wrote still comes. */
+  /** Waits for the output that is still under way once the program has ended. */
   async finish(): Promise<void> {
     const since = performance.now();
     while (!this.#isDone) {
@@ -105,7 +105,7 @@ class Output {
   }
 }
 
-/** A program's input; what it does not read any more is taken and dropped. */
+/** A program's input; what the program does not read any more is dropped. */
 class ProgramInput implements ResumableSink {
   readonly #process: SpawnedProcess;
   #offset = 0;

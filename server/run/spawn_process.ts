@@ -2,10 +2,10 @@ import { ChildReaper } from "./child_reaper.ts";
 import { Descriptor } from "./descriptor.ts";
 import { cString, CStrings, errorText, libc, Linux } from "./libc.ts";
 
-/** Bytes that glibc's posix_spawn_file_actions_t, posix_spawnattr_t (336) and sigset_t fit into. */
+/** Room for glibc's posix_spawn_file_actions_t, posix_spawnattr_t (336 bytes) and sigset_t. */
 const STRUCT_BYTES = 1024;
 
-/** The numbers of signals that are sent or end programs, on Linux (signal(7)). */
+/** The numbers of signals that are sent here or that end programs, on Linux (signal(7)). */
 export const SIGNALS: Readonly<Record<string, number>> = {
   SIGHUP: 1,
   SIGINT: 2,
@@ -25,17 +25,17 @@ export const SIGNALS: Readonly<Record<string, number>> = {
 /** What {@link spawnProcess} starts. */
 export interface SpawnOptions {
   readonly path: string;
-  /** All of them, what the program is called first. */
+  /** All arguments, the program's own name first. */
   readonly argv: readonly string[];
   readonly env: readonly (readonly [name: string, value: string])[];
   readonly workdir: string;
-  /** Whether it reads what is written to it; else its input is empty. */
+  /** Whether it has an input; otherwise it reads an empty one. */
   readonly stdin: boolean;
-  /** Gives it a terminal of this size, which is its input and all of its output. */
+  /** Gives it a terminal of this size for its input and all its output. */
   readonly terminal?: { readonly columns: number; readonly rows: number };
 }
 
-/** It could not be started; the message is for people. */
+/** A process could not be started; the message is for people. */
 export class SpawnError extends Error {
   override readonly name = "SpawnError";
 }
@@ -46,16 +46,16 @@ export interface ProcessEnd {
   readonly signal?: string;
 }
 
-/** A process in a session of its own, so that what it starts gets its signals too. */
+/** A process that leads a session, so that signals also reach what it starts. */
 export interface SpawnedProcess {
   readonly pid: number;
-  /** Where its input is written; absent where that is empty. */
+  /** Where its input is written; undefined where it has none. */
   readonly stdin: Descriptor | undefined;
   readonly stdout: Descriptor;
-  /** Absent where it has a terminal. */
+  /** Undefined where it has a terminal. */
   readonly stderr: Descriptor | undefined;
   readonly ended: Promise<ProcessEnd>;
-  /** Sends a signal to it and to all that it has started. */
+  /** Sends a signal to it and to everything it has started. */
   kill(signal: string): void;
   resize(window: { readonly columns: number; readonly rows: number }): void;
 }
@@ -103,7 +103,7 @@ function spawnInTerminal(
   };
   try {
     resize(window);
-    // The first terminal that the leader of a session opens becomes the session's own.
+    // The first terminal that a session leader opens becomes its controlling terminal.
     const pid = spawn(options, (actions) => {
       libc().posix_spawn_file_actions_addopen(actions, 0, path, Linux.O_RDWR, 0);
       libc().posix_spawn_file_actions_adddup2(actions, 0, 1);
@@ -127,7 +127,7 @@ function spawn({ path, argv, env, workdir }: SpawnOptions, wire: (actions: Uint8
   try {
     wire(actions);
     c.posix_spawn_file_actions_addchdir_np(actions, cString(workdir));
-    // Deno ignores SIGPIPE, which a program would inherit.
+    // Deno ignores SIGPIPE, and a program would inherit that.
     c.sigfillset(all);
     c.sigemptyset(none);
     c.posix_spawnattr_setsigdefault(attributes, all);
@@ -148,7 +148,7 @@ function spawn({ path, argv, env, workdir }: SpawnOptions, wire: (actions: Uint8
 function whyNot(error: number, { path, workdir, size }: { path: string; workdir: string; size: number }): string {
   const said = errorText(error);
   if (isMissing(workdir)) return `there is no folder ${workdir} in the Pod`;
-  return error === 7 ? `${size} arguments and environment variables are too much: ${said}` : `cannot start ${path}: ${said}`;
+  return error === 7 ? `${size} arguments and environment variables are too many: ${said}` : `cannot start ${path}: ${said}`;
 }
 
 function isMissing(folder: string): boolean {
@@ -167,7 +167,7 @@ function followed(pid: number, children: ChildReaper): Pick<SpawnedProcess, "end
   });
   return {
     ended,
-    // The group outlives its leader where that has left children.
+    // The group outlives its leader where the leader has left children.
     kill: (signal) => {
       const number = SIGNALS[signal];
       if (number === undefined) return;
@@ -184,7 +184,7 @@ function processEnd(status: number): ProcessEnd {
 
 function openPipe(): { read: Descriptor; write: Descriptor } {
   const ends = new Int32Array(2);
-  if (libc().pipe2(new Uint8Array(ends.buffer), Linux.O_CLOEXEC) !== 0) throw new SpawnError("cannot make a pipe");
+  if (libc().pipe2(new Uint8Array(ends.buffer), Linux.O_CLOEXEC) !== 0) throw new SpawnError("cannot open a pipe");
   return { read: new Descriptor(ends[0] as number), write: new Descriptor(ends[1] as number) };
 }
 
@@ -195,7 +195,7 @@ function openTerminal(): { master: Descriptor; path: Uint8Array<ArrayBuffer> } {
   const path = new Uint8Array(256);
   if (c.grantpt(number) !== 0 || c.unlockpt(number) !== 0 || c.ptsname_r(number, path, BigInt(path.length)) !== 0) {
     c.close(number);
-    throw new SpawnError("cannot make a terminal");
+    throw new SpawnError("cannot open a terminal");
   }
   return { master: new Descriptor(number), path };
 }

@@ -19,23 +19,23 @@ import { ReceivedProgram } from "./received_program.ts";
 import { RunningProgram } from "./running_program.ts";
 import type { SpawnedProcess, SpawnOptions } from "./spawn_process.ts";
 
-/** A program that is replaced has this long to end by itself. */
+/** How long a program that is replaced may take to end by itself. */
 const REPLACE_MS = 3_000;
 
 /** What a {@link Supervisor} works with. */
 export interface SupervisorOptions {
-  /** Where programs are kept; it may be written to. */
+  /** Where programs are stored; it must be writable. */
   readonly folder: string;
-  /** Go's word for this machine's. */
+  /** This machine's architecture, by Go's name. */
   readonly architecture: string;
-  /** How a script is run, with further flags of Deno: the program and the arguments that go before the script's own. */
+  /** How a script is run, with more Deno flags: the program, and the arguments in front of the script's own. */
   readonly scriptCommand: (script: string, flags: readonly string[]) => readonly string[];
-  /** What every program's environment begins with; the client's values go over it. */
+  /** Every program's environment; the client's values override it. */
   readonly env: Readonly<Record<string, string>>;
   readonly spawn: (options: SpawnOptions) => SpawnedProcess;
   /** Connects to a port of the program. @throws where nothing listens there */
   readonly dial: (port: number) => Promise<Connection>;
-  /** How often the kernel has ended something here for want of memory. */
+  /** How many processes in this container the kernel has killed for lack of memory. */
   readonly outOfMemory: () => number;
   readonly log: (line: string) => void;
 }
@@ -43,17 +43,17 @@ export interface SupervisorOptions {
 interface Run {
   readonly program: RunningProgram;
   readonly input: ResumableReceiver;
-  /** Settle when the client has all of an output. */
+  /** Resolve when the client has an output in full. */
   readonly taken: Readonly<Record<"stdout" | "stderr", PromiseWithResolvers<void>>>;
 }
 
-/** Runs the client's programs, one after the other, and carries their input and output over whatever connection there is. */
+/** Runs the client's programs, one after the other, and carries their input and output over the connections that come and go. */
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #programs = new Map<string, ReceivedProgram>();
-  /** Runs by their number, also before they have started; undefined where one failed to. */
+  /** Runs by their number, also before they have started; undefined for one that failed to start. */
   readonly #runs = new Map<number, PromiseWithResolvers<Run | undefined>>();
-  /** What was said of the last runs, in order; said again to each client that comes. */
+  /** What was said about the last runs, in order; repeated to each client that connects. */
   #said: SupervisorMessage[] = [];
   #control: Stream | undefined;
   #lastSeq = 0;
@@ -66,19 +66,19 @@ export class Supervisor {
     this.#options = options;
   }
 
-  /** Takes a stream that the client has opened. */
+  /** Accepts a stream that the client has opened. */
   accept(stream: Stream): void {
     this.#serve(stream).catch((error) => {
       stream.reset();
-      // Streams end with their connection; that is told where the connection is.
+      // A lost connection ends its streams; the control port logs that.
       if (stream.failure === undefined || error !== stream.failure) this.#options.log(`a stream was cut: ${error.message}`);
     });
   }
 
   /**
-   * Ends the program, and starts no other. The client has what it wrote last, and its end, when this settles; or the time was over.
-   * @param graceMs milliseconds that the program has to end by itself
-   * @param lastWordsMs milliseconds from now until when a client is waited for
+   * Ends the program, and starts no other. Resolves when the client has its last output and its end, or the time is over.
+   * @param graceMs how long the program may take to end by itself, in milliseconds
+   * @param lastWordsMs how long to wait for a client, in milliseconds from now
    */
   async stop(graceMs: number, lastWordsMs = graceMs): Promise<void> {
     this.#stopped = true;
@@ -87,7 +87,7 @@ export class Supervisor {
     const late = Promise.withResolvers<void>();
     const timer = setTimeout(late.resolve, lastWordsMs);
     await program.stop(graceMs);
-    // The end is said as soon as the outputs are whole, so before the client can tell that it has them.
+    // The end is sent as soon as the outputs are complete, so before the client can confirm that it has them.
     await Promise.race([late.promise, Promise.all([taken.stdout.promise, taken.stderr.promise])]);
     clearTimeout(timer);
   }
@@ -124,12 +124,13 @@ export class Supervisor {
       this.#starting = this.#starting.then(() => this.#start(message));
       return;
     }
-    const running = this.#runs.get(message.run)?.promise;
-    void running?.then((run) => {
-      if (message.do === "signal") run?.program.signal(message.signal);
-      else if (message.do === "close") run?.program.closeOutput(message.output);
-      else run?.program.resize(message);
-    });
+    this.#runs.get(message.run)?.promise
+      .then((run) => {
+        if (message.do === "signal") run?.program.signal(message.signal);
+        else if (message.do === "close") run?.program.closeOutput(message.output);
+        else run?.program.resize(message);
+      })
+      .catch((error) => this.#options.log(`a request was not obeyed: ${error.message}`));
   }
 
   async #start(request: RunRequest): Promise<void> {
@@ -139,9 +140,9 @@ export class Supervisor {
       const program = this.#programs.get(request.sha256);
       if (!program) throw new Error("it was not sent");
       await program.whole;
-      // The one before goes only when the next can come.
+      // The previous program ends only when the next one can start.
       await this.#current?.program.stop(REPLACE_MS);
-      if (this.#stopped) throw new Error("the Pod is being removed");
+      if (this.#stopped) throw new Error("the Pod is being stopped");
       const running = new RunningProgram(this.#options.spawn(this.#command(request, program.path)), this.#options.outOfMemory);
       const taken = { stdout: Promise.withResolvers<void>(), stderr: Promise.withResolvers<void>() };
       this.#current = { program: running, input: new ResumableReceiver(running.stdin), taken };
@@ -166,7 +167,7 @@ export class Supervisor {
     return { path: program, argv, env: Object.entries(all), workdir, stdin, ...(terminal ? { terminal } : {}) };
   }
 
-  /** Only what runs now, and what is said of it, is kept. */
+  /** Keeps only the current program, and what was said about it and the previous run. */
   async #forgetOthers(sha256: string, run: number): Promise<void> {
     for (const number of this.#runs.keys()) if (number < run - 1) this.#runs.delete(number);
     this.#said = this.#said.filter((said) => said.is === "ready" || said.run >= run - 1);

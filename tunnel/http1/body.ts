@@ -1,25 +1,25 @@
 import { type BodyHeaders, checkFields, Http1Error } from "./head.ts";
 import { HeadReader } from "./head_reader.ts";
 
-/** How a body ends: after so many bytes, by chunks, with the connection, or never, as what follows is another protocol. */
+/** How a body ends: after so many bytes, with its last chunk, with the connection, or never, because another protocol follows. */
 export type BodyFraming = number | "chunked" | "until-close" | "opaque";
 
-/** A chunk's size line, with its extensions, is never longer: an unfinished one is kept, for as many callers as there are. */
+/** A chunk's size line, with its extensions, may not be longer: an unfinished one is kept for each caller. */
 const MAX_SIZE_LINE_BYTES = 256;
-/** The most that a chunk may be: 13 hexadecimal digits, which a number holds exactly. */
+/** The most digits of a chunk's size: a number holds 13 hexadecimal digits exactly. */
 const MAX_SIZE_DIGITS = 13;
 
 const CR = 13;
 const LF = 10;
 const NOTHING = new Uint8Array();
 
-/** How a request's body is framed (RFC 9112, 6.3). */
+/** How a request's body ends (RFC 9112, 6.3). */
 export function requestFraming({ chunked, length }: BodyHeaders): BodyFraming {
   return chunked ? "chunked" : length ?? 0;
 }
 
 /**
- * How a response's body is framed (RFC 9112, 6.3).
+ * How a response's body ends (RFC 9112, 6.3).
  * @param method the request's, where it is known
  */
 export function responseFraming(head: BodyHeaders & { readonly status: number }, method: string | undefined): BodyFraming {
@@ -29,21 +29,21 @@ export function responseFraming(head: BodyHeaders & { readonly status: number },
   return chunked ? "chunked" : length ?? "until-close";
 }
 
-/** Finds the end of a body in bytes that come in any pieces, and holds none of them but an unfinished line. */
+/** Finds the end of a body in bytes that arrive in any pieces; it keeps only an unfinished size line. */
 export class BodyFramer {
   #framing: BodyFraming = 0;
-  /** Bytes of content, or of the chunk, that are still to come. */
+  /** Bytes of content, or of the chunk, that have not arrived yet. */
   #left = 0;
   #state: "size" | "data" | "data-cr" | "data-lf" | "trailers" = "size";
-  /** A size line's bytes, as far as they came. Never a string that grows: 4 KiB of that, a character each, held 130 KiB. */
+  /** The part of a size line that has arrived. Not a growing string: 4 KiB, appended one character at a time, held 130 KiB. */
   #line: Uint8Array = NOTHING;
   #trailers: HeadReader | undefined;
-  /** Bytes of content, without the lines of chunks, that the last {@link take} passed. */
+  /** Bytes of content, without chunk lines, in what the last {@link take} passed. */
   content = 0;
   /** Whether the body has ended. */
   done = true;
 
-  /** A new body begins; one without bytes has ended at once. */
+  /** Begins a new body; one without bytes has ended at once. */
   start(framing: BodyFraming): void {
     this.#framing = framing;
     this.#left = typeof framing === "number" ? framing : 0;
@@ -52,7 +52,7 @@ export class BodyFramer {
     this.done = framing === 0;
   }
 
-  /** Passes over the body's bytes from `at` on. @returns where they end in `bytes` @throws Http1Error where chunks are no chunks */
+  /** Passes over the body's bytes from `at` on. @returns where they end in `bytes` @throws Http1Error for malformed chunks */
   take(bytes: Uint8Array, at: number): number {
     this.content = 0;
     if (this.#framing === "chunked") return this.#takeChunks(bytes, at);
@@ -128,11 +128,11 @@ export class BodyFramer {
   }
 }
 
-/** Reads `1a;name="value"` and CRLF. Extensions are passed over, but may hold no control characters. */
+/** Reads `1a;name="value"` and CRLF. Extensions are ignored, but must not hold control characters. */
 function chunkSize(line: string): number {
-  // deno-lint-ignore no-control-regex -- that is what is refused
+  // deno-lint-ignore no-control-regex -- they are refused
   const match = /^([0-9A-Fa-f]+)(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n$/.exec(line);
   const digits = match?.[1]?.replace(/^0+(?=.)/, "");
-  if (!digits || digits.length > MAX_SIZE_DIGITS) throw new Http1Error("a chunk's size is no number");
+  if (!digits || digits.length > MAX_SIZE_DIGITS) throw new Http1Error("a chunk's size is not a number");
   return parseInt(digits, 16);
 }

@@ -1,16 +1,16 @@
 /**
- * The heads of HTTP/1 messages (RFC 9112), read strictly: what two programs could read in two ways is refused here, for that is what
- * request smuggling is made of. Pure: bytes in, what they say out. Offsets are bytes of the head.
+ * The heads of HTTP/1 messages (RFC 9112), read strictly: whatever two programs could read in two ways is refused, because request
+ * smuggling depends on it. Pure functions.
  *
  * @module
  */
 
-/** A longer head is refused; Go's servers take 1 MiB, node's 16 KiB. */
+/** Longer heads are refused; Go's servers accept 1 MiB, node's 16 KiB. */
 export const MAX_HEAD_BYTES = 64 * 1024;
-/** The most that a Content-Length may say: 15 digits, which a number holds exactly. */
+/** The most digits of a Content-Length: a number holds 15 digits exactly. */
 const MAX_LENGTH_DIGITS = 15;
 
-/** Bytes are no HTTP/1 that can be read in one way only. The message says why, in a sentence's second half. */
+/** The bytes are not unambiguous HTTP/1. The message says why, as the second half of a sentence. */
 export class Http1Error extends Error {
   override readonly name = "Http1Error";
   /** The bytes are the start of an HTTP/2 connection (RFC 9113, 3.4). */
@@ -22,13 +22,13 @@ export class Http1Error extends Error {
   }
 }
 
-/** Where something lies in a head: from `start` up to, not including, `end`. */
+/** A place in a head: from `start` up to, not including, `end`. */
 export interface Span {
   readonly start: number;
   readonly end: number;
 }
 
-/** What headers say of a message's body. */
+/** What headers say about a message's body. */
 export interface BodyHeaders {
   /** Content-Length, where there is one. */
   readonly length: number | undefined;
@@ -39,11 +39,11 @@ export interface BodyHeaders {
 /** A request's head. */
 export interface RequestHead extends BodyHeaders {
   readonly method: string;
-  /** Where the target lies; {@link textOf} has its text. */
+  /** Where the target is; {@link textOf} returns its text. */
   readonly targetSpan: Span;
   /** 0 or 1: the version is HTTP/1.x. */
   readonly minor: number;
-  /** Where the first header begins: behind the request line's CRLF. */
+  /** Where the first header begins, behind the request line's CRLF. */
   readonly headersStart: number;
   /** The values of all Host headers. */
   readonly hosts: readonly Span[];
@@ -51,7 +51,7 @@ export interface RequestHead extends BodyHeaders {
   readonly asksUpgrade: boolean;
   /** Whether its body waits for `100 Continue`. */
   readonly expectsContinue: boolean;
-  /** Whether its body is JSON, or its sender takes JSON: a Content-Type or Accept that begins so. */
+  /** Whether its body is JSON, or its sender accepts JSON: a Content-Type or Accept that begins with a JSON type. */
   readonly isJson: boolean;
 }
 
@@ -69,16 +69,16 @@ const ZERO = 48;
 
 /** Characters of methods and header names (RFC 9110, 5.6.2). */
 export const TOKEN: Uint8Array = table((byte) => /[!#$%&'*+.^_`|~0-9A-Za-z-]/.test(String.fromCharCode(byte)));
-/** Characters of values (RFC 9110, 5.5), with bytes above ASCII, and without the control characters that it leaves open. */
+/** Characters of values (RFC 9110, 5.5), bytes above ASCII included, without the control characters that it leaves open. */
 const VALUE: Uint8Array = table((byte) => byte === 9 || (byte >= 32 && byte !== 127));
-/** Characters of a target: no spaces, no control characters; bytes above ASCII are not allowed by RFC 3986, but some send them. */
+/** Characters of a target: no spaces or control characters. RFC 3986 forbids bytes above ASCII, but some clients send them. */
 const TARGET: Uint8Array = table((byte) => byte > 32 && byte !== 127);
 
 const NO_SPANS: readonly Span[] = [];
 
 /**
- * Reads a request's head, whole and with its empty line, as a reader of heads found it.
- * @param bytes where it lies from `from` up to `to`; what spans say are places in these
+ * Reads a request's head, complete and with its empty line, as a HeadReader has found it.
+ * @param bytes hold it from `from` up to `to`; spans are places in these bytes
  * @throws Http1Error
  */
 export function parseRequestHead(bytes: Uint8Array, from = 0, to = bytes.length): RequestHead {
@@ -91,7 +91,7 @@ export function parseRequestHead(bytes: Uint8Array, from = 0, to = bytes.length)
   const end = at;
   if (methodEnd === from || bytes[at] !== SP) throw lineError(bytes, from, "the target has a character that must not be there");
   if (end === start) throw new Http1Error("the request line has no target");
-  // 8 bytes of version and CRLF; what is none is told of behind the headers' faults.
+  // The version has 8 bytes. A wrong one is reported behind errors in the headers.
   const lineEnd = endOfLine(bytes, end + 1);
   const minor = lineEnd === end + 9 ? minorVersion(bytes, end + 1) : -1;
   if (minor < 0 && isHttp2(bytes, from, lineEnd)) throw new Http1Error("it speaks HTTP/2", true);
@@ -125,7 +125,7 @@ export function parseResponseHead(bytes: Uint8Array, from = 0, to = bytes.length
   if (bytes[from + 8] !== SP || hundreds < 1 || tens < 0 || ones < 0 || (behind !== SP && behind !== CR)) throw notStatusLine();
   const lineEnd = endOfValue(bytes, from + 12);
   if (lineEnd < 0) {
-    // CR right behind the status ends the line, or it is no status line.
+    // A CR right behind the status must end the line.
     throw behind === CR ? notStatusLine() : new Http1Error("the status line has a character that must not be there");
   }
   const { length, chunked } = parseFields(bytes, lineEnd + 2, to);
@@ -133,7 +133,7 @@ export function parseResponseHead(bytes: Uint8Array, from = 0, to = bytes.length
   return { status: hundreds * 100 + tens * 10 + ones, length, chunked };
 }
 
-/** Checks the lines of trailers, as strictly as headers: whole, with the empty line. @throws Http1Error */
+/** Checks trailers as strictly as headers: complete, with the empty line. @throws Http1Error */
 export function checkFields(bytes: Uint8Array, from: number, to: number): void {
   parseFields(bytes, from, to);
 }
@@ -192,35 +192,35 @@ function parseFields(bytes: Uint8Array, from: number, to: number): Fields {
   return { hosts: hosts ?? NO_SPANS, length, chunked, upgrade, expectsContinue, isJson };
 }
 
-/** The place of the colon. @throws Http1Error for a folded line, a space before the colon, or no colon */
+/** Where the colon is. @throws Http1Error for a folded line, a space before the colon, or no colon */
 function nameEnd(bytes: Uint8Array, start: number): number {
   let at = start;
   while (TOKEN[bytes[at] as number]) at++;
   const byte = bytes[at];
   if (at > start && byte === COLON) return at;
-  if (byte !== SP && byte !== TAB) throw new Http1Error("a line is no header");
+  if (byte !== SP && byte !== TAB) throw new Http1Error("a line is not a header");
   throw new Http1Error(at === start ? "a header is folded over several lines" : "a header has a space before its colon");
 }
 
-/** Where a line's CRLF is; -1 where something comes before it that is not of a value. */
+/** Where a line's CRLF is; -1 where a character before it is not allowed in a value. */
 function endOfValue(bytes: Uint8Array, from: number): number {
   let at = from;
   while (VALUE[bytes[at] as number]) at++;
   return bytes[at] === CR && bytes[at + 1] === LF ? at : -1;
 }
 
-/** Where a line's CRLF is: its head has one in each line. */
+/** Where a line's CRLF is; every line of a complete head has one. */
 function endOfLine(bytes: Uint8Array, from: number): number {
   return bytes.indexOf(LF, from) - 1;
 }
 
-/** Whether a word stands in checked bytes, in small letters or large ones. @param word in small letters, with digits, `-` and `/` */
+/** Compares checked bytes with a word, ignoring case. @param word lower-case letters, digits, `-` and `/` */
 function isWord(bytes: Uint8Array, start: number, end: number, word: string): boolean {
   for (let at = start; at < end; at++) if (((bytes[at] as number) | 0x20) !== word.charCodeAt(at - start)) return false;
   return true;
 }
 
-/** `application/json`, `application/apply-patch+json` and such. */
+/** Whether a media type is `application/json`, `application/apply-patch+json` or similar. */
 function isJsonType(bytes: Uint8Array, start: number): boolean {
   if (!isWord(bytes, start, start + 12, "application/")) return false;
   for (let at = start + 12; TOKEN[bytes[at] as number]; at++) if (isWord(bytes, at, at + 4, "json")) return true;
@@ -235,7 +235,7 @@ function contentLength(bytes: Uint8Array, start: number, end: number): number {
     if (value < 0 || at - start === MAX_LENGTH_DIGITS) break;
     length = length * 10 + value;
   }
-  if (at < end || end === start) throw new Http1Error("its Content-Length is no number of bytes");
+  if (at < end || end === start) throw new Http1Error("its Content-Length is not a number of bytes");
   return length;
 }
 
@@ -257,11 +257,11 @@ function isHttp2(bytes: Uint8Array, start: number, end: number): boolean {
   return textOf(bytes, { start, end }) === "PRI * HTTP/2.0";
 }
 
-/** Why a first line is no request line, where its method or target ends in what does not end it. */
+/** Why a first line is not a request line, where a wrong character ends its method or target. */
 function lineError(bytes: Uint8Array, start: number, otherwise: string): Http1Error {
   const line = textOf(bytes, { start, end: endOfLine(bytes, start) });
   const methodEnd = line.indexOf(" ");
-  return new Http1Error(methodEnd < 1 || line.indexOf(" ", methodEnd + 1) < 0 ? "its first line is no request line" : otherwise);
+  return new Http1Error(methodEnd < 1 || line.indexOf(" ", methodEnd + 1) < 0 ? "its first line is not a request line" : otherwise);
 }
 
 function notOurVersion(): Http1Error {
@@ -269,10 +269,10 @@ function notOurVersion(): Http1Error {
 }
 
 function notStatusLine(): Http1Error {
-  return new Http1Error("its first line is no status line");
+  return new Http1Error("its first line is not a status line");
 }
 
-/** A method's text: it is short, and checked to be ASCII. */
+/** A method's text, which is short and known to be ASCII. */
 function methodOf(bytes: Uint8Array, start: number, end: number): string {
   let method = "";
   for (let at = start; at < end; at++) method += String.fromCharCode(bytes[at] as number);
@@ -281,7 +281,7 @@ function methodOf(bytes: Uint8Array, start: number, end: number): string {
 
 const decoder = new TextDecoder("latin1");
 
-/** The text of a span, a character for each byte. */
+/** The text of a span, one character per byte. */
 export function textOf(bytes: Uint8Array, { start, end }: Span): string {
   return decoder.decode(bytes.subarray(start, end));
 }

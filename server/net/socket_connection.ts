@@ -1,10 +1,9 @@
 import type { Socket } from "node:net";
-import type { Connection } from "./connection.ts";
+import type { Connection } from "../../tunnel/mod.ts";
 
 /**
- * A {@link Connection} over a socket of node:net or node:tls that was made with `allowHalfOpen`. It reads nothing
- * before somebody asks, and stops as soon as something arrives that nobody asked for: what a thousand callers send whom nobody reads must
- * not fill the memory.
+ * A {@link Connection} over a socket of node:net or node:tls with `allowHalfOpen`. It reads nothing before somebody asks, and pauses as
+ * soon as bytes arrive that nobody asked for: a thousand unread callers must not fill the memory.
  */
 export class SocketConnection implements Connection {
   readonly #socket: Socket;
@@ -39,7 +38,7 @@ export class SocketConnection implements Connection {
     }
     if (this.#ended) return Promise.resolve(null);
     if (this.#failure) return Promise.reject(this.#failure);
-    // A second reader gets what the first does: who says no to a caller drains what a relay was about to read.
+    // A second reader gets the same bytes as the first: a refusal drains what a relay was about to read.
     this.#reader ??= Promise.withResolvers();
     return this.#reader.promise;
   }
@@ -57,9 +56,7 @@ export class SocketConnection implements Connection {
 
   reset(): void {
     if (this.#socket.destroyed) return;
-    // Deno before 2.8 has no reset: there the peer sees an early end instead.
-    if (typeof this.#socket.resetAndDestroy === "function") this.#socket.resetAndDestroy();
-    else this.#socket.destroy();
+    this.#socket.resetAndDestroy();
     this.#fail(new Error("The connection was reset here"));
   }
 

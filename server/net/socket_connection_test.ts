@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
-import { relay, SocketConnection } from "./mod.ts";
+import { relay } from "../../tunnel/mod.ts";
+import { SocketConnection } from "./socket_connection.ts";
 
 /** Two joined sockets on loopback, each as a connection. */
 async function socketPair(): Promise<
@@ -22,7 +23,7 @@ async function readAll(connection: SocketConnection): Promise<number> {
   return total;
 }
 
-/** Sockets of node:net have neither half-close nor reset before Deno 2.8; the server alone uses them, on the image's Deno. */
+/** Sockets of node:net have neither half-close nor reset before Deno 2.8; only the server uses them, on the image's Deno. */
 function socketTest(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, fn, ignore: Number(Deno.version.deno.split(".")[1]) < 8 });
 }
