@@ -109,7 +109,11 @@ const REFUSED: [name: string, text: string, why: RegExp][] = [
   ["a chunk's size with a sign", "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n-3\r\nabc\r\n", /size is not a number/],
   ["a chunk's size with an underscore", "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1_0\r\nabc\r\n", /size is not a number/],
   ["an empty chunk size", "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n\r\nabc\r\n", /size is not a number/],
-  ["a chunk's size beyond numbers", "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff1\r\nabc", /size is not a number/],
+  [
+    "a chunk's size beyond numbers",
+    "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff1\r\nabc",
+    /size is not a number/,
+  ],
   ["a size line that ends in LF", "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\nabc\r\n", /size is not a number/],
   ["CR in a chunk's extension", "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3;a\rb\r\nabc\r\n", /size is not a number/],
   ["LF in a chunk's extension", "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3;a\nabc\r\n", /size is not a number/],
