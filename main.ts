@@ -8,6 +8,7 @@ import { hostname, userInfo } from "node:os";
 import { argv0 } from "node:process";
 import type { Context } from "./cli/command/context.ts";
 import { describeError } from "./cli/describe_error.ts";
+import { InterruptedError } from "./cli/command/errors.ts";
 import { runProgram } from "./cli/program.ts";
 import { programName } from "./cli/program_name.ts";
 import { terminalText } from "./cli/command/terminal_text.ts";
@@ -165,7 +166,7 @@ function interrupted(): AbortSignal {
   const stop = (signal: UserSignal, exitCode: number) => () => {
     if (signalTaker) return signalTaker(signal);
     if (controller.signal.aborted) Deno.exit(exitCode);
-    controller.abort(new Error("interrupted"));
+    controller.abort(new InterruptedError(exitCode));
   };
   Deno.addSignalListener("SIGINT", stop("SIGINT", 130));
   // Windows has no SIGTERM before Deno 2.7.6: there listening for it throws.

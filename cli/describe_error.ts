@@ -23,7 +23,7 @@ import { describeWait, failingWebhook } from "./session/describe_wait.ts";
 import { RightsLostError } from "./session/keep_session.ts";
 import { ReplacedError } from "./session/tunnel_link.ts";
 import { type ErrorText, ExitCode, SessionLostError, UserError } from "./command/errors.ts";
-import { NotStartedError } from "./run/run_client.ts";
+import { NotStartedError } from "./run/remote_run.ts";
 import { NeverStartedError } from "./run/run_end.ts";
 import { ManifestError } from "./apply/manifest_error.ts";
 import { NotReadyError } from "./session/wait_until_ready.ts";

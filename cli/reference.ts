@@ -22,7 +22,8 @@ export function reference(kurun: Command): string {
     ...[...shared].flatMap(([name, options]) => [`## Options: ${name}`, options]),
     "## Exit codes",
     table(["code", "meaning"], Object.entries(EXIT_CODES).map(([name, text]) => [String(ExitCode[name as keyof typeof ExitCode]), text])),
-    "A second Ctrl+C does not wait for the clean-up: 130 (143 for SIGTERM).",
+    "`kurun run` that is interrupted before its program has started ends with 130 for Ctrl+C (143 for SIGTERM, 129 for SIGHUP), as shells " +
+    "report it: what follows it in a script must not take the program for done. A second Ctrl+C ends any command with the same codes, without its clean-up.",
   ].join("\n\n") + "\n";
 }
 

@@ -6,7 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { RunClient } from "../cli/run/run_client.ts";
+import { SupervisorClient } from "../cli/run/supervisor_client.ts";
 import { spawnProcess } from "../server/run/spawn_process.ts";
 import { Supervisor } from "../server/run/supervisor.ts";
 import { type Connection, encodeRunPreamble, memoryTransportPair, type RunPreamble, Session, type Stream } from "../tunnel/mod.ts";
@@ -72,7 +72,7 @@ Deno.test({
     const bytes = new TextEncoder().encode("#!/bin/bash\nfor i in $(seq 200); do head -c 50000 /dev/zero; sleep 0.02; done\n");
     const sha256 = createHash("sha256").update(bytes).digest("hex");
     const read = (offset: number) => Promise.resolve(offset >= bytes.length ? null : bytes.slice(offset));
-    const client = new RunClient(() => Promise.resolve());
+    const client = new SupervisorClient(() => Promise.resolve());
     const now = () => performance.now();
     let slow = 0;
     for (let round = 0; round < ROUNDS; round++) {
@@ -121,7 +121,7 @@ Deno.test({
     const folder = await Deno.makeTempDir();
     const tested = supervisor(folder, () => Promise.reject(new Error("refused")));
     const output: string[] = [];
-    const client = new RunClient((_, bytes) => Promise.resolve(void output.push(new TextDecoder().decode(bytes))));
+    const client = new SupervisorClient((_, bytes) => Promise.resolve(void output.push(new TextDecoder().decode(bytes))));
     const bytes = new TextEncoder().encode('#!/bin/bash\necho "${#1}"\n');
     const sha256 = createHash("sha256").update(bytes).digest("hex");
     const read = (offset: number) => Promise.resolve(offset >= bytes.length ? null : bytes.slice(offset));

@@ -35,6 +35,18 @@ export function usageError(sentence: string, options?: ErrorOptions): UserError 
   return new UserError(sentence, ExitCode.usage, options);
 }
 
+/** The user interrupted kurun by a signal. */
+export class InterruptedError extends Error {
+  override readonly name = "InterruptedError";
+  /** What a shell reports for a command that the signal ends: 128 and its number. */
+  readonly exitCode: number;
+
+  constructor(exitCode: number) {
+    super("interrupted");
+    this.exitCode = exitCode;
+  }
+}
+
 /** A session that was in use is lost for good: `cause` says why. */
 export class SessionLostError extends Error {
   override readonly name = "SessionLostError";

@@ -2,7 +2,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { CGO_ADVICE } from "../builders/describe_build_error.ts";
 import type { ProgramSource } from "../builders/program_source.ts";
 
-/** How Go, Deno and Node name a file that is not there: `open data.txt: no such file…`, `… (os error 2): readfile 'data.txt'`, `ENOENT: …, open 'data.txt'`. */
+/** How Go, Deno and Node report a missing file: `open data.txt: no such file…`, `… (os error 2): readfile 'data.txt'`, `ENOENT: …, open 'data.txt'`. */
 const MISSING_FILE = [
   /\b(?:open|stat|lstat|readlink|chdir) ([^\s:'"]+): no such file or directory/g,
   /\(os error 2\)[^\n]*?'([^'\n]+)'/g,
@@ -10,13 +10,13 @@ const MISSING_FILE = [
 ];
 /** Where programs are in the Pod: a script's `import.meta.url` is in it. */
 const PROGRAM_FOLDER = "/kurun/program/";
-/** What Go programs say that were built without the cgo which they need, go-sqlite3's stub among them. */
+/** What Go programs print when they were built without the cgo that they need, such as go-sqlite3's stub. */
 const WITHOUT_CGO = /CGO_ENABLED=0|requires? cgo\b|cgo (?:is )?(?:not enabled|disabled|required)/i;
 
 /**
- * Explains a failure that comes from running in the cluster instead of here.
- * @param tail the end of what the program wrote
- * @returns a sentence for the user, or undefined where nothing points to such a cause
+ * Explains a failure that comes from running in the cluster instead of on this machine.
+ * @param tail the end of the program's output
+ * @returns a text for the user, or undefined if nothing points to such a cause
  */
 export async function failureHint(tail: string, source: ProgramSource): Promise<string | undefined> {
   if (source.language === "go" && WITHOUT_CGO.test(tail)) {
@@ -31,7 +31,7 @@ export async function failureHint(tail: string, source: ProgramSource): Promise<
   return undefined;
 }
 
-/** Whether a file that was missing in the Pod is where the program would have found it here. */
+/** Whether a file that was missing in the Pod exists where the program would have found it on this machine. */
 async function isHere(path: string, source: ProgramSource): Promise<boolean> {
   const main = source.language === "go" ? resolve(source.folder, source.packages[0] ?? ".") : source.main;
   const folders = [Deno.cwd(), main, dirname(main)];

@@ -5,24 +5,27 @@ import type { BuiltProgram } from "../builders/built_program.ts";
 import type { ProgramSource } from "../builders/program_source.ts";
 import { FileWatcher } from "../builders/watch_files.ts";
 import { watchedPaths } from "../builders/watched_paths.ts";
+import type { SentProgram } from "./remote_run.ts";
+
+const READ_BYTES = 1024 * 1024;
 
 /** What a {@link ProgramBuilds} works with. */
 export interface ProgramBuildsOptions {
   readonly source: ProgramSource;
-  /** The node's, in Go's words; it may still be being asked for. */
+  /** The node's, in Go's spelling; it may still be unknown. */
   readonly architecture: Promise<string>;
-  /** Gets what the compiler says. */
+  /** Gets the compiler's messages. */
   readonly stderr: (text: string) => void;
-  /** Milliseconds of a clock that never goes back. */
+  /** A monotonic clock, in milliseconds. */
   readonly now: () => number;
   readonly signal: AbortSignal;
 }
 
-/** Builds a source as often as it is asked to, one build after the other, and knows when it has changed. */
+/** Builds a source, one build after the other, and knows when its files have changed. */
 export class ProgramBuilds implements AsyncDisposable {
   readonly #options: ProgramBuildsOptions;
   readonly #watcher: FileWatcher;
-  /** The last one; those before are removed by whoever had them. */
+  /** The last build. Whoever got an earlier one disposes of it. */
   #building: Promise<BuiltProgram> | undefined;
 
   constructor(options: ProgramBuildsOptions) {
@@ -31,17 +34,17 @@ export class ProgramBuilds implements AsyncDisposable {
     options.architecture.catch(() => {});
   }
 
-  /** What is saved from now on is told by {@link changed}; the files that a source consists of may change with each change. @throws BuildError */
+  /** Watches the source's files from now on. Call it before each build: each change may add files to the source. @throws BuildError */
   async watch(): Promise<void> {
     await this.#watcher.watch(await watchedPaths(this.#options.source, this.#options));
   }
 
-  /** Waits for changes of watched files to be over. @returns their paths @throws the signal's reason, or what ended the watch */
+  /** Waits for the next change of the watched files. @returns their paths @throws the signal's reason, or what ended the watch */
   async changed(): Promise<string[]> {
     return await this.#watcher.next(this.#options.signal);
   }
 
-  /** @returns the program, which the caller disposes of @throws BuildError, also for a program that is too large */
+  /** @returns the program, which the caller disposes of @throws BuildError, also if the program is too large */
   async build(): Promise<BuiltProgram> {
     this.#building = buildSource(this.#options.source, this.#options);
     const built = await this.#building;
@@ -50,9 +53,23 @@ export class ProgramBuilds implements AsyncDisposable {
     throw new BuildError({ is: "too-large", bytes: built.size, most: MAX_PROGRAM_BYTES });
   }
 
-  /** Once the signal is aborted: what was being built is removed too. */
+  /** Call it once the signal is aborted: it removes an unfinished build too. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#watcher[Symbol.dispose]();
     await this.#building?.then((built) => built.dispose(), () => {});
   }
+}
+
+/** A built program, to be sent from its file. @param onTaken called with the number of bytes that the Pod has */
+export function sentProgram({ path, size, sha256 }: BuiltProgram, onTaken: (bytes: number) => void): SentProgram {
+  return { size, sha256, onTaken, read: async (offset) => offset < size ? await readAt(path, offset) : null };
+}
+
+/** Opens the file anew for each read: two connections may read it at the same time. */
+async function readAt(path: string, offset: number): Promise<Uint8Array | null> {
+  using file = await Deno.open(path);
+  await file.seek(offset, Deno.SeekMode.Start);
+  const buffer = new Uint8Array(READ_BYTES);
+  const size = await file.read(buffer);
+  return size === null ? null : buffer.subarray(0, size);
 }

@@ -20,7 +20,7 @@ export class ProgramOutput {
     this.#options = options;
   }
 
-  /** Whether output was lost, as on a full disk. A reader that has gone, as in `| head`, wants no more: then nothing is lost. */
+  /** Whether output was lost, as on a full disk. Output after a reader has closed its pipe, as `head` does, is not. */
   get lost(): boolean {
     return this.#lost;
   }
@@ -30,7 +30,7 @@ export class ProgramOutput {
     return this.#tail.map((bytes) => new TextDecoder().decode(bytes)).join("");
   }
 
-  /** Writes all of `bytes`. @throws why they could not be written; for a lost output the user has been told */
+  /** Writes all of `bytes`. @throws why they could not be written; if output is lost, the user has been told */
   async write(output: "stdout" | "stderr", bytes: Uint8Array): Promise<void> {
     const { context, screen } = this.#options;
     screen.clear();
@@ -53,7 +53,7 @@ export class ProgramOutput {
   }
 }
 
-/** A pipe's reader has gone, on Windows too (ERROR_BROKEN_PIPE, ERROR_NO_DATA), or a socket's. */
+/** The reader closed its end of the pipe, on Windows too (ERROR_BROKEN_PIPE, ERROR_NO_DATA), or of the socket. */
 function readerHasGone(error: unknown): boolean {
   return error instanceof Deno.errors.BrokenPipe || error instanceof Deno.errors.ConnectionReset;
 }

@@ -1,19 +1,21 @@
 import type { Api } from "../../k8s/api/api.ts";
 import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
+import type { RunPlan } from "../../k8s/session/objects/session_plan.ts";
 import { type PodEnd, waitForPodEnd } from "../../k8s/session/pod/run_pod_end.ts";
 import { type ClusterSession, SessionGoneError } from "../../k8s/session/session.ts";
-import type { RunPlan } from "../../k8s/session/objects/session_plan.ts";
-import { Alarm, onWake, pause } from "../command/timers.ts";
 import type { BuiltProgram } from "../builders/built_program.ts";
+import type { ProgramSource } from "../builders/program_source.ts";
 import type { Context } from "../command/context.ts";
 import { ExitCode, UserError } from "../command/errors.ts";
+import { Alarm, onWake, pause } from "../command/timers.ts";
 import { keepSession } from "../session/keep_session.ts";
-import type { ProgramSource } from "../builders/program_source.ts";
-import { ProgramBuilds } from "./program_builds.ts";
+import type { StartedSession } from "../session/start_session.ts";
+import { ReplacedError } from "../session/tunnel_link.ts";
 import { failureHint } from "./failure_hint.ts";
+import { ProgramBuilds, sentProgram } from "./program_builds.ts";
 import { ProgramOutput } from "./program_output.ts";
-import { type ClientRun, RunClient, type RunWishes } from "./run_client.ts";
-import { describeRunEnd, ProgramEndedError } from "./run_end.ts";
+import type { RemoteRun, RunSettings } from "./remote_run.ts";
+import { describeRunEnd, OUT_OF_MEMORY, ProgramEndedError } from "./run_end.ts";
 import type { RunOptions } from "./run_flags.ts";
 import { RunInput } from "./run_input.ts";
 import { holdRunLink } from "./run_link.ts";
@@ -21,14 +23,12 @@ import { RunPorts } from "./run_ports.ts";
 import { RunScreen } from "./run_screen.ts";
 import { architectureFor, startRunSession } from "./run_session.ts";
 import { RunSignals } from "./run_signals.ts";
-import { sentProgram } from "./sent_program.ts";
-import type { StartedSession } from "../session/start_session.ts";
-import { ReplacedError } from "../session/tunnel_link.ts";
 import { buildUntilItWorks, watchProgram } from "./run_watch.ts";
+import { SupervisorClient } from "./supervisor_client.ts";
 
-/** What the Pod says of the program's end may come after the cluster's word of the Pod's end. */
+/** The supervisor's message about the program's end may come this long after the cluster's about the Pod's. */
 const LAST_WORDS_MS = 1_500;
-/** And the cluster's word may come so long after that of a program that was stopped with its Pod: the kubelet writes why once all is over. */
+/** The cluster's reason may come this long after a program was stopped with its Pod: the kubelet writes it when everything has ended. */
 const CLUSTERS_WORD_MS = 10_000;
 
 /** What a {@link ProgramRun} works with. */
@@ -41,20 +41,20 @@ export interface ProgramRunOptions {
   readonly plan: RunPlan;
 }
 
-/** A program from its source to its end: built, sent and run, while all that the cluster has of it is made and removed again. */
+/** `kurun run` from the source to the program's end: it builds, sends and runs the program while the session is created and kept. */
 export class ProgramRun {
   readonly #given: ProgramRunOptions;
   readonly #screen: RunScreen;
-  readonly #client: RunClient;
+  readonly #client: SupervisorClient;
   readonly #output: ProgramOutput;
-  /** Ends all that goes on beside. */
+  /** Ends everything that goes on in parallel. */
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
   readonly #interrupted: Promise<never>;
   readonly #input: RunInput;
   #signals: RunSignals | undefined;
   /** The run that started last. */
-  #current: ClientRun | undefined;
+  #current: RemoteRun | undefined;
 
   constructor(given: ProgramRunOptions) {
     const { context } = given;
@@ -64,7 +64,7 @@ export class ProgramRun {
     this.#interrupted = interruption(this.#signal);
     this.#interrupted.catch(() => {});
     this.#output = new ProgramOutput({ context, screen: this.#screen });
-    this.#client = new RunClient((output, bytes) => this.#output.write(output, bytes));
+    this.#client = new SupervisorClient((output, bytes) => this.#output.write(output, bytes));
     this.#input = new RunInput({
       context,
       screen: this.#screen,
@@ -75,12 +75,12 @@ export class ProgramRun {
     });
   }
 
-  /** Whether a program of the user's has run. */
+  /** Whether the user's program has started. */
   get started(): boolean {
     return this.#current !== undefined;
   }
 
-  /** Runs it to its end, and removes what was made. @throws ProgramEndedError with its exit code, or why it did not come to that */
+  /** Runs the program to its end and removes what was created. @throws ProgramEndedError with its exit code, or why it did not end by itself */
   async run(): Promise<void> {
     const { context, options, api, plan, source } = this.#given;
     const ports = new RunPorts(options.ports, this.#signal);
@@ -97,7 +97,7 @@ export class ProgramRun {
     let remove = true;
     const program = this.#buildAndRun(programs);
     try {
-      // Whichever fails first is what the user must read; the other is ended by it.
+      // The user reads about the one that fails first; the others are ended by that.
       const held = session.then((started) => this.#hold(started));
       ports.serve(this.#client, (line) => this.#screen.say(line), this.#signal);
       await Promise.race([held, interruption(context.interrupted), program]);
@@ -106,7 +106,7 @@ export class ProgramRun {
       throw error;
     } finally {
       this.#stop.abort();
-      // It gives terminal and signals back: what follows takes its time, in which Ctrl+C is kurun's.
+      // It gives the terminal and the signals back first: the clean-up takes time, and Ctrl+C must end kurun during it.
       await program.catch(() => {});
       this.#screen.clear();
       await programs[Symbol.asyncDispose]();
@@ -115,20 +115,19 @@ export class ProgramRun {
     }
   }
 
-  /** @throws ProgramEndedError, or what interrupts it: then the other side tells why */
+  /** @throws ProgramEndedError, or the reason why it was interrupted */
   async #buildAndRun(programs: ProgramBuilds): Promise<void> {
     const { context, options } = this.#given;
-    const { stdio } = context;
     this.#screen.progress(`Building ${options.targets.join(" ")}`);
-    // Before it is read: what is saved while it is built and sent counts.
+    // Before the build: a file that is saved while it is built or sent counts as a change.
     if (options.watch) await programs.watch();
     const built = options.watch ? await buildUntilItWorks(programs, (line) => this.#screen.say(line)) : await programs.build();
     this.#screen.progress(`Waiting for Pod ${this.#given.plan.name}`);
     const first = await this.#start(built);
     const current = () => this.#current ?? first;
-    const signals = new RunSignals(this.#given.context, (signal) => this.#client.signal(current(), signal));
+    const signals = new RunSignals(context, (signal) => this.#client.signal(current(), signal));
     this.#signals = signals;
-    const resized = options.terminal ? stdio.onResize(() => this.#client.resize(current(), stdio.size())) : () => {};
+    const resized = options.terminal ? context.stdio.onResize(() => this.#client.resize(current(), context.stdio.size())) : () => {};
     this.#screen.clear();
     for (const { local, remote } of options.ports) this.#screen.say(`localhost:${local} leads to port ${remote} of the program`);
     try {
@@ -156,15 +155,15 @@ export class ProgramRun {
     }
   }
 
-  /** Sends a program, which goes from this machine then, and runs it. @returns once it has started @throws NotStartedError */
-  async #start(built: BuiltProgram): Promise<ClientRun> {
+  /** Sends a program, removes it from this machine, and runs it. @returns once it has started @throws NotStartedError */
+  async #start(built: BuiltProgram): Promise<RemoteRun> {
     const { options, context } = this.#given;
     const mb = (bytes: number) => (bytes / 1e6).toFixed(1);
     const program = sentProgram(built, (taken) => {
       if (taken < built.size) this.#screen.progress(`Sending the program: ${mb(taken)} of ${mb(built.size)} MB`);
     });
     const term = context.env("TERM");
-    const wishes: RunWishes = {
+    const settings: RunSettings = {
       kind: built.kind,
       ...(built.unstable.length > 0 ? { unstable: built.unstable } : {}),
       name: options.programName,
@@ -173,8 +172,8 @@ export class ProgramRun {
       workdir: options.workdir,
       ...(options.terminal ? { terminal: context.stdio.size() } : {}),
     };
-    const run = this.#client.start(program, wishes, options.stdin);
-    // Not waited for: a signal that comes as soon as the program speaks must find it.
+    const run = this.#client.start(program, settings, options.stdin);
+    // Not awaited: a signal that comes with the program's first output must already find the run.
     const sent = () => void built.dispose().catch(() => {});
     run.started.then(sent, sent);
     await Promise.race([run.started, this.#interrupted]);
@@ -183,7 +182,7 @@ export class ProgramRun {
     return run;
   }
 
-  /** Keeps session and tunnel until the Pod is over. @throws why it is, or why it cannot be kept */
+  /** Keeps the session and the tunnel until the Pod has ended. @throws why it ended, or why they cannot be kept */
   async #hold(started: StartedSession<RunPlan>): Promise<never> {
     const { context, access, api, options } = this.#given;
     const { session } = started;
@@ -211,12 +210,12 @@ export class ProgramRun {
 
   async #podEnded({ kind, message, graceMs = 0 }: PodEnd): Promise<never> {
     const { plan, context } = this.#given;
-    // What the program wrote last, and its own end where the Pod could still tell, come first.
+    // The program's last output and its own end, if the Pod could still report them, come first.
     const told = kind === "deleted" ? [Promise.resolve(this.#current?.ended())] : [];
     await Promise.race([pause(graceMs + LAST_WORDS_MS, context.interrupted), ...told]);
     const pod = `Pod ${plan.name}`;
     if (kind === "out-of-memory") {
-      this.#screen.say(`The program was killed (exit code 137): the Pod's memory ran out. Give it more with --limits memory=…`);
+      this.#screen.say(OUT_OF_MEMORY);
       throw new ProgramEndedError(this.started ? 137 : ExitCode.neverStarted);
     }
     const sentence = kind === "evicted"
@@ -227,7 +226,7 @@ export class ProgramRun {
     throw new UserError(sentence, ExitCode.sessionLost);
   }
 
-  /** Removes the session, or leaves it where that was asked for. */
+  /** Removes the session, or leaves it if the user asked for that. */
   async #leave(session: ClusterSession): Promise<void> {
     const { options, context } = this.#given;
     const { name, namespace, ttlSeconds } = session.plan;
@@ -238,7 +237,7 @@ export class ProgramRun {
     try {
       await session.delete();
     } catch (error) {
-      const later = ttlSeconds > 0 ? `the cluster removes it within ${ttlSeconds} s` : "it stays, since --ttl is 0";
+      const later = ttlSeconds > 0 ? `the cluster removes it within ${ttlSeconds} s` : "it stays, because --ttl is 0";
       context.stderr(`Session ${name} could not be removed (${(error as Error).message}): ${later}\n`);
     }
   }

@@ -1,28 +1,30 @@
 import { Command, Option } from "commander";
-import { addClusterFlags, collect } from "../command/cluster_flags.ts";
+import { Api } from "../../k8s/api/api.ts";
+import { runPod } from "../../k8s/session/objects/run_objects.ts";
+import { findSource } from "../builders/program_source.ts";
+import { addClusterFlags, collect, openCluster } from "../command/cluster_flags.ts";
 import type { Context } from "../command/context.ts";
-import { usageError } from "../command/errors.ts";
-import { addDryRunFlags } from "../command/dry_run.ts";
-import { run } from "./run.ts";
-import { type RunFlags, runOptions, type SplitArguments, splitArguments } from "./run_flags.ts";
+import { addDryRunFlags, dryRunFormat, dryRunText, NAME_END } from "../command/dry_run.ts";
+import { ExitCode, type InterruptedError, usageError, UserError } from "../command/errors.ts";
 import { SERVER_IMAGE } from "../command/version.ts";
+import { ProgramRun } from "./program_run.ts";
+import { NeverStartedError, ProgramEndedError } from "./run_end.ts";
+import { type RunFlags, type RunOptions, runOptions, type SplitArguments, splitArguments } from "./run_flags.ts";
+import { planRun } from "./run_session.ts";
 
 /** `kurun run FILE.go… | FILE.ts | DIR [-- ARGS…]` */
 export function runCommand(context: Context): Command {
   const command = addDryRunFlags(programFlags(new Command("run")))
     .optionsGroup("Pod:")
-    .option("--serviceaccount <name>", "the ServiceAccount whose rights the program has (default: the namespace's own)")
-    .option(
-      "--image <base>",
-      "the image to run the program in, with what it needs beside itself (default: kurun's own, which has Deno alone)",
-    )
-    .option("--requests <amounts>", "what the Pod asks for: cpu=100m,memory=64Mi (default: what a LimitRange says)")
-    .option("--limits <amounts>", "the most that it gets: cpu=1,memory=256Mi (default: what a LimitRange says)")
-    .option("--overrides <json|yaml|@file>", "a strategic merge patch of the Pod, as with kubectl run")
+    .option("--serviceaccount <name>", "the ServiceAccount whose rights the program has (default: the namespace's default)")
+    .option("--image <base>", "the image to run the program in, for files or tools that it needs (default: kurun's own image)")
+    .option("--requests <amounts>", "the Pod's resource requests: cpu=100m,memory=64Mi (default: from a LimitRange)")
+    .option("--limits <amounts>", "the Pod's resource limits: cpu=1,memory=256Mi (default: from a LimitRange)")
+    .option("--overrides <json|yaml|@file>", "a strategic merge patch of the Pod, as in kubectl run")
     .option("--server-image <image>", "the image of kurun's Pod", SERVER_IMAGE)
     .option("--image-pull-secret <name>", "the Secret to pull the image with")
-    .option("--ttl <duration>", "how long what was made outlives this command if it is killed; 0 for ever", "2m")
-    .option("--timeout <duration>", "how long it may take until the Pod is there; 0 for ever", "60s")
+    .option("--ttl <duration>", "how long the Pod outlives this command if the command is killed; 0 is forever", "2m")
+    .option("--timeout <duration>", "how long to wait for the Pod; 0 is forever", "60s")
     .addHelpText("after", EXAMPLES);
   return addClusterFlags(command).action(async (program: string, args: string[], flags: RunFlags) => {
     const misplaced = ownFlag(command, splitArguments(program, args));
@@ -36,63 +38,91 @@ export function runCommand(context: Context): Command {
   });
 }
 
-/** What the program is, and how it is run. */
+/** What the program is and how it is run. */
 function programFlags(command: Command): Command {
   return command
-    .summary("run a program of yours in the cluster, as go run does here")
+    .summary("run a program in the cluster from its source, like go run")
     .description(
-      "Builds a Go, TypeScript or JavaScript program here and runs it in a Pod, with this terminal's input, output and signals. " +
-        "Its exit code is kurun's. Flags go before the program: what follows it are its own arguments.",
+      "Builds a Go, TypeScript or JavaScript program on this machine and runs it in a Pod, with this terminal's input, output and signals. " +
+        "Its exit code is kurun's. Flags for kurun go before the program; what follows the program are its own arguments.",
     )
     .argument("<program>", "Go files of one package, a .ts or .js file, or a folder that has either")
-    .argument("[args...]", "what the program is given, exactly as it stands here; -- before them is left out")
-    // As with go run, a program's flags need no --.
+    .argument("[args...]", "the program's arguments, passed as they are; a -- in front of them is left out")
+    // Like go run, it passes a program's flags without a --.
     .passThroughOptions()
     .option(
       "-e, --env <name=value>",
-      "a variable of the program's environment; a name alone takes the value from here; may be repeated",
+      "an environment variable of the program; a name alone takes this machine's value; may be repeated",
       collect,
     )
-    .option("--env-file <file>", "variables of the program's environment, NAME=VALUE a line; may be repeated", collect)
-    .option("-i, --stdin", "give it standard input, which it has anyway where that can be read")
-    .option("-t, --tty", "give it a terminal of its own, as large as this one")
-    .option("-p, --publish <local:remote>", "a port of the program, on this machine's localhost; may be repeated", collect)
-    .option("--watch", "build it again and replace it when a file of it changes")
-    .option("--workdir <folder>", "the folder in the Pod that it starts in", "/tmp")
-    .option("--name <name>", "the Pod's name (default: the program's, and five letters)")
+    .option("--env-file <file>", "a file of environment variables, one NAME=VALUE a line; may be repeated", collect)
+    .option("-i, --stdin", "keep stdin open (the default if stdin is readable)")
+    .option("-t, --tty", "give the program a terminal of the size of this one")
+    .option("-p, --publish <local:remote>", "forward a port of this machine's localhost to a port of the program; may be repeated", collect)
+    .option("--watch", "rebuild and replace the program when one of its files changes")
+    .option("--workdir <folder>", "the folder in the Pod that the program starts in", "/tmp")
+    .option("--name <name>", "the Pod's name (default: the program's name and five letters)")
     .addOption(
       new Option("--rm <boolean>", "true: remove everything when the program has ended; false: leave the Pod for --ttl")
         .argParser(parseRemove).default("true"),
     );
 }
 
-/** The first of the program's arguments that is a flag of kurun run too, where no -- says that the program is to have it. */
+/** The first of the program's arguments that is a flag of kurun run too; undefined if -- says that the program gets it. */
 function ownFlag({ options }: Command, { rest, separated }: SplitArguments): string | undefined {
   if (separated) return undefined;
   const known = new Set(options.flatMap(({ short, long }) => [short, long]));
   return rest.map((argument) => argument.replace(/^(--[^=]+)=.*$/s, "$1")).find((flag) => known.has(flag));
 }
 
-/** Reads the value of `--rm`. Docker's and kubectl's has none, so what follows it there is the program. @throws UserError */
+/** Reads the value of `--rm`. In Docker and kubectl it has none, so what follows it there is the program. @throws UserError */
 function parseRemove(value: string): string {
   if (value === "true" || value === "false") return value;
   throw usageError(`--rm ${value}: leave out --rm, since everything is removed by default, or write --rm=false to keep the Pod`);
 }
 
+/**
+ * Runs a program in the cluster until it ends.
+ * @param flags those that choose the cluster, and `--dry-run`
+ * @throws ProgramEndedError with the program's exit code, NeverStartedError, UserError
+ */
+async function run(context: Context, options: RunOptions, flags: Record<string, unknown>): Promise<void> {
+  const dryRun = dryRunFormat(flags);
+  const source = await findSource(options.targets, Deno.cwd());
+  const access = await openCluster(context, flags);
+  const name = dryRun && flags.name === undefined ? options.name.replace(/[^-]+$/, NAME_END) : options.name;
+  const plan = planRun(context, { ...options, name }, access.namespace);
+  const { ignored } = runPod(plan, { name: plan.name, uid: "" });
+  for (const what of ignored) context.stderr(`Warning: --overrides: ${what}: ignored\n`);
+  if (dryRun) return context.data(dryRunText(plan, dryRun));
+  const api = new Api(access, { userAgent: "kurun" });
+  const program = new ProgramRun({ context, access, api, options, source, plan });
+  try {
+    await program.run();
+  } catch (error) {
+    if (error instanceof ProgramEndedError || program.started) throw error;
+    if (context.interrupted.aborted) throw new ProgramEndedError((context.interrupted.reason as InterruptedError).exitCode);
+    if (error instanceof UserError && error.exitCode === ExitCode.usage) throw error;
+    throw new NeverStartedError(error);
+  } finally {
+    api.close();
+  }
+}
+
 const EXAMPLES = `
 Examples:
-  # as go run main.go, but in the cluster
+  # like go run main.go, but in the cluster
   kurun run main.go
 
   # a package, with arguments and standard input
   kurun run ./cmd/import --dry < data.csv
 
-  # an operator with the rights of its ServiceAccount, built anew when a file of it is saved
+  # an operator with its ServiceAccount's rights, rebuilt when a file is saved
   kurun run --serviceaccount operator --watch examples/operator
 
   # a web server in TypeScript, on this machine's localhost:8080
   kurun run -p 8080:8000 main.ts
 
-  # a program for the whole terminal
+  # a full-screen program
   kurun run -it ./examples/screen
 `;

@@ -1,6 +1,6 @@
 import type { RunEnd } from "../../tunnel/mod.ts";
 
-/** The user's program has ended, and kurun with it: its exit code is ours, and what there was to say has been said. */
+/** The user's program has ended. kurun ends with its exit code, and everything has been said. */
 export class ProgramEndedError extends Error {
   override readonly name = "ProgramEndedError";
   readonly exitCode: number;
@@ -11,25 +11,26 @@ export class ProgramEndedError extends Error {
   }
 }
 
-/** What is to be said of an end that the program's exit code does not explain; nothing where it does. */
-export function describeRunEnd(end: RunEnd, { killedHere }: { readonly killedHere: boolean }): string | undefined {
-  if (end.outOfMemory) {
-    return `The program was killed (exit code ${end.code}): the Pod's memory ran out. Give it more with --limits memory=…`;
-  }
-  if (end.signal === "SIGKILL" && !killedHere) {
-    return `The program was killed (SIGKILL, exit code ${end.code}), and not by kurun: by itself, or by the node for want of memory`;
-  }
-  if (end.signal && !["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGKILL", "SIGPIPE"].includes(end.signal)) {
-    return `The program was ended by ${end.signal} (exit code ${end.code})`;
-  }
-  return undefined;
-}
-
-/** The program never started: `cause` says why. */
+/** The program never started; `cause` says why. */
 export class NeverStartedError extends Error {
   override readonly name = "NeverStartedError";
 
   constructor(cause: unknown) {
     super("the program never started", { cause });
   }
+}
+
+/** The signals that users end programs with, and the one that a closed pipe sends. */
+const ORDINARY_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGKILL", "SIGPIPE"];
+/** What to say of a program that ran out of memory. */
+export const OUT_OF_MEMORY = "The program was killed (exit code 137): the Pod's memory ran out. Give it more with --limits memory=…";
+
+/** Explains an end that the exit code alone does not explain. @param killedHere whether the user had kurun kill the program */
+export function describeRunEnd(end: RunEnd, { killedHere }: { readonly killedHere: boolean }): string | undefined {
+  if (end.outOfMemory) return OUT_OF_MEMORY;
+  if (end.signal === "SIGKILL" && !killedHere) {
+    return `The program was killed (SIGKILL, exit code ${end.code}), but not by kurun: by itself, or by the node, which may be out of memory`;
+  }
+  if (end.signal && !ORDINARY_SIGNALS.includes(end.signal)) return `The program was ended by ${end.signal} (exit code ${end.code})`;
+  return undefined;
 }

@@ -9,16 +9,16 @@ import { readPatchFlag } from "../command/patch_flag.ts";
 import type { PodPatch } from "../../k8s/session/objects/pod_overrides.ts";
 import { parsePortPair, type PortPair } from "./run_ports.ts";
 
-/** Names of objects that are also labels and Services (RFC 1035); `-kurun` goes behind it, within 63. */
+/** A name that is also valid for labels and Services (RFC 1035) and leaves room for `-kurun` within 63 characters. */
 const NAME = /^[a-z]([a-z0-9-]{0,55}[a-z0-9])?$/;
-/** The program's part of a name that is made. */
+/** The longest part of a generated name that comes from the program's. */
 const MAX_STEM = 40;
-/** Files that are named after what they are in. */
+/** Files with these names are called after their folder. */
 const PLAIN_NAMES = new Set(["main", "index", "mod", "app", "server", "cli"]);
-/** An amount of a resource (Kubernetes "Quantity"). */
+/** An amount of a resource (a Kubernetes quantity). */
 const QUANTITY = /^\d+(\.\d+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|e\d+)?$/;
 
-/** What commander found. */
+/** The flags as commander parsed them. */
 export interface RunFlags extends Record<string, unknown> {
   env?: string[];
   envFile?: string[];
@@ -40,17 +40,17 @@ export interface RunFlags extends Record<string, unknown> {
   timeout: string;
 }
 
-/** What `kurun run` was told, read and checked; nothing was contacted for it. */
+/** The checked command line of `kurun run`. */
 export interface RunOptions {
-  /** What the user named, to be built. */
+  /** What is built, as the user named it. */
   readonly targets: readonly string[];
   /** The program's own arguments. */
   readonly args: readonly string[];
-  /** What the program is called. */
+  /** The program's name: its argv[0]. */
   readonly programName: string;
-  /** The Pod's name, and its session's. */
+  /** The name of the Pod and of its session. */
   readonly name: string;
-  /** Whether the user chose that. */
+  /** Whether the user chose the name. */
   readonly named: boolean;
   readonly env: readonly (readonly [name: string, value: string])[];
   readonly workdir: string;
@@ -63,20 +63,22 @@ export interface RunOptions {
   readonly image: string;
   readonly imagePullSecret?: string;
   readonly ttlSeconds: number;
-  /** Milliseconds; 0 for ever. */
+  /** Milliseconds; 0 is unlimited. */
   readonly timeoutMs: number;
 }
 
-/** Reads flags and arguments. @throws UserError naming what is wrong */
+/** Checks flags and arguments. @throws UserError naming what is wrong */
 export async function runOptions(context: Context, program: string, args: readonly string[], flags: RunFlags): Promise<RunOptions> {
   const { targets, rest } = splitArguments(program, args);
   const programName = nameOfProgram(targets[0] as string);
   if (flags.name !== undefined && !NAME.test(flags.name)) {
-    throw usageError(`--name ${flags.name} is no name for a Pod of kurun's: lower-case letters, digits and -, at most 57`);
+    throw usageError(
+      `--name must be lower-case letters, digits and -, start with a letter, and have at most 57 characters, got ${flags.name}`,
+    );
   }
   const { stdinIsTerminal, readable } = context.stdio;
   const terminal = (flags.tty ?? false) && stdinIsTerminal;
-  if (flags.tty && !terminal) context.stderr("Warning: -t: standard input is no terminal, so the program gets none either\n");
+  if (flags.tty && !terminal) context.stderr("Warning: -t is ignored: standard input is not a terminal\n");
   return {
     targets,
     args: rest,
@@ -129,13 +131,16 @@ export function parseAmounts(flag: string, text: string): Record<string, string>
   for (const part of text.split(",")) {
     const [, name, amount] = /^([a-z0-9./-]+)=(.+)$/i.exec(part) ?? [];
     if (name === undefined || amount === undefined) throw usageError(`${flag} ${text}: write cpu=100m,memory=64Mi`);
-    if (!QUANTITY.test(amount)) throw usageError(`${flag} ${text}: ${amount} is no amount: 100m, 0.5, 64Mi, 1Gi`);
+    if (!QUANTITY.test(amount)) throw usageError(`${flag} ${text}: ${amount} is not an amount such as 100m, 0.5, 64Mi or 1Gi`);
     amounts[name] = amount;
   }
   return amounts;
 }
 
-/** Reads a file of variables: a name and a value a line, nothing in it means anything; a name alone has its value from here. @throws UserError */
+/**
+ * Reads a file of variables: one `NAME=VALUE` a line, without quotes or escapes, or a name alone, which takes the value from `here`.
+ * @throws UserError
+ */
 export function parseEnvFile(file: string, text: string, here: (name: string) => string | undefined): [string, string][] {
   return text.split(/\r?\n/).flatMap((line, index) => {
     if (line.trim() === "" || line.trimStart().startsWith("#")) return [];
@@ -179,7 +184,7 @@ async function parseOverrides(text: string): Promise<PodPatch> {
   return patch;
 }
 
-/** What a program is called: its file without the ending, or its folder where the file's name says nothing. */
+/** The name of a program: of its file without the extension, or of its folder if the file is called main or the like. */
 export function nameOfProgram(target: string): string {
   const path = resolve(target);
   const stem = basename(path).replace(/\.[a-z]+$/, "");

@@ -1,28 +1,28 @@
 import type { Context } from "../command/context.ts";
-import type { ClientRun } from "./run_client.ts";
+import type { RemoteRun } from "./remote_run.ts";
 import type { RunScreen } from "./run_screen.ts";
 
-/** Ctrl+C, as a terminal that does nothing about it hands it on. */
+/** Ctrl+C as a terminal in raw mode sends it. */
 const INTERRUPT = 3;
 
-/** A run, as far as it is lent to. */
-export type InputTaker = Pick<ClientRun, "input" | "ended">;
+/** What a {@link RunInput} needs of a run. */
+export type InputTaker = Pick<RemoteRun, "input" | "ended">;
 
 /** What a {@link RunInput} works with. */
 export interface RunInputOptions {
   readonly context: Pick<Context, "stdio">;
   readonly screen: Pick<RunScreen, "raw">;
-  /** Whether programs read standard input. */
+  /** Whether programs get standard input. */
   readonly stdin: boolean;
-  /** Whether they have a terminal of their own, and this one hands each key on. */
+  /** Whether programs have a terminal. Then the user's terminal is in raw mode and each key goes to the program. */
   readonly terminal: boolean;
   /** Whether a key that is typed now reaches the program. */
   readonly connected: () => boolean;
-  /** Told of Ctrl+C that cannot reach it. */
+  /** Called for a Ctrl+C that cannot reach the program. */
   readonly interrupt: () => void;
 }
 
-/** Standard input and the terminal's raw mode, lent to one run after the other; while none goes on the terminal is the user's again. */
+/** Passes standard input and the terminal to one run after the other. While no program runs, the terminal is not in raw mode. */
 export class RunInput {
   readonly #options: RunInputOptions;
   #run: InputTaker | undefined;
@@ -32,18 +32,18 @@ export class RunInput {
     this.#options = options;
   }
 
-  /** Lends them to a run that has started, in place of the one before. */
+  /** Passes input to a run that has started, instead of the one before. */
   lend(run: InputTaker): void {
     const before = this.#run;
     this.#run = run;
-    // What that one has not taken nobody takes: who waits for it goes on with this one.
+    // The run before takes nothing more; whoever waits for room in its buffer continues with this one.
     before?.input.taken(before.input.written);
     if (this.#ended) run.input.end();
     if (this.#options.terminal) this.#lendTerminal(run);
     if (this.#options.stdin && !before) void this.#carry().catch(() => {});
   }
 
-  /** Gives the terminal back to the user. */
+  /** Ends the terminal's raw mode. */
   takeBack(): void {
     if (this.#options.terminal) this.#setRaw(false);
   }
@@ -66,7 +66,7 @@ export class RunInput {
     this.#run?.input.end();
   }
 
-  /** While the connection is lost keys wait; who types Ctrl+C then wants an end, and twice one at once. */
+  /** While the connection is lost, keys wait for it. But a Ctrl+C then ends the program: each one is taken out and interrupts. */
   #withoutInterrupts(bytes: Uint8Array): Uint8Array {
     const { terminal, connected, interrupt } = this.#options;
     if (!terminal || connected()) return bytes;

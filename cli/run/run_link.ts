@@ -1,16 +1,14 @@
 import type { Api } from "../../k8s/api/api.ts";
 import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
 import type { RunPlan } from "../../k8s/session/objects/session_plan.ts";
-import { waitForReadyPod } from "../../k8s/session/pod/pod_ready.ts";
 import type { WaitReason } from "../../k8s/workloads/pod_status.ts";
-import { age } from "../session/age.ts";
 import type { Context } from "../command/context.ts";
-import { describeWait } from "../session/describe_wait.ts";
-import type { RunClient } from "./run_client.ts";
-import type { StartedSession } from "../session/start_session.ts";
+import { age } from "../session/age.ts";
 import { sessionLink } from "../session/session_link.ts";
+import type { StartedSession } from "../session/start_session.ts";
 import { holdTunnel, type LinkState } from "../session/tunnel_link.ts";
-import { NotReadyError } from "../session/wait_until_ready.ts";
+import { waitUntilReady } from "../session/wait_until_ready.ts";
+import type { SupervisorClient } from "./supervisor_client.ts";
 
 /** What {@link holdRunLink} works with. */
 export interface RunLinkOptions {
@@ -18,16 +16,19 @@ export interface RunLinkOptions {
   readonly access: ClusterAccess;
   readonly api: Api;
   readonly started: StartedSession<RunPlan>;
-  readonly client: RunClient;
-  /** How long it may take until the Pod is there, in milliseconds; 0 for ever. */
+  readonly client: SupervisorClient;
+  /** How long the first connection may take, in milliseconds; 0 is unlimited. */
   readonly timeoutMs: number;
   readonly say: (line: string) => void;
-  /** Told when the tunnel goes that stood. */
+  /** Called when an established connection is lost. */
   readonly onLost: () => void;
   readonly signal: AbortSignal;
 }
 
-/** Keeps a client connected with its Pod until aborted, saying what it waits for. @throws NotReadyError, ReplacedError, or a refusal that stays */
+/**
+ * Keeps a client connected to its Pod until aborted, and says what it waits for.
+ * @throws NotReadyError, ReplacedError, or what the API server keeps refusing
+ */
 export async function holdRunLink(options: RunLinkOptions): Promise<void> {
   const { context, api, client, say, signal } = options;
   const addressed = Promise.withResolvers<void>();
@@ -55,40 +56,33 @@ export async function holdRunLink(options: RunLinkOptions): Promise<void> {
     addressed: addressed.promise,
     signal,
   });
-  await Promise.race([link, waitForPod(options, { connected: connected.signal, whyNot: () => failed, addressed: addressed.resolve })]);
+  await Promise.race([
+    link,
+    waitForConnection(options, { connected: connected.signal, whyNot: () => failed, addressed: addressed.resolve }),
+  ]);
   await link;
 }
 
-interface PodWaitOptions {
+interface ConnectionWait {
+  /** Aborted by the first connection. */
   readonly connected: AbortSignal;
-  /** Why the tunnel does not stand, as of now. */
+  /** Why there is no connection, as of now. */
   readonly whyNot: () => string | undefined;
   readonly addressed: () => void;
 }
 
-/** Says what the Pod waits for until the tunnel stands. @throws NotReadyError, or what the API says */
-async function waitForPod(options: RunLinkOptions, { connected, whyNot, addressed }: PodWaitOptions): Promise<void> {
-  const { api, started: { session: { plan } }, timeoutMs, say, signal } = options;
-  const until = AbortSignal.any([connected, signal]);
-  let reason: WaitReason | undefined;
-  let ready = false;
-  const late = Promise.withResolvers<never>();
-  const timer = timeoutMs === 0 ? undefined : setTimeout(() => {
-    late.reject(new NotReadyError(timeoutMs / 1000, ready ? { link: whyNot() } : { reason }));
-  }, timeoutMs);
+/** Says what the Pod waits for until there is a connection; that the Pod becomes ready then does not matter. @throws as waitUntilReady does */
+async function waitForConnection(options: RunLinkOptions, { connected, whyNot, addressed }: ConnectionWait): Promise<void> {
+  const { api, started: { session: { plan } }, timeoutMs, say } = options;
+  const signal = AbortSignal.any([connected, options.signal]);
   const base = plan.run.baseImage;
-  const waitingFor = (next: WaitReason) => {
-    // What to do about kurun's own image does not help with the user's.
-    reason = base !== undefined && next.kind === "image" && next.message.includes(base) ? { ...next, kind: "other" } : next;
-    say(`Waiting for the Pod: ${describeWait(reason)}`);
-  };
-  const pod = waitForReadyPod(api, plan, { waitingFor, addressed }, until).then(() => void (ready = true), (error) => {
-    if (!until.aborted) throw error;
-  });
-  const stands = new Promise<void>((resolve) => until.addEventListener("abort", () => resolve(), { once: true }));
+  // The advice for a missing image is about kurun's own, and does not help with the user's.
+  const reasonOf = (reason: WaitReason): WaitReason =>
+    base !== undefined && reason.kind === "image" && reason.message.includes(base) ? { ...reason, kind: "other" } : reason;
+  const over = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
   try {
-    await Promise.race([stands, late.promise, pod.then(() => stands)]);
-  } finally {
-    clearTimeout(timer);
+    await waitUntilReady({ api, plan, connected: over, whyNotConnected: whyNot, say, addressed, reasonOf, timeoutMs, signal });
+  } catch (error) {
+    if (!signal.aborted) throw error;
   }
 }

@@ -1,15 +1,15 @@
 import { type Connection, type NativeConnection, relay } from "../../tunnel/mod.ts";
 import { ExitCode, usageError, UserError } from "../command/errors.ts";
-import { pause } from "../command/timers.ts";
 import { parsePort } from "../command/port.ts";
-import type { RunClient } from "./run_client.ts";
+import { pause } from "../command/timers.ts";
 import { TcpConnection } from "../local/tcp_connection.ts";
+import type { SupervisorClient } from "./supervisor_client.ts";
 
-/** A program that has just started may not listen yet: so long it is tried again. */
+/** A program that has just started may not listen yet: a connection is retried for this long. */
 const LISTENS_WITHIN_MS = 2_000;
 const RETRY_MS = 100;
 
-/** A port of the program, and the one on this machine's localhost that leads to it. */
+/** A port of the program and the port of this machine's localhost that is forwarded to it. */
 export interface PortPair {
   readonly local: number;
   readonly remote: number;
@@ -22,11 +22,11 @@ export function parsePortPair(text: string): PortPair {
   return { local: parsePort("-p", local), remote: parsePort("-p", remote) };
 }
 
-/** Ports of this machine's localhost that lead to the program's, from before it starts until aborted. */
+/** Ports of this machine's localhost that are forwarded to the program, from before it starts until aborted. */
 export class RunPorts {
   readonly #listeners: { readonly listener: Deno.TcpListener; readonly remote: number }[] = [];
 
-  /** Takes the ports. @throws UserError where one is taken already */
+  /** Listens on the ports. @throws UserError if one is taken */
   constructor(pairs: readonly PortPair[], signal: AbortSignal) {
     signal.addEventListener("abort", () => this.#close(), { once: true });
     for (const { local, remote } of pairs) {
@@ -34,18 +34,18 @@ export class RunPorts {
         try {
           this.#listeners.push({ listener: Deno.listen({ hostname, port: local }), remote });
         } catch (cause) {
-          // A machine may be without IPv6. But where another program has the port there, localhost leads to that one.
+          // A machine may have no IPv6. But if another program has the port on ::1, localhost leads there.
           if (hostname === "::1" && !(cause instanceof Deno.errors.AddrInUse)) continue;
           this.#close();
-          const where = `-p: port ${local} cannot be listened on here`;
+          const where = `-p: cannot listen on port ${local} of this machine`;
           throw new UserError(`${where} (${hostname}): ${(cause as Error).message}`, ExitCode.neverStarted, { cause });
         }
       }
     }
   }
 
-  /** Leads connections to the program. @param say told of those that could not be led there */
-  serve(client: RunClient, say: (line: string) => void, signal: AbortSignal): void {
+  /** Forwards connections to the program. @param say gets a line for each one that could not be forwarded */
+  serve(client: SupervisorClient, say: (line: string) => void, signal: AbortSignal): void {
     for (const { listener, remote } of this.#listeners) void accept(listener, remote, { client, say, signal });
   }
 
@@ -55,20 +55,20 @@ export class RunPorts {
 }
 
 interface Serving {
-  readonly client: RunClient;
+  readonly client: SupervisorClient;
   readonly say: (line: string) => void;
   readonly signal: AbortSignal;
 }
 
 async function accept(listener: Deno.TcpListener, remote: number, serving: Serving): Promise<void> {
   try {
-    for await (const socket of listener) void lead(new TcpConnection(socket), remote, serving);
+    for await (const socket of listener) void forward(new TcpConnection(socket), remote, serving);
   } catch {
-    // Closed, with all else.
+    // The listener was closed.
   }
 }
 
-async function lead(connection: NativeConnection, remote: number, { client, say, signal }: Serving): Promise<void> {
+async function forward(connection: NativeConnection, remote: number, { client, say, signal }: Serving): Promise<void> {
   const until = performance.now() + LISTENS_WITHIN_MS;
   for (;;) {
     try {

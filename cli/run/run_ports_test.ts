@@ -7,7 +7,7 @@ for (const hostname of ["127.0.0.1", "::1"]) {
     using taken = Deno.listen({ hostname, port: 0 });
     const { port } = taken.addr;
     assert.throws(() => new RunPorts([{ local: port, remote: 80 }], new AbortController().signal), (error) => {
-      return error instanceof UserError && error.message.startsWith(`-p: port ${port} cannot be listened on here (${hostname}): `);
+      return error instanceof UserError && error.message.startsWith(`-p: cannot listen on port ${port} of this machine (${hostname}): `);
     });
     Deno.listen({ hostname: hostname === "::1" ? "127.0.0.1" : "::1", port }).close();
   });

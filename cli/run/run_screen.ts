@@ -1,19 +1,19 @@
 import type { Context } from "../command/context.ts";
 import { terminalLine } from "../command/terminal_text.ts";
 
-/** Progress is drawn this often at most. */
+/** The shortest time between two redraws of the same step. */
 const REDRAW_MS = 100;
-/** To the line's beginning, and nothing from there on. */
+/** Returns to the start of the line and erases it. */
 const CLEAR = "\r\x1b[K";
 
-/** kurun's own words beside a program's: lines on standard error, and in a terminal a line of progress that goes again. */
+/** kurun's own lines on stderr, next to the program's output, and in a terminal a line of progress that disappears again. */
 export class RunScreen {
   readonly #context: Context;
   readonly #inPlace: boolean;
   #drawn = false;
   #drawnAt = -Infinity;
   #what = "";
-  /** Whether the terminal leaves it to us to go to a line's beginning. */
+  /** Whether the terminal is in raw mode, in which a line feed does not return to the start of the line. */
   raw = false;
 
   constructor(context: Context) {
@@ -21,33 +21,34 @@ export class RunScreen {
     this.#inPlace = context.terminal !== undefined && context.env("TERM") !== "dumb";
   }
 
-  /** Says a line, or several. */
+  /** Prints one or more lines. */
   say(text: string): void {
     this.clear();
     const lines = `${text}\n`;
     this.#context.stderr(this.raw ? lines.replaceAll("\n", "\r\n") : lines);
   }
 
-  /** Passes on what a compiler says, as it is. */
+  /** Prints a compiler's messages as they are. */
   compiler(text: string): void {
     this.clear();
     this.#context.stderr(text);
   }
 
-  /** Shows how far something has come, in a terminal. */
+  /** Shows progress in a terminal. */
   progress(text: string): void {
     const now = this.#context.now();
-    // The words before a number that counts say what is done now.
+    // The text before a colon names the step; what follows it is a number that changes.
     const what = text.split(":")[0] as string;
     if (!this.#inPlace || this.raw || (what === this.#what && now - this.#drawnAt < REDRAW_MS)) return;
     this.#what = what;
     this.#drawnAt = now;
-    const width = (this.#context.terminal?.columns() ?? 80) - 1;
+    // The terminal itself may print ^C behind it; in a full line that would wrap, and only the second line would be erased.
+    const width = (this.#context.terminal?.columns() ?? 80) - 1 - "^C".length;
     this.#context.terminal?.write(`${CLEAR}${terminalLine(text).slice(0, width)}`);
     this.#drawn = true;
   }
 
-  /** Takes the progress away: the program speaks now. */
+  /** Erases the line of progress. */
   clear(): void {
     if (this.#drawn) this.#context.terminal?.write(CLEAR);
     this.#drawn = false;

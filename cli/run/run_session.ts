@@ -15,11 +15,11 @@ import { pause } from "../command/timers.ts";
 import type { RunOptions } from "./run_flags.ts";
 import type { StartedSession } from "../session/start_session.ts";
 
-/** How long what is about to go may take: a Pod's grace is 10 s. */
+/** How long an earlier run of the same name may take to disappear: the grace period of its Pod is 10 s. */
 const GONE_WITHIN_MS = 20_000;
 const POLL_MS = 200;
 
-/** What the session of a run is made of. */
+/** The plan of the session for a run. */
 export function planRun(context: Context, options: RunOptions, namespace: string): RunPlan {
   const { name, image, imagePullSecret, ttlSeconds, pod } = options;
   return {
@@ -41,7 +41,11 @@ export function planRun(context: Context, options: RunOptions, namespace: string
   };
 }
 
-/** The architecture that the user's overrides ask for, or that the cluster's nodes have; undefined where neither is known. @throws as the API does */
+/**
+ * The architecture that the user's overrides select, else the one that most nodes have.
+ * @returns undefined if the nodes may not be listed
+ * @throws as {@link Api.get} does
+ */
 export async function architectureFor(api: Api, options: RunOptions, signal: AbortSignal): Promise<string | undefined> {
   const spec = options.pod.overrides?.spec;
   const selector = isObject(spec) ? spec.nodeSelector : undefined;
@@ -50,10 +54,10 @@ export async function architectureFor(api: Api, options: RunOptions, signal: Abo
 }
 
 /**
- * Makes the session of a run, with rights looked at first.
- * @param options.architecture of the node that the Pod is to be on; undefined for any
- * @param options.named whether the user chose the name, which may then be taken
- * @throws MissingRightsError, UserError where the name is taken, and what the API says
+ * Checks the user's rights and creates the session of a run.
+ * @param options.architecture the node's; undefined for any node
+ * @param options.named whether the user chose the name; then it may be taken
+ * @throws MissingRightsError, UserError if the name is taken, and as {@link Api.create} does
  */
 export async function startRunSession(
   context: Context,
@@ -74,7 +78,7 @@ export async function startRunSession(
   return { session: await ClusterSession.create(api, pinned, { key, cert, certKey }, context.now), key };
 }
 
-/** Waits until what had the name before is gone. @throws UserError where it stays, and what the API says */
+/** Waits until an earlier run of that name is gone. @throws UserError if something of that name stays */
 async function nameIsFree(api: Api, { namespace, name }: RunPlan, signal: AbortSignal): Promise<void> {
   const until = performance.now() + GONE_WITHIN_MS;
   const paths = [`/apis/batch/v1/namespaces/${namespace}/jobs/${name}`, `/api/v1/namespaces/${namespace}/pods/${name}`];
@@ -82,12 +86,13 @@ async function nameIsFree(api: Api, { namespace, name }: RunPlan, signal: AbortS
     const found = (await Promise.all(paths.map((path) => metadataOf(api, path, signal)))).filter((metadata) => metadata !== undefined);
     if (found.length === 0) return;
     const stays = found.find(({ deletionTimestamp }) => deletionTimestamp === undefined);
-    // What a Job owns goes a moment after it.
+    // The garbage collector removes the Pod a moment after the Job that owns it.
     const isLeft = stays?.ownerReferences?.some(({ kind }) => kind === "Job") && found.length === 1;
     if ((stays && !isLeft) || performance.now() > until) {
       const whose = stays && isOurs(stays) ? `is ${stays.annotations?.[Annotation.who] ?? "somebody"}'s` : "is there";
       throw new UserError(
-        `--name ${name}: something of that name ${whose} already in namespace ${namespace}: choose another, or end it (kurun stop ${name} -n ${namespace})`,
+        `--name ${name}: something of that name ${whose} already in namespace ${namespace}. ` +
+          `Choose another name, or end it: kurun stop ${name} -n ${namespace}`,
         ExitCode.neverStarted,
       );
     }
@@ -96,7 +101,7 @@ async function nameIsFree(api: Api, { namespace, name }: RunPlan, signal: AbortS
   }
 }
 
-/** An object's metadata; undefined where it is not there, or may not be seen: then its creation tells. */
+/** An object's metadata; undefined if it does not exist or may not be read. In the latter case a conflict shows at creation. */
 async function metadataOf(api: Api, path: string, signal: AbortSignal): Promise<LiveMetadata | undefined> {
   try {
     return (await api.get<Live>(path, { signal })).body.metadata;

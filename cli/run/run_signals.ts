@@ -2,17 +2,17 @@ import type { RunEnd } from "../../tunnel/mod.ts";
 import type { Context } from "../command/context.ts";
 import type { UserSignal } from "../command/user_stdio.ts";
 
-/** A program that was killed and whose end is not told after this is given up: the connection to it is lost. */
+/** kurun stops waiting for a killed program's end after this: the connection to it is lost. */
 const KILLED_MS = 3_000;
 const KILLED: RunEnd = { code: 137, signal: "SIGKILL" };
 
-/** Sends the user's signals to the program instead of ending kurun; the second of those that mean "end" kills it. */
+/** Sends the user's signals to the program instead of ending kurun. The second one kills the program. */
 export class RunSignals {
   readonly #send: (signal: string) => void;
   readonly #release: () => void;
   readonly #first = Promise.withResolvers<void>();
   readonly #givenUp = Promise.withResolvers<RunEnd>();
-  #endings = 0;
+  #count = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(context: Context, send: (signal: string) => void) {
@@ -20,37 +20,37 @@ export class RunSignals {
     this.#release = context.stdio.takeSignals((signal) => this.take(signal));
   }
 
-  /** The user sends this one. */
+  /** Handles a signal of the user's. */
   take(signal: UserSignal): void {
     this.#first.resolve();
-    if (this.#endings++ === 0) return this.#send(signal);
+    if (this.#count++ === 0) return this.#send(signal);
     this.#send("SIGKILL");
-    // A third time nothing is waited for.
-    if (this.#endings > 2) this.#givenUp.resolve(KILLED);
+    // The third signal waits for nothing.
+    if (this.#count > 2) this.#givenUp.resolve(KILLED);
     this.#timer ??= setTimeout(() => this.#givenUp.resolve(KILLED), KILLED_MS);
   }
 
-  /** Whether the program was killed by the user. */
+  /** Whether the user had the program killed. */
   get killed(): boolean {
-    return this.#endings > 1;
+    return this.#count > 1;
   }
 
-  /** Whether the user wants an end. */
+  /** Whether the user asked the program to end. */
   get asked(): boolean {
-    return this.#endings > 0;
+    return this.#count > 0;
   }
 
-  /** Settles with the first signal. */
+  /** Resolves with the first signal. */
   get first(): Promise<void> {
     return this.#first.promise;
   }
 
-  /** Settles where a program that was killed cannot tell of its end. */
+  /** Resolves if a killed program cannot report its end. */
   get givenUp(): Promise<RunEnd> {
     return this.#givenUp.promise;
   }
 
-  /** From here on signals end kurun again. */
+  /** From now on signals end kurun again. */
   release(): void {
     clearTimeout(this.#timer);
     this.#release();

@@ -4,18 +4,16 @@ import { BuildError, type BuildFailure } from "../builders/build_error.ts";
 import type { BuiltProgram } from "../builders/built_program.ts";
 import { describeBuildError } from "../builders/describe_build_error.ts";
 import type { ProgramBuilds } from "./program_builds.ts";
-import type { ClientRun } from "./run_client.ts";
-import { NotStartedError } from "./run_client.ts";
+import { NotStartedError, type RemoteRun } from "./remote_run.ts";
 
-/** So many files are named; more are counted. */
+/** At most this many changed files are named; the rest is counted. */
 const MAX_NAMED = 3;
-
 /** Failures of a build that a change of the source may end; the others are about this machine or the command line. */
 const CURABLE: readonly BuildFailure["is"][] = ["failed", "needs-cgo", "no-output", "too-large", "bad-config", "not-main"];
 
 /**
- * Builds a watched source, and again after each change until it compiles.
- * @throws BuildError for what no change of the source ends, or the reason why the wait was interrupted
+ * Builds a watched source, and again after each change, until a build succeeds.
+ * @throws BuildError for what no change of the source can end, or the reason why the wait was interrupted
  */
 export async function buildUntilItWorks(
   programs: Pick<ProgramBuilds, "watch" | "changed" | "build">,
@@ -36,32 +34,32 @@ export async function buildUntilItWorks(
 
 /** What {@link watchProgram} works with. */
 export interface WatchProgramOptions {
-  /** Watched already, before the first build. */
+  /** Watched since before the first build. */
   readonly programs: Pick<ProgramBuilds, "watch" | "changed" | "build">;
-  /** Runs what was built in place of the one before. @returns once it has started @throws NotStartedError */
+  /** Runs a build's program instead of the one before. @returns once it has started @throws NotStartedError */
   readonly start: (built: BuiltProgram) => Promise<unknown>;
   /** The run that started last. */
-  readonly running: () => Pick<ClientRun, "ended">;
+  readonly running: () => Pick<RemoteRun, "ended">;
   readonly say: (line: string) => void;
-  /** Knows whether the user wants an end. */
+  /** Whether and when the user ended it. */
   readonly signals: { readonly asked: boolean; readonly first: Promise<void> };
 }
 
-/** Builds and runs anew with each change, until the user ends it. @returns the end of the run that started last */
+/** Rebuilds and replaces a running program after each change, until the user ends it. @returns the end of the run that started last */
 export async function watchProgram(options: WatchProgramOptions): Promise<RunEnd> {
-  // Whatever goes on then, or waits, or is being replaced: it ends, and nothing follows it.
+  // Whether the program runs, has ended or is being replaced: its end is the end, and no other program follows.
   const end = options.signals.first.then(() => options.running().ended());
   return await Promise.race([end, replace(options, end)]);
 }
 
-/** @param end of the program where the user has asked for it @returns that */
+/** @param end of the program, once the user asked for it; it is returned */
 async function replace(options: WatchProgramOptions, end: Promise<RunEnd>): Promise<RunEnd> {
   const { programs, start, say, signals } = options;
   for (;;) {
     say(`${named(await nextChange(options))} changed: building`);
     try {
       const built = await programs.build();
-      // A program may go on after a signal, but none begins.
+      // A program may continue after a signal, but no new one starts.
       if (signals.asked) return await end;
       await start(built);
     } catch (error) {

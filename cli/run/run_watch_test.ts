@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { RunEnd } from "../../tunnel/mod.ts";
 import { BuildError } from "../builders/build_error.ts";
 import type { BuiltProgram } from "../builders/built_program.ts";
-import { NotStartedError } from "./run_client.ts";
+import { NotStartedError } from "./remote_run.ts";
 import { buildUntilItWorks, watchProgram } from "./run_watch.ts";
 
 const BUILT: BuiltProgram = { kind: "script", path: "", size: 1, sha256: "", unstable: [], dispose: () => Promise.resolve() };

@@ -15,6 +15,8 @@ export interface WaitOptions {
   readonly say: (line: string) => void;
   /** Told when the Pod has an address. */
   readonly addressed: () => void;
+  /** Changes what is said of a reason. */
+  readonly reasonOf?: (reason: WaitReason) => WaitReason;
   /** 0 for ever. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
@@ -47,8 +49,8 @@ export async function waitUntilReady(options: WaitOptions): Promise<void> {
     late.reject(new NotReadyError(timeoutMs / 1000, ready ? { link: options.whyNotConnected() } : { reason }));
   }, timeoutMs);
   const waitingFor = (next: WaitReason) => {
-    reason = next;
-    say(`Waiting for the Pod: ${describeWait(next)}`);
+    reason = options.reasonOf?.(next) ?? next;
+    say(`Waiting for the Pod: ${describeWait(reason)}`);
   };
   const pod = waitForReadyPod(api, plan, { waitingFor, addressed: options.addressed }, signal).then(() => void (ready = true));
   // Who gives up first ends the other by the signal, and does not hear it any more.

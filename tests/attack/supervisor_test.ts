@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { encodeRunPreamble, type RunPreamble, type Session, type Stream } from "../../tunnel/mod.ts";
-import { RunClient } from "../../cli/run/run_client.ts";
+import { SupervisorClient } from "../../cli/run/supervisor_client.ts";
 import { TcpRelay } from "../faults/tcp_relay.ts";
 import { attackTest, client, pause, ServerProcess } from "./server_process.ts";
 
@@ -40,7 +40,7 @@ attackTest("a download that nobody reads congests the link, the link breaks, and
   await using relay = new TcpRelay(new URL(`https://127.0.0.1:${server.control}`));
   const bytes = new TextEncoder().encode("#!/bin/bash\nuntil [ -e done ]; do echo again; sleep 0.02; done; exit 7\n");
   const sha256 = createHash("sha256").update(bytes).digest("hex");
-  const runs = new RunClient(() => Promise.resolve());
+  const runs = new SupervisorClient(() => Promise.resolve());
   const connect = async (): Promise<Session> => {
     const { session } = await client({ ...server, control: relay.port } as ServerProcess, () => {});
     runs.attach(session);

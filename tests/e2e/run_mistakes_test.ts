@@ -110,7 +110,7 @@ clusterTest("a port that is taken here is said before anything is made", async (
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { code, stderr } = await mistake(namespace, ["-p", `${listener.addr.port}:8080`, BEHAVE, "exit", "0"]);
   assert.equal(code, 125);
-  assert.match(stderr, /^error: -p: port \d+ cannot be listened on here \(127\.0\.0\.1\): [^\n]*in use[^\n]*\n$/);
+  assert.match(stderr, /^error: -p: cannot listen on port \d+ of this machine \(127\.0\.0\.1\): [^\n]*in use[^\n]*\n$/);
 });
 
 clusterTest("--dry-run prints what would be made, and makes nothing", async (namespace) => {

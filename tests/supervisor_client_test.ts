@@ -5,14 +5,15 @@
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { type ClientRun, RunClient, type RunWishes, type SentProgram } from "../cli/run/run_client.ts";
+import type { RemoteRun, RunSettings, SentProgram } from "../cli/run/remote_run.ts";
+import { SupervisorClient } from "../cli/run/supervisor_client.ts";
 import { spawnProcess } from "../server/run/spawn_process.ts";
 import { Supervisor } from "../server/run/supervisor.ts";
 import { encodeMessage, encodeRunPreamble, memoryTransportPair, NativeConnection, type RunEnd, Session } from "../tunnel/mod.ts";
 
 /** A client and a supervisor, and the connections between them. */
 class Stage implements AsyncDisposable {
-  readonly client: RunClient;
+  readonly client: SupervisorClient;
   readonly supervisor: Supervisor;
   readonly folder: string = Deno.makeTempDirSync();
   readonly outputs: { stdout: Uint8Array[]; stderr: Uint8Array[] } = { stdout: [], stderr: [] };
@@ -21,7 +22,7 @@ class Stage implements AsyncDisposable {
   #cut: () => void = () => {};
 
   constructor() {
-    this.client = new RunClient(async (output, bytes) => {
+    this.client = new SupervisorClient(async (output, bytes) => {
       await this.taking;
       this.outputs[output].push(bytes.slice());
     });
@@ -57,7 +58,7 @@ class Stage implements AsyncDisposable {
   }
 
   /** Runs a shell script. */
-  run(script: string, wishes: Partial<RunWishes> = {}, stdin = false): ClientRun {
+  run(script: string, wishes: Partial<RunSettings> = {}, stdin = false): RemoteRun {
     const program = sent(new TextEncoder().encode(`#!/bin/bash\n${script}\n`));
     return this.client.start(program, { kind: "executable", name: "try", args: [], env: [], workdir: this.folder, ...wishes }, stdin);
   }
@@ -248,7 +249,7 @@ runTest("a program that has started is not offered again on the next connection,
     if (removed) again++;
     return program.read(offset);
   };
-  const wishes: RunWishes = { kind: "executable", name: "try", args: [], env: [], workdir: "/" };
+  const wishes: RunSettings = { kind: "executable", name: "try", args: [], env: [], workdir: "/" };
   const run = stage.client.start({ ...program, read, onTaken: () => void (removed && again++) }, wishes, true);
   await run.started;
   removed = true;
@@ -261,7 +262,7 @@ runTest("a program that has started is not offered again on the next connection,
 runTest("a script is the main module of the Pod's Deno, and its frames of an error are its own", async (stage) => {
   stage.connect();
   const code = `console.log(import.meta.main, JSON.stringify(Deno.args)); Deno.exit(4);`;
-  const wishes: RunWishes = { kind: "script", name: "x", args: ["a  b", "--c"], env: [], workdir: "/" };
+  const wishes: RunSettings = { kind: "script", name: "x", args: ["a  b", "--c"], env: [], workdir: "/" };
   const run = stage.client.start(sent(new TextEncoder().encode(code)), wishes, false);
   assert.deepEqual(await run.ended(), { code: 4 });
   assert.equal(stage.text("stdout"), 'true ["a  b","--c"]\n');
@@ -270,7 +271,7 @@ runTest("a script is the main module of the Pod's Deno, and its frames of an err
 runTest("a script has the unstable features of Deno that it was sent with", async (stage) => {
   stage.connect();
   const code = `console.log(typeof Deno.openKv, typeof Deno.cron);`;
-  const wishes: RunWishes = { kind: "script", unstable: ["kv"], name: "x", args: [], env: [], workdir: "/" };
+  const wishes: RunSettings = { kind: "script", unstable: ["kv"], name: "x", args: [], env: [], workdir: "/" };
   await stage.client.start(sent(new TextEncoder().encode(code)), wishes, false).ended();
   assert.equal(stage.text("stdout"), "function undefined\n");
 });
@@ -309,7 +310,7 @@ runTest("in a terminal it has that as its own, with the client's size and each c
 runTest("what nobody reads any more ends the program by its next write, as a pipe does", async (stage) => {
   stage.connect();
   let broken = false;
-  const client = new RunClient(() => {
+  const client = new SupervisorClient(() => {
     broken = true;
     return Promise.reject(new Deno.errors.BrokenPipe());
   });
