@@ -20,7 +20,16 @@ export { type Hello, importKey, KEY_BYTES, PROTOCOL_VERSION } from "./hello.ts";
 export { type KeepAlive, keepAlive } from "./keepalive.ts";
 export * from "./memory_transport.ts";
 export { NativeConnection, type NativeSocket } from "./native_connection.ts";
-export { encodeAccepted, encodePreamble, encodeRefused, MAX_RECORD_BYTES, type Preamble, readAnswer, readPreamble } from "./preamble.ts";
+export {
+  encodeAccepted,
+  encodePreamble,
+  encodeRefused,
+  encodeWaiting,
+  MAX_RECORD_BYTES,
+  type Preamble,
+  readAnswer,
+  readPreamble,
+} from "./preamble.ts";
 export { encodeMessage, readMessages } from "./messages.ts";
 export { receiveResumable, ResendBuffer, ResumableReceiver, type ResumableSink, type ResumableSource, sendResumable } from "./resumable.ts";
 export * from "./run_messages.ts";

@@ -42,15 +42,30 @@ export function encodeAccepted(): Uint8Array {
   return encodeRecord("ok");
 }
 
+/** Says that the upstream accepted the connection and is still being waited for, for as long as the caller stays. */
+export function encodeWaiting(): Uint8Array {
+  return encodeRecord("waiting");
+}
+
 /** Encodes the answer that there is no upstream. @param text the reason, for people */
 export function encodeRefused(text: string): Uint8Array {
   return encodeRecord(`refused: ${text}`);
 }
 
-/** Reads the answer to a preamble. @returns `refused`: the text of a refusal @throws HandshakeError, or the stream's own error */
-export async function readAnswer(stream: Connection): Promise<{ refused?: string; rest: Uint8Array }> {
-  const { text, rest } = await readRecord(stream);
+/** The answer to a preamble, and the bytes that came with it. */
+export interface Answer {
+  /** The text of a refusal. */
+  readonly refused?: string;
+  /** Whether another answer follows. */
+  readonly waiting?: true;
+  readonly rest: Uint8Array;
+}
+
+/** Reads an answer to a preamble. @param first bytes that were read already @throws HandshakeError, or the stream's own error */
+export async function readAnswer(stream: Connection, first?: Uint8Array): Promise<Answer> {
+  const { text, rest } = await readRecord(stream, first);
   if (text === "ok") return { rest };
+  if (text === "waiting") return { waiting: true, rest };
   if (text.startsWith("refused: ")) return { refused: text.slice("refused: ".length), rest };
   throw new HandshakeError("The answer to a preamble is neither ok nor a refusal");
 }
@@ -66,9 +81,9 @@ export function encodeRecord(text: string): Uint8Array {
   return record;
 }
 
-/** Reads a record. @throws HandshakeError where it is malformed, or the stream's own error */
-export async function readRecord(stream: Connection): Promise<RecordAndRest> {
-  let bytes = new Uint8Array(0);
+/** Reads a record. @param first bytes that were read already @throws HandshakeError where it is malformed, or the stream's own error */
+export async function readRecord(stream: Connection, first: Uint8Array = new Uint8Array(0)): Promise<RecordAndRest> {
+  let bytes = first;
   for (;;) {
     if (bytes.length >= 2) {
       const length = ((bytes[0] as number) << 8) | (bytes[1] as number);

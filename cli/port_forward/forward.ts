@@ -15,7 +15,7 @@ import type { ServeOptions } from "./serve_stream.ts";
 import type { StartedSession } from "../session/start_session.ts";
 import { StatusScreen } from "./status_screen.ts";
 import { ReplacedError } from "../session/tunnel_link.ts";
-import type { Upstream, UpstreamScheme } from "./upstream.ts";
+import type { Upstream, UpstreamScheme } from "./upstream_url.ts";
 
 /** A new session that could not be made for want of a network is tried again after this. */
 const RETRY_MS = 1_000;

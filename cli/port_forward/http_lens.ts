@@ -52,6 +52,8 @@ export class HttpLens {
   #forthBytes = 0;
   #backBytes = 0;
   #requestSince = 0;
+  /** The first request has been waiting since the connection was opened. */
+  #waited = false;
   #answerBytes = 0;
 
   /** One for each connection. */
@@ -67,12 +69,18 @@ export class HttpLens {
     });
   }
 
+  /** Counts the first request's time from the connection's start: its bytes had to wait until the program was connected. */
+  waited(): void {
+    this.#waited = true;
+  }
+
   /** Takes bytes from the caller, before they go on; null for the end of them. */
   forth(bytes: Uint8Array | null): void {
     if (!bytes || bytes.length === 0) return;
     this.#forthBytes += bytes.length;
     if (this.#mode !== "http1") return;
-    if (this.#exchanges.betweenRequests) this.#requestSince = this.#options.now();
+    if (this.#exchanges.betweenRequests) this.#requestSince = this.#waited ? this.#opened : this.#options.now();
+    this.#waited = false;
     this.#follow(bytes, (at) => this.#exchanges.forth(bytes, at));
   }
 

@@ -14,7 +14,7 @@ import { addPodFlags, podWishes } from "./pod_flags.ts";
 import { sessionName, startSession } from "../session/start_session.ts";
 import { addTlsFlags, type CallerSide, callerSide, type TlsFlags, trustUpstream } from "./tls_flags.ts";
 import { addTrafficFlags, checkedFallback, requestRewrite, type TrafficFlags } from "./traffic_flags.ts";
-import { parseUpstream, type Upstream } from "./upstream.ts";
+import { parseUpstream, type Upstream } from "./upstream_url.ts";
 import { SERVER_IMAGE } from "../command/version.ts";
 
 /** Names of Services (RFC 1035); the session's, with `-kurun-` and five more, must fit into a label's 63 too. */

@@ -1,7 +1,17 @@
-import { type Connection, encodeAccepted, encodeRefused, type Preamble, readPreamble, relay, type Stream } from "../../tunnel/mod.ts";
+import {
+  type Connection,
+  encodeAccepted,
+  encodeRefused,
+  encodeWaiting,
+  type Preamble,
+  readPreamble,
+  relay,
+  type Stream,
+} from "../../tunnel/mod.ts";
 import type { Rewrite } from "./rewrite_head.ts";
 import { RewritingConnection } from "./rewriting_connection.ts";
-import { dialUpstream, type Upstream } from "./upstream.ts";
+import { dialUpstream } from "./upstream.ts";
+import type { Upstream } from "./upstream_url.ts";
 import { CallerWatch, type WatchOptions } from "./watch_caller.ts";
 
 /** How {@link serveStream} serves. */
@@ -21,10 +31,19 @@ export async function serveStream(stream: Stream, options: ServeOptions): Promis
     return stream.reset();
   }
   const watch = new CallerWatch(options.watch, caller.preamble);
+  const left = new AbortController();
+  stream.onFailure((error) => left.abort(error));
   let program: Connection;
   try {
-    program = await dialUpstream(options.upstream, caller.preamble.alpn);
+    program = await dialUpstream(options.upstream, {
+      alpn: caller.preamble.alpn,
+      signal: left.signal,
+      slow: () => stillWaiting(stream, watch, options),
+    });
+    watch.dialed();
   } catch (error) {
+    if (left.signal.aborted) return watch.ended({ forth: 0, back: 0, error: left.signal.reason });
+    watch.dialed();
     return await refuse(stream, (error as Error).message, watch, caller.rest);
   }
   try {
@@ -36,6 +55,12 @@ export async function serveStream(stream: Stream, options: ServeOptions): Promis
   }
   if (options.rewrite) program = new RewritingConnection(program, options.rewrite);
   watch.ended(await relay(stream, program, caller.rest, watch.relayWatch));
+}
+
+function stillWaiting(stream: Stream, watch: CallerWatch, { upstream }: ServeOptions): void {
+  watch.slow(upstream.url);
+  // A caller that has left ends the dial, too.
+  Promise.resolve(stream.write(encodeWaiting())).catch(() => {});
 }
 
 /** Says why, then takes what still comes until the other side has read it: a reset would overtake nothing, but drop what waits there. */

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { encodePreamble, memoryTransportPair, Session, type Stream } from "../../tunnel/mod.ts";
+import { selfSignedServerCertificate } from "../../k8s/certificate/certificate.ts";
+import { encodePreamble, memoryTransportPair, readAnswer, Session, type Stream } from "../../tunnel/mod.ts";
 import { serveStream } from "./serve_stream.ts";
 import { Traffic } from "./traffic.ts";
-import { parseUpstream } from "./upstream.ts";
+import { parseUpstream } from "./upstream_url.ts";
 
 const now = () => performance.now();
 
@@ -15,7 +16,7 @@ async function streamPair(): Promise<{ near: Stream; far: Stream }> {
   return { near: await opened.promise, far };
 }
 
-Deno.test("a caller that leaves while the program is being connected leaves no connection to it open, and no failure of its", async () => {
+Deno.test("a caller that leaves while kurun connects to the program leaves no connection open and is not an error", async () => {
   using listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
   const said: string[] = [];
   const { near, far } = await streamPair();
@@ -28,3 +29,68 @@ Deno.test("a caller that leaves while the program is being connected leaves no c
   accepted.close();
   assert.ok(!said.some((line) => /refused|502/.test(line)), said.join());
 });
+
+/** An https:// program, and how kurun verifies it: each way has its own TLS. */
+async function stoppedProgram(insecure: boolean) {
+  const { certPem: cert, keyPem: key } = await selfSignedServerCertificate({ names: ["localhost"], days: 1, now: new Date() });
+  const listener = Deno.listenTls({ port: 0, hostname: "127.0.0.1", cert, key });
+  return {
+    listener,
+    upstream: { ...parseUpstream(`https://localhost:${listener.addr.port}`), trust: insecure ? { insecure } : { insecure, ca: cert } },
+  };
+}
+
+for (const insecure of [true, false]) {
+  const way = insecure ? "unverified" : "verified";
+  Deno.test({
+    name: `an https program that is stopped in a debugger is waited for, ${way}, and its time is counted from the caller's arrival`,
+    sanitizeOps: false,
+    sanitizeResources: false,
+    fn: async () => {
+      const { listener, upstream } = await stoppedProgram(insecure);
+      const said: string[] = [];
+      const { near, far } = await streamPair();
+      const watch = { verbose: true, raw: undefined, traffic: new Traffic(), say: (line: string) => said.push(line), now };
+      const serving = serveStream(near, { upstream, watch });
+      far.write(new TextEncoder().encode("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"));
+      const { waiting, rest } = await readAnswer(far);
+      assert.equal(waiting, true, "the server is told to wait");
+      assert.match(said[0] ?? "", /^10\.0\.0\.1:1: https:.* does not answer the TLS handshake; waiting/);
+      // The debugger goes on.
+      const program = await listener.accept();
+      const answer = await readAnswer(far, rest);
+      assert.equal(answer.refused, undefined);
+      await program.read(new Uint8Array(1_000));
+      await program.write(new TextEncoder().encode("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"));
+      program.close();
+      far.closeWrite();
+      while (await far.read() !== null);
+      await serving;
+      const [, ms = 0] = /^GET \/ 200 0B (\d+)ms/.exec(said[1] ?? "") ?? [];
+      assert.ok(Number(ms) >= 4_900, said.join("\n"));
+      listener.close();
+    },
+  });
+
+  Deno.test({
+    name: `a caller that leaves during the TLS handshake ends it, ${way}`,
+    sanitizeOps: false,
+    sanitizeResources: false,
+    fn: async () => {
+      using listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+      const said: string[] = [];
+      const { near, far } = await streamPair();
+      const watch = { verbose: false, raw: undefined, traffic: new Traffic(), say: (line: string) => said.push(line), now };
+      const upstream = { ...parseUpstream(`https://localhost:${listener.addr.port}`), trust: { insecure } };
+      const serving = serveStream(near, { upstream, watch });
+      const accepted = await listener.accept();
+      await accepted.read(new Uint8Array(1_000));
+      far.reset();
+      await serving;
+      // Deno's own TLS keeps the socket until the program acts.
+      if (insecure) assert.equal(await accepted.read(new Uint8Array(1)).catch(() => null), null, "the program sees the end");
+      accepted.close();
+      assert.deepEqual([said, watch.traffic.open, watch.traffic.errors], [[], 0, 0]);
+    },
+  });
+}

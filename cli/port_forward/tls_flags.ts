@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import { usageError } from "../command/errors.ts";
 import { OBJECT_NAME } from "../command/object_name.ts";
-import type { Upstream } from "./upstream.ts";
+import type { Upstream } from "./upstream_url.ts";
 
 /** What {@link addTlsFlags} found on the command line. */
 export interface TlsFlags {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { UserError } from "../command/errors.ts";
 import { callerSide, type TlsFlags, trustUpstream } from "./tls_flags.ts";
-import { parseUpstream } from "./upstream.ts";
+import { parseUpstream } from "./upstream_url.ts";
 
 for (
   const [url, flags, side] of [

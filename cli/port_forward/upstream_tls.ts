@@ -6,39 +6,39 @@ import { TlsConnection } from "../../server/net/tls_connection.ts";
 import { type Connection, NativeConnection, type NativeSocket } from "../../tunnel/mod.ts";
 import { TcpConnection } from "../local/tcp_connection.ts";
 
-/** How the program's TLS is spoken. */
+/** How kurun speaks TLS with the program. */
 export interface UpstreamTls {
-  /** The host of the URL: what the certificate must be for. */
+  /** The host of the URL, which the certificate must be valid for. */
   readonly host: string;
-  /** PEM of the authorities that are trusted besides the system's. */
+  /** Certificate authorities (PEM) to trust in addition to the system's. */
   readonly ca?: string;
-  /** Whether any certificate will do. */
+  /** Whether to accept any certificate. */
   readonly insecure: boolean;
-  /** The one protocol that is offered (ALPN, RFC 7301). */
+  /** The only protocol to offer (ALPN, RFC 7301). */
   readonly alpn: string;
 }
 
-/** The program agreed on another protocol than its caller, who cannot be told any more. */
+/** The program chose another protocol than its caller, and the caller's handshake is over. */
 export class UpstreamProtocolError extends Error {
   override readonly name = "UpstreamProtocolError";
 }
 
-/** A handshake here at home takes milliseconds. */
-const OLD_HANDSHAKE_MS = 2_000;
-/** Deno before 2.8: its node:tls takes no stream that is not a socket, but has Deno's own TLS inside. */
+/** Deno 2.6 must have a limit for a handshake: a day, as {@linkcode startUpstreamTls} has none. */
+const OLD_HANDSHAKE_MS = 24 * 60 * 60 * 1_000;
+/** Before Deno 2.8, node:tls takes no stream that is not a socket, but has Deno's own TLS inside. */
 const OLD_TLS = /^2\.[0-7]\./.test(Deno.version.deno);
 
 /**
- * Speaks TLS with the program here.
+ * Starts TLS with the program on this machine.
  * @param socket connected to it
- * @throws what TLS says, or UpstreamProtocolError; the socket is then closed
+ * @param signal ends the handshake, which has no time limit
+ * @throws what TLS says, the signal's reason, or UpstreamProtocolError; the socket is then closed
  */
-export async function startUpstreamTls(socket: Deno.TcpConn, tls: UpstreamTls): Promise<Connection> {
+export async function startUpstreamTls(socket: Deno.TcpConn, tls: UpstreamTls, signal?: AbortSignal): Promise<Connection> {
   socket.setNoDelay(true);
   socket.setKeepAlive(true);
-  const { connection, alpn } = tls.insecure
-    ? OLD_TLS ? await unverifiedOld(socket, tls) : await unverified(socket, tls)
-    : await verified(socket, tls);
+  const handshake = !tls.insecure ? verified : OLD_TLS ? unverifiedOld : unverified;
+  const { connection, alpn } = await handshake(socket, tls, signal);
   if (tls.alpn === "h2" && alpn !== "h2") {
     connection.reset();
     throw new UpstreamProtocolError("it does not speak HTTP/2");
@@ -46,24 +46,24 @@ export async function startUpstreamTls(socket: Deno.TcpConn, tls: UpstreamTls): 
   return connection;
 }
 
-/** Why a handshake with the program failed and what to do, to stand after its URL. */
+/** Says why a handshake with the program failed and what to do; the sentence follows the program's URL. */
 export function whyNoTls(error: Error, tls: UpstreamTls): string {
   if (error instanceof UpstreamProtocolError || /NoApplicationProtocol|any known protocol/i.test(error.message)) {
     return tls.alpn === "h2"
-      ? "does not speak HTTP/2, which its caller was offered: leave --app-protocol h2 away"
+      ? "does not speak HTTP/2, which its caller was offered: remove --app-protocol h2"
       : `does not speak ${tls.alpn}, which its caller speaks`;
   }
   switch (connectionErrorKind(error)) {
     case "tls-name":
-      return `shows a certificate for other names than ${tls.host}: take a name that it is for, or give --upstream-insecure`;
+      return `shows a certificate that is not for ${tls.host}: use a name that it is for, or --upstream-insecure`;
     case "tls-expired":
-      return "shows a certificate that has expired or is not valid yet: renew it, or give --upstream-insecure";
+      return "shows a certificate that has expired or is not valid yet: renew it, or use --upstream-insecure";
     case "tls-untrusted":
-      return "shows a certificate of nobody who is trusted here: name its authority with --upstream-ca FILE, or give --upstream-insecure";
+      return "shows a certificate from an authority that is not trusted here: use --upstream-ca FILE, or --upstream-insecure";
     case "tls":
       return "does not speak TLS: is it http://?";
     default:
-      return `failed in the TLS handshake: ${error.message}`;
+      return `failed during the TLS handshake: ${error.message}`;
   }
 }
 
@@ -72,48 +72,62 @@ interface Agreed {
   readonly alpn: string | undefined;
 }
 
-async function verified(socket: Deno.TcpConn, { host, ca, alpn }: UpstreamTls): Promise<Agreed> {
-  const started = await Deno.startTls(socket, { hostname: host, caCerts: ca === undefined ? [] : [ca], alpnProtocols: [alpn] });
+/** Waits for a handshake, and closes its connection if it fails or is aborted. */
+async function untilAborted<T>(handshake: Promise<T>, close: () => void, signal?: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const abort = () => aborted.reject(signal?.reason);
+  signal?.addEventListener("abort", abort);
+  if (signal?.aborted) abort();
+  // Closing rejects it where nobody listens any more.
+  handshake.catch(() => {});
   try {
-    const { alpnProtocol } = await started.handshake();
-    return { connection: new NativeConnection(started), alpn: alpnProtocol ?? undefined };
+    return await Promise.race([handshake, aborted.promise]);
   } catch (error) {
-    started.close();
+    close();
     throw error;
+  } finally {
+    signal?.removeEventListener("abort", abort);
   }
 }
 
-/** Deno's own TLS always verifies, node:tls need not. */
-async function unverified(socket: Deno.TcpConn, { host, alpn }: UpstreamTls): Promise<Agreed> {
+/** Uses node:tls, since Deno's own TLS always verifies. */
+async function unverified(socket: Deno.TcpConn, { host, alpn }: UpstreamTls, signal?: AbortSignal): Promise<Agreed> {
   const options = {
     allowHalfOpen: true,
     rejectUnauthorized: false,
     ALPNProtocols: [alpn],
-    // RFC 6066: an address is never asked for by SNI.
+    // RFC 6066: SNI never carries an address.
     ...(isIP(host) === 0 ? { servername: host } : {}),
   };
   const connection = new TlsConnection(
     new TcpConnection(socket),
     (under) => connectSecure({ ...options, socket: under } as ConnectionOptions),
   );
-  try {
-    return { connection, alpn: await connection.handshake() };
-  } catch (error) {
-    connection.reset();
-    throw error;
-  }
+  return { connection, alpn: await untilAborted(connection.handshake(), () => connection.reset(), signal) };
 }
 
 /**
- * node:tls of Deno 2.6 handshakes, and what it then has inside, a connection of Deno's own, does the rest: it has half-close and resets.
- * Of some handshakes that fail it never tells: Deno's own TLS is then asked why.
+ * Uses Deno's own TLS: over a stream that is not a socket, node:tls of Deno 2.9 does not check the certificate's name. Closing it during
+ * the handshake leaves the socket open until the program acts or ends.
  */
-async function unverifiedOld(socket: Deno.TcpConn, { host, alpn }: UpstreamTls): Promise<Agreed> {
+async function verified(socket: Deno.TcpConn, { host, ca, alpn }: UpstreamTls, signal?: AbortSignal): Promise<Agreed> {
+  const started = await Deno.startTls(socket, { hostname: host, caCerts: ca === undefined ? [] : [ca], alpnProtocols: [alpn] });
+  const { alpnProtocol } = await untilAborted(started.handshake(), () => started.close(), signal);
+  return { connection: new NativeConnection(started), alpn: alpnProtocol ?? undefined };
+}
+
+/**
+ * Lets node:tls of Deno 2.6 do the handshake, and uses the native connection inside it afterwards, which has half-close and resets.
+ * node:tls never reports some failed handshakes; Deno's own TLS is then asked why.
+ */
+async function unverifiedOld(socket: Deno.TcpConn, { host, alpn }: UpstreamTls, signal?: AbortSignal): Promise<Agreed> {
   const { hostname, port } = socket.remoteAddr;
   socket.close();
   const target = { host: hostname, port, tls: { serverName: host, insecure: true, alpn: [alpn] } };
-  const secure = await dial(target, { timeoutMs: OLD_HANDSHAKE_MS }).catch(async (error) => {
-    await verified(await Deno.connect({ hostname, port }), { host, alpn, insecure: false }).then(({ connection }) => connection.reset());
+  const secure = await dial(target, { timeoutMs: OLD_HANDSHAKE_MS, signal }).catch(async (error) => {
+    signal?.throwIfAborted();
+    const again = verified(await Deno.connect({ hostname, port }), { host, alpn, insecure: false }, signal);
+    await again.then(({ connection }) => connection.reset());
     throw error;
   });
   const handle = (secure as unknown as { _handle: Record<symbol, NativeSocket> })._handle;

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { certificateAuthority, type CertificatePair, selfSignedServerCertificate } from "../../k8s/certificate/certificate.ts";
 import type { Connection } from "../../tunnel/mod.ts";
-import { dialUpstream, parseUpstream, type Upstream, UpstreamError } from "./upstream.ts";
+import { dialUpstream, UpstreamError } from "./upstream.ts";
+import { parseUpstream, type Upstream } from "./upstream_url.ts";
 
 const now = new Date();
 const authority = await certificateAuthority({ commonName: "the tests' authority", days: 1, now });
@@ -73,7 +74,7 @@ for (const [way, trust] of ways) {
   tlsTest(`an https program is reached, ${way}, with the caller's protocol and no other`, async () => {
     using program = new Program(await issue(["localhost"]));
     for (const alpn of ["h2", "http/1.1", undefined]) {
-      const connection = await dialUpstream(program.upstream(trust), alpn);
+      const connection = await dialUpstream(program.upstream(trust), { alpn });
       await say(connection, "hello");
       assert.equal(await all(connection), "done");
       connection.closeWrite();
@@ -103,16 +104,16 @@ for (
       () => issue(["127.0.0.1"]),
       { insecure: false },
       "127.0.0.1",
-      /nobody who is trusted here: .*--upstream-ca FILE/,
+      /an authority that is not trusted here: .*--upstream-ca FILE/,
     ],
     [
       "that signs itself",
       () => selfSignedServerCertificate({ names: ["127.0.0.1"], days: 1, now }),
       { insecure: false },
       "127.0.0.1",
-      /nobody who is trusted/,
+      /not trusted here/,
     ],
-    ["for another name", () => issue(["example.com"]), trusting, "localhost", /for other names than localhost/],
+    ["for another name", () => issue(["example.com"]), trusting, "localhost", /not for localhost/],
     ["that has expired", () => issue(["localhost"], { days: -0.01 }), trusting, "localhost", /expired or is not valid yet/],
   ] as const
 ) {
@@ -143,6 +144,6 @@ for (const [way, trust] of ways) {
     const upstream = { ...parseUpstream(`https://localhost:${port}`), ...(trust ? { trust } : {}) };
     await assert.rejects(dialUpstream(upstream), { message: `https://localhost:${port} does not speak TLS: is it http://?` });
     using old = new Program(await issue(["localhost"]), ["http/1.1"]);
-    await assert.rejects(dialUpstream(old.upstream(trust), "h2"), /does not speak HTTP\/2, .* --app-protocol h2/);
+    await assert.rejects(dialUpstream(old.upstream(trust), { alpn: "h2" }), /does not speak HTTP\/2, .* --app-protocol h2/);
   });
 }

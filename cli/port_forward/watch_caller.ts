@@ -14,16 +14,21 @@ export interface WatchOptions {
   readonly now: () => number;
 }
 
+/** Connecting takes less unless something is wrong; then a caller's time is counted from its arrival. */
+const NOTICEABLE_MS = 100;
+
 /** Follows one caller from its arrival to its end. */
 export class CallerWatch {
   readonly #options: WatchOptions;
   readonly #from: string;
   readonly #lens: HttpLens | undefined;
+  readonly #arrivedAt: number;
   #refused = false;
 
   constructor(options: WatchOptions, { from, alpn }: Preamble) {
     this.#options = options;
     this.#from = from;
+    this.#arrivedAt = options.now();
     options.traffic.opened();
     if (!options.verbose) return;
     this.#lens = new HttpLens({
@@ -33,6 +38,18 @@ export class CallerWatch {
       line: (line) => this.#told(line),
       blind: (caller, why) => options.say(`${caller}: no lines for the rest of this connection, as ${why}`),
     });
+  }
+
+  /** The program has accepted the connection and does not answer its TLS handshake. */
+  slow(url: string): void {
+    if (this.#options.verbose) {
+      this.#options.say(`${this.#from}: ${url} does not answer the TLS handshake; waiting. Is it stopped in a debugger?`);
+    }
+  }
+
+  /** The program is connected, or cannot be. */
+  dialed(): void {
+    if (this.#options.now() - this.#arrivedAt >= NOTICEABLE_MS) this.#lens?.waited();
   }
 
   /** For {@link relay}; undefined where nobody looks. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { memoryTransportPair } from "../../tunnel/memory_transport.ts";
-import { type Connection, Session, SessionEndedError, type Stream } from "../../tunnel/mod.ts";
+import { type Connection, encodeRefused, encodeWaiting, Session, SessionEndedError, type Stream } from "../../tunnel/mod.ts";
 import { CallerConnection, NobodyConnectedError } from "./caller.ts";
 import { carry, DialTimeoutError, RefusedError } from "./dialed_stream.ts";
 import { H2_PREFACE } from "./http2_frames.ts";
@@ -117,6 +117,27 @@ Deno.test("an HTTP/2 caller that has not asked yet gets SETTINGS and time to ask
   asks.resolve(frame(HEADERS, 5, 1, 1));
   await connection.finish();
   assert.equal(goAwayOf(framesOf(caller.got)[1]![3]).sentence, "kurun: 100 % down: é");
+});
+
+Deno.test("a client that says it is waiting is waited for until it answers", async () => {
+  const wires = memoryTransportPair();
+  const client = new Session(wires[0], {
+    role: "client",
+    now: () => 0,
+    onStream: async (stream) => {
+      await stream.write(encodeWaiting());
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      await stream.write(encodeWaiting());
+      await stream.write(encodeRefused("it is gone"));
+      stream.closeWrite();
+    },
+  });
+  const server = new Session(wires[1], { role: "server", now: () => 0 });
+  const connection = new CallerConnection(new ScriptedCaller(text(GET)), { session: "kurun-1" });
+  const { error } = await carry(connection, server.open(new Uint8Array([1])), 30);
+  assert.ok(error instanceof RefusedError, String(error));
+  await connection.finish();
+  client.close(1000, "");
 });
 
 Deno.test("a client that does not answer a stream's preamble in time: a 502 that says so, and the stream is reset", async () => {

@@ -57,7 +57,9 @@ class DialedStream implements Connection {
   }
 
   async #first(): Promise<Uint8Array | null> {
-    const answer = await within(this.#dialMs, readAnswer(this.#stream));
+    let answer = await within(this.#dialMs, readAnswer(this.#stream));
+    // A program that is stopped in a debugger is waited for as long as its caller stays.
+    while (answer?.waiting) answer = await readAnswer(this.#stream, answer.rest);
     if (!answer) {
       throw new DialTimeoutError(`kurun port-forward did not say within ${this.#dialMs / 1000} s whether it reaches the program`);
     }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { holdTunnel, type LinkState } from "../../cli/session/tunnel_link.ts";
 import { serveStream } from "../../cli/port_forward/serve_stream.ts";
 import { Traffic } from "../../cli/port_forward/traffic.ts";
-import { parseUpstream } from "../../cli/port_forward/upstream.ts";
+import { parseUpstream } from "../../cli/port_forward/upstream_url.ts";
 import { Flag, FrameType, HEADER_BYTES, writeHeader } from "../../tunnel/frame.ts";
 import {
   encodePreamble,

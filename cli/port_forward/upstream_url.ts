@@ -1,0 +1,163 @@
+import { usageError } from "../command/errors.ts";
+import { isLoopback } from "../local/loopback.ts";
+import type { UpstreamTls } from "./upstream_tls.ts";
+
+/** The schemes of upstream URLs and their default ports. `tcp` and `tls` carry bytes; with `tls`, the callers' own TLS reaches the program. */
+const DEFAULT_PORTS = { http: 80, https: 443, tcp: undefined, tls: undefined } as const;
+/** What people write for another scheme than ours. */
+const OTHER_SCHEMES: Readonly<Record<string, string>> = {
+  ws: "http",
+  wss: "https",
+  grpc: "tcp",
+  grpcs: "tls",
+  h2c: "http",
+  ssl: "tls",
+  mysql: "tcp",
+  postgres: "tcp",
+  postgresql: "tcp",
+  redis: "tcp",
+};
+const MAX_PORT = 65_535;
+/** An object as kubectl port-forward takes it: `svc/web`. */
+const KUBECTL_TARGET =
+  /^(?:svc|services?|po|pods?|deploy|deployments?|rs|replicasets?|sts|statefulsets?|ds|daemonsets?|jobs?)\/([a-z0-9.-]+)(?::\w+)?$/i;
+
+/** A name, an IPv4 address, or an IPv6 address in brackets, each before the URL standard looks at it closer. */
+const HOST = /^(?:\[[0-9a-f:.]+\]|(?!.*\.\.)[\p{L}\p{N}_](?:[\p{L}\p{M}\p{N}_.-]*[\p{L}\p{M}\p{N}_.])?)$/iu;
+
+/** The scheme of an upstream's URL. */
+export type UpstreamScheme = keyof typeof DEFAULT_PORTS;
+
+/** The program on this machine that callers in the cluster reach. */
+export interface Upstream {
+  readonly scheme: UpstreamScheme;
+  /** As the user meant it, to show. */
+  readonly url: string;
+  readonly host: string;
+  readonly port: number;
+  /** What precedes each request's path; `/` for nothing. */
+  readonly path: string;
+  /** How the program's certificate is verified, with `https` only. */
+  readonly trust?: Pick<UpstreamTls, "ca" | "insecure">;
+  /** The protocol (ALPN, RFC 7301) offered to an `https` program whose caller negotiated none. @default {"http/1.1"} */
+  readonly alpn?: string;
+}
+
+/**
+ * Reads `http://localhost:8080`, `localhost:8080`, `8080`, `https://…`, `tcp://…` or `tls://…`.
+ *
+ * The grammar is stricter than the URL standard's, whose parser makes 0.0.31.144 of `8080:80`, 1.2.0.3 of `1.2.3` and the host "http" of
+ * `http:/localhost`.
+ *
+ * @throws UserError that says what was probably meant; it never repeats a password
+ */
+export function parseUpstream(text: string): Upstream {
+  refuseMistakes(text);
+  const given = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/is.exec(text);
+  const scheme = (given?.[1] ?? "http").toLowerCase();
+  const [, authority, path] = /^([^/]*)(.*)$/s.exec(given?.[2] ?? (/^\d+$/.test(text) ? `localhost:${text}` : text)) as unknown as string[];
+  if (!isScheme(scheme)) {
+    throw wrong(text, `has the scheme ${scheme}, but kurun knows http, https, tcp and tls`, meantScheme(scheme, authority!));
+  }
+  const [host, shownHost, port] = hostAndPort(text, scheme, authority!);
+  const isBytes = scheme === "tcp" || scheme === "tls";
+  if (isBytes && path !== "" && path !== "/") {
+    throw wrong(text, `has a path, but ${scheme}:// carries bytes without requests`, `${scheme}://${authority}`);
+  }
+  const cleanPath = new URL(`http://localhost${path}`).pathname;
+  const shownPort = given && port === DEFAULT_PORTS[scheme] ? "" : port === DEFAULT_PORTS.http && scheme === "http" ? "" : `:${port}`;
+  return {
+    scheme,
+    url: `${scheme}://${shownHost}${shownPort}${cleanPath === "/" ? "" : cleanPath}`,
+    host,
+    port,
+    path: cleanPath,
+    ...(scheme === "https" ? { trust: { insecure: isLoopback(host) } } : {}),
+  };
+}
+
+/** Refuses what a URL parser would read as something else than the user meant. @throws UserError */
+function refuseMistakes(text: string): void {
+  const bare = text.replace(/^[a-z][a-z0-9+.-]*:\/\//i, "");
+  // A password may hold a slash, and a path may hold an @: behind a host's colon only digits are a port.
+  if (/^[^/]*@|^(?:\[[^\]]*\]|[^/@:[])*:(?!\d{1,5}\/)[^@]*@/.test(bare)) {
+    throw usageError("The URL contains a user name or password. Leave it out: callers send their own credentials");
+  }
+  const target = KUBECTL_TARGET.exec(text)?.[1];
+  if (target !== undefined) {
+    throw wrong(text, "is an object in the cluster, not a program here", `http://localhost:PORT --servicename ${target}`);
+  }
+  if (/[\s\\]|\p{Cc}/u.test(text)) {
+    const cleaned = text.trim().replaceAll("\\", "/").replace(/^(\S+)\s+(\d{1,5})$/, "$1:$2");
+    throw wrong(
+      text,
+      `contains ${text.includes("\\") ? "a backslash" : "white space"}`,
+      /[\s]|\p{Cc}/u.test(cleaned) ? undefined : cleaned,
+    );
+  }
+  if (/[?#]/.test(text)) {
+    throw wrong(text, "has a query or fragment; only a path can precede the path of each request", text.replace(/[?#].*$/s, ""));
+  }
+  const scheme = /^([a-z]+):\/\//i.exec(text)?.[1]?.toLowerCase() ?? "http";
+  const authority = bare.split("/")[0]!;
+  const isSchemeOnly = /^(https?|tcp|tls|wss?):/i.test(bare);
+  if (!isSchemeOnly && !authority.startsWith("[") && /:.*:/.test(authority)) refuseColons(text, scheme, authority);
+  const badSlashes = /^(https?|tcp|tls|wss?)(?:[:/]+|$)(.*)$/i.exec(text);
+  if (badSlashes && !/^[a-z]+:\/\/[^/:]/i.test(text)) {
+    const [, before, rest = ""] = badSlashes;
+    const meant = rest === "" ? "localhost:PORT" : rest.replace(/^(?=\d{1,5}(\/|$))/, "localhost:");
+    throw wrong(text, `lacks :// and a host behind ${before}`, `${before}://${meant}`);
+  }
+  if (/^\d{0,5}:\d{0,5}$/.test(bare)) refuseColons(text, scheme, `localhost:${bare}`);
+}
+
+/** Refuses `HOST:PORT:PORT`, as in kubectl port-forward, and IPv6 addresses without brackets. @throws UserError */
+function refuseColons(text: string, scheme: string, authority: string): void {
+  const isAddress = (address: string) => URL.canParse(`http://[${address}]`);
+  const [, host = "", local = "", service = ""] = /^(.*?):(\d{0,5}):(\d{0,5})$/.exec(authority) ?? [];
+  if (host !== "" && !host.includes(":")) {
+    if (local === "" || service === "") throw wrong(text, "is not a URL", `${scheme}://${host}:${local || service || "PORT"}`);
+    throw wrong(text, "is not a URL", `${scheme}://${host}:${local} --serviceport ${service}`);
+  }
+  const [, address = "", port = ""] = /^(.*[^:]):(\d{2,5})$/.exec(authority) ?? [];
+  const meant = isAddress(address)
+    ? `${scheme}://[${address}]:${port}`
+    : isAddress(authority)
+    ? `${scheme}://[${authority}]:PORT`
+    : undefined;
+  throw wrong(text, "is not a URL; an IPv6 address is written in brackets", meant);
+}
+
+/** @returns the host to connect to, the host to show, and the port */
+function hostAndPort(text: string, scheme: UpstreamScheme, authority: string): [string, string, number] {
+  const [, shown, portText] = /^(\[[^\]]*\]|[^:]*)(?::(.*))?$/.exec(authority) ?? [];
+  if (shown === undefined || shown === "") {
+    throw wrong(text, "has no host", portText ? `${scheme}://localhost:${portText}` : `${scheme}://localhost:PORT`);
+  }
+  const canonical = HOST.test(shown) && URL.canParse(`http://${shown}`) ? new URL(`http://${shown}`).hostname : undefined;
+  if (canonical === undefined) throw wrong(text, `has the host ${shown}, which is neither a name nor an address`);
+  if (/^\d+(\.\d+){3}$/.test(canonical) && canonical !== shown) {
+    throw wrong(text, `has the host ${shown}, which URLs read as ${canonical}; write all four numbers of an IPv4 address`);
+  }
+  const port = portText === undefined ? DEFAULT_PORTS[scheme] : Number(portText);
+  if (port === undefined) throw wrong(text, "has no port", `${scheme}://${shown}:PORT`);
+  if (portText !== undefined && (!/^\d{1,5}$/.test(portText) || port < 1 || port > MAX_PORT)) {
+    throw wrong(text, portText === "" ? "has no port behind its colon" : `has the port ${portText}; ports are 1 to ${MAX_PORT}`);
+  }
+  return [canonical.replace(/^\[|\]$/g, ""), canonical, port];
+}
+
+function meantScheme(scheme: string, authority: string): string | undefined {
+  const meant = OTHER_SCHEMES[scheme];
+  return meant === undefined ? undefined : `${meant}://${authority}`;
+}
+
+function wrong(text: string, what: string, meant?: string): Error {
+  return usageError(
+    `"${text}" ${what}${meant === undefined ? ". An example: http://localhost:8080" : `. Did you mean: kurun port-forward ${meant}`}`,
+  );
+}
+
+function isScheme(text: string): text is UpstreamScheme {
+  return Object.hasOwn(DEFAULT_PORTS, text);
+}
