@@ -16,48 +16,48 @@ import { RequestBounds } from "./request_bounds.ts";
 import { parseWarnings } from "./warning_header.ts";
 import { type WatchEvent, watchEvents } from "./watch.ts";
 
-/** A query's parts; what is undefined is left out. */
+/** The parameters of a query; undefined ones are left out. */
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
-/** What holds for one request. */
+/** Options for a single request. */
 export interface RequestOptions {
   readonly query?: Query;
-  /** Sent as JSON, whatever {@linkcode RequestOptions.contentType} calls it. */
+  /** Sent as JSON, whatever {@linkcode RequestOptions.contentType} says. */
   readonly body?: unknown;
   /** @default {"application/json"} */
   readonly contentType?: string;
-  /** The media types that the answer may have, each JSON. @default {"application/json"} */
+  /** The media types that the answer may have, all of them JSON. @default {"application/json"} */
   readonly accept?: string;
   readonly signal?: AbortSignal;
-  /** For the whole answer, in milliseconds; 0 is none. @default {30_000, or what the user's flag says} */
+  /** For the whole answer, in milliseconds; 0 is no timeout. @default {30_000, or the value of --request-timeout} */
   readonly timeoutMs?: number;
 }
 
-/** An answer that says yes. */
+/** A successful answer. */
 export interface ApiAnswer<T = unknown> {
   readonly status: number;
-  /** The decoded JSON; undefined where there was none. */
+  /** The decoded JSON; undefined if there was none. */
   readonly body: T;
   /** The API server's clock, in whole seconds. */
   readonly date: Date | undefined;
-  /** What the API server warns of, such as a violated Pod Security level. */
+  /** Warnings of the API server, such as a violated Pod Security level. */
   readonly warnings: readonly string[];
 }
 
-/** The objects of a kind, from all pages. */
+/** All objects of a collection, from all pages. */
 export interface ApiList<T> {
   readonly items: T[];
-  /** Where a watch goes on from. */
+  /** The version that a watch can continue from. */
   readonly resourceVersion: string;
   readonly date: Date | undefined;
 }
 
-/** How an {@linkcode Api} behaves. */
+/** Options of an {@linkcode Api}. */
 export interface ApiOptions {
   readonly userAgent: string;
-  /** Ends everything that is under way, and refuses what comes later. */
+  /** Ends all requests that are under way, and refuses later ones. */
   readonly signal?: AbortSignal;
-  /** For a request that says nothing else, in milliseconds; 0 is none. */
+  /** The default timeout of a request, in milliseconds; 0 is no timeout. */
   readonly requestTimeoutMs?: number;
   /** @default {"kurun"} */
   readonly fieldManager?: string;
@@ -66,24 +66,25 @@ export interface ApiOptions {
 const DEFAULT_TIMEOUT_MS = 30_000;
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 const PAGE_SIZE = 500;
-/** How often a request is tried that the API server puts off (429). */
+/** Attempts for a request that the API server delays (429). */
 const MAX_TRIES = 3;
-/** Longer than this a `Retry-After` is not obeyed, in milliseconds: the error is more use. */
+/** A longer `Retry-After` is not honoured, in milliseconds: the error is more useful. */
 const MAX_RETRY_AFTER_MS = 10_000;
-/** The API server is asked to end a watch after this, in seconds; the caller begins anew. */
+/** The API server is asked to end a watch after this, in seconds; the caller starts another one. */
 const WATCH_SECONDS = 30;
-/** And ended here where it has not so much later, in milliseconds: a network that died says nothing of it. */
+/** If the API server has not ended a watch this much later, in milliseconds, the network may be dead, and the watch is ended here. */
 const WATCH_LATE_MS = 3_000;
-/** Speaks to one API server as one user. */
+
+/** A client of one API server for one user. */
 export class Api {
   readonly access: ClusterAccess;
   readonly #options: ApiOptions;
   readonly #address: string;
   readonly #closed = new AbortController();
   readonly #idle = new IdleConnections();
-  /** Connections whose requests wait for their answers. */
+  /** Connections whose requests wait for an answer. */
   readonly #asked = new Set<HttpConnection>();
-  /** How often the connections that stood then were distrusted. */
+  /** How often all open connections were distrusted. */
   #distrusted = 0;
 
   constructor(access: ClusterAccess, options: ApiOptions) {
@@ -97,9 +98,9 @@ export class Api {
    * Sends one request and reads its whole answer.
    *
    * @param path from the API server's root, such as `/api/v1/namespaces`
-   * @throws {ApiError} when the answer says no
-   * @throws {ConnectionError} when none comes
-   * @throws {CredentialError} when the user's credentials cannot be had
+   * @throws {ApiError} if the API server refuses
+   * @throws {ConnectionError} if there is no answer
+   * @throws {CredentialError} if the user's credentials cannot be obtained
    */
   async request<T>(method: string, path: string, options: RequestOptions = {}): Promise<ApiAnswer<T>> {
     const timeoutMs = options.timeoutMs ?? this.#options.requestTimeoutMs ?? this.access.requestTimeoutMs ?? DEFAULT_TIMEOUT_MS;
@@ -119,7 +120,7 @@ export class Api {
     }
   }
 
-  /** Reads an object, or anything else. @throws as {@linkcode Api.request} does */
+  /** Sends a GET request. @throws as {@linkcode Api.request} does */
   get<T>(path: string, options: RequestOptions = {}): Promise<ApiAnswer<T>> {
     return this.request<T>("GET", path, options);
   }
@@ -134,7 +135,7 @@ export class Api {
     }
   }
 
-  /** Reads all objects of a kind, page by page. @throws as {@linkcode Api.request} does */
+  /** Reads all objects of a collection, page by page. @throws as {@linkcode Api.request} does */
   async list<T = Live>(path: string, options: RequestOptions = {}): Promise<ApiList<T>> {
     const items: T[] = [];
     let next: string | undefined;
@@ -152,7 +153,7 @@ export class Api {
     return this.request<T>("POST", path, { ...options, body, query: { fieldManager: this.#fieldManager, ...options.query } });
   }
 
-  /** Changes an object by a JSON merge patch (RFC 7386). @throws as {@linkcode Api.request} does */
+  /** Changes an object with a JSON merge patch (RFC 7386). @throws as {@linkcode Api.request} does */
   mergePatch<T>(path: string, body: unknown, options: RequestOptions = {}): Promise<ApiAnswer<T>> {
     return this.request<T>("PATCH", path, {
       contentType: "application/merge-patch+json",
@@ -163,9 +164,9 @@ export class Api {
   }
 
   /**
-   * Creates or changes an object by server-side apply.
+   * Creates or changes an object with server-side apply.
    *
-   * @param options.force takes over fields that another manager holds, instead of a conflict (409)
+   * @param options.force takes fields over from another manager, instead of a conflict (409)
    * @throws as {@linkcode Api.request} does
    */
   apply<T>(
@@ -185,11 +186,11 @@ export class Api {
   /**
    * Deletes an object.
    *
-   * The propagation is said always: a Job that is deleted without one orphans all that it owns.
+   * The propagation policy is always sent: a Job that is deleted without one orphans everything it owns.
    *
-   * @param options.uid deletes only the object with this uid, else 409
-   * @param options.resourceVersion deletes it only where nobody has changed it since, else 409
-   * @param options.dryRun deletes nothing; said in the body, since beside a body the query is not looked at
+   * @param options.uid deletes only the object with this uid, otherwise 409
+   * @param options.resourceVersion deletes the object only if nobody has changed it since, otherwise 409
+   * @param options.dryRun deletes nothing; sent in the body, because the API server ignores the query if there is a body
    * @throws as {@linkcode Api.request} does
    */
   delete<T>(
@@ -218,11 +219,11 @@ export class Api {
   }
 
   /**
-   * Watches a collection. Ends after a while: the caller starts anew, since a watch of a network that died waits for ever.
+   * Watches a collection. The watch ends after a while and the caller starts another one, because a watch over a dead network waits forever.
    *
-   * @param options.seconds how long it goes on
-   * @throws {ConnectionError} when the connection breaks, does not end in time (`timeout`), or the signal ends it (`aborted`)
-   * @throws {ApiError} when the watch is refused
+   * @param options.seconds how long the watch lasts
+   * @throws {ConnectionError} if the connection breaks, does not end in time (`timeout`), or the signal is aborted (`aborted`)
+   * @throws {ApiError} if the API server refuses the watch
    */
   async *watch<T>(
     path: string,
@@ -246,8 +247,8 @@ export class Api {
   }
 
   /**
-   * The network may be another one by now: no connection that stands is used again. What waits for its answer is asked once more on a new
-   * one, unless it is a POST, which breaks.
+   * Stops using all open connections, because the network may have changed. Requests that wait for an answer are sent again on a new
+   * connection, except for a POST, which fails.
    */
   distrustConnections(): void {
     this.#distrusted++;
@@ -255,7 +256,7 @@ export class Api {
     for (const connection of this.#asked) connection.destroy(new HttpConnectionError("the network may have changed", { unanswered: true }));
   }
 
-  /** Closes all connections and ends what is under way; what comes later is refused. */
+  /** Closes all connections and ends all requests; later ones are refused. */
   close(): void {
     this.#closed.abort();
     this.#idle.close();
@@ -269,7 +270,7 @@ export class Api {
     return new RequestBounds([signal, this.#options.signal, this.#closed.signal], timeoutMs, this.#address);
   }
 
-  /** Sends until there is an answer that is neither a no nor to be asked again. */
+  /** Retries until the answer is final. @throws as {@linkcode Api.request} does */
   async #send(method: string, path: string, options: RequestOptions, bounds: RequestBounds): Promise<Exchange> {
     const name = `${method} ${path}`;
     let tries = 1;
@@ -277,7 +278,7 @@ export class Api {
     let resent = false;
     while (true) {
       bounds.throwIfOver();
-      // Its own time is not counted: an exec plugin may have the user log in first.
+      // Not counted in the timeout: an exec plugin may wait for the user to log in.
       const identity = await bounds.race(this.access.connection());
       bounds.startTimeout();
       const connection = await this.#open(identity, method, bounds);
@@ -301,7 +302,7 @@ export class Api {
         connection.destroy();
         const unanswered = error instanceof HttpConnectionError && error.unanswered;
         if (unanswered && (wasUsed || distrusted !== this.#distrusted) && !resent && method !== "POST" && !bounds.over) {
-          // It was closed while it waited, or by us: the request was most likely never seen, and may be made twice.
+          // It was closed while it was idle, or by distrustConnections(): the request was most likely never seen, and may be sent twice.
           resent = true;
           continue;
         }
@@ -385,7 +386,7 @@ export class Api {
     try {
       return parseJson(text);
     } catch (cause) {
-      const detail = `what answers is no Kubernetes API: ${text.trim().slice(0, 100)}`;
+      const detail = `the answer is not from a Kubernetes API server: ${text.trim().slice(0, 100)}`;
       throw new ConnectionError("protocol", { address: this.#address, detail, cause });
     }
   }
@@ -410,7 +411,7 @@ interface Page<T> {
 interface Exchange {
   readonly response: HttpResponse;
   readonly connection: HttpConnection;
-  /** To be called when the body was read to its end. */
+  /** To be called once the body has been read to its end. */
   readonly keep: () => void;
 }
 
@@ -419,7 +420,7 @@ function serverDate(response: HttpResponse): Date | undefined {
   return Number.isNaN(time) ? undefined : new Date(time);
 }
 
-/** A `Retry-After` of whole seconds, in milliseconds; the API server gives no dates. */
+/** A `Retry-After` of whole seconds, in milliseconds; the API server sends no dates. */
 function retryAfterMs(response: HttpResponse): number | undefined {
   const value = response.headers.get("retry-after")?.[0];
   return value !== undefined && /^\d+$/.test(value) ? Number(value) * 1000 : undefined;

@@ -1,5 +1,5 @@
 /**
- * Where an API server is and how to speak to it as a certain user: what requests and WebSockets are made from.
+ * Where an API server is and how to connect to it as a certain user, for requests and WebSockets.
  *
  * @module
  */
@@ -7,39 +7,39 @@
 import type { createConnection, Socket } from "node:net";
 import { dial, type DialOptions, type DialTarget } from "./dial.ts";
 
-/** Where the API server is and how to speak to it as this user. */
+/** Where the API server is and how to connect to it as this user. */
 export interface ClusterAccess {
-  /** May have a path (Rancher, Teleport), which goes before every other. */
+  /** May have a path (Rancher, Teleport), which precedes that of every request. */
   readonly server: URL;
-  /** The flag's, else the context's, else "default". */
+  /** From the flag, else from the context, else "default". */
   readonly namespace: string;
-  /** The context's name; empty where there is none (in a Pod, or by flags alone). */
+  /** The context's name; empty if there is none (in a Pod, or with flags only). */
   readonly context: string;
-  /** The user's name in the kubeconfig, for people to read. */
+  /** The user's name in the kubeconfig, for messages. */
   readonly user: string;
-  /** What the user should know, such as that the server's certificate is not verified. */
+  /** Warnings for the user, such as that the server's certificate is not verified. */
   readonly warnings: readonly string[];
-  /** `--request-timeout` in milliseconds; 0 is none, undefined not said. */
+  /** `--request-timeout` in milliseconds; 0 is no timeout, undefined if not given. */
   readonly requestTimeoutMs: number | undefined;
   /**
-   * What the next request or WebSocket is made with. Ask again for each: tokens and certificates change.
+   * Options for the next request or WebSocket. To be called for each, because tokens and certificates change.
    *
-   * @throws {CredentialError} when the user's credentials cannot be had.
+   * @throws {CredentialError} if the user's credentials cannot be obtained
    */
   connection(): Promise<ConnectionOptions>;
-  /** To be called after a 401: credentials that were kept are asked for again. */
+  /** To be called after a 401: drops cached credentials. */
   refreshCredentials(): void;
 }
 
-/** What one request or WebSocket is made with; `new WebSocket(url, protocol, {...options})` of npm:ws takes it as it is. */
+/** Options for one request or WebSocket. `new WebSocket(url, protocol, {...options})` of npm:ws accepts them as they are. */
 export interface ConnectionOptions {
-  /** `Authorization` and `Impersonate-*`; a list is a header that is sent several times. */
+  /** `Authorization` and `Impersonate-*`; a header with a list is sent several times. */
   readonly headers: Record<string, string | string[]>;
-  /** Changes with whom TLS says we are: connections of another identity are not to be used again. */
+  /** Changes with the client certificate: a connection of another identity must not be reused. */
   readonly identity: string;
-  /** Opens a connection: straight or through a proxy, TLS done and verified. @throws ConnectionError */
+  /** Opens a connection, directly or through a proxy, with TLS established and verified. @throws {ConnectionError} */
   readonly dial: (options?: DialOptions) => Promise<Socket>;
-  /** The same for node:http's and ws's option of that name; it calls back, which Node's types do not know of. */
+  /** The same for the option of node:http and ws. It calls back, which Node's types do not declare. */
   readonly createConnection: typeof createConnection;
 }
 
@@ -55,7 +55,7 @@ export function connectionTo(target: DialTarget, headers: Record<string, string 
   };
 }
 
-/** The user's credentials cannot be had: a file, an exec plugin, a certificate. Its message never holds a credential. */
+/** The user's credentials cannot be obtained from a file, an exec plugin or a certificate. The message never contains a credential. */
 export class CredentialError extends Error {
   override readonly name = "CredentialError";
 }

@@ -1,39 +1,39 @@
 /**
- * Why no answer came back from the API server.
+ * Why there is no answer from the API server.
  *
  * @module
  */
 
-/** What went wrong on the way to the API server. */
+/** What failed on the way to the API server. */
 export type ConnectionErrorKind =
   /** Nobody listens at the address. */
   | "refused"
   /** The address cannot be reached: no route, host or network is down. */
   | "unreachable"
-  /** The host's name is not known. */
+  /** The host's name cannot be resolved. */
   | "dns"
-  /** Nothing came back in time. */
+  /** There was no answer in time. */
   | "timeout"
-  /** The server's certificate comes from an authority that is not trusted. */
+  /** The server's certificate is signed by an authority that is not trusted. */
   | "tls-untrusted"
   /** The server's certificate is for other names. */
   | "tls-name"
   /** The server's certificate has expired or is not valid yet, by this machine's clock. */
   | "tls-expired"
-  /** The client's certificate was refused by the server, or cannot be used. */
+  /** The server refused the client's certificate, or it cannot be used. */
   | "tls-client"
-  /** Any other failure of TLS, such as a server that does not speak it. */
+  /** Any other failure of TLS, such as a server that does not speak TLS. */
   | "tls"
   /** The connection broke. */
   | "reset"
-  /** The proxy on the way said no, or is itself out of reach. */
+  /** The proxy refused, or cannot be reached itself. */
   | "proxy"
-  /** What came back is not HTTP, or more than is taken. */
+  /** The answer is not HTTP, or too long. */
   | "protocol"
-  /** The caller's signal ended it. */
+  /** The caller's signal ended the request. */
   | "aborted";
 
-/** What a server's certificate said, where that explains a failure. */
+/** A server's certificate, if it explains a failure. */
 export interface PeerCertificate {
   readonly subject: string;
   readonly issuer: string;
@@ -43,17 +43,17 @@ export interface PeerCertificate {
   readonly validTo: Date;
 }
 
-/** No answer came back: the connection could not be made, or broke. Its message never holds a credential. */
+/** There is no answer: the connection could not be established, or broke. The message never contains a credential. */
 export class ConnectionError extends Error {
   override readonly name = "ConnectionError";
   readonly kind: ConnectionErrorKind;
   /** The API server's address that was tried: `host:port`. */
   readonly address: string;
-  /** The proxy that was used: `scheme://host:port`, never with its password. */
+  /** The proxy that was used: `scheme://host:port`, without its password. */
   readonly proxy: string | undefined;
-  /** What the system or the TLS library said. */
+  /** The message of the system or the TLS library. */
   readonly detail: string;
-  /** The certificate that the server showed, when it is to blame and could be read. */
+  /** The server's certificate, if it is to blame and could be read. */
   readonly certificate: PeerCertificate | undefined;
 
   constructor(
@@ -76,7 +76,7 @@ export class ConnectionError extends Error {
   }
 }
 
-/** Tells the kind of a system's or TLS library's error, as Node's codes or rustls' words give it. */
+/** The kind of an error of the system or the TLS library, by Node's codes or rustls' messages. */
 export function connectionErrorKind(error: unknown): ConnectionErrorKind {
   const { code, message } = error as { code?: string; message?: string };
   switch (code) {
@@ -109,7 +109,7 @@ export function connectionErrorKind(error: unknown): ConnectionErrorKind {
       return "tls-untrusted";
   }
   const text = message ?? String(error);
-  // Deno 2.6 has rustls' words and no code; an alert has words only, on every version.
+  // Deno 2.6 has rustls' message and no code; an alert has only a message, on all versions.
   if (/certificate not valid for name|NotValidForName/.test(text)) return "tls-name";
   if (/certificate (expired|not valid yet)|not valid (after|before)/i.test(text)) {
     return "tls-expired";

@@ -1,7 +1,6 @@
 /**
- * Opens the connections to the API server: TCP, through a proxy's CONNECT where one applies, and
- * TLS on top. Everything that kurun sends to a cluster goes through here, requests and WebSockets
- * alike, so that both are verified in the same way and fail with the same words.
+ * Opens connections to the API server: TCP, possibly through a proxy's CONNECT, and TLS on top. All requests and WebSockets to a cluster
+ * go through here, so that both are verified in the same way and fail with the same errors.
  *
  * @module
  */
@@ -11,53 +10,53 @@ import { connect as connectSocket, isIP, type Socket } from "node:net";
 import { connect as connectSecure, type TLSSocket } from "node:tls";
 import { ConnectionError, connectionErrorKind, type PeerCertificate } from "./connection_error.ts";
 
-/** How TLS is spoken with a server. All PEM. */
+/** How to speak TLS with a server. Certificates and keys are PEM. */
 export interface TlsSettings {
-  /** The authorities that are trusted instead of the system's. */
+  /** Trusted authorities, instead of the system's. */
   readonly ca?: string | undefined;
   /** The client's certificate chain. */
   readonly cert?: string | undefined;
   /** The client's private key. */
   readonly key?: string | undefined;
-  /** The name to ask for and to verify, when it is not the host. */
+  /** The name to send and to verify, if it is not the host. */
   readonly serverName?: string | undefined;
-  /** Whether the server may show any certificate at all. */
+  /** Whether to accept any certificate. */
   readonly insecure?: boolean | undefined;
   /** The protocols to offer (ALPN, RFC 7301). @default {["http/1.1"]} */
   readonly alpn?: readonly string[] | undefined;
 }
 
-/** Where a connection ends, and by which way it goes there. */
+/** Where a connection leads, and through which proxy. */
 export interface DialTarget {
-  /** A name or an address; IPv6 without brackets. */
+  /** A name or an address, IPv6 without brackets. */
   readonly host: string;
   readonly port: number;
-  /** Absent: plain HTTP. */
+  /** Absent for plain HTTP. */
   readonly tls?: TlsSettings | undefined;
-  /** `http://` or `https://`, with its user and password if it wants one. */
+  /** `http://` or `https://`, possibly with user and password. */
   readonly proxy?: URL | undefined;
 }
 
-/** The bounds of one attempt. */
+/** The limits of one attempt. */
 export interface DialOptions {
   readonly signal?: AbortSignal | undefined;
-  /** From the start to the end of the TLS handshake, in milliseconds. @default {10_000} */
+  /** Until the end of the TLS handshake, in milliseconds. @default {10_000} */
   readonly timeoutMs?: number | undefined;
 }
 
-/** After this many milliseconds of silence TCP asks whether the other side is still there. */
+/** After this many milliseconds of silence TCP probes whether the other side is still there. */
 const TCP_KEEP_ALIVE_MS = 30_000;
-/** More than any proxy has to say about a CONNECT, in bytes. */
+/** The longest accepted answer to a CONNECT, in bytes. */
 const MAX_PROXY_ANSWER = 16 * 1024;
 
 /**
- * Opens a connection that is ready for HTTP: without Nagle's delay, its TLS handshake done and verified.
+ * Opens a connection that is ready for HTTP: without Nagle's delay, with TLS established and verified.
  *
- * @throws {ConnectionError} when it cannot be had, with the reason.
+ * @throws {ConnectionError} if that fails, with the reason
  */
 export async function dial(target: DialTarget, options: DialOptions = {}): Promise<Socket> {
   const route = new Route(target);
-  if (options.signal?.aborted) throw route.error("aborted", "the attempt was ended", options.signal.reason);
+  if (options.signal?.aborted) throw route.error("aborted", "the attempt was cancelled", options.signal.reason);
   const timeoutMs = options.timeoutMs ?? 10_000;
   const open: Socket[] = [];
   let stop!: (error: ConnectionError) => void;
@@ -67,7 +66,7 @@ export async function dial(target: DialTarget, options: DialOptions = {}): Promi
     () => stop(route.error("timeout", `no answer within ${timeoutMs / 1000} s`)),
     timeoutMs,
   );
-  const abort = () => stop(route.error("aborted", "the attempt was ended", options.signal?.reason));
+  const abort = () => stop(route.error("aborted", "the attempt was cancelled", options.signal?.reason));
   options.signal?.addEventListener("abort", abort, { once: true });
   try {
     return await Promise.race([openConnection(route, open), stopped]);
@@ -80,7 +79,7 @@ export async function dial(target: DialTarget, options: DialOptions = {}): Promi
   }
 }
 
-/** The target's and the proxy's addresses as texts, and errors that name them. */
+/** The addresses of the target and the proxy as text, and errors that name them. */
 class Route {
   readonly address: string;
   readonly proxy: string | undefined;
@@ -106,7 +105,7 @@ class Route {
   }
 }
 
-/** Every socket it opens is put in `open`, so that the caller can close what was left half done. */
+/** @param open gets every socket that is opened, so that the caller can close them if a later step fails */
 async function openConnection(route: Route, open: Socket[]): Promise<Socket> {
   const { target } = route;
   let socket: Socket;
@@ -126,7 +125,7 @@ async function openConnection(route: Route, open: Socket[]): Promise<Socket> {
 async function connectToProxy(proxy: URL, route: Route, open: Socket[]): Promise<Socket> {
   const host = unbracketed(proxy.hostname);
   const secure = proxy.protocol === "https:";
-  if (secure && OLD_TLS) throw route.error("proxy", "a proxy that is reached by https:// takes Deno 2.8 or newer");
+  if (secure && OLD_TLS) throw route.error("proxy", "an https:// proxy requires Deno 2.8 or newer");
   try {
     const socket = await connectTcp(host, Number(proxy.port || (secure ? 443 : 80)), open);
     return secure ? await startTls(socket, host, {}, open) : socket;
@@ -150,7 +149,7 @@ function connectTcp(host: string, port: number, open: Socket[]): Promise<Socket>
   });
 }
 
-/** Asks the proxy for a way to the target: RFC 9110 section 9.3.6. */
+/** Asks the proxy for a tunnel to the target: RFC 9110 section 9.3.6. */
 function askProxy(socket: Socket, proxy: URL, route: Route): Promise<void> {
   return new Promise((resolve, reject) => {
     let answer = "";
@@ -171,7 +170,7 @@ function askProxy(socket: Socket, proxy: URL, route: Route): Promise<void> {
       const end = answer.indexOf("\r\n\r\n");
       if (end < 0) {
         if (answer.length > MAX_PROXY_ANSWER) {
-          done(new Error("the proxy's answer to CONNECT is no HTTP"));
+          done(new Error("the proxy's answer to CONNECT is not HTTP"));
         }
         return;
       }
@@ -180,7 +179,7 @@ function askProxy(socket: Socket, proxy: URL, route: Route): Promise<void> {
         done(new Error(`the proxy answered CONNECT with "${line.slice(0, 200)}"`));
         return;
       }
-      // Before anything else, or Deno 2.6 would already wait for more to read.
+      // First of all: otherwise Deno 2.6 already waits for more to read.
       socket.pause();
       const rest = answer.slice(end + 4);
       done();
@@ -210,17 +209,17 @@ function startTls(
     try {
       socket = connectSecure({
         socket: under,
-        // What the certificate is compared with; the TCP connection is already made.
+        // The certificate is compared with it; the TCP connection is already established.
         host: name,
         ALPNProtocols: [...settings.alpn ?? ["http/1.1"]],
         rejectUnauthorized: settings.insecure !== true,
-        // RFC 6066: an address is never asked for by SNI.
+        // RFC 6066: SNI never has an address.
         ...(isIP(name) === 0 ? { servername: name } : {}),
         ...(settings.ca === undefined ? {} : { ca: settings.ca }),
         ...(settings.cert === undefined ? {} : { cert: settings.cert, key: settings.key }),
       });
     } catch (error) {
-      // A certificate and a key that do not belong together, or are in a form that is not known.
+      // The certificate and the key do not belong together, or have an unknown format.
       reject(Object.assign(new Error((error as Error).message), { code: "KURUN_CLIENT_CERT" }));
       return;
     }
@@ -230,7 +229,7 @@ function startTls(
     socket.once("error", reject).once("close", onClose);
     socket.once("secureConnect", () => {
       if (handshakeFailed(socket)) {
-        resumeReads(socket); // the reason comes as the error of the first read
+        resumeReads(socket); // the first read fails with the reason
         return;
       }
       socket.off("error", reject).off("close", onClose);
@@ -239,7 +238,7 @@ function startTls(
   });
 }
 
-/** Turns what was thrown into a {@linkcode ConnectionError} that says as much as can be known. */
+/** Turns any error into a {@linkcode ConnectionError} that says as much as possible. */
 async function explain(error: unknown, route: Route, signal?: AbortSignal): Promise<Error> {
   if (error instanceof ConnectionError) return error;
   const message = (error as Error).message;
@@ -250,7 +249,7 @@ async function explain(error: unknown, route: Route, signal?: AbortSignal): Prom
   if (kind !== "tls-untrusted" && kind !== "tls-expired" && kind !== "tls-name") {
     return route.error(kind, message, error);
   }
-  // Deno 2.9 has one code for "not trusted" and "expired": look at the certificate itself.
+  // Deno 2.9 has the same code for "not trusted" and "expired": the certificate itself tells.
   const certificate = await peerCertificate(route.target, signal);
   const now = new Date();
   if (kind === "tls-untrusted" && certificate !== undefined) {
@@ -264,7 +263,7 @@ async function explain(error: unknown, route: Route, signal?: AbortSignal): Prom
   return route.error(kind, message, error, certificate);
 }
 
-/** What the server shows to whoever asks, without any trust in it. Undefined where it cannot be had. */
+/** The certificate that the server sends, without trusting it; undefined if it cannot be obtained. */
 async function peerCertificate(
   target: DialTarget,
   signal?: AbortSignal,
@@ -294,25 +293,24 @@ export function hostAndPort(host: string, port: number): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** A URL's hostname as sockets want it: an IPv6 address without brackets. */
+/** A URL's hostname as sockets take it: an IPv6 address without brackets. */
 export function unbracketed(hostname: string): string {
   return hostname.replace(/^\[(.*)\]$/, "$1");
 }
 
-// Deno before 2.8 starts TLS, and node:http takes a socket over, only while no read is pending on
-// it ("Busy: TCP stream is currently in use"), reports a failed handshake as `secureConnect`, and
-// starts reading by itself. Its stream handle is told to wait; later versions need none of this. What
-// cannot be mended: TLS inside TLS, and a `ca` that comes on top of Deno's own roots, not in their place.
+// Deno before 2.8 can start TLS on a socket, and node:http can take it over, only while no read is pending ("Busy: TCP stream is currently
+// in use"). It reports a failed handshake as `secureConnect`, and starts reading by itself. These functions tell its stream handle to wait;
+// later versions need none of this. Two things cannot be fixed: TLS inside TLS, and that `ca` is added to Deno's roots instead of replacing them.
 
 const OLD_TLS = /^2\.[0-7]\./.test(Deno.version.deno);
 
 interface OldHandle {
-  /** True keeps the stream from starting a read of its own. */
+  /** If true, the stream does not start to read by itself. */
   reading: boolean;
-  /** True keeps a finished handshake from starting a read. */
+  /** If true, a finished handshake does not start to read. */
   pauseOnCreate?: boolean;
   readStop(): void;
-  /** Closes the connection below. */
+  /** Closes the connection below TLS. */
   _onClose(): void;
 }
 
@@ -335,27 +333,27 @@ function resumeReads(socket: Socket): void {
   socket.resume();
 }
 
-/** Leaves the socket quiet, for its owner to read from or to give to node:http. */
+/** Leaves the socket idle, so that its owner can read from it or give it to node:http. */
 function handOver(socket: Socket): void {
   const handle = oldHandle(socket);
   if (handle === undefined) {
-    if (socket.isPaused()) socket.resume(); // node:http would wait for ever; nothing can come yet
+    if (socket.isPaused()) socket.resume(); // node:http would wait forever; no data can arrive yet
     return;
   }
   handle.reading = false;
-  // node:http would otherwise do TLS again on top.
+  // Otherwise node:http would start TLS again.
   if ("getPeerCertificate" in socket) Object.assign(socket, { encrypted: true });
 }
 
-/** Closes a connection that is not wanted any more, whatever it is doing. */
+/** Closes a connection that is no longer needed, in whatever state it is. */
 function abandon(socket: Socket): void {
   const handle = oldHandle(socket);
   socket.on("error", () => {}).destroy();
-  // A handshake that is under way keeps the connection to itself until it ends.
+  // A handshake that is under way holds the connection until it ends.
   if (handle) socket.prependOnceListener("secure", () => handle._onClose());
 }
 
-/** Deno before 2.8 gives an address as hexadecimal digits. */
+/** Deno before 2.8 returns an address as hexadecimal digits. */
 function dottedAddress(hex: string): string {
   return (hex.match(/../g) ?? []).map((byte) => parseInt(byte, 16)).join(".");
 }

@@ -1,6 +1,5 @@
 /**
- * Which proxy a connection goes through, by the rules of Go's `net/http` (golang.org/x/net/http/httpproxy),
- * which kubectl follows.
+ * Selects the proxy of a connection by the rules of Go's `net/http` (golang.org/x/net/http/httpproxy), as kubectl does.
  *
  * @module
  */
@@ -9,9 +8,9 @@ import { BlockList, isIP } from "node:net";
 import { unbracketed } from "./dial.ts";
 
 /**
- * The proxy of the environment for a server, if any: HTTPS_PROXY or HTTP_PROXY, unless NO_PROXY names the server.
+ * The proxy for a server from the environment, if any: HTTPS_PROXY or HTTP_PROXY, unless NO_PROXY matches the server.
  *
- * @throws {TypeError} when the proxy's address is none
+ * @throws {TypeError} if the proxy's address is invalid
  */
 export function proxyFromEnvironment(server: URL, env: { get(name: string): string | undefined }): URL | undefined {
   const get = (name: string) => env.get(name) || env.get(name.toLowerCase()) || "";
@@ -21,16 +20,16 @@ export function proxyFromEnvironment(server: URL, env: { get(name: string): stri
 }
 
 /**
- * Reads a proxy's address; without a scheme it is an HTTP proxy.
+ * Parses a proxy's address. Without a scheme it is an HTTP proxy.
  *
- * @throws {TypeError} when it is none, or of a kind that is not supported; its password is not in the message
+ * @throws {TypeError} if it is invalid or not supported; the message does not contain the password
  */
 export function parseProxyUrl(text: string): URL {
   const url = URL.parse(text.includes("://") ? text : `http://${text}`);
   const shown = text.replace(/\/\/[^@/]*@/, "//…@");
-  if (url === null || url.hostname === "") throw new TypeError(`Cannot use the proxy "${shown}": it is no URL`);
+  if (url === null || url.hostname === "") throw new TypeError(`Cannot use the proxy "${shown}": it is not a URL`);
   if (url.protocol === "socks5:" || url.protocol === "socks5h:") {
-    throw new TypeError(`Cannot use the proxy "${shown}": SOCKS is not supported, an http:// or https:// proxy is`);
+    throw new TypeError(`Cannot use the proxy "${shown}": SOCKS is not supported; use an http:// or https:// proxy`);
   }
   if (url.protocol !== "http:" && url.protocol !== "https:") {
     throw new TypeError(`Cannot use the proxy "${shown}": only http:// and https:// are supported`);
@@ -49,7 +48,7 @@ function isLoopback(host: string): boolean {
   return host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
 }
 
-/** Whether an entry of NO_PROXY means this host: `*`, an address, a CIDR, a domain, each but `*` and CIDR with a port if need be. */
+/** Whether an entry of NO_PROXY matches this host: `*`, a CIDR, or an address or a domain with an optional port. */
 function matches(entry: string, host: string, port: string): boolean {
   if (entry === "") return false;
   if (entry === "*") return true;
@@ -70,9 +69,9 @@ function matches(entry: string, host: string, port: string): boolean {
   const name = unbracketed(withPort?.[1] ?? entry);
   if (withPort?.[2] !== undefined && withPort[2] !== port) return false;
   if (isIP(name) !== 0) return family !== 0 && sameAddress(name, host);
-  // Domains are of names: "*.2.2" is not the address 10.1.2.2.
+  // Domains match names only: "*.2.2" is not the address 10.1.2.2.
   if (name === "" || family !== 0) return false;
-  // "example.com" means the name and all below it, ".example.com" and "*.example.com" only what is below.
+  // "example.com" matches the name and its subdomains, ".example.com" and "*.example.com" only its subdomains.
   const domain = name.replace(/^\*(?=\.)/, "");
   return domain.startsWith(".") ? host.endsWith(domain) : host === domain || host.endsWith(`.${domain}`);
 }

@@ -1,10 +1,10 @@
 import type { HttpConnection } from "./http1.ts";
 
-/** Connections that wait for the next request. */
+/** How many idle connections are kept. */
 const MAX_IDLE = 8;
-/** A connection that has waited longer is closed, in milliseconds: something in between may have forgotten it. */
+/** A connection that was idle for longer is closed, in milliseconds: a NAT or a proxy may have dropped it. */
 const MAX_IDLE_MS = 60_000;
-/** Nor is a POST sent on a connection that has waited longer than this: it could not be sent again. */
+/** A POST is not sent on a connection that was idle for longer, in milliseconds: it could not be repeated if that fails. */
 const MAX_IDLE_FOR_POST_MS = 5_000;
 
 interface IdleConnection {
@@ -13,11 +13,15 @@ interface IdleConnection {
   readonly since: number;
 }
 
-/** Connections whose answers were read to their end, kept for the next requests. */
+/** Idle connections, kept for the next requests. */
 export class IdleConnections {
   #idle: IdleConnection[] = [];
 
-  /** One that the request may go over; those that it may not are closed. @param identity with whom TLS must say that we are */
+  /**
+   * A connection that the request may use; unusable ones are closed.
+   *
+   * @param identity that of the connection must be the same
+   */
   take(identity: string, method: string): HttpConnection | undefined {
     const now = performance.now();
     const longest = method === "POST" ? MAX_IDLE_FOR_POST_MS : MAX_IDLE_MS;
@@ -32,14 +36,14 @@ export class IdleConnections {
     return undefined;
   }
 
-  /** Keeps one, or closes it where it cannot be used again or enough are kept. */
+  /** Keeps a connection, or closes it if it cannot be reused or enough are kept. */
   keep(connection: HttpConnection, identity: string): void {
     if (!connection.reusable || this.#idle.length >= MAX_IDLE) return connection.destroy();
     connection.holdProcess(false);
     this.#idle.push({ connection, identity, since: performance.now() });
   }
 
-  /** Closes all. */
+  /** Closes all connections. */
   close(): void {
     for (const { connection } of this.#idle.splice(0)) connection.destroy();
   }

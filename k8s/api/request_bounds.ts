@@ -1,6 +1,6 @@
 import { ConnectionError } from "./connection_error.ts";
 
-/** What ends a request before its time: signals of others, or the clock. The reason is always a {@linkcode ConnectionError}. */
+/** Ends a request early: by signals or by a timeout. The reason is always a {@linkcode ConnectionError}. */
 export class RequestBounds {
   readonly #controller = new AbortController();
   readonly #sources: AbortSignal[];
@@ -10,8 +10,8 @@ export class RequestBounds {
 
   /**
    * @param sources signals that end it
-   * @param timeoutMs of the clock, once that is started; 0 is none
-   * @param address that errors name
+   * @param timeoutMs the timeout once it is started; 0 is none
+   * @param address the server's address, for errors
    */
   constructor(sources: readonly (AbortSignal | undefined)[], timeoutMs: number, address: string) {
     this.#sources = sources.filter((source) => source !== undefined);
@@ -23,28 +23,28 @@ export class RequestBounds {
     }
   }
 
-  /** Aborted when time is over. */
+  /** Aborted when the request must end. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
 
-  /** Whether time is over. */
+  /** Whether the request must end. */
   get over(): boolean {
     return this.signal.aborted;
   }
 
-  /** @throws ConnectionError when time is over */
+  /** @throws {ConnectionError} if the request must end */
   throwIfOver(): void {
     this.signal.throwIfAborted();
   }
 
-  /** Starts the clock, once. */
+  /** Starts the timeout, once. */
   startTimeout(): void {
     if (this.#timeoutMs === 0 || this.#timer !== undefined) return;
     this.restartTimeout(this.#timeoutMs);
   }
 
-  /** Starts the clock anew, with another time. */
+  /** Restarts the timeout with another time. */
   restartTimeout(ms: number): void {
     clearTimeout(this.#timer);
     if (this.over) return;
@@ -54,24 +54,24 @@ export class RequestBounds {
     }, ms);
   }
 
-  /** Calls back when time is over; returns how to take that back. */
+  /** Calls back when the request must end. @returns a function that removes the callback */
   onStop(stopped: (error: Error) => void): () => void {
     const listener = () => stopped(this.signal.reason);
     this.signal.addEventListener("abort", listener, { once: true });
     return () => this.signal.removeEventListener("abort", listener);
   }
 
-  /** The promise's result. @throws ConnectionError when time is over first */
+  /** The promise's result. @throws {ConnectionError} if the request must end first */
   async race<T>(promise: Promise<T>): Promise<T> {
-    let takeBack = () => {};
+    let remove = () => {};
     try {
-      return await Promise.race([promise, new Promise<never>((_, reject) => takeBack = this.onStop(reject))]);
+      return await Promise.race([promise, new Promise<never>((_, reject) => remove = this.onStop(reject))]);
     } finally {
-      takeBack();
+      remove();
     }
   }
 
-  /** Waits so many milliseconds. @throws ConnectionError when time is over first */
+  /** Waits for so many milliseconds. @throws {ConnectionError} if the request must end first */
   async sleep(ms: number): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     try {
@@ -81,7 +81,7 @@ export class RequestBounds {
     }
   }
 
-  /** The request is over: nothing is listened for any more. */
+  /** Stops the timeout and the listening: the request is over. */
   end(): void {
     clearTimeout(this.#timer);
     for (const source of this.#sources) source.removeEventListener("abort", this.#abort);
@@ -89,6 +89,6 @@ export class RequestBounds {
 
   readonly #abort = () => {
     const reason = this.#sources.find((source) => source.aborted)?.reason;
-    this.#controller.abort(new ConnectionError("aborted", { address: this.#address, detail: "the request was ended", cause: reason }));
+    this.#controller.abort(new ConnectionError("aborted", { address: this.#address, detail: "the request was cancelled", cause: reason }));
   };
 }

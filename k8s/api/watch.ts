@@ -1,5 +1,5 @@
 /**
- * The API server's watch stream: one JSON object a line.
+ * The API server's watch stream: one JSON object per line.
  *
  * @module
  */
@@ -9,18 +9,18 @@ import type { Status } from "./kubernetes_objects.ts";
 /** One event of a watch. */
 export type WatchEvent<T> =
   | { readonly type: "ADDED" | "MODIFIED" | "DELETED"; readonly object: T }
-  /** Says only how far the watch has got. */
+  /** Carries only the version that the watch has reached. */
   | { readonly type: "BOOKMARK"; readonly object: { readonly metadata: { readonly resourceVersion?: string } } }
   /** The stream ends after it. */
   | { readonly type: "ERROR"; readonly object: Status };
 
-/** An event longer than this ends the watch, in characters. etcd takes 1.5 MB for an object. */
+/** A longer event ends the watch, in characters. etcd accepts 1.5 MB for an object. */
 const MAX_EVENT = 16 * 1024 * 1024;
 
 /**
- * Decodes a watch's body. A last line that was cut off is dropped: its event comes again with the next watch.
+ * Decodes the body of a watch. A last line that was cut off is dropped: the next watch sends its event again.
  *
- * @throws {SyntaxError} when a whole line is no event.
+ * @throws {SyntaxError} if a complete line is not an event
  */
 export async function* watchEvents<T>(body: AsyncIterable<Uint8Array>): AsyncGenerator<WatchEvent<T>> {
   const decoder = new TextDecoder();

@@ -1,6 +1,6 @@
 /**
- * Makes the X.509 certificates (RFC 5280) that kurun needs itself: the one of a session's control
- * port, and those of its tests. Keys are EC P-256, signatures ECDSA with SHA-256.
+ * Makes X.509 certificates (RFC 5280): that of a session's control port, and those of the tests. Keys are EC P-256, signatures ECDSA with
+ * SHA-256.
  *
  * @module
  */
@@ -15,39 +15,38 @@ export interface CertificatePair {
   readonly keyPem: string;
 }
 
-/** What a certificate says. */
+/** The content of a certificate. */
 export interface CertificateOptions {
-  /** DNS names and IP addresses: the subject alternative names. */
+  /** The subject alternative names: DNS names and IP addresses. */
   readonly names: readonly string[];
-  /** How long it is valid, in days from {@linkcode CertificateOptions.now}. */
+  /** The validity, in days from {@linkcode CertificateOptions.now}. */
   readonly days: number;
-  /** The time of making. */
+  /** The current time. */
   readonly now: Date;
 }
 
-/** What a certificate says that an authority has signed. */
+/** The content of a certificate that an authority signs. */
 export interface IssuedCertificateOptions extends CertificateOptions {
-  /** What its holder may prove with it. @default {"server"} */
+  /** Whether it identifies a server or a client. @default {"server"} */
   readonly usage?: "server" | "client";
-  /** The subject's CN; the API server takes a client's for the user's name. @default {"kurun"} */
+  /** The subject's CN; for a client, the API server uses it as the user's name. @default {"kurun"} */
   readonly commonName?: string;
-  /** The subject's O; the API server takes a client's for the user's group. */
+  /** The subject's O; for a client, the API server uses it as the user's group. */
   readonly organization?: string;
 }
 
 /** A certificate authority that can sign. */
 export interface CertificateAuthority {
-  /** The authority's own certificate: what is to be trusted. */
+  /** The authority's own certificate, which others trust. */
   readonly certPem: string;
   /** Makes a key and signs a certificate for it. */
   issue(options: IssuedCertificateOptions): Promise<CertificatePair>;
 }
 
 /**
- * Makes a server's certificate that signs itself and can itself be pinned as the one trusted anchor.
+ * Makes a self-signed server certificate that clients can pin as their only trust anchor.
  *
- * It says CA:FALSE: rustls refuses a certificate that says CA:TRUE when it is shown by a server
- * (`CaUsedAsEndEntity`, rustls/webpki#200).
+ * It has CA:FALSE, because rustls refuses a server's certificate with CA:TRUE (`CaUsedAsEndEntity`, rustls/webpki#200).
  */
 export async function selfSignedServerCertificate(
   options: CertificateOptions,
@@ -66,7 +65,7 @@ export async function selfSignedServerCertificate(
   };
 }
 
-/** Makes an authority with a key of its own, which lives only in this object. */
+/** Makes an authority. Its key exists only in the returned object. */
 export async function certificateAuthority(
   options: { commonName: string; days: number; now: Date },
 ): Promise<CertificateAuthority> {
@@ -114,7 +113,7 @@ const OID = {
 } as const;
 
 const DAY_MS = 24 * 60 * 60 * 1000;
-/** Valid from an hour ago, for machines whose clocks are behind the maker's. */
+/** Certificates are valid from an hour ago, for machines whose clocks are behind. */
 const CLOCK_SKEW_MS = 60 * 60 * 1000;
 
 interface Content {
@@ -150,7 +149,7 @@ async function sign(privateKey: CryptoKey, content: Content): Promise<string> {
       toBeSigned as Uint8Array<ArrayBuffer>,
     ),
   );
-  // WebCrypto gives r and s side by side, X.509 wants two INTEGERs (RFC 3279 section 2.2.3).
+  // WebCrypto returns r and s concatenated; X.509 has two INTEGERs (RFC 3279 section 2.2.3).
   const signature = der.sequence(der.integer(raw.subarray(0, 32)), der.integer(raw.subarray(32)));
   return pem("CERTIFICATE", der.sequence(toBeSigned, algorithm, der.bitString(signature)));
 }
@@ -193,7 +192,7 @@ function generalName(text: string): Uint8Array {
 }
 
 function ipv6Bytes(text: string): Uint8Array {
-  // The URL parser knows every way to write one, "::ffff:10.0.0.1" among them.
+  // The URL parser understands every notation, including "::ffff:10.0.0.1".
   const [left = "", right] = new URL(`http://[${text}]`).hostname.slice(1, -1).split("::");
   const groups = (part: string) => part === "" ? [] : part.split(":");
   const before = groups(left);

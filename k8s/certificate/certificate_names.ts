@@ -1,12 +1,12 @@
 /**
- * Reads for whom a certificate is: its subject alternative names (RFC 5280, 4.2.1.6). node:crypto gives them, but not on Deno 2.6.
+ * Reads the subject alternative names of a certificate (RFC 5280, 4.2.1.6). node:crypto has them too, but not on Deno 2.6.
  *
  * @module
  */
 
-/** The tags that are met on the way (X.690). */
+/** ASN.1 tags on the way to the names (X.690). */
 const Tag = { octetString: 0x04, objectIdentifier: 0x06, extensions: 0xa3, dnsName: 0x82, address: 0x87 } as const;
-/** 2.5.29.17 */
+/** The object identifier 2.5.29.17, in hexadecimal bytes. */
 const SUBJECT_ALT_NAME = "55,1d,11";
 
 interface Element {
@@ -14,7 +14,7 @@ interface Element {
   readonly content: Uint8Array;
 }
 
-/** The DNS names and addresses of the first certificate in a PEM text. @throws TypeError where there is none that can be read */
+/** The DNS names and addresses of the first certificate in a PEM text. @throws {TypeError} if there is none or it cannot be read */
 export function certificateNames(pem: string): string[] {
   const [certificate] = elements(firstBlock(pem));
   const [toBeSigned] = elements(certificate?.content ?? new Uint8Array());
@@ -29,7 +29,7 @@ export function certificateNames(pem: string): string[] {
   return [];
 }
 
-/** Whether a certificate for these names is good for a host, a `*` standing for its first label alone (RFC 9525, 6.3). */
+/** Whether a certificate for these names is valid for a host. A `*` stands for the first label only (RFC 9525, 6.3). */
 export function coversHost(names: readonly string[], host: string): boolean {
   const wanted = host.toLowerCase();
   return names.some((name) => {
@@ -54,7 +54,7 @@ function address(bytes: Uint8Array): string {
 
 function firstBlock(pem: string): Uint8Array {
   const body = /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----/.exec(pem)?.[1];
-  if (body === undefined) throw new TypeError("it holds no certificate in PEM");
+  if (body === undefined) throw new TypeError("it contains no PEM certificate");
   return Uint8Array.from(atob(body.replace(/\s/g, "")), (character) => character.charCodeAt(0));
 }
 
@@ -69,7 +69,7 @@ function elements(bytes: Uint8Array): Element[] {
       length = 0;
       for (let i = 0; i < size; i++) length = length * 256 + (bytes[at++] ?? NaN);
     }
-    if (!(at + length <= bytes.length)) throw new TypeError("it is cut short");
+    if (!(at + length <= bytes.length)) throw new TypeError("it is truncated");
     found.push({ tag, content: bytes.subarray(at, at + length) });
     at += length;
   }

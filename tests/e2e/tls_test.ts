@@ -204,7 +204,7 @@ clusterTest("a Secret that callers will not like, or that may not be read, is wa
   {
     await using kurun = await portForward(namespace, upstream.url, "--tlssecret", "mine").ready();
     const [expired, names] = kurun.stderr.split("\n");
-    assert.match(expired!, /^Warning: Secret mine's certificate expired at .*: callers will refuse it$/);
+    assert.match(expired!, /^Warning: The certificate in Secret mine expired at .*: callers will refuse it$/);
     assert.equal(
       names,
       `Warning: Secret mine's certificate is for a.example and not for kurun.${namespace.name}.svc: callers by that name will refuse it`,
@@ -216,7 +216,7 @@ clusterTest("a Secret that callers will not like, or that may not be read, is wa
   await using kurun = await portForward(namespace, upstream.url, "--tlssecret", "mine", "--serviceport", "443", ...as).ready();
   assert.equal(
     kurun.remarks,
-    `Warning: Secret mine could not be checked: to read it takes the right "get secrets" in namespace ${namespace.name}\n`,
+    `Warning: Secret mine could not be checked: reading it takes the right "get secrets" in namespace ${namespace.name}\n`,
   );
   assert.equal(await ask(`https://kurun.${namespace.name}.svc/`, [authority.certPem]), "200 here");
 });

@@ -6,20 +6,22 @@ import { statusError } from "../../api/api_error.ts";
 import type { ClusterAccess } from "../../api/cluster_access.ts";
 import { CONTROL_PORT, controlServiceName } from "../objects/session_plan.ts";
 
-/** No message of the server is longer: a batch of frames is at most 64 KiB. */
+/** The longest accepted message: a batch of frames has at most 64 KiB. */
 const MAX_MESSAGE_BYTES = 256 * 1024;
-/** The server's messages are never cut into fragments, each of which costs a hundred bytes however small. */
+/** The server never fragments its messages. Each fragment costs a hundred bytes, however small it is. */
 const MAX_FRAGMENTS = 16;
 const OPEN_MS = 10_000;
 
-/** The Service port's name in the proxy's URL; a Role must name it word for word: `https:NAME-kurun:8333`. */
+/** The segment of the service proxy's URL that names Service and port. A Role must have it literally: `https:NAME-kurun:8333`. */
 export function proxyTarget(service: string): string {
   return `https:${controlServiceName(service)}:${CONTROL_PORT}`;
 }
 
 /**
- * Opens the WebSocket to the session's control port through the API server's service proxy (GET, so it takes `get` on services/proxy).
- * @throws ApiError with the API server's answer, or what the network says
+ * Opens the WebSocket to the session's control port through the API server's service proxy. It is a GET, so it takes the right `get` on
+ * services/proxy.
+ *
+ * @throws {ApiError} with the API server's refusal, {ConnectionError} if there is no answer
  */
 export async function dialTunnel(access: ClusterAccess, namespace: string, service: string, signal: AbortSignal): Promise<Transport> {
   const url = new URL(access.server);
@@ -36,7 +38,7 @@ export async function dialTunnel(access: ClusterAccess, namespace: string, servi
     maxFragments: MAX_FRAGMENTS,
     handshakeTimeout: OPEN_MS,
     autoPong: false,
-    // Masks guard old plain-text proxies (RFC 6455, 10.3); inside TLS they only cost: leaving zeros triples the throughput this way.
+    // Masks protect old plain-text proxies (RFC 6455, 10.3). Inside TLS they only cost time: a mask of zeros triples the upload throughput.
     ...(url.protocol === "wss:" ? { generateMask: () => {} } : {}),
   } as unknown as WebSocket.ClientOptions);
   const abort = () => socket.terminate();

@@ -4,24 +4,26 @@ import { ApiError } from "../../api/api_error.ts";
 import type { Secret } from "../../api/kubernetes_objects.ts";
 import { certificateNames, coversHost } from "../../certificate/certificate_names.ts";
 
-/** A Secret cannot serve TLS. The message says which and why, for people. */
+/** A Secret cannot be used for TLS. The message says which one and why. */
 export class TlsSecretError extends Error {
   override readonly name = "TlsSecretError";
 }
 
-/** A Secret and who is to be served with it. */
+/** A Secret and the Service whose callers it serves. */
 export interface TlsSecretCheck {
   readonly namespace: string;
   readonly name: string;
   /** The Service's name. */
   readonly service: string;
-  /** The time of day. */
+  /** The current time. */
   readonly now: Date;
 }
 
 /**
- * Looks whether a Secret can serve a Service's TLS, before anything depends on it.
- * @returns what its callers may not like, a sentence each @throws TlsSecretError where it cannot, or what the API says
+ * Checks whether a Secret can be used for a Service's TLS, before anything depends on it.
+ *
+ * @returns a sentence for each reason why callers may refuse the certificate
+ * @throws {TlsSecretError} if it cannot be used; also as {@linkcode Api.get} does
  */
 export async function checkTlsSecret(api: Api, check: TlsSecretCheck, signal?: AbortSignal): Promise<string[]> {
   const { namespace, name } = check;
@@ -33,12 +35,12 @@ export async function checkTlsSecret(api: Api, check: TlsSecretCheck, signal?: A
     if (!(error instanceof ApiError)) throw error;
     if (error.status === 404) throw new TlsSecretError(`there is no Secret ${name} in namespace ${namespace}`, { cause: error });
     if (error.status !== 403) throw error;
-    return [`Secret ${name} could not be checked: to read it takes the right "get secrets" in namespace ${namespace}`];
+    return [`Secret ${name} could not be checked: reading it takes the right "get secrets" in namespace ${namespace}`];
   }
   return checkTlsData(data, check);
 }
 
-/** {@link checkTlsSecret} for a Secret's data, in base64 as it comes. */
+/** {@link checkTlsSecret} for a Secret's data, in base64 as the API server sends it. */
 export function checkTlsData(data: Readonly<Record<string, string>>, { name, namespace, service, now }: TlsSecretCheck): string[] {
   const read = (key: string) => {
     const value = data[key];
@@ -47,19 +49,19 @@ export function checkTlsData(data: Readonly<Record<string, string>>, { name, nam
     throw new TlsSecretError(`Secret ${name} has no ${key}: ${keys.length > 0 ? `it has ${keys.join(", ")}` : "it is empty"}`);
   };
   const [pem, keyPem] = [read("tls.crt"), read("tls.key")];
-  const certificate = understood(() => new X509Certificate(pem), `Secret ${name}'s tls.crt is no certificate that can be read`);
-  const names = understood(() => certificateNames(pem), `Secret ${name}'s tls.crt is no certificate that can be read`);
-  const key = understood(() => spki(createPublicKey(keyPem)), `Secret ${name}'s tls.key is no private key that can be read`);
-  if (spki(certificate.publicKey) !== key) throw new TlsSecretError(`Secret ${name}'s tls.key does not belong to its tls.crt`);
+  const certificate = understood(() => new X509Certificate(pem), `Secret ${name}: tls.crt is not a valid certificate`);
+  const names = understood(() => certificateNames(pem), `Secret ${name}: tls.crt is not a valid certificate`);
+  const key = understood(() => spki(createPublicKey(keyPem)), `Secret ${name}: tls.key is not a valid private key`);
+  if (spki(certificate.publicKey) !== key) throw new TlsSecretError(`Secret ${name}: tls.key does not belong to tls.crt`);
   const [from, to] = [new Date(certificate.validFrom), new Date(certificate.validTo)];
   const host = `${service}.${namespace}.svc`;
   return [
-    ...(to < now ? [`Secret ${name}'s certificate expired at ${to.toISOString()}: callers will refuse it`] : []),
-    ...(from > now ? [`Secret ${name}'s certificate is not valid before ${from.toISOString()}: callers will refuse it`] : []),
+    ...(to < now ? [`The certificate in Secret ${name} expired at ${to.toISOString()}: callers will refuse it`] : []),
+    ...(from > now ? [`The certificate in Secret ${name} is not valid before ${from.toISOString()}: callers will refuse it`] : []),
     ...(coversHost(names, host) ? [] : [
-      `Secret ${name}'s certificate is for ${
-        names.join(", ") || "no name at all"
-      } and not for ${host}: callers by that name will refuse it`,
+      `The certificate in Secret ${name} is for ${
+        names.join(", ") || "no name"
+      }, not for ${host}: callers that use this name will refuse it`,
     ]),
   ];
 }

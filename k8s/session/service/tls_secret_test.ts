@@ -14,7 +14,7 @@ function check(data: Record<string, string>, at = now): string[] {
   return checkTlsData(encoded, { name: "mine", namespace: "dev", service: "hook", now: at });
 }
 
-Deno.test("a Secret with a certificate for the Service, its chain and its key is taken without a word", () => {
+Deno.test("a Secret with the Service's certificate, its chain and its key is accepted without warnings", () => {
   assert.deepEqual(check({ "tls.crt": good.certPem + authority.certPem, "tls.key": good.keyPem }), []);
 });
 
@@ -27,18 +27,18 @@ for (
     [
       "with another certificate's key",
       { "tls.crt": good.certPem, "tls.key": other.keyPem },
-      "Secret mine's tls.key does not belong to its tls.crt",
+      "Secret mine: tls.key does not belong to tls.crt",
     ],
-    ["with a key of another kind", { "tls.crt": good.certPem, "tls.key": rsa }, "Secret mine's tls.key does not belong to its tls.crt"],
+    ["with a key of another kind", { "tls.crt": good.certPem, "tls.key": rsa }, "Secret mine: tls.key does not belong to tls.crt"],
     [
       "with text for a certificate",
       { "tls.crt": "text", "tls.key": good.keyPem },
-      /^Secret mine's tls\.crt is no certificate that can be read: /,
+      /^Secret mine: tls\.crt is not a valid certificate: /,
     ],
-    ["with text for a key", { "tls.crt": good.certPem, "tls.key": "text" }, /^Secret mine's tls\.key is no private key that can be read: /],
+    ["with text for a key", { "tls.crt": good.certPem, "tls.key": "text" }, /^Secret mine: tls\.key is not a valid private key: /],
   ] as const
 ) {
-  Deno.test(`a Secret ${what} is refused in one sentence`, () => {
+  Deno.test(`a Secret ${what} is refused with one sentence`, () => {
     assert.throws(
       () => check(data),
       (error) =>
@@ -47,26 +47,26 @@ for (
   });
 }
 
-Deno.test("a certificate that has expired, is not valid yet, or is for other names is warned of", async () => {
+Deno.test("a certificate that has expired, is not valid yet, or is for other names causes a warning", async () => {
   const data = { "tls.crt": good.certPem, "tls.key": good.keyPem };
   const day = 24 * 60 * 60 * 1000;
   assert.match(
     check(data, new Date(now.getTime() + 2 * day)).join(),
-    /^Secret mine's certificate expired at \d{4}-.*Z: callers will refuse it$/,
+    /^The certificate in Secret mine expired at \d{4}-.*Z: callers will refuse it$/,
   );
-  assert.match(check(data, new Date(now.getTime() - day)).join(), /^Secret mine's certificate is not valid before \d{4}-.*Z: /);
+  assert.match(check(data, new Date(now.getTime() - day)).join(), /^The certificate in Secret mine is not valid before \d{4}-.*Z: /);
   const wrong = await selfSignedServerCertificate({ names: ["a.example", "b.example"], days: 1, now });
   assert.deepEqual(check({ "tls.crt": wrong.certPem, "tls.key": wrong.keyPem }), [
-    "Secret mine's certificate is for a.example, b.example and not for hook.dev.svc: callers by that name will refuse it",
+    "The certificate in Secret mine is for a.example, b.example, not for hook.dev.svc: callers that use this name will refuse it",
   ]);
   const nameless = await selfSignedServerCertificate({ names: [], days: 1, now });
   assert.match(
     check({ "tls.crt": nameless.certPem, "tls.key": nameless.keyPem }).join(),
-    /is for no name at all and not for hook\.dev\.svc/,
+    /is for no name, not for hook\.dev\.svc/,
   );
 });
 
-Deno.test("a certificate's names and addresses are read, and a wildcard stands for one label", () => {
+Deno.test("a certificate's names and addresses are read, and a wildcard matches one label", () => {
   assert.deepEqual(certificateNames(good.certPem), ["hook.dev.svc", "10.0.0.1", "::ffff:0:1"]);
   assert.deepEqual(certificateNames(authority.certPem), []);
   assert.throws(() => certificateNames("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----"), TypeError);
