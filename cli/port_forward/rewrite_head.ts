@@ -50,7 +50,7 @@ function targetEdits(bytes: Uint8Array, { method, targetSpan }: RequestHead, { p
   if (target.startsWith("/")) return [{ start, end: start, insert: encoder.encode(prefix) }];
   const absolute = /^(https?:\/\/)([^/?#]+)(?=[/?#]|$)/i.exec(target);
   if (!absolute) throw new Http1Error("its target is neither a path nor a URL");
-  const [{ length }, scheme, authority] = absolute as unknown as [string, string, string];
+  const [{ length }, scheme = "", authority = ""] = absolute;
   const end = start + length;
   return [
     // The authority counts and the Host header does not (RFC 9112, 3.2.2): afterwards both say the same.

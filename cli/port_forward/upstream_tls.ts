@@ -130,10 +130,10 @@ async function unverifiedOld(socket: Deno.TcpConn, { host, alpn }: UpstreamTls, 
     await again.then(({ connection }) => connection.reset());
     throw error;
   });
-  const handle = (secure as unknown as { _handle: Record<symbol, NativeSocket> })._handle;
+  const handle: Record<symbol, NativeSocket> = Reflect.get(secure, "_handle");
   const inside = Object.getOwnPropertySymbols(handle).find(({ description }) => description === "kStreamBaseField");
   return {
     connection: new NativeConnection(handle[inside as symbol] as NativeSocket),
-    alpn: (secure as unknown as { alpnProtocol?: string | false }).alpnProtocol || undefined,
+    alpn: Reflect.get(secure, "alpnProtocol") || undefined,
   };
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { createConnection, Socket } from "node:net";
+import type { Socket } from "node:net";
 import { dial, type DialOptions, type DialTarget } from "./dial.ts";
 
 /** Where the API server is and how to connect to it as this user. */
@@ -40,7 +40,7 @@ export interface ConnectionOptions {
   /** Opens a connection, directly or through a proxy, with TLS established and verified. @throws {ConnectionError} */
   readonly dial: (options?: DialOptions) => Promise<Socket>;
   /** The same for the option of node:http and ws. It calls back, which Node's types do not declare. */
-  readonly createConnection: typeof createConnection;
+  readonly createConnection: (options: unknown, done: (error: Error | null, socket?: Socket) => void) => void;
 }
 
 /** Makes {@linkcode ConnectionOptions} for a target. */
@@ -49,9 +49,7 @@ export function connectionTo(target: DialTarget, headers: Record<string, string 
     headers,
     identity,
     dial: (options) => dial(target, options),
-    createConnection: ((_options: unknown, done: (error: Error | null, socket?: Socket) => void) => {
-      dial(target).then((socket) => done(null, socket), done);
-    }) as unknown as typeof createConnection,
+    createConnection: (_options, done) => void dial(target).then((socket) => done(null, socket), done),
   };
 }
 

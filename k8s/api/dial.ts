@@ -315,7 +315,7 @@ interface OldHandle {
 }
 
 function oldHandle(socket: Socket): OldHandle | undefined {
-  return OLD_TLS ? (socket as unknown as { _handle: OldHandle })._handle : undefined;
+  return OLD_TLS ? Reflect.get(socket, "_handle") : undefined;
 }
 
 function holdReads(socket: Socket): void {

@@ -40,7 +40,7 @@ async function ask(target: DialTarget): Promise<{ client?: string; group?: strin
 /** Sends one message over a WebSocket and gives what comes back. */
 function echo(target: DialTarget, message: string): Promise<string> {
   const scheme = target.tls === undefined ? "ws" : "wss";
-  const options = connectionTo(target, { Authorization: "Bearer t" }, "1") as WebSocket.ClientOptions;
+  const options = connectionTo(target, { Authorization: "Bearer t" }, "1") as unknown as WebSocket.ClientOptions;
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(`${scheme}://${target.host}:${target.port}/`, ["test"], options);
     let answer = "";

@@ -6,6 +6,7 @@
 
 import type { Api } from "../api/api.ts";
 import { ApiError } from "../api/api_error.ts";
+import type { Live } from "../api/kubernetes_objects.ts";
 import {
   ApplySetError,
   applySetId,
@@ -20,7 +21,6 @@ import {
 } from "./applyset.ts";
 import { type ApiResources, apiVersionOf, collectionPath } from "./discovery.ts";
 import { objectLabel } from "./manifest_objects.ts";
-import type { LiveObject } from "./live_object.ts";
 
 /** Who changes parents, in kubectl's words, so that kubectl's own changes are no conflict. */
 const FIELD_MANAGER = "kubectl-applyset";
@@ -87,7 +87,7 @@ export async function findOrphans(
         gone.push(groupKind);
         break;
       }
-      for (const { metadata: { name, uid, deletionTimestamp } } of items as unknown as LiveObject[]) {
+      for (const { metadata: { name, uid, deletionTimestamp } } of items) {
         if (applied.has(uid) || deletionTimestamp) continue;
         const label = objectLabel({ apiVersion: apiVersionOf(resource), kind, name });
         orphans.push({ label, namespace, path: `${collection}/${encodeURIComponent(name)}`, uid, kept: !isPruned(groupKind) });
@@ -103,7 +103,7 @@ async function listOrNone(
   path: string,
   labelSelector: string,
   signal: AbortSignal,
-): Promise<Record<string, unknown>[] | undefined> {
+): Promise<readonly Live[] | undefined> {
   try {
     return (await api.list(path, { query: { labelSelector }, signal })).items;
   } catch (error) {
