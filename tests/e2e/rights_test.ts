@@ -98,7 +98,7 @@ clusterTest("that Role is enough for kurun ls and kurun stop; what cleanup may n
   assert.match(ls.stdout, /^NAME .*\nkurun +Connected +\d+s /);
   const cleanup = await KurunProcess.run(["cleanup", ...there]);
   assert.equal(cleanup.code, 0);
-  for (const resource of ["services", "secrets", "deployments"]) {
+  for (const resource of ["secrets", "deployments", "pods"]) {
     assert.match(
       cleanup.stderr,
       new RegExp(`^Warning: ${resource} could not be looked at: this takes the right to list ${resource}$`, "m"),

@@ -100,9 +100,9 @@ clusterTest("what --overrides cannot change is said, and the rest of it is done"
   const { code, stdout, stderr } = await KurunProcess.run(["run", "-n", namespace.name, ...flags, BEHAVE, "show"]);
   assert.deepEqual([code, stdout], [0, '[]\n"by overrides"\n/tmp\n']);
   assert.deepEqual(stderr.trim().split("\n"), [
-    "Warning: --overrides: metadata.name: see --name: this was left out",
-    "Warning: --overrides: spec.restartPolicy: a program runs once: this was left out",
-    "Warning: --overrides: spec.containers[name=program].image: see --server-image: this was left out",
+    "Warning: --overrides: metadata.name: use --name: ignored",
+    "Warning: --overrides: spec.restartPolicy: a program runs once: ignored",
+    "Warning: --overrides: spec.containers[name=program].image: use --server-image: ignored",
   ]);
 });
 
