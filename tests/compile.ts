@@ -1,9 +1,9 @@
 /**
- * `deno task compile`: kurun as one executable, build/kurun (with .exe for Windows). Flags of `deno compile` pass through: `--target
+ * `deno task compile`: kurun as one executable, build/kurun (with .exe for Windows). Flags of `deno compile` are passed on: `--target
  * x86_64-pc-windows-msvc`, `--output FILE`.
  *
- * A bundle is compiled, not the source: it starts faster, and holds what is used alone. The server goes in as a file, for a compiled kurun
- * has no compiler and could make no image without.
+ * It compiles a bundle instead of the source: that starts faster and contains only what is used. The server is included as a file, because a
+ * compiled kurun has no compiler to bundle it for an image.
  *
  * @module
  */
@@ -12,10 +12,10 @@ import { bundleServer } from "../k8s/images/server_bundle.ts";
 const ROOT = new URL("../", import.meta.url);
 const FOLDER = new URL("build/compile/", ROOT);
 
-/** The least that works: any file a kubeconfig names, any API server, any exec plugin, and who the user is. */
+/** The least permissions that work: any file that a kubeconfig names, any API server, any exec plugin, and the user's name. */
 const PERMISSIONS = ["--allow-read", "--allow-write", "--allow-net", "--allow-env", "--allow-run", "--allow-sys=hostname,uid,gid,username"];
 
-/** Makes the executable. @returns the exit code of what failed, else 0 */
+/** Compiles the executable. @returns the exit code of the command that failed, or 0 */
 async function compile(flags: readonly string[]): Promise<number> {
   await Deno.mkdir(FOLDER, { recursive: true });
   await Deno.writeFile(new URL("server.js", FOLDER), await bundleServer(new URL("server/main.ts", ROOT)));
@@ -29,7 +29,7 @@ async function compile(flags: readonly string[]): Promise<number> {
   );
 }
 
-/** Runs the Deno that runs this, in the project's folder. DENORT_BIN, where it is set, is what `deno compile` puts the program into. */
+/** Runs this Deno in the project's folder. `deno compile` uses the denort in DENORT_BIN if that is set. */
 async function deno(...args: string[]): Promise<number> {
   const { code } = await new Deno.Command(Deno.execPath(), { args, cwd: ROOT, env: { DENO_NO_UPDATE_CHECK: "1" }, stdin: "null" }).spawn()
     .status;

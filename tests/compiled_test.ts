@@ -1,4 +1,4 @@
-/** The executable that `deno task compile` made, where KURUN_COMPILED says which; tests/run.ts does. */
+/** Tests of the executable from `deno task compile`, if KURUN_COMPILED names it; tests/run.ts sets that. */
 import assert from "node:assert/strict";
 
 const COMPILED = Deno.env.get("KURUN_COMPILED");

@@ -1,12 +1,12 @@
 /**
- * An HTTP proxy that knows CONNECT, for tests.
+ * An HTTP proxy that supports CONNECT, for tests.
  *
  * @module
  */
 
-/** Takes everybody anywhere, or who has the right password. */
+/** Connects every client to anywhere, or only those with the right password. */
 export class ConnectProxy implements Disposable {
-  /** What CONNECT was asked for: `host:port`. */
+  /** The targets of all CONNECT requests: `host:port`. */
   readonly asked: string[] = [];
   readonly #listener: Deno.Listener<Deno.Conn>;
   readonly #connections = new Set<Deno.Conn>();
@@ -14,7 +14,7 @@ export class ConnectProxy implements Disposable {
 
   /**
    * @param options.credentials `user:password` that a client must have
-   * @param options.resolve where a name is, for names that do not exist
+   * @param options.resolve gives the address of names that do not exist
    * @param options.tls the certificate of a proxy that itself speaks TLS
    */
   constructor(

@@ -1,6 +1,6 @@
 /**
- * Fetches what the examples import: inside of the test cluster there is no way to the registries, and there go and deno find it in their
- * caches.
+ * Downloads what the examples import. Inside the test cluster's network registries cannot be reached, so go and deno must find everything in
+ * their caches.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { findGo } from "./cluster/go.ts";
 const EXAMPLES = new URL("../examples/", import.meta.url).pathname;
 const WITH_MODULES = ["hello", "operator", "screen"];
 
-/** Fetches the packages of all examples. @throws ClusterUnavailableError without Go, Error with what go or deno said */
+/** Downloads the packages of all examples. @throws {ClusterUnavailableError} without Go @throws {Error} with the output of go or deno */
 export async function fetchExamplePackages(): Promise<void> {
   const { program: go } = await findGo();
   for (const example of WITH_MODULES) await run(go, ["mod", "download"], `${EXAMPLES}${example}`);

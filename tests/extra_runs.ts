@@ -1,13 +1,13 @@
 /**
- * The command line in its other shapes, on the cluster: as one executable, and from source on the oldest Deno that it runs on. Only
- * where the environment says where to get what that takes.
+ * Runs of the command line in other forms on the cluster: as one executable, and from source on the oldest supported Deno. Each runs only if
+ * the environment says where to find what it needs.
  *
  * @module
  */
 
 const ROOT = new URL("../", import.meta.url).pathname;
 const COMPILED = `${ROOT}build/kurun`;
-/** A choice of the tests: what depends on the runtime (sockets, TLS, processes, signals), without the slow ones. */
+/** The tests that depend on the runtime (sockets, TLS, processes, signals), without the slow ones. */
 const CHOSEN = [
   "tests/e2e/kubeconfig_test.ts",
   "tests/e2e/port_forward_test.ts",
@@ -16,18 +16,18 @@ const CHOSEN = [
   "tests/e2e/grpc_test.ts",
   "tests/e2e/raw_test.ts",
 ];
-/** The slow ones, and what Deno 2.6 cannot do (cli/command/cluster_flags.ts refuses it in words). */
+/** Slow tests, and those of features that Deno 2.6 lacks and cli/command/cluster_flags.ts refuses. */
 const LEFT_OUT = { KURUN_LEAVE_OUT: "kill -9|deadline moves|1 GB down|replaced while kurun runs|several groups" };
 
-/** A run to make, or why it cannot be made. */
+/** A run, or why it is left out. */
 export interface ExtraRun {
-  /** To announce it, or to say in words why it is left out. */
+  /** The line that announces the run, or says why it is left out. */
   readonly title: string;
   readonly tests?: readonly string[];
   readonly env?: Record<string, string>;
 }
 
-/** The executable, compiled first. It takes a denort (KURUN_DENORT or DENORT_BIN) of the version of the Deno that compiles (KURUN_OLD_DENO, else this one). */
+/** Compiles the executable. Needs a denort (KURUN_DENORT or DENORT_BIN) of the same version as the compiling Deno (KURUN_OLD_DENO, else this one). */
 export async function compiledRun(): Promise<ExtraRun> {
   const denort = Deno.env.get("KURUN_DENORT") ?? Deno.env.get("DENORT_BIN");
   if (!denort) return { title: "The compiled kurun is not tried: neither KURUN_DENORT nor DENORT_BIN says where a denort is" };
@@ -40,7 +40,7 @@ export async function compiledRun(): Promise<ExtraRun> {
     stderr: "piped",
   }).output();
   if (!success) throw new Error(`kurun could not be compiled by ${compiler}:\n${new TextDecoder().decode(stderr)}`);
-  // It brings the image's Deno from npm into kurun's cache: inside the cluster's network there is no way to npm.
+  // This puts the image's Deno from npm into kurun's cache: npm cannot be reached inside the cluster's network.
   await new Deno.Command(COMPILED, { args: ["image", "--output", `${ROOT}build/compiled-image.tar`], stdout: "null", stderr: "inherit" })
     .output();
   return {
@@ -50,7 +50,7 @@ export async function compiledRun(): Promise<ExtraRun> {
   };
 }
 
-/** The source on an older Deno (KURUN_OLD_DENO). */
+/** Runs from source on an older Deno (KURUN_OLD_DENO). */
 export function oldDenoRun(): Promise<ExtraRun> {
   const old = Deno.env.get("KURUN_OLD_DENO");
   if (!old) return Promise.resolve({ title: "An older Deno is not tried: KURUN_OLD_DENO says of none" });

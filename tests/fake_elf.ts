@@ -1,4 +1,4 @@
-/** What {@link fakeElf} puts into a file. */
+/** The contents of {@link fakeElf}. */
 export interface FakeElf {
   /** e_machine: 62 is amd64, 183 arm64. @default 62 */
   readonly machine?: number;
@@ -6,10 +6,10 @@ export interface FakeElf {
   readonly needed?: readonly string[];
 }
 
-/** The bytes of a 64-bit ELF file that has headers and no program: as much as a dynamic loader would read of it first. */
+/** The bytes of a 64-bit ELF file with headers and no program: what a dynamic loader reads first. */
 export function fakeElf(elf: FakeElf): Uint8Array {
   const headers = 64 + 3 * 56;
-  // The file's bytes from `headers` on are loaded at this address, so that addresses and offsets differ.
+  // The bytes from `headers` on are loaded at this address, so that addresses and offsets differ.
   const base = 0x400000;
   const interpreter = new TextEncoder().encode(`${elf.interpreter ?? ""}\0`);
   const strings = new TextEncoder().encode(["", ...elf.needed ?? [], ""].join("\0"));

@@ -1,6 +1,6 @@
 /**
- * Builds tests/grpc. Inside of the test cluster there is no way to the Go module proxy: run from outside, this fetches what it takes,
- * and inside go finds all of it in its caches.
+ * Builds tests/grpc. The Go module proxy cannot be reached inside the test cluster's network: run this outside first, so that go finds
+ * everything in its caches.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { findGo, goBuild } from "./cluster/go.ts";
 const FOLDER = new URL("grpc/", import.meta.url).pathname;
 const PROGRAM = new URL("../build/grpc", import.meta.url).pathname;
 
-/** Both ends of gRPC in one program (tests/grpc/main.go). @returns its path @throws ClusterUnavailableError without Go, ClusterError with what go said */
+/** Builds the program with both ends of gRPC (tests/grpc/main.go). @returns its path @throws {ClusterUnavailableError} without Go @throws {ClusterError} with Go's output */
 export async function grpcProgram(): Promise<string> {
   await goBuild(await findGo(), FOLDER, ["-mod=readonly"], PROGRAM, () => {});
   return PROGRAM;

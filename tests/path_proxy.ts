@@ -1,5 +1,5 @@
 /**
- * A reverse proxy before an API server that is reached under a path, as Rancher and Teleport have it, for tests.
+ * A reverse proxy that serves an API server below a path, as Rancher and Teleport do, for tests.
  *
  * @module
  */
@@ -10,19 +10,19 @@ import { type AddressInfo, isIP, type Socket } from "node:net";
 import { connect as tlsConnect } from "node:tls";
 import type { CertificatePair } from "../k8s/certificate/certificate.ts";
 
-/** Where it leads to and whom it says to be. */
+/** The proxy's target and identity. */
 export interface PathProxyOptions {
   readonly certificate: CertificatePair;
-  /** Before every path, such as `/k8s/clusters/c-1`; what comes without it is 404. */
+  /** The prefix of every path, such as `/k8s/clusters/c-1`; requests without it get 404. */
   readonly path: string;
   readonly server: URL;
   /** PEM. */
   readonly serverCa: string;
 }
 
-/** Takes requests and WebSockets to the API server, their path without its own. */
+/** Forwards requests and WebSockets to the API server, with its own prefix removed from the path. */
 export class PathProxy implements AsyncDisposable {
-  /** What came: method or "UPGRADE", and the path as it was asked for. */
+  /** All requests: the method or "UPGRADE", and the requested path. */
   readonly asked: string[] = [];
   readonly #options: PathProxyOptions;
   readonly #server: Server;
@@ -102,7 +102,7 @@ export class PathProxy implements AsyncDisposable {
     onward.on("close", () => socket.destroy());
   }
 
-  /** The path that the API server is asked for. */
+  /** The path for the API server. */
   #inside(request: IncomingMessage): string | undefined {
     const { path } = this.#options;
     return request.url?.startsWith(`${path}/`) ? request.url.slice(path.length) : undefined;

@@ -1,6 +1,6 @@
 /**
- * Builds tests/registry. Inside of the test cluster there is no way to the Go module proxy: run from outside, this fetches what it takes,
- * and inside go finds all of it in its caches.
+ * Builds tests/registry. The Go module proxy cannot be reached inside the test cluster's network: run this outside first, so that go finds
+ * everything in its caches.
  *
  * @module
  */
@@ -10,9 +10,10 @@ const FOLDER = new URL("registry/", import.meta.url).pathname;
 const PROGRAM = new URL("../build/registry", import.meta.url).pathname;
 
 /**
- * A real registry, distribution's (tests/registry/main.go).
+ * Builds a real registry, distribution's (tests/registry/main.go).
  * @returns its path
- * @throws ClusterUnavailableError without Go, ClusterError with what go said
+ * @throws {ClusterUnavailableError} without Go
+ * @throws {ClusterError} with Go's output
  */
 export async function registryProgram(): Promise<string> {
   await goBuild(await findGo(), FOLDER, ["-mod=readonly"], PROGRAM, () => {});

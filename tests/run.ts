@@ -1,6 +1,7 @@
 /**
- * All tests: those without a cluster, then those on the real one, from inside of it, where Services can be reached, then each fault once
- * (tests/faults.ts). Closes with the sum of all. Arguments go to `deno test`; with some the faults are left out.
+ * `deno task test`: all tests. First those without a cluster, then those on a real one, from inside its network, where Services can be
+ * reached, and at last each fault once (tests/faults.ts). The last line is the sum of all. Arguments go to `deno test`; with arguments the
+ * faults are left out.
  *
  * @module
  */
@@ -21,13 +22,13 @@ interface Counts {
   skipped: number;
 }
 
-/** Runs the tests on the cluster; where there can be none, they say why and count as skipped. */
+/** Runs the tests on the cluster. If there can be none, they are counted as skipped, with the reason. */
 async function endToEnd(): Promise<Counts> {
   const tests = ["test", "-A", "tests/e2e", ...Deno.args] as const;
   try {
     const cluster = await ensureUp();
     await loadServerImage(cluster);
-    // Inside there is no way to Go's modules, nor to npm.
+    // Inside the cluster's network neither Go's modules nor npm can be reached.
     await grpcProgram();
     await registryProgram();
     await fetchExamplePackages();
@@ -48,15 +49,15 @@ async function endToEnd(): Promise<Counts> {
   }
 }
 
-/** Each fault once. */
+/** Runs each fault once. */
 async function faults(cluster: Cluster): Promise<Counts> {
   const none = { passed: 0, failed: 0, skipped: 0 };
   if (Deno.args.length > 0) {
-    say("The faults are left out, since arguments choose among the tests: deno task test:faults makes them");
+    say("The faults are left out because arguments choose among the tests; run them with deno task test:faults");
     return none;
   }
   if (cluster.foreign) {
-    say("The faults are skipped: they break a cluster of our own, and KURUN_TEST_KUBECONFIG names one that is not");
+    say("The faults are skipped: they break the cluster, and the one of KURUN_TEST_KUBECONFIG is not ours");
     return { ...none, skipped: ALL_FAULTS.length };
   }
   say("The faults:");
@@ -70,7 +71,7 @@ async function loadServerImage(cluster: Cluster): Promise<void> {
     stdout: "inherit",
     stderr: "inherit",
   }).output();
-  if (code !== 0) throw new Error("the server's image could not be made");
+  if (code !== 0) throw new Error("building the server's image failed");
   if (!cluster.foreign) await cluster.load(IMAGE);
 }
 
@@ -78,7 +79,7 @@ function options(args: string[], env: Record<string, string> = {}): Deno.Command
   return { args, cwd: ROOT, env: { NO_COLOR: "1", ...env }, stdout: "piped", stderr: "inherit" };
 }
 
-/** Runs tests, shows what they print, and reads their closing line. */
+/** Runs tests, shows their output, and reads the counts from its last line. */
 async function count(command: Deno.Command): Promise<Counts> {
   const child = command.spawn();
   let tail = "";

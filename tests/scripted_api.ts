@@ -2,7 +2,7 @@ import { Api } from "../k8s/api/api.ts";
 import { connectionTo } from "../k8s/api/cluster_access.ts";
 import type { ScriptedServer } from "./scripted_server.ts";
 
-/** An Api that speaks to a scripted server. */
+/** An API client that talks to a scripted server. */
 export function scriptedApi(server: ScriptedServer): Api & Disposable {
   const api = new Api({
     server: new URL(`http://127.0.0.1:${server.port}/`),

@@ -1,27 +1,27 @@
 /**
- * An HTTP server for tests whose every byte the test decides: answers that are cut, late or wrong.
+ * An HTTP server whose every byte is decided by the test: answers that are cut off, late or wrong.
  *
  * @module
  */
 
-/** A request as it came. */
+/** A received request. */
 export interface ScriptedRequest {
   readonly method: string;
   /** Path and query. */
   readonly target: string;
-  /** Names in lower case; values of one name joined by a line break. */
+  /** Header values by lower-case name; several values are joined by a line break. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
-  /** Which connection it came on, from 1. */
+  /** The number of its connection, from 1. */
   readonly connection: number;
 }
 
-/** What a handler may do with its connection. */
+/** What a handler can do with its connection. */
 export interface ScriptedReply {
   /** Sends these bytes as they are. */
   write(text: string): Promise<void>;
   bytes(part: Uint8Array): Promise<void>;
-  /** Sends a whole answer with a length. */
+  /** Sends a complete answer with a Content-Length. */
   json(status: number, body: unknown, headers?: Record<string, string>): Promise<void>;
   /** Closes the connection. */
   close(): void;
@@ -32,7 +32,7 @@ export class ScriptedServer implements Disposable {
   readonly requests: ScriptedRequest[] = [];
   readonly #listener: Deno.TcpListener;
   readonly #connections = new Set<Deno.Conn>();
-  /** How many connections came. */
+  /** How many connections were accepted. */
   connections = 0;
   #waiting: (() => void)[] = [];
 
@@ -56,12 +56,12 @@ export class ScriptedServer implements Disposable {
     return this.#connections.size;
   }
 
-  /** Closes every open connection, as a server does that has waited long enough. */
+  /** Closes every open connection, like a server whose keep-alive time is over. */
   closeConnections(): void {
     for (const conn of this.#connections) this.#close(conn);
   }
 
-  /** Waits until no connection is open any more. */
+  /** Waits until no connection is open. */
   async allClosed(): Promise<void> {
     while (this.#connections.size > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }

@@ -1,4 +1,4 @@
-/** Numbers that look random and are the same for the same seed (mulberry32), so that what a fuzzer finds can be found again. */
+/** Pseudo-random numbers (mulberry32): the same seed gives the same sequence, so that a fuzzer's findings can be reproduced. */
 export class SeededRandom {
   #state: number;
 
@@ -6,7 +6,7 @@ export class SeededRandom {
     this.#state = seed >>> 0;
   }
 
-  /** From 0 up to, not including, 1. */
+  /** A number in [0, 1). */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
     let t = this.#state;
@@ -15,17 +15,17 @@ export class SeededRandom {
     return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
   }
 
-  /** A whole number from 0 up to, not including, `end`. */
+  /** A whole number in [0, end). */
   below(end: number): number {
     return Math.floor(this.next() * end);
   }
 
-  /** One of the list. */
+  /** One element of a list. */
   pick<T>(list: readonly T[]): T {
     return list[this.below(list.length)] as T;
   }
 
-  /** Whether something happens that does so with this chance. */
+  /** True with this probability. */
   chance(probability: number): boolean {
     return this.next() < probability;
   }

@@ -1,4 +1,4 @@
-/** The server and its client as processes, on this machine alone. */
+/** The server and its client as processes on this machine, without a cluster. */
 import { connect, type Socket } from "node:net";
 import { selfSignedServerCertificate } from "../k8s/certificate/certificate.ts";
 
@@ -35,13 +35,13 @@ export class TestProcess {
     try {
       Deno.kill(this.#child.pid, "SIGKILL");
     } catch {
-      // It has ended already.
+      // It has already ended.
     }
     await this.exit;
   }
 }
 
-/** A server as it runs in the Pod, with a session's files of its own. */
+/** A server as it runs in the Pod, with its own session files. */
 export class ServerProcess implements AsyncDisposable {
   readonly #folder: string;
   readonly #clients: TestProcess[] = [];
@@ -67,7 +67,7 @@ export class ServerProcess implements AsyncDisposable {
     return server;
   }
 
-  /** A client that is connected: tests/tunnel_client.ts. */
+  /** A connected client: tests/tunnel_client.ts. */
   async connect(): Promise<TestProcess> {
     const program = new URL("tunnel_client.ts", import.meta.url).pathname;
     const client = new TestProcess(["run", "-A", program, String(this.controlPort), `${this.#folder}/key`]);
@@ -86,10 +86,10 @@ export class ServerProcess implements AsyncDisposable {
   }
 }
 
-/** A caller's connection, by hand: bytes as text. */
+/** A caller's raw connection, with bytes as text. */
 export class Caller {
   readonly #socket: Socket;
-  /** All that has arrived. */
+  /** Everything that has arrived. */
   got = "";
   /** How the connection ended, once it has. */
   end: "open" | "ended" | "reset" | "refused" = "open";
@@ -109,7 +109,7 @@ export class Caller {
     return this;
   }
 
-  /** Waits until what arrived matches, and forgets it. @returns how long that took, in milliseconds, and what had arrived */
+  /** Waits until what arrived matches, then clears it. @returns how long that took, in milliseconds, and what had arrived */
   async receive(pattern: RegExp, limitMs = 15_000): Promise<{ ms: number; got: string }> {
     const since = performance.now();
     while (!pattern.test(this.got)) {

@@ -1,5 +1,5 @@
 /**
- * A server that speaks TLS, requests and WebSockets, for tests of what connects to it.
+ * A TLS server for HTTP and WebSockets, for tests of clients.
  *
  * @module
  */
@@ -15,18 +15,18 @@ import type { CertificatePair } from "../k8s/certificate/certificate.ts";
 /** How the server behaves. */
 export interface TlsServerOptions {
   readonly certificate: CertificatePair;
-  /** Asks for a client's certificate that this authority signed. */
+  /** The CA whose client certificates it demands. */
   readonly clientCa?: string;
   /** Where it listens. @default {"127.0.0.1"} */
   readonly hostname?: string;
 }
 
-/** Answers every request with who asked and what for, and echoes what WebSockets send. */
+/** Answers every request with the client's identity and the request, and echoes WebSocket messages. */
 export class TlsServer implements AsyncDisposable {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #webSockets: WebSocketServer;
-  /** How many connections came. */
+  /** How many connections were accepted. */
   connections = 0;
 
   private constructor(options: TlsServerOptions) {

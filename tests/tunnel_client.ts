@@ -41,7 +41,7 @@ const session = new Session(transport, {
 });
 const take = transport.onmessage;
 transport.onmessage = (message) => {
-  // Version 0, type 3: a go-away frame that stands first in its message.
+  // Version 0, type 3: a go-away frame at the start of its message.
   if (message[0] === 0 && message[1] === 3) say("go-away");
   take?.(message);
 };

@@ -1,6 +1,6 @@
 /**
- * What nobody thought of, tried by chance: hostile frames, hostile handshakes, and two honest sessions whose users do anything in any
- * order. KURUN_FUZZ_SECONDS=3600 runs each longer than the two seconds of every day; KURUN_FUZZ_SEED=N runs what a finding names.
+ * Fuzzes the tunnel: hostile frames, hostile handshakes, and two honest sessions whose users do anything in any order. Each runs for two
+ * seconds; KURUN_FUZZ_SECONDS=3600 makes that longer, and KURUN_FUZZ_SEED=N reproduces a finding.
  */
 import assert from "node:assert/strict";
 import {
@@ -25,7 +25,7 @@ const ONE_SEED = Deno.env.get("KURUN_FUZZ_SEED");
 const now = () => performance.now();
 const turn = () => new Promise<void>((resolve) => setTimeout(resolve));
 
-/** Runs `attempt` with one seed after the other until the time is over; a failure names its seed. */
+/** Runs `attempt` with one seed after another until the time is over. A failure names its seed. */
 function fuzz(name: string, attempt: (random: SeededRandom) => Promise<void>): void {
   Deno.test(name, async () => {
     const until = now() + SECONDS * 1000;
@@ -43,7 +43,7 @@ function fuzz(name: string, attempt: (random: SeededRandom) => Promise<void>): v
   });
 }
 
-/** A frame that is likely to be nearly right. */
+/** A frame that is often almost valid. */
 function hostileFrame(random: SeededRandom): Uint8Array {
   const type = random.chance(0.95) ? random.below(4) : random.below(256);
   const flags = random.pick([0, 0, 0, 1, 1, 2, 4, 8, 5, 9, 13, 15, random.below(65536)]);
@@ -57,7 +57,7 @@ function hostileFrame(random: SeededRandom): Uint8Array {
   return frame;
 }
 
-/** Sends bytes in pieces of any size. */
+/** Sends bytes in pieces of random size. */
 function sendSplit(random: SeededRandom, wire: MemoryTransport, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length;) {
     const size = random.chance(0.5) ? bytes.length - at : 1 + random.below(bytes.length - at);
@@ -130,7 +130,7 @@ fuzz("nothing but the right proof is a handshake", async (random) => {
   await assert.rejects(result, HandshakeError);
 });
 
-/** What one side wrote into a stream, so that the other can check what it reads: byte n is n modulo 251. */
+/** What one side writes into a stream so that the other can check it: byte n is n modulo 251. */
 function pattern(from: number, size: number): Uint8Array {
   return Uint8Array.from({ length: size }, (_, i) => (from + i) % 251);
 }
@@ -138,11 +138,11 @@ function pattern(from: number, size: number): Uint8Array {
 /** What one side has done with its direction of a stream. */
 interface Direction {
   sent: number;
-  /** It was ended by its writer, and then its reader must get all of it. */
+  /** Whether its writer has ended it; then its reader must receive everything. */
   whole: boolean;
 }
 
-/** A pause of some length: none, a turn, or milliseconds. */
+/** A pause of random length: none, one turn of the event loop, or milliseconds. */
 async function hesitate(random: SeededRandom): Promise<void> {
   if (random.chance(0.3)) await (random.chance(0.8) ? turn() : new Promise((resolve) => setTimeout(resolve, random.below(5))));
 }
@@ -171,7 +171,7 @@ async function readAnything(random: SeededRandom, stream: Stream, direction: () 
   assert.deepEqual({ sent: got, whole: true }, direction());
 }
 
-/** Hands each message that arrives on to its session in pieces of any size, as a transport may. */
+/** Passes each message on to its session in pieces of random size, as a transport may. */
 function split(random: SeededRandom, wire: MemoryTransport): void {
   const deliver = wire.onmessage as (message: Uint8Array) => void;
   wire.onmessage = (message) => {
@@ -185,11 +185,11 @@ function split(random: SeededRandom, wire: MemoryTransport): void {
   };
 }
 
-/** @throws where some job is not done after ten seconds in which none was */
+/** Waits for all jobs. @throws if none finishes for ten seconds */
 async function allDone(jobs: readonly Promise<void>[]): Promise<void> {
   for (let done = 0; done < jobs.length; done++) {
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<void>((_, reject) => timer = setTimeout(reject, 10_000, new Error("somebody waits for ever")));
+    const late = new Promise<void>((_, reject) => timer = setTimeout(reject, 10_000, new Error("some job waits forever")));
     await Promise.race([jobs[done], late]).finally(() => clearTimeout(timer));
   }
 }
@@ -204,12 +204,12 @@ fuzz("two honest sessions carry every byte in order and whole, whatever their us
     const theirs = () => directions.get(`${stream.id} from ${1 - side}`) as Direction;
     for (const job of [writeAnything(random, stream, mine), readAnything(random, stream, theirs)]) {
       const judged = job.catch((error) => assert.ok(error instanceof StreamResetError || error instanceof SessionEndedError, error.stack));
-      // It is awaited when its turn comes; until then a failure must not end the process without the seed.
+      // It is awaited later; until then a failure must not end the process without naming the seed.
       judged.catch(() => {});
       jobs.push(judged);
     }
   };
-  // Windows grow by round trips and shrink after idle seconds: this clock has both within milliseconds.
+  // Windows grow with round trips and shrink after idle seconds; this clock makes both happen within milliseconds.
   let leap = 0;
   const leaping = () => now() + leap;
   const sessions = wires.map((wire, side) =>

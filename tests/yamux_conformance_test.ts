@@ -1,4 +1,4 @@
-/** Our yamux against hashicorp's, over TCP, in both roles. */
+/** Tests our yamux against hashicorp's over TCP, in both roles. */
 import assert from "node:assert/strict";
 import {
   Session,
@@ -11,10 +11,10 @@ import {
 } from "../tunnel/mod.ts";
 
 const FOLDER = new URL("yamux/", import.meta.url).pathname;
-/** What hashicorp's streams start with; ours start with less among ourselves. */
+/** The initial window of hashicorp's streams; ours is smaller between our own ends. */
 const WINDOW = 256 * 1024;
 
-/** Bytes over TCP, in whatever pieces the network makes of them: yamux finds its frames by itself. */
+/** Bytes over TCP, in whatever pieces they arrive; yamux finds its frames by itself. */
 class TcpTransport implements Transport {
   onmessage: ((message: Uint8Array) => void) | undefined;
   ondrain: (() => void) | undefined;
@@ -53,7 +53,7 @@ class TcpTransport implements Transport {
         this.onmessage?.(bytes.subarray(0, size));
       }
     } catch {
-      // Its end is an end, however it came.
+      // The end of the connection counts, however it came.
     }
     this.#end();
   }
@@ -69,7 +69,7 @@ class TcpTransport implements Transport {
 interface Peer extends AsyncDisposable {
   session: Session;
   ended: Promise<SessionEnd>;
-  /** What the other side printed, when it has ended. */
+  /** What the other side printed until it ended. */
   said: Promise<string>;
 }
 
@@ -97,14 +97,14 @@ async function peer(ourRole: "client" | "server", job: string, onStream?: (strea
       try {
         child.kill("SIGKILL");
       } catch {
-        // It has ended by itself.
+        // It has already ended.
       }
       await output;
     },
   };
 }
 
-/** Builds the program once; go keeps what it built. */
+/** Builds the program; go caches it. */
 const program: Promise<string> = (async () => {
   const output = `${await Deno.makeTempDir({ prefix: "kurun-yamux-" })}/yamux`;
   const env = { GOFLAGS: "-mod=readonly", GOWORK: "off", CGO_ENABLED: "0" };
@@ -192,7 +192,7 @@ for (const role of ["client", "server"] as const) {
     const stream = there.session.open(new Uint8Array(10));
     await assert.rejects(async () => {
       while (await stream.read() !== null);
-      throw new StreamResetError("it ended without a word");
+      throw new StreamResetError("it ended without a reason");
     });
     await there.ended;
   });

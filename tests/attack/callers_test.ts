@@ -1,4 +1,4 @@
-/** Hostile callers against the server's process: whoever reaches a Service can do all this. */
+/** Hostile callers against the server's process: anyone who reaches a Service can do this. */
 import assert from "node:assert/strict";
 import { createServer, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
@@ -13,7 +13,7 @@ const HEADERS = 1;
 
 const text = (text: string) => new TextEncoder().encode(text);
 
-/** What a client's TLS says first. */
+/** The start of a TLS ClientHello. */
 async function clientHello(): Promise<Uint8Array> {
   const said = Promise.withResolvers<Uint8Array>();
   const listener = createServer((socket) => socket.once("data", (bytes: Uint8Array) => said.resolve(bytes.slice())).on("error", () => {}));
@@ -98,7 +98,7 @@ attackTest("two thousand callers that send while nobody is connected are bounded
   assert.ok(server.alive && server.logged < 10_000, server.log);
 });
 
-/** What a thousand callers send, each a little, so that the server keeps as much as it can of it. */
+/** What each of a thousand callers sends, chosen so that the server keeps as much of it as possible. */
 const KEPT: [string, () => Uint8Array][] = [
   ["chunks whose size line does not end", () => text(`POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3;${"a".repeat(4_050)}`)],
   ["a size line within its limit", () => text(`POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3;${"a".repeat(250)}`)],
@@ -172,7 +172,7 @@ attackTest("TLS handshakes that stop half way or are garbage, by the hundred, ho
   assert.ok(await server.peakMiB() < 300, `${await server.peakMiB()} MiB`);
 });
 
-/** A handshake that is nearly right, in pieces, with records that nobody expects behind it, and any end. */
+/** An almost valid handshake in pieces, followed by unexpected records and a random end. */
 async function mutated(port: number, hello: Uint8Array, random: SeededRandom): Promise<void> {
   const bytes = hello.slice(0, random.chance(0.3) ? random.below(hello.length) : hello.length);
   for (let changes = random.below(4); changes > 0 && bytes.length > 0; changes--) bytes[random.below(bytes.length)] = random.below(256);

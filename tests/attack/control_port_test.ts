@@ -1,4 +1,4 @@
-/** The server's process against whoever reaches its control port, without the key and with it (a laptop that somebody else has taken). */
+/** Hostile clients of the server's control port, without the key and with it (a stolen laptop). */
 import assert from "node:assert/strict";
 import type { Socket } from "node:net";
 import { connect as connectSecure } from "node:tls";
@@ -63,14 +63,14 @@ attackTest("before a proof messages of many small fragments are cut, and so are 
   assert.ok(server.alive, server.log);
 });
 
-/** Frames, written by hand. */
+/** Hand-written frames. */
 function frames(count: number, frame: (i: number) => [type: number, flags: number, id: number, length: number]): Uint8Array {
   const bytes = new Uint8Array(HEADER_BYTES * count);
   for (let i = 0; i < count; i++) writeHeader(bytes, i * HEADER_BYTES, ...frame(i));
   return bytes;
 }
 
-/** Sends as long as it is not cut, without reading. */
+/** Sends until the connection is cut, without reading. */
 async function flood(socket: WebSocket, message: Uint8Array, times: number): Promise<void> {
   for (let i = 0; i < times && socket.readyState === 1; i++) {
     socket.send(message);

@@ -1,4 +1,4 @@
-/** The laptop's code against whoever has taken the Pod: it has the key, and may send what it likes. */
+/** A hostile Pod against the laptop's code: it has the key and sends whatever it likes. */
 import assert from "node:assert/strict";
 import { holdTunnel, type LinkState } from "../../cli/session/tunnel_link.ts";
 import { serveStream } from "../../cli/port_forward/serve_stream.ts";
@@ -28,7 +28,7 @@ const identity = (who: string) => ({
   random: (bytes: number) => crypto.getRandomValues(new Uint8Array(bytes)),
 });
 
-/** A laptop that forwards to a program here, and the ends of the connections that it has dialled. */
+/** A laptop that forwards to a program here, and the far ends of the connections it has dialed. */
 class Laptop {
   readonly said: string[] = [];
   readonly states: LinkState[] = [];
@@ -61,7 +61,7 @@ class Laptop {
     });
   }
 
-  /** The Pod's end of a connection that is there now. */
+  /** The Pod's end of an existing connection. */
   async pod(): Promise<MemoryTransport> {
     for (;;) {
       const pod = this.pods.at(-1);
@@ -70,7 +70,7 @@ class Laptop {
     }
   }
 
-  /** Asks as an honest Pod does. */
+  /** Sends a request as an honest Pod does. */
   async ask(session: Session): Promise<string> {
     return await askThrough(session.open(encodePreamble({ port: 80, from: "10.0.0.1:1" })));
   }
@@ -100,7 +100,7 @@ function frame(type: number, flags: number, id: number, length: number, payload:
   return bytes;
 }
 
-/** The Deno of the image alone ends every resource in time for the sanitizers. */
+/** Only the image's Deno closes every resource in time for the sanitizers. */
 function laptopTest(name: string, fn: (laptop: Laptop) => Promise<void>): void {
   Deno.test({
     name,

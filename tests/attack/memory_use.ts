@@ -3,7 +3,7 @@ import { runInNewContext } from "node:vm";
 
 let collect: (() => void) | undefined;
 
-/** Memory that is in use once all garbage is gone, objects and bytes, in MiB. */
+/** The memory in use after a full garbage collection, objects and buffers, in MiB. */
 export async function memoryInUse(): Promise<number> {
   if (!collect) {
     setFlagsFromString("--expose-gc");
@@ -17,7 +17,7 @@ export async function memoryInUse(): Promise<number> {
   return (heapUsed + external) / 1024 / 1024;
 }
 
-/** A test that measures memory: Deno before 2.8 does not let it ask for a collection. */
+/** A test that measures memory. Deno before 2.8 cannot trigger a collection. */
 export function memoryTest(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, fn, ignore: Number(Deno.version.deno.split(".")[1]) < 8 });
 }

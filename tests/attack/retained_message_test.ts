@@ -1,11 +1,11 @@
-/** A payload that waits is a view of its message: how much more than its credit can a peer make us keep with that? */
+/** A waiting payload is a view of its whole message: how much more than its credit can a peer make us keep? */
 import assert from "node:assert/strict";
 import { Flag, FrameType, HEADER_BYTES, writeHeader } from "../../tunnel/frame.ts";
 import { INITIAL_WINDOW, memoryTransportPair, Session, type Stream } from "../../tunnel/mod.ts";
 import { memoryInUse, memoryTest } from "./memory_use.ts";
 
 const STREAMS = 512;
-/** As large as the control port takes them. */
+/** The largest message that the control port accepts. */
 const MESSAGE_BYTES = 256 * 1024 - 1;
 
 memoryTest("payloads in large messages that hold nothing else of use keep no more than twice their bytes in memory", async () => {
@@ -16,7 +16,7 @@ memoryTest("payloads in large messages that hold nothing else of use keep no mor
   for (let i = 0; i < STREAMS; i++) {
     const message = new Uint8Array(MESSAGE_BYTES);
     writeHeader(message, 0, FrameType.data, Flag.syn, 1 + 2 * i, INITIAL_WINDOW);
-    // The rest is a payload for a stream that is not there.
+    // The rest is a payload for a stream that does not exist.
     const rest = HEADER_BYTES + INITIAL_WINDOW;
     writeHeader(message, rest, FrameType.data, 0, 0xffff_fff1, MESSAGE_BYTES - rest - HEADER_BYTES);
     wire.send(message);

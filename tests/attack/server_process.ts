@@ -22,15 +22,15 @@ const KEY = new Uint8Array(32).fill(7);
 export const GET = "GET /x HTTP/1.1\r\nHost: kurun\r\n\r\n";
 const OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-/** Waits so many milliseconds. */
+/** Waits. @param ms milliseconds */
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** The server's one file, made once for all tests of a file. */
+/** The bundled server, built once for all tests of a file. */
 let bundle: Promise<Uint8Array> | undefined;
 
-/** How the Pod's Deno is started, limits of the heap and permissions included, for a server whose files are all in one folder. */
+/** The Pod's Deno command, with its heap limits and permissions, for a server whose files are all in one folder. */
 async function serverArgs(folder: string, supervises: boolean): Promise<string[]> {
   bundle ??= bundleServer(ENTRY);
   await Deno.writeFile(`${folder}/server.js`, await bundle);
@@ -38,11 +38,11 @@ async function serverArgs(folder: string, supervises: boolean): Promise<string[]
   return [...args.map((arg) => arg === "--allow-read=/kurun" ? `--allow-read=${folder}` : arg), `${folder}/server.js`];
 }
 
-/** The server's program as a process of its own on this machine, as it runs in the Pod. */
+/** The server as a process on this machine, run as in the Pod. */
 export class ServerProcess {
-  /** Bytes that it has logged. */
+  /** The number of bytes it has logged. */
   logged = 0;
-  /** What it has logged first. */
+  /** The beginning of its log. */
   log = "";
   readonly #child: Deno.ChildProcess;
   readonly #dir: string;
@@ -55,7 +55,7 @@ export class ServerProcess {
     child.status.then((status) => this.#ended = status);
   }
 
-  /** @returns once it listens */
+  /** Starts the server. @returns once it listens */
   static async start({ tls = false, holdMs = 500, more = [] as string[] } = {}): Promise<ServerProcess> {
     const dir = await Deno.makeTempDir();
     const { certPem, keyPem } = await selfSignedServerCertificate({ names: ["localhost"], days: 1, now: new Date() });
@@ -83,13 +83,13 @@ export class ServerProcess {
     return this.#ended === undefined;
   }
 
-  /** The most memory that it has ever had, in MiB, as the kernel counts it for a container. */
+  /** Its peak memory in MiB, as the kernel counts it for a container. */
   async peakMiB(): Promise<number> {
     const status = await Deno.readTextFile(`/proc/${this.#child.pid}/status`);
     return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) / 1024;
   }
 
-  /** Files and sockets that it has open. */
+  /** The number of its open files and sockets. */
   async openFiles(): Promise<number> {
     let count = 0;
     for await (const _ of Deno.readDir(`/proc/${this.#child.pid}/fd`)) count++;
@@ -129,7 +129,7 @@ export async function openWebSocket({ control }: ServerProcess): Promise<WebSock
   return socket;
 }
 
-/** Proves that we hold the key. */
+/** Completes the handshake with the key. */
 export async function prove(socket: WebSocket): Promise<{ transport: WebSocketTransport; rest: readonly Uint8Array[] }> {
   const transport = new WebSocketTransport(socket as unknown as WebSocketLike);
   const { rest } = await handshakeAsClient(transport, {
@@ -141,7 +141,7 @@ export async function prove(socket: WebSocket): Promise<{ transport: WebSocketTr
   return { transport, rest };
 }
 
-/** A proven client whose streams `onStream` serves. */
+/** An authenticated client whose streams `onStream` serves. */
 export async function client(
   server: ServerProcess,
   onStream: (stream: Stream) => void,
@@ -154,7 +154,7 @@ export async function client(
   return { session, end: end.promise };
 }
 
-/** Answers each request of a caller, one after the other; `others` serves those that do not begin as {@link GET} does. */
+/** Answers a caller's requests one after another; `others` serves callers that do not start like {@link GET}. */
 export async function answering(stream: Stream, others?: (stream: Stream) => Promise<void>): Promise<void> {
   try {
     const { rest } = await readPreamble(stream);
@@ -164,11 +164,11 @@ export async function answering(stream: Stream, others?: (stream: Stream) => Pro
     for (; bytes !== null; bytes = await stream.read()) await stream.write(new TextEncoder().encode(OK));
     stream.closeWrite();
   } catch {
-    // The caller has gone.
+    // The caller is gone.
   }
 }
 
-/** A well-behaved caller that asks over and over while others attack. */
+/** A well-behaved caller that sends requests over and over while others attack. */
 export class Caller {
   readonly slowestMs = { value: 0 };
   answers = 0;
@@ -176,12 +176,12 @@ export class Caller {
   #asking = true;
   #done: Promise<void>;
 
-  /** @param keepAlive whether one connection serves all */
+  /** @param keepAlive whether to use one connection for all requests */
   constructor(server: ServerProcess, { tls = false, keepAlive = false } = {}) {
     this.#done = this.#ask(server, tls, keepAlive);
   }
 
-  /** Ends it. */
+  /** Stops the caller. */
   async stop(): Promise<void> {
     this.#asking = false;
     await this.#done;
@@ -212,7 +212,7 @@ function dial(server: ServerProcess, tls: boolean): Socket {
   return socket.on("error", () => {});
 }
 
-/** Asks once. @returns what came, or why nothing did */
+/** Sends one request. @returns the answer, or why there was none */
 function answer(socket: Socket): Promise<string> {
   return new Promise((resolve) => {
     let got = "";
@@ -234,7 +234,7 @@ function answer(socket: Socket): Promise<string> {
   });
 }
 
-/** A connection to a port of the server's, from an attacker's address. */
+/** A connection to a port of the server from an attacker's address. */
 export function attack(port: number, first?: string | Uint8Array): Socket {
   const socket = connect({ port, host: "127.0.0.1", localAddress: "127.0.0.66" });
   socket.on("error", () => {});
@@ -242,7 +242,7 @@ export function attack(port: number, first?: string | Uint8Array): Socket {
   return socket;
 }
 
-/** A test of the process, which needs the image's Deno and a kernel with /proc. */
+/** A test of the process. Needs the image's Deno and /proc. */
 export function attackTest(name: string, fn: () => Promise<void>): void {
   const ignore = Number(Deno.version.deno.split(".")[1]) < 8 || Deno.build.os !== "linux";
   Deno.test({ name, ignore, sanitizeOps: false, sanitizeResources: false, fn });

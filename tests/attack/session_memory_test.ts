@@ -1,4 +1,4 @@
-/** What a session keeps in memory of what a hostile peer does, measured once the garbage is gone. */
+/** How much memory a hostile peer can make a session keep, measured after a full garbage collection. */
 import assert from "node:assert/strict";
 import { Flag, FrameType, HEADER_BYTES, writeHeader } from "../../tunnel/frame.ts";
 import {

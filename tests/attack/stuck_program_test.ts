@@ -1,4 +1,4 @@
-/** A program in a debugger reads nothing for hours: what callers do meanwhile must not pile up here. */
+/** A program in a debugger reads nothing for hours; what callers send in the meantime must not pile up here. */
 import assert from "node:assert/strict";
 import { serveStream } from "../../cli/port_forward/serve_stream.ts";
 import { Traffic } from "../../cli/port_forward/traffic.ts";
@@ -26,7 +26,7 @@ Deno.test({
     const sending = (async () => {
       for (;; sent += 65_536) await caller.write(new Uint8Array(65_536));
     })().catch(() => {});
-    // Until the program's socket takes no more.
+    // Until the program's socket accepts no more.
     for (let before = -1; before < sent;) {
       before = sent;
       await new Promise((resolve) => setTimeout(resolve, 200));

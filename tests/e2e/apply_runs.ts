@@ -1,7 +1,7 @@
 import { kurunCommand, KurunProcess } from "./kurun_process.ts";
 import type { TestNamespace } from "./kubernetes.ts";
 
-/** How a kurun ended, and what it said. */
+/** The result of a kurun command. */
 export interface Ended {
   readonly code: number;
   readonly stdout: string;
@@ -13,7 +13,7 @@ export function kurun(namespace: TestNamespace, ...words: string[]): Promise<End
   return KurunProcess.run([...words, "-n", namespace.name]);
 }
 
-/** Runs kurun with this on its standard input, in a folder. */
+/** Runs kurun in a folder with this standard input. */
 export async function kurunReading(text: string, args: string[], cwd: string, env: Record<string, string> = {}): Promise<Ended> {
   const [program, ...before] = kurunCommand();
   const options: Deno.CommandOptions = { args: [...before, ...args], cwd, env, stdin: "piped", stdout: "piped", stderr: "piped" };
@@ -25,7 +25,7 @@ export async function kurunReading(text: string, args: string[], cwd: string, en
   return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
 }
 
-/** A folder of files that is removed with the test. */
+/** A folder of files, removed when the test ends. */
 export class Files implements AsyncDisposable {
   private constructor(readonly folder: string) {}
 
@@ -57,7 +57,7 @@ export function configMap(name: string, data: Record<string, string> = {}): stri
   }`;
 }
 
-/** A Deployment's manifest, of no Pods unless it is told how many. */
+/** A Deployment's manifest, without Pods by default. */
 export function deployment(name: string, { replicas, image = "kurun.test/none:1" }: { replicas?: number; image?: string } = {}): string {
   return `apiVersion: apps/v1
 kind: Deployment

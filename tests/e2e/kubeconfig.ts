@@ -1,12 +1,12 @@
-/** Kubeconfigs of every kind, made of the test cluster's own. */
+/** Kubeconfigs of every kind, derived from the test cluster's. */
 import { kubectl, type TestNamespace } from "./kubernetes.ts";
 
-/** The test cluster as its kubeconfig has it. */
+/** The test cluster, as its kubeconfig describes it. */
 export interface ClusterFacts {
   readonly server: URL;
   /** PEM. */
   readonly ca: string;
-  /** The kubeconfig's own user, who may do everything. */
+  /** The kubeconfig's user, an administrator. */
   readonly admin: Record<string, unknown>;
 }
 
@@ -17,7 +17,7 @@ export async function clusterFacts(): Promise<ClusterFacts> {
   return { server: new URL(cluster.server), ca: atob(cluster["certificate-authority-data"]), admin: config.users[0].user };
 }
 
-/** A ServiceAccount that may do in its namespace what the ClusterRole `admin` allows, and no more. @returns a token of it */
+/** Creates a ServiceAccount with the ClusterRole `admin` in its namespace and no other rights. @returns its token */
 export async function accountToken(namespace: TestNamespace, account = "laptop"): Promise<string> {
   await kubectl(["create", "serviceaccount", account, "-n", namespace.name]);
   await kubectl([
@@ -32,14 +32,14 @@ export async function accountToken(namespace: TestNamespace, account = "laptop")
   return (await kubectl(["create", "token", account, "-n", namespace.name])).trim();
 }
 
-/** What stands in a kubeconfig of one context. */
+/** The contents of a kubeconfig with one context. */
 export interface KubeconfigParts {
   readonly cluster: Record<string, unknown>;
   readonly user: Record<string, unknown>;
   readonly namespace?: string;
 }
 
-/** A kubeconfig's text. */
+/** The kubeconfig as text. */
 export function kubeconfigText({ cluster, user, namespace }: KubeconfigParts): string {
   return JSON.stringify({
     apiVersion: "v1",
@@ -51,7 +51,7 @@ export function kubeconfigText({ cluster, user, namespace }: KubeconfigParts): s
   });
 }
 
-/** What a kubeconfig's cluster says of the test cluster. */
+/** The cluster entry of a kubeconfig for the test cluster. */
 export function trusted(facts: ClusterFacts, server: string = facts.server.href): Record<string, unknown> {
   return { server, "certificate-authority-data": btoa(facts.ca) };
 }

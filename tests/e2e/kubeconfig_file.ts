@@ -1,6 +1,6 @@
 import { kubectl } from "./kubernetes.ts";
 
-/** A kubeconfig as JSON, as far as tests change it. */
+/** The parts of a kubeconfig (JSON) that tests change. */
 export interface Kubeconfig {
   "current-context": string;
   clusters: { name: string; cluster: Record<string, unknown> }[];
@@ -8,11 +8,11 @@ export interface Kubeconfig {
   contexts: { name: string; context: Record<string, unknown> }[];
 }
 
-/** A kubeconfig of a test's own, made from the cluster's; removed when the test ends. */
+/** A test's own kubeconfig, derived from the cluster's and removed when the test ends. */
 export class KubeconfigFile implements AsyncDisposable {
   private constructor(readonly path: string) {}
 
-  /** @param change what is to be different from the cluster's own, with one cluster, user and context */
+  /** Writes the file. @param change modifies the cluster's kubeconfig, which has one cluster, user and context */
   static async create(change: (kubeconfig: Kubeconfig) => void | Promise<void>): Promise<KubeconfigFile> {
     const kubeconfig: Kubeconfig = JSON.parse(await kubectl(["config", "view", "--raw", "--minify", "--flatten", "-o", "json"]));
     await change(kubeconfig);

@@ -1,4 +1,4 @@
-/** Runs kubectl against the test cluster. @throws with what it says where it fails */
+/** Runs kubectl against the test cluster. @throws with its output if it fails */
 export async function kubectl(args: string[], input?: string): Promise<string> {
   const child = new Deno.Command("kubectl", { args, stdin: input === undefined ? "null" : "piped", stdout: "piped", stderr: "piped" })
     .spawn();
@@ -24,17 +24,17 @@ export interface ListedObject {
     annotations?: Record<string, string>;
     ownerReferences?: { uid: string }[];
   };
-  // deno-lint-ignore no-explicit-any -- what a test looks at differs from kind to kind
+  // deno-lint-ignore no-explicit-any -- tests read different fields of each kind
   [field: string]: any;
 }
 
-/** All objects of the kinds that kurun makes, in a namespace. */
+/** All objects in a namespace of the kinds that kurun creates. */
 export async function objectsIn(namespace: string): Promise<ListedObject[]> {
   const list = JSON.parse(await kubectl(["get", "jobs,deployments,replicasets,pods,services,secrets", "-n", namespace, "-o", "json"]));
   return list.items;
 }
 
-/** A namespace of a test's own, which lets only Pods in that pass `restricted`; removed when the test ends. */
+/** A test's own namespace, which admits only Pods that pass `restricted`. Removed when the test ends. */
 export class TestNamespace implements AsyncDisposable {
   private constructor(readonly name: string) {}
 
@@ -57,7 +57,7 @@ export class TestNamespace implements AsyncDisposable {
     return await kubectl(["get", "service", service, "-n", this.name, "-o", "jsonpath={.spec.clusterIP}"]);
   }
 
-  /** What kurun made and nobody has marked for removal. */
+  /** The objects that kurun created and that are not marked for deletion. */
   async left(): Promise<string[]> {
     const ours = (await objectsIn(this.name)).filter(({ metadata }) => !metadata.deletionTimestamp);
     return ours.map(({ kind, metadata }) => `${kind}/${metadata.name}`);
@@ -68,10 +68,10 @@ export class TestNamespace implements AsyncDisposable {
   }
 }
 
-/** Why tests that need a cluster cannot run, where they cannot; they are then counted as skipped. */
+/** Why tests that need a cluster cannot run, if they cannot; they are then counted as skipped. */
 export const NO_CLUSTER = Deno.env.get("KURUN_NO_CLUSTER");
 
-/** Names of tests that are left out, as a regular expression: the slow ones, where kurun runs in another shape (tests/extra_runs.ts). */
+/** A regular expression for the names of tests to leave out: the slow ones in the runs of tests/extra_runs.ts. */
 const LEFT_OUT = Deno.env.get("KURUN_LEAVE_OUT");
 
 /** A test on the real cluster, in a namespace of its own. */

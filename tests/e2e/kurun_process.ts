@@ -1,10 +1,10 @@
-/** The command that runs kurun: from source with this Deno, or what KURUN_COMMAND says as a JSON list (a compiled one, another Deno). */
+/** The command that runs kurun: from source with this Deno, or the JSON list in KURUN_COMMAND (a compiled kurun, another Deno). */
 export function kurunCommand(): string[] {
   const given = Deno.env.get("KURUN_COMMAND");
   return given ? JSON.parse(given) : [Deno.execPath(), "run", "-A", new URL("../../main.ts", import.meta.url).pathname];
 }
 
-/** A running kurun, as a user has it in a terminal without one: its output is gathered while it runs. */
+/** A running kurun without a terminal, whose output is collected. */
 export class KurunProcess implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   /** Its exit code. */
@@ -25,7 +25,7 @@ export class KurunProcess implements AsyncDisposable {
     });
   }
 
-  /** What it has said on standard error beside the line that comes with each start, about what happens while this machine is away. */
+  /** Its standard error without the line about losing the connection, which every start prints. */
   get remarks(): string {
     return this.stderr.replace(/^While this machine is away, .*\n/m, "");
   }
@@ -37,7 +37,7 @@ export class KurunProcess implements AsyncDisposable {
     return new KurunProcess(new Deno.Command(program as string, options).spawn());
   }
 
-  /** Starts kurun as it runs on another machine: with a host name of its own, which takes root. */
+  /** Starts kurun as if on another machine, with its own host name. Needs root. */
   static startOn(machine: string, args: string[]): KurunProcess {
     const rename = 'echo "$0" > /proc/sys/kernel/hostname && exec "$@"';
     const options: Deno.CommandOptions = {
@@ -60,7 +60,7 @@ export class KurunProcess implements AsyncDisposable {
     return this.#child.pid;
   }
 
-  /** Waits until its output matches. @throws with all of its output when it ends first, or after `ms` */
+  /** Waits until its output matches. @throws with all of its output if it ends first, or after `ms` */
   async waitFor(pattern: RegExp, ms = 60_000): Promise<RegExpExecArray> {
     const until = performance.now() + ms;
     let ended = false;
@@ -89,7 +89,7 @@ export class KurunProcess implements AsyncDisposable {
     try {
       this.#child.kill("SIGINT");
     } catch {
-      // It has ended already.
+      // It has already ended.
     }
     const late = setTimeout(() => this.#child.kill("SIGKILL"), 10_000);
     await this.exit;
@@ -105,13 +105,13 @@ export class KurunProcess implements AsyncDisposable {
   }
 }
 
-/** The most memory that a process has had, in bytes (VmHWM). */
+/** The peak memory of a process, in bytes (VmHWM). */
 export async function peakMemory(pid: number): Promise<number> {
   const status = await Deno.readTextFile(`/proc/${pid}/status`);
   return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
 }
 
-/** The process whose command line has both words. @throws where there is none */
+/** Finds the process whose command line contains both words. @throws if there is none */
 export async function findProcess(...words: string[]): Promise<number> {
   for await (const { name } of Deno.readDir("/proc")) {
     if (!/^\d+$/.test(name) || Number(name) === Deno.pid) continue;

@@ -1,4 +1,4 @@
-/** HTTP/1 by hand, for what a client's library would not send, or would hide. */
+/** Raw HTTP/1, for bytes that a client library would not send or would hide. */
 import { createServer, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
 import { connect } from "node:net";
@@ -10,9 +10,9 @@ const latin1 = (string: string) => Uint8Array.from(string, (character) => charac
 /** One end of a connection: bytes as text, one character each. */
 export class RawConnection implements AsyncDisposable {
   readonly #socket: Socket;
-  /** All that has arrived. */
+  /** Everything that has arrived. */
   got = "";
-  /** Whether the other side has ended, or has broken the connection. */
+  /** Whether the other side has ended or reset the connection. */
   end: "open" | "ended" | "reset" = "open";
   #changed = Promise.withResolvers<void>();
 
@@ -32,7 +32,7 @@ export class RawConnection implements AsyncDisposable {
     this.#socket.end();
   }
 
-  /** Breaks the connection. */
+  /** Resets the connection. */
   reset(): void {
     this.#socket.resetAndDestroy();
   }
@@ -69,12 +69,12 @@ export class RawConnection implements AsyncDisposable {
   }
 }
 
-/** Calls by hand. */
+/** A caller that writes raw bytes. */
 export function callRaw(host: string, port = 80): RawConnection {
   return new RawConnection(connect({ host, port, allowHalfOpen: true }));
 }
 
-/** A program that answers by hand. */
+/** A program that answers with raw bytes. */
 export function serveRaw(serve: (connection: RawConnection) => Promise<void>): Promise<Upstream> {
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket: Socket) => {
     serve(new RawConnection(socket)).catch((error) => socket.destroy(error));

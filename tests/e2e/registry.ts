@@ -5,11 +5,11 @@
  */
 import { registryProgram } from "../registry_program.ts";
 
-/** Who may push, and how the registry asks. */
+/** The user who may push. */
 export const REGISTRY_USER = { username: "me", password: "a-password" } as const;
-/** Of the password above, by bcrypt, which is what the registry takes. */
+/** The bcrypt hash of the password above, the form that the registry reads. */
 const HTPASSWD = `me:$2a$05$F3Bovnv1n5P4Kri/lIbbCuNq3DtNatUkCJPZQI9uowhnFrDyK3KSK\n`;
-/** What the token server lets that user push to. */
+/** The repositories that the token server lets this user push to. */
 export const REGISTRY_PATH = "shop";
 
 /** Runs until it is disposed. */
@@ -30,7 +30,7 @@ export class TestRegistry implements AsyncDisposable {
     this.#tokens = tokens;
   }
 
-  /** @param auth how it asks who somebody is: by tokens from a server of their own, or by name and password with each request */
+  /** Starts a registry. @param auth how it authenticates: by tokens from a separate server, or by name and password with each request */
   static async start(auth: "token" | "basic"): Promise<TestRegistry> {
     const program = await registryProgram();
     const folder = await Deno.makeTempDir({ prefix: "kurun-registry-" });
@@ -66,7 +66,7 @@ export class TestRegistry implements AsyncDisposable {
     }
   }
 
-  /** Asks the registry as the user who may. */
+  /** Sends a request as the user who may push. */
   async get(path: string, accept = "application/json"): Promise<Response> {
     const authorization = this.#tokens
       ? `Bearer ${await this.#tokens.token(`repository:${/^\/v2\/(.+)\/(?:manifests|blobs|tags)\//.exec(path)?.[1]}:pull`)}`
@@ -84,7 +84,7 @@ export class TestRegistry implements AsyncDisposable {
 
 const ISSUER = "test-issuer";
 
-/** Gives tokens as distribution's specification has them: JWTs with what their holder may do. */
+/** Issues tokens as distribution's specification defines them: JWTs with the holder's rights. */
 class TokenServer {
   readonly #service: string;
   readonly #private: CryptoKey;
@@ -92,7 +92,7 @@ class TokenServer {
 
   private constructor(
     readonly realm: string,
-    /** The public half, as the registry wants it. */
+    /** The public key, in the form that the registry reads. */
     readonly key: JsonWebKey & { kid: string },
     service: string,
     privateKey: CryptoKey,
@@ -119,7 +119,7 @@ class TokenServer {
     return started;
   }
 
-  /** A token for scopes such as `repository:shop/api:pull,push`; other repositories may be pulled from alone. */
+  /** Issues a token for scopes such as `repository:shop/api:pull,push`; other repositories get pull only. */
   async token(...scopes: string[]): Promise<string> {
     const access = scopes.map((scope) => {
       const [type = "", name = "", actions = ""] = scope.split(":");
@@ -151,7 +151,7 @@ function base64Url(text: string): string {
   return btoa(text).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
 }
 
-/** A port that nobody listens on now. */
+/** Finds a free port. */
 export function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;

@@ -1,18 +1,18 @@
 import { kurunCommand } from "./kurun_process.ts";
 
-/** The folder of a program that is run by tests, or of an example. */
+/** The folder of a test's program, or of an example. */
 export function programFolder(path: string): string {
   return new URL(`../../${path}`, import.meta.url).pathname;
 }
 
-/** What a command line left behind. */
+/** The result of a command line. */
 export interface Finished {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** Runs a line of bash in which "$@" is kurun, as a user has it in a shell's pipes. */
+/** Runs a line of bash in which "$@" is kurun, as in a user's pipeline. */
 export async function inShell(line: string, options: { cwd?: string; env?: Record<string, string> } = {}): Promise<Finished> {
   const { code, stdout, stderr } = await new Deno.Command("bash", {
     args: ["-c", line, "bash", ...kurunCommand()],

@@ -1,6 +1,6 @@
 import { kurunCommand } from "./kurun_process.ts";
 
-/** kurun in a real terminal (tmux's), whose screen can be read. */
+/** A real terminal (tmux) whose screen can be read. */
 export class TmuxTerminal implements AsyncDisposable {
   readonly #socket: string;
 
@@ -8,14 +8,14 @@ export class TmuxTerminal implements AsyncDisposable {
     this.#socket = socket;
   }
 
-  /** Starts a terminal of so many columns with a shell command in it, which stays on the screen when it has ended. */
+  /** Starts a terminal of a given width with a shell command. The screen stays when the command has ended. */
   static async start(
     args: string[],
     { columns = 100, env = {} }: { columns?: number; env?: Record<string, string> } = {},
   ): Promise<TmuxTerminal> {
     const terminal = new TmuxTerminal(`kurun-${crypto.randomUUID().slice(0, 8)}`);
     const words = [...Object.entries(env).map(([name, value]) => `${name}=${value}`), ...kurunCommand(), ...args].map(quote).join(" ");
-    // The terminal must outlive the command, so that what is left on the screen can be seen.
+    // The terminal must outlive the command, so that its final screen can be read.
     await terminal.#tmux(
       "-f",
       "/dev/null",
@@ -30,7 +30,7 @@ export class TmuxTerminal implements AsyncDisposable {
     return terminal;
   }
 
-  /** What is on the screen, without spaces at the ends. @param colors with escape codes */
+  /** The text on the screen, without trailing spaces. @param colors whether to include escape codes */
   async screen(colors = false): Promise<string> {
     return (await this.#tmux("capture-pane", "-p", ...(colors ? ["-e"] : []))).trimEnd();
   }
@@ -46,7 +46,7 @@ export class TmuxTerminal implements AsyncDisposable {
     }
   }
 
-  /** Types keys, as tmux names them: `C-c`. */
+  /** Types keys by tmux's names: `C-c`. */
   async type(keys: string): Promise<void> {
     await this.#tmux("send-keys", keys);
   }

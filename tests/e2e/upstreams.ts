@@ -1,8 +1,8 @@
-/** Programs "on the laptop" for callers in the cluster to reach. */
+/** Programs "on the laptop" that callers in the cluster reach. */
 
 const CHUNK = new Uint8Array(64 * 1024);
 
-/** A running program, at a port of its own. */
+/** A running program on its own port. */
 export interface Upstream extends AsyncDisposable {
   readonly url: string;
 }
@@ -16,7 +16,7 @@ export function serveHttp(handler: (request: Request) => Response | Promise<Resp
   return { url: `http://localhost:${server.addr.port}`, [Symbol.asyncDispose]: () => server.shutdown() };
 }
 
-/** A body of so many zeros, made as it is read. */
+/** A body of zeros, generated as it is read. */
 export function zeros(bytes: number): ReadableStream<Uint8Array> {
   let left = bytes;
   return new ReadableStream({
@@ -29,7 +29,7 @@ export function zeros(bytes: number): ReadableStream<Uint8Array> {
   });
 }
 
-/** Reads a body to its end and forgets it. @returns its bytes */
+/** Reads a body to its end and discards it. @returns the number of bytes */
 export async function count(body: ReadableStream<Uint8Array> | null): Promise<number> {
   let total = 0;
   if (body) { for await (const chunk of body) total += chunk.length; }

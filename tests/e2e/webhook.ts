@@ -1,10 +1,10 @@
-/** A webhook of a test's: the example's program on this machine, and what makes the API server ask it. */
+/** A test's webhook: the example's program on this machine, and the configuration that makes the API server call it. */
 import { type CertificateAuthority, certificateAuthority } from "../../k8s/certificate/certificate.ts";
 import { kubectl, type TestNamespace } from "./kubernetes.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 
-/** The example webhook of this project, on this machine, with a certificate for a Service; and that certificate in the cluster. */
+/** Starts the example webhook on this machine with a certificate for a Service, and stores that certificate in the cluster. */
 export class Webhook implements AsyncDisposable {
   private constructor(
     readonly url: string,
@@ -48,7 +48,7 @@ function freePort(): number {
   return listener.addr.port;
 }
 
-/** A webhook configuration of failurePolicy Fail for the ConfigMaps of one namespace, which asks a Service; removed at the end. */
+/** A webhook configuration with failurePolicy Fail for the ConfigMaps of one namespace. Removed at the end. */
 export async function configure(
   namespace: TestNamespace,
   { service, port }: { service: string; port: number },
