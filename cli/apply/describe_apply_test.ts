@@ -14,6 +14,6 @@ Deno.test("what was on its way when the connection broke is neither applied nor 
   }, () => assert.fail("an interruption has its own words"));
   assert.equal(
     text,
-    "it was interrupted\n  nothing was applied\n  not known, since no answer came: configmap/a\n  not tried: configmap/b",
+    "interrupted\n  nothing was applied\n  unknown, because no answer came: configmap/a\n  not tried: configmap/b",
   );
 });

@@ -11,7 +11,7 @@ import { inOrder, isDefinition, isNamespace, type PlannedObject } from "./apply_
 import { kindsOfDefinition } from "./discovery.ts";
 import type { LiveObject } from "./live_object.ts";
 import { sleep } from "../api/sleep.ts";
-import { type AppliedObject, applyObject, FieldConflictError, type ServerSideApply } from "./server_side_apply.ts";
+import { type AppliedObject, applyObject, FieldConflictError, PreviewError, type ServerSideApply } from "./server_side_apply.ts";
 
 /** Who hears what becomes of each object. */
 export interface ApplyObserver {
@@ -111,7 +111,7 @@ function needs({ namespace, resource }: PlannedObject, first: readonly PlannedOb
 /** Whether the cluster could be asked and said no to this one object. */
 export function isAnswer(error: unknown): boolean {
   if (error instanceof ApiError) return error.status !== 401;
-  return error instanceof FieldConflictError || error instanceof NotEstablishedError;
+  return error instanceof FieldConflictError || error instanceof NotEstablishedError || error instanceof PreviewError;
 }
 
 async function applyOne(api: Api, object: PlannedObject, options: ServerSideApply, newKinds: Set<string>): Promise<AppliedObject> {

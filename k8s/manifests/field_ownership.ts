@@ -15,7 +15,7 @@ export interface ManagedFieldsEntry {
   readonly [field: string]: unknown;
 }
 
-/** Fields as FieldsV1 has them: each key a step of a path; a set without steps is the field itself. */
+/** Fields as FieldsV1 has them: each key is a step of a path; a set without steps is the field itself. */
 export interface FieldSet {
   readonly [step: string]: FieldSet;
 }
@@ -23,36 +23,79 @@ export interface FieldSet {
 /** Where `kubectl apply` keeps what it applied last. */
 export const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration";
 
-/** The managers of `kubectl apply` without `--server-side`: those that own its annotation. */
-export function clientSideManagers(managedFields: readonly ManagedFieldsEntry[]): Set<string> {
-  const owners = managedFields.filter(({ operation, subresource, fieldsV1 }) =>
-    operation === "Update" && !subresource && fieldsV1?.["f:metadata"]?.["f:annotations"]?.[`f:${LAST_APPLIED}`] !== undefined
-  );
-  return new Set(owners.map(({ manager }) => manager ?? ""));
+/** The manager of `kubectl apply --server-side`, unless the user names another. */
+const SERVER_SIDE = "kubectl";
+/** The manager of `kubectl create`. */
+export const CREATE_MANAGER = "kubectl-create";
+
+/**
+ * Whether an entry is what `kubectl apply` left, which becomes the applier's: the owner of its annotation, or the manager of
+ * `kubectl apply --server-side`.
+ */
+function isPredecessor({ manager, operation, subresource, fieldsV1 }: ManagedFieldsEntry, applier: string): boolean {
+  if (subresource) return false;
+  if (operation === "Apply") return manager === SERVER_SIDE && applier !== SERVER_SIDE;
+  return fieldsV1?.["f:metadata"]?.["f:annotations"]?.[`f:${LAST_APPLIED}`] !== undefined;
+}
+
+function isCreate({ manager, operation, subresource }: ManagedFieldsEntry): boolean {
+  return manager === CREATE_MANAGER && operation === "Update" && !subresource;
 }
 
 /**
- * The managed fields with those of `kubectl apply` given to `applier`; undefined where there are none.
- *
- * Without this a field that is dropped from the manifest would stay for ever, as kubectl's.
+ * The managers whose conflicts with the applier are none: kubectl made the object by apply or create, and nothing else holds the fields.
  */
-export function withoutClientSideManagers(
-  managedFields: readonly ManagedFieldsEntry[],
-  applier: string,
-): ManagedFieldsEntry[] | undefined {
-  const managers = clientSideManagers(managedFields);
-  if (managers.size === 0) return undefined;
-  return [...managers].reduce<ManagedFieldsEntry[]>((entries, manager) => moved(entries, manager, applier), [...managedFields]);
+export function yieldingManagers(managedFields: readonly ManagedFieldsEntry[], applier: string): Set<string> {
+  const yielding = managedFields.filter((entry) => isKubectl(entry, applier));
+  return new Set(yielding.map(({ manager }) => manager ?? ""));
 }
 
-function moved(entries: readonly ManagedFieldsEntry[], from: string, applier: string): ManagedFieldsEntry[] {
-  const isOld = (entry: ManagedFieldsEntry) => entry.manager === from && entry.operation === "Update" && !entry.subresource;
-  const isApplier = (entry: ManagedFieldsEntry) => entry.manager === applier && entry.operation === "Apply" && !entry.subresource;
+/**
+ * The managed fields with those of `kubectl apply` given to the applier; undefined where there are none. Without this a field that is
+ * dropped from the manifest would stay for ever, as kubectl's.
+ */
+export function withoutPredecessors(managedFields: readonly ManagedFieldsEntry[], applier: string): ManagedFieldsEntry[] | undefined {
+  const isOld = (entry: ManagedFieldsEntry) => isPredecessor(entry, applier);
+  return managedFields.some(isOld) ? moved(managedFields, isOld, applier) : undefined;
+}
+
+/**
+ * The managed fields with those of `kubectl apply` and `kubectl create` given to the applier, so that it may replace what they made;
+ * undefined where there are none.
+ */
+export function withoutKubectl(managedFields: readonly ManagedFieldsEntry[], applier: string): ManagedFieldsEntry[] | undefined {
+  const isOld = (entry: ManagedFieldsEntry) => isKubectl(entry, applier);
+  return managedFields.some(isOld) ? moved(managedFields, isOld, applier) : undefined;
+}
+
+/** The managed fields as they were before {@linkcode withoutKubectl}, with what others have changed meanwhile. */
+export function withKubectlAgain(
+  managedFields: readonly ManagedFieldsEntry[],
+  before: readonly ManagedFieldsEntry[],
+  applier: string,
+): ManagedFieldsEntry[] {
+  const isMoved = (entry: ManagedFieldsEntry) => isApplier(entry, applier) || isKubectl(entry, applier);
+  return [...managedFields.filter((entry) => !isMoved(entry)), ...before.filter(isMoved)];
+}
+
+function isKubectl(entry: ManagedFieldsEntry, applier: string): boolean {
+  return isPredecessor(entry, applier) || isCreate(entry);
+}
+
+function isApplier({ manager, operation, subresource }: ManagedFieldsEntry, applier: string): boolean {
+  return manager === applier && operation === "Apply" && !subresource;
+}
+
+function moved(
+  entries: readonly ManagedFieldsEntry[],
+  isOld: (entry: ManagedFieldsEntry) => boolean,
+  applier: string,
+): ManagedFieldsEntry[] {
   // The most recent one comes first.
-  const target = entries.find(isApplier) ?? entries.find(isOld);
-  if (!target) return [...entries];
-  const old = entries.find((entry) => isOld(entry) && entry.apiVersion === target.apiVersion);
-  const fieldsV1 = union(target.fieldsV1 ?? {}, old?.fieldsV1 ?? {});
+  const target = entries.find((entry) => isApplier(entry, applier)) ?? entries.find(isOld)!;
+  const fieldsV1 = entries
+    .filter((entry) => isOld(entry) && entry.apiVersion === target.apiVersion)
+    .reduce((fields, entry) => union(fields, entry.fieldsV1 ?? {}), target.fieldsV1 ?? {});
   return entries
     .map((entry) => entry === target ? { ...entry, manager: applier, operation: "Apply", fieldsV1 } : entry)
     .filter((entry) => !isOld(entry));

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type ManagedFieldsEntry, union, withoutClientSideManagers } from "./field_ownership.ts";
+import { type ManagedFieldsEntry, union, withoutKubectl, withoutPredecessors, yieldingManagers } from "./field_ownership.ts";
 
 const APPLIED = { "f:metadata": { "f:annotations": { ".": {}, "f:kubectl.kubernetes.io/last-applied-configuration": {} } } };
 const client = (manager: string, fieldsV1 = {}, apiVersion = "apps/v1"): ManagedFieldsEntry => ({
@@ -23,7 +23,7 @@ Deno.test("what kubectl apply owned becomes the applier's, and others keep their
   const controller = { manager: "kube-controller-manager", operation: "Update", subresource: "status", fieldsV1: { "f:status": {} } };
   const edited = { manager: "kubectl-edit", operation: "Update", apiVersion: "apps/v1", fieldsV1: { "f:spec": { "f:paused": {} } } };
   const fields = { "f:spec": { "f:replicas": {} } };
-  assert.deepEqual(withoutClientSideManagers([controller, client("kubectl-client-side-apply", fields), edited], "kurun"), [
+  assert.deepEqual(withoutPredecessors([controller, client("kubectl-client-side-apply", fields), edited], "kurun"), [
     controller,
     { manager: "kurun", operation: "Apply", apiVersion: "apps/v1", fieldsV1: { ...APPLIED, ...fields } },
     edited,
@@ -34,15 +34,22 @@ Deno.test("an applier that is there already gets the fields too, those of anothe
   const own = { manager: "kurun", operation: "Apply", apiVersion: "apps/v1", fieldsV1: { "f:spec": { "f:template": {} } } };
   const old = client("kubectl-client-side-apply", { "f:spec": { "f:old": {} } }, "apps/v1beta1");
   const now = client("kubectl-client-side-apply", { "f:spec": { "f:replicas": {} } });
-  assert.deepEqual(withoutClientSideManagers([now, old, own], "kurun"), [
+  assert.deepEqual(withoutPredecessors([now, old, own], "kurun"), [
     { ...own, fieldsV1: { "f:spec": { "f:template": {}, "f:replicas": {} }, ...APPLIED } },
   ]);
 });
 
-Deno.test("an Update that is not kubectl apply's is nobody's to take", () => {
-  assert.equal(
-    withoutClientSideManagers([{ manager: "kubectl-client-side-apply", operation: "Update", fieldsV1: { "f:spec": {} } }], "kurun"),
-    undefined,
-  );
-  assert.equal(withoutClientSideManagers([{ ...client("kubectl"), operation: "Apply" }], "kurun"), undefined);
+Deno.test("what kubectl apply --server-side owned becomes the applier's too, unless that is kubectl itself", () => {
+  const kubectl = { manager: "kubectl", operation: "Apply", apiVersion: "v1", fieldsV1: { "f:spec": { "f:type": {} } } };
+  assert.deepEqual(withoutPredecessors([kubectl], "kurun"), [{ ...kubectl, manager: "kurun" }]);
+  assert.equal(withoutPredecessors([kubectl], "kubectl"), undefined);
+});
+
+Deno.test("what kubectl create made is taken only where it must be replaced, and edits are nobody's to take", () => {
+  const edited = { manager: "kubectl-edit", operation: "Update", apiVersion: "v1", fieldsV1: { "f:spec": { "f:paused": {} } } };
+  const created = { manager: "kubectl-create", operation: "Update", apiVersion: "v1", fieldsV1: { "f:spec": { "f:type": {} } } };
+  assert.equal(withoutPredecessors([edited, created], "kurun"), undefined);
+  assert.equal(withoutKubectl([edited], "kurun"), undefined);
+  assert.deepEqual(withoutKubectl([edited, created], "kurun"), [edited, { ...created, manager: "kurun", operation: "Apply" }]);
+  assert.deepEqual([...yieldingManagers([edited, created], "kurun")], ["kubectl-create"]);
 });

@@ -6,6 +6,7 @@
 
 import { isMap, isScalar, isSeq, type Node } from "yaml";
 import { exactDigits } from "../api/exact_json.ts";
+import { fieldNode } from "./field_place.ts";
 import { groupOf } from "./discovery.ts";
 import { documentValue, ValueError } from "./manifest_values.ts";
 import type { ManifestDocument, ManifestText, Place, Remark } from "./manifest_text.ts";
@@ -18,6 +19,8 @@ export interface ManifestObject extends Place {
   /** What its metadata says. */
   readonly namespace: string | undefined;
   readonly body: ObjectBody;
+  /** Where a field stands that the API server names, or the nearest one above it. */
+  place(field: string): Place;
 }
 
 /** An object's own fields. */
@@ -62,14 +65,22 @@ function readDocument(manifest: ManifestText, { document, base }: ManifestDocume
       return;
     }
     const wrong = check(body);
-    const field = (...keys: string[]) => fieldNode(node, keys) ?? node;
+    const field = (...keys: string[]) => valueNode(node, keys) ?? node;
     if (wrong) {
       problems.push({ ...at(field(...wrong.keys)), what: wrong.what });
       return;
     }
     const object = body as ObjectBody & { apiVersion: string; kind: string };
     const { apiVersion, kind, metadata: { name, namespace } } = object;
-    objects.push({ ...at(node), apiVersion, kind, name, namespace: namespace || undefined, body: object });
+    objects.push({
+      ...at(node),
+      apiVersion,
+      kind,
+      name,
+      namespace: namespace || undefined,
+      body: object,
+      place: (field) => at(fieldNode(node, field)),
+    });
   }
 }
 
@@ -108,7 +119,7 @@ function check(body: Record<string, unknown>): { keys: string[]; what: string } 
 }
 
 /** Where a field's value stands; where it is not there, the nearest above it that is. */
-function fieldNode(node: Node | undefined, keys: readonly string[]): Node | undefined {
+function valueNode(node: Node | undefined, keys: readonly string[]): Node | undefined {
   let found = node;
   for (const key of keys) {
     const pair = isMap(found) ? found.items.find((pair) => isScalar(pair.key) && String(pair.key.value) === key) : undefined;

@@ -1,5 +1,5 @@
 import { parseJson } from "../api/exact_json.ts";
-import { type FieldSet, type ManagedFieldsEntry, union, withoutClientSideManagers } from "./field_ownership.ts";
+import { type FieldSet, type ManagedFieldsEntry, union, withoutPredecessors } from "./field_ownership.ts";
 import type { ObjectBody } from "./manifest_objects.ts";
 import type { LiveObject } from "./live_object.ts";
 
@@ -12,7 +12,7 @@ import type { LiveObject } from "./live_object.ts";
  */
 export function withoutRemovedFields(object: LiveObject, applier: string): LiveObject | undefined {
   const before = object.metadata.managedFields ?? [];
-  const after = withoutClientSideManagers(before, applier);
+  const after = withoutPredecessors(before, applier);
   if (after === undefined) return undefined;
   const isApplier = ({ manager, operation, subresource }: ManagedFieldsEntry) =>
     manager === applier && operation === "Apply" && !subresource;

@@ -6,7 +6,14 @@
 
 import type { Api, ApiAnswer, Query } from "../api/api.ts";
 import { ApiError } from "../api/api_error.ts";
-import { clientSideManagers, withoutClientSideManagers } from "./field_ownership.ts";
+import {
+  CREATE_MANAGER,
+  type ManagedFieldsEntry,
+  withKubectlAgain,
+  withoutKubectl,
+  withoutPredecessors,
+  yieldingManagers,
+} from "./field_ownership.ts";
 import type { LiveObject } from "./live_object.ts";
 import type { ObjectBody } from "./manifest_objects.ts";
 import { replacing, withoutRemovedFields } from "./removed_fields.ts";
@@ -48,36 +55,83 @@ export interface FieldConflict {
   readonly manager: string;
 }
 
-/** So often the managed fields are moved while others change the object. */
+/** A dry run cannot show what would come of it, since the fields that kubectl made would have to become the applier's first. */
+export class PreviewError extends Error {
+  override readonly name = "PreviewError";
+}
+
+/** Attempts to move managed fields while others change the object. */
 const MAX_TRIES = 5;
 
 /**
  * Applies an object. What `kubectl apply` owns of it becomes this manager's.
  *
  * @throws {FieldConflictError} where another manager holds a field with another value
+ * @throws {PreviewError} where a dry run cannot tell
  * @throws as {@linkcode Api.request} does
  */
 export async function applyObject(api: Api, path: string, body: ObjectBody, options: ServerSideApply): Promise<AppliedObject> {
   let answer: ApiAnswer;
   try {
-    answer = await send(api, path, body, options);
+    answer = await sendOverConflicts(api, path, body, options);
   } catch (error) {
-    const conflicts = fieldConflicts(error);
-    if (conflicts.length === 0) throw error;
-    const live = (await api.get(path, { signal: options.signal })).body as LiveObject;
-    const clientSide = clientSideManagers(live.metadata.managedFields ?? []);
-    const foreign = conflicts.filter(({ manager }) => !clientSide.has(manager));
-    if (foreign.length > 0) throw new FieldConflictError(foreign, { cause: error });
-    if (!options.dryRun) await takeOver(api, path, live, options);
-    // A dry run cannot move anything: force shows what will be, since nobody else holds these fields.
-    answer = await send(api, path, body, { ...options, force: options.dryRun || options.force });
+    if (!(error instanceof ApiError) || error.status !== 422) throw error;
+    answer = await sendOverKubectl(api, path, body, options, error);
   }
   const object = answer.body as LiveObject;
   const applied = { object, created: answer.status === 201, warnings: answer.warnings };
   if (options.dryRun) return { ...applied, object: await withRemovals(api, path, body, object, options) };
-  if (!await takeOver(api, path, object, options)) return applied;
-  // Once more, since only now what the manifest does not have any more can go.
+  if (!await takeOver(api, path, object, options, withoutPredecessors)) return applied;
+  // Only the second time what the manifest does not have any more can go.
   return { ...applied, object: (await send(api, path, body, options)).body as LiveObject };
+}
+
+/** Applies, where conflicts with kubectl are none. */
+async function sendOverConflicts(api: Api, path: string, body: ObjectBody, options: ServerSideApply): Promise<ApiAnswer> {
+  try {
+    return await send(api, path, body, options);
+  } catch (error) {
+    const conflicts = fieldConflicts(error);
+    if (conflicts.length === 0) throw error;
+    const live = (await api.get(path, { signal: options.signal })).body as LiveObject;
+    const yielding = yieldingManagers(live.metadata.managedFields ?? [], options.fieldManager);
+    const foreign = conflicts.filter(({ manager }) => !yielding.has(manager));
+    if (foreign.length > 0) throw new FieldConflictError(foreign, { cause: error });
+    if (!options.dryRun) await takeOver(api, path, live, options, withoutPredecessors);
+    // A dry run moves nothing, and what kubectl create made is taken field by field: nobody else holds these.
+    const force = options.force || options.dryRun || conflicts.some(({ manager }) => manager === CREATE_MANAGER);
+    return await send(api, path, body, { ...options, force });
+  }
+}
+
+/**
+ * Applies once more, after all that kubectl owns has become the applier's. The API server merges lists by their keys and keeps what others
+ * own: a Service's port 80 of kubectl's stays beside the manifest's port 81, and both have the name http, which is invalid. The same
+ * happens where a volume gets another type, or a probe another handler.
+ */
+async function sendOverKubectl(
+  api: Api,
+  path: string,
+  body: ObjectBody,
+  options: ServerSideApply,
+  refusal: ApiError,
+): Promise<ApiAnswer> {
+  const live = await api.get(path, { signal: options.signal }).then((answer) => answer.body as LiveObject, (error) => {
+    if (error instanceof ApiError && error.status === 404) throw refusal;
+    throw error;
+  });
+  const before = live.metadata.managedFields ?? [];
+  if (withoutKubectl(before, options.fieldManager) === undefined) throw refusal;
+  if (options.dryRun) throw new PreviewError(refusal.message, { cause: refusal });
+  await takeOver(api, path, live, options, withoutKubectl);
+  try {
+    return await send(api, path, body, options);
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    // The manifest itself is wrong: kubectl gets its fields back.
+    await takeOver(api, path, live, options, (now, applier) => withKubectlAgain(now, before, applier)).catch(() => {});
+    throw error;
+  }
 }
 
 function send(api: Api, path: string, body: ObjectBody, options: ServerSideApply): Promise<ApiAnswer> {
@@ -106,11 +160,17 @@ async function withRemovals(
   return { ...then, metadata: { ...then.metadata, managedFields: left.metadata.managedFields ?? [] } };
 }
 
-/** Moves what `kubectl apply` owns to the applier. @returns whether there was anything to move */
-async function takeOver(api: Api, path: string, object: LiveObject, { fieldManager, signal }: ServerSideApply): Promise<boolean> {
+/** Moves fields to other managers. @param move undefined where there is nothing to move @returns whether there was */
+async function takeOver(
+  api: Api,
+  path: string,
+  object: LiveObject,
+  { fieldManager, signal }: ServerSideApply,
+  move: (managedFields: readonly ManagedFieldsEntry[], applier: string) => ManagedFieldsEntry[] | undefined,
+): Promise<boolean> {
   let live = object;
   for (let tries = 1;; tries++) {
-    const managedFields = withoutClientSideManagers(live.metadata.managedFields ?? [], fieldManager);
+    const managedFields = move(live.metadata.managedFields ?? [], fieldManager);
     // After a conflict it may have been this request that moved them: it is sent twice if the connection breaks before the answer.
     if (managedFields === undefined) return tries > 1;
     try {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { scriptedApi } from "../../tests/scripted_api.ts";
 import { ScriptedServer } from "../../tests/scripted_server.ts";
-import { applyObject, FieldConflictError, type ServerSideApply } from "./server_side_apply.ts";
+import { applyObject, FieldConflictError, PreviewError, type ServerSideApply } from "./server_side_apply.ts";
 
 const PATH = "/apis/apps/v1/namespaces/x/deployments/web";
 const BODY = { metadata: { name: "web" } };
@@ -132,4 +132,39 @@ Deno.test("fields that this request has moved itself, before the answer was lost
   using api = scriptedApi(server);
   await applyObject(api, PATH, BODY, OPTIONS);
   assert.deepEqual(requests(server), ["PATCH apply", "PATCH json", "GET", "PATCH apply"]);
+});
+
+const INVALID = { kind: "Status", status: "Failure", reason: "Invalid", message: 'Service "web" is invalid: Duplicate value', code: 422 };
+
+Deno.test("what is invalid only beside kubectl's own items is applied after these have become the applier's", async () => {
+  for (const manager of ["kubectl-client-side-apply", "kubectl-create"]) {
+    using server = answering([422, INVALID], [200, live(manager)], [200, {}], [200, live("kurun")]);
+    using api = scriptedApi(server);
+    await applyObject(api, PATH, BODY, OPTIONS);
+    assert.deepEqual(requests(server), ["PATCH apply", "GET", "PATCH json", "PATCH apply"]);
+    const [{ value }] = JSON.parse(server.requests[2]!.body);
+    assert.deepEqual(value.map((entry: { manager: string }) => entry.manager), ["kurun"]);
+  }
+});
+
+Deno.test("what is invalid all the same leaves kubectl its fields", async () => {
+  const before = live("kubectl-client-side-apply");
+  using server = answering([422, INVALID], [200, before], [200, {}], [422, { ...INVALID, message: "really" }], [200, {}]);
+  using api = scriptedApi(server);
+  await assert.rejects(applyObject(api, PATH, BODY, OPTIONS), /really/);
+  assert.deepEqual(requests(server), ["PATCH apply", "GET", "PATCH json", "PATCH apply", "PATCH json"]);
+  assert.deepEqual(JSON.parse(server.requests[4]!.body)[0].value, before.metadata.managedFields);
+});
+
+Deno.test("what is invalid beside others' fields, or new, is told as the API server tells it; a dry run says that it cannot tell", async () => {
+  const edited = { metadata: { managedFields: [{ manager: "somebody", operation: "Update" }] } };
+  using others = answering([422, INVALID], [200, edited]);
+  using othersApi = scriptedApi(others);
+  await assert.rejects(applyObject(othersApi, PATH, BODY, OPTIONS), /Duplicate value/);
+  using none = answering([422, INVALID], [404, { kind: "Status", reason: "NotFound", message: "none" }]);
+  using noneApi = scriptedApi(none);
+  await assert.rejects(applyObject(noneApi, PATH, BODY, OPTIONS), /Duplicate value/);
+  using dry = answering([422, INVALID], [200, live("kubectl-client-side-apply")]);
+  using dryApi = scriptedApi(dry);
+  await assert.rejects(applyObject(dryApi, PATH, BODY, { ...OPTIONS, dryRun: true }), PreviewError);
 });

@@ -185,9 +185,9 @@ clusterTest("a conflict names field, owner and flag, the other objects are appli
   assert.equal(
     stderr,
     [
-      `error: ${path}:5:1: deployment.apps/web: fields are set by somebody else to another value:`,
+      `error: ${path}:5:1: deployment.apps/web: fields have another value, set by another manager:`,
       "  somebody holds .spec.minReadySeconds, .spec.paused",
-      "  Leave them out of the manifest, or take them with --force-conflicts",
+      "  Remove them from the manifest, or take them over with --force-conflicts",
       "error: applied: configmap/one, configmap/two",
       "  refused: deployment.apps/web\n",
     ].join("\n"),
@@ -301,7 +301,7 @@ clusterTest("what a kind does not have is refused by the server by name", async 
   });
   const { code, stderr } = await kurun(namespace, "apply", "-f", files.path("a.yaml"));
   assert.equal(code, 1);
-  assert.match(stderr, /a\.yaml:1:1: deployment\.apps\/web: Error from server: .*\.spec\.replicsa: field not declared/);
+  assert.match(stderr, /a\.yaml:6:3: deployment\.apps\/web: Error from server: .*\.spec\.replicsa: field not declared/);
 });
 
 clusterTest("-n that contradicts a manifest, words after -- and nothing at all are refused before anything is asked", async (namespace) => {
@@ -385,4 +385,77 @@ clusterTest("Ctrl+C while it waits says what is so, and is no success", async (n
   assert.equal(await remove.exit, 1);
   assert.match(remove.stderr, /^error: interrupted: what was told is being deleted, and not all of it was gone$/m);
   await kubectl(["patch", "cm", "kept", "-n", namespace.name, "--type=merge", "-p", '{"metadata":{"finalizers":null}}']);
+});
+
+/** A Service with one port called http. */
+function service(port: number, protocol = "TCP"): string {
+  return `apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec:\n  selector: {app: s}\n  ports:\n  - {name: http, protocol: ${protocol}, port: ${port}}\n`;
+}
+
+/** A Deployment with something in its container and its Pod. */
+function changing(container: string, pod: string): string {
+  return deployment("web", { replicas: 0 }).replace("        image:", `        ${container}\n        image:`)
+    .replace("      containers:", `      ${pod}\n      containers:`);
+}
+
+clusterTest("a list's item that kubectl made is replaced, whichever way kubectl made it", async (namespace) => {
+  const ways = [["apply"], ["create"], ["apply", "--server-side"]];
+  await using files = await Files.of({});
+  const changes = [
+    [service(80), service(81), "svc/s", ".spec.ports[*].port", "81"],
+    [service(80), service(80, "UDP"), "svc/s", ".spec.ports[*].protocol", "UDP"],
+    [
+      changing("ports: [{name: http, containerPort: 80}]", "volumes: [{name: v, emptyDir: {}}]"),
+      changing("ports: [{name: http, containerPort: 81}]", "volumes: [{name: v, configMap: {name: one}}]"),
+      "deploy/web",
+      ".spec.template.spec.containers[0].ports[*].containerPort",
+      "81",
+    ],
+    [
+      changing("livenessProbe: {httpGet: {port: 80}}", "hostname: a"),
+      changing("livenessProbe: {tcpSocket: {port: 80}}", "hostname: a"),
+      "deploy/web",
+      ".spec.template.spec.containers[0].livenessProbe.httpGet",
+      "",
+    ],
+  ] as const;
+  for (const way of ways) {
+    for (const [before, after, object, path, expected] of changes) {
+      await files.write("a.yaml", before);
+      await kubectl([...way, "-n", namespace.name, "-f", files.path("a.yaml")]);
+      await files.write("a.yaml", after);
+      const { code, stderr } = await kurun(namespace, "apply", "-f", files.path("a.yaml"));
+      assert.deepEqual([code, stderr], [0, ""], `${way.join(" ")}: ${path}`);
+      assert.equal(await get(namespace, object, path), expected, way.join(" "));
+      await kubectl(["delete", object, "-n", namespace.name]);
+    }
+  }
+});
+
+clusterTest("a manifest that is wrong in itself leaves kubectl its fields", async (namespace) => {
+  await using files = await Files.of({ "a.yaml": service(80) });
+  await kubectl(["apply", "-n", namespace.name, "-f", files.path("a.yaml")]);
+  const before = await get(namespace, "svc/s", ".metadata.managedFields[*].manager");
+  await files.write("a.yaml", service(99999));
+  const { code, stderr } = await kurun(namespace, "apply", "-f", files.path("a.yaml"));
+  assert.equal(code, 1);
+  assert.match(stderr, /must be between 1 and 65535/);
+  assert.equal(await get(namespace, "svc/s", ".metadata.managedFields[*].manager"), before);
+});
+
+clusterTest("every character of a ConfigMap arrives, and a commit hash", async (namespace) => {
+  const data = {
+    Makefile: "all:\n\techo hi\r\n",
+    special: "\u007f\u0085\u009b\u2028\u2029\ufeff\u202e\u0007\u001b[31m",
+    commit: "12e4567",
+  };
+  await using files = await Files.of({
+    "a.json": JSON.stringify({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "one" }, data }),
+    "b.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: two}\ndata: {COMMIT: 12e4567}\n",
+  });
+  assert.equal((await kurun(namespace, "apply", "-f", files.path("a.json"), "-f", files.path("b.yaml"))).code, 0);
+  assert.deepEqual(JSON.parse(await kubectl(["get", "cm", "one", "-n", namespace.name, "-o", "json"])).data, data);
+  assert.equal(await get(namespace, "cm/two", ".data.COMMIT"), "12e4567");
+  const printed = await kurun(namespace, "apply", "-f", files.path("a.json"), "--dry-run=client", "-o", "yaml");
+  assert.deepEqual(JSON.parse(await kubectl(["create", "-f", "-", "--dry-run=client", "-o", "json"], printed.stdout)).data, data);
 });
