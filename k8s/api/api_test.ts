@@ -29,7 +29,7 @@ function apiTo(server: ScriptedServer, changes: Partial<ClusterAccess> = {}): Ap
 
 const OK = { kind: "ConfigMap", metadata: { name: "a" } };
 
-Deno.test("Api.get() sends who asks and gives the decoded answer with the server's date", async () => {
+Deno.test("Api.get() sends the user agent and credentials, and returns the decoded answer with the server's date", async () => {
   using server = new ScriptedServer((_, reply) => reply.json(200, OK, { Date: "Mon, 23 Nov 2026 13:00:00 GMT" }));
   using api = apiTo(server);
   const answer = await api.get("/api/v1/namespaces/x/configmaps/a", { query: { limit: 5, continue: undefined } });
@@ -43,14 +43,14 @@ Deno.test("Api.get() sends who asks and gives the decoded answer with the server
   assert.equal(request?.headers.host, `127.0.0.1:${server.port}`);
 });
 
-Deno.test("Api keeps the path of the server's URL before every other", async () => {
+Deno.test("Api prepends the path of the server's URL to every request", async () => {
   using server = new ScriptedServer((_, reply) => reply.json(200, OK));
   using api = apiTo(server, { server: new URL(`http://127.0.0.1:${server.port}/k8s/clusters/c-1/`) });
   await api.get("/api");
   assert.equal(server.requests[0]?.target, "/k8s/clusters/c-1/api");
 });
 
-Deno.test("Api uses one connection for requests that follow each other, and several for requests at once", async () => {
+Deno.test("Api uses one connection for sequential requests, and several for parallel ones", async () => {
   using server = new ScriptedServer((_, reply) => reply.json(200, OK));
   using api = apiTo(server);
   for (let i = 0; i < 3; i++) await api.get("/api");
@@ -59,7 +59,7 @@ Deno.test("Api uses one connection for requests that follow each other, and seve
   assert.equal(server.connections, 3);
 });
 
-Deno.test("Api.close() closes the connections that wait", async () => {
+Deno.test("Api.close() closes idle connections", async () => {
   using server = new ScriptedServer((_, reply) => reply.json(200, OK));
   const api = apiTo(server);
   await api.get("/api");
@@ -69,7 +69,7 @@ Deno.test("Api.close() closes the connections that wait", async () => {
   await assert.rejects(api.get("/api"), (error: ConnectionError) => error.kind === "aborted");
 });
 
-Deno.test("Api throws a Status as ApiError with its reason, details and message", async () => {
+Deno.test("Api throws a Status as an ApiError with its reason, details and message", async () => {
   const status = {
     kind: "Status",
     message: 'configmaps "a" not found',
@@ -92,13 +92,13 @@ Deno.test("Api throws a Status as ApiError with its reason, details and message"
   assert.equal(server.connections, 1, "the connection is kept");
 });
 
-Deno.test("Api throws an answer of a proxy that is no Status as ApiError with its first line", async () => {
+Deno.test("Api throws a proxy's answer that is not a Status as an ApiError with its first line", async () => {
   using server = new ScriptedServer((_, reply) => reply.write("HTTP/1.1 502 Bad\r\nContent-Length: 16\r\n\r\nupstream is down"));
   using api = apiTo(server);
   await assert.rejects(api.get("/x"), { name: "ApiError", status: 502, message: "upstream is down" });
 });
 
-Deno.test("Api asks for new credentials once after a 401, and gives up at the second", async () => {
+Deno.test("Api asks for new credentials after a 401, and gives up after the second one", async () => {
   let refreshed = 0;
   let token = "old";
   using server = new ScriptedServer((request, reply) =>
@@ -123,7 +123,7 @@ Deno.test("Api asks for new credentials once after a 401, and gives up at the se
   assert.equal(server.requests.length, 4);
 });
 
-Deno.test("Api waits as Retry-After says when it is put off by 429, three times at most", async () => {
+Deno.test("Api honours Retry-After after a 429, for at most three attempts", async () => {
   let put = 0;
   using server = new ScriptedServer((request, reply) =>
     request.target === "/never" || put++ < 2
@@ -137,7 +137,7 @@ Deno.test("Api waits as Retry-After says when it is put off by 429, three times 
   assert.equal(server.requests.length, 6);
 });
 
-Deno.test("Api does not wait for a 429 without Retry-After, nor for one that wants long", async () => {
+Deno.test("Api does not retry after a 429 without Retry-After, or with a long one", async () => {
   using server = new ScriptedServer((request, reply) =>
     reply.json(429, { kind: "Status", message: "evict later" }, request.target === "/long" ? { "Retry-After": "600" } : {})
   );
@@ -147,9 +147,9 @@ Deno.test("Api does not wait for a 429 without Retry-After, nor for one that wan
   assert.equal(server.requests.length, 2);
 });
 
-Deno.test("Api sends a request again whose kept connection was closed without an answer", async () => {
+Deno.test("Api repeats a request whose kept connection was closed without an answer", async () => {
   using server = new ScriptedServer((request, reply) =>
-    // The second request meets a connection that the server closes at that very moment.
+    // The server closes the connection while the second request is being sent.
     request.connection === 1 && request.target === "/second" ? reply.close() : reply.json(200, OK)
   );
   using api = apiTo(server);
@@ -158,7 +158,7 @@ Deno.test("Api sends a request again whose kept connection was closed without an
   assert.deepEqual(server.requests.map((request) => request.connection), [1, 1, 2]);
 });
 
-Deno.test("Api tells in a refusal that the request was sent twice", async () => {
+Deno.test("Api marks a refusal if the request was sent twice", async () => {
   let asked = 0;
   using server = new ScriptedServer((_, reply) => {
     if (++asked === 1) return reply.json(200, OK);
@@ -181,7 +181,7 @@ Deno.test("Api reports a connection that fails in the middle of a body without a
   await answer;
 });
 
-Deno.test("Api does not send a POST again, which could create twice", async () => {
+Deno.test("Api does not repeat a POST, which could create an object twice", async () => {
   using server = new ScriptedServer((request, reply) => request.method === "POST" ? reply.close() : reply.json(200, OK));
   using api = apiTo(server);
   await api.get("/first");
@@ -189,7 +189,7 @@ Deno.test("Api does not send a POST again, which could create twice", async () =
   assert.equal(server.requests.length, 2);
 });
 
-Deno.test("Api does not send again on a fresh connection, nor after a part of the answer", async () => {
+Deno.test("Api does not repeat a request on a fresh connection, or after a part of the answer", async () => {
   using server = new ScriptedServer(async (request, reply) => {
     if (request.target === "/ok") return await reply.json(200, OK);
     if (request.target === "/half-head") await reply.write("HTTP/1.1 200 O");
@@ -206,7 +206,7 @@ Deno.test("Api does not send again on a fresh connection, nor after a part of th
   assert.equal(server.requests.length, 5);
 });
 
-Deno.test("Api takes a connection that was closed while it waited out of use", async () => {
+Deno.test("Api does not use a connection that was closed while it was idle", async () => {
   using server = new ScriptedServer((_, reply) => reply.json(200, OK));
   using api = apiTo(server);
   await api.get("/first");
@@ -216,7 +216,7 @@ Deno.test("Api takes a connection that was closed while it waited out of use", a
   assert.equal(server.requests.length, 2);
 });
 
-Deno.test("Api ends a request that is not answered in time, and leaves no connection behind", async () => {
+Deno.test("Api ends a request that is not answered in time, and closes its connection", async () => {
   using server = new ScriptedServer(() => {});
   using api = apiTo(server);
   const start = performance.now();
@@ -232,7 +232,7 @@ Deno.test("Api ends a request whose body stops in the middle", async () => {
   await server.allClosed();
 });
 
-Deno.test("Api ends a request by its signal, before and while it is under way", async () => {
+Deno.test("Api ends a request by its signal, before it starts and while it is under way", async () => {
   using server = new ScriptedServer(() => {});
   using api = apiTo(server);
   const controller = new AbortController();
@@ -248,13 +248,13 @@ Deno.test("Api ends a request by its signal, before and while it is under way", 
   assert.equal(server.connections, 1);
 });
 
-Deno.test("Api says nothing of the token in its errors", async () => {
+Deno.test("Api's errors do not contain the token", async () => {
   using server = new ScriptedServer((_, reply) => reply.close());
   using api = apiTo(server);
   await assert.rejects(api.get("/x"), (error: Error) => !Deno.inspect(error, { depth: 10 }).includes("secret"));
 });
 
-Deno.test("Api refuses an answer that is no JSON, and one that is no HTTP", async () => {
+Deno.test("Api refuses an answer that is not JSON, and one that is not HTTP", async () => {
   using server = new ScriptedServer((request, reply) =>
     request.target === "/html"
       ? reply.write("HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n<html>log in please<")
@@ -265,7 +265,7 @@ Deno.test("Api refuses an answer that is no JSON, and one that is no HTTP", asyn
   await assert.rejects(api.get("/ssh"), { name: "ConnectionError", kind: "protocol" });
 });
 
-Deno.test("Api reads a chunked answer however it is cut, and uses the connection again", async () => {
+Deno.test("Api reads a chunked answer wherever it is cut, and reuses the connection", async () => {
   const body = JSON.stringify({ text: "äöü €".repeat(20) });
   const bytes = new TextEncoder().encode(body);
   using server = new ScriptedServer(async (_, reply) => {
@@ -286,7 +286,7 @@ Deno.test("Api reads a chunked answer however it is cut, and uses the connection
   assert.equal(server.connections, 1);
 });
 
-Deno.test("Api reads a large answer whole", async () => {
+Deno.test("Api reads a large answer completely", async () => {
   const items = Array.from({ length: 50_000 }, (_, i) => ({ metadata: { name: `pod-${i}` }, spec: "x".repeat(100) }));
   using server = new ScriptedServer((_, reply) => reply.json(200, { items }));
   using api = apiTo(server);
@@ -294,7 +294,7 @@ Deno.test("Api reads a large answer whole", async () => {
   assert.equal((answer.body as { items: unknown[] }).items.length, 50_000);
 });
 
-Deno.test("Api gives the warnings of the API server", async () => {
+Deno.test("Api returns the warnings of the API server", async () => {
   const warning = '299 - "would violate \\"restricted:latest\\": größe à", 299 kube "second, with a comma"';
   using server = new ScriptedServer((_, reply) => {
     const head = `HTTP/1.1 201 Created\r\nContent-Length: 2\r\nWarning: ${warning}\r\nWarning: 299 - "third: voilà"\r\n\r\n`;
@@ -308,7 +308,7 @@ Deno.test("Api gives the warnings of the API server", async () => {
   ]);
 });
 
-Deno.test("Api.apply() is a server-side apply by our field manager", async () => {
+Deno.test("Api.apply() is a server-side apply with kurun's field manager", async () => {
   using server = new ScriptedServer((_, reply) => reply.json(200, OK));
   using api = apiTo(server);
   await api.apply("/x", OK);
@@ -321,7 +321,7 @@ Deno.test("Api.apply() is a server-side apply by our field manager", async () =>
   assert.equal(second?.target, "/x?fieldManager=other&force=true");
 });
 
-Deno.test("Api.mergePatch() keeps nulls, which remove", async () => {
+Deno.test("Api.mergePatch() sends nulls, which remove fields", async () => {
   using server = new ScriptedServer((_, reply) => reply.json(200, OK));
   using api = apiTo(server);
   await api.mergePatch("/x", { spec: { activeDeadlineSeconds: null } });
@@ -329,7 +329,7 @@ Deno.test("Api.mergePatch() keeps nulls, which remove", async () => {
   assert.equal(server.requests[0]?.body, '{"spec":{"activeDeadlineSeconds":null}}');
 });
 
-Deno.test("Api.delete() always says how it propagates, and deletes no other object of that name", async () => {
+Deno.test("Api.delete() always sends a propagation policy, and its preconditions", async () => {
   using server = new ScriptedServer((_, reply) => reply.json(200, OK));
   using api = apiTo(server);
   await api.delete("/x", { uid: "u-1" });
@@ -356,7 +356,7 @@ Deno.test("Api.list() reads all pages", async () => {
   assert.equal(server.requests[1]?.target, "/x?limit=500&labelSelector=a%3Db&continue=next");
 });
 
-Deno.test("Api uses no connection that stood when the network may have changed, and asks again what waits for its answer", async () => {
+Deno.test("Api.distrustConnections() stops using open connections, and repeats requests that wait for an answer", async () => {
   using server = new ScriptedServer(({ target, connection }, reply) =>
     target.startsWith("/lost") && connection < 3 ? undefined : reply.json(200, OK)
   );
@@ -374,7 +374,7 @@ Deno.test("Api uses no connection that stood when the network may have changed, 
   ]]);
 });
 
-Deno.test("Api sends what a dead connection took once more, on a connection of its own", async () => {
+Deno.test("Api repeats a request that a dead connection swallowed, on a new connection", async () => {
   using server = new ScriptedServer(({ connection }, reply) => connection === 1 ? undefined : reply.json(200, OK));
   using api = apiTo(server);
   const patched = api.mergePatch("/x", OK);
@@ -384,7 +384,7 @@ Deno.test("Api sends what a dead connection took once more, on a connection of i
   assert.deepEqual(server.requests.map(({ method, connection }) => [method, connection]), [["PATCH", 1], ["PATCH", 2]]);
 });
 
-Deno.test("Api.watch() gives each event as it comes and ends with the server", async () => {
+Deno.test("Api.watch() yields each event as it arrives, and ends when the server does", async () => {
   using server = new ScriptedServer(async (_, reply) => {
     await reply.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
     for (const name of ["a", "b"]) {
@@ -405,7 +405,7 @@ Deno.test("Api.watch() gives each event as it comes and ends with the server", a
   assert.equal(server.connections, 1, "a watch that ended well leaves its connection");
 });
 
-Deno.test("Api.watch() closes its connection when nobody listens any more", async () => {
+Deno.test("Api.watch() closes its connection when its consumer stops", async () => {
   using server = new ScriptedServer((_, reply) =>
     reply.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1f\r\n{"type":"ADDED","object":{}}\n  \r\n')
   );
@@ -414,7 +414,7 @@ Deno.test("Api.watch() closes its connection when nobody listens any more", asyn
   await server.allClosed();
 });
 
-Deno.test("Api.watch() outlives the timeout of requests, and ends by its signal", async () => {
+Deno.test("Api.watch() is not limited by the timeout of requests, and ends by its signal", async () => {
   using server = new ScriptedServer((_, reply) => reply.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"));
   const api = new Api(accessTo(server), { userAgent: "kurun/test", requestTimeoutMs: 100 });
   const controller = new AbortController();
@@ -428,7 +428,7 @@ Deno.test("Api.watch() outlives the timeout of requests, and ends by its signal"
   api.close();
 });
 
-Deno.test("Api.watch() ends by itself where the API server, asked to, has not: its network may have died", async () => {
+Deno.test("Api.watch() ends by itself if the API server does not end it in time", async () => {
   using server = new ScriptedServer((_, reply) => reply.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"));
   using api = apiTo(server);
   const start = performance.now();
@@ -445,7 +445,7 @@ Deno.test("Api.watch() reports a line that is not an event as a ConnectionError"
   await assert.rejects(api.watch("/pods").next(), { name: "ConnectionError", kind: "protocol" });
 });
 
-Deno.test("Api.watch() throws when it is refused, and when its connection breaks", async () => {
+Deno.test("Api.watch() throws if it is refused or its connection breaks", async () => {
   using server = new ScriptedServer(async (request, reply) => {
     if (request.target.startsWith("/forbidden")) return reply.json(403, { kind: "Status", message: "no", reason: "Forbidden" });
     await reply.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1f\r\n{"type":"ADDED","object":{}}\n  \r\n');
@@ -467,7 +467,7 @@ Deno.test("Api.watch() throws when it is refused, and when its connection breaks
   assert.equal((broken.error as ConnectionError).kind, "reset");
 });
 
-Deno.test("Api does not count the time that credentials take, which may be a login", async () => {
+Deno.test("Api does not count the time to obtain credentials, which may be a login", async () => {
   using server = new ScriptedServer((_, reply) => reply.json(200, OK));
   const connection = async () => {
     await new Promise((resolve) => setTimeout(resolve, 300));

@@ -24,7 +24,7 @@ const jane = await ca.issue({ names: [], days: 10, now, usage: "client", commonN
 const trust = { ca: ca.certPem };
 const OLD_DENO = /^2\.[0-7]\./.test(Deno.version.deno);
 
-/** Asks the server behind a target, and gives what it says of the asker. */
+/** Sends a request to a target. @returns what the server says about its client */
 async function ask(target: DialTarget): Promise<{ client?: string; group?: string; url: string }> {
   const connection = new HttpConnection(await dial(target, { timeoutMs: 5_000 }));
   try {
@@ -37,7 +37,7 @@ async function ask(target: DialTarget): Promise<{ client?: string; group?: strin
   }
 }
 
-/** Sends one message over a WebSocket and gives what comes back. */
+/** Sends one message over a WebSocket. @returns the answer */
 function echo(target: DialTarget, message: string): Promise<string> {
   const scheme = target.tls === undefined ? "ws" : "wss";
   const options = connectionTo(target, { Authorization: "Bearer t" }, "1") as unknown as WebSocket.ClientOptions;
@@ -71,7 +71,7 @@ async function failure(target: DialTarget, options?: Parameters<typeof dial>[1])
   assert.fail("the connection was made");
 }
 
-Deno.test("dial() trusts the given authority alone", async () => {
+Deno.test("dial() trusts only the given authority", async () => {
   await using server = await TlsServer.listen({ certificate });
   const target = { host: "127.0.0.1", port: server.port };
   assert.equal((await ask({ ...target, tls: trust })).url, "/x");
@@ -83,7 +83,7 @@ Deno.test("dial() trusts the given authority alone", async () => {
   }
 });
 
-Deno.test("dial() compares the certificate with the host, or with the name that is to be asked for", async () => {
+Deno.test("dial() verifies the certificate against the host, or against the server name", async () => {
   await using server = await TlsServer.listen({ certificate: named });
   const target = { host: "127.0.0.1", port: server.port };
   const error = await failure({ ...target, tls: trust });
@@ -93,20 +93,20 @@ Deno.test("dial() compares the certificate with the host, or with the name that 
   assert.equal((await failure({ ...target, tls: { ...trust, serverName: "other.example" } })).kind, "tls-name");
 });
 
-Deno.test("dial() takes an address as the name to ask for", async () => {
+Deno.test("dial() accepts an address as the server name", async () => {
   await using server = await TlsServer.listen({ certificate });
   const tls = { ...trust, serverName: "::1" };
   assert.equal((await ask({ host: "127.0.0.1", port: server.port, tls })).url, "/x");
 });
 
-Deno.test("dial() tells an expired certificate, and one that is not valid yet, from one that is not trusted", async () => {
+Deno.test("dial() distinguishes an expired certificate and one that is not valid yet from an untrusted one", async () => {
   for (const certificate of [expired, early]) {
     await using server = await TlsServer.listen({ certificate });
     assert.equal((await failure({ host: "127.0.0.1", port: server.port, tls: trust })).kind, "tls-expired");
   }
 });
 
-Deno.test("dial() takes any certificate when it is told to", async () => {
+Deno.test("dial() accepts any certificate if told to", async () => {
   for (const certificate of [named, expired]) {
     await using server = await TlsServer.listen({ certificate });
     const target = { host: "127.0.0.1", port: server.port, tls: { insecure: true } };
@@ -115,8 +115,8 @@ Deno.test("dial() takes any certificate when it is told to", async () => {
   }
 });
 
-// On Deno 2.6 a server cannot ask for certificates: there this is looked at with a server of another version.
-Deno.test("dial() shows the client's certificate", { ignore: OLD_DENO }, async () => {
+// A server on Deno 2.6 cannot request certificates.
+Deno.test("dial() sends the client's certificate", { ignore: OLD_DENO }, async () => {
   await using server = await TlsServer.listen({ certificate, clientCa: ca.certPem });
   const target = { host: "127.0.0.1", port: server.port };
   const tls = { ...trust, cert: jane.certPem, key: jane.keyPem };
@@ -126,7 +126,7 @@ Deno.test("dial() shows the client's certificate", { ignore: OLD_DENO }, async (
   await assert.rejects(ask({ ...target, tls: trust }), /CertificateRequired/);
 });
 
-Deno.test("dial() goes through a proxy by CONNECT, for requests and WebSockets, with and without TLS", async () => {
+Deno.test("dial() uses a proxy with CONNECT, for requests and WebSockets, with and without TLS", async () => {
   await using server = await TlsServer.listen({ certificate: named });
   using plain = new ScriptedServer((_, reply) => reply.json(200, { url: "/plain" }));
   using proxy = new ConnectProxy({ credentials: "jane:p w", resolve: () => "127.0.0.1" });
@@ -139,7 +139,7 @@ Deno.test("dial() goes through a proxy by CONNECT, for requests and WebSockets, 
   assert.deepEqual(proxy.asked, [`kube.example:${server.port}`, `kube.example:${server.port}`, `plain.example:${plain.port}`]);
 });
 
-Deno.test("dial() speaks TLS with a proxy of https://, and verifies it by the system's roots", async () => {
+Deno.test("dial() speaks TLS with an https:// proxy, and verifies it with the system's roots", async () => {
   using proxy = new ConnectProxy({ tls: certificate });
   const target = { host: "kube.example", port: 6443, tls: trust, proxy: new URL(`https://127.0.0.1:${proxy.port}`) };
   const error = await failure(target);
@@ -148,7 +148,7 @@ Deno.test("dial() speaks TLS with a proxy of https://, and verifies it by the sy
   assert.deepEqual(proxy.asked, []);
 });
 
-Deno.test("dial() verifies the server behind a proxy as it does without one", async () => {
+Deno.test("dial() verifies a server behind a proxy like one without a proxy", async () => {
   await using server = await TlsServer.listen({ certificate });
   using proxy = new ConnectProxy();
   const target = { host: "127.0.0.1", port: server.port, proxy: new URL(`http://127.0.0.1:${proxy.port}`) };
@@ -158,7 +158,7 @@ Deno.test("dial() verifies the server behind a proxy as it does without one", as
   assert.ok(proxy.asked.length > 0);
 });
 
-Deno.test("dial() says what the proxy answered, and nothing of its password", async () => {
+Deno.test("dial() reports the proxy's answer, without the password", async () => {
   using proxy = new ConnectProxy({ credentials: "jane:right" });
   const target = { host: "kube.example", port: 6443, tls: trust, proxy: new URL(`http://jane:wrong@127.0.0.1:${proxy.port}`) };
   const error = await failure(target);
@@ -167,14 +167,14 @@ Deno.test("dial() says what the proxy answered, and nothing of its password", as
   assert.ok(!Deno.inspect(error, { depth: 10 }).includes("wrong"));
 });
 
-Deno.test("dial() blames the proxy when it cannot be reached", async () => {
+Deno.test("dial() blames the proxy if that cannot be reached", async () => {
   const port = await closedPort();
   const error = await failure({ host: "kube.example", port: 6443, tls: trust, proxy: new URL(`http://127.0.0.1:${port}`) });
   assert.equal(error.kind, "proxy");
   assert.match(error.message, /ECONNREFUSED/);
 });
 
-Deno.test("dial() tells a port where nobody listens, a name that nobody knows, and a server without TLS", async () => {
+Deno.test("dial() distinguishes a closed port, an unknown name, and a server without TLS", async () => {
   assert.equal((await failure({ host: "127.0.0.1", port: await closedPort(), tls: trust })).kind, "refused");
   assert.equal((await failure({ host: "no-such-host.invalid", port: 6443, tls: trust })).kind, "dns");
   using plain = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -186,7 +186,7 @@ Deno.test("dial() tells a port where nobody listens, a name that nobody knows, a
   await answered;
 });
 
-Deno.test("dial() ends in time, or by its signal, and leaves nothing open", async () => {
+Deno.test("dial() ends in time or by its signal, and closes everything", async () => {
   using silent = new ScriptedServer(() => {});
   const target = { host: "127.0.0.1", port: silent.port, tls: trust };
   assert.equal((await failure(target, { timeoutMs: 100 })).kind, "timeout");
@@ -194,7 +194,7 @@ Deno.test("dial() ends in time, or by its signal, and leaves nothing open", asyn
   setTimeout(() => controller.abort(), 50);
   assert.equal((await failure(target, { signal: controller.signal })).kind, "aborted");
   assert.equal((await failure(target, { signal: controller.signal })).kind, "aborted");
-  // Deno 2.6 closes a connection only when its TLS handshake has ended in some way.
+  // Deno 2.6 closes a connection only once its TLS handshake has ended.
   if (OLD_DENO) silent.closeConnections();
   await silent.allClosed();
   if (OLD_DENO) await new Promise((resolve) => setTimeout(resolve, 50));
@@ -209,7 +209,7 @@ Deno.test("dial() reaches IPv4, IPv6 and localhost", async () => {
   assert.equal((await ask({ host: "localhost", port: server.port, tls: trust })).url, "/x");
 });
 
-Deno.test("a WebSocket reports why its connection was not made", async () => {
+Deno.test("a WebSocket reports why its connection failed", async () => {
   await using server = await TlsServer.listen({ certificate });
   const target = { host: "127.0.0.1", port: server.port };
   assert.equal(await echo({ ...target, tls: trust }, "hello"), "Bearer t sent 5");

@@ -5,7 +5,7 @@ function proxyOf(server: string, variables: Record<string, string>): string | un
   return proxyFromEnvironment(new URL(server), { get: (name) => variables[name] })?.href;
 }
 
-Deno.test("proxyFromEnvironment() takes the variable of the server's scheme, in capitals or not", () => {
+Deno.test("proxyFromEnvironment() uses the variable for the server's scheme, in upper or lower case", () => {
   const variables = { HTTPS_PROXY: "http://secure:3128", "http_proxy": "plain:3128" };
   assert.equal(proxyOf("https://api.example", variables), "http://secure:3128/");
   assert.equal(proxyOf("http://api.example", variables), "http://plain:3128/");
@@ -13,7 +13,7 @@ Deno.test("proxyFromEnvironment() takes the variable of the server's scheme, in 
   assert.equal(proxyOf("https://api.example", {}), undefined);
 });
 
-Deno.test("proxyFromEnvironment() never goes to this machine through a proxy", () => {
+Deno.test("proxyFromEnvironment() never uses a proxy for this machine", () => {
   for (const host of ["localhost", "127.0.0.1", "127.1.2.3", "[::1]"]) {
     assert.equal(proxyOf(`https://${host}:6443`, { HTTPS_PROXY: "http://p" }), undefined, host);
   }
@@ -52,7 +52,7 @@ Deno.test("proxyFromEnvironment() obeys NO_PROXY by Go's rules", () => {
   }
 });
 
-Deno.test("parseProxyUrl() refuses what is not supported, and never shows a password", () => {
+Deno.test("parseProxyUrl() refuses unsupported proxies, and never shows a password", () => {
   assert.equal(parseProxyUrl("https://jane:pw@proxy:8443").password, "pw");
   for (const text of ["socks5://j:SECRET@p:1080", "ftp://j:SECRET@p", "http://", "http://j:SECRET@p:port"]) {
     assert.throws(() => parseProxyUrl(text), (error: Error) => error instanceof TypeError && !error.message.includes("SECRET"), text);

@@ -4,7 +4,7 @@ import { Api } from "./api.ts";
 import { loadClusterAccess } from "../kubeconfig/kubeconfig.ts";
 import { describeRight, missingRights, type Right } from "./rights.ts";
 
-Deno.test("missingRights() asks for each right and returns those that are missing, in their order", async () => {
+Deno.test("missingRights() checks each right and returns the missing ones in their order", async () => {
   using server = new ScriptedServer((request, reply) => {
     const { resourceAttributes } = JSON.parse(request.body).spec;
     return reply.json(201, { status: { allowed: resourceAttributes.verb === "get" } });

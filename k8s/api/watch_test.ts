@@ -24,7 +24,7 @@ Deno.test("watchEvents() drops a last line that was cut off", async () => {
   assert.deepEqual(await decode(BYTES.subarray(0, BYTES.length - 5)), EVENTS.slice(0, 1));
 });
 
-Deno.test("watchEvents() refuses a line that is no event", async () => {
+Deno.test("watchEvents() refuses a line that is not an event", async () => {
   for (const line of ["<html>\n", "{}\n", '{"type":"ADDED","object":null}\n']) {
     await assert.rejects(decode(new TextEncoder().encode(line)), SyntaxError);
   }

@@ -6,7 +6,7 @@ import { dial } from "../api/dial.ts";
 
 const now = new Date();
 
-Deno.test("selfSignedServerCertificate() is trusted when it is itself the anchor, under each of its names", async () => {
+Deno.test("selfSignedServerCertificate() is trusted as its own anchor, under each of its names", async () => {
   const certificate = await selfSignedServerCertificate({ names: ["web.shop.svc", "127.0.0.1", "fd00::1"], days: 30, now });
   await using server = await TlsServer.listen({ certificate });
   for (const serverName of ["web.shop.svc", "127.0.0.1", "fd00::1"]) {
@@ -19,14 +19,14 @@ Deno.test("selfSignedServerCertificate() is trusted when it is itself the anchor
   });
 });
 
-Deno.test("selfSignedServerCertificate() is no authority, and each one is new", async () => {
+Deno.test("selfSignedServerCertificate() is not an authority, and is different each time", async () => {
   const [first, second] = await Promise.all([1, 2].map(() => selfSignedServerCertificate({ names: ["a"], days: 1, now })));
   assert.equal(new X509Certificate(first!.certPem).ca, false);
   assert.notEqual(new X509Certificate(first!.certPem).serialNumber, new X509Certificate(second!.certPem).serialNumber);
   assert.notEqual(first!.keyPem, second!.keyPem);
 });
 
-Deno.test("a certificate is valid from an hour before its making, and for its days, past 2050 as well", async () => {
+Deno.test("a certificate is valid from an hour ago and for its number of days, also past 2050", async () => {
   for (const [days, year] of [[1, 2026], [365 * 30, 2056]] as const) {
     const made = new Date("2026-11-23T12:00:00Z");
     const { certPem } = await selfSignedServerCertificate({ names: ["a"], days, now: made });
@@ -37,7 +37,7 @@ Deno.test("a certificate is valid from an hour before its making, and for its da
   }
 });
 
-Deno.test("certificateAuthority() signs servers' certificates", async () => {
+Deno.test("certificateAuthority() signs certificates of servers", async () => {
   const ca = await certificateAuthority({ commonName: "test-ca", days: 1, now });
   const certificate = await ca.issue({ names: ["localhost"], days: 1, now, commonName: "jane", organization: "devs" });
   await using server = await TlsServer.listen({ certificate });

@@ -14,7 +14,7 @@ const PLAN: RunPlan = {
   run: {},
 };
 
-// deno-lint-ignore no-explicit-any -- what a test looks at lies deep
+// deno-lint-ignore no-explicit-any -- tests read deeply nested fields
 function pod(run: RunPod): { pod: any; ignored: string[] } {
   return runPod({ ...PLAN, run }, { name: "hello-x2k4d", uid: "1" });
 }
@@ -71,7 +71,7 @@ Deno.test("overrides merge into the Pod; fields of the session are ignored and r
     spec: {
       nodeSelector: { disk: "ssd" },
       restartPolicy: "Never",
-      containers: [{ image: "x", args: ["y"], resources: { limits: { cpu: "1" } } }, { name: "beside", image: "z" }],
+      containers: [{ image: "x", args: ["y"], resources: { limits: { cpu: "1" } } }, { name: "sidecar", image: "z" }],
     },
   };
   const { pod: { metadata, spec }, ignored } = pod({ architecture: "amd64", overrides });
@@ -85,7 +85,7 @@ Deno.test("overrides merge into the Pod; fields of the session are ignored and r
   assert.equal(metadata.ownerReferences.length, 1);
   assert.deepEqual(spec.nodeSelector, { "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64", disk: "ssd" });
   assert.deepEqual(spec.containers.map(({ name, image }: { name: string; image: string }) => [name, image]), [["program", "kurun"], [
-    "beside",
+    "sidecar",
     "z",
   ]]);
   assert.deepEqual(spec.containers[0].resources, { limits: { cpu: "1" } });
@@ -95,7 +95,7 @@ Deno.test("a Pod's end has its reason, and a running Pod has none", () => {
   const podEnd = (pod: unknown, gone: boolean) => endOf(pod as Pod, gone);
   const withEnd = (terminated: { reason?: string; exitCode: number; message?: string }) => ({
     metadata: { name: "p" },
-    status: { phase: "Failed", containerStatuses: [{ name: "beside", state: {} }, { name: "program", state: { terminated } }] },
+    status: { phase: "Failed", containerStatuses: [{ name: "sidecar", state: {} }, { name: "program", state: { terminated } }] },
   });
   assert.equal(podEnd({ metadata: { name: "p" }, status: { phase: "Running" } }, false), undefined);
   assert.deepEqual(podEnd(withEnd({ reason: "OOMKilled", exitCode: 137 }), false)?.kind, "out-of-memory");

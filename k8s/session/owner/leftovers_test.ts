@@ -37,7 +37,7 @@ function isLeft(more: Parameters<typeof session>[0], owner?: Partial<SessionOwne
   return leftSessions([session(more, owner)], ME).length > 0;
 }
 
-Deno.test("the user's own session without a client is left behind, under its Service's name", () => {
+Deno.test("the user's own session without a client is a leftover, under its Service's name", () => {
   assert.deepEqual(leftSessions([session()], ME), [{
     kind: "session",
     namespace: "dev",
@@ -48,19 +48,19 @@ Deno.test("the user's own session without a client is left behind, under its Ser
   }]);
 });
 
-Deno.test("a session whose client is there or may be is never left behind, nor one that goes already", () => {
+Deno.test("a session whose client is or may be there is not a leftover, nor is one that is being deleted", () => {
   assert.equal(isLeft({ presence: { is: "connected", since: "" } }), false);
   assert.equal(isLeft({ presence: { is: "unknown", seen: SEEN_LATELY } }), false);
   assert.equal(isLeft({ deleted: true, ending: true }), false);
 });
 
-Deno.test("another's session without a client is left behind once it has missed its time: its network may blink", () => {
+Deno.test("another user's session without a client is a leftover once its client is overdue: the network may be down for a moment", () => {
   assert.equal(isLeft({}, { who: "bob" }), false);
   assert.equal(isLeft({}, { from: "desk" }), false);
   assert.equal(isLeft({}, { who: "bob", seen: SEEN_LONG_AGO }), true);
 });
 
-Deno.test("a session that has ended is left behind, whoever had it", () => {
+Deno.test("a session that has ended is a leftover, whoever had it", () => {
   assert.equal(isLeft({ ending: true, presence: { is: "unknown", seen: SEEN_LATELY } }, { who: "bob" }), true);
 });
 
@@ -78,7 +78,7 @@ function object(more: Partial<OwnedObject["metadata"]> = {}): OwnedObject {
   };
 }
 
-Deno.test("an object whose Job is gone is an orphan, also where another Job has its name by now", () => {
+Deno.test("an object whose Job is gone is an orphan, even if another Job has its name by now", () => {
   const orphan = {
     kind: "secret",
     namespace: "dev",
@@ -91,12 +91,12 @@ Deno.test("an object whose Job is gone is an orphan, also where another Job has 
   assert.deepEqual(orphans([object()], [session({}, { uid: "job-2" })]), [orphan]);
 });
 
-Deno.test("an object that nobody owns is an orphan where no session has its name in its namespace", () => {
+Deno.test("an object without an owner is an orphan if no session of its namespace has its name", () => {
   assert.equal(orphans([object({ ownerReferences: [] })], [session({ namespace: "prod" })]).length, 1);
   assert.equal(orphans([object({ ownerReferences: [] })], [session()]).length, 0);
 });
 
-Deno.test("what a session has, what goes already and what lacks a label of ours is no orphan", () => {
+Deno.test("objects of a session, objects being deleted and objects without kurun's labels are not orphans", () => {
   assert.deepEqual(orphans([object()], [session()]), []);
   assert.deepEqual(orphans([object({ deletionTimestamp: "2026-01-01T00:00:00Z" })], []), []);
   assert.deepEqual(orphans([object({ labels: { "kurun.dev/session": "web-kurun-bcdfg" } })], []), []);

@@ -6,7 +6,7 @@ import type { WaitReason } from "../../workloads/pod_status.ts";
 import type { SessionPlan } from "../objects/session_plan.ts";
 
 const PLAN = { name: "web-kurun-bcdfg", namespace: "shop" } as SessionPlan;
-/** Longer than an event of something that may pass is kept back. */
+/** Longer than the report of a temporary failure is delayed. */
 const LONG_ENOUGH_MS = 5_500;
 
 function pod(status: Record<string, unknown>): unknown {
@@ -30,7 +30,7 @@ async function beginWatch(reply: ScriptedReply): Promise<(object: unknown) => Pr
   };
 }
 
-/** What is told of a Pod that has this status, with a mount that once failed among the events, until it is ready. */
+/** What is reported about a Pod with this status until it is ready, with an event about a failed mount. */
 async function told(status: unknown): Promise<string[]> {
   using server = new ScriptedServer(async ({ target }, reply) => {
     const show = await beginWatch(reply);
@@ -46,10 +46,10 @@ async function told(status: unknown): Promise<string[]> {
   return reasons;
 }
 
-Deno.test("a mount that failed is told where the Pod still waits and its status says nothing", async () => {
+Deno.test("a failed mount is reported if the Pod still waits and its status gives no reason", async () => {
   assert.deepEqual(await told(pod({})), ["FailedMount"]);
 });
 
-Deno.test("a mount that failed is not told where the Pod's status has come to say why it waits", async () => {
+Deno.test("a failed mount is not reported if the Pod's status gives the reason meanwhile", async () => {
   assert.deepEqual(await told(NO_IMAGE), ["ErrImagePull"]);
 });

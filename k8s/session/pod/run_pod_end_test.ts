@@ -11,12 +11,12 @@ async function tell(reply: ScriptedReply, type: string, metadata: Record<string,
   await reply.write(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${line.length.toString(16)}\r\n${line}\r\n0\r\n\r\n`);
 }
 
-/** The versions from which the watches went on. */
+/** The versions that the watches started from. */
 function versions({ requests }: ScriptedServer): (string | null)[] {
   return requests.map(({ target }) => new URL(target, "http://x").searchParams.get("resourceVersion"));
 }
 
-Deno.test("a Pod that goes between two watches is seen to be gone: the next goes on where the last was", async () => {
+Deno.test("a Pod that is deleted between two watches is reported: the next watch continues where the last one ended", async () => {
   const told = [["7", "ADDED"], ["9", "BOOKMARK"], ["9", "ERROR"], ["10", "DELETED"]] as const;
   using server: ScriptedServer = new ScriptedServer((_, reply) => {
     const [resourceVersion, type] = told[server.requests.length - 1]!;
@@ -27,7 +27,7 @@ Deno.test("a Pod that goes between two watches is seen to be gone: the next goes
   assert.deepEqual(versions(server), [null, "7", "9", null]);
 });
 
-Deno.test("a watch of a Pod that is refused for a moment goes on afterwards", async () => {
+Deno.test("a watch that is refused for a moment continues afterwards", async () => {
   using server: ScriptedServer = new ScriptedServer((_, reply) => {
     if (server.requests.length === 2) return reply.json(403, { kind: "Status", message: "no", reason: "Forbidden" });
     return tell(reply, server.requests.length === 1 ? "ADDED" : "DELETED", { resourceVersion: "7" });
@@ -37,7 +37,7 @@ Deno.test("a watch of a Pod that is refused for a moment goes on afterwards", as
   assert.deepEqual(versions(server), [null, "7", "7"]);
 });
 
-Deno.test("who may not watch the Pod from the first on is told so", async () => {
+Deno.test("a watch that is refused from the start fails", async () => {
   using server = new ScriptedServer((_, reply) => reply.json(403, { kind: "Status", message: "no", reason: "Forbidden" }));
   using api = scriptedApi(server);
   await assert.rejects(waitForPodEnd(api, PLAN, new AbortController().signal), { name: "ApiError", message: "no" });

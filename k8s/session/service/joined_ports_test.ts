@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { joinedPorts, unservedPorts } from "./joined_ports.ts";
 
-Deno.test("a Service's ports are served where they lead: by number, by the port itself, or by a name that gets a number", () => {
+Deno.test("a Service's ports are served at their target: a number, the port itself, or a name that gets a number", () => {
   const ports = [{ name: "a", port: 80, targetPort: 8080 }, { name: "b", port: 81 }, { name: "c", port: 443, targetPort: "webhook" }];
   assert.deepEqual(joinedPorts(ports, false), [
     { name: "a", port: 80, targetPort: 8080 },
@@ -10,7 +10,7 @@ Deno.test("a Service's ports are served where they lead: by number, by the port 
   ]);
 });
 
-Deno.test("a name's number is not one that another port has, nor the control port, and two ports of one name share it", () => {
+Deno.test("a name's number is neither another port's nor the control port, and two ports with the same target name share it", () => {
   const ports = [
     { name: "a", port: 1, targetPort: 8444 },
     { name: "b", port: 2, targetPort: "x" },
@@ -20,7 +20,7 @@ Deno.test("a name's number is not one that another port has, nor the control por
   assert.deepEqual(joinedPorts(ports, false).map(({ targetPort }) => targetPort), [8444, 8445, 8446, 8445]);
 });
 
-Deno.test("a headless Service is served on the numbers that its callers dial", () => {
+Deno.test("a headless Service is served at the port numbers that its callers use", () => {
   const ports = [{ name: "a", port: 80, targetPort: 8080 }, { name: "b", port: 443, targetPort: "webhook" }];
   assert.deepEqual(joinedPorts(ports, true), [
     { name: "a", port: 8080, targetPort: 8080 },
@@ -28,7 +28,7 @@ Deno.test("a headless Service is served on the numbers that its callers dial", (
   ]);
 });
 
-Deno.test("other protocols than TCP are not served, and are named", () => {
+Deno.test("protocols other than TCP are not served, but named", () => {
   const ports = [{ port: 53, protocol: "UDP" }, { port: 53, protocol: "TCP" }];
   assert.deepEqual(joinedPorts(ports, false), [{ port: 53, targetPort: 53 }]);
   assert.deepEqual(unservedPorts(ports), ["53/UDP"]);
