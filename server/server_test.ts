@@ -190,7 +190,7 @@ serverTest("a JSON request's refusal is a v1.Status, so that kubectl shows the s
   assert.match(status.message, /nobody is connected/);
 });
 
-serverTest("a large body of a request that is refused is read, so that its caller reads the answer and no reset", async (server) => {
+serverTest("the large body of a refused request is read, so that its caller reads the answer and not a reset", async (server) => {
   const body = "x".repeat(1_000_000);
   const { got, error } = await call(server, `POST / HTTP/1.1\r\nHost: k\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
   assert.match(got, /^HTTP\/1\.1 503/);
@@ -241,7 +241,7 @@ serverTest("a client that is lost while its answer is awaited is a 503 that says
   assert.match((await call(server, GET)).got, /^HTTP\/1\.1 503[^]*may have been delivered/);
 });
 
-serverTest("an HTTP/2 caller that asks nothing gets SETTINGS and GOAWAY with the sentence, anything else a close", async (server) => {
+serverTest("an HTTP/2 caller that asks nothing gets SETTINGS and GOAWAY with the sentence; other protocols get a close", async (server) => {
   const { got } = await call(server, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
   assert.match(got, /kurun: nobody is connected/);
   assert.deepEqual([got.charCodeAt(3), got.charCodeAt(9 + 3)], [4, 7]);
@@ -267,7 +267,7 @@ serverTest("node's HTTP/2 client fails each of its streams, and reads the senten
   session.destroy();
 });
 
-serverTest("a caller that leaves closes its stream at the client", async (server) => {
+serverTest("a caller that leaves resets its stream at the client", async (server) => {
   const left = Promise.withResolvers<unknown>();
   await client(server, async (stream) => {
     await request(stream);
@@ -289,7 +289,7 @@ serverTest("half-close passes: the caller's end arrives, and the answer still co
   assert.equal((await call(server, "twelve bytes", { end: true })).got, "got 12");
 });
 
-serverTest("a peer without the key is turned away, and the live client's requests go on", async (server) => {
+serverTest("a peer without the key is refused, and the live client's requests go on", async (server) => {
   const { session } = await client(server, answering(OK));
   const transport = await openWebSocket(server);
   const stranger = handshakeAsClient(transport, {
@@ -310,7 +310,7 @@ serverTest("a TLS handshake with the control port that fails is logged with the 
   assert.match(server.log[0]!, /^TLS handshake with 127\.0\.0\.1:\d+: /);
 });
 
-serverTest("silent peers are cut after 3 s, and however many there are, the client gets in at once", async (server) => {
+serverTest("silent peers are cut after 3 s, and however many there are, the client is admitted at once", async (server) => {
   const started = performance.now();
   const silent = await Promise.all(Array.from({ length: 8 }, () => openWebSocket(server)));
   const closed = new Promise((resolve) => silent[7]!.onclose = resolve);
@@ -321,7 +321,7 @@ serverTest("silent peers are cut after 3 s, and however many there are, the clie
   assert.ok(performance.now() - started < 4_500);
 });
 
-serverTest("a newer client replaces the older, which is told by whom; one that comes back replaces itself", async (server) => {
+serverTest("a newer client replaces the older, which is told by whom; one that reconnects replaces itself", async (server) => {
   const first = await client(server, answering(OK));
   const again = await client(server, answering(OK));
   assert.equal((await first.ended).transport.code, 4000);
@@ -331,7 +331,7 @@ serverTest("a newer client replaces the older, which is told by whom; one that c
   assert.equal((await call(server, GET)).got, OK);
 });
 
-serverTest("two hundred callers at once are not held up by one that does not read", async (server) => {
+serverTest("200 concurrent callers are not delayed by one that does not read", async (server) => {
   await client(server, async (stream) => {
     const head = (await request(stream)).text;
     try {
@@ -364,7 +364,7 @@ serverTest("no request to the control port ends the server, whatever its target"
   assert.equal((await call(server, GET)).got, OK);
 });
 
-serverTest("whether a client is connected is answered beside the tunnel, and since when, without a name", async (server) => {
+serverTest("the control port answers whether a client is connected, and since when, without a name", async (server) => {
   const before = new Date();
   assert.deepEqual(await getJson(server, "/client"), { connected: false, since: null });
   const { session, ended } = await client(server, () => {});
@@ -382,7 +382,7 @@ serverTest("whether a client is connected is answered beside the tunnel, and sin
   assert.ok(gone.since > here.since, `${gone.since} after ${here.since}`);
 });
 
-serverTest("a client that was away while another took the session over is told by whom, and does not take it back", async (server) => {
+serverTest("a client that was offline while another took the session over is told by whom, and does not take it back", async (server) => {
   const first = await client(server, () => {}, { instance: "i-1" });
   first.session.destroy(new Error("the network broke"));
   await first.ended;
@@ -409,7 +409,7 @@ async function getJson({ control }: Running, path: string): Promise<unknown> {
   });
 }
 
-serverTest("health is answered beside the tunnel, and no other path is a tunnel", async (server) => {
+serverTest("health is answered next to the tunnel, and no other path is a tunnel", async (server) => {
   const { port } = server.control.address() as AddressInfo;
   const { Agent, get } = await import("node:https");
   const status = await new Promise((resolve) => {

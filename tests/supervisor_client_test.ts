@@ -106,7 +106,7 @@ runTest("a program gets exactly its arguments and environment, and its exit code
   assert.equal(stage.text("stderr"), "err\n");
 });
 
-runTest("what it writes while the connection is lost, again and again, arrives once and whole", async (stage) => {
+runTest("output that is written while the connection is lost, again and again, arrives exactly once", async (stage) => {
   stage.connect();
   // It takes half a second at least: without its pauses it was over after two cuts at times.
   const run = stage.run(`for i in $(seq 1 30000); do echo "line $i"; [ $((i % 1000)) -gt 0 ] || sleep 0.02; done`);
@@ -127,7 +127,7 @@ runTest("what it writes while the connection is lost, again and again, arrives o
   assert.equal(stage.text("stdout"), Array.from({ length: 30_000 }, (_, i) => `line ${i + 1}\n`).join(""));
 });
 
-runTest("a program that nobody listens to waits when 4 MiB are unread, and goes on", async (stage) => {
+runTest("a program whose output nobody reads blocks at 4 MiB, and then goes on", async (stage) => {
   stage.connect();
   const taking = Promise.withResolvers<void>();
   stage.taking = taking.promise;
@@ -142,7 +142,7 @@ runTest("a program that nobody listens to waits when 4 MiB are unread, and goes 
   assert.equal(stage.outputs.stdout.reduce((sum, bytes) => sum + bytes.length, 0), 20_000_000);
 });
 
-runTest("its input arrives once and whole over lost connections, and so does its end", async (stage) => {
+runTest("a program's input, and its end, arrive exactly once over lost connections", async (stage) => {
   const run = stage.run("cat", {}, true);
   const written: string[] = [];
   for (let i = 0; i < 60; i++) {
@@ -202,12 +202,12 @@ runTest("a request that arrives twice, by two connections, is obeyed once", asyn
   assert.equal(stage.text("stdout"), "ready\n1\n");
 });
 
-runTest("what ends by a signal has 128 and its number", async (stage) => {
+runTest("a program that a signal ends has exit code 128 plus its number", async (stage) => {
   stage.connect();
   assert.deepEqual(await stage.run("kill -SEGV $$").ended(), { code: 139, signal: "SIGSEGV" });
 });
 
-runTest("a program that was changed on the way is not run", async (stage) => {
+runTest("a program that was altered in transit is not run", async (stage) => {
   stage.connect();
   const program = { ...sent(new TextEncoder().encode("#!/bin/sh\necho no\n")), sha256: "0".repeat(64) };
   const run = stage.client.start(program, { kind: "executable", name: "try", args: [], env: [], workdir: "/" }, false);
@@ -215,7 +215,7 @@ runTest("a program that was changed on the way is not run", async (stage) => {
   assert.equal(stage.text("stdout"), "");
 });
 
-runTest("a large program that is cut off while it is sent goes on where it was", async (stage) => {
+runTest("sending a large program resumes where it was cut off", async (stage) => {
   const bytes = new TextEncoder().encode(`#!/bin/bash\nexit 9\n${"#".repeat(3_000_000)}`);
   let read = 0;
   let cuts = 0;
@@ -240,7 +240,7 @@ runTest("a large program that is cut off while it is sent goes on where it was",
   assert.ok(read < bytes.length * 1.8, `${read} bytes were read of ${bytes.length}`);
 });
 
-runTest("a program that has started is not offered again on the next connection, and may be removed", async (stage) => {
+runTest("a started program is not offered again on the next connection, and may be removed", async (stage) => {
   stage.connect();
   let removed = false;
   let again = 0;
@@ -259,7 +259,7 @@ runTest("a program that has started is not offered again on the next connection,
   assert.deepEqual([stage.text("stdout"), again], ["ready\n", 0]);
 });
 
-runTest("a script is the main module of the Pod's Deno, and its frames of an error are its own", async (stage) => {
+runTest("a script is the main module of the Pod's Deno, and its stack traces show only its own frames", async (stage) => {
   stage.connect();
   const code = `console.log(import.meta.main, JSON.stringify(Deno.args)); Deno.exit(4);`;
   const wishes: RunSettings = { kind: "script", name: "x", args: ["a  b", "--c"], env: [], workdir: "/" };
@@ -268,7 +268,7 @@ runTest("a script is the main module of the Pod's Deno, and its frames of an err
   assert.equal(stage.text("stdout"), 'true ["a  b","--c"]\n');
 });
 
-runTest("a script has the unstable features of Deno that it was sent with", async (stage) => {
+runTest("a script gets the unstable Deno features that it was sent with", async (stage) => {
   stage.connect();
   const code = `console.log(typeof Deno.openKv, typeof Deno.cron);`;
   const wishes: RunSettings = { kind: "script", unstable: ["kv"], name: "x", args: [], env: [], workdir: "/" };
@@ -276,7 +276,7 @@ runTest("a script has the unstable features of Deno that it was sent with", asyn
   assert.equal(stage.text("stdout"), "function undefined\n");
 });
 
-runTest("a later run replaces the one before, which is asked to end and leaves nothing", async (stage) => {
+runTest("a later run replaces the previous one, which is asked to end and leaves no process behind", async (stage) => {
   stage.connect();
   const first = stage.run(`trap 'echo bye; exit' TERM; echo first; sleep 300 & echo $!; wait`);
   while (!/first\n\d+\n/.test(stage.text("stdout"))) await new Promise((resolve) => setTimeout(resolve, 10));
@@ -292,7 +292,7 @@ runTest("a later run replaces the one before, which is asked to end and leaves n
   }, Deno.errors.NotFound);
 });
 
-runTest("in a terminal it has that as its own, with the client's size and each change of it", async (stage) => {
+runTest("a terminal is the program's controlling terminal, with the client's size and each change of it", async (stage) => {
   stage.connect();
   const script = `trap 'stty size' WINCH; [ -t 0 -a -t 1 -a -t 2 ] && stty size; while :; do sleep 0.02; done`;
   const run = stage.run(script, { terminal: { columns: 91, rows: 17 } }, true);
@@ -307,7 +307,7 @@ runTest("in a terminal it has that as its own, with the client's size and each c
   assert.deepEqual(await run.ended(), { code: 130, signal: "SIGINT" });
 });
 
-runTest("what nobody reads any more ends the program by its next write, as a pipe does", async (stage) => {
+runTest("an output that nobody reads any more ends the program at its next write, as a pipe does", async (stage) => {
   stage.connect();
   let broken = false;
   const client = new SupervisorClient(() => {
@@ -325,7 +325,7 @@ runTest("what nobody reads any more ends the program by its next write, as a pip
   assert.equal(end.code, 141);
 });
 
-runTest("a port of the program is reached, and one where nothing listens is refused in words", async (stage) => {
+runTest("a port of the program is reached, and one where nothing listens is refused with a sentence", async (stage) => {
   stage.connect();
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   void (async () => {
@@ -346,7 +346,7 @@ runTest("a program that cannot be started says why", async (stage) => {
   await assert.rejects(run.ended(), /Exec format error/);
 });
 
-runTest("a program that is stopped with its Pod is heard to its end, over a connection that is lost meanwhile too", async (stage) => {
+runTest("a program that is stopped with its Pod is read to its end, also over a connection that is lost meanwhile", async (stage) => {
   stage.connect();
   const run = stage.run(`trap 'head -c 3000000 /dev/zero; echo bye; exit 7' TERM; echo ready; while :; do sleep 0.02; done`);
   while (!stage.text("stdout").includes("ready")) await new Promise((resolve) => setTimeout(resolve, 10));
@@ -361,7 +361,7 @@ runTest("a program that is stopped with its Pod is heard to its end, over a conn
   assert.match(stage.text("stdout"), /^ready\n\0{3000000}bye\n$/);
 });
 
-runTest("a stopped program whose client stays away is not waited for without end", async (stage) => {
+runTest("the wait for a stopped program's client is limited", async (stage) => {
   stage.connect();
   const run = stage.run("echo ready; sleep 60");
   await run.started;

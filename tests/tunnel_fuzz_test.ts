@@ -67,7 +67,7 @@ function sendSplit(random: SeededRandom, wire: MemoryTransport, bytes: Uint8Arra
 }
 
 fuzz(
-  "hostile frames in any split end a session with a typed error at worst, hold no more than the windows, and leave others alone",
+  "hostile frames in any split at worst end their session with a typed error, hold no more than the windows, and affect no other session",
   async (random) => {
     const [wire, theirs] = memoryTransportPair();
     const [goodWire, goodTheirs] = memoryTransportPair();

@@ -153,7 +153,7 @@ for (const role of ["client", "server"] as const) {
     },
   );
 
-  conformanceTest(`as ${role}: a hundred streams at once that we open, and one of 50 MB, come back whole`, async () => {
+  conformanceTest(`as ${role}: a hundred concurrent streams opened here, and one of 50 MB, come back whole`, async () => {
     await using there = await peer(role, "echo");
     await Promise.all(Array.from({ length: 100 }, (_, i) => roundTrip(there.session, i * 3_000)));
     await roundTrip(there.session, 50_000_000);
@@ -170,7 +170,7 @@ for (const role of ["client", "server"] as const) {
     assert.ok(await there.session.ping() < 1_000);
   });
 
-  conformanceTest(`as ${role}: a stream that we reset is forgotten there, and others go on`, async () => {
+  conformanceTest(`as ${role}: a stream reset here is forgotten there, and others go on`, async () => {
     await using there = await peer(role, "echo");
     for (let i = 0; i < 50; i++) {
       const stream = there.session.open(new Uint8Array(1_000));
@@ -187,7 +187,7 @@ for (const role of ["client", "server"] as const) {
     assert.throws(() => there.session.open(new Uint8Array()), SessionEndedError);
   });
 
-  conformanceTest(`as ${role}: a session that hashicorp's side ends, ends here, and its streams with it`, async () => {
+  conformanceTest(`as ${role}: a session that hashicorp's side ends also ends here, with its streams`, async () => {
     await using there = await peer(role, "reset");
     const stream = there.session.open(new Uint8Array(10));
     await assert.rejects(async () => {
@@ -197,7 +197,7 @@ for (const role of ["client", "server"] as const) {
     await there.ended;
   });
 
-  conformanceTest(`as ${role}: beyond its backlog of 256 hashicorp's side refuses streams, and only those`, async () => {
+  conformanceTest(`as ${role}: hashicorp's side refuses only the streams beyond its backlog of 256`, async () => {
     await using there = await peer(role, "lazy");
     const streams = Array.from({ length: 300 }, () => there.session.open(new Uint8Array(1)));
     await there.session.ping();

@@ -54,14 +54,14 @@ Deno.test("the same frames are found however the bytes are split", () => {
   assert.deepEqual(decode([...bytes].map((byte) => new Uint8Array([byte]))), whole);
 });
 
-Deno.test("a payload is handed on as views of what arrived, without waiting for the rest", () => {
+Deno.test("a payload is passed on as views of what arrived, without waiting for the rest", () => {
   const parts: number[] = [];
   const decoder = new FrameDecoder({ header: () => {}, payload: (part) => parts.push(part.length) });
   decoder.push(new Uint8Array(frame(FrameType.data, 0, 1, 10, [1, 2, 3])));
   assert.deepEqual(parts, [3]);
 });
 
-Deno.test("a version or type that does not exist is a breach of the protocol", () => {
+Deno.test("a version or type that does not exist is a protocol error", () => {
   assert.throws(() => decode([new Uint8Array([1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0])]), ProtocolError);
   assert.throws(() => decode([new Uint8Array(frame(4, 0, 1, 0))]), ProtocolError);
 });

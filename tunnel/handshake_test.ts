@@ -53,13 +53,13 @@ async function server(signal?: AbortSignal): Promise<{ wire: MemoryTransport; he
 
 const settle = () => new Promise((resolve) => setTimeout(resolve, 10));
 
-Deno.test("two sides with the same key know each other's hello afterwards", async () => {
+Deno.test("two sides with the same key get each other's hello", async () => {
   const [client, server] = await both(await options(), await options());
   assert.equal(client?.status === "fulfilled" && client.value.hello.who, "alice");
   assert.equal(server?.status === "fulfilled" && server.value.hello.session, "kurun-1");
 });
 
-Deno.test("a client without the key is turned away and gets no proof to learn from", async () => {
+Deno.test("a client without the key is refused and gets no proof to learn from", async () => {
   const [a, b] = memoryTransportPair();
   const heard: number[] = [];
   const serverDone = handshakeAsServer(b, await options());
@@ -75,7 +75,7 @@ Deno.test("a client without the key is turned away and gets no proof to learn fr
   assert.equal(heard.length, 1);
 });
 
-Deno.test("a server without the key is found out by the client", async () => {
+Deno.test("a server without the key is detected by the client", async () => {
   const theirKey = await importKey(new Uint8Array(32));
   const [a, b] = memoryTransportPair();
   const clientDone = handshakeAsClient(a, await options());
@@ -88,7 +88,7 @@ Deno.test("a server without the key is found out by the client", async () => {
   await assert.rejects(clientDone, /The server does not hold the session's key/);
 });
 
-Deno.test("a proof that was overheard is worth nothing in another conversation", async () => {
+Deno.test("an overheard proof is worthless in another handshake", async () => {
   const said = await overhear();
   const { wire, heard, result } = await server();
   wire.send(said.client[0]!.slice());
@@ -98,7 +98,7 @@ Deno.test("a proof that was overheard is worth nothing in another conversation",
   assert.equal(heard.length, 1);
 });
 
-Deno.test("a server's own words sent back to it prove nothing", async () => {
+Deno.test("a server's own proof sent back to it proves nothing", async () => {
   const { wire, heard, result } = await server();
   wire.send(encodeHello(hello({})));
   await settle();
@@ -119,7 +119,7 @@ Deno.test("a hello that was changed on the way breaks the proof", async () => {
   await assert.rejects(clientDone);
 });
 
-Deno.test("a silent peer is given up when its time is over", async () => {
+Deno.test("a silent peer is given up after the time limit", async () => {
   const { result } = await server(AbortSignal.timeout(20));
   await assert.rejects(result, /did not finish the handshake in time/);
 });
@@ -130,7 +130,7 @@ Deno.test("a message of more than 4 KiB ends the handshake", async () => {
   await assert.rejects(result, /too long/);
 });
 
-Deno.test("what a peer still sends after it was turned away is dropped, not kept", async () => {
+Deno.test("what a refused peer still sends is dropped, not kept", async () => {
   const [wire, theirs] = memoryTransportPair();
   const result = handshakeAsServer(theirs, await options());
   wire.send(new Uint8Array(MAX_HELLO_BYTES + 1));
@@ -138,13 +138,13 @@ Deno.test("what a peer still sends after it was turned away is dropped, not kept
   assert.equal(theirs.onmessage, undefined);
 });
 
-Deno.test("a peer that sends without end while it is being proven is given up", async () => {
+Deno.test("a peer that floods during the handshake is given up", async () => {
   const { wire, result } = await server();
   for (let i = 0; i < 300; i++) wire.send(new Uint8Array(4096));
   await assert.rejects(result, HandshakeError);
 });
 
-Deno.test("what arrives right behind the handshake is kept for the session", async () => {
+Deno.test("messages right behind the handshake are kept for the session", async () => {
   const [a, b] = memoryTransportPair();
   const [mine, theirs] = [await options(), await options()];
   // Sent from within the last message's own turn, it is there before the client has checked the proof.

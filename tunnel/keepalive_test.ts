@@ -11,14 +11,14 @@ Deno.test("an idle session is pinged every 20 s", () => {
   assert.equal(rule(20_000, 0), "ping");
 });
 
-Deno.test("while something was sent and nothing came back, a ping leaves after a second", () => {
+Deno.test("while something was sent and nothing came back, a ping is sent after a second", () => {
   assert.equal(rule(1_100, 100, 101), "wait");
   assert.equal(rule(1_101, 100, 101), "ping");
   // However long ago the last byte came.
   assert.equal(rule(15_000, 100, 14_500), "wait");
 });
 
-Deno.test("3 s without a byte while somebody waits is dead, and a byte in time is not", () => {
+Deno.test("3 s without a byte while somebody waits is dead, and a byte in time prevents it", () => {
   assert.equal(rule(2_900, 0, 1, 1_000), "wait");
   assert.equal(rule(3_001, 0, 1, 1_000), "dead");
   assert.equal(rule(3_100, 2_000, undefined, 1_000), "wait");
@@ -29,7 +29,7 @@ Deno.test("an idle ping that nobody answers is dead after 3 s", () => {
   assert.equal(rule(23_000, 0, undefined, 20_000), "dead");
 });
 
-Deno.test("a session whose other side went silent while somebody waits ends by itself", async () => {
+Deno.test("a session ends by itself when the other side goes silent while somebody waits", async () => {
   const [a, b] = memoryTransportPair();
   const ended = Promise.withResolvers<SessionEnd>();
   const client = new Session(a, { role: "client", now: () => performance.now(), onEnd: ended.resolve });
@@ -42,7 +42,7 @@ Deno.test("a session whose other side went silent while somebody waits ends by i
   watch.stop();
 });
 
-Deno.test("requests that go on coming do not put off the end of a session that went silent", async () => {
+Deno.test("continuing requests do not delay the end of a silent session", async () => {
   const [a, b] = memoryTransportPair();
   const ended = Promise.withResolvers<number>();
   const client = new Session(a, { role: "client", now: () => performance.now(), onEnd: () => ended.resolve(performance.now()) });
@@ -57,7 +57,7 @@ Deno.test("requests that go on coming do not put off the end of a session that w
   assert.ok(ms < 3_500, `${Math.round(ms)} ms`);
 });
 
-Deno.test("after a sleep a session must answer within a second and a half, and one that does goes on", async () => {
+Deno.test("after a sleep a session must answer within 1.5 s, and one that does goes on", async () => {
   for (const answers of [true, false]) {
     const [a, b] = memoryTransportPair();
     const client = new Session(a, { role: "client", now: () => performance.now() });

@@ -10,7 +10,7 @@ function source(pieces: Uint8Array[]): Connection {
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
-Deno.test("a preamble says port, caller and ALPN, and what follows it is handed on", async () => {
+Deno.test("a preamble says port, caller and ALPN, and the bytes behind it are passed on", async () => {
   const record = encodePreamble({ port: 8444, from: "10.244.0.9:4711", alpn: "h2" });
   const joined = new Uint8Array([...record, ...bytes("GET /")]);
   for (let at = 0; at <= joined.length; at++) {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { HEADER_BYTES } from "./frame.ts";
 import { filled, giveBack, READ_BYTES, takeReadBuffer, withHeader } from "./read_buffers.ts";
 
-Deno.test("a buffer is used again once the whole of a read was sent, with its frame's header or without", () => {
+Deno.test("a buffer is reused once a whole read was sent, with its frame's header or without", () => {
   for (const sent of [(bytes: Uint8Array) => bytes, (bytes: Uint8Array) => withHeader(bytes) as Uint8Array]) {
     const buffer = takeReadBuffer();
     assert.equal(buffer.length, READ_BYTES);
@@ -11,7 +11,7 @@ Deno.test("a buffer is used again once the whole of a read was sent, with its fr
   }
 });
 
-Deno.test("while a part of a read may be under way its buffer is not used again, and a second giving back gives nothing", () => {
+Deno.test("a buffer is not reused while a part of its read may be under way, and giving it back twice does nothing", () => {
   const buffer = takeReadBuffer();
   const bytes = filled(buffer, READ_BYTES);
   giveBack(bytes.subarray(0, 30_000));
@@ -24,7 +24,7 @@ Deno.test("while a part of a read may be under way its buffer is not used again,
   assert.notEqual(other.buffer, buffer.buffer);
 });
 
-Deno.test("room for a header is there before a whole read alone", () => {
+Deno.test("only a whole read has room for a header", () => {
   const bytes = filled(takeReadBuffer(), 20_000);
   bytes[0] = 7;
   const message = withHeader(bytes) as Uint8Array;

@@ -8,7 +8,7 @@ function windowAt(clock: { ms: number }, budget = new WindowBudget()): ReceiveWi
   return new ReceiveWindow(budget, () => clock.ms);
 }
 
-Deno.test("credit comes back once half the window was consumed, and all of it", () => {
+Deno.test("all credit comes back once half the window was consumed", () => {
   const clock = { ms: 0 };
   const window = windowAt(clock);
   window.received(INITIAL_WINDOW);
@@ -17,7 +17,7 @@ Deno.test("credit comes back once half the window was consumed, and all of it", 
   assert.equal(window.consumed(1), INITIAL_WINDOW / 2);
 });
 
-Deno.test("bytes that are not consumed are never credited: a sender without credit breaks the protocol", () => {
+Deno.test("bytes that are not consumed are never credited, and a sender without credit breaks the protocol", () => {
   const window = windowAt({ ms: 0 });
   window.received(INITIAL_WINDOW);
   assert.throws(() => window.received(1), ProtocolError);
@@ -70,7 +70,7 @@ Deno.test("a slow reader's window stays as it is", () => {
   assert.equal(window.size, INITIAL_WINDOW);
 });
 
-Deno.test("all windows together stay under 32 MiB however many would grow, and give back what they had", () => {
+Deno.test("all windows together stay under 32 MiB however many would grow, and return what they took", () => {
   const clock = { ms: 0 };
   const budget = new WindowBudget();
   budget.measured(1_000);
@@ -100,7 +100,7 @@ function grown(clock: { ms: number }, budget: WindowBudget): ReceiveWindow {
   return window;
 }
 
-Deno.test("a window that small messages alone go through gives back what a large body had it take", () => {
+Deno.test("a window that carries only small messages returns what a large body made it take", () => {
   const clock = { ms: 0 };
   const budget = new WindowBudget();
   const window = grown(clock, budget);
@@ -117,7 +117,7 @@ Deno.test("a window that small messages alone go through gives back what a large
   assert.ok(kept >= 0 && kept < INITIAL_WINDOW / 2, `${kept} bytes`);
 });
 
-Deno.test("a window that is idle for a while and then used again stays as large as it was, but for a moment's bytes", () => {
+Deno.test("a window that is idle and then used again keeps nearly all its size", () => {
   const clock = { ms: 0 };
   const window = grown(clock, new WindowBudget());
   clock.ms += 60_000;

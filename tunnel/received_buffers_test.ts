@@ -9,7 +9,7 @@ function message(payloadBytes: number): { whole: Uint8Array; payload: Uint8Array
   return { whole, payload: whole.subarray(HEADER_BYTES) };
 }
 
-Deno.test("a large message whose frame was written to a socket is freed at once, after its last byte was taken", async () => {
+Deno.test("a large message is freed as soon as its last byte was written to a socket", async () => {
   const { whole, payload } = message(64 * 1024);
   noteReceived(whole);
   let taken = 0;
@@ -30,7 +30,7 @@ Deno.test("a large message whose frame was written to a socket is freed at once,
   assert.equal(whole.length, 0);
 });
 
-Deno.test("nothing is freed that others may look at: part of a frame, a message in a larger buffer, what was never received, small ones", () => {
+Deno.test("nothing is freed that may still be used: a part of a frame, a message in a larger buffer, what was never received, small messages", () => {
   const partly = message(64 * 1024);
   noteReceived(partly.whole);
   freeReceived(partly.payload.subarray(0, 60_000));

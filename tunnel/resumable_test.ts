@@ -67,7 +67,7 @@ Deno.test("bytes cross lost connections whole: none twice, none missing", async 
   assert.deepEqual(sink.bytes, sent);
 });
 
-Deno.test("a writer waits while so much was not taken, and goes on when it was", async () => {
+Deno.test("a writer waits while the limit was not taken, and goes on when it was", async () => {
   const buffer = new ResendBuffer(10);
   assert.equal(buffer.write(new Uint8Array(9)), undefined);
   let room = false;
@@ -78,7 +78,7 @@ Deno.test("a writer waits while so much was not taken, and goes on when it was",
   await full;
 });
 
-Deno.test("small pieces are gathered, and come out as they went in", async () => {
+Deno.test("small pieces are gathered, and come out unchanged", async () => {
   const buffer = new ResendBuffer(1_000_000);
   const all: number[] = [];
   for (let i = 0; i < 5000; i++) {
@@ -97,7 +97,7 @@ Deno.test("small pieces are gathered, and come out as they went in", async () =>
   assert.ok(reads < 5, `${reads} reads`);
 });
 
-Deno.test("a receiver that claims what was never sent breaks the protocol", async () => {
+Deno.test("a receiver that confirms what was never sent breaks the protocol", async () => {
   const buffer = new ResendBuffer(10);
   buffer.write(new Uint8Array(3));
   const { here, there } = await streamPair();
@@ -105,7 +105,7 @@ Deno.test("a receiver that claims what was never sent breaks the protocol", asyn
   await assert.rejects(sendResumable(there, buffer, EMPTY), /4 bytes were taken of 3/);
 });
 
-Deno.test("the sender is done when all was taken, not when all was sent", async () => {
+Deno.test("the sender is done when everything was taken, not when everything was sent", async () => {
   const buffer = new ResendBuffer(10);
   buffer.write(new Uint8Array([1, 2, 3]));
   buffer.end();

@@ -22,7 +22,7 @@ function record(text: string): Uint8Array {
 
 const SHA256 = "0123456789abcdef".repeat(4);
 
-Deno.test("a stream of a run says what it is for, and what follows is handed on", async () => {
+Deno.test("a stream of a run says its purpose, and the bytes behind that are passed on", async () => {
   const preambles: RunPreamble[] = [
     { for: "control" },
     { for: "program", sha256: SHA256, size: 60_000_000 },
@@ -65,7 +65,7 @@ Deno.test("messages are found however the bytes are split", async () => {
   }
 });
 
-Deno.test("a message that is too long, cut off or no JSON breaks the protocol", async () => {
+Deno.test("a message that is too long, cut off or not JSON is a protocol error", async () => {
   const read = async (bytes: number[]) => {
     for await (const _ of readMessages(bringing(new Uint8Array(bytes)), new Uint8Array()));
   };
@@ -74,7 +74,7 @@ Deno.test("a message that is too long, cut off or no JSON breaks the protocol", 
   await assert.rejects(read([0, 0, 0, 1, 34]), /not JSON/);
 });
 
-Deno.test("what client and supervisor say to each other is checked", () => {
+Deno.test("messages of client and supervisor are checked", () => {
   const start = {
     seq: 1,
     do: "start",

@@ -145,7 +145,7 @@ Deno.test("both sides open streams at the same time", async () => {
   assert.equal(text(await b.read()), "from the server");
 });
 
-Deno.test("a reader that stops stops its own stream only, after one window", async () => {
+Deno.test("a reader that stops stops only its own stream, after one window", async () => {
   const stopped: Stream[] = [];
   const { client } = pair((stream) => void (stopped.length === 0 ? stopped.push(stream) : echo(stream)));
   const stuck = client.open(new Uint8Array());
@@ -161,7 +161,7 @@ Deno.test("a reader that stops stops its own stream only, after one window", asy
   assert.equal(done, true);
 });
 
-Deno.test("credit is given back for bytes that were taken, not for bytes that arrived", async () => {
+Deno.test("credit is returned for bytes that were consumed, not for bytes that arrived", async () => {
   const streams: Stream[] = [];
   const { wire, ends } = victim((stream) => streams.push(stream));
   const updates: number[] = [];
@@ -198,13 +198,13 @@ Deno.test("a reset ends both directions of one stream on both sides, and no othe
   assert.deepEqual([client.streamCount, server.streamCount], [1, 1]);
 });
 
-Deno.test("a writer that waits for credit learns of a reset", async () => {
+Deno.test("a writer that waits for credit gets the error of a reset", async () => {
   const { client } = pair((stream) => setTimeout(() => stream.reset(), 5));
   const stream = client.open(new Uint8Array());
   await assert.rejects(async () => await stream.write(new Uint8Array(1_000_000)), StreamResetError);
 });
 
-Deno.test("bytes that were under way when their stream was reset are dropped without a word", async () => {
+Deno.test("bytes that were under way when their stream was reset are silently dropped", async () => {
   const { client, ends } = pair(async (stream) => {
     try {
       for (;;) await stream.write(new Uint8Array(10_000));
@@ -220,12 +220,12 @@ Deno.test("bytes that were under way when their stream was reset are dropped wit
   assert.equal(client.ended, false);
 });
 
-Deno.test("without anybody to take them, streams are refused", async () => {
+Deno.test("streams are refused where nobody accepts them", async () => {
   const { client } = pair();
   await assert.rejects(client.open(bytes("x")).read(), StreamResetError);
 });
 
-Deno.test("1,024 streams are open at most: one more is refused here and there, and a place that is free again is used", async () => {
+Deno.test("at most 1,024 streams are open: both sides refuse one more, and reuse the room of one that ended", async () => {
   const { client } = pair(() => {});
   const streams = Array.from({ length: MAX_STREAMS }, () => client.open(new Uint8Array()));
   assert.throws(() => client.open(new Uint8Array()), StreamLimitError);
@@ -249,7 +249,7 @@ Deno.test("a ping is answered and measures the round trip", async () => {
   assert.equal(client.budget.roundTripMs, ms);
 });
 
-Deno.test("after go-away no stream is opened, and those that are open go on", async () => {
+Deno.test("after go-away no stream is opened, and open streams go on", async () => {
   const { client, server } = pair(echo);
   const stream = client.open(bytes("before"));
   await stream.read();
@@ -260,7 +260,7 @@ Deno.test("after go-away no stream is opened, and those that are open go on", as
   assert.equal(text(await stream.read()), "still");
 });
 
-Deno.test("when the session ends every reader and writer learns it, on both sides, once", async () => {
+Deno.test("when the session ends, every reader and writer on both sides gets its error, once", async () => {
   const { client, server, ends } = pair(() => {});
   const stream = client.open(bytes("x"));
   const reading = assert.rejects(stream.read(), SessionEndedError);
@@ -306,7 +306,7 @@ const breaches: [string, Uint8Array[]][] = [
   ["a type that does not exist", [header(9, 0, 0, 0)]],
 ];
 for (const [name, frames] of breaches) {
-  Deno.test(`a breach ends the session with a typed error and go-away: ${name}`, async () => {
+  Deno.test(`a protocol error ends the session with a typed error and go-away: ${name}`, async () => {
     const { wire, ends } = victim();
     const last: Uint8Array[] = [];
     wire.onmessage = (message) => last.push(message);
@@ -318,7 +318,7 @@ for (const [name, frames] of breaches) {
   });
 }
 
-Deno.test("a peer that asks without end and reads no answer is cut off before it fills our memory", async () => {
+Deno.test("a peer that keeps asking and reads no answer is cut off before it fills our memory", async () => {
   const { wire, ends } = victim();
   const flood = new Uint8Array(HEADER_BYTES * 5_000);
   for (let at = 0; at < flood.length; at += HEADER_BYTES) writeHeader(flood, at, FrameType.ping, Flag.syn, 0, at);

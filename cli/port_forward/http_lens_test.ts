@@ -103,17 +103,17 @@ for (const [name, steps, lines, end] of SEEN) {
   });
 }
 
-Deno.test("a connection that is known not to be HTTP/1 has one line, with how it ended", () => {
+Deno.test("a connection that is known not to be HTTP/1 gets one line, which says how it ended", () => {
   const steps: Step[] = [["caller", GET], ["program", "x".repeat(1_234)]];
   assert.deepEqual(look(steps, { protocol: "tcp" }), ["tcp - - 1.2kB 3.0ms 10.0.0.1:5 28B in"]);
   assert.deepEqual(look(steps, { protocol: "h2", end: LEFT }), ["h2 - - 1.2kB 3.0ms 10.0.0.1:5 28B in, caller left"]);
 });
 
-Deno.test("a caller that pipelines without end is looked away from", () => {
+Deno.test("the lens stops reading a caller that pipelines without end", () => {
   assert.deepEqual(look([["caller", GET.repeat(300)]]), ["10.0.0.1:5 blind: more than 256 requests wait for answers"]);
 });
 
-Deno.test("the bytes are not changed", () => {
+Deno.test("the lens does not change the bytes", () => {
   const bytes = latin1(GET + GET);
   const before = bytes.slice();
   const lens = new HttpLens({ caller: "", now: () => 0, line: () => {}, blind: () => {} });
@@ -126,7 +126,7 @@ Deno.test("HTTP/2 is known too where the program's SETTINGS come before the call
   assert.deepEqual(look(steps), ["h2 - - 9B 3.0ms 10.0.0.1:5 24B in"]);
 });
 
-Deno.test("of a long target no more is kept than is shown, and none of its credentials", () => {
+Deno.test("no more of a long target is kept than is shown, and none of its credentials", () => {
   const get = (target: string) => GET.replace("/a", target);
   for (
     const [target, shown] of [

@@ -136,7 +136,7 @@ for (const [name, sent, why] of REFUSED) {
   });
 }
 
-Deno.test("a chunk's bad size is refused with its head where both come at once, and never passes", async () => {
+Deno.test("a malformed chunk size is refused with its head where both arrive at once, and never passes", async () => {
   const head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
   const together = connect(PREFIX);
   const answered = together.answers();
@@ -174,7 +174,7 @@ Deno.test("a refusal in the middle of the same request's answer is a break, neve
   await checked;
 });
 
-Deno.test("after 101 bytes are bytes, and those that came before it waited", async () => {
+Deno.test("bytes behind a 101 pass unchanged, and bytes that arrived before it have waited", async () => {
   const { program, connection, answers } = connect(PREFIX);
   const answered = answers();
   const sending = send(connection, "GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n\x81\x00GET / HTTP/1.1\n\n");
@@ -206,7 +206,7 @@ Deno.test("the answer to HEAD has no body, so a refusal behind it is in its plac
   assert.match(await answered, /400\r\n\r\nHTTP\/1\.1 400 Bad Request/);
 });
 
-Deno.test("answers that are no HTTP pass as they are", async () => {
+Deno.test("answers that are not HTTP pass unchanged", async () => {
   const { program, connection, answers } = connect(PREFIX);
   const answered = answers();
   await send(connection, "GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -216,7 +216,7 @@ Deno.test("answers that are no HTTP pass as they are", async () => {
   assert.equal(await answered, "\x00\x01 what is this\nmore");
 });
 
-Deno.test("the caller's end passes, and within a head it is a 400", async () => {
+Deno.test("the caller's end passes, but within a head it is answered with 400", async () => {
   const whole = connect(PREFIX);
   await send(whole.connection, "GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
   whole.connection.closeWrite();
@@ -229,7 +229,7 @@ Deno.test("the caller's end passes, and within a head it is a 400", async () => 
   assert.equal(half.program.got, "");
 });
 
-Deno.test("of a request that is refused no byte passes behind a whole one that does", async () => {
+Deno.test("no byte of a refused request passes behind a complete one that does", async () => {
   const { program, connection, answers } = connect(PREFIX);
   const answered = answers();
   await send(connection, "GET /a HTTP/1.1\r\nHost: a\r\n\r\nPOST /b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcd");
@@ -259,7 +259,7 @@ Deno.test("a caller that pipelines without end gets its answers, then a 400", as
   assert.match(await answered, /^(HTTP\/1\.1 204 No Content\r\n\r\n){256}HTTP\/1\.1 400 [^]*more than 256 requests wait for answers\n$/);
 });
 
-Deno.test("a switch of protocols that nobody asked for changes nothing for the requests behind it", async () => {
+Deno.test("an unrequested switch of protocols changes nothing for the requests behind it", async () => {
   const { program, connection, answers } = connect(PREFIX);
   const answered = answers();
   await send(connection, "GET /a HTTP/1.1\r\nHost: a\r\n\r\n");

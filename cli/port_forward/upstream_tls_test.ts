@@ -135,7 +135,7 @@ for (
 }
 
 for (const [way, trust] of ways) {
-  tlsTest(`a program that speaks no TLS, or not the caller's protocol, is named, ${way}`, async () => {
+  tlsTest(`a program that does not speak TLS, or not the caller's protocol, is named, ${way}`, async () => {
     using plain = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const port = plain.addr.port;
     (async () => {

@@ -19,7 +19,7 @@ function processTest(name: string, fn: (server: ServerProcess) => Promise<void>)
 }
 
 processTest(
-  "a server that is being stopped answers what is open, serves new callers a while, and ends when the last has gone",
+  "a server that is being stopped answers open requests, serves new callers for a while, and ends when the last has gone",
   async (server) => {
     const client = await server.connect();
     const stream = server.call().send(get("/stream"));
@@ -55,7 +55,7 @@ processTest(
 );
 
 processTest(
-  "as long as callers come they are served, for eight seconds at most, and a second after the last the server ends",
+  "callers are served as long as new ones arrive, for 8 s at most, and the server ends a second after the last",
   async (server) => {
     await server.connect();
     const since = performance.now();
@@ -70,7 +70,7 @@ processTest(
   },
 );
 
-processTest("what has not ended after eight seconds is cut: a 503 before an answer's first byte, a reset after", async (server) => {
+processTest("whatever is open after 8 s is cut: a 503 before an answer's first byte, a reset after it", async (server) => {
   const client = await server.connect();
   const never = server.call().send(get("/never"));
   const half = server.call().send(get("/half"));
@@ -86,16 +86,19 @@ processTest("what has not ended after eight seconds is cut: a 503 before an answ
   assert.ok(performance.now() - since < 9_500, "the Pod's grace is 10 s");
 });
 
-processTest("a caller who waits for a client when the server is stopped gets a 503 at once: none will come to this Pod", async (server) => {
-  const caller = server.call().send(get("/x"));
-  await pause(300);
-  server.process.signal("SIGTERM");
-  const { ms } = await caller.receive(/^HTTP\/1\.1 503 /);
-  assert.ok(ms < 500, `${ms} ms`);
-  const next = await server.call().send(get("/y")).receive(/^HTTP\/1\.1 503 /);
-  assert.ok(next.ms < 500, `${next.ms} ms`);
-  assert.equal(await server.process.exit, 0);
-});
+processTest(
+  "a caller that waits for a client when the server is stopped gets a 503 at once, because no client will connect to this Pod",
+  async (server) => {
+    const caller = server.call().send(get("/x"));
+    await pause(300);
+    server.process.signal("SIGTERM");
+    const { ms } = await caller.receive(/^HTTP\/1\.1 503 /);
+    assert.ok(ms < 500, `${ms} ms`);
+    const next = await server.call().send(get("/y")).receive(/^HTTP\/1\.1 503 /);
+    assert.ok(next.ms < 500, `${next.ms} ms`);
+    assert.equal(await server.process.exit, 0);
+  },
+);
 
 /** The status of a WebSocket's dial to the control port. */
 async function fetchStatus(port: number): Promise<number> {

@@ -99,7 +99,7 @@ fallbackTest("a client that is killed while it is asked: allowed at once, and th
   assert.match(later.response.warnings[0]!, /^kurun allowed this unasked: nobody connected since 20\d\d-.*Z, last alice on laptop$/);
 });
 
-fallbackTest("a program that answers is believed: nothing is allowed in its place", async (server) => {
+fallbackTest("a program's own answer stands: nothing is allowed in its place", async (server) => {
   await server.connect();
   assert.match((await server.call().send(post(review(), "/no")).receive(/\/no$/)).got, /^HTTP\/1\.1 200 OK\r\nContent-Length: 3\r\n/);
 });

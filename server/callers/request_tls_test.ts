@@ -164,7 +164,7 @@ const answer = (text: string) => (stream: Stream) => {
 };
 
 tlsTest(
-  "a caller's TLS ends at the request port, and the preamble says what it negotiated",
+  "a caller's TLS is terminated at the request port, and the preamble says what it negotiated",
   { alpn: ["h2", "http/1.1"], onStream: answer("hello") },
   async ({ port, preambles }) => {
     for (const offer of [["h2", "http/1.1"], ["http/1.1"], undefined]) assert.equal((await ask(port, GET, offer)).got, "hello");
@@ -214,7 +214,7 @@ tlsTest(
 
 const ends: string[] = [];
 tlsTest(
-  "a caller's TLS that is cut without its end, by a reset or a bare FIN, is a reset for the program",
+  "a caller's TLS that is cut without close_notify, by a reset or a bare FIN, is a reset for the program",
   { onStream: (stream) => stream.read().then((bytes) => ends.push(String(bytes)), (error) => ends.push(error.name)) },
   async ({ port, preambles }) => {
     for (const cut of [(socket: Socket) => socket.resetAndDestroy(), (socket: Socket) => socket.end()]) {
@@ -241,7 +241,7 @@ tlsTest(
 
 let written = 0;
 tlsTest(
-  "60 MB go up and down inside of TLS, and a reader that waits holds the writer back",
+  "60 MB pass both ways inside TLS, and a slow reader slows the writer down",
   {
     onStream: async (stream, first) => {
       let size = first.length;
@@ -263,7 +263,7 @@ tlsTest(
 
 const first = await issue();
 tlsTest(
-  "a rotated Secret is served to new callers while open connections go on, and one that cannot be used changes nothing but the log",
+  "a rotated Secret is served to new callers while open connections go on, and an unusable one changes only the log",
   {
     onStream: async (stream, start) => {
       await stream.write(start);
@@ -297,7 +297,7 @@ tlsTest(
 );
 
 tlsTest(
-  "a handshake that fails is one line in words, a probe that says nothing is none, and the port goes on",
+  "a failed handshake logs one line in words, a silent probe logs none, and the port goes on",
   { onStream: answer("hello") },
   async ({ port, log }) => {
     const untrusting = Deno.connectTls({ hostname: "localhost", port, caCerts: [stranger.certPem] }).then((caller) => caller.handshake());

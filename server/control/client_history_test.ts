@@ -14,11 +14,11 @@ function history(): { history: ClientHistory; at: (seconds: number) => void } {
 
 const time = (seconds: number) => new Date(seconds * 1000).toISOString();
 
-Deno.test("before the first client nobody is connected, since no time", () => {
+Deno.test("before the first client nobody is connected, and since when is null", () => {
   assert.deepEqual(history().history.answer(), { connected: false, since: null });
 });
 
-Deno.test("since when a client is here, and since when it is gone", () => {
+Deno.test("the history says since when a client is connected, and since when none is", () => {
   const { history: past, at } = history();
   at(10);
   past.arrived(hello("i-1"));
@@ -40,7 +40,7 @@ Deno.test("an old connection that ends behind a newer one changes nothing", () =
   assert.deepEqual(past.answer(), { connected: true, since: time(5) });
 });
 
-Deno.test("a client whose session another took is known when it comes back, and one that only reconnects is not turned away", () => {
+Deno.test("a replaced client is recognised when it comes back, and one that only reconnects is admitted", () => {
   const { history: past } = history();
   past.arrived(hello("i-1"));
   past.left(false);

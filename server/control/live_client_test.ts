@@ -33,7 +33,7 @@ function liveTest(name: string, fn: (live: LiveClient) => Promise<void>): void {
   });
 }
 
-liveTest("who waits for a stream where all are taken gets one as soon as one ends, in the order of coming", async (live) => {
+liveTest("callers that wait while all streams are taken get one as soon as one ends, in the order of arrival", async (live) => {
   attached(live);
   const open = await Promise.all(Array.from({ length: MAX_STREAMS }, () => live.open(NOTHING, 1_000))) as Stream[];
   const order: string[] = [];
@@ -48,23 +48,26 @@ liveTest("who waits for a stream where all are taken gets one as soon as one end
   assert.ok(performance.now() - since < 1_000);
 });
 
-liveTest("who waits too long where all streams are taken is told that, and with nobody connected nothing", async (live) => {
+liveTest("a caller that waits too long while all streams are taken gets that error, and with nobody connected none", async (live) => {
   assert.equal(await live.open(NOTHING, 10), undefined);
   attached(live);
   await Promise.all(Array.from({ length: MAX_STREAMS }, () => live.open(NOTHING, 1_000)));
   assert.ok(await live.open(NOTHING, 10) instanceof StreamLimitError);
 });
 
-liveTest("who waits for a client gets a stream when one comes, and one that waited too long leaves none behind", async (live) => {
-  const early = live.open(NOTHING, 10);
-  const patient = live.open(NOTHING, 5_000);
-  assert.equal(await early, undefined);
-  const session = attached(live);
-  assert.ok(await patient instanceof Stream);
-  assert.equal(session.streamCount, 1);
-});
+liveTest(
+  "a caller that waits for a client gets a stream when one connects, and one that waited too long leaves none behind",
+  async (live) => {
+    const early = live.open(NOTHING, 10);
+    const patient = live.open(NOTHING, 5_000);
+    assert.equal(await early, undefined);
+    const session = attached(live);
+    assert.ok(await patient instanceof Stream);
+    assert.equal(session.streamCount, 1);
+  },
+);
 
-liveTest("a server that is being stopped makes nobody wait for a client", async (live) => {
+liveTest("a server that is being stopped lets nobody wait for a client", async (live) => {
   const waiting = live.open(NOTHING, 60_000);
   live.drain();
   assert.equal(await waiting, undefined);

@@ -69,7 +69,7 @@ processTest("a client that is stopped, with a hold of half a second: within four
   assert.ok(times.at(-1)! <= 1_500, `the last took ${times.at(-1)} ms, with nobody connected`);
 }, ["--hold-ms=500"]);
 
-processTest("a client that is killed: its callers have their 503 at once, and later ones after the hold", async (server) => {
+processTest("a client that is killed: its callers get their 503 at once, and later ones after the hold", async (server) => {
   const client = await server.connect();
   const kept = server.call().send(get("/first"));
   await kept.receive(/\/first$/);
@@ -84,7 +84,7 @@ processTest("a client that is killed: its callers have their 503 at once, and la
 });
 
 processTest(
-  "an answer of which a byte has gone is reset when its client is lost, also on a connection that was used before",
+  "an answer that has begun is reset when its client is lost, also on a connection that was used before",
   async (server) => {
     const client = await server.connect();
     const caller = server.call().send(get("/first"));
@@ -103,7 +103,7 @@ processTest("a client that answers pings is alive however long its program takes
   assert.ok(ms >= 9_000);
 });
 
-processTest("a request is refused as soon as it is whole, in whatever packets it comes", async (server) => {
+processTest("a request is refused as soon as it is complete, in whatever packets it arrives", async (server) => {
   const pieces = async (...parts: string[]) => {
     const caller = server.call();
     for (const part of parts) {

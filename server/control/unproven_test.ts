@@ -14,7 +14,7 @@ class Peer {
   }
 }
 
-Deno.test("of many connections without a proof the address with the most gives its oldest up, and no other address any", () => {
+Deno.test("of too many unproven connections the address with the most loses its oldest, and no other address loses any", () => {
   const unproven = new Unproven();
   const client = new Peer("10.0.0.1", 1);
   unproven.add(client);
@@ -26,7 +26,7 @@ Deno.test("of many connections without a proof the address with the most gives i
   client.destroy();
 });
 
-Deno.test("who has proven itself is not cut any more", () => {
+Deno.test("a proven peer is no longer cut", () => {
   const unproven = new Unproven();
   const client = new Peer("10.0.0.1", 1);
   unproven.add(client);

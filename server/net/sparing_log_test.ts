@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { sparingly } from "./sparing_log.ts";
 
-Deno.test("what strangers cause in a loop is logged twenty times in ten seconds, and the rest is counted", () => {
+Deno.test("what strangers cause in a loop is logged 20 times in 10 s, and the rest is counted", () => {
   let time = 0;
   const lines: string[] = [];
   const log = sparingly((line) => lines.push(line), () => time);

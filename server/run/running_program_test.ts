@@ -4,7 +4,7 @@ import { spawnProcess } from "./spawn_process.ts";
 
 for (const terminal of [undefined, { columns: 80, rows: 24 }]) {
   Deno.test({
-    name: `a program that ended has nothing open any more, ${terminal ? "in a terminal" : "its input included"}`,
+    name: `a program that ended leaves no descriptor open, ${terminal ? "in a terminal" : "its input included"}`,
     // As in tests/supervisor_client_test.ts.
     ignore: Deno.build.os !== "linux",
     sanitizeOps: false,

@@ -26,7 +26,7 @@ async function clientHello(): Promise<Uint8Array> {
   return hello;
 }
 
-attackTest("callers that reset in a loop and heads that never end leave nothing behind, and others are served meanwhile", async () => {
+attackTest("callers that reset in a loop and endless heads leave nothing behind, and others are served meanwhile", async () => {
   await using server = await ServerProcess.start();
   const { session } = await client(server, (stream) =>
     void answering(stream, async (stream) => {
@@ -54,7 +54,7 @@ attackTest("callers that reset in a loop and heads that never end leave nothing 
   assert.ok(server.alive && server.logged < 10_000, server.log);
 });
 
-attackTest("two thousand callers that send and read nothing, on every stream there is, are bounded, and a connection goes on", async () => {
+attackTest("two thousand callers that send and read nothing, on all streams, are bounded, and a connection goes on", async () => {
   await using server = await ServerProcess.start();
   const floods = async (stream: Stream) => {
     for (;;) await stream.write(new Uint8Array(64 * 1024));
@@ -83,7 +83,7 @@ attackTest("two thousand callers that send and read nothing, on every stream the
   assert.ok(server.alive && server.logged < 10_000, server.log);
 });
 
-attackTest("two thousand callers that send while nobody is connected are bounded, and the client that comes serves callers", async () => {
+attackTest("two thousand callers that send while nobody is connected are bounded, and the next client serves callers", async () => {
   await using server = await ServerProcess.start({ holdMs: 3_000 });
   const hostile = Array.from({ length: 2_000 }, () => attack(server.port, new Uint8Array(200_000)));
   await pause(2_500);
@@ -109,7 +109,7 @@ const KEPT: [string, () => Uint8Array][] = [
   ["pipelined requests that nobody answers", () => text("GET / HTTP/1.1\r\n\r\n".repeat(300))],
 ];
 
-attackTest("a thousand callers of whom as much is kept as can be do not fill the heap that the Pod has", async () => {
+attackTest("a thousand callers that make the server keep as much as possible do not fill the Pod's heap", async () => {
   await using server = await ServerProcess.start();
   const swallows = async (stream: Stream) => {
     while (await stream.read() !== null);
@@ -135,7 +135,7 @@ attackTest("a thousand callers of whom as much is kept as can be do not fill the
   assert.deepEqual(caller.failures, []);
 });
 
-attackTest("a thousand callers that send reviews of megabytes are allowed or cut, where that is wanted, and the server lives", async () => {
+attackTest("with --fallback allow, a thousand callers with reviews of megabytes are allowed or cut, and the server lives", async () => {
   await using server = await ServerProcess.start({ holdMs: 100, more: ["--fallback=allow"] });
   const object = `[${"{},".repeat(1_000_000)}{}]`;
   const body = `{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"u-1","object":${object}}}`;
@@ -152,7 +152,7 @@ attackTest("a thousand callers that send reviews of megabytes are allowed or cut
   assert.ok(server.alive, server.log);
 });
 
-attackTest("TLS handshakes that stop half way or are garbage, by the hundred, hold nobody up, and the log stays short", async () => {
+attackTest("hundreds of TLS handshakes that stop halfway or are garbage delay nobody, and the log stays short", async () => {
   const random = new SeededRandom(Math.floor(Math.random() * 2 ** 31));
   const hello = await clientHello();
   await using server = await ServerProcess.start({ tls: true });

@@ -8,7 +8,7 @@ import { Flag, FrameType, HEADER_BYTES, writeHeader } from "../../tunnel/frame.t
 import { answering, attack, attackTest, Caller, client, openWebSocket, pause, prove, ServerProcess } from "./server_process.ts";
 
 attackTest(
-  "a flood of connections from elsewhere does not keep a client out that is far away, and none is kept open for long",
+  "a flood of connections from another address does not keep a distant client out, and no unproven connection stays open for long",
   async () => {
     await using server = await ServerProcess.start();
     const slow = [attack(server.control), attack(server.control, new Uint8Array([22, 3, 1, 2, 0]))];
@@ -48,7 +48,7 @@ function secure({ control }: ServerProcess, localAddress: string): Socket {
   return (connectSecure(options as never) as unknown as Socket).on("error", () => {});
 }
 
-attackTest("before a proof messages of many small fragments are cut, and so are requests without end", async () => {
+attackTest("before a proof, messages of many small fragments are cut, and so are endless requests", async () => {
   await using server = await ServerProcess.start();
   for (let i = 0; i < 3; i++) {
     const socket = await openWebSocket(server);

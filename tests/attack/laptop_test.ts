@@ -114,7 +114,7 @@ function laptopTest(name: string, fn: (laptop: Laptop) => Promise<void>): void {
 }
 
 laptopTest(
-  "a Pod that opens more streams than there may be gets resets for the rest, and honest ones are served afterwards",
+  "a Pod that opens more than 1,024 streams gets resets for the rest, and honest streams are served afterwards",
   async (laptop) => {
     const pod = await laptop.pod();
     const session = new Session(pod, { role: "server", now });
@@ -134,7 +134,7 @@ laptopTest(
   },
 );
 
-laptopTest("preambles of garbage are reset, whatever they hold, and nothing of them reaches the terminal", async (laptop) => {
+laptopTest("garbage preambles are reset, whatever they hold, and nothing of them reaches the terminal", async (laptop) => {
   const random = new SeededRandom(Math.floor(Math.random() * 2 ** 31));
   const session = new Session(await laptop.pod(), { role: "server", now });
   const hostile = [

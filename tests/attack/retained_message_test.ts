@@ -8,7 +8,7 @@ const STREAMS = 512;
 /** The largest message that the control port accepts. */
 const MESSAGE_BYTES = 256 * 1024 - 1;
 
-memoryTest("payloads in large messages that hold nothing else of use keep no more than twice their bytes in memory", async () => {
+memoryTest("unread payloads in large messages keep no more than twice their size in memory", async () => {
   const [wire, theirs] = memoryTransportPair();
   const streams: Stream[] = [];
   const session = new Session(theirs, { role: "server", now: () => performance.now(), onStream: (stream) => streams.push(stream) });

@@ -28,7 +28,7 @@ function victim(onStream: (stream: Stream) => void): Victim {
   return { wire, ends, session: new Session(theirs, { role: "server", now, onStream, onEnd: (end) => ends.push(end) }) };
 }
 
-memoryTest("a quarter of a million streams that are opened and reset leave nothing in memory", async () => {
+memoryTest("250,000 streams that are opened and reset leave nothing in memory", async () => {
   let opened = 0;
   const { wire, session, ends } = victim(() => opened++);
   const before = await memoryInUse();
@@ -45,7 +45,7 @@ memoryTest("a quarter of a million streams that are opened and reset leave nothi
   assert.ok(await memoryInUse() - before < 4, `${await memoryInUse() - before} MiB`);
 });
 
-memoryTest("bytes that nobody reads, in frames of every size on every stream, take little more than their windows", async () => {
+memoryTest("unread bytes, in frames of every size on every stream, take little more memory than their windows", async () => {
   const streams: Stream[] = [];
   const { wire, session, ends } = victim((stream) => streams.push(stream));
   const before = await memoryInUse();
@@ -73,7 +73,7 @@ memoryTest("bytes that nobody reads, in frames of every size on every stream, ta
   assert.ok(await memoryInUse() - before < 4, `${await memoryInUse() - before} MiB remain`);
 });
 
-memoryTest("writers to a peer that never gives credit hold their own bytes only, and learn of the end", async () => {
+memoryTest("writers to a peer that never gives credit hold only their own bytes, and get the error of the end", async () => {
   const [wire, theirs] = memoryTransportPair();
   const session = new Session(theirs, { role: "client", now });
   wire.onmessage = () => {};

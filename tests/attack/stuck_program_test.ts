@@ -8,7 +8,7 @@ import { encodePreamble, memoryTransportPair, Session } from "../../tunnel/mod.t
 const now = () => performance.now();
 
 Deno.test({
-  name: "a caller that leaves while the program reads nothing leaves no connection to the program behind",
+  name: "a caller that leaves while the program reads nothing leaves no connection to the program open",
   sanitizeOps: false,
   sanitizeResources: false,
   fn: async () => {

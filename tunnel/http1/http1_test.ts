@@ -159,7 +159,7 @@ for (const [name, text, told] of REQUESTS) {
 }
 
 for (const [name, text, why] of REFUSED) {
-  Deno.test(`no request is read where two programs could differ: ${name}`, () => {
+  Deno.test(`an ambiguous request is refused: ${name}`, () => {
     const whole = read("request", text, text.length);
     assert.match(whole.at(-1) as string, why);
     for (const size of [1, 2, 3, 7, 16]) assert.deepEqual(read("request", text, size), whole, `in pieces of ${size}`);
@@ -172,7 +172,7 @@ for (const [name, text, method, told] of RESPONSES) {
   });
 }
 
-Deno.test("a head of 64 KiB is read, byte by byte too, in little time", () => {
+Deno.test("a head of 64 KiB is read quickly, byte by byte too", () => {
   const text = `GET / HTTP/1.1\r\nA: ${"a".repeat(MAX_HEAD_BYTES - 23)}\r\n\r\n`;
   assert.equal(text.length, MAX_HEAD_BYTES);
   const started = performance.now();
