@@ -18,6 +18,8 @@ export interface Preamble {
   readonly from: string;
   /** The protocol that the caller's TLS negotiated (ALPN, RFC 7301), where it did. */
   readonly alpn?: string;
+  /** Why the caller's TLS handshake failed, for people. Such a stream carries no caller: it only reports. */
+  readonly failed?: string;
 }
 
 /** A record, and the bytes that arrived behind it. */
@@ -109,12 +111,18 @@ function parsePreamble(text: string): Preamble {
     throw new HandshakeError("The preamble is not JSON", { cause });
   }
   if (typeof value !== "object" || value === null) throw new HandshakeError("The preamble is not an object");
-  const { port, from, alpn } = value as Record<string, unknown>;
+  const { port, from, alpn, failed } = value as Record<string, unknown>;
   if (typeof port !== "number" || !Number.isInteger(port) || port < 1 || port > 65535) {
     throw new HandshakeError("The preamble does not name a port");
   }
   // Both are shown on terminals, where line ends and escape sequences could pass for kurun's own output.
   if (typeof from !== "string" || !/^[\x21-\x7e]{1,100}$/.test(from)) throw new HandshakeError("The preamble does not say who called");
+  if (failed !== undefined) {
+    if (typeof failed !== "string" || !/^[\x20-\x7e]{1,300}$/.test(failed)) {
+      throw new HandshakeError("The preamble's failure is not a sentence");
+    }
+    return { port, from, failed };
+  }
   if (alpn === undefined) return { port, from };
   if (typeof alpn !== "string" || !/^[\x21-\x7e]{1,255}$/.test(alpn)) throw new HandshakeError("The preamble's ALPN is not a name");
   return { port, from, alpn };

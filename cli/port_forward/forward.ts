@@ -77,12 +77,12 @@ class Forwarding {
     this.#screen = screen;
     this.#say = (line) => screen.context.stderr(`${line}\n`);
     this.#teller = new LinkTeller(this.#say, screen, context.date);
-    const raw = upstream.scheme === "tcp" || upstream.scheme === "tls" ? upstream.scheme : undefined;
-    if (verbose && !raw) screen.traffic.requests = 0;
+    const isBytes = upstream.scheme === "tcp" || upstream.scheme === "tls";
+    if (verbose && !isBytes) screen.traffic.requests = 0;
     this.#serving = {
       upstream,
       rewrite: options.rewrite,
-      watch: { verbose, raw, traffic: screen.traffic, say: this.#say, now: context.now },
+      watch: { verbose, traffic: screen.traffic, say: this.#say, now: context.now },
     };
   }
 
@@ -164,7 +164,7 @@ class Forwarding {
     const urls = plan.ports.map(({ port }) => `${callerScheme}://${plan.service}.${plan.namespace}.svc:${port}`);
     // One write: who waits for the first line may read them all.
     this.#screen.context.stdout(urls.map((url) => `Forwarding ${url} -> ${upstream.url}\n`).join(""));
-    this.#say(awayLine(plan, this.#serving.watch.raw !== undefined));
+    this.#say(awayLine(plan, upstream.scheme === "tcp" || upstream.scheme === "tls"));
   }
 }
 

@@ -12,7 +12,7 @@ import type { Rewrite } from "./rewrite_head.ts";
 import { RewritingConnection } from "./rewriting_connection.ts";
 import { dialUpstream } from "./upstream.ts";
 import type { Upstream } from "./upstream_url.ts";
-import { CallerWatch, type WatchOptions } from "./watch_caller.ts";
+import { CallerWatch, watchFailedHandshake, type WatchOptions } from "./watch_caller.ts";
 
 /** How {@link serveStream} serves. */
 export interface ServeOptions {
@@ -30,13 +30,18 @@ export async function serveStream(stream: Stream, options: ServeOptions): Promis
   } catch {
     return stream.reset();
   }
-  const watch = new CallerWatch(options.watch, caller.preamble);
+  const { from, alpn, failed } = caller.preamble;
+  if (failed !== undefined) {
+    watchFailedHandshake(options.watch, from, failed);
+    return stream.closeWrite();
+  }
+  const watch = new CallerWatch(options.watch, caller.preamble, options.upstream);
   const left = new AbortController();
   stream.onFailure((error) => left.abort(error));
   let program: Connection;
   try {
     program = await dialUpstream(options.upstream, {
-      alpn: caller.preamble.alpn,
+      alpn,
       signal: left.signal,
       slow: () => stillWaiting(stream, watch, options),
     });
@@ -54,7 +59,7 @@ export async function serveStream(stream: Stream, options: ServeOptions): Promis
     return watch.ended({ forth: 0, back: 0, error: error as Error });
   }
   if (options.rewrite) program = new RewritingConnection(program, options.rewrite);
-  watch.ended(await relay(stream, program, caller.rest, watch.relayWatch));
+  watch.ended(await relay(stream, program, caller.rest, watch));
 }
 
 function stillWaiting(stream: Stream, watch: CallerWatch, { upstream }: ServeOptions): void {
@@ -66,10 +71,10 @@ function stillWaiting(stream: Stream, watch: CallerWatch, { upstream }: ServeOpt
 /** Says why, then takes what still comes until the other side has read it: a reset would overtake nothing, but drop what waits there. */
 async function refuse(stream: Stream, why: string, watch: CallerWatch, first: Uint8Array): Promise<void> {
   try {
-    watch.relayWatch?.forth(first);
+    watch.forth(first);
     await stream.write(encodeRefused(why));
     stream.closeWrite();
-    for (let bytes = await stream.read(); bytes !== null; bytes = await stream.read()) watch.relayWatch?.forth(bytes);
+    for (let bytes = await stream.read(); bytes !== null; bytes = await stream.read()) watch.forth(bytes);
   } catch {
     // The other side has gone or has reset the stream: it knows, or cannot be told.
   }

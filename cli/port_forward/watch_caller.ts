@@ -1,43 +1,81 @@
 import { type Preamble, type RelayEnd, type RelayWatch, SessionEndedError, StreamResetError } from "../../tunnel/mod.ts";
 import { HttpLens, type LensEnd } from "./http_lens.ts";
 import type { Traffic } from "./traffic.ts";
+import type { Upstream } from "./upstream_url.ts";
 import { formatTrafficLine, type TrafficLine } from "./traffic_line.ts";
 
-/** What watching callers takes. */
+/** How callers are watched. */
 export interface WatchOptions {
-  /** Whether each request is told of (`-v`); otherwise only failures are, and no byte is looked at. */
+  /** Whether to print a line for each request (`-v`). Without it, only failures are printed, and only the first bytes are looked at. */
   readonly verbose: boolean;
-  /** The upstream's bytes are not HTTP: one line for a connection. */
-  readonly raw?: "tcp" | "tls" | undefined;
   readonly traffic: Traffic;
   readonly say: (line: string) => void;
+  /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
 }
 
-/** Connecting takes less unless something is wrong; then a caller's time is counted from its arrival. */
+/** Connecting to the program takes less unless something is wrong. Above it, a caller's time is counted from its arrival. */
 const NOTICEABLE_MS = 100;
+/** What HTTPS servers answer to plain HTTP: Go's net/http and nginx. */
+const WANTS_TLS = /^HTTP\/1\.[01] 400 [^]*(HTTP request to an HTTPS server|HTTP request was sent to HTTPS port)/i;
 
-/** Follows one caller from its arrival to its end. */
-export class CallerWatch {
+/** Follows one caller from its arrival to its end, and sees the bytes both ways. */
+export class CallerWatch implements RelayWatch {
   readonly #options: WatchOptions;
   readonly #from: string;
+  readonly #upstream: Upstream;
+  readonly #raw: "tcp" | "tls" | undefined;
   readonly #lens: HttpLens | undefined;
   readonly #arrivedAt: number;
   #refused = false;
+  #forthBegun = false;
+  #backBegun = false;
+  /** What is wrong between the caller's and the program's way to speak was said. */
+  #hinted = false;
 
-  constructor(options: WatchOptions, { from, alpn }: Preamble) {
+  constructor(options: WatchOptions, { from, alpn }: Preamble, upstream: Upstream) {
     this.#options = options;
     this.#from = from;
+    this.#upstream = upstream;
+    this.#raw = upstream.scheme === "tcp" || upstream.scheme === "tls" ? upstream.scheme : undefined;
     this.#arrivedAt = options.now();
     options.traffic.opened();
     if (!options.verbose) return;
     this.#lens = new HttpLens({
       caller: from,
-      protocol: options.raw ?? (alpn === "h2" ? "h2" : undefined),
+      protocol: this.#raw ?? (alpn === "h2" ? "h2" : undefined),
       now: options.now,
       line: (line) => this.#told(line),
-      blind: (caller, why) => options.say(`${caller}: no lines for the rest of this connection, as ${why}`),
+      blind: (caller, why) => {
+        if (!this.#hinted) options.say(`${caller}: no more lines for this connection: ${why}`);
+      },
     });
+  }
+
+  forth(bytes: Uint8Array | null): void {
+    if (!this.#forthBegun && bytes && bytes.length > 0) {
+      this.#forthBegun = true;
+      // A ClientHello (RFC 8446, 5.1): a handshake record of version 3.x.
+      if (!this.#raw && bytes[0] === 0x16 && bytes[1] === 3) {
+        const { host, port } = this.#upstream;
+        const tls = `tls://${host.includes(":") ? `[${host}]` : host}:${port}`;
+        this.#hint(`${address(this.#from)} speaks TLS, but this Service serves plain HTTP: add --tlssecret NAME, or forward ${tls}`);
+      }
+    }
+    this.#lens?.forth(bytes);
+  }
+
+  back(bytes: Uint8Array | null): void {
+    if (!this.#backBegun && bytes && bytes.length > 0) {
+      this.#backBegun = true;
+      const { scheme, url } = this.#upstream;
+      // An alert (RFC 8446, 5.1).
+      const speaksTls = bytes[0] === 0x15 && bytes[1] === 3 || WANTS_TLS.test(new TextDecoder("latin1").decode(bytes.subarray(0, 1_000)));
+      if (scheme === "http" && speaksTls && !this.#hinted) {
+        this.#hint(`${url} speaks TLS: forward ${url.replace("http:", "https:")} instead`);
+      }
+    }
+    this.#lens?.back(bytes);
   }
 
   /** The program has accepted the connection and does not answer its TLS handshake. */
@@ -52,17 +90,13 @@ export class CallerWatch {
     if (this.#options.now() - this.#arrivedAt >= NOTICEABLE_MS) this.#lens?.waited();
   }
 
-  /** For {@link relay}; undefined where nobody looks. */
-  get relayWatch(): RelayWatch | undefined {
-    return this.#lens;
-  }
-
   /** The program here could not be connected to, and the caller gets a 502. @param why a sentence's rest, that begins with the program */
   refused(why: string): void {
     const { traffic, say } = this.#options;
     traffic.failed(why);
     this.#refused = true;
-    if (this.#lens) this.#lens.end({ status: 502, note: `refused: ${why}`, isFault: true });
+    // Bytes have no status that a caller could be told.
+    if (this.#lens) this.#lens.end({ ...(this.#raw ? {} : { status: 502 }), note: `refused: ${why}`, isFault: true });
     else say(`${this.#from}: ${why}`);
     traffic.closed();
   }
@@ -76,6 +110,12 @@ export class CallerWatch {
     traffic.closed();
   }
 
+  /** Counts a mistake as an error and says it, though not again and again: callers try again. */
+  #hint(sentence: string): void {
+    this.#hinted = true;
+    fail(this.#options, sentence);
+  }
+
   #told(line: TrafficLine): void {
     const { say, traffic } = this.#options;
     say(formatTrafficLine(line));
@@ -85,6 +125,22 @@ export class CallerWatch {
     if (this.#refused || !(isFault || (status !== undefined && status >= 500))) return;
     traffic.failed([method, target, status, note].filter((word) => word !== undefined).join(" "));
   }
+}
+
+/** A caller's TLS handshake with the Pod failed, so that there was no request. */
+export function watchFailedHandshake(options: WatchOptions, from: string, why: string): void {
+  const hint = /does not trust/.test(why) ? ". Is its caBundle the authority that signed --tlssecret's certificate?" : "";
+  fail(options, `${address(from)}: TLS handshake failed: ${why}${hint}`);
+}
+
+function fail({ traffic, say }: WatchOptions, sentence: string): void {
+  if (traffic.lastError !== sentence) say(sentence);
+  traffic.failed(sentence);
+}
+
+/** An address without its port. */
+function address(from: string): string {
+  return from.replace(/:\d+$/, "");
 }
 
 /** Where the connection to the cluster was lost, the link says so itself. */

@@ -1,19 +1,25 @@
 import assert from "node:assert/strict";
 import { SessionEndedError, StreamResetError } from "../../tunnel/mod.ts";
 import { Traffic } from "./traffic.ts";
-import { CallerWatch } from "./watch_caller.ts";
+import { parseUpstream } from "./upstream_url.ts";
+import { CallerWatch, watchFailedHandshake } from "./watch_caller.ts";
 
 const FROM = { port: 8444, from: "10.0.0.1:5" };
 const bytes = (text: string) => new TextEncoder().encode(text);
 
 /** A caller that asked, and got `answer`; watched until `end` says how it was over. */
-function watch(verbose: boolean, answer: string, end: (watch: CallerWatch) => void): { lines: string[]; traffic: Traffic } {
+function watch(
+  verbose: boolean,
+  answer: string,
+  end: (watch: CallerWatch) => void,
+  { upstream = "9090", asked = "GET /a HTTP/1.1\r\n\r\n" } = {},
+): { lines: string[]; traffic: Traffic } {
   const lines: string[] = [];
   const traffic = new Traffic();
-  const caller = new CallerWatch({ verbose, traffic, say: (line) => lines.push(line), now: () => 0 }, FROM);
+  const caller = new CallerWatch({ verbose, traffic, say: (line) => lines.push(line), now: () => 0 }, FROM, parseUpstream(upstream));
   assert.equal(traffic.open, 1);
-  caller.relayWatch?.forth(bytes("GET /a HTTP/1.1\r\n\r\n"));
-  if (answer !== "") caller.relayWatch?.back(bytes(answer));
+  caller.forth(bytes(asked));
+  if (answer !== "") caller.back(bytes(answer));
   end(caller);
   assert.equal(traffic.open, 0);
   return { lines, traffic };
@@ -52,4 +58,49 @@ Deno.test("without -v no byte is looked at, and only a refusal is told", () => {
   assert.deepEqual(quiet.lines, []);
   assert.deepEqual([quiet.traffic.requests, quiet.traffic.errors], [undefined, 1]);
   assert.deepEqual(watch(false, "", (caller) => caller.refused("it refused")).lines, ["10.0.0.1:5: it refused"]);
+});
+
+for (const verbose of [true, false]) {
+  const flag = verbose ? "with -v" : "without -v";
+  Deno.test(`a caller that speaks TLS to a plain Service is told what to do, ${flag}`, () => {
+    const { lines, traffic } = watch(verbose, "", ended(), { asked: "\x16\x03\x01\x02\x00" });
+    assert.deepEqual(lines, [
+      "10.0.0.1 speaks TLS, but this Service serves plain HTTP: add --tlssecret NAME, or forward tls://localhost:9090",
+    ]);
+    assert.equal(traffic.lastError, lines[0]);
+  });
+
+  for (
+    const [server, answer] of [
+      ["Go", "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"],
+      ["nginx", "HTTP/1.1 400 Bad Request\r\ncontent-length: 1000\r\n\r\n<center>The plain HTTP request was sent to HTTPS port</center>"],
+      ["one that sends an alert", "\x15\x03\x01\x00\x02\x02\x46"],
+    ] as const
+  ) {
+    Deno.test(`an http:// upstream that wants TLS is named, ${flag}: ${server}`, () => {
+      const { lines, traffic } = watch(verbose, answer, ended());
+      assert.equal(lines[0], "http://localhost:9090 speaks TLS: forward https://localhost:9090 instead");
+      assert.ok(traffic.errors > 0);
+      const raw = watch(verbose, answer, ended(), { upstream: "tcp://localhost:9090" });
+      assert.ok(!raw.lines.some((line) => /speaks TLS/.test(line)), "bytes are nobody's business");
+    });
+  }
+}
+
+Deno.test("a failed TLS handshake is said once for each caller and reason, and counted each time", () => {
+  const lines: string[] = [];
+  const traffic = new Traffic();
+  const options = { verbose: false, traffic, say: (line: string) => lines.push(line), now: () => 0 };
+  for (const port of [1, 2, 3]) {
+    watchFailedHandshake(options, `10.0.0.1:${port}`, "the caller does not trust the certificate (BadCertificate)");
+  }
+  assert.deepEqual(lines, [
+    "10.0.0.1: TLS handshake failed: the caller does not trust the certificate (BadCertificate). Is its caBundle the authority that signed --tlssecret's certificate?",
+  ]);
+  assert.equal(traffic.errors, 3);
+});
+
+Deno.test("with -v a refused connection of bytes has no HTTP status", () => {
+  const { lines } = watch(true, "", (caller) => caller.refused("it refused"), { upstream: "tcp://localhost:9090" });
+  assert.deepEqual(lines, ["tcp - - 0B 0.0ms 10.0.0.1:5 19B in, refused: it refused"]);
 });

@@ -40,11 +40,13 @@ export interface RequestPortOptions {
 /** Accepts callers; each becomes one stream to the client. @returns once it listens, on all addresses */
 export async function openRequestPort(options: RequestPortOptions): Promise<Server> {
   const strangers = sparingly(options.log, () => performance.now());
+  // Failures are reported as sparingly as they are logged: each is a stream that a stranger can cause.
+  const report = sparingly((preamble) => void reportFailure(options.live, preamble), () => performance.now());
   const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS });
   server.maxConnections = MAX_CALLERS;
   server.on("connection", (socket: Socket) => {
     const left = options.callers.arrived();
-    serve(socket, options, strangers)
+    serve(socket, options, strangers, report)
       .catch((error) => {
         strangers(`a caller was cut: ${error.message}`);
         socket.destroy();
@@ -55,13 +57,21 @@ export async function openRequestPort(options: RequestPortOptions): Promise<Serv
   return server;
 }
 
-async function serve(socket: Socket, options: RequestPortOptions, strangers: (line: string) => void): Promise<void> {
+async function serve(
+  socket: Socket,
+  options: RequestPortOptions,
+  strangers: (line: string) => void,
+  report: (preamble: string) => void,
+): Promise<void> {
   const started = performance.now();
   const from = peerAddress(socket);
   const port = socket.localPort ?? options.port;
   const raw = new SocketConnection(socket);
   if (await options.reach.isOwn(socket)) return;
-  const inside = await terminateTls(raw, from, options.tls, strangers);
+  const inside = await terminateTls(raw, options.tls, (why) => {
+    strangers(`TLS handshake with ${from}: ${why}`);
+    report(JSON.stringify({ port, from, failed: why.replace(/[^\x20-\x7e]/g, "?").slice(0, 300) }));
+  });
   if (!inside) return;
   const caller = new CallerConnection(inside.connection, options);
   options.callers.add(caller);
@@ -80,12 +90,18 @@ async function serveCaller(caller: CallerConnection, preamble: Preamble, started
   if (options.verbose) options.log(connectionLine(preamble, end, performance.now() - started));
 }
 
+/** Tells the client about a caller whose TLS handshake failed, if one is connected. @param preamble as JSON, or a line about left out ones */
+async function reportFailure(live: LiveClient, preamble: string): Promise<void> {
+  if (!preamble.startsWith("{") || !live.session) return;
+  const stream = await live.open(encodePreamble(JSON.parse(preamble)), 0);
+  if (stream && !(stream instanceof Error)) stream.closeWrite();
+}
+
 /** What is inside a caller's TLS, or the connection itself where the port serves no TLS; undefined where the handshake failed. */
 async function terminateTls(
   raw: SocketConnection,
-  from: string,
   tls: TlsTerminator | undefined,
-  log: (line: string) => void,
+  failed: (why: string) => void,
 ): Promise<Terminated | undefined> {
   if (!tls) return { connection: raw };
   try {
@@ -93,7 +109,7 @@ async function terminateTls(
   } catch (error) {
     const known = error instanceof TlsHandshakeError;
     if (!known) raw.reset();
-    if (!known || !error.silent) log(`TLS handshake with ${from}: ${(error as Error).message}`);
+    if (!known || !error.silent) failed((error as Error).message);
     return undefined;
   }
 }

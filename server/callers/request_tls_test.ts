@@ -297,6 +297,19 @@ tlsTest(
 );
 
 tlsTest(
+  "a handshake that fails is reported to the client",
+  { onStream: (stream) => stream.closeWrite() },
+  async ({ port, preambles }) => {
+    const untrusting = Deno.connectTls({ hostname: "localhost", port, caCerts: [stranger.certPem] }).then((caller) => caller.handshake());
+    await assert.rejects(untrusting, /UnknownIssuer/);
+    await until(() => preambles.length === 1);
+    const { from, ...preamble } = preambles[0]!;
+    assert.match(from, /^127\.0\.0\.1:\d+$/);
+    assert.deepEqual(preamble, { port, failed: "the caller does not trust the certificate (UnknownCA)" });
+  },
+);
+
+tlsTest(
   "a failed handshake logs one line in words, a silent probe logs none, and the port goes on",
   { onStream: answer("hello") },
   async ({ port, log }) => {
