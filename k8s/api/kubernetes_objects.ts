@@ -49,7 +49,9 @@ export type NewDeployment = New<models.V1Deployment> & { readonly kind: "Deploym
 export type NewPod = New<models.V1Pod> & { readonly kind: "Pod" };
 
 /** Parts of objects. */
-export type Condition = Wire<models.V1Condition>;
+/** The fields that the conditions of all kinds have. */
+export type Condition = Wire<models.V1DeploymentCondition>;
+export type DefinitionSpec = Wire<models.V1CustomResourceDefinitionSpec>;
 export type ContainerState = Wire<models.V1ContainerState>;
 export type ServicePort = Wire<models.V1ServicePort>;
 export type Endpoint = Wire<models.V1Endpoint>;

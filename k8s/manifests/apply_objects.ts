@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Condition } from "../api/kubernetes_objects.ts";
 import type { Api } from "../api/api.ts";
 import { ApiError } from "../api/api_error.ts";
 import { ConnectionError } from "../api/connection_error.ts";
@@ -153,18 +154,9 @@ async function established(api: Api, path: string, applied: LiveObject, signal: 
   }
 }
 
-/** A condition of an object's status. */
-export interface Condition {
-  readonly type: string;
-  readonly status: string;
-  readonly reason?: string;
-  readonly message?: string;
-}
-
 /** The conditions of an object's status. */
-export function conditionsOf(object: Record<string, unknown>): readonly Condition[] {
-  const { conditions } = (object.status ?? {}) as { conditions?: readonly Condition[] };
-  return conditions ?? [];
+function conditionsOf({ status }: LiveObject): readonly Condition[] {
+  return (status as { conditions?: readonly Condition[] } | undefined)?.conditions ?? [];
 }
 
 /** A kind's path that is not there yet; an object's own 404, such as its namespace's, has a name in it. */

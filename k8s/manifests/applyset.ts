@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { Metadata } from "../api/kubernetes_objects.ts";
 import { createHash } from "node:crypto";
 import type { PlannedObject } from "./apply_plan.ts";
 import type { ManifestObject, ObjectBody } from "./manifest_objects.ts";
@@ -91,8 +92,8 @@ export function parentBody(parent: ApplySetParent, { kinds, namespaces }: ApplyS
 }
 
 /** Reads where members are from a parent in the cluster. @throws ApplySetError where it is no parent, or another program's */
-export function readScope(parent: ApplySetParent, live: Record<string, unknown>): ApplySetScope {
-  const { labels = {}, annotations = {} } = live.metadata as { labels?: Record<string, string>; annotations?: Record<string, string> };
+export function readScope(parent: ApplySetParent, { metadata }: { readonly metadata: Metadata }): ApplySetScope {
+  const { labels = {}, annotations = {} } = metadata;
   const what = `${parent.kind} ${parent.name} in namespace ${parent.namespace}`;
   const tooling = annotations[TOOLING];
   if (tooling === undefined) throw new ApplySetError(`${what} is there and keeps no set: choose another name`);

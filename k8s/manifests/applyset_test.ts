@@ -1,3 +1,4 @@
+import type { Live } from "../api/kubernetes_objects.ts";
 import assert from "node:assert/strict";
 import { ApplySetError, applySetId, applySetParent, isPruned, parentBody, parentPath, parseGroupKind, readScope } from "./applyset.ts";
 
@@ -22,7 +23,7 @@ Deno.test("what a parent is written with is read again", () => {
     "applyset.kubernetes.io/contains-group-kinds": "Deployment.apps,Service",
     "applyset.kubernetes.io/additional-namespaces": "another,other",
   });
-  assert.deepEqual(readScope(PARENT, body), scope);
+  assert.deepEqual(readScope(PARENT, body as Live), scope);
 });
 
 Deno.test("a parent of another program, or none at all, is refused", () => {
@@ -30,7 +31,7 @@ Deno.test("a parent of another program, or none at all, is refused", () => {
   const changed = (annotations: Record<string, string>) => ({ metadata: { ...body.metadata, annotations } });
   const kinds = { "applyset.kubernetes.io/contains-group-kinds": "" };
   const refused = (live: Record<string, unknown>, pattern: RegExp) =>
-    assert.throws(() => readScope(PARENT, live), (error: Error) => error instanceof ApplySetError && pattern.test(error.message));
+    assert.throws(() => readScope(PARENT, live as Live), (error: Error) => error instanceof ApplySetError && pattern.test(error.message));
   refused({ metadata: {} }, /^Secret demo in namespace e2 is there and keeps no set/);
   refused(changed({ ...kinds, "applyset.kubernetes.io/tooling": "kpt/v1" }), /is kpt's$/);
   refused(changed({ "applyset.kubernetes.io/tooling": "kubectl/v1" }), /does not say which kinds/);

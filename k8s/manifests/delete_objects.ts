@@ -6,6 +6,7 @@
 
 import type { Api } from "../api/api.ts";
 import { ApiError } from "../api/api_error.ts";
+import type { Condition, Live, Metadata, StatusDetails } from "../api/kubernetes_objects.ts";
 import { sleep } from "../api/sleep.ts";
 
 /** An object to delete. */
@@ -31,10 +32,14 @@ const POLL_MS = 100;
  */
 export async function deleteObject(api: Api, { path, uid }: Deletable, { dryRun, signal }: DeleteObject): Promise<string | undefined> {
   try {
-    const { body } = await api.delete(path, { signal, dryRun, propagationPolicy: "Background", ...(uid === undefined ? {} : { uid }) });
-    const { metadata, details } = body as { metadata?: { uid?: string }; details?: { uid?: string } };
-    // The answer is the object where it stays for a while, else a Status.
-    return details?.uid ?? metadata?.uid ?? "";
+    const { body } = await api.delete<{ metadata?: Metadata; details?: StatusDetails }>(path, {
+      signal,
+      dryRun,
+      propagationPolicy: "Background",
+      ...(uid === undefined ? {} : { uid }),
+    });
+    // The answer is the object if it stays for a while, otherwise a Status.
+    return body.details?.uid ?? body.metadata?.uid ?? "";
   } catch (error) {
     // The first of two requests has deleted it; its connection broke before the answer.
     if (error instanceof ApiError && error.status === 404 && error.repeated) return "";
@@ -61,14 +66,8 @@ export async function objectGone(
   const began = performance.now();
   let told = false;
   while (true) {
-    let live: Record<string, unknown>;
-    try {
-      live = (await api.get(path, { signal })).body as Record<string, unknown>;
-    } catch (error) {
-      if (error instanceof ApiError && error.status === 404) return true;
-      throw error;
-    }
-    if (uid && (live.metadata as { uid?: string }).uid !== uid) return true;
+    const live = (await api.find<Live & Ending>(path, { signal }))?.body;
+    if (live === undefined || (uid && live.metadata.uid !== uid)) return true;
     const passed = performance.now() - began;
     if (withinMs !== 0 && passed > withinMs) return false;
     const why = passed > QUIET_MS && !told ? whatKeeps(live) : undefined;
@@ -80,12 +79,17 @@ export async function objectGone(
   }
 }
 
+/** The fields of an object that explain why it is still there. */
+interface Ending {
+  readonly metadata: Metadata;
+  readonly status?: { readonly conditions?: readonly Condition[] };
+}
+
 /** Why an object that is marked for deletion is still there; undefined where nothing tells. */
-export function whatKeeps(live: Record<string, unknown>): string | undefined {
-  const { finalizers = [], deletionGracePeriodSeconds } = live.metadata as { finalizers?: string[]; deletionGracePeriodSeconds?: number };
-  const conditions = (live.status as { conditions?: { type: string; status: string; message?: string }[] } | undefined)?.conditions ?? [];
+export function whatKeeps({ metadata, status }: Ending): string | undefined {
+  const { finalizers = [], deletionGracePeriodSeconds } = metadata;
   // Namespaces tell what is left in them, definitions of kinds what their objects wait for.
-  const told = conditions.filter(({ type, status, message }) =>
+  const told = (status?.conditions ?? []).filter(({ type, status, message }) =>
     status === "True" && message && /Terminating|Deletion|Remaining/.test(type)
   );
   const reasons = told.map(({ message }) => message);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { DefinitionSpec } from "../api/kubernetes_objects.ts";
 import type { Api } from "../api/api.ts";
 import { ApiError } from "../api/api_error.ts";
 
@@ -158,11 +159,8 @@ async function readVersion(api: Api, apiVersion: string, signal?: AbortSignal): 
 }
 
 /** The kinds that a CustomResourceDefinition makes, once it is established. */
-export function kindsOfDefinition(definition: Record<string, unknown>): ApiResource[] {
-  const { spec } = definition as {
-    spec?: { group?: string; scope?: string; names?: { kind?: string; plural?: string }; versions?: { name?: string; served?: boolean }[] };
-  };
-  const { group, scope, names, versions } = spec ?? {};
+export function kindsOfDefinition(definition: object): ApiResource[] {
+  const { group, scope, names, versions } = (definition as { spec?: Partial<DefinitionSpec> }).spec ?? {};
   if (!group || !names?.kind || !names.plural || !Array.isArray(versions)) return [];
   const { kind, plural } = names;
   return versions.filter(({ name, served }) => name && served !== false).map(({ name }) => ({

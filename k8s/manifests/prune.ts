@@ -38,12 +38,8 @@ export interface Orphan {
 
 /** Where members of a set are now; undefined where there is no such set. @throws ApplySetError where its parent is something else */
 export async function readParent(api: Api, parent: ApplySetParent, signal: AbortSignal): Promise<ApplySetScope | undefined> {
-  try {
-    return readScope(parent, (await api.get(parentPath(parent), { signal })).body as Record<string, unknown>);
-  } catch (error) {
-    if (error instanceof ApiError && error.status === 404) return undefined;
-    throw error;
-  }
+  const live = await api.find<Live>(parentPath(parent), { signal });
+  return live && readScope(parent, live.body);
 }
 
 /** Writes down where members are: before applying all that there may be, afterwards what there is. */
