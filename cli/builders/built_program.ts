@@ -1,28 +1,28 @@
 import { temporaryFolder } from "../../k8s/images/temporary_folder.ts";
 import { fileDigest } from "../../k8s/images/image_layer.ts";
 
-/** What a builder made of the user's source: one file on this machine that the Pod can run. */
+/** A program that was built: one file on this machine that the Pod can run. */
 export interface BuiltProgram {
-  /** "executable": a static binary for Linux; "script": one ES module that the image's Deno runs as its main module. */
+  /** "executable": a static binary for Linux; "script": one ES module for the image's Deno. */
   readonly kind: "executable" | "script";
-  /** The file on this machine; it lies in a temporary folder. */
+  /** The file, in a temporary folder. */
   readonly path: string;
   /** Bytes. */
   readonly size: number;
-  /** Of the file, as hex digits. */
+  /** The file's digest, as hex digits. */
   readonly sha256: string;
-  /** Of a script: the unstable features of Deno that it is run with, by their names in Deno's flags. */
+  /** The unstable features of Deno that a script needs, by their names in Deno's flags: `kv` for `--unstable-kv`. */
   readonly unstable: readonly string[];
   /** Removes the file; a second call does nothing. */
   dispose(): Promise<void>;
 }
 
 /**
- * Makes a temporary folder, lets a builder write its file there, and measures that. The folder stays until the program is disposed of,
- * or is removed at once where the builder throws.
+ * Lets a builder write a file into a temporary folder. The folder is removed when the program is disposed of, or at once if the builder
+ * throws.
  *
  * @param unstable see {@link BuiltProgram.unstable}
- * @param write gets the folder, returns the path of the file that it wrote there
+ * @param write gets the folder and returns the path of the file that it wrote
  * @throws what `write` throws
  */
 export async function builtProgram(
@@ -42,7 +42,7 @@ export async function builtProgram(
 }
 
 async function removeFolder(folder: string): Promise<void> {
-  // A compiler that was stopped may have left a child that still writes into the folder while it is being removed.
+  // A child of a compiler that was stopped may still write into the folder while it is removed.
   for (let tries = 3;; tries--) {
     try {
       return await Deno.remove(folder, { recursive: true });

@@ -2,22 +2,22 @@ import { dirname, join } from "node:path";
 import { BuildError } from "./build_error.ts";
 import type { ScriptSource } from "./program_source.ts";
 
-/** What makes one module of many, here. */
+/** The bundler on this machine. */
 export interface Bundler {
   readonly is: "deno" | "esbuild";
   readonly program: string;
-  /** For people. */
+  /** For messages. */
   readonly name: string;
 }
 
-/** The first Deno whose `bundle` is the present one. */
+/** The first Deno that has the present `deno bundle`. */
 const OLDEST_DENO = [2, 4];
 
 /**
  * Finds a bundler: the Deno that runs kurun, else the one in PATH, else the esbuild of the script's project.
  *
- * @param options `ownDeno`: false where the Deno that runs kurun is none that compiles
- * @throws BuildError where there is none
+ * @param options `ownDeno` is false if the Deno that runs kurun cannot bundle, as in a compiled kurun
+ * @throws BuildError if there is none
  */
 export async function findBundler(
   source: ScriptSource,
@@ -34,7 +34,7 @@ export async function findBundler(
   throw new BuildError({ is: "no-bundler", node: source.config?.endsWith("package.json") ?? false });
 }
 
-/** A Deno that bundles: its path or name, or undefined. */
+/** @returns the path or name of a Deno that bundles, or undefined */
 export async function findDeno(
   { env = {}, ownDeno = !Deno.build.standalone, signal }: {
     env?: Readonly<Record<string, string>>;
@@ -60,7 +60,7 @@ export async function findDeno(
   }
 }
 
-/** Whether a Deno whose `--version` says this has a `bundle` that fits. */
+/** Whether a Deno that prints this for `--version` can bundle. */
 export function bundles(version: string): boolean {
   const [, major = 0, minor = 0] = (/^deno (\d+)\.(\d+)/.exec(version) ?? []).map(Number);
   const [oldestMajor = 0, oldestMinor = 0] = OLDEST_DENO;
@@ -74,7 +74,7 @@ async function findEsbuild(folder: string): Promise<string | undefined> {
     try {
       if ((await Deno.stat(path)).isFile) return path;
     } catch {
-      // Not here: then further up.
+      // Try the next folder up.
     }
     if (dirname(at) === at) return undefined;
   }

@@ -2,14 +2,14 @@ import { join, relative } from "node:path";
 import { goSays, goTarget, jsonValues } from "./go_command.ts";
 import type { GoSource } from "./program_source.ts";
 
-/** Files that go missing without cgo, and the package that they are of. */
+/** Files that are compiled only with cgo, and their package. */
 export interface CgoNeed {
   readonly package: string;
-  /** By their paths from the folder where `go` runs. */
+  /** Relative to the folder where `go` runs. */
   readonly files: readonly string[];
 }
 
-/** What `go list -json` says of a package. */
+/** The fields of a package in `go list -json` that are used here. */
 interface ListedPackage {
   readonly ImportPath: string;
   readonly Dir?: string;
@@ -18,22 +18,22 @@ interface ListedPackage {
   readonly CgoFiles?: readonly string[];
 }
 
-/** Names that the compiler misses: `undefined: a.B`, `a.B undefined`, `unknown field B`, `missing method B`. */
+/** How the compiler reports missing names: `undefined: a.B`, `a.B undefined`, `unknown field B`, `missing method B`. */
 const MISSING_NAMES = [
   /undefined: (?:\w+\.)?(\w+)/g,
   /\.(\w+) undefined/g,
   /(?:unknown field|missing method) (\w+)/g,
 ];
-/** The package of files that are named one by one. */
+/** Go's import path for files that are named one by one. */
 const NAMED_FILES = "command-line-arguments";
-/** More would not be read. */
+/** The most files that are named. */
 const MAX_FILES = 3;
 
 /**
- * Finds out whether a build failed since it was made without cgo. For each package `go list` names the files that are compiled with cgo and
- * not without; the build needs them where all of a package's files are such, or where they declare a name that the compiler missed.
+ * Finds out whether a build failed because it ran without cgo. `go list` tells for each package which files are compiled only with cgo. The
+ * build needs them if the package has no other files, or if they declare a name that the compiler reports as missing.
  *
- * @param said what `go build` said
+ * @param said the output of `go build`
  * @throws the signal's reason
  */
 export async function cgoNeeded(
@@ -50,9 +50,9 @@ export async function cgoNeeded(
   const compiled = new Map(without.map(({ ImportPath, GoFiles = [] }) => [ImportPath, GoFiles]));
   const missing = new Set(MISSING_NAMES.flatMap((pattern) => [...said.matchAll(pattern)].map(([, name]) => name as string)));
   for (const { ImportPath, Dir = source.folder, Standard, GoFiles = [], CgoFiles = [] } of withCgo) {
-    // Of named files that all import "C" go list says nothing without cgo.
+    // If all named files import "C", go list prints nothing without cgo.
     const rest = compiled.get(ImportPath) ?? (ImportPath === NAMED_FILES ? [] : undefined);
-    // A package that is imported with cgo alone is not what the build misses.
+    // A package that only cgo files import is not missing.
     if (Standard || rest === undefined) continue;
     const files = [...CgoFiles, ...GoFiles.filter((name) => !rest.includes(name))];
     if (files.length === 0 || rest.length > 0 && !await declareOne(files.map((name) => join(Dir, name)), missing)) continue;
@@ -62,7 +62,7 @@ export async function cgoNeeded(
   return undefined;
 }
 
-/** What users call it: files that are named one by one are of a package that Go has no name for. */
+/** The name for messages: of files that are named one by one, what the user typed. */
 function packageName(importPath: string, { given }: GoSource): string {
   return importPath === NAMED_FILES ? given : importPath;
 }

@@ -1,11 +1,11 @@
 /**
- * Gives CommonJS modules in a bundle what Node gives them. A bundle is an ES module, so it has no `require`, `__filename` or `module`
- * of Node's; esbuild, which Deno's bundler uses too, wraps each CommonJS module in a function and gives it a bare `{ exports: {} }`.
+ * Gives CommonJS modules in a bundle what Node gives them. A bundle is an ES module, which has no `require`, `__filename` or `module`.
+ * esbuild, which Deno's bundler uses too, wraps each CommonJS module in a function whose `module` is only `{ exports: {} }`.
  *
  * @module
  */
 
-/** They are global and not declared: modules may declare such names themselves. */
+/** Sets global names instead of declaring them: modules may declare the same names. */
 const GLOBAL_NAMES = [
   'import { createRequire as __kurun_createRequire, Module as __kurun_Module } from "node:module";',
   "globalThis.require ??= __kurun_createRequire(import.meta.url);",
@@ -13,14 +13,14 @@ const GLOBAL_NAMES = [
   "globalThis.__dirname ??= import.meta.dirname;\n",
 ].join(" ");
 
-/** How esbuild makes a module's `module`, within its helper `__commonJS`. */
+/** Where esbuild's helper `__commonJS` creates `module`. */
 const BARE_MODULE = /\(mod = \{ exports: \{\} \}\)(?=\.exports, mod\))/;
-/** A bundle ends so where its main module is CommonJS. All its other modules run when they are required, so this one is made first. */
+/** The end of a bundle whose main module is CommonJS. Other modules run when they are required, so the main one is created first. */
 const COMMONJS_MAIN = /(?:^|\n)export default require_\w+\(\);\s*(?:\/\/#[^\n]*\s*)*$/;
 
 /**
- * Makes modules as Node does. The main module is `require.main`, with the file's name and no parent; all others have a parent, so that
- * neither `require.main === module` nor `!module.parent` takes a package for the program.
+ * Creates modules like Node's. The main module is `require.main` and has no parent. All others have a parent, so that neither
+ * `require.main === module` nor `!module.parent` is true in a package.
  */
 function moduleMaker(mainIsCommonJs: boolean): string {
   return `var __kurun_main = ${mainIsCommonJs ? "null" : "undefined"};
@@ -37,7 +37,7 @@ var __kurun_module = (name) => {
 `;
 }
 
-/** Puts before a bundle what its CommonJS modules look for. A main module of ES stays as it is. */
+/** Adds what CommonJS modules need to a bundle. */
 export function withCommonJs(bundle: string): string {
   if (!BARE_MODULE.test(bundle)) return GLOBAL_NAMES + bundle;
   const changed = bundle.replace(BARE_MODULE, "(mod = __kurun_module(__getOwnPropNames(cb)[0]))");

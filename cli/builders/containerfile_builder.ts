@@ -5,46 +5,46 @@ import { imageOfConfig, type OciImage } from "../../k8s/images/oci_image.ts";
 import type { Architecture } from "../../k8s/images/shared_libraries.ts";
 import { runCompiler } from "./run_compiler.ts";
 
-/** An image could not be built of a Dockerfile; the message says why. */
+/** An image could not be built from a Dockerfile; the message says why. */
 export class ContainerfileError extends Error {
   override readonly name = "ContainerfileError";
 }
 
-/** How to build one. */
+/** How to build an image. */
 export interface ContainerfileOptions {
   readonly architecture: Architecture;
-  /** How names of files with its layers begin. */
+  /** The start of the names of the layers' files. */
   readonly layerPath: string;
-  /** What was built of it the last time, with its layers. */
+  /** The result of the last build, with its layers. */
   readonly before: BuiltImage | undefined;
-  /** The environment of what builds it. */
+  /** The environment of the builder. */
   readonly environment: Readonly<Record<string, string>>;
   readonly stderr: (text: string) => void;
   readonly signal: AbortSignal;
 }
 
-/** An image, and its ID at what built it. */
+/** An image and its ID in the builder. */
 export interface BuiltImage {
   readonly id: string;
   readonly image: OciImage;
 }
 
-/** What builds images of Dockerfiles, in the order in which they are looked for; how each saves what it built. */
+/** The builders in the order in which they are tried, and how each saves an image. */
 const BUILDERS = [
   { program: "docker", save: (image: string, archive: string) => ["save", "--output", archive, image] },
   { program: "podman", save: (image: string, archive: string) => ["save", "--format", "docker-archive", "--output", archive, image] },
   { program: "buildah", save: (image: string, archive: string) => ["push", image, `docker-archive:${archive}`] },
 ] as const;
 
-/** Docker's manifest.json, in archives of all three. */
+/** An entry of Docker's manifest.json, which the archives of all three have. */
 interface SavedImage {
   readonly Config: string;
   readonly Layers: readonly string[];
 }
 
 /**
- * The Dockerfile that a path means: the file itself, or the one in the folder.
- * @returns undefined where there is none
+ * Finds a Dockerfile: the file itself, or the one in the folder.
+ * @returns undefined if there is none
  */
 export async function findContainerfile(path: string): Promise<string | undefined> {
   const isNamedSo = (file: string) => /^(?:Dockerfile|Containerfile)(?:\.|$)|\.(?:Dockerfile|Containerfile)$/i.test(basename(file));
@@ -55,10 +55,10 @@ export async function findContainerfile(path: string): Promise<string | undefine
 }
 
 /**
- * Builds the image of a Dockerfile with its folder as context, by docker, podman or buildah, whichever is there; these know by themselves
- * what has not changed. Tried with stand-ins for the three alone.
+ * Builds the image of a Dockerfile, with its folder as context, with docker, podman or buildah. They know themselves what has not changed.
+ * The tests use stand-ins for the three.
  *
- * @returns the very image of before where nothing has changed
+ * @returns `before` itself if nothing has changed
  * @throws ContainerfileError, or the signal's reason
  */
 export async function buildContainerfile(file: string, options: ContainerfileOptions): Promise<BuiltImage> {
@@ -68,7 +68,7 @@ export async function buildContainerfile(file: string, options: ContainerfileOpt
     const args = ["build", "--platform", `linux/${options.architecture}`, "--iidfile", idFile, "--file", file, dirname(file)];
     const builder = await firstThatRuns(args, file, options);
     const id = (await Deno.readTextFile(idFile)).trim();
-    // To save it and to compress its layers takes far longer than to find that nothing has changed.
+    // Saving an image and compressing its layers takes far longer than finding that nothing has changed.
     if (id === options.before?.id) return options.before;
     const archive = join(work, "image.tar");
     await run(builder.program, builder.save(id, archive), options);
@@ -93,11 +93,11 @@ async function firstThatRuns(args: string[], file: string, options: Containerfil
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
   }
-  const why = silent ? "docker's daemon does not answer (see docker version), and the others are not in PATH" : "none of them is in PATH";
-  throw new ContainerfileError(`${file} is built by docker, podman or buildah, and ${why}`);
+  const why = silent ? "docker's daemon does not answer (see docker version) and the others are not in PATH" : "none of them is in PATH";
+  throw new ContainerfileError(`docker, podman or buildah is needed to build ${file}, but ${why}`);
 }
 
-/** Whether docker's daemon does not answer: its client alone builds nothing. */
+/** Whether docker's daemon does not answer. */
 async function isSilent(options: ContainerfileOptions): Promise<boolean> {
   return await run("docker", ["version"], { ...options, stderr: () => {} }).then(() => false, (error) => {
     if (error instanceof ContainerfileError) return true;
@@ -105,15 +105,15 @@ async function isSilent(options: ContainerfileOptions): Promise<boolean> {
   });
 }
 
-/** @throws ContainerfileError where it fails, Deno.errors.NotFound where there is none */
+/** @throws ContainerfileError if it fails, Deno.errors.NotFound if there is no such program */
 async function run(program: string, args: readonly string[], { environment, stderr, signal }: ContainerfileOptions): Promise<void> {
-  // Another builder of buildx keeps its images to itself, where docker save does not find them.
+  // Other builders of buildx keep images where docker save does not find them.
   const env = program === "docker" ? { ...environment, BUILDX_BUILDER: "default" } : environment;
   const exitCode = await runCompiler({ program, args, folder: Deno.cwd(), env, stderr, signal });
   if (exitCode !== 0) throw new ContainerfileError(`${program} ${args[0]} ended with exit code ${exitCode}`);
 }
 
-/** Makes an image of what was saved; layers are compressed as ours are. */
+/** Reads a saved image. Its layers are compressed like those that kurun makes. */
 async function readSaved(folder: string, { architecture, layerPath, signal }: ContainerfileOptions): Promise<OciImage> {
   const [saved] = JSON.parse(await Deno.readTextFile(join(folder, "manifest.json"))) as [SavedImage];
   const config = await Deno.readFile(join(folder, saved.Config));

@@ -2,9 +2,9 @@ import type { BuildError } from "./build_error.ts";
 
 /** What to do about a program that needs cgo. */
 export const CGO_ADVICE =
-  "Use a package in pure Go instead, or build an image with a Dockerfile that runs go build with CGO_ENABLED=1 (kurun build, kurun apply).";
+  "Use a package in pure Go instead, or build an image with a Dockerfile that runs go build with CGO_ENABLED=1 (kurun build, kurun apply)";
 
-/** Why the source is no program, and what to do; what a compiler said was shown when it said it. */
+/** Why a build failed and what to do. A compiler has printed its own messages already. */
 export function describeBuildError({ failure }: BuildError): string {
   switch (failure.is) {
     case "no-such-file":
@@ -12,39 +12,39 @@ export function describeBuildError({ failure }: BuildError): string {
     case "unknown-kind":
       return `${failure.given} is neither Go (.go), TypeScript (.ts, .tsx, .mts) nor JavaScript (.js, .jsx, .mjs, .cjs), nor a folder of these`;
     case "several":
-      return `${failure.given.join(" and ")} are more than one program: name one script, one folder, or the Go files of one package`;
+      return `${failure.given.join(" and ")} are more than one program. Name one script, one folder, or the Go files of one package`;
     case "several-folders":
-      return `the named Go files must be of one package, and these are of several folders: ${failure.given.join(", ")}`;
+      return `the Go files must be of one package, but they are in several folders: ${failure.given.join(", ")}`;
     case "go-test-file":
-      return `${failure.given} is a test, which go run does not run either`;
+      return `${failure.given} is a test file, which go run does not accept either`;
     case "no-main":
-      return `${failure.given} has no program that was found: ` +
+      return `no program was found in ${failure.given}: ` +
         (failure.module
-          ? "it has a go.mod and no Go files; name the folder of its main package, such as ./cmd/NAME"
-          : `neither Go files nor ${failure.looked.join(", ")}; name the file itself`);
+          ? "it has a go.mod but no Go files. Name the folder of the main package, such as ./cmd/NAME"
+          : `it has neither Go files nor ${failure.looked.join(", ")}. Name the file itself`);
     case "bad-config":
       return `${failure.path} cannot be read: ${failure.reason}`;
     case "not-main":
-      return `${failure.given} is a library: its package is not main`;
+      return `${failure.given} is a library, not a program: its package is not main`;
     case "no-go":
-      return "there is no go in PATH, and Go programs are built by it: see https://go.dev/dl";
+      return "go was not found in PATH; it is needed to build Go programs. Install Go from https://go.dev/dl";
     case "needs-cgo":
       return `${failure.package} needs cgo (${failure.files.join(", ")}), and kurun builds Go programs with CGO_ENABLED=0.\n` +
         `  ${CGO_ADVICE}`;
     case "no-bundler":
-      return "nothing here can bundle the script: there is no deno (2.4 or newer) in PATH" +
+      return "deno 2.4 or newer was not found in PATH; it is needed to bundle scripts" +
         (failure.node
-          ? " and no esbuild in node_modules: npm install --save-dev esbuild, or see https://deno.com"
-          : ": see https://deno.com");
+          ? ", and node_modules has no esbuild. Run npm install --save-dev esbuild, or install Deno from https://deno.com"
+          : ". Install Deno from https://deno.com");
     case "failed":
       return failure.module
-        ? `${failure.tool} did not get as far as compiling (exit code ${failure.exitCode}): the module or its packages are not in order, see above`
-        : `${failure.tool} ended with exit code ${failure.exitCode}: what it said is above`;
+        ? `${failure.tool} failed before compiling (exit code ${failure.exitCode}), because of the module or its packages: see above`
+        : `${failure.tool} failed with exit code ${failure.exitCode}: see above`;
     case "no-output":
-      return `${failure.tool} ended without an error and without a program`;
+      return `${failure.tool} succeeded but wrote no program`;
     case "too-large": {
       const [size, most] = [failure.bytes, failure.most].map((bytes) => Math.round(bytes / 1e6));
-      return `the program has ${size} MB, and the Pod takes ${most} at most`;
+      return `the program has ${size} MB; the Pod takes at most ${most} MB`;
     }
   }
 }

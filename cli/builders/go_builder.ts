@@ -7,27 +7,27 @@ import type { GoSource } from "./program_source.ts";
 
 /** How to build a Go program. */
 export interface GoBuildOptions {
-  /** The node's, in Go's words: amd64, arm64. */
+  /** The node's, in Go's spelling: amd64, arm64. */
   readonly architecture: string;
-  /** Gets what `go` says. */
+  /** Gets the messages of `go`. */
   readonly stderr: (text: string) => void;
   readonly signal: AbortSignal;
-  /** Added to kurun's environment for `go`; for tests. */
+  /** Added to the environment of `go`. For tests. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Lines that `go` begins so come before any compiling; a compiler's errors stand below a line `# PACKAGE`. */
+/** `go` prints such lines before it compiles; a compiler's errors follow a line `# PACKAGE`. */
 const MODULE_TROUBLE =
   /^go: (?!downloading |finding |extracting )|^go: .*\bgo\.(?:mod|sum|work)\b|no required module provides package|missing go\.sum entry/m;
-/** What the linker leaves out: symbols for debuggers, a third of the file. Stack traces need none of it. */
+/** Leaves out the debuggers' symbols, a third of the file. Stack traces do not need them. */
 const STRIPPED = "-ldflags=-s -w";
 
-/** Has no module's name, nor one of a file that somebody would write. */
+/** The name of the file that {@link timeZones} adds. */
 const TIME_ZONES_FILE = "kurun_time_zones.go";
 
 /**
- * Builds a static Linux executable by the user's own `go`, which knows about modules, workspaces, vendor folders, proxies and its cache.
- * The same source gives the same bytes wherever it lies, and `kurun run` and `kurun apply` find each other's packages in Go's cache.
+ * Builds a static Linux executable with the user's own `go`, which knows modules, workspaces, vendor folders, proxies and its cache. The same
+ * source gives the same bytes on every machine. `kurun run` and `kurun apply` use the same flags, so they share compiled packages.
  *
  * @throws BuildError, or the signal's reason
  */
@@ -41,17 +41,17 @@ export function buildGo(source: GoSource, options: GoBuildOptions): Promise<Buil
     ]);
     const zones = main === undefined || /-overlay\b/.test(goFlags ?? "") ? undefined : await timeZones(source, main, folder);
     const flags = [
-      // No version control's state: its stamp would make another program of every commit, and fails where git does.
+      // A stamp with the commit would make each commit another program, and it fails where git does.
       "-buildvcs=false",
       "-trimpath",
-      // The user's own linker flags (GOFLAGS=-ldflags=-X…) hold; a flag of ours would replace them.
+      // Our flag would replace the user's own linker flags (GOFLAGS=-ldflags=-X…).
       ...(/-ldflags\b/.test(goFlags ?? "") ? [] : [STRIPPED]),
       ...(zones?.flags ?? []),
     ];
     let said = "";
     const exitCode = await runGo(["build", ...flags, "-o", output, ...source.packages, ...(zones?.files ?? [])], {
       folder: source.folder,
-      // Go's own temporary files go with ours, also where it had to be killed.
+      // Go's temporary files are then removed with the folder, even if go had to be killed.
       env: { ...options.env, ...goTarget(architecture), GOTMPDIR: folder },
       stderr: (text) => {
         said += text;
@@ -70,7 +70,7 @@ export function buildGo(source: GoSource, options: GoBuildOptions): Promise<Buil
   });
 }
 
-/** The folder of a main package that has Go files for this architecture; undefined for anything else. */
+/** The folder of a main package that has Go files for the architecture; undefined for anything else. */
 async function mainPackage(source: GoSource, { architecture, env = {}, signal }: GoBuildOptions): Promise<string | undefined> {
   const said = await goSays(["list", "-e", "-f", "{{if .GoFiles}}{{.Name}} {{.Dir}}{{end}}", ...source.packages], source.folder, {
     env: { ...env, ...goTarget(architecture) },
@@ -80,8 +80,8 @@ async function mainPackage(source: GoSource, { architecture, env = {}, signal }:
 }
 
 /**
- * Adds Go's own time zones to the main package, 450 KB, by an overlay: the package gets one more file, and nothing else is compiled anew, as
- * it would be for `-tags timetzdata`. Go uses them only where the Pod's image has no zoneinfo.
+ * Adds Go's time zones, 450 KB, to the main package by an overlay with one more file. Unlike `-tags timetzdata`, it does not compile other
+ * packages again. Go uses these zones only if the Pod's image has none.
  */
 async function timeZones(source: GoSource, main: string, folder: string): Promise<{ flags: string[]; files: string[] }> {
   const [zones, overlay] = [join(folder, TIME_ZONES_FILE), join(folder, "overlay.json")];
@@ -91,7 +91,7 @@ async function timeZones(source: GoSource, main: string, folder: string): Promis
   return { flags: [`-overlay=${overlay}`], files: named === undefined ? [] : [named.replace(/[^/]*$/, TIME_ZONES_FILE)] };
 }
 
-/** Of a library `go build` writes an archive instead, and of several packages nothing. */
+/** For a library `go build` writes an archive instead, and for several packages nothing. */
 async function isExecutable(path: string): Promise<boolean> {
   let file;
   try {

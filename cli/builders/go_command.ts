@@ -1,15 +1,15 @@
 import { BuildError } from "./build_error.ts";
 import { runCompiler } from "./run_compiler.ts";
 
-/** What makes `go` build for the cluster's nodes, without a C compiler or the node's C library. */
+/** The environment in which `go` builds for the cluster's nodes, without cgo: no C compiler here, no C library there. */
 export function goTarget(architecture: string): Record<string, string> {
   return { GOOS: "linux", GOARCH: architecture, CGO_ENABLED: "0" };
 }
 
 /**
- * Asks `go` for something.
- * @returns what it printed, or undefined where it failed
- * @throws BuildError where there is no `go`, or the signal's reason
+ * Runs a `go` command for its output.
+ * @returns the output, or undefined if the command failed
+ * @throws BuildError if there is no `go`, or the signal's reason
  */
 export async function goSays(
   args: readonly string[],
@@ -24,7 +24,7 @@ export async function goSays(
   return success ? new TextDecoder().decode(stdout) : undefined;
 }
 
-/** Runs `go` to its end. @returns its exit code @throws as {@link runCompiler} does, and BuildError where there is no `go` */
+/** Runs `go` to its end. @returns its exit code @throws as {@link runCompiler} does, and BuildError if there is no `go` */
 export async function runGo(args: string[], call: Omit<Parameters<typeof runCompiler>[0], "program" | "args">): Promise<number> {
   return await withGo(() => runCompiler({ program: "go", args, ...call }));
 }
@@ -38,7 +38,7 @@ async function withGo<Result>(run: () => Promise<Result>): Promise<Result> {
   }
 }
 
-/** The values of a text of several JSON objects, as Go prints them: each begins and ends with a line of its brace alone. */
+/** Parses several JSON objects in a row as Go prints them: the first and last line of each is a single brace. */
 export function* jsonValues(text: string): Generator<unknown, void> {
   for (const value of text.split(/^(?<=\}\n)(?=\{)/m)) if (value.trim() !== "") yield JSON.parse(value);
 }

@@ -2,7 +2,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { BuildError } from "./build_error.ts";
 import { findScriptMain } from "./script_main.ts";
 
-/** What the user gave, found on this machine. All paths but `packages` are absolute. */
+/** A source on this machine. All paths but `packages` are absolute. */
 export type ProgramSource = GoSource | ScriptSource;
 
 /** A Go package. */
@@ -10,9 +10,9 @@ export interface GoSource {
   readonly language: "go";
   /** As the user typed it. */
   readonly given: string;
-  /** Where `go` runs: it looks for go.mod and go.work from here upwards. */
+  /** Where `go` runs; it looks for go.mod and go.work from here upwards. */
   readonly folder: string;
-  /** What `go build` is told to build, by paths from `folder`: files of one package, or one folder. */
+  /** The arguments of `go build`, relative to `folder`: files of one package, or one folder. */
   readonly packages: readonly string[];
 }
 
@@ -28,13 +28,13 @@ export interface ScriptSource {
 }
 
 const SCRIPT = /\.(?:ts|tsx|mts|js|jsx|mjs|cjs)$/;
-/** In the order in which Deno prefers them. */
+/** In Deno's order of preference. */
 const SCRIPT_CONFIGS = ["deno.json", "deno.jsonc", "package.json"];
 
 /**
- * Finds what the user means: Go files of one package, one script, or a folder that has either.
+ * Finds a source: Go files of one package, one script, or a folder that has either.
  *
- * @param targets paths as typed, one at least
+ * @param targets at least one path, as typed
  * @param cwd the folder that they are relative to
  * @throws BuildError
  */
@@ -55,7 +55,7 @@ async function goFiles(targets: readonly string[], cwd: string): Promise<Program
   for (const [at, path] of paths.entries()) {
     const given = targets[at] as string;
     const stat = await found(path, given);
-    // A folder may be called that too.
+    // A folder may also have such a name.
     if (stat.isDirectory && targets.length === 1) return await fromFolder(given, path, cwd);
     if (stat.isDirectory) throw new BuildError({ is: "several", given: targets });
     if (path.endsWith("_test.go")) throw new BuildError({ is: "go-test-file", given });
@@ -81,21 +81,21 @@ async function script(given: string, main: string): Promise<ScriptSource> {
 }
 
 /**
- * Where the user is, as `go run` does it, so that errors name files as the user sees them; but where the package belongs to a module
- * that the user is not in, there: `go run` would refuse it.
+ * Where to run `go`: in the current folder, as `go run` does, so that errors name files as the user sees them. But if the package belongs to
+ * another module, in the package's folder; `go run` would refuse it.
  */
 async function whereGoRuns(folder: string, cwd: string): Promise<string> {
   const module = await nearest(folder, ["go.mod"]);
   return module === undefined || module === await nearest(cwd, ["go.mod"]) ? cwd : folder;
 }
 
-/** A path as Go wants it: without "./" it would be the name of a package. */
+/** A path for `go`. Without "./" it would be the import path of a package. */
 function goPath(folder: string, path: string): string {
   const way = relative(folder, path).replaceAll("\\", "/");
   return way.startsWith("../") || way.startsWith("/") || /^[A-Za-z]:/.test(way) ? way : `./${way}`;
 }
 
-/** The first of these files in the folder, or else in the next one upwards. */
+/** The first of these files that is in the folder, or else in the nearest one above it. */
 async function nearest(folder: string, names: readonly string[]): Promise<string | undefined> {
   for (let at = folder;; at = dirname(at)) {
     for (const name of names) {

@@ -1,24 +1,24 @@
-/** A compiler's process. */
+/** How to run a compiler. */
 export interface CompilerCall {
   readonly program: string;
   readonly args: readonly string[];
-  /** It runs here. */
+  /** The folder that it runs in. */
   readonly folder: string;
   /** Added to kurun's own environment. */
   readonly env: Readonly<Record<string, string>>;
-  /** Gets what it says, as it says it. */
+  /** Gets its stderr as it comes. */
   readonly stderr: (text: string) => void;
   readonly signal: AbortSignal;
 }
 
-/** A compiler that is asked to end and does not is killed after this; Go finishes the package it compiles and removes its temporary files. */
+/** A compiler that was asked to end is killed after this. Go finishes the package that it compiles and removes its temporary files. */
 const PATIENCE_MS = 2_000;
 
 /**
- * Runs a compiler to its end, without input. When the signal is aborted it is stopped, and this throws once it is gone.
+ * Runs a compiler to its end, without input. When the signal is aborted, it stops the compiler and then throws.
  *
  * @returns its exit code
- * @throws the signal's reason, or Deno.errors.NotFound where there is no such program
+ * @throws the signal's reason, or Deno.errors.NotFound if there is no such program
  */
 export async function runCompiler({ program, args, folder, env, stderr, signal }: CompilerCall): Promise<number> {
   signal.throwIfAborted();
@@ -26,7 +26,7 @@ export async function runCompiler({ program, args, folder, env, stderr, signal }
     .spawn();
   let killing: ReturnType<typeof setTimeout> | undefined;
   const stop = () => {
-    // Go takes SIGTERM for its end at once, and SIGINT for one in order. Windows knows no signals but names.
+    // On SIGTERM, Go ends at once; on SIGINT, it cleans up. Windows has no signals, and Deno takes only these names there.
     kill(child, Deno.build.os === "windows" ? "SIGTERM" : "SIGINT");
     killing = setTimeout(() => kill(child, "SIGKILL"), PATIENCE_MS);
   };
@@ -40,7 +40,7 @@ export async function runCompiler({ program, args, folder, env, stderr, signal }
   } finally {
     signal.removeEventListener("abort", stop);
     clearTimeout(killing);
-    // Children of a compiler that was killed may hold the pipe open.
+    // Children of a killed compiler may keep the pipe open.
     if (signal.aborted) reading.catch(() => {});
   }
 }
@@ -54,6 +54,6 @@ function kill(child: Deno.ChildProcess, signal: Deno.Signal): void {
   try {
     child.kill(signal);
   } catch {
-    // It has ended meanwhile.
+    // It has ended.
   }
 }

@@ -12,24 +12,24 @@ import { unsentFiles } from "./unsent_files.ts";
 
 /** How to bundle a script. */
 export interface ScriptBuildOptions {
-  /** Gets what the bundler says. */
+  /** Gets the bundler's messages. */
   readonly stderr: (text: string) => void;
   readonly signal: AbortSignal;
   /** Added to kurun's environment for the bundler; for tests. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Whether the Deno that runs kurun may be the bundler; a compiled kurun's cannot. For tests. */
+  /** Whether the Deno that runs kurun may bundle; that of a compiled kurun cannot. For tests. */
   readonly ownDeno?: boolean;
 }
 
 /**
- * Makes one ES module of a script, its project's modules and npm packages, by the bundler that is here. Nothing is minified:
- * that breaks packages, and stack traces would say less. There is no source map: Deno's bundler makes them with wrong lines.
+ * Bundles a script with its project's modules and npm packages into one ES module. It is not minified, which breaks packages and makes stack
+ * traces useless. It has no source map: Deno's bundler writes wrong line numbers.
  *
  * @throws BuildError, or the signal's reason
  */
 export async function buildScript(source: ScriptSource, options: ScriptBuildOptions): Promise<BuiltProgram> {
   const { stderr, signal, env = {} } = options;
-  // The bundle goes without its project's configuration.
+  // The project's configuration does not go with the bundle.
   const unstable = source.config === undefined ? [] : unstableFeatures(await readConfig(source.config));
   return await builtProgram({ kind: "script", unstable }, async (folder) => {
     const bundler = await findBundler(source, options);
@@ -38,7 +38,7 @@ export async function buildScript(source: ScriptSource, options: ScriptBuildOpti
     const exitCode = await runCompiler({
       program,
       args,
-      // Deno looks for deno.json, and in it for what a package's name means, from here upwards.
+      // Deno looks for deno.json with its import map from here upwards.
       folder: dirname(source.main),
       env: { DENO_NO_UPDATE_CHECK: "1", ...env },
       stderr: bundler.is === "deno" ? withoutBacktrace(stderr) : stderr,
@@ -69,7 +69,7 @@ function bundleCall(bundler: Bundler, source: ScriptSource, output: string): { p
   };
 }
 
-/** What Node and its bundlers let a project write: `./module` for `./module.ts`, and `fs` for `node:fs`. */
+/** Flags for what Node projects may write: `./module` for `./module.ts`, and `fs` for `node:fs`. */
 export function nodeFlags(source: ScriptSource): string[] {
   return source.config?.endsWith("package.json") ? ["--unstable-sloppy-imports", "--unstable-bare-node-builtins"] : [];
 }
@@ -89,19 +89,19 @@ function withMainAlone(bundle: string, main: string): string {
   return bundle.slice(0, start).replace(/\bimport\.meta\.main\b/g, "false") + bundle.slice(start);
 }
 
-/** esbuild leaves `import … from "fs"` as Node takes it; Deno wants `node:fs`. Only whole statements that begin a line are changed. */
+/** Changes `import … from "fs"`, which esbuild leaves, into `node:fs` for Deno. Only whole statements at the start of a line are changed. */
 export function withNodePrefixes(bundle: string): string {
   return bundle.replace(/^((?:import|export)\s(?:[\w\s{},*$]+\sfrom\s+)?)"([\w/]+)"(?=;$)/gm, (all, head: string, name: string) => {
     return builtinModules.includes(name) ? `${head}"node:${name}"` : all;
   });
 }
 
-/** Bundlers keep a script's `#!…`, which is one in a file's first line alone, and our own line goes before it. */
+/** Bundlers keep a script's `#!…`. It is valid only in the first line, and our own line goes before it. */
 function withoutHashbang(bundle: string): string {
   return bundle.replace(/^#!.*/, "");
 }
 
-/** Leaves out what follows Deno's own error: addresses in Deno itself. */
+/** Leaves out the backtrace behind Deno's error: it has only addresses in Deno itself. */
 function withoutBacktrace(write: (text: string) => void): (text: string) => void {
   let line = "";
   let ended = false;

@@ -5,7 +5,7 @@ import { BuildError } from "./build_error.ts";
 const EXTENSIONS = ["ts", "tsx", "mts", "js", "mjs", "jsx", "cjs"];
 const CONFIGS = ["deno.json", "deno.jsonc", "package.json"] as const;
 
-/** A folder's main module, where it has one, and the names that were looked for. */
+/** A folder's main module, if it has one, and the names that were tried. */
 export interface ScriptMain {
   /** Absolute. */
   readonly main: string | undefined;
@@ -13,9 +13,9 @@ export interface ScriptMain {
 }
 
 /**
- * Finds the main module of a project's folder: what its configuration names and is there, else `main`, `index`, `src/main` or `src/index`.
+ * Finds the main module of a project: the first existing one that its configuration names, else `main`, `index`, `src/main` or `src/index`.
  *
- * @throws BuildError where a configuration file cannot be read
+ * @throws BuildError if a configuration file cannot be read
  */
 export async function findScriptMain(folder: string): Promise<ScriptMain> {
   const files = new Set<string>();
@@ -28,7 +28,7 @@ export async function findScriptMain(folder: string): Promise<ScriptMain> {
     named.push(...namedMains(name, await readConfig(join(folder, name))));
   }
   for (const path of named) {
-    // What package.json names may lack its ending, as Node allows, or may not have been built yet: then its source is next.
+    // A name in package.json may lack its extension, as Node allows, or name a file that has not been built yet.
     for (const ending of ["", ".js", "/index.js"]) {
       const main = join(folder, path + ending);
       if (await isFile(main)) return { main, looked: [] };
@@ -39,11 +39,11 @@ export async function findScriptMain(folder: string): Promise<ScriptMain> {
 }
 
 /**
- * The modules that a project's configuration calls its main, the likeliest first: in package.json `main`, as `node DIR` runs it, then `module`
- * and `exports`; in deno.json `exports`.
+ * The main modules that a configuration names, the likeliest first: in package.json `main`, which `node DIR` runs, then `module` and
+ * `exports`; in deno.json `exports`.
  *
- * @param config what the file says
- * @returns paths from the project's folder
+ * @param config the parsed file
+ * @returns paths relative to the project's folder
  */
 export function namedMains(name: "deno.json" | "deno.jsonc" | "package.json", config: unknown): string[] {
   if (typeof config !== "object" || config === null) return [];
@@ -52,7 +52,7 @@ export function namedMains(name: "deno.json" | "deno.jsonc" | "package.json", co
   return all.filter((path) => typeof path === "string").map((path) => path.replace(/^\.\//, ""));
 }
 
-/** `"exports": "./main.ts"`, or under ".", or there under a condition. */
+/** Reads `"exports"`: a path, or an object with it under "." or a condition. */
 function exportedMain(exports: unknown): string | undefined {
   if (typeof exports === "string") return exports;
   if (typeof exports !== "object" || exports === null) return undefined;
@@ -64,7 +64,7 @@ function exportedMain(exports: unknown): string | undefined {
   return undefined;
 }
 
-/** @param files paths from the project's folder @returns that of a module with a main's name */
+/** @param files paths relative to the project's folder @returns the path of a module with a usual name */
 export function usualMain(files: ReadonlySet<string>): string | undefined {
   for (const name of ["main", "index", "src/main", "src/index"]) {
     const extension = EXTENSIONS.find((extension) => files.has(`${name}.${extension}`));
@@ -73,13 +73,13 @@ export function usualMain(files: ReadonlySet<string>): string | undefined {
   return undefined;
 }
 
-/** What a deno.json, deno.jsonc or package.json says. @throws BuildError where it cannot be read */
+/** Parses a deno.json, deno.jsonc or package.json. @throws BuildError if it is invalid */
 export async function readConfig(path: string): Promise<unknown> {
   const text = await Deno.readTextFile(path);
   try {
     return JSON.parse(text);
   } catch (cause) {
-    // Comments and commas at the end, as deno.json may have them: YAML's flow style takes all but the comments' form.
+    // deno.json may have comments and trailing commas. YAML's flow style accepts all but JSON's comments.
     try {
       return parseYaml(withoutComments(text), { prettyErrors: false });
     } catch {
@@ -88,14 +88,14 @@ export async function readConfig(path: string): Promise<unknown> {
   }
 }
 
-/** Blanks JSON's comments; strings stay, whatever they contain. */
+/** Replaces JSON's comments by spaces. Strings stay, whatever they contain. */
 export function withoutComments(text: string): string {
   return text.replace(/("(?:[^"\\]|\\.)*")|\/\/[^\n]*|\/\*[\s\S]*?\*\//g, (_all, string: string | undefined) => string ?? " ")
     .replaceAll("\t", " ");
 }
 
 /**
- * The unstable features that a project's configuration turns on, by their names in Deno's flags; one that can be no name is left out.
+ * The unstable features that a configuration enables, by their names in Deno's flags. Entries that are not such names are left out.
  *
  * @param config what the file says
  */

@@ -1,9 +1,9 @@
-/** A change is over when nothing more has changed for this long: an editor saves in several steps, a formatter follows it. */
+/** A change is complete when nothing else has changed for this long: an editor saves in several steps, and a formatter may follow. */
 export const QUIET_MS = 60;
-/** Where changes do not end, the first of them waits no longer than this. */
+/** If changes do not stop, the first one waits at most this long. */
 export const LONGEST_MS = 1_000;
 
-/** Gathers changes that belong together; the clock is passed in. */
+/** Gathers changes that belong together. The caller passes the time in. */
 export class Settling {
   #paths = new Set<string>();
   #first = 0;
@@ -16,13 +16,13 @@ export class Settling {
     this.#paths.add(path);
   }
 
-  /** Milliseconds until the changes are over, 0 where they are, undefined where there are none. */
+  /** @returns milliseconds until the changes are complete, 0 if they are, undefined if there are none */
   wait(now: number): number | undefined {
     if (this.#paths.size === 0) return undefined;
     return Math.max(0, Math.min(this.#last + QUIET_MS, this.#first + LONGEST_MS) - now);
   }
 
-  /** The paths that changed, each once, in order of their first change; it begins anew. */
+  /** Takes the changed paths, each once, in order of their first change. */
   take(): string[] {
     const paths = [...this.#paths];
     this.#paths = new Set();

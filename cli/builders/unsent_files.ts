@@ -1,20 +1,20 @@
 import { dirname, join } from "node:path";
 
-/** A name that a module makes from its own place: `new URL("./a", import.meta.url)`, `join(__dirname, "a")`, `${import.meta.dirname}/a`. */
+/** A path relative to the module itself: `new URL("./a", import.meta.url)`, `join(__dirname, "a")`, `${import.meta.dirname}/a`. */
 const NEXT_TO_MODULE = [
   /\bnew URL\(\s*["'`]([^"'`$]+)["'`],\s*import\.meta\.url\s*\)/g,
   /\b(?:join|resolve)\(\s*(?:__dirname|import\.meta\.dirname)\s*,\s*["'`]([^"'`$]+)["'`]/g,
   /\$\{(?:__dirname|import\.meta\.dirname)\}\/([^`$]+)`/g,
 ];
-/** A bundler writes each module's path before its code. */
+/** Bundlers write each module's path before its code. */
 const MODULE_PATH = /^\/\/ (\S.*)$/gm;
 
 /**
- * Finds files that modules look for next to themselves. They are not in a bundle, so the program will not find them in the Pod.
+ * Finds files that modules look for next to themselves. They are not in the bundle, so the program will not find them in the Pod.
  *
- * @param bundle as the bundler wrote it
- * @param folder that the paths of modules in it are relative to
- * @returns absolute paths of files and folders that are there
+ * @param bundle the output of the bundler
+ * @param folder the folder that the paths of its modules are relative to
+ * @returns absolute paths of existing files and folders
  */
 export async function unsentFiles(bundle: string, folder: string): Promise<string[]> {
   const modules = [...bundle.matchAll(MODULE_PATH)];

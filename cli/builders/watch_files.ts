@@ -3,30 +3,29 @@ import { Settling } from "./settle.ts";
 import { foldersOf, isWatched, type WatchedPaths } from "./watched_paths.ts";
 
 /**
- * Tells of changes to the files of a build. It goes on watching between two calls of `next`, so nothing that is saved while
- * a build runs is missed.
+ * Watches the files of a build. It keeps watching between two calls of `next`, so it misses nothing that is saved during a build.
  */
 export class FileWatcher implements Disposable {
   readonly #now: () => number;
   readonly #settling = new Settling();
   #paths: WatchedPaths = { files: new Set(), goFolders: new Set() };
   #watcher: Deno.FsWatcher | undefined;
-  /** The watched folders, a line each. */
+  /** The watched folders, one per line. */
   #folders = "";
   #folderLost = false;
-  /** Until the present watcher has ended. */
+  /** Resolves when the present watcher has ended. */
   #following = Promise.resolve();
   #changed: () => void = () => {};
   #failure: unknown;
 
-  /** @param now milliseconds of a clock that never goes back */
+  /** @param now a monotonic clock, in milliseconds */
   constructor(now: () => number) {
     this.#now = now;
   }
 
   /**
-   * What to watch from now on, in place of what it was; best called before each build, which then sees what was saved earlier.
-   * @throws Deno's errors where a folder cannot be watched
+   * Watches these paths from now on, instead of those before. Call it before each build, which then includes all earlier changes.
+   * @throws Deno's errors if a folder cannot be watched
    */
   async watch(paths: WatchedPaths): Promise<void> {
     this.#paths = paths;
@@ -34,8 +33,8 @@ export class FileWatcher implements Disposable {
     const key = folders.join("\n");
     if (key === this.#folders && !this.#folderLost) return;
     const before = this.#watcher;
-    // A folder that was removed and made again, as git does, has the same name and no watch. On Deno 2.9, whose watchers share their folders,
-    // it gets none before the old watcher has ended; else the new one comes first, so that nothing is missed between the two.
+    // A folder that was removed and created again, as git does, has the same name but is not watched. Deno 2.9 shares watches between
+    // watchers, so the old watcher must end first. In all other cases the new watcher starts first, so that no change falls between the two.
     if (this.#folderLost) {
       before?.close();
       await this.#following;
@@ -48,8 +47,8 @@ export class FileWatcher implements Disposable {
   }
 
   /**
-   * Waits for changes to be over.
-   * @returns the files that changed, each once; or a folder of them that came or went
+   * Waits until changes are complete.
+   * @returns the changed files, each once, or one of their folders that appeared or disappeared
    * @throws the signal's reason, or what ended the watch
    */
   async next(signal: AbortSignal): Promise<string[]> {
@@ -73,7 +72,7 @@ export class FileWatcher implements Disposable {
     this.#watcher = undefined;
   }
 
-  /** Until something changes, the time is over or the signal is aborted. */
+  /** Waits until something changes, the time is over or the signal is aborted. */
   #change(ms: number | undefined, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {
@@ -110,12 +109,12 @@ export class FileWatcher implements Disposable {
   }
 }
 
-/** Whether this is a folder of watched files, or one that contains such. When it goes, Deno 2.9 does not always tell of the files in it. */
+/** Whether this is a folder of watched files or above one. When it disappears, Deno 2.9 does not always report the files in it. */
 function isAbove(path: string, paths: WatchedPaths): boolean {
   return foldersOf(paths).some((folder) => `${folder}${SEPARATOR}`.startsWith(`${path}${SEPARATOR}`));
 }
 
-/** The folder, or where it is not there (yet, or for the moment) the one in which it will be. */
+/** The folder, or if it does not exist now, the nearest existing one above it. */
 function nearestFolder(folder: string): string {
   for (let at = folder;; at = dirname(at)) {
     if (isFolder(at) || dirname(at) === at) return at;

@@ -5,61 +5,60 @@ import { goSays, goTarget, jsonValues } from "./go_command.ts";
 import type { GoSource, ProgramSource, ScriptSource } from "./program_source.ts";
 import { nodeFlags } from "./script_builder.ts";
 
-/** What a build depends on, of the user's own; all absolute. Packages that were fetched and the standard library are left out. */
+/** The user's own files that a build depends on, as absolute paths. Fetched packages and the standard library are left out. */
 export interface WatchedPaths {
-  /** They may not exist yet. */
+  /** Files; they may not exist yet. */
   readonly files: ReadonlySet<string>;
   /** Folders of Go packages, where a new Go file belongs to the package. */
   readonly goFolders: ReadonlySet<string>;
-  /** Other folders in which new files count, by how these are called. */
+  /** Other folders in which new files with matching names count. */
   readonly folders?: ReadonlyMap<string, RegExp>;
-  /** Folders in which new folders count, whatever they are called. */
+  /** Folders in which any new folder counts. */
   readonly deepFolders?: ReadonlySet<string>;
 }
 
-/** What `watchedPaths` needs to know. */
+/** What {@link watchedPaths} works with. */
 export interface WatchOptions {
-  /** The node's, in Go's words: files may be for one architecture alone. */
+  /** The node's, in Go's spelling: files may be for one architecture only. */
   readonly architecture: string | PromiseLike<string>;
   readonly signal: AbortSignal;
 }
 
 /**
- * Asks the compiler which files a source consists of now; also of a source that does not compile. What is imported may change with every
- * change, so ask again after each build.
+ * Asks the compiler for the files of a source, which need not compile. Each change may change the imports, so ask again after each build.
  *
- * @throws BuildError where there is no compiler, or the signal's reason
+ * @throws BuildError if there is no compiler, or the signal's reason
  */
 export async function watchedPaths(source: ProgramSource, options: WatchOptions): Promise<WatchedPaths> {
   return source.language === "go" ? await goPaths(source, options) : await scriptPaths(source, options);
 }
 
-/** Whether a change of this file changes what is built. */
+/** Whether a change of this file changes the build. */
 export function isWatched(path: string, { files, goFolders, folders }: WatchedPaths): boolean {
   if (folders?.get(dirname(path))?.test(basename(path))) return true;
   return files.has(path) || path.endsWith(".go") && !path.endsWith("_test.go") && goFolders.has(dirname(path));
 }
 
-/** What a folder's manifests are called, as kubectl has it. */
+/** The names of manifests in a folder, as in kubectl. */
 export const MANIFEST_NAME = /\.(?:ya?ml|json)$/;
 
-/** The folders to watch: files are replaced by other files of their name when editors save, so a watch on the file itself would end. */
+/** The folders to watch. Editors save by replacing a file, which would end a watch on the file itself. */
 export function foldersOf({ files, goFolders, folders = new Map(), deepFolders = new Set() }: WatchedPaths): string[] {
   return [...new Set([...goFolders, ...folders.keys(), ...deepFolders, ...[...files].map((path) => dirname(path))])].sort();
 }
 
-/** Any name. */
+/** Matches any name. */
 export const ANY_NAME = /^/;
-/** So many folders are watched of one tree; systems have limits. */
+/** The most folders of one tree that are watched; systems have limits. */
 const MAX_FOLDERS = 1_000;
 
-/** Lets files of these names count in a folder, beside others that do already. */
+/** Adds names whose files count in a folder. */
 export function addFolder(folders: Map<string, RegExp>, path: string, names: RegExp): void {
   const before = folders.get(path);
   folders.set(path, before && before.source !== names.source ? new RegExp(`${before.source}|${names.source}`) : names);
 }
 
-/** A folder and all below it, but for what git and npm keep there and what is behind links; none where it is no folder. */
+/** A folder and all folders below it, without .git, node_modules and symbolic links. Empty if the path is not a folder. */
 export async function foldersBelow(path: string, found: string[] = []): Promise<string[]> {
   try {
     const entries = Deno.readDir(path);
@@ -68,12 +67,12 @@ export async function foldersBelow(path: string, found: string[] = []): Promise<
     found.push(path);
     for (const name of inner) if (found.length < MAX_FOLDERS) await foldersBelow(join(path, name), found);
   } catch {
-    // A file, or gone meanwhile.
+    // It is a file, or it has disappeared.
   }
   return found;
 }
 
-/** What `go list -json` says of a package, as far as it matters here. */
+/** The fields of a package in `go list -json` that are used here. */
 export interface GoPackage {
   readonly Dir?: string;
   readonly Standard?: boolean;
@@ -88,11 +87,11 @@ async function goPaths(source: GoSource, { architecture, signal }: WatchOptions)
   const env = goTarget(await architecture);
   const fields = "-json=Dir,Standard,GoFiles,SFiles,EmbedFiles,EmbedPatterns,Module";
   const [list, places] = await Promise.all([
-    // -e: of a package that does not compile it lists what it can.
+    // With -e it also lists packages that do not compile.
     goSays(["list", "-e", "-deps", fields, ...source.packages], source.folder, { env, signal }),
     goSays(["env", "GOMOD", "GOWORK"], source.folder, { env, signal }),
   ]);
-  // Go prints its null device outside of a module.
+  // Outside a module, Go prints the null device.
   const configs = (places ?? "").split("\n").filter((path) => /go\.(?:mod|work)$/.test(path));
   const named = source.packages.map((path) => resolve(source.folder, path));
   const files = new Set(named.filter((path) => path.endsWith(".go")));
@@ -104,14 +103,14 @@ async function goPaths(source: GoSource, { architecture, signal }: WatchOptions)
     const { Dir = source.folder, GoFiles = [], SFiles = [], EmbedFiles = [], EmbedPatterns = [], Module } = one;
     for (const name of [...GoFiles, ...SFiles, ...EmbedFiles]) files.add(isAbsolute(name) ? name : join(Dir, name));
     if (Module?.GoMod) addConfig(files, Module.GoMod);
-    // Named files are the whole package: others beside them are of another program.
+    // Files that are named one by one are the whole package: others in the folder belong to another program.
     if (!named.some((path) => path.endsWith(".go") && dirname(path) === Dir)) goFolders.add(Dir);
     for (const pattern of EmbedPatterns) await addEmbedded(folders, Dir, pattern);
   }
   return { files, goFolders, folders };
 }
 
-/** Lets new files count that a pattern of go:embed takes. */
+/** Adds the folders in which new files may match a go:embed pattern. */
 async function addEmbedded(folders: Map<string, RegExp>, folder: string, pattern: string): Promise<void> {
   const root = embedRoot(folder, pattern);
   if (root !== folder) {
@@ -122,21 +121,21 @@ async function addEmbedded(folders: Map<string, RegExp>, folder: string, pattern
   }
 }
 
-/** The folder below which all that a pattern of go:embed may match lies: `all:static/*.html` is in static. */
+/** The folder that has all files which a go:embed pattern may match: `static` for `all:static/*.html`. */
 export function embedRoot(folder: string, pattern: string): string {
   const parts = pattern.replace(/^all:/, "").split("/");
   const fixed = parts.slice(0, parts.findIndex((part, at) => /[*?[\\]/.test(part) || at === parts.length - 1));
   const last = parts.at(-1) as string;
-  // A pattern without wildcards is a file or a whole folder.
+  // A pattern without wildcards names a file or a whole folder.
   return join(folder, ...fixed, ...parts.length === fixed.length + 1 && !/[*?[\\]/.test(last) ? [last] : []);
 }
 
-/** A go.mod or go.work, and the file of checksums that belongs to it. */
+/** Adds a go.mod or go.work and its file of checksums. */
 function addConfig(files: Set<string>, path: string): void {
   files.add(path).add(path.endsWith("go.mod") ? path.replace(/mod$/, "sum") : `${path}.sum`);
 }
 
-/** Whether a package's source is the user's: of the module itself, of another in the workspace, or of one replaced by a folder. */
+/** Whether a package is the user's own: of the main module, another module of the workspace, or one that is replaced by a folder. */
 export function isOwn({ Standard, Module }: GoPackage): boolean {
   if (Standard) return false;
   if (!Module) return true;
@@ -161,7 +160,7 @@ async function scriptPaths(source: ScriptSource, { signal }: WatchOptions): Prom
   return { files, goFolders: new Set() };
 }
 
-/** @param info what `deno info --json` printed @returns the modules in files that are the user's own, those that are missing too */
+/** @param info the output of `deno info --json` @returns the files of the user's own modules, also of missing ones */
 export function localModules(info: string): string[] {
   if (info.trim() === "") return [];
   const { modules = [] } = JSON.parse(info) as { modules?: readonly { readonly specifier: string }[] };

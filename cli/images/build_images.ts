@@ -132,7 +132,7 @@ function describeFailed({ sources, error, said }: FailedSource): string {
 }
 
 function reason(error: unknown): string {
-  if (error instanceof BuildError) return describeBuildError(error).replace(/: what it said is above$|, see above$/, "");
+  if (error instanceof BuildError) return describeBuildError(error).replace(/: see above$/, "");
   const known = [ImageError, ContainerfileError, Deno.errors.PermissionDenied];
   if (known.some((kind) => error instanceof kind)) return (error as Error).message;
   return error instanceof Error ? error.stack ?? error.message : String(error);

@@ -51,7 +51,7 @@ Deno.test("all sources that cannot be built become one error, with their referen
     assert.equal(exitCode, ExitCode.failed);
     assert.match(
       text,
-      /^error: 3 images could not be built; nothing was sent anywhere\na\.yaml:one\.ts#1, a\.yaml:one\.ts#2: deno bundle ended with exit code 1\n {2}/,
+      /^error: 3 images could not be built; nothing was sent anywhere\na\.yaml:one\.ts#1, a\.yaml:one\.ts#2: deno bundle failed with exit code 1\n {2}/,
     );
     assert.match(text, /\na\.yaml:nowhere: there is no file or folder .*nowhere\n/);
     const usage = await build(["nowhere"]).then(() => undefined, (error) => error);

@@ -110,7 +110,7 @@ Deno.test("a build that fails, or is too large, is told, and the program before 
   assert.deepEqual([await watched.over, watched.starts], [{ code: 5 }, 1]);
   assert.deepEqual(watched.lines, [
     "main.go changed: building",
-    "the program has 600 MB, and the Pod takes 536 at most; the program before goes on",
+    "the program has 600 MB; the Pod takes at most 536 MB; the program before goes on",
     "main.go changed: building",
   ]);
 });

@@ -27,11 +27,11 @@ clusterTest("a file that is not there, a missing go, a broken program and a brok
   await Deno.symlink(deno, `${path}/deno`);
   const noGo = await mistake(namespace, [BEHAVE, "exit", "0"], { PATH: path });
   assert.equal(noGo.code, 125);
-  assert.match(noGo.stderr, /^error: there is no go in PATH[^\n]*\n$/);
+  assert.match(noGo.stderr, /^error: go was not found in PATH[^\n]*\n$/);
   await Deno.writeTextFile(`${path}/main.go`, "package main\nfunc main() { x }\n");
   const broken = await mistake(namespace, [`${path}/main.go`]);
   assert.equal(broken.code, 125);
-  assert.match(broken.stderr, /main\.go:2:15: undefined: x\nerror: go build ended with exit code 1: what it said is above\n$/);
+  assert.match(broken.stderr, /main\.go:2:15: undefined: x\nerror: go build failed with exit code 1: see above\n$/);
   await Deno.writeTextFile(`${path}/go.mod`, "modul x\n");
   const module = await mistake(namespace, [`${path}/main.go`]);
   assert.equal(module.code, 125);

@@ -76,7 +76,7 @@ clusterTest("--watch waits for a change where the first build fails", async (nam
   await using program = new WordProgram();
   await program.write(`one" broken`);
   const kurun = KurunProcess.start(["run", "-n", namespace.name, "--watch", `${program.folder}/main.go`]);
-  await kurun.waitFor(/syntax error[^]*error: go build ended [^]*Waiting for a change\n/);
+  await kurun.waitFor(/syntax error[^]*error: go build failed [^]*Waiting for a change\n/);
   await program.write("two");
   await kurun.waitFor(/two \S+\n/);
   kurun.signal("SIGINT");
