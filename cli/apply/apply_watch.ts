@@ -2,8 +2,10 @@ import { dirname, relative, resolve } from "node:path";
 import { type AppliedBefore, applyPrepared } from "./apply_manifests.ts";
 import type { ApplyRun } from "./apply_run.ts";
 import { BuildError } from "../builders/build_error.ts";
+import { BuildErrors } from "../images/build_images.ts";
 import { findContainerfile } from "../builders/containerfile_builder.ts";
-import { usageError } from "../command/errors.ts";
+import { ExitCode, usageError, UserError } from "../command/errors.ts";
+import { ManifestError } from "./manifest_error.ts";
 import { type PreparedManifests, prepareManifests } from "./prepare_manifests.ts";
 import { findSource } from "../builders/program_source.ts";
 import { FileWatcher } from "../builders/watch_files.ts";
@@ -13,10 +15,10 @@ import { addFolder, ANY_NAME, foldersBelow, MANIFEST_NAME, type WatchedPaths, wa
 const MAX_NAMED = 3;
 
 /**
- * Applies manifests, and then what changes, with each change of a manifest or of a source, until Ctrl+C. A change that cannot be applied is
- * told, and the next one waited for.
+ * Applies manifests, and then what changes with each change of a manifest or of its source, until Ctrl+C. What cannot be read, built or
+ * applied is reported, and the next change awaited.
  *
- * @throws as applying does, the first time
+ * @throws as applying does, the first time, where no change of a file could help
  */
 export async function watchManifests(run: ApplyRun): Promise<void> {
   const { context, names } = run;
@@ -35,18 +37,26 @@ export async function watchManifests(run: ApplyRun): Promise<void> {
     await watcher.watch(watched);
     await untilChange(watcher, signal, (changed) => applyPrepared(run, prepared, applied, changed));
   };
-  await applyOnce();
-  while (true) {
-    context.stderr("Waiting for a change; Ctrl+C ends it\n");
+  for (let first = true;; first = false) {
     try {
-      const changed = await watcher.next(signal);
-      context.stderr(`${named(changed)} changed\n`);
+      if (!first) {
+        const changed = await watcher.next(signal);
+        context.stderr(`${named(changed)} changed\n`);
+      }
       await applyOnce();
     } catch (error) {
       if (signal.aborted) return;
+      if (first && !isOfFiles(error)) throw error;
       context.stderr(`${context.describe(error).text}\n`);
     }
+    context.stderr("Waiting for a change; press Ctrl+C to stop\n");
   }
+}
+
+/** Whether a change of a file may be what the error needs: not where the cluster cannot be reached or the command line is wrong. */
+function isOfFiles(error: unknown): boolean {
+  const isFailure = error instanceof UserError && error.exitCode === ExitCode.failed;
+  return isFailure || error instanceof ManifestError || error instanceof BuildError || error instanceof BuildErrors;
 }
 
 /** Runs `apply` with a signal that is aborted by the next change: what it waits for may never come, and the change may be what it needs. */

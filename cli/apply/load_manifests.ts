@@ -1,8 +1,13 @@
 import { isAbsolute, resolve } from "node:path";
 import type { ManifestProblem, SourcedObject } from "../../k8s/manifests/apply_plan.ts";
 import { readObjects } from "../../k8s/manifests/manifest_objects.ts";
-import { findReferences, type ManifestReference, resolveReferences } from "../../k8s/manifests/manifest_references.ts";
-import { type ManifestText, readManifest } from "../../k8s/manifests/manifest_text.ts";
+import {
+  findMistakenReferences,
+  findReferences,
+  type ManifestReference,
+  resolveReferences,
+} from "../../k8s/manifests/manifest_references.ts";
+import { type ManifestText, type Place, readManifest } from "../../k8s/manifests/manifest_text.ts";
 import type { Deliver } from "../images/deliver_images.ts";
 import { describeProblem } from "./manifest_error.ts";
 import type { ManifestFile } from "./manifest_files.ts";
@@ -21,6 +26,8 @@ export interface LoadedReference {
   readonly path: string;
   /** Where it stands and what it is, for messages: `k8s/web.yaml:12:16: Deployment web, spec.replicas`. */
   readonly what: string;
+  /** Where its container says `imagePullPolicy: Always`. */
+  readonly pullAlways?: string;
 }
 
 /** All manifests, what is wrong with them, and what is strange. */
@@ -42,15 +49,21 @@ export async function loadManifests(files: readonly ManifestFile[]): Promise<Loa
     const manifest = readManifest(file.text);
     problems.push(...manifest.problems.map((problem) => ({ ...problem, file: file.name })));
     warnings.push(...manifest.warnings.map((warning) => ({ ...warning, file: file.name })));
+    problems.push(...findMistakenReferences(manifest).map((mistake) => ({ ...mistake, file: file.name })));
     const references: LoadedReference[] = [];
     for (const reference of findReferences(manifest)) {
       const { path, problem } = await locate(reference, file);
+      const at = (place: Place, what: string) => describeProblem({ ...place, file: file.name, what });
+      const { pullAlways } = reference;
       if (problem) missing.push(problem);
-      else {references.push({
+      else {
+        references.push({
           reference,
           path,
-          what: describeProblem({ ...reference, file: file.name, what: describe(reference, manifest) }),
-        });}
+          what: at(reference, describe(reference, manifest)),
+          ...pullAlways && { pullAlways: at(pullAlways, "imagePullPolicy: Always") },
+        });
+      }
     }
     manifests.push({ file, manifest, references });
   }
@@ -61,7 +74,7 @@ export async function loadManifests(files: readonly ManifestFile[]): Promise<Loa
 export async function deliverReferences(manifests: readonly LoadedManifest[], deliver: Deliver): Promise<ReadonlyMap<string, string>> {
   const references = manifests.flatMap((manifest) => manifest.references);
   if (references.length === 0) return new Map();
-  const images = await deliver(references.map(({ path, what }) => ({ path, what })));
+  const images = await deliver(references);
   resolveReferences(references.map(({ reference }) => reference), references.map(({ path }) => imageOf(images, path)));
   return images;
 }
@@ -103,9 +116,20 @@ async function locate(reference: ManifestReference, file: ManifestFile): Promise
     await Deno.stat(path);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound) && !(error instanceof Deno.errors.NotADirectory)) throw error;
-    return wrong(`kurun://${given}: there is no file or folder ${path}`);
+    return wrong(`kurun://${given}: there is no file or folder ${path}${await percentHint(path)}`);
   }
   return { path };
+}
+
+/** Percent-encoding is not decoded, since a path is no URL: said where the decoded path is there. */
+async function percentHint(path: string): Promise<string> {
+  if (!/%[0-9a-f]{2}/i.test(path)) return "";
+  try {
+    await Deno.stat(decodeURIComponent(path));
+    return "; percent-encoding is not decoded: write the path as it is, spaces included";
+  } catch {
+    return "";
+  }
 }
 
 /** `Deployment web, spec.template.spec.containers[0].image` */

@@ -1,4 +1,4 @@
-import { join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import type { ManifestProblem } from "../../k8s/manifests/apply_plan.ts";
 import { isLoopback } from "../local/loopback.ts";
 import { decodeManifest } from "./manifest_encoding.ts";
@@ -72,6 +72,7 @@ async function* readNamed(
     return;
   }
   const path = resolve(cwd, name);
+  if (KUSTOMIZATION.test(basename(path))) throw kustomizeError(dirname(name));
   if (!(await Deno.stat(path)).isDirectory) {
     yield { name, bytes: await Deno.readFile(path), folder: resolve(path, ".."), path };
     return;
@@ -100,10 +101,18 @@ async function* manifestsIn(folder: string, cwd: string, recursive: boolean): As
   const entries: Deno.DirEntry[] = [];
   for await (const entry of Deno.readDir(resolve(cwd, folder))) entries.push(entry);
   for (const { name, isDirectory, isSymlink } of entries.sort((a, b) => a.name < b.name ? -1 : 1)) {
+    if (KUSTOMIZATION.test(name)) throw kustomizeError(folder);
     const path = join(folder, name);
     if (isDirectory && recursive) yield* manifestsIn(path, cwd, recursive);
     else if (!isDirectory && MANIFEST_NAME.test(name) && !(isSymlink && await isFolder(resolve(cwd, path)))) yield path;
   }
+}
+
+/** The names of the file that makes a folder kustomize's. */
+const KUSTOMIZATION = /^(?:kustomization\.ya?ml|Kustomization)$/;
+
+function kustomizeError(folder: string): UnreadableError {
+  return new UnreadableError(`this is built by kustomize: kubectl kustomize ${folder} | kurun apply -f -`);
 }
 
 async function isFolder(path: string): Promise<boolean> {

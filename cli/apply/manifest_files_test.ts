@@ -83,6 +83,15 @@ Deno.test("UTF-16 is read where a byte order mark says so", async () => {
   assert.deepEqual(found.map(({ text }) => text), ["\ufeffaé", "\ufeffaé"]);
 });
 
+Deno.test("a folder of kustomize's is told with what to do", async () => {
+  const files = { "k8s/kustomization.yaml": "resources: [a.yaml]\n", "k8s/a.yaml": "a" };
+  for (const name of ["k8s", "k8s/kustomization.yaml"]) {
+    assert.deepEqual(await problemsOf(read(files, [name])), [
+      `${name}: this is built by kustomize: kubectl kustomize k8s | kurun apply -f -`,
+    ]);
+  }
+});
+
 Deno.test("all that cannot be read is told at once", async () => {
   const files = { ...FILES, "bad.yaml": new Uint8Array([0x61, 0xff, 0xfe]), "empty/x.txt": "" };
   assert.deepEqual(await problemsOf(read(files, ["missing.yaml", "k8s", "bad.yaml", "empty", "http://example.com/x.yaml"])), [

@@ -13,6 +13,8 @@ export interface SourceReference {
   readonly path: string;
   /** Where it is referred to, for messages. */
   readonly what: string;
+  /** Where its container says `imagePullPolicy: Always`, for messages. */
+  readonly pullAlways?: string;
 }
 
 /** A source that could not be built. */

@@ -5,6 +5,7 @@ import type { Architecture } from "../../k8s/images/shared_libraries.ts";
 import { commonArchitecture, linuxNodes, type NodeFacts } from "../../k8s/nodes/nodes.ts";
 import { openCluster } from "../command/cluster_flags.ts";
 import type { Context } from "../command/context.ts";
+import { usageError } from "../command/errors.ts";
 import { buildImages, type SourceReference } from "./build_images.ts";
 import { chooseWay, localDelivery, type ThisMachine } from "./choose_delivery.ts";
 import { type DeliverFlags, deliverFlags, needsCluster } from "./deliver_flags.ts";
@@ -63,6 +64,12 @@ export async function deliverImages(sources: readonly SourceReference[], options
   const signal = options.signal ? AbortSignal.any([options.signal, context.interrupted]) : context.interrupted;
   const nodes = await visibleNodes(api, flags, signal);
   const way = chooseWay(flags, nodes, await thisMachine());
+  const pulled = sources.find(({ pullAlways }) => pullAlways !== undefined);
+  if (pulled && way.is !== "registry") {
+    throw usageError(
+      `${pulled.pullAlways}: the image goes to the nodes themselves, where there is nothing to pull: use IfNotPresent, or a registry (--repo)`,
+    );
+  }
   const progress = (line: string) => context.stderr(`${line}\n`);
   const known = "hidden" in nodes ? [] : nodes;
   const delivery = way.is === "registry" ? registryDelivery(way.repo, context) : localDelivery(way, known);

@@ -5,13 +5,15 @@
  * @module
  */
 
-import { isCollection, isPair, isScalar, parseDocument, type Scalar, visit } from "yaml";
+import { isCollection, isMap, isPair, isScalar, parseDocument, type Scalar, visit } from "yaml";
 import { plainValue } from "./manifest_scalars.ts";
-import type { ManifestText, Place } from "./manifest_text.ts";
+import type { ManifestText, Place, Remark } from "./manifest_text.ts";
 
 const SCHEME = "kurun://";
-/** A whole value, without blanks: a sentence that begins with the scheme's name is none. */
-const REFERENCE = /^kurun:\/\/\S+$/;
+/** A whole value in one line. The path is taken as it is, spaces included: nothing in it is decoded. */
+const REFERENCE = /^kurun:\/\/\S(?:.*\S)?$/;
+/** What is meant as a reference and is none: a slash is missing. */
+const NEARLY = /^kurun:(?=\.{1,2}(?:\/|$)|\/(?!\/))/;
 
 /** A value `kurun://PATH` in a manifest. */
 export interface ManifestReference extends Place {
@@ -27,6 +29,8 @@ export interface ManifestReference extends Place {
   readonly node: Scalar;
   /** Whether it stands between brackets. */
   readonly inFlow: boolean;
+  /** Where the container says `imagePullPolicy: Always`, if it does. */
+  readonly pullAlways: Place | undefined;
 }
 
 /**
@@ -51,6 +55,7 @@ export function findReferences({ text, documents, place }: ManifestText): Manife
           end,
           node,
           inFlow: path.some((parent) => isCollection(parent) && parent.flow === true),
+          pullAlways: pullAlways(path, (offset) => place(offset + base)),
         });
       },
       // A key that is a collection has no values.
@@ -58,6 +63,35 @@ export function findReferences({ text, documents, place }: ManifestText): Manife
     });
     return found;
   });
+}
+
+/** Where the map that has the reference as its image says `imagePullPolicy: Always`. */
+function pullAlways(path: readonly unknown[], place: (offset: number) => Place): Place | undefined {
+  const [map, pair] = path.slice(-2);
+  if (!isMap(map) || !isPair(pair) || !isScalar(pair.key) || pair.key.value !== "image") return undefined;
+  const policy = map.get("imagePullPolicy", true);
+  return isScalar(policy) && policy.value === "Always" ? place(policy.range?.[0] ?? 0) : undefined;
+}
+
+/** Values that are meant as references and would reach the cluster as they are. */
+export function findMistakenReferences({ text, documents, place }: ManifestText): Remark[] {
+  if (!text.includes("kurun:")) return [];
+  const found: Remark[] = [];
+  for (const { document, base } of documents) {
+    visit(document, {
+      Scalar(key, { value, range }, path) {
+        if (key === "key" || typeof value !== "string" || !value.startsWith("kurun:") || REFERENCE.test(value)) return;
+        const pair = path.at(-1);
+        const isImage = isPair(pair) && isScalar(pair.key) && pair.key.value === "image";
+        const what = (told: string) => found.push({ ...place((range?.[0] ?? 0) + base), what: told });
+        if (NEARLY.test(value)) what(`${value} lacks a slash: ${value.trim().replace(NEARLY, SCHEME)} is built from source`);
+        else if (isImage && value.startsWith(SCHEME)) {
+          what(`${JSON.stringify(value)} names no source: write kurun://PATH in one line, without spaces around it`);
+        }
+      },
+    });
+  }
+  return found;
 }
 
 /** Puts values in the references' place, in their order. All other text stays as it is, to the byte; so do the quotes around the values. */

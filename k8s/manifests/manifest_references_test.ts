@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { findReferences as find, type ManifestReference, resolveReferences, spliceReferences } from "./manifest_references.ts";
+import {
+  findMistakenReferences,
+  findReferences as find,
+  type ManifestReference,
+  resolveReferences,
+  spliceReferences,
+} from "./manifest_references.ts";
 import { readManifest, type Remark } from "./manifest_text.ts";
 import { SeededRandom } from "../../tests/seeded_random.ts";
 
@@ -168,4 +174,24 @@ Deno.test("whatever the manifest, the references alone change, in the text as in
     const meant = read.documents.map(({ document }) => document.toJS());
     assert.deepEqual(readManifest(spliced).documents.map(({ document }) => document.toJS()), meant, `seed ${seed}:\n${spliced}`);
   }
+});
+
+finds("a path may have spaces and any letter", "image: «./größe ☃»\nb: '«./a b»' # c\nc: [«./x y», \"«/abs olute»\"]\n");
+
+Deno.test("what is nearly a reference is told, and an image called kurun is none", () => {
+  const text =
+    "a: kurun:../goc\nimage: kurun:/abs\nimage2: kurun:1.2\nb: {image: 'kurun://'}\nimage3: kurun:latest\nc: {image: 'kurun://./x '}\n";
+  assert.deepEqual(findMistakenReferences(readManifest(text)).map(({ line, column, what }) => `${line}:${column}: ${what}`), [
+    "1:4: kurun:../goc lacks a slash: kurun://../goc is built from source",
+    "2:8: kurun:/abs lacks a slash: kurun:///abs is built from source",
+    '4:12: "kurun://" names no source: write kurun://PATH in one line, without spaces around it',
+    '6:12: "kurun://./x " names no source: write kurun://PATH in one line, without spaces around it',
+  ]);
+});
+
+Deno.test("a reference knows whether its container always pulls", () => {
+  const { references } = findReferences(
+    "- {image: kurun://./x, imagePullPolicy: Always}\n- {image: kurun://./y}\n- {a: kurun://./z, imagePullPolicy: Always}\n",
+  );
+  assert.deepEqual(references.map(({ pullAlways }) => pullAlways), [{ line: 1, column: 41 }, undefined, undefined]);
 });

@@ -93,6 +93,44 @@ clusterTest("--watch applies what changed alone: a manifest, a source, a new fil
   assert.equal(await watch.exit, 0);
 });
 
+clusterTest("--watch waits for a change where the first build fails", async (namespace) => {
+  await using files = await Files.of({ ...PROGRAM, "k8s/web.yaml": deployment("web", { replicas: 0, image: "kurun://../api" }) });
+  await files.write("api/main.go", "package main\n\nfunc main() { nothing }\n");
+  await using watch = KurunProcess.start(["apply", "-f", files.path("k8s"), "--watch", "-n", namespace.name]);
+  await watch.waitFor(/undefined: nothing[^]*Waiting for a change/);
+  await files.write("api/main.go", program("mended"));
+  await watch.waitFor(/deployment\.apps\/web serverside-applied/);
+  watch.signal("SIGINT");
+  await watch.exit;
+});
+
+clusterTest(
+  "a source in a folder with a space is built, a Job that changes is told with what to do, and Always is refused",
+  async (namespace) => {
+    const job = deployment("j", { image: "kurun://./größe ☃" }).replace("apps/v1", "batch/v1").replace("kind: Deployment", "kind: Job")
+      .replace("  selector: {matchLabels: {app: j}}\n", "  completions: 0\n").replace(
+        "    spec:\n",
+        "    spec:\n      restartPolicy: Never\n",
+      );
+    await using files = await Files.of({ "größe ☃/go.mod": PROGRAM["api/go.mod"], "größe ☃/main.go": program("one"), "job.yaml": job });
+    const first = await kurun(namespace, "apply", "-f", files.path("job.yaml"));
+    assert.deepEqual([first.code, first.stdout], [0, "job.batch/j serverside-applied\n"], first.stderr);
+    assert.match(await image(namespace, "job/j", ".spec.template.spec.containers[0].image"), /@sha256:/);
+    await files.write("größe ☃/main.go", program("two"));
+    const told = `job.yaml:6:3: job.batch/j: spec.template: field is immutable\n` +
+      `  Delete the object and apply again: kubectl delete job.batch/j -n ${namespace.name}\n  Or give it another metadata.name\n`;
+    for (const more of [[], ["--diff"]]) {
+      const { code, stderr } = await kurun(namespace, "apply", "-f", files.path("job.yaml"), ...more);
+      assert.notEqual(code, 0);
+      assert.ok(stderr.includes(told), stderr);
+    }
+    await files.write("job.yaml", job.replace("        image:", "        imagePullPolicy: Always\n        image:"));
+    const always = await kurun(namespace, "apply", "-f", files.path("job.yaml"));
+    assert.equal(always.code, 2);
+    assert.match(always.stderr, /job\.yaml:\d+:26: imagePullPolicy: Always: the image goes to the nodes themselves/);
+  },
+);
+
 clusterTest("a change ends the wait of --watch --wait for what does not get ready, and a new folder counts with -R", async (namespace) => {
   await using files = await Files.of({ "k8s/web.yaml": deployment("web", { replicas: 1 }) });
   await using watch = KurunProcess.start(["apply", "-f", files.path("k8s"), "-R", "--watch", "--wait", "-n", namespace.name]);
