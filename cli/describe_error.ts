@@ -113,7 +113,10 @@ function describeNotReady({ seconds, reason, link }: NotReadyError): string {
 function describeAnswer(error: ApiError): ErrorText {
   const { status, details, message, reason } = error;
   if (status === 401) {
-    return failure(`the API server does not accept these credentials (401 Unauthorized): log in again, or choose another user or context`);
+    const why = error.hint === undefined ? "" : `: ${error.hint}`;
+    return failure(
+      `the API server does not accept these credentials (401 Unauthorized)${why}\nLog in again, or choose another user or context.`,
+    );
   }
   if (status === 404 && details?.kind === "namespaces") {
     return failure(

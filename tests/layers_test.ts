@@ -86,7 +86,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "k8s/nodes": ["k8s/api", "k8s/images"],
   "k8s/registry": ["k8s/images"],
   "k8s/images": [],
-  "k8s/kubeconfig": ["k8s/api"],
+  "k8s/kubeconfig": ["k8s/api", "k8s/manifests"],
   "k8s/certificate": [],
   "k8s/api": [],
 
@@ -111,7 +111,6 @@ const SHARED_BY_SERVER = "server/net/tls_connection.ts";
 
 /** The only files that may import a package. */
 const PACKAGE_USERS: Readonly<Record<string, readonly string[]>> = {
-  "@kubernetes/client-node/config_types": ["k8s/kubeconfig/*"],
   "@kubernetes/client-node/models": ["k8s/api/kubernetes_objects.ts"],
   ws: ["k8s/session/dial/tunnel_dial.ts", "server/control/control_port.ts"],
   commander: ["cli/*"],

@@ -321,7 +321,9 @@ export class Api {
         await bounds.sleep(waitMs);
         continue;
       }
-      throw statusError(response.status, text, { request: name, date: serverDate(response), repeated: resent });
+      const error = statusError(response.status, text, { request: name, date: serverDate(response), repeated: resent });
+      if (error.status === 401) error.hint = this.access.expiredCredential?.();
+      throw error;
     }
   }
 

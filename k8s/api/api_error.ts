@@ -23,6 +23,8 @@ export class ApiError extends Error {
    * out, and be the reason for this refusal: a DELETE is then answered 404, a PATCH of a certain version 409.
    */
   readonly repeated: boolean;
+  /** A likely reason that this side knows, such as an expired certificate. */
+  hint: string | undefined;
 
   constructor(
     message: string,

@@ -29,6 +29,8 @@ export interface ClusterAccess {
   connection(): Promise<ConnectionOptions>;
   /** To be called after a 401: drops cached credentials. */
   refreshCredentials(): void;
+  /** After a 401: which of the user's credentials has expired, as far as this machine's clock can tell. */
+  expiredCredential?(): string | undefined;
 }
 
 /** Options for one request or WebSocket. `new WebSocket(url, protocol, {...options})` of npm:ws accepts them as they are. */

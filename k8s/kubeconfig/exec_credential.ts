@@ -1,6 +1,5 @@
 /**
- * Credentials from a program of the user's: client-go's exec plugins,
- * `client.authentication.k8s.io/v1` and `/v1beta1`.
+ * Credentials from the user's own program: client-go's exec plugins (`client.authentication.k8s.io/v1` and `/v1beta1`).
  *
  * @module
  */
@@ -15,28 +14,28 @@ export interface ExecConfig {
   readonly env: readonly { readonly name: string; readonly value: string }[];
   readonly installHint: string;
   readonly provideClusterInfo: boolean;
-  /** Empty where the file says nothing. */
+  /** Empty where the kubeconfig does not say. */
   readonly interactiveMode: "" | "Never" | "IfAvailable" | "Always";
 }
 
-/** What a plugin gives: a token, or a certificate with its key, or both. */
+/** A plugin's credential: a token, a certificate with its key, or both. */
 export interface ExecCredential {
   readonly token: string | undefined;
   readonly certPem: string | undefined;
   readonly keyPem: string | undefined;
 }
 
-/** A program to be run. */
+/** How to run a program. */
 export interface ExecCall {
   readonly command: string;
   readonly args: readonly string[];
-  /** In addition to this process's own. */
+  /** In addition to this process's own variables. */
   readonly env: Readonly<Record<string, string>>;
-  /** Whether it may read from the terminal. */
+  /** Whether it may read from standard input. */
   readonly interactive: boolean;
 }
 
-/** Runs a program whose standard error goes to the user as it comes. @throws Deno.errors.NotFound when there is no such program */
+/** Runs a program; its standard error goes straight to the user. @throws Deno.errors.NotFound when it does not exist */
 export type ExecRunner = (call: ExecCall) => Promise<{ code: number; stdout: string }>;
 
 /** Runs a plugin as a child process. */
@@ -51,42 +50,51 @@ export const runPlugin: ExecRunner = async (call) => {
   return { code, stdout: new TextDecoder().decode(stdout) };
 };
 
-/** A credential that is younger is not asked for again after a 401: the answers to several requests come one by one. In milliseconds. */
+/** A younger credential is kept after a 401, because several requests get their 401s one by one. In milliseconds. */
 const FRESH_MS = 5_000;
 
 const VERSIONS = ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"];
 
-/** Runs the plugin when a credential is wanted and none is there that still holds. */
+/** Runs the plugin when a credential is needed and there is none that is still valid. */
 export class ExecCredentialSource {
   readonly #config: ExecConfig;
   readonly #options: ExecSourceOptions;
   #current: { credential: ExecCredential; since: number; expires: number } | undefined;
   #running: Promise<ExecCredential> | undefined;
+  /** Of the last credential, even if it was discarded. */
+  #expires = Infinity;
 
   /** @throws {CredentialError} when the configuration cannot be used */
   constructor(config: ExecConfig, options: ExecSourceOptions) {
     this.#config = config;
     this.#options = options;
     const fail = (why: string) => new CredentialError(`Cannot use the exec plugin "${config.command}" of user "${options.user}": ${why}`);
-    if (config.command === "") throw fail("it names no command");
+    if (config.command === "") throw fail("it has no command");
     if (!VERSIONS.includes(config.apiVersion)) {
-      throw fail(`its apiVersion is "${config.apiVersion}", supported are ${VERSIONS.join(" and ")}`);
+      throw fail(`its apiVersion is "${config.apiVersion}", expected ${VERSIONS.join(" or ")}`);
     }
     if (config.interactiveMode === "" && config.apiVersion.endsWith("/v1")) throw fail("its interactiveMode is missing");
     if (!["", "Never", "IfAvailable", "Always"].includes(config.interactiveMode)) {
-      throw fail(`its interactiveMode is "${config.interactiveMode}"`);
+      throw fail(`its interactiveMode is "${config.interactiveMode}", expected Never, IfAvailable or Always`);
     }
-    if (config.interactiveMode === "Always" && !options.interactive) throw fail("it wants a terminal, and standard input is none");
+    if (config.interactiveMode === "Always" && !options.interactive) {
+      throw fail("its interactiveMode is Always, and standard input is not a terminal");
+    }
   }
 
-  /** The credential; who asks while the plugin runs gets what it will give. @throws CredentialError */
+  /** The credential. Concurrent calls share one run of the plugin. @throws CredentialError */
   async get(): Promise<ExecCredential> {
     if (this.#current !== undefined && this.#options.now() < this.#current.expires) return this.#current.credential;
     this.#running ??= this.#run().finally(() => this.#running = undefined);
     return await this.#running;
   }
 
-  /** Forgets the credential, unless it has only just come. */
+  /** The time at which the last credential expired, in milliseconds since 1970; undefined where it is valid, or there is none. */
+  expiredAt(): number | undefined {
+    return this.#expires <= this.#options.now() ? this.#expires : undefined;
+  }
+
+  /** Discards the credential, unless it is only a few seconds old. */
   forget(): void {
     if (this.#current !== undefined && this.#options.now() - this.#current.since >= FRESH_MS) this.#current = undefined;
   }
@@ -104,12 +112,13 @@ export class ExecCredentialSource {
         interactive,
       });
     } catch (cause) {
-      const why = cause instanceof Deno.errors.NotFound ? "there is no such program" : (cause as Error).message;
+      const why = cause instanceof Deno.errors.NotFound ? "the program was not found" : (cause as Error).message;
       throw this.#error(why + (installHint === "" ? "" : `\n\n${installHint.trim()}`), cause);
     }
-    if (result.code !== 0) throw this.#error(`it ended with exit code ${result.code}`);
+    if (result.code !== 0) throw this.#error(`it failed with exit code ${result.code}`);
     const { credential, expires } = this.#parse(result.stdout);
     this.#current = { credential, since: this.#options.now(), expires };
+    this.#expires = expires;
     return credential;
   }
 
@@ -119,17 +128,17 @@ export class ExecCredentialSource {
     return JSON.stringify({ apiVersion, kind: "ExecCredential", spec: { ...cluster, interactive } });
   }
 
-  /** What it says is never shown: it may hold the token. */
+  /** The plugin's output is never shown: it may contain the token. */
   #parse(stdout: string): { credential: ExecCredential; expires: number } {
     let answer;
     try {
       answer = JSON.parse(stdout);
     } catch {
-      throw this.#error("what it printed is no JSON");
+      throw this.#error("its output is not JSON");
     }
-    if (answer?.kind !== "ExecCredential") throw this.#error(`it printed no ExecCredential`);
+    if (answer?.kind !== "ExecCredential") throw this.#error("its output is not an ExecCredential");
     if (answer.apiVersion !== this.#config.apiVersion) {
-      throw this.#error(`it speaks ${JSON.stringify(answer.apiVersion)}, the kubeconfig says "${this.#config.apiVersion}"`);
+      throw this.#error(`its output has apiVersion ${JSON.stringify(answer.apiVersion)}, the kubeconfig says "${this.#config.apiVersion}"`);
     }
     const { token, clientCertificateData, clientKeyData, expirationTimestamp } = answer.status ?? {};
     const given = (value: unknown) => typeof value === "string" && value !== "" ? value : undefined;
@@ -139,7 +148,7 @@ export class ExecCredentialSource {
     }
     if (credential.token === undefined && credential.certPem === undefined) throw this.#error("it gave neither a token nor a certificate");
     const expires = given(expirationTimestamp) === undefined ? Infinity : Date.parse(expirationTimestamp);
-    if (Number.isNaN(expires)) throw this.#error("its expirationTimestamp is no time");
+    if (Number.isNaN(expires)) throw this.#error("its expirationTimestamp is not a time");
     return { credential, expires };
   }
 
@@ -153,13 +162,13 @@ export class ExecCredentialSource {
   }
 }
 
-/** What an {@linkcode ExecCredentialSource} works with. */
+/** The environment of an {@linkcode ExecCredentialSource}. */
 export interface ExecSourceOptions {
   /** The user's name in the kubeconfig. */
   readonly user: string;
-  /** What the plugin is told of the cluster when it wants to know: the spec's `cluster`. @throws {CredentialError} */
+  /** The spec's `cluster`, for plugins with provideClusterInfo. @throws {CredentialError} */
   readonly cluster: () => Promise<Readonly<Record<string, unknown>>>;
-  /** Whether standard input is a terminal that nobody else reads from. */
+  /** Whether standard input is a terminal that nothing else reads from. */
   readonly interactive: boolean;
   readonly run: ExecRunner;
   /** The time, in milliseconds since 1970. */

@@ -24,7 +24,7 @@ function source(config: Partial<ExecConfig>, options: Partial<ExecSourceOptions>
   });
 }
 
-/** What a plugin prints. */
+/** A plugin's output. */
 function credential(status: object, apiVersion = V1) {
   return { code: 0, stdout: JSON.stringify({ apiVersion, kind: "ExecCredential", status }) };
 }
@@ -38,7 +38,7 @@ function fails(text: RegExp) {
   };
 }
 
-Deno.test("ExecCredentialSource keeps a credential without an expiry, and asks again after one has expired", async () => {
+Deno.test("ExecCredentialSource keeps a credential without an expiry, and runs the plugin again after an expiry", async () => {
   let now = Date.parse("2026-11-23T12:00:00Z");
   let runs = 0;
   let expirationTimestamp: string | undefined = "2026-11-23T12:10:00Z";
@@ -56,7 +56,7 @@ Deno.test("ExecCredentialSource keeps a credential without an expiry, and asks a
   assert.equal((await exec.get()).token, "t2");
 });
 
-Deno.test("ExecCredentialSource runs the plugin once for all who ask at the same time, and again after a failure", async () => {
+Deno.test("ExecCredentialSource runs the plugin once for concurrent calls, and again after a failure", async () => {
   let runs = 0;
   const exec = source({}, {
     run: async () => {
@@ -71,7 +71,7 @@ Deno.test("ExecCredentialSource runs the plugin once for all who ask at the same
   assert.equal(runs, 2);
 });
 
-Deno.test("ExecCredentialSource.forget() has the plugin run again, but not for each of several 401s", async () => {
+Deno.test("ExecCredentialSource.forget() makes the plugin run again, but only once for several 401s", async () => {
   let now = 0;
   let runs = 0;
   const exec = source({}, { now: () => now, run: () => Promise.resolve(credential({ token: `t${++runs}` })) });
@@ -83,7 +83,7 @@ Deno.test("ExecCredentialSource.forget() has the plugin run again, but not for e
   assert.equal((await exec.get()).token, "t2");
 });
 
-Deno.test("ExecCredentialSource gives certificates and refuses half of a pair", async () => {
+Deno.test("ExecCredentialSource returns certificates and refuses half of a pair", async () => {
   const pair = { clientCertificateData: "CERT", clientKeyData: "KEY" };
   assert.deepEqual(await source({}, { run: () => Promise.resolve(credential(pair)) }).get(), {
     token: undefined,
@@ -96,7 +96,7 @@ Deno.test("ExecCredentialSource gives certificates and refuses half of a pair", 
   );
 });
 
-Deno.test("ExecCredentialSource tells the plugin of the cluster only when it wants to know", async () => {
+Deno.test("ExecCredentialSource describes the cluster only to plugins with provideClusterInfo", async () => {
   const calls: ExecCall[] = [];
   const run = (call: ExecCall) => {
     calls.push(call);
@@ -108,7 +108,7 @@ Deno.test("ExecCredentialSource tells the plugin of the cluster only when it wan
   assert.deepEqual(specs, [{ interactive: false }, { cluster: { server: "https://x" }, interactive: false }]);
 });
 
-Deno.test("ExecCredentialSource lends the terminal as interactiveMode says", async () => {
+Deno.test("ExecCredentialSource gives the plugin the terminal as interactiveMode says", async () => {
   const asked = async (interactiveMode: ExecConfig["interactiveMode"], interactive: boolean, apiVersion = V1) => {
     let lent: boolean | undefined;
     await source({ interactiveMode, apiVersion }, {
@@ -125,25 +125,25 @@ Deno.test("ExecCredentialSource lends the terminal as interactiveMode says", asy
   assert.equal(await asked("IfAvailable", false), false);
   assert.equal(await asked("Always", true), true);
   assert.equal(await asked("", true, `${V1}beta1`), true);
-  assert.throws(() => source({ interactiveMode: "Always" }, {}), fails(/wants a terminal/));
+  assert.throws(() => source({ interactiveMode: "Always" }, {}), fails(/standard input is not a terminal/));
   assert.throws(() => source({ interactiveMode: "" }, {}), fails(/interactiveMode is missing/));
 });
 
-Deno.test("ExecCredentialSource refuses a configuration of another time", () => {
-  assert.throws(() => source({ apiVersion: "client.authentication.k8s.io/v1alpha1" }, {}), fails(/v1alpha1.*v1 and/));
+Deno.test("ExecCredentialSource refuses old API versions", () => {
+  assert.throws(() => source({ apiVersion: "client.authentication.k8s.io/v1alpha1" }, {}), fails(/v1alpha1.*v1 or/));
 });
 
-Deno.test("ExecCredentialSource says how to get a plugin that is missing", async () => {
+Deno.test("ExecCredentialSource prints the installHint of a missing plugin", async () => {
   const exec = source({ installHint: "Get it from https://login.example\n" }, { run: () => Promise.reject(new Deno.errors.NotFound("x")) });
-  await assert.rejects(exec.get(), fails(/there is no such program\n\nGet it from https:\/\/login\.example$/));
+  await assert.rejects(exec.get(), fails(/the program was not found\n\nGet it from https:\/\/login\.example$/));
 });
 
-Deno.test("ExecCredentialSource says what is wrong with an answer, and shows nothing of it", async () => {
+Deno.test("ExecCredentialSource reports what is wrong with an answer without showing it", async () => {
   const answers: [RegExp, { code: number; stdout: string }][] = [
     [/exit code 3/, { code: 3, stdout: "SECRET" }],
-    [/no JSON/, { code: 0, stdout: "SECRET" }],
-    [/no ExecCredential/, { code: 0, stdout: '{"token":"SECRET"}' }],
-    [/speaks/, credential({ token: "SECRET" }, `${V1}beta1`)],
+    [/not JSON/, { code: 0, stdout: "SECRET" }],
+    [/not an ExecCredential/, { code: 0, stdout: '{"token":"SECRET"}' }],
+    [/has apiVersion/, credential({ token: "SECRET" }, `${V1}beta1`)],
     [/neither a token nor a certificate/, credential({})],
     [/neither a token nor a certificate/, { code: 0, stdout: `{"apiVersion":"${V1}","kind":"ExecCredential"}` }],
     [/expirationTimestamp/, credential({ token: "SECRET", expirationTimestamp: "soon" })],
@@ -156,7 +156,7 @@ Deno.test("ExecCredentialSource says what is wrong with an answer, and shows not
   }
 });
 
-Deno.test("runPlugin() runs a program with its environment and gives what it printed", async () => {
+Deno.test("runPlugin() runs a program with its environment and returns its output", async () => {
   const args = ["eval", 'Deno.stdout.writeSync(new TextEncoder().encode(Deno.env.get("X") + Deno.env.has("PATH"))); Deno.exit(7)'];
   const result = await runPlugin({ command: Deno.execPath(), args, env: { X: "y" }, interactive: false });
   assert.deepEqual(result, { code: 7, stdout: "ytrue" });

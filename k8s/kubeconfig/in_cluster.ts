@@ -1,18 +1,19 @@
 /**
- * What a Pod knows of its own cluster.
+ * The kubeconfig of a Pod's ServiceAccount.
  *
  * @module
  */
 
 import type { MergedKubeconfig } from "./kubeconfig_files.ts";
 
-/** Where Kubernetes puts a Pod's ServiceAccount. */
+/** The folder where Kubernetes mounts a Pod's ServiceAccount. */
 export const SERVICE_ACCOUNT_DIRECTORY = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /**
- * A kubeconfig of the ServiceAccount that this process runs as; undefined outside a Pod.
+ * The kubeconfig of the ServiceAccount that this process runs as.
  *
- * @param directory where the ServiceAccount's files are
+ * @param directory the folder of the ServiceAccount's files
+ * @returns undefined outside a Pod
  */
 export async function inClusterKubeconfig(
   env: { get(name: string): string | undefined },

@@ -4,38 +4,47 @@
  * @module
  */
 
-import { dirname, isAbsolute, join } from "node:path";
+import { dirname, isAbsolute, join, resolve, sep as SEPARATOR } from "node:path";
 import { parseAllDocuments } from "yaml";
+import { PLAIN_TAGS } from "../manifests/manifest_scalars.ts";
+import {
+  type ClusterEntry,
+  type ContextEntry,
+  FieldError,
+  type KubeconfigFields,
+  kubeconfigFields,
+  type UserEntry,
+} from "./kubeconfig_entries.ts";
 
-/** What is wrong with a kubeconfig, or with what was asked of it. */
+/** What is wrong with a kubeconfig, or with the flags that choose from it. */
 export type KubeconfigProblem =
-  /** The file that was named is not there. */
+  /** The named file does not exist. */
   | "missing-file"
-  /** A file is there and cannot be read. */
+  /** A file exists and cannot be read. */
   | "unreadable"
-  /** A file's text is no kubeconfig. */
+  /** A file is not a valid kubeconfig. */
   | "malformed"
-  /** There is nothing that says where a cluster is. */
+  /** Nothing says where a cluster is. */
   | "none"
-  /** No context was chosen and none is current. */
+  /** No context was chosen, and there is no current one. */
   | "no-context"
   | "unknown-context"
   | "unknown-cluster"
   | "unknown-user"
-  /** What is said cannot be meant, such as a cluster without a server. */
+  /** An entry cannot be used, such as a cluster without a server. */
   | "invalid"
-  /** What is said is not supported, such as an auth-provider. */
+  /** An entry uses something that is not supported, such as an auth-provider. */
   | "unsupported";
 
-/** The kubeconfig, or what was asked of it, is wrong. */
+/** The kubeconfig is wrong, or the flags that choose from it. */
 export class KubeconfigError extends Error {
   override readonly name = "KubeconfigError";
   readonly problem: KubeconfigProblem;
-  /** The file, context, cluster or user it is about. */
+  /** The file, context, cluster or user that is wrong. */
   readonly subject: string;
-  /** The contexts, clusters or users that there are, where one was asked for that is not. */
+  /** The existing contexts, clusters or users, where an unknown one was named. */
   readonly available: readonly string[];
-  /** The files that were looked at, or looked for. */
+  /** The files that were read, or looked for. */
   readonly files: readonly string[];
 
   constructor(
@@ -51,24 +60,21 @@ export class KubeconfigError extends Error {
   }
 }
 
-/** An entry's inside as the file has it. */
-export type Fields = Readonly<Record<string, unknown>>;
-
-/** Kubeconfigs merged: entries by name, paths absolute. */
+/** Kubeconfigs merged: entries by name, with absolute paths. */
 export interface MergedKubeconfig {
-  readonly clusters: ReadonlyMap<string, Fields>;
-  readonly users: ReadonlyMap<string, Fields>;
-  readonly contexts: ReadonlyMap<string, Fields>;
-  /** Empty where none is current. */
+  readonly clusters: ReadonlyMap<string, ClusterEntry>;
+  readonly users: ReadonlyMap<string, UserEntry>;
+  readonly contexts: ReadonlyMap<string, ContextEntry>;
+  /** Empty where there is none. */
   readonly currentContext: string;
   /** The files that were read, in order. */
   readonly files: readonly string[];
 }
 
 /**
- * The files to read: the flag's one, else KUBECONFIG's list, else ~/.kube/config.
+ * The files to read: the flag's, else KUBECONFIG's list, else ~/.kube/config.
  *
- * @returns the paths, and whether each of them must be there
+ * @returns the paths, and whether a missing file is an error
  */
 export function kubeconfigPaths(
   flag: string | undefined,
@@ -83,120 +89,112 @@ export function kubeconfigPaths(
 }
 
 /**
- * Reads the files and merges them: of two entries of one name the first is taken whole, and so is
- * the first current context.
+ * Reads files and merges them. The first of two entries with one name wins as a whole, and so does the first current context.
  *
- * @param required whether a file that is not there is an error, or is left out
+ * @param required whether a missing file is an error, or is skipped
  * @throws {KubeconfigError}
  */
 export async function readKubeconfigs(paths: readonly string[], required: boolean): Promise<MergedKubeconfig> {
-  const clusters = new Map<string, Fields>();
-  const users = new Map<string, Fields>();
-  const contexts = new Map<string, Fields>();
+  const clusters = new Map<string, ClusterEntry>();
+  const users = new Map<string, UserEntry>();
+  const contexts = new Map<string, ContextEntry>();
   const files: string[] = [];
   let currentContext = "";
   for (const path of paths) {
-    const text = await readFile(path, required);
-    if (text === undefined) continue;
+    const bytes = await readFile(path, required);
+    if (bytes === undefined) continue;
     files.push(path);
-    const config = parseKubeconfig(text, path);
-    const directory = dirname(path);
-    addEntries(
+    const config = parseKubeconfig(bytes, path);
+    const folder = dirname(resolve(path));
+    addMissing(
       clusters,
-      entries(config, "clusters", "cluster", path),
-      (cluster) => withAbsolute(cluster, ["certificate-authority"], directory),
+      (config.clusters ?? []).map(({ name = "", cluster = {} }) => [name, withAbsolutePaths(cluster, CLUSTER_PATHS, folder)]),
     );
-    addEntries(
+    addMissing(
       users,
-      entries(config, "users", "user", path),
-      (user) => withAbsoluteCommand(withAbsolute(user, USER_PATHS, directory), directory),
+      (config.users ?? []).map((
+        { name = "", user = {} },
+      ) => [name, withAbsoluteCommand(withAbsolutePaths(user, USER_PATHS, folder), folder)]),
     );
-    addEntries(contexts, entries(config, "contexts", "context", path), (context) => context);
-    currentContext ||= text_(config["current-context"], "current-context", path);
+    addMissing(contexts, (config.contexts ?? []).map(({ name = "", context = {} }) => [name, context]));
+    currentContext ||= config["current-context"] ?? "";
   }
   return { clusters, users, contexts, currentContext, files };
 }
 
-const USER_PATHS = ["client-certificate", "client-key", "tokenFile"];
+const CLUSTER_PATHS = ["certificate-authority"] as const;
+const USER_PATHS = ["client-certificate", "client-key", "tokenFile"] as const;
 
-async function readFile(path: string, required: boolean): Promise<string | undefined> {
+async function readFile(path: string, required: boolean): Promise<Uint8Array | undefined> {
   try {
-    return await Deno.readTextFile(path);
+    return await Deno.readFile(path);
   } catch (cause) {
-    if (cause instanceof Deno.errors.NotFound) {
-      if (!required) return undefined;
-      throw new KubeconfigError("missing-file", `Cannot find the kubeconfig "${path}"`, { subject: path, files: [path], cause });
+    const options = { subject: path, files: [path], cause };
+    if (!(cause instanceof Deno.errors.NotFound)) {
+      throw new KubeconfigError("unreadable", `Cannot read the kubeconfig "${path}": ${(cause as Error).message}`, options);
     }
-    throw new KubeconfigError("unreadable", `Cannot read the kubeconfig "${path}": ${(cause as Error).message}`, {
-      subject: path,
-      files: [path],
-      cause,
-    });
+    if (!required) return undefined;
+    throw new KubeconfigError("missing-file", `The kubeconfig "${path}" does not exist`, options);
   }
 }
 
-function parseKubeconfig(text: string, path: string): Fields {
-  let config: unknown;
+function parseKubeconfig(bytes: Uint8Array, path: string): KubeconfigFields {
+  const malformed = (what: string) =>
+    new KubeconfigError("malformed", `The kubeconfig "${path}" is not valid: ${what}`, { subject: path, files: [path] });
+  let fields: KubeconfigFields;
   try {
-    // As kubectl does: the first document counts, and of a key that is there twice the last one.
-    const [document] = parseAllDocuments(text, { merge: true, uniqueKeys: false, logLevel: "silent" });
-    const [error] = document?.errors ?? [];
-    if (error) throw error;
-    config = document?.toJS();
+    fields = kubeconfigFields(parseYaml(decode(bytes)));
   } catch (cause) {
-    // Its first line says what and where; what follows shows the file's own text, which may be a token.
+    // A parser's first line says what and where; the next ones quote the file, perhaps a token in it.
     const [what = ""] = (cause as Error).message.split("\n", 1);
-    throw malformed(path, what.replace(/:$/, ""));
+    throw malformed(cause instanceof FieldError ? what : what.replace(/:$/, ""));
   }
-  if (config === null || config === undefined) return {};
-  if (typeof config !== "object" || Array.isArray(config)) throw malformed(path, "it is no mapping");
-  const fields = config as Fields;
-  const kind = fields.kind;
-  if (kind !== undefined && kind !== "" && kind !== "Config") throw malformed(path, `its kind is ${JSON.stringify(kind)}, not "Config"`);
+  const { kind = "" } = fields;
+  if (kind !== "" && kind !== "Config") throw malformed(`its kind is ${JSON.stringify(kind)}, expected "Config"`);
   return fields;
 }
 
-function malformed(path: string, what: string): KubeconfigError {
-  return new KubeconfigError("malformed", `Cannot read the kubeconfig "${path}": ${what}`, { subject: path, files: [path] });
-}
-
-/** A list such as `clusters: [{name, cluster: {…}}]`, as pairs. */
-function entries(config: Fields, list: string, inside: string, path: string): [string, Fields][] {
-  const value = config[list] ?? [];
-  if (!Array.isArray(value)) throw malformed(path, `"${list}" is no list`);
-  return value.map((entry, index) => {
-    const name = text_(entry?.name, `${list}[${index}].name`, path);
-    const fields = entry?.[inside] ?? {};
-    if (typeof fields !== "object" || Array.isArray(fields)) throw malformed(path, `${list}[${index}].${inside} is no mapping`);
-    return [name, fields];
-  });
-}
-
-function addEntries(into: Map<string, Fields>, from: [string, Fields][], prepare: (fields: Fields) => Fields): void {
-  for (const [name, fields] of from) {
-    if (!into.has(name)) into.set(name, prepare(fields));
+/** UTF-8, or UTF-16 with a byte order mark, which PowerShell's `>` writes and kubectl reads. */
+function decode(bytes: Uint8Array): string {
+  const encoding = bytes[0] === 0xff && bytes[1] === 0xfe ? "utf-16le" : bytes[0] === 0xfe && bytes[1] === 0xff ? "utf-16be" : "utf-8";
+  try {
+    return new TextDecoder(encoding, { fatal: true }).decode(bytes);
+  } catch {
+    throw new Error(`it is not ${encoding.toUpperCase()} text`);
   }
 }
 
-function text_(value: unknown, where: string, path: string): string {
-  if (value === undefined || value === null) return "";
-  if (typeof value !== "string") throw malformed(path, `${where} is ${JSON.stringify(value)}, not a text`);
-  return value;
+/** As in kubectl, the first document counts, and the last of two equal keys. */
+function parseYaml(text: string): unknown {
+  const [document] = parseAllDocuments(text, {
+    schema: "failsafe",
+    customTags: PLAIN_TAGS,
+    merge: true,
+    uniqueKeys: false,
+    logLevel: "silent",
+  });
+  const [error] = document?.errors ?? [];
+  if (error) throw error;
+  return document?.toJS();
 }
 
-function withAbsolute(fields: Fields, names: readonly string[], directory: string): Fields {
-  const changed: Record<string, unknown> = { ...fields };
+function addMissing<T>(into: Map<string, T>, entries: readonly (readonly [string, T])[]): void {
+  for (const [name, entry] of entries) if (!into.has(name)) into.set(name, entry);
+}
+
+/** Paths are relative to the file that names them. */
+function withAbsolutePaths<T extends object>(entry: T, names: readonly (keyof T)[], folder: string): T {
+  const changed = { ...entry };
   for (const name of names) {
-    const value = changed[name];
-    if (typeof value === "string" && value !== "" && !isAbsolute(value)) changed[name] = join(directory, value);
+    const path = entry[name];
+    if (typeof path === "string" && path !== "" && !isAbsolute(path)) changed[name] = join(folder, path) as T[typeof name];
   }
   return changed;
 }
 
-/** A plugin that is named with a directory is relative to the file as well; a bare name is looked up in PATH. */
-function withAbsoluteCommand(user: Fields, directory: string): Fields {
-  const exec = user.exec as Fields | null | undefined;
-  const command = exec?.command;
-  if (typeof command !== "string" || !/[/\\]/.test(command) || isAbsolute(command)) return user;
-  return { ...user, exec: { ...exec, command: join(directory, command) } };
+/** A plugin named with a folder is relative to the file too; a bare name is looked up in PATH. */
+function withAbsoluteCommand(user: UserEntry, folder: string): UserEntry {
+  const command = user.exec?.command ?? "";
+  if (!command.includes(SEPARATOR) || isAbsolute(command)) return user;
+  return { ...user, exec: { ...user.exec, command: join(folder, command) } };
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { stringify } from "yaml";
 import { TlsServer } from "../../tests/tls_server.ts";
 import { ScriptedServer } from "../../tests/scripted_server.ts";
+import { describeError } from "../../cli/describe_error.ts";
 import { Api } from "../api/api.ts";
 import { certificateAuthority } from "../certificate/certificate.ts";
 import { CredentialError } from "../api/cluster_access.ts";
@@ -10,7 +11,7 @@ import type { ExecCall } from "./exec_credential.ts";
 import { type ClusterFlags, type KubeconfigEnvironment, loadClusterAccess } from "./kubeconfig.ts";
 import { KubeconfigError, kubeconfigPaths } from "./kubeconfig_files.ts";
 
-/** A directory with files of its own, gone at the end. */
+/** A temporary directory. */
 class Directory implements AsyncDisposable {
   constructor(readonly path: string = Deno.makeTempDirSync()) {}
 
@@ -72,19 +73,19 @@ Deno.test("loadClusterAccess() takes the current context's cluster, user and nam
   assert.deepEqual((await access.connection()).headers, { Authorization: "Bearer token-of-dev" });
 });
 
-Deno.test("loadClusterAccess() has namespace default where nothing else is said, and obeys the flag", async () => {
+Deno.test("loadClusterAccess() uses the namespace default where nothing else is given, and obeys the flag", async () => {
   assert.equal((await load(config("dev"))).namespace, "default");
   assert.equal((await load(config("dev", { context: { namespace: "shop" } }), { namespace: "other" })).namespace, "other");
 });
 
-Deno.test("loadClusterAccess() merges the files of KUBECONFIG: the first of a name is taken whole, missing files are skipped", async () => {
+Deno.test("loadClusterAccess() merges the files of KUBECONFIG: the first entry of a name wins, and missing files are skipped", async () => {
   await using directory = new Directory();
   const first = await directory.write("first", { ...config("shared", { user: { token: "first" } }), "current-context": "" });
   const second = await directory.write("second", {
     ...config("shared", { user: { token: "second", username: "x" }, cluster: { server: "https://second.example" }, current: "extra" }),
     contexts: [{ name: "extra", context: { cluster: "shared", user: "shared" } }, {
       name: "shared",
-      context: { cluster: "no", user: "no" },
+      context: { cluster: "other", user: "other" },
     }],
   });
   const third = await directory.write("third", { "current-context": "nowhere", clusters: null, users: null, contexts: null });
@@ -116,33 +117,146 @@ Deno.test("loadClusterAccess() reads paths relative to the file that names them"
   assert.equal((await (await loadClusterAccess({ user: "token" }, env)).connection()).headers.Authorization, "Bearer from-file");
 });
 
-Deno.test("loadClusterAccess() reads ~/.kube/config when nothing else is said", async () => {
+Deno.test("a relative path of a kubeconfig counts from the working directory, and paths in it from its folder", async () => {
+  await using directory = new Directory();
+  const exec = { apiVersion: "client.authentication.k8s.io/v1", interactiveMode: "Never" };
+  await directory.write("sub/kc", config("dev", { user: { token: "", exec: { ...exec, command: "./plugin.sh" } } }));
+  await directory.write("sub/bare", config("dev", { user: { token: "", exec: { ...exec, command: "plugin.sh" } } }));
+  const before = Deno.cwd();
+  try {
+    for (const [cwd, path] of [["sub", "kc"], ["sub", "./kc"], [".", "sub/kc"], ["sub", "../sub/kc"]] as const) {
+      Deno.chdir(join(directory.path, cwd));
+      for (const way of ["flag", "variable"]) {
+        const commands: string[] = [];
+        const runPlugin = ({ command }: ExecCall) => {
+          commands.push(command);
+          return Promise.resolve({ code: 0, stdout: JSON.stringify({ ...exec, kind: "ExecCredential", status: { token: "t" } }) });
+        };
+        const [flags, variables] = way === "flag" ? [{ kubeconfig: path }, {}] : [{}, { KUBECONFIG: path }];
+        await (await loadClusterAccess(flags, environment(variables, { runPlugin }))).connection();
+        assert.deepEqual(commands, [join(await Deno.realPath(directory.path), "sub/plugin.sh")], `${way} ${cwd} ${path}`);
+        await (await loadClusterAccess({ kubeconfig: path.replace("kc", "bare") }, environment({}, { runPlugin }))).connection();
+        assert.equal(commands[1], "plugin.sh", "a bare name is looked up in PATH");
+      }
+    }
+  } finally {
+    Deno.chdir(before);
+  }
+});
+
+Deno.test("a kubeconfig may be UTF-8 or UTF-16 with a byte order mark, and anything else is refused by the name of its encoding", async () => {
+  await using directory = new Directory();
+  const text = `${stringify(config("dev", { user: { token: "grün-😀" } }))}\r\n`;
+  const utf16 = (bigEndian: boolean) => {
+    const bytes = new DataView(new ArrayBuffer(2 + text.length * 2));
+    bytes.setUint16(0, 0xfeff, !bigEndian);
+    for (let at = 0; at < text.length; at++) bytes.setUint16(2 + at * 2, text.charCodeAt(at), !bigEndian);
+    return new Uint8Array(bytes.buffer);
+  };
+  const utf8 = new TextEncoder().encode(text);
+  const path = join(directory.path, "config");
+  for (const bytes of [utf8, new Uint8Array([0xef, 0xbb, 0xbf, ...utf8]), utf16(true), utf16(false)]) {
+    await Deno.writeFile(path, bytes);
+    assert.equal((await loadClusterAccess({ kubeconfig: path }, environment())).context, "dev");
+  }
+  await Deno.writeFile(path, utf16(false).subarray(0, 101));
+  await assert.rejects(loadClusterAccess({ kubeconfig: path }, environment()), /it is not UTF-16LE text/);
+  await Deno.writeFile(path, new Uint8Array([...utf8, 0xff]));
+  await assert.rejects(loadClusterAccess({ kubeconfig: path }, environment()), /it is not UTF-8 text/);
+});
+
+Deno.test("a value of a wrong type is refused by its place wherever it stands, and null is nothing", async () => {
+  const yaml = (more: string) => `${stringify(config("dev"))}${more}`;
+  for (
+    const [extra, message] of [
+      ["x: 1\npreferences: {}\n", undefined],
+      ["extensions: null\n", undefined],
+    ] as const
+  ) {
+    assert.equal((await load(yaml(extra))).context, "dev", message);
+  }
+  const other = (user: string) => `users: [{name: dev, user: {token: t}}, {name: other, user: ${user}}]\n`;
+  const base = stringify({ ...config("dev"), users: undefined });
+  for (
+    const fine of ["{exec: null, as-groups: null, token: null}", "null", "{as-groups: [null], as-user-extra: {a: null}, unknown: [1]}"]
+  ) {
+    assert.equal((await load(base + other(fine))).context, "dev", fine);
+  }
+  for (
+    const [user, message] of [
+      ["{password: 123}", /users\[1\]\.user\.password must be text, got a number: quote it/],
+      ["{username: y}", /users\[1\]\.user\.username must be text, got a boolean: quote it/],
+      ["{as-groups: [a, 1]}", /users\[1\]\.user\.as-groups\[1\] must be text/],
+      ["{as-groups: a}", /users\[1\]\.user\.as-groups must be a list, got text/],
+      ["{exec: {provideClusterInfo: 'true'}}", /users\[1\]\.user\.exec\.provideClusterInfo must be true or false, got text/],
+      ["{client-key-data: '*'}", /users\[1\]\.user\.client-key-data is not valid base64/],
+      ["[]", /users\[1\]\.user must be a mapping, got a list/],
+    ] as const
+  ) {
+    await assert.rejects(load(base + other(user)), message);
+  }
+  await assert.rejects(load("clusters: [{name: y, cluster: {}}]"), /clusters\[0\]\.name must be text, got a boolean: quote it/);
+});
+
+Deno.test("a 401 is explained by an expired client certificate or plugin credential, and an empty token file is refused before", async () => {
+  using server = new ScriptedServer((_, reply) => reply.json(401, { kind: "Status", message: "Unauthorized" }));
+  const cluster = { server: `http://127.0.0.1:${server.port}` };
+  const refusal = async (content: unknown, env = environment()) => {
+    const api = new Api(await load(content, {}, env), { userAgent: "test" });
+    try {
+      return describeError(await api.get("/x").then(() => assert.fail("not refused"), (error) => error)).text;
+    } finally {
+      api.close();
+    }
+  };
+  const ca = await certificateAuthority({ commonName: "ca", days: 900, now: new Date("2024-01-01T00:00:00Z") });
+  const old = await ca.issue({ names: [], days: 1, now: new Date("2024-01-01T00:00:00Z"), usage: "client" });
+  const pair = { token: "", "client-certificate-data": btoa(old.certPem), "client-key-data": btoa(old.keyPem) };
+  assert.match(
+    await refusal(config("dev", { cluster, user: pair })),
+    /401 Unauthorized\): the client certificate of user "dev" expired on 2024-01-0\dT.*\nLog in again/,
+  );
+  assert.doesNotMatch(await refusal(config("dev", { cluster })), /expired/);
+  const exec = { apiVersion: "client.authentication.k8s.io/v1", interactiveMode: "Never", command: "login" };
+  const status = { token: "t", expirationTimestamp: "2024-01-01T00:00:00Z" };
+  const runPlugin = () => Promise.resolve({ code: 0, stdout: JSON.stringify({ ...exec, kind: "ExecCredential", status }) });
+  const stale = await refusal(config("dev", { cluster, user: { token: "", exec } }), environment({}, { runPlugin }));
+  assert.match(stale, /the exec plugin of user "dev" gave a credential that expired on 2024-01-01T00:00:00Z/);
+  await using directory = new Directory();
+  const empty = await directory.write("token", "\n");
+  assert.match(
+    await refusal(config("dev", { cluster, user: { tokenFile: empty } })),
+    /^error: The token file .*token is empty: log in again$/,
+  );
+});
+
+Deno.test("loadClusterAccess() reads ~/.kube/config by default", async () => {
   await using directory = new Directory();
   await directory.write(".kube/config", config("home"));
   assert.equal((await loadClusterAccess({}, environment({ HOME: directory.path }))).context, "home");
 });
 
-Deno.test("kubeconfigPaths() knows Windows", () => {
+Deno.test("kubeconfigPaths() splits KUBECONFIG at semicolons on Windows, and finds USERPROFILE", () => {
   const env = environment({ KUBECONFIG: "C:\\a;D:\\b" });
   assert.deepEqual(kubeconfigPaths(undefined, env, true).paths, ["C:\\a", "D:\\b"]);
   assert.equal(kubeconfigPaths(undefined, environment({ USERPROFILE: "/users/jane" }), true).paths.length, 1);
 });
 
-Deno.test("loadClusterAccess() says that the file of --kubeconfig is missing", async () => {
+Deno.test("loadClusterAccess() reports that the file of --kubeconfig is missing", async () => {
   await assert.rejects(
     loadClusterAccess({ kubeconfig: "/nonexistent/config" }, environment({ HOME: "/root" })),
     problem("missing-file", { subject: "/nonexistent/config" }),
   );
 });
 
-Deno.test("loadClusterAccess() says what it looked for when there is nothing", async () => {
+Deno.test("loadClusterAccess() says where it looked when it finds nothing", async () => {
   await assert.rejects(loadClusterAccess({}, environment({ HOME: "/nonexistent" })), (error: KubeconfigError) => {
-    assert.match(error.message, /"\/nonexistent\/\.kube\/config" is not there, this is no Pod/);
+    assert.match(error.message, /"\/nonexistent\/\.kube\/config" does not exist, and this is not a Pod/);
     return problem("none", { files: ["/nonexistent/.kube/config"] })(error);
   });
   await assert.rejects(
     loadClusterAccess({}, environment({ KUBECONFIG: "/nonexistent/a:/nonexistent/b" })),
-    /a" is not there, .*b" is not there/,
+    /a" does not exist, .*b" does not exist/,
   );
 });
 
@@ -163,7 +277,7 @@ Deno.test("loadClusterAccess() uses the Pod's ServiceAccount when there is no ku
   await assert.rejects(loadClusterAccess({}, environment(variables)), /this Pod has no ServiceAccount token/);
 });
 
-Deno.test("loadClusterAccess() names what there is when a context, cluster or user is not", async () => {
+Deno.test("loadClusterAccess() lists the existing contexts, clusters or users when one is missing", async () => {
   const content = config("dev");
   await assert.rejects(load(content, { context: "prod" }), problem("unknown-context", { subject: "prod", available: ["dev"] }));
   await assert.rejects(load(content, { cluster: "prod" }), problem("unknown-cluster", { subject: "prod", available: ["dev"] }));
@@ -172,7 +286,7 @@ Deno.test("loadClusterAccess() names what there is when a context, cluster or us
   await assert.rejects(load(config("dev", { context: { cluster: "gone" } })), problem("unknown-cluster", { subject: "gone" }));
 });
 
-Deno.test("loadClusterAccess() minds a broken entry only when it is chosen", async () => {
+Deno.test("loadClusterAccess() ignores an incomplete entry that is not chosen", async () => {
   const content = config("dev");
   const broken = {
     ...content,
@@ -188,7 +302,7 @@ Deno.test("loadClusterAccess() minds a broken entry only when it is chosen", asy
   await assert.rejects(load(broken, { context: "to-empty" }), problem("invalid", { subject: "empty" }));
 });
 
-Deno.test("loadClusterAccess() says which file is no kubeconfig, and shows nothing of its text", async () => {
+Deno.test("loadClusterAccess() names a file that is not a kubeconfig, and shows nothing of its text", async () => {
   await assert.rejects(load("users:\n- name: a\n  user: {token: SECRET\n"), (error: KubeconfigError) => {
     assert.ok(!Deno.inspect(error, { depth: 10 }).includes("SECRET"));
     return problem("malformed")(error);
@@ -196,10 +310,10 @@ Deno.test("loadClusterAccess() says which file is no kubeconfig, and shows nothi
   await assert.rejects(load("just a text"), problem("malformed"));
   await assert.rejects(load({ kind: "Deployment" }), problem("malformed"));
   await assert.rejects(load({ ...config("dev"), users: { name: "x" } }), problem("malformed"));
-  await assert.rejects(load(config("dev", { user: { token: 123456 } })), problem("malformed", { subject: "token" }));
+  await assert.rejects(load(config("dev", { user: { token: 123456 } })), /users\[0\]\.user\.token must be text, got a number: quote it/);
 });
 
-Deno.test("loadClusterAccess() works by flags alone, and without a user", async () => {
+Deno.test("loadClusterAccess() works with flags alone, and without a user", async () => {
   const access = await loadClusterAccess({ server: "http://localhost:8001/" }, environment());
   assert.equal(access.server.href, "http://localhost:8001/");
   assert.deepEqual((await access.connection()).headers, {});
@@ -209,7 +323,7 @@ Deno.test("loadClusterAccess() works by flags alone, and without a user", async 
   );
 });
 
-Deno.test("loadClusterAccess() lets flags change the cluster and the user", async () => {
+Deno.test("flags change the cluster and the user", async () => {
   const content = config("dev", { cluster: { "tls-server-name": "kube.example" } });
   const access = await load(content, { server: "https://10.0.0.1:6443/k8s/clusters/c-1", token: "other", requestTimeout: 5_000 });
   assert.equal(access.server.href, "https://10.0.0.1:6443/k8s/clusters/c-1");
@@ -218,7 +332,7 @@ Deno.test("loadClusterAccess() lets flags change the cluster and the user", asyn
   await assert.rejects(load(content, { server: "ftp://x" }), problem("invalid"));
 });
 
-Deno.test("the server is verified as the kubeconfig says, and --server takes back its tls-server-name", async () => {
+Deno.test("the server is verified as the kubeconfig says, and --server overrides its tls-server-name", async () => {
   const now = new Date();
   const ca = await certificateAuthority({ commonName: "ca", days: 1, now });
   await using server = await TlsServer.listen({ certificate: await ca.issue({ names: ["kube.example"], days: 1, now }) });
@@ -238,7 +352,7 @@ Deno.test("the server is verified as the kubeconfig says, and --server takes bac
   await assert.rejects(get({ tlsServerName: "other.example" }), { kind: "tls-name" });
 });
 
-Deno.test("a token's file goes before the token, is read again after 10 s, and at once after a 401", async () => {
+Deno.test("a token file comes before the token, is read again after 10 s, and at once after a 401", async () => {
   await using directory = new Directory();
   const path = await directory.write("token", "one\n");
   let now = 0;
@@ -258,7 +372,7 @@ Deno.test("a token's file goes before the token, is read again after 10 s, and a
   await assert.rejects(token(), (error) => error instanceof CredentialError && error.message.includes(path));
 });
 
-Deno.test("a user's name and password are Basic authentication, unless there is a token", async () => {
+Deno.test("name and password are sent with Basic authentication, unless there is a token", async () => {
   assert.equal(await authorization(config("dev", { user: { token: "", username: "jäne", password: "p:w" } })), "Basic asOkbmU6cDp3");
   assert.equal(await authorization(config("dev", { user: { username: "jane", password: "pw" } })), "Bearer token-of-dev");
 });
@@ -268,7 +382,7 @@ Deno.test("a token that cannot be sent is refused without being shown", async ()
   await assert.rejects(access.connection(), (error: Error) => error instanceof CredentialError && !Deno.inspect(error).includes("SECRET"));
 });
 
-Deno.test("certificates and keys are taken from data before files, and must belong together", async () => {
+Deno.test("certificate and key data come before files, and must belong together", async () => {
   const now = new Date();
   const ca = await certificateAuthority({ commonName: "ca", days: 1, now });
   const jane = await ca.issue({ names: [], days: 1, now, usage: "client", commonName: "jane" });
@@ -291,7 +405,7 @@ Deno.test("certificates and keys are taken from data before files, and must belo
     return error instanceof CredentialError;
   });
   await assert.rejects(load(config("dev", { user: { "client-key-data": btoa(jane.keyPem) } })), problem("invalid"));
-  await assert.rejects(load(config("dev", { user: { ...user(jane), "client-key-data": "!!!" } })), problem("invalid"));
+  await assert.rejects(load(config("dev", { user: { ...user(jane), "client-key-data": "!!!" } })), problem("malformed"));
   const unread = await load(config("dev", { user: { "client-certificate": "/nonexistent.crt", "client-key": "/nonexistent.key" } }));
   await assert.rejects(
     unread.connection(),
@@ -299,7 +413,7 @@ Deno.test("certificates and keys are taken from data before files, and must belo
   );
 });
 
-Deno.test("a client's certificate that was replaced is another identity", async () => {
+Deno.test("a replaced client certificate is another identity", async () => {
   await using directory = new Directory();
   const now = new Date();
   const ca = await certificateAuthority({ commonName: "ca", days: 1, now });
@@ -324,7 +438,7 @@ Deno.test("an auth-provider is refused with what to do, unless there is a token"
   assert.equal(await authorization(config("dev", { user: { ...provider, token: "" } }), { token: "t" }), "Bearer t");
 });
 
-Deno.test("insecure-skip-tls-verify is honoured with a warning, --certificate-authority takes it back", async () => {
+Deno.test("insecure-skip-tls-verify is obeyed with a warning, and --certificate-authority overrides it", async () => {
   const insecure = config("dev", { cluster: { "insecure-skip-tls-verify": true } });
   const access = await load(insecure);
   assert.equal(access.warnings.length, 1);
@@ -335,7 +449,7 @@ Deno.test("insecure-skip-tls-verify is honoured with a warning, --certificate-au
   assert.equal((await load(config("dev", { cluster: { server: "http://far.example" } }))).warnings.length, 1);
 });
 
-Deno.test("impersonation of the kubeconfig and of the flags is sent with every request", async () => {
+Deno.test("impersonation from the kubeconfig and from flags is sent with every request", async () => {
   using server = new ScriptedServer((_, reply) => reply.json(200, {}));
   const user = { as: "jane", "as-uid": "u", "as-groups": ["a", "b"], "as-user-extra": { "scopes/x": ["view", "edit"] } };
   const content = config("dev", { cluster: { server: `http://127.0.0.1:${server.port}` }, user });
@@ -354,7 +468,7 @@ Deno.test("impersonation of the kubeconfig and of the flags is sent with every r
   await assert.rejects(load(config("dev"), { asGroups: ["c"] }), problem("invalid"));
 });
 
-Deno.test("an exec plugin is told of the cluster, and what it gives is used", async () => {
+Deno.test("an exec plugin gets the cluster's description, and its credential is used", async () => {
   const calls: ExecCall[] = [];
   const exec = {
     apiVersion: "client.authentication.k8s.io/v1",
@@ -380,7 +494,7 @@ Deno.test("an exec plugin is told of the cluster, and what it gives is used", as
   };
   const env = environment({}, { runPlugin, interactive: true });
   const access = await loadClusterAccess({ kubeconfig }, env);
-  assert.equal(calls.length, 0, "it is run when it is needed");
+  assert.equal(calls.length, 0, "it runs only when it is needed");
   assert.equal((await access.connection()).headers.Authorization, "Bearer fresh");
   const [call] = calls;
   assert.equal(call?.command, join(directory.path, "bin/login"));
@@ -401,7 +515,7 @@ Deno.test("an exec plugin is told of the cluster, and what it gives is used", as
     },
   });
   assert.equal((await (await loadClusterAccess({ kubeconfig, token: "t" }, env)).connection()).headers.Authorization, "Bearer t");
-  assert.equal(calls.length, 1, "a token makes it needless");
+  assert.equal(calls.length, 1, "a token makes it unnecessary");
 });
 
 Deno.test("a proxy of the kubeconfig or the environment is used for the connection", async () => {
@@ -422,7 +536,7 @@ Deno.test("a proxy of the kubeconfig or the environment is used for the connecti
   });
 });
 
-Deno.test("loadClusterAccess() has the runtime warn of nothing", async () => {
+Deno.test("loadClusterAccess() causes no warning of the runtime", async () => {
   const code = `import { loadClusterAccess } from "${new URL("./kubeconfig.ts", import.meta.url)}";
     await loadClusterAccess({ server: "https://x" }, { get: () => undefined });`;
   const { stderr, code: exitCode } = await new Deno.Command(Deno.execPath(), { args: ["eval", code], env: { NO_COLOR: "1" } }).output();

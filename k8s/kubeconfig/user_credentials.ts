@@ -9,14 +9,14 @@ import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto"
 import { CredentialError } from "../api/cluster_access.ts";
 import type { ExecCredentialSource } from "./exec_credential.ts";
 
-/** A text that stands in a file, and may be replaced there at any time. */
+/** The text of a file that may be replaced at any time. */
 export class FileText {
   readonly path: string;
   readonly #now: () => number;
   #text: string | undefined;
   #readAt = 0;
 
-  /** @param now the time in milliseconds, of any clock */
+  /** @param now the time in milliseconds, by any clock */
   constructor(path: string, now: () => number) {
     this.path = path;
     this.#now = now;
@@ -28,13 +28,13 @@ export class FileText {
     try {
       this.#text = await Deno.readTextFile(this.path);
     } catch (cause) {
-      throw new CredentialError(`Cannot read "${this.path}", which the kubeconfig names: ${(cause as Error).message}`, { cause });
+      throw new CredentialError(`Cannot read ${this.path}, which the kubeconfig or a flag names: ${(cause as Error).message}`, { cause });
     }
     this.#readAt = this.#now();
     return this.#text;
   }
 
-  /** Has the next one read the file again. */
+  /** Makes the next {@linkcode read} read the file again. */
   forget(): void {
     this.#text = undefined;
   }
@@ -42,10 +42,10 @@ export class FileText {
 
 const FILE_MAX_AGE_MS = 10_000;
 
-/** A text that is there, or stands in a file. */
+/** A text, or the file that has it. */
 export type TextSource = string | FileText;
 
-/** Whom to pretend to be. */
+/** The user to impersonate. */
 export interface Impersonation {
   readonly user: string;
   readonly uid: string;
@@ -53,7 +53,7 @@ export interface Impersonation {
   readonly extra: Readonly<Record<string, readonly string[]>>;
 }
 
-/** What a user of the kubeconfig has, after the flags. */
+/** A user of the kubeconfig, changed by the flags. */
 export interface UserSettings {
   readonly name: string;
   readonly token?: TextSource | undefined;
@@ -66,21 +66,26 @@ export interface UserSettings {
   readonly impersonation?: Impersonation | undefined;
 }
 
-/** What one connection is made with. */
+/** The credentials of one connection. */
 export interface ResolvedCredentials {
   readonly headers: Record<string, string | string[]>;
   readonly cert: string | undefined;
   readonly key: string | undefined;
 }
 
-/** Gets the user's credentials as they are now. */
+/** Provides the user's current credentials. */
 export class UserCredentials {
   readonly #user: UserSettings;
   readonly #impersonation: Record<string, string | string[]>;
+  readonly #now: () => number;
   #checked: string | undefined;
+  /** The end of the client certificate that was used last, in milliseconds since 1970. */
+  #certificateEnds = Infinity;
 
-  constructor(user: UserSettings) {
+  /** @param now the time in milliseconds since 1970 */
+  constructor(user: UserSettings, now: () => number) {
     this.#user = user;
+    this.#now = now;
     this.#impersonation = user.impersonation === undefined ? {} : impersonationHeaders(user.impersonation);
   }
 
@@ -91,12 +96,13 @@ export class UserCredentials {
     let cert = await readText(this.#user.cert);
     let key = await readText(this.#user.key);
     if (token !== undefined) {
-      headers.Authorization = bearer((await readText(token))!.trim(), name);
+      const from = token instanceof FileText ? `the token file ${token.path}` : `the token of user "${name}"`;
+      headers.Authorization = bearer((await readText(token))!.trim(), from);
     } else if (basic !== undefined) {
       headers.Authorization = `Basic ${Buffer.from(`${basic.username}:${basic.password}`).toString("base64")}`;
     } else if (exec !== undefined) {
       const credential = await exec.get();
-      if (credential.token !== undefined) headers.Authorization = bearer(credential.token, name);
+      if (credential.token !== undefined) headers.Authorization = bearer(credential.token, `the exec plugin's token for user "${name}"`);
       cert = credential.certPem ?? cert;
       key = credential.keyPem ?? key;
     }
@@ -106,7 +112,15 @@ export class UserCredentials {
     return { headers, ...pair };
   }
 
-  /** Has all that was kept be asked for again. */
+  /** What of the credentials that were used last has expired, as the reason of a 401; undefined where nothing has. */
+  expired(): string | undefined {
+    const { name, exec } = this.#user;
+    if (this.#certificateEnds < this.#now()) return `the client certificate of user "${name}" expired on ${isoTime(this.#certificateEnds)}`;
+    const ended = exec?.expiredAt();
+    return ended === undefined ? undefined : `the exec plugin of user "${name}" gave a credential that expired on ${isoTime(ended)}`;
+  }
+
+  /** Discards everything that was kept, so that it is read or asked for again. */
   forget(): void {
     for (const source of [this.#user.token, this.#user.cert, this.#user.key]) {
       if (source instanceof FileText) source.forget();
@@ -114,23 +128,31 @@ export class UserCredentials {
     this.#user.exec?.forget();
   }
 
-  /** Deno 2.6 panics at a certificate and a key that do not belong together, 2.9 sends none at all. */
+  /** Deno 2.6 panics when a certificate and a key do not belong together, and 2.9 sends neither. */
   #check(pair: { cert: string; key: string }): void {
     if (this.#checked === pair.cert + pair.key) return;
     let same: boolean;
     try {
       const ofKey = createPublicKey(createPrivateKey(pair.key)).export({ type: "spki", format: "der" });
-      const ofCert = publicKeyOf(new X509Certificate(pair.cert));
+      const certificate = new X509Certificate(pair.cert);
+      this.#certificateEnds = Date.parse(certificate.validTo);
+      const ofCert = publicKeyOf(certificate);
       same = ofCert === undefined || Buffer.from(ofKey).equals(Buffer.from(ofCert));
     } catch (cause) {
       throw new CredentialError(`Cannot use the client certificate and key of user "${this.#user.name}": ${(cause as Error).message}`);
     }
-    if (!same) throw new CredentialError(`Cannot use the client certificate of user "${this.#user.name}": the key belongs to another`);
+    if (!same) {
+      throw new CredentialError(`Cannot use the client certificate of user "${this.#user.name}": the key belongs to another certificate`);
+    }
     this.#checked = pair.cert + pair.key;
   }
 }
 
-/** Undefined for a kind of key that Deno 2.6 cannot take out of a certificate, such as Ed25519. */
+function isoTime(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
+}
+
+/** Undefined for a key that Deno 2.6 cannot read from a certificate, such as Ed25519. */
 function publicKeyOf(certificate: X509Certificate): Uint8Array | undefined {
   try {
     return certificate.publicKey.export({ type: "spki", format: "der" });
@@ -143,17 +165,15 @@ async function readText(source: TextSource | undefined): Promise<string | undefi
   return source instanceof FileText ? await source.read() : source;
 }
 
-function bearer(token: string, user: string): string {
-  // Else a header's line would end early, and the error would show the token.
-  if (!/^[\x21-\x7e]+$/.test(token)) {
-    throw new CredentialError(
-      `Cannot use the token of user "${user}": it ${token === "" ? "is empty" : "holds characters that no token has"}`,
-    );
-  }
+/** @param from what has the token, for errors */
+function bearer(token: string, from: string): string {
+  if (token === "") throw new CredentialError(`${from} is empty: log in again`.replace(/^t/, "T"));
+  // A line break would end the header, and the error about it would show the token.
+  if (!/^[\x21-\x7e]+$/.test(token)) throw new CredentialError(`Cannot use ${from}: it has characters that a token cannot have`);
   return `Bearer ${token}`;
 }
 
-/** Only the blocks that are wanted: openssl puts `EC PARAMETERS` before a key, which Deno 2.6 cannot read. */
+/** Keeps the wanted blocks only: openssl puts `EC PARAMETERS` before a key, which Deno 2.6 cannot read. */
 function pemBlocks(text: string, label: string): string {
   const blocks = text.match(new RegExp(`-----BEGIN (${label})-----[^-]*-----END \\1-----`, "g"));
   return blocks === null ? text : blocks.join("\n") + "\n";
@@ -170,12 +190,12 @@ export function impersonationHeaders(who: Impersonation): Record<string, string 
   return headers;
 }
 
-/** A header is sent as Latin-1; the API server reads UTF-8. */
+/** Headers are sent as Latin-1, and the API server reads UTF-8. */
 function headerText(text: string): string {
   return Buffer.from(text, "utf8").toString("latin1");
 }
 
-/** Percent-encodes what may not stand in a header's name (RFC 9110 section 5.6.2), and the percent sign, as client-go does. */
+/** Percent-encodes characters that a header's name must not have (RFC 9110, section 5.6.2), and the percent sign, as client-go does. */
 function headerKey(key: string): string {
   return [...Buffer.from(key, "utf8")].map((byte) => {
     const character = String.fromCharCode(byte);
