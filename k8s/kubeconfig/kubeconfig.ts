@@ -15,7 +15,14 @@ import { parseProxyUrl, proxyFromEnvironment } from "../api/http_proxy.ts";
 import { inClusterKubeconfig } from "./in_cluster.ts";
 import type { ClusterEntry, ExecEntry, UserEntry } from "./kubeconfig_entries.ts";
 import { KubeconfigError, kubeconfigPaths, type MergedKubeconfig, readKubeconfigs } from "./kubeconfig_files.ts";
-import { FileText, type Impersonation, type TextSource, UserCredentials, type UserSettings } from "./user_credentials.ts";
+import {
+  FileText,
+  type Impersonation,
+  type ResolvedCredentials,
+  type TextSource,
+  UserCredentials,
+  type UserSettings,
+} from "./user_credentials.ts";
 
 export type { ClusterAccess, ConnectionOptions } from "../api/cluster_access.ts";
 
@@ -131,6 +138,8 @@ function choose(config: MergedKubeconfig, flags: ClusterFlags): Chosen {
   };
 }
 
+const NO_CREDENTIALS: ResolvedCredentials = { headers: {}, cert: undefined, key: undefined };
+
 class KubeconfigAccess implements ClusterAccess {
   readonly server: URL;
   readonly namespace: string;
@@ -158,7 +167,8 @@ class KubeconfigAccess implements ClusterAccess {
   }
 
   async connection(): Promise<ConnectionOptions> {
-    const { headers, cert, key } = await this.#credentials.resolve();
+    // As kubectl: without TLS nobody is told who the user is.
+    const { headers, cert, key } = this.#tls ? await this.#credentials.resolve() : NO_CREDENTIALS;
     const ca = this.#tls?.ca instanceof FileText ? await this.#tls.ca.read() : this.#tls?.ca;
     const tls = this.#tls && { ca, cert, key, serverName: this.#tls.serverName, insecure: this.#tls.insecure };
     const of = [ca, cert, key].join();
@@ -198,7 +208,7 @@ class KubeconfigAccess implements ClusterAccess {
     }
     const loopback = ["localhost", "127.0.0.1", "[::1]"].includes(this.server.hostname);
     if (this.server.protocol === "http:" && !loopback) {
-      return [`the connection to ${this.server.host} is not encrypted: its URL starts with http://`];
+      return [`the connection to ${this.server.host} is not encrypted, so no credentials are sent: its URL starts with http://`];
     }
     return [];
   }

@@ -149,6 +149,11 @@ function parseKubeconfig(bytes: Uint8Array, path: string): KubeconfigFields {
     const [what = ""] = (cause as Error).message.split("\n", 1);
     throw malformed(cause instanceof FieldError ? what : what.replace(/:$/, ""));
   }
+  for (const list of ["clusters", "users", "contexts"] as const) {
+    const names = (fields[list] ?? []).map(({ name = "" }) => name);
+    const twice = names.find((name, at) => names.indexOf(name) !== at);
+    if (twice !== undefined) throw malformed(`${list} has two entries named "${twice}"`);
+  }
   const { kind = "" } = fields;
   if (kind !== "" && kind !== "Config") throw malformed(`its kind is ${JSON.stringify(kind)}, expected "Config"`);
   return fields;
