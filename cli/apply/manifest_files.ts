@@ -1,7 +1,7 @@
 import { basename, dirname, join, resolve } from "node:path";
 import type { ManifestProblem } from "../../k8s/manifests/apply_plan.ts";
 import { isLoopback } from "../local/loopback.ts";
-import { decodeManifest } from "./manifest_encoding.ts";
+import { decodeManifest } from "../../k8s/manifests/manifest_encoding.ts";
 import { MANIFEST_NAME } from "../builders/watched_paths.ts";
 
 /** A manifest's text and where it came from. */

@@ -149,7 +149,7 @@ class KubeconfigAccess implements ClusterAccess {
   readonly requestTimeoutMs: number | undefined;
   readonly #tls: ClusterTls | undefined;
   readonly #proxy: URL | undefined;
-  readonly #credentials: UserCredentials;
+  readonly #credentials: UserCredentials | undefined;
   #identity = { generation: 0, of: "" };
 
   constructor(chosen: Chosen, flags: ClusterFlags, env: KubeconfigEnvironment) {
@@ -162,13 +162,14 @@ class KubeconfigAccess implements ClusterAccess {
     const now = env.now ?? Date.now;
     const tls = clusterTls(chosen, flags, now);
     this.#tls = this.server.protocol === "https:" ? tls : undefined;
-    this.#credentials = new UserCredentials(userSettings(chosen, flags, env, () => execCluster(this.server, chosen, tls), now), now);
+    const settings = userSettings(chosen, flags, env, () => execCluster(this.server, chosen, tls), now);
+    // As in kubectl, a server without TLS is not told who the user is, and no plugin is run for it.
+    this.#credentials = this.#tls && new UserCredentials({ ...settings, exec: settings.exec?.() }, now);
     this.warnings = this.#findWarnings(chosen);
   }
 
   async connection(): Promise<ConnectionOptions> {
-    // As kubectl: without TLS nobody is told who the user is.
-    const { headers, cert, key } = this.#tls ? await this.#credentials.resolve() : NO_CREDENTIALS;
+    const { headers, cert, key } = await this.#credentials?.resolve() ?? NO_CREDENTIALS;
     const ca = this.#tls?.ca instanceof FileText ? await this.#tls.ca.read() : this.#tls?.ca;
     const tls = this.#tls && { ca, cert, key, serverName: this.#tls.serverName, insecure: this.#tls.insecure };
     const of = [ca, cert, key].join();
@@ -183,11 +184,11 @@ class KubeconfigAccess implements ClusterAccess {
   }
 
   refreshCredentials(): void {
-    this.#credentials.forget();
+    this.#credentials?.forget();
   }
 
   expiredCredential(): string | undefined {
-    return this.#credentials.expired();
+    return this.#credentials?.expired();
   }
 
   #findProxy({ cluster, clusterName }: Chosen, env: KubeconfigEnvironment): URL | undefined {
@@ -250,7 +251,7 @@ function userSettings(
   env: KubeconfigEnvironment,
   cluster: () => Promise<Record<string, unknown>>,
   now: () => number,
-): UserSettings {
+): Omit<UserSettings, "exec"> & { readonly exec: (() => ExecCredentialSource) | undefined } {
   const cert = flags.clientCertificate ? new FileText(flags.clientCertificate, now) : dataOrFile(user, "client-certificate", name, now);
   const key = flags.clientKey ? new FileText(flags.clientKey, now) : dataOrFile(user, "client-key", name, now);
   if ((cert === undefined) !== (key === undefined)) {
@@ -273,13 +274,16 @@ function userSettings(
     basic: username === "" ? undefined : { username, password },
     impersonation: impersonation(user, name, flags),
     // As in kubectl, a token, a password or a certificate makes the plugin unnecessary.
-    exec: !exec || token !== undefined || username !== "" || cert !== undefined ? undefined : new ExecCredentialSource(execConfig(exec), {
-      user: name,
-      cluster,
-      interactive: env.interactive ?? false,
-      run: env.runPlugin ?? runPlugin,
-      now,
-    }),
+    exec: !exec || token !== undefined || username !== "" || cert !== undefined
+      ? undefined
+      : () =>
+        new ExecCredentialSource(execConfig(exec), {
+          user: name,
+          cluster,
+          interactive: env.interactive ?? false,
+          run: env.runPlugin ?? runPlugin,
+          now,
+        }),
   };
 }
 

@@ -5,8 +5,9 @@
  */
 
 import { dirname, isAbsolute, join, resolve, sep as SEPARATOR } from "node:path";
-import { parseAllDocuments } from "yaml";
-import { PLAIN_TAGS } from "../manifests/manifest_scalars.ts";
+import { decodeManifest } from "../manifests/manifest_encoding.ts";
+import { readManifest } from "../manifests/manifest_text.ts";
+import { documentValue } from "../manifests/manifest_values.ts";
 import {
   type ClusterEntry,
   type ContextEntry,
@@ -143,11 +144,11 @@ function parseKubeconfig(bytes: Uint8Array, path: string): KubeconfigFields {
     new KubeconfigError("malformed", `The kubeconfig "${path}" is not valid: ${what}`, { subject: path, files: [path] });
   let fields: KubeconfigFields;
   try {
-    fields = kubeconfigFields(parseYaml(decode(bytes)));
+    fields = kubeconfigFields(parseYaml(bytes));
   } catch (cause) {
-    // A parser's first line says what and where; the next ones quote the file, perhaps a token in it.
-    const [what = ""] = (cause as Error).message.split("\n", 1);
-    throw malformed(cause instanceof FieldError ? what : what.replace(/:$/, ""));
+    const { message } = cause as Error;
+    // The parser quotes tags' values and aliases, which may be a token or a password.
+    throw malformed(cause instanceof FieldError ? message : message.replace(/ \(.*\)$/s, "").replace(/the alias \*.*$/s, "an alias"));
   }
   for (const list of ["clusters", "users", "contexts"] as const) {
     const names = (fields[list] ?? []).map(({ name = "" }) => name);
@@ -159,28 +160,13 @@ function parseKubeconfig(bytes: Uint8Array, path: string): KubeconfigFields {
   return fields;
 }
 
-/** UTF-8, or UTF-16 with a byte order mark, which PowerShell's `>` writes and kubectl reads. */
-function decode(bytes: Uint8Array): string {
-  const encoding = bytes[0] === 0xff && bytes[1] === 0xfe ? "utf-16le" : bytes[0] === 0xfe && bytes[1] === 0xff ? "utf-16be" : "utf-8";
-  try {
-    return new TextDecoder(encoding, { fatal: true }).decode(bytes);
-  } catch {
-    throw new Error(`it is not ${encoding.toUpperCase()} text`);
-  }
-}
-
-/** As in kubectl, the first document counts, and the last of two equal keys. */
-function parseYaml(text: string): unknown {
-  const [document] = parseAllDocuments(text, {
-    schema: "failsafe",
-    customTags: PLAIN_TAGS,
-    merge: true,
-    uniqueKeys: false,
-    logLevel: "silent",
-  });
-  const [error] = document?.errors ?? [];
-  if (error) throw error;
-  return document?.toJS();
+/** As kubectl reads YAML; the first document counts. @throws Error that quotes nothing of the text */
+function parseYaml(bytes: Uint8Array): unknown {
+  const text = decodeManifest(bytes);
+  if (text === undefined) throw new Error("it is neither UTF-8 nor UTF-16 with a byte order mark");
+  const { documents: [first], problems: [problem] } = readManifest(text);
+  if (problem) throw new Error(`line ${problem.line}, column ${problem.column}: ${problem.what}`);
+  return first && documentValue(first.document);
 }
 
 function addMissing<T>(into: Map<string, T>, entries: readonly (readonly [string, T])[]): void {

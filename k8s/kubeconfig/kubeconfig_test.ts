@@ -5,7 +5,7 @@ import { TlsServer } from "../../tests/tls_server.ts";
 import { ScriptedServer } from "../../tests/scripted_server.ts";
 import { describeError } from "../../cli/describe_error.ts";
 import { Api } from "../api/api.ts";
-import { certificateAuthority } from "../certificate/certificate.ts";
+import { certificateAuthority, type CertificatePair } from "../certificate/certificate.ts";
 import { CredentialError } from "../api/cluster_access.ts";
 import type { ExecCall } from "./exec_credential.ts";
 import { type ClusterFlags, type KubeconfigEnvironment, loadClusterAccess } from "./kubeconfig.ts";
@@ -160,9 +160,9 @@ Deno.test("a kubeconfig may be UTF-8 or UTF-16 with a byte order mark, and anyth
     assert.equal((await loadClusterAccess({ kubeconfig: path }, environment())).context, "dev");
   }
   await Deno.writeFile(path, utf16(false).subarray(0, 101));
-  await assert.rejects(loadClusterAccess({ kubeconfig: path }, environment()), /it is not UTF-16LE text/);
+  await assert.rejects(loadClusterAccess({ kubeconfig: path }, environment()), /it is neither UTF-8 nor UTF-16/);
   await Deno.writeFile(path, new Uint8Array([...utf8, 0xff]));
-  await assert.rejects(loadClusterAccess({ kubeconfig: path }, environment()), /it is not UTF-8 text/);
+  await assert.rejects(loadClusterAccess({ kubeconfig: path }, environment()), /it is neither UTF-8 nor UTF-16/);
 });
 
 Deno.test("a value of a wrong type is refused by its place wherever it stands, and null is nothing", async () => {
@@ -199,8 +199,11 @@ Deno.test("a value of a wrong type is refused by its place wherever it stands, a
 });
 
 Deno.test("a 401 is explained by an expired client certificate or plugin credential, and an empty token file is refused before", async () => {
-  using server = new ScriptedServer((_, reply) => reply.json(401, { kind: "Status", message: "Unauthorized" }));
-  const cluster = { server: `http://127.0.0.1:${server.port}` };
+  const { server: { http }, cluster } = await secureServer(({ certPem, keyPem }) => {
+    const answer = () => Response.json({ kind: "Status", message: "Unauthorized" }, { status: 401 });
+    const http = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {}, cert: certPem, key: keyPem }, answer);
+    return { http, port: http.addr.port };
+  });
   const refusal = async (content: unknown, env = environment()) => {
     const api = new Api(await load(content, {}, env), { userAgent: "test" });
     try {
@@ -307,6 +310,12 @@ Deno.test("loadClusterAccess() names a file that is not a kubeconfig, and shows 
     assert.ok(!Deno.inspect(error, { depth: 10 }).includes("SECRET"));
     return problem("malformed")(error);
   });
+  for (const value of ["!!int SECRET", "*SECRET", "&SECRET *SECRET", '"SECRET', "[SECRET", "{? SECRET}: a", "!!binary SECRET!"]) {
+    await assert.rejects(load(`users:\n- name: a\n  user: {token: ${value}}\n`), (error: Error) => {
+      assert.ok(!Deno.inspect(error, { depth: 10 }).includes("SECRET"), Deno.inspect(error));
+      return true;
+    });
+  }
   await assert.rejects(load("just a text"), problem("malformed"));
   await assert.rejects(load({ kind: "Deployment" }), problem("malformed"));
   await assert.rejects(load({ ...config("dev"), users: { name: "x" } }), problem("malformed"));
@@ -449,23 +458,41 @@ Deno.test("insecure-skip-tls-verify is obeyed with a warning, and --certificate-
   assert.equal((await load(config("dev", { cluster: { server: "http://far.example" } }))).warnings.length, 1);
 });
 
+/** A cluster entry of a server with TLS on this machine. */
+async function secureServer<T extends { readonly port: number }>(
+  listen: (certificate: CertificatePair) => T | Promise<T>,
+): Promise<{ server: T; cluster: object }> {
+  const ca = await certificateAuthority({ commonName: "ca", days: 1, now: new Date() });
+  const server = await listen(await ca.issue({ names: ["127.0.0.1"], days: 1, now: new Date() }));
+  return { server, cluster: { server: `https://127.0.0.1:${server.port}`, "certificate-authority-data": btoa(ca.certPem) } };
+}
+
 Deno.test("impersonation from the kubeconfig and from flags is sent with every request", async () => {
-  using server = new ScriptedServer((_, reply) => reply.json(200, {}));
+  const { server, cluster } = await secureServer((certificate) => TlsServer.listen({ certificate }));
+  await using _ = server;
   const user = { as: "jane", "as-uid": "u", "as-groups": ["a", "b"], "as-user-extra": { "scopes/x": ["view", "edit"] } };
-  const content = config("dev", { cluster: { server: `http://127.0.0.1:${server.port}` }, user });
+  const sent: Record<string, string>[] = [];
   for (const flags of [{}, { as: "jöe", asGroups: ["c"], asUid: "v" }]) {
-    const api = new Api(await load(content, flags), { userAgent: "test" });
-    await api.get("/x");
+    const api = new Api(await load(config("dev", { cluster, user }), flags), { userAgent: "test" });
+    sent.push((await api.get<{ headers: Record<string, string> }>("/x")).body.headers);
     api.close();
   }
-  const [first, second] = server.requests.map(({ headers }) => headers);
+  const [first, second] = sent;
   assert.equal(first?.["impersonate-user"], "jane");
   assert.equal(first?.["impersonate-uid"], "u");
-  assert.equal(first?.["impersonate-group"], "a\nb");
-  assert.equal(first?.["impersonate-extra-scopes%2fx"], "view\nedit");
+  assert.equal(first?.["impersonate-group"], "a, b");
+  assert.equal(first?.["impersonate-extra-scopes%2fx"], "view, edit");
   assert.equal(second?.["impersonate-user"], new TextDecoder("latin1").decode(new TextEncoder().encode("jöe")));
   assert.equal(second?.["impersonate-group"], "c");
   await assert.rejects(load(config("dev"), { asGroups: ["c"] }), problem("invalid"));
+});
+
+Deno.test("a server without TLS gets no credentials, and no plugin is run for it", async () => {
+  const exec = { apiVersion: "client.authentication.k8s.io/v1", interactiveMode: "Never", command: "/nonexistent/login" };
+  for (const user of [{ token: "t", as: "jane" }, { token: "", exec }, { token: "", username: "me", password: "pw" }]) {
+    const access = await load(config("dev", { cluster: { server: "http://127.0.0.1:8001" }, user }));
+    assert.deepEqual((await access.connection()).headers, {});
+  }
 });
 
 Deno.test("an exec plugin gets the cluster's description, and its credential is used", async () => {

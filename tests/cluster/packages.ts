@@ -11,8 +11,10 @@ const NEEDED: readonly (readonly [program: string, debianPackage: string])[] = [
   ["iptables", "iptables"],
   ["iptables-restore", "iptables"],
   ["ip", "iproute2"],
-  // Not for the node: the tests look at kurun in a real terminal.
+  // Not for the node: the tests use kurun in a real terminal, and complete its commands in real shells.
   ["tmux", "tmux"],
+  ["zsh", "zsh"],
+  ["fish", "fish"],
 ];
 /** Where distributions put the CNI plugins, and the package of Debian. */
 const CNI_DIRECTORIES = ["/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni"];
