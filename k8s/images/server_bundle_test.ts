@@ -24,7 +24,7 @@ Deno.test("bundleServer() makes one file of kurun's server, which starts and doe
       args: ["run", "--no-config", "--no-npm", "--no-remote", "--allow-env", path],
       env: { NO_COLOR: "1" },
     }).output();
-    ok(/--session and --instance are needed/.test(new TextDecoder().decode(stderr)), new TextDecoder().decode(stderr));
+    ok(/--session and --instance are required/.test(new TextDecoder().decode(stderr)), new TextDecoder().decode(stderr));
   } finally {
     await Deno.remove(path);
   }

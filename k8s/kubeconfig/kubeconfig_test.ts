@@ -231,6 +231,7 @@ Deno.test("a 401 is explained by an expired client certificate or plugin credent
     await refusal(config("dev", { cluster, user: { tokenFile: empty } })),
     /^error: The token file .*token is empty: log in again$/,
   );
+  await http.shutdown();
 });
 
 Deno.test("loadClusterAccess() reads ~/.kube/config by default", async () => {

@@ -240,7 +240,7 @@ Deno.test("kurun and kubectl choose and send the same for generated kubeconfigs,
   const requests: string[] = [];
   const respond = ({ url, headers }: Request) => {
     const sent = ["authorization", "impersonate-user", "impersonate-group", "impersonate-uid"].map((name) => headers.get(name) ?? "-");
-    requests.push([new URL(url).pathname, ...sent].join(" "));
+    requests.push([decodeURIComponent(new URL(url).pathname), ...sent].join(" "));
     return Response.json({});
   };
   const plain = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, respond);
@@ -291,6 +291,8 @@ Deno.test("kurun and kubectl choose and send the same for generated kubeconfigs,
       const complaint = new TextDecoder().decode(stderr).trim();
       // Without credentials kubectl asks for a name and a password; kurun does not, and sends the request.
       if (expected === "refused" && complaint.endsWith("error: EOF")) continue;
+      // kubectl checks a plugin's entry even for a server without TLS, for which no plugin is run.
+      if (expected === "refused" && complaint.endsWith("to use exec authentication plugin") && /^\S+ - - - -$/.test(actual)) continue;
       // kubectl does not mind a context whose user does not exist; kurun says so.
       if (refusal.includes("There is no user") && /^\S+ - - - -$/.test(expected)) continue;
       const files = [...one.files].filter(([path]) => one.kubeconfigs.some((one) => one.replace("./", "") === path));
