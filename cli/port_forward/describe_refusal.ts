@@ -4,35 +4,35 @@ import type { ServiceRefusal } from "../../k8s/session/service/service_decision.
 import { SESSION_LABEL } from "../../k8s/session/objects/session_plan.ts";
 
 const OTHER_NAME = "choose another name with --servicename";
-/** More Pods than this are counted, not named. */
+/** How many Pods are named; the others are only counted. */
 const MAX_NAMED = 3;
 
-/** Why a Service that is there already cannot be used, and what to do. */
+/** Why a Service cannot be used, and what to do. */
 export function describeRefusal({ refusal, service, namespace, workloads }: ServiceRefusedError): string {
   const where = `Service ${service} in namespace ${namespace}`;
   switch (refusal.is) {
     case "in-use":
       return describeInUse(refusal, { where, service, namespace });
     case "orphan":
-      return `${where} was left by an earlier kurun, and nothing removes it: ` +
+      return `${where} was left by an earlier kurun, and nothing will remove it. Delete it: ` +
         `kubectl delete services,deployments,secrets -n ${namespace} -l ${SESSION_LABEL}=${refusal.session}`;
     case "control-name":
-      return `Service ${refusal.control} in namespace ${namespace} is not kurun's, and kurun needs that name: ${OTHER_NAME}`;
+      return `Service ${refusal.control} in namespace ${namespace} does not belong to kurun, which needs this name: ${OTHER_NAME}`;
     case "external-name":
-      return `${where} is an ExternalName for ${refusal.target}, which leads out of the cluster to no Pod: ${OTHER_NAME}`;
+      return `${where} is an ExternalName for ${refusal.target} and has no Pods: ${OTHER_NAME}`;
     case "no-selector":
-      return `${where} has no selector, so no Pod can join it: somebody sets its endpoints by hand; ${OTHER_NAME}`;
+      return `${where} has no selector, so kurun's Pod cannot join it (its endpoints are set by hand): ${OTHER_NAME}`;
     case "no-tcp":
-      return `${where} has no TCP port, and kurun serves no other: ${OTHER_NAME}`;
+      return `${where} has no TCP port, and kurun serves only TCP: ${OTHER_NAME}`;
     case "no-such-port":
-      return `${where} has no TCP port ${refusal.port}: it has ${refusal.ports.join(", ")}; leave --serviceport out to serve all`;
+      return `${where} has no TCP port ${refusal.port}, only ${refusal.ports.join(", ")}: omit --serviceport to serve all its ports`;
     case "shared":
       return describeShared(refusal, service, namespace);
     case "live":
       return `${where} has live Pods behind it: ${describePods(refusal.pods)}.\n${whatToDo(workloads, namespace, refusal.selector)}`;
     case "stuck":
-      return `${refusal.going.join(", ")} in namespace ${namespace} is still being removed after ${refusal.seconds} s: ` +
-        `its finalizers may wait for something (kubectl get -o yaml); ${OTHER_NAME}`;
+      return `${refusal.going.join(", ")} in namespace ${namespace} is still being removed after ${refusal.seconds} s. ` +
+        `Check its finalizers (kubectl get -o yaml), or ${OTHER_NAME}`;
   }
 }
 
@@ -43,22 +43,22 @@ function describeInUse(
   const { who, from, since, upstream, until } = session;
   const state = describePresence(presence, until);
   if (mine) {
-    return `you have this running already: ${where} leads to ${upstream} on ${from} since ${since}${state}. ` +
-      `End that (kurun stop ${service} -n ${namespace}), replace it with --takeover, or ${OTHER_NAME}`;
+    return `you already have this running: ${where} has led to ${upstream} on ${from} since ${since}${state}. ` +
+      `End it (kurun stop ${service} -n ${namespace}), replace it with --takeover, or ${OTHER_NAME}`;
   }
-  return `${where} is used by ${who} on ${from} since ${since}, for ${upstream}${state}. ` +
+  return `${where} has been used by ${who} on ${from} since ${since}, for ${upstream}${state}. ` +
     `Ask ${who} to end it, ${OTHER_NAME}, or take it over with --takeover`;
 }
 
 function describePresence(presence: Presence, until: string | undefined): string {
-  const end = until === undefined ? "stays until somebody removes it" : `ends at ${until} if nobody comes back`;
+  const end = until === undefined ? "stays until somebody removes it" : `ends at ${until} unless its client returns`;
   switch (presence.is) {
     case "connected":
       return "";
     case "away":
-      return ` (nobody is connected${presence.since ? ` since ${presence.since}` : ""}, and it ${end})`;
+      return ` (no client has been connected${presence.since ? ` since ${presence.since}` : ""}, and it ${end})`;
     case "unknown":
-      return ` (not connected now, but it was there at ${presence.seen})`;
+      return ` (its client is not connected, but was last seen at ${presence.seen})`;
   }
 }
 

@@ -1,7 +1,7 @@
 import { Command, Option } from "commander";
 import { Api } from "../../k8s/api/api.ts";
-import { ApiError } from "../../k8s/api/api_error.ts";
 import { findLeftovers, type Leftover } from "../../k8s/session/owner/leftovers.ts";
+import { deleteIfSame } from "../../k8s/session/owner/remove_session.ts";
 import { addClusterFlags, openCluster } from "../command/cluster_flags.ts";
 import type { Context } from "../command/context.ts";
 
@@ -29,21 +29,12 @@ async function cleanup(context: Context, options: Record<string, unknown>): Prom
       context.stderr(`Warning: ${resource} could not be looked at: this takes the right to list ${resource}\n`);
     }
     for (const leftover of leftovers) {
-      if (options.dryRun === undefined) await remove(api, leftover, signal);
+      if (options.dryRun === undefined) await deleteIfSame(api, leftover.path, leftover, signal);
       context.stdout(`${describeLeftover(leftover)}${options.dryRun === undefined ? "" : " (dry run)"}\n`);
     }
     if (leftovers.length === 0) context.stderr(`Nothing is left behind${namespace === undefined ? "" : ` in ${namespace} namespace`}.\n`);
   } finally {
     api.close();
-  }
-}
-
-async function remove(api: Api, { path, uid }: Leftover, signal: AbortSignal): Promise<void> {
-  try {
-    await api.delete(path, { propagationPolicy: "Background", uid, signal });
-  } catch (error) {
-    // The cluster was faster.
-    if (!(error instanceof ApiError) || (error.status !== 404 && error.status !== 409)) throw error;
   }
 }
 

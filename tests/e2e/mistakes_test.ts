@@ -138,14 +138,14 @@ const SERVICES: readonly Mistake[] = [
     name: "an ExternalName Service",
     objects: [service({ type: "ExternalName", externalName: "example.com" })],
     code: 3,
-    stderr: "error: Service kurun in namespace NAMESPACE is an ExternalName for example.com, which leads out of the cluster to no Pod: " +
+    stderr: "error: Service kurun in namespace NAMESPACE is an ExternalName for example.com and has no Pods: " +
       "choose another name with --servicename\n",
   },
   {
     name: "a Service without a selector",
     objects: [service({ ports: [{ port: 80 }] })],
     code: 3,
-    stderr: "error: Service kurun in namespace NAMESPACE has no selector, so no Pod can join it: somebody sets its endpoints by hand; " +
+    stderr: "error: Service kurun in namespace NAMESPACE has no selector, so kurun's Pod cannot join it (its endpoints are set by hand): " +
       "choose another name with --servicename\n",
   },
   {
@@ -153,21 +153,21 @@ const SERVICES: readonly Mistake[] = [
     objects: [service({ selector: { app: "x" }, ports: [{ port: 53, protocol: "UDP" }] })],
     code: 3,
     stderr:
-      "error: Service kurun in namespace NAMESPACE has no TCP port, and kurun serves no other: choose another name with --servicename\n",
+      "error: Service kurun in namespace NAMESPACE has no TCP port, and kurun serves only TCP: choose another name with --servicename\n",
   },
   {
     name: "a port that the Service lacks",
     args: ["8080", "--serviceport", "8080"],
     objects: [service({ selector: { app: "x" }, ports: [{ name: "a", port: 80 }, { name: "b", port: 443 }] })],
     code: 3,
-    stderr: "error: Service kurun in namespace NAMESPACE has no TCP port 8080: it has 80, 443; leave --serviceport out to serve all\n",
+    stderr: "error: Service kurun in namespace NAMESPACE has no TCP port 8080, only 80, 443: omit --serviceport to serve all its ports\n",
   },
   {
     name: "somebody's Service of the control port's name",
     objects: [service({ selector: { app: "x" }, ports: [{ port: 80 }] }, "kurun-kurun")],
     code: 3,
     stderr:
-      "error: Service kurun-kurun in namespace NAMESPACE is not kurun's, and kurun needs that name: choose another name with --servicename\n",
+      "error: Service kurun-kurun in namespace NAMESPACE does not belong to kurun, which needs this name: choose another name with --servicename\n",
   },
 ];
 

@@ -70,7 +70,7 @@ clusterTest(
     assert.match(kurun.stderr, /^Removing what an earlier kurun left at Service kurun \(.*\): its key cannot be read$/m);
     assert.equal(await (await fetch(`http://${await namespace.address()}/`)).text(), "from here");
     const { code, stderr } = await KurunProcess.run(args);
-    assert.match(stderr, /^error: you have this running already: /);
+    assert.match(stderr, /^error: you already have this running: /);
     assert.equal(code, 3);
   },
 );

@@ -84,7 +84,7 @@ clusterTest("the user's own session that is connected is refused in its own word
   assert.match(
     stderr,
     new RegExp(
-      `^error: you have this running already: Service kurun in namespace ${namespace.name} leads to ${upstream.url} on \\S+ since ${SINCE}\\. ` +
+      `^error: you already have this running: Service kurun in namespace ${namespace.name} has led to ${upstream.url} on \\S+ since ${SINCE}\\. ` +
         `End that \\(kurun stop kurun -n ${namespace.name}\\), replace it with --takeover, or choose another name with --servicename\\n$`,
     ),
   );
@@ -98,7 +98,8 @@ clusterTest(
     await using upstream = says("theirs");
     const theirs = await KurunProcess.startOn("desk-7", args(upstream, namespace, "--ttl", "30s")).ready();
     const was = await identity(namespace);
-    const refused = `^error: Service kurun in namespace ${namespace.name} is used by \\S+ on desk-7 since ${SINCE}, for ${upstream.url}`;
+    const refused =
+      `^error: Service kurun in namespace ${namespace.name} has been used by \\S+ on desk-7 since ${SINCE}, for ${upstream.url}`;
     const todo = "Ask \\S+ to end it, choose another name with --servicename, or take it over with --takeover\\n$";
     const live = await KurunProcess.run(args(upstream, namespace, "--ttl", "30s"));
     assert.match(live.stderr, new RegExp(`${refused}\\. ${todo}`));
@@ -108,7 +109,9 @@ clusterTest(
     const away = await KurunProcess.run(args(upstream, namespace, "--ttl", "30s"));
     assert.match(
       away.stderr,
-      new RegExp(`${refused} \\(nobody is connected since ${SINCE}, and it ends at ${SINCE} if nobody comes back\\)\\. ${todo}`),
+      new RegExp(
+        `${refused} \\(no client has been connected since ${SINCE}, and it ends at ${SINCE} unless its client returns\\)\\. ${todo}`,
+      ),
     );
     assert.equal(away.code, 3);
     assert.deepEqual(await identity(namespace), was);
@@ -157,7 +160,7 @@ clusterTest("of two starts at the same time one serves, and the other is refused
   await using two = forward(upstream, namespace);
   const { winner, code, stderr } = await race([one, two]);
   assert.equal(code, 3);
-  assert.match(stderr, /^error: you have this running already: /m);
+  assert.match(stderr, /^error: you already have this running: /m);
   await winner.ready();
   assert.equal(await answer(namespace), "one of two");
   assert.equal((await objectsIn(namespace.name)).filter(({ kind, metadata }) => kind === "Job" && !metadata.deletionTimestamp).length, 1);
@@ -172,7 +175,7 @@ clusterTest("of two starts that find the same session without a client one adopt
   await using two = forward(upstream, namespace);
   const { winner, code, stderr } = await race([one, two]);
   assert.equal(code, 3);
-  assert.match(stderr, /^error: you have this running already: /m);
+  assert.match(stderr, /^error: you already have this running: /m);
   await winner.ready();
   assert.equal(await answer(namespace), "adopted");
   assert.deepEqual(await identity(namespace), was);
@@ -224,7 +227,7 @@ clusterTest(
     const refused = await KurunProcess.run(args(mine, namespace, "--ttl", "30s", ...image));
     assert.match(
       refused.stderr,
-      new RegExp(`on desk-7 since ${SINCE}, for .* \\(not connected now, but it was there at ${SINCE}\\)\\. Ask `),
+      new RegExp(`on desk-7 since ${SINCE}, for .* \\(its client is not connected, but was last seen at ${SINCE}\\)\\. Ask `),
     );
     assert.equal(refused.code, 3);
     await using kurun = KurunProcess.startOn("desk-8", args(mine, namespace, "--ttl", "30s", "--takeover", ...image));
