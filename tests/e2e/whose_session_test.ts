@@ -85,7 +85,7 @@ clusterTest("the user's own session that is connected is refused in its own word
     stderr,
     new RegExp(
       `^error: you already have this running: Service kurun in namespace ${namespace.name} has led to ${upstream.url} on \\S+ since ${SINCE}\\. ` +
-        `End that \\(kurun stop kurun -n ${namespace.name}\\), replace it with --takeover, or choose another name with --servicename\\n$`,
+        `End it \\(kurun stop kurun -n ${namespace.name}\\), replace it with --takeover, or choose another name with --servicename\\n$`,
     ),
   );
   assert.deepEqual(await identity(namespace), was);
