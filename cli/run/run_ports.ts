@@ -60,6 +60,7 @@ interface Serving {
   readonly signal: AbortSignal;
 }
 
+/** Forwards every connection of a listener until it is closed. Never rejects. */
 async function accept(listener: Deno.TcpListener, remote: number, serving: Serving): Promise<void> {
   try {
     for await (const socket of listener) void forward(new TcpConnection(socket), remote, serving);
@@ -68,6 +69,7 @@ async function accept(listener: Deno.TcpListener, remote: number, serving: Servi
   }
 }
 
+/** Joins a connection with the program's port, trying for as long as the program may take to listen. Never rejects. */
 async function forward(connection: NativeConnection, remote: number, { client, say, signal }: Serving): Promise<void> {
   const until = performance.now() + LISTENS_WITHIN_MS;
   for (;;) {
