@@ -41,7 +41,7 @@ export interface RequestPortOptions {
 export async function openRequestPort(options: RequestPortOptions): Promise<Server> {
   const strangers = sparingly(options.log, () => performance.now());
   // Failures are reported as sparingly as they are logged: each is a stream that a stranger can cause.
-  const report = sparingly((preamble) => void reportFailure(options.live, preamble), () => performance.now());
+  const report = sparingly((preamble) => void reportFailure(options.live, preamble).catch(() => {}), () => performance.now());
   const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS });
   server.maxConnections = MAX_CALLERS;
   server.on("connection", (socket: Socket) => {
