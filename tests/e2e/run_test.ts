@@ -248,3 +248,24 @@ clusterTest("a CommonJS script runs what stands behind require.main === module",
   assert.deepEqual(ran, { code: 0, stdout: "main ran\n", stderr: "" });
   await Deno.remove(folder, { recursive: true });
 });
+
+/** Starts processes whose parents end before them, waits until all have ended, and prints how many are zombies. */
+const ORPHANS = `
+const leave = "new Deno.Command(Deno.execPath(), { args: ['eval', '0'] }).spawn(); Deno.exit(0)";
+for (let i = 0; i < 3; i++) await new Deno.Command(Deno.execPath(), { args: ["eval", leave] }).output();
+await new Promise((resolve) => setTimeout(resolve, 3_000));
+let zombies = 0;
+for (const { name } of Deno.readDirSync("/proc")) {
+  if (/^\\d+$/.test(name) && /\\) Z /.test(await Deno.readTextFile("/proc/" + name + "/stat").catch(() => ""))) zombies++;
+}
+console.log(zombies + " zombies");
+Deno.exit(7);
+`;
+
+clusterTest("processes that a program leaves behind do not stay as zombies, and its exit code is its own", async (namespace) => {
+  const folder = await Deno.makeTempDir();
+  await Deno.writeTextFile(`${folder}/orphans.ts`, ORPHANS);
+  const { code, stdout } = await KurunProcess.run(["run", "-n", namespace.name, `${folder}/orphans.ts`]);
+  await Deno.remove(folder, { recursive: true });
+  assert.deepEqual({ code, stdout }, { code: 7, stdout: "0 zombies\n" });
+});
