@@ -28,7 +28,7 @@ import { openRequestPort } from "./callers/request_port.ts";
 const HOLD_MS = 300;
 const KEY = new Uint8Array(32).fill(3);
 
-/** The server runs on the image's Deno alone; before 2.8 sockets cannot be reset. */
+/** A test that runs only on the image's Deno: before 2.8 sockets cannot be reset. */
 function serverTest(name: string, fn: (server: Running) => Promise<void>): void {
   Deno.test({
     name,
@@ -115,7 +115,7 @@ async function client(
   return { session, ended: ended.promise };
 }
 
-/** Accepts a stream and reads its first bytes, which may come with the preamble. */
+/** Accepts a stream and reads its first bytes, which may arrive with the preamble. */
 async function request(stream: Stream): Promise<{ from: string; text: string }> {
   const { preamble: { from }, rest } = await readPreamble(stream);
   stream.write(encodeAccepted());
@@ -131,7 +131,7 @@ function answering(answer: string): (stream: Stream) => void {
   };
 }
 
-/** Sends text to the request port, and reads until the connection ends: cleanly, or with an error's code. */
+/** Sends text to the request port, and reads until the connection ends, cleanly or with an error code. */
 function call(
   server: Running,
   text: string,
@@ -396,7 +396,7 @@ serverTest("a client that was offline while another took the session over is tol
   await second.session.ping();
 });
 
-/** What a path of the control port answers. */
+/** The answer of a path of the control port. */
 async function getJson({ control }: Running, path: string): Promise<unknown> {
   const { get } = await import("node:https");
   const { port } = control.address() as AddressInfo;

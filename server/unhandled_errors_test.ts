@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 
-/** What code can let escape, and the server survives. */
+/** Code whose errors nothing handles. */
 const ESCAPED: Readonly<Record<string, string>> = {
   "a rejected promise": `Promise.reject(new Error("this one"))`,
   "a rejection that is not an Error": `Promise.reject("this one")`,

@@ -17,7 +17,7 @@ class Stage implements AsyncDisposable {
   readonly supervisor: Supervisor;
   readonly folder: string = Deno.makeTempDirSync();
   readonly outputs: { stdout: Uint8Array[]; stderr: Uint8Array[] } = { stdout: [], stderr: [] };
-  /** Waited for before an output is taken. */
+  /** Outputs are taken once this has resolved. */
   taking: Promise<void> = Promise.resolve();
   #cut: () => void = () => {};
 
@@ -38,7 +38,7 @@ class Stage implements AsyncDisposable {
     });
   }
 
-  /** Connects, in place of the connection before, which is lost. */
+  /** Connects anew; the previous connection is lost. */
   connect(): void {
     this.cut();
     const [a, b] = memoryTransportPair();
@@ -85,7 +85,7 @@ function sent(bytes: Uint8Array): SentProgram {
 function runTest(name: string, fn: (stage: Stage) => Promise<void>): void {
   Deno.test({
     name,
-    // The supervisor runs on Linux alone, and calls of the C library that wait end with what they wait for.
+    // The supervisor runs only on Linux, and blocking calls of the C library end only with what they wait for.
     ignore: Deno.build.os !== "linux",
     sanitizeOps: false,
     sanitizeResources: false,
@@ -108,7 +108,7 @@ runTest("a program gets exactly its arguments and environment, and its exit code
 
 runTest("output that is written while the connection is lost, again and again, arrives exactly once", async (stage) => {
   stage.connect();
-  // It takes half a second at least: without its pauses it was over after two cuts at times.
+  // It takes half a second at least: without the pauses it was sometimes over after two cuts.
   const run = stage.run(`for i in $(seq 1 30000); do echo "line $i"; [ $((i % 1000)) -gt 0 ] || sleep 0.02; done`);
   const ended = run.ended();
   let over = false;

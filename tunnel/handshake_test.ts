@@ -25,7 +25,7 @@ async function both(client: HandshakeOptions, server: HandshakeOptions): Promise
   ]);
 }
 
-/** A conversation that was overheard: what the client said and what the server said. */
+/** An overheard handshake: the messages of the client and of the server. */
 async function overhear(): Promise<{ client: Uint8Array[]; server: Uint8Array[] }> {
   const [a, b] = memoryTransportPair();
   const said = { client: [] as Uint8Array[], server: [] as Uint8Array[] };
@@ -41,7 +41,7 @@ async function overhear(): Promise<{ client: Uint8Array[]; server: Uint8Array[] 
   return said;
 }
 
-/** A server at the far end of a wire on which we play the client. */
+/** A server at the far end of a transport on which the test plays the client. */
 async function server(signal?: AbortSignal): Promise<{ wire: MemoryTransport; heard: Uint8Array[]; result: Promise<Handshaken> }> {
   const [wire, theirs] = memoryTransportPair();
   const heard: Uint8Array[] = [];
@@ -147,7 +147,7 @@ Deno.test("a peer that floods during the handshake is given up", async () => {
 Deno.test("messages right behind the handshake are kept for the session", async () => {
   const [a, b] = memoryTransportPair();
   const [mine, theirs] = [await options(), await options()];
-  // Sent from within the last message's own turn, it is there before the client has checked the proof.
+  // Sent in the same turn as the last message, it arrives before the client has checked the proof.
   const send = b.send.bind(b);
   b.send = (message) => {
     send(message);

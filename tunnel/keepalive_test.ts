@@ -14,7 +14,7 @@ Deno.test("an idle session is pinged every 20 s", () => {
 Deno.test("while something was sent and nothing came back, a ping is sent after a second", () => {
   assert.equal(rule(1_100, 100, 101), "wait");
   assert.equal(rule(1_101, 100, 101), "ping");
-  // However long ago the last byte came.
+  // However long ago the last byte arrived.
   assert.equal(rule(15_000, 100, 14_500), "wait");
 });
 

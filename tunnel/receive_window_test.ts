@@ -87,7 +87,7 @@ Deno.test("all windows together stay under 32 MiB however many would grow, and r
   assert.equal(budget.granted, 0);
 });
 
-/** A window that a large body has made as large as can be. */
+/** A window that a large body has made as large as possible. */
 function grown(clock: { ms: number }, budget: WindowBudget): ReceiveWindow {
   budget.measured(40);
   const window = windowAt(clock, budget);
@@ -112,7 +112,7 @@ Deno.test("a window that carries only small messages returns what a large body m
   }
   assert.equal(window.size, INITIAL_WINDOW);
   assert.equal(budget.granted, INITIAL_WINDOW);
-  // What was taken and not given back is what it shrank by, and what gathers for the next credit.
+  // Consumed bytes without credit are what the window shrank by, and what gathers for the next credit.
   const kept = 10_000 * KIB - credit - (8 * KIB * KIB - INITIAL_WINDOW);
   assert.ok(kept >= 0 && kept < INITIAL_WINDOW / 2, `${kept} bytes`);
 });

@@ -15,7 +15,7 @@ Deno.test("a large message is freed as soon as its last byte was written to a so
   let taken = 0;
   const socket = {
     read: () => Promise.resolve(null),
-    // As a socket whose buffer is nearly full.
+    // Like a socket whose buffer is nearly full.
     write: (bytes: Uint8Array) => {
       assert.equal(whole.length, HEADER_BYTES + 64 * 1024);
       const size = Math.min(bytes.length, 10_000);

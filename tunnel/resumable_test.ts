@@ -4,7 +4,7 @@ import { memoryTransportPair } from "./memory_transport.ts";
 import { Session } from "./session.ts";
 import type { Stream } from "./stream.ts";
 
-/** A stream between two sessions, both its ends, and what breaks the connection that carries it. */
+/** Both ends of a stream between two sessions, and a function that breaks the connection that carries it. */
 async function streamPair(): Promise<{ here: Stream; there: Stream; cut: () => void }> {
   const [a, b] = memoryTransportPair();
   const now = () => performance.now();
@@ -56,7 +56,7 @@ Deno.test("bytes cross lost connections whole: none twice, none missing", async 
   while (!sink.ended) {
     const { here, there, cut } = await streamPair();
     const end = Promise.all([sendResumable(there, buffer, EMPTY), receiver.receive(here, EMPTY)]);
-    // Each connection is lost after a while, wherever it is then.
+    // Each connection is lost after a while, at any point.
     const timer = setTimeout(cut, connections++ % 5);
     await end.catch(() => {});
     clearTimeout(timer);
@@ -122,7 +122,7 @@ Deno.test("the sender is done when everything was taken, not when everything was
   await Promise.all([sending, receiving]);
 });
 
-/** Carries 200,000 lines over one stream, one at a time, and measures what that left behind. */
+/** Carries 200,000 lines over one stream, one at a time, and measures the memory that stays in use. */
 const MANY_LINES = `
   import { memoryTransportPair } from ${JSON.stringify(new URL("./memory_transport.ts", import.meta.url).href)};
   import { receiveResumable, ResendBuffer, sendResumable } from ${JSON.stringify(new URL("./resumable.ts", import.meta.url).href)};

@@ -4,7 +4,7 @@ import { encodeMessage, readMessages } from "./messages.ts";
 import { encodeRunPreamble, readRunPreamble, type RunPreamble } from "./run_preamble.ts";
 import { parseClientMessage, parseSupervisorMessage } from "./run_messages.ts";
 
-/** A connection that brings these bytes, in pieces of `size`. */
+/** A connection from which these bytes arrive, in pieces of `size`. */
 function bringing(bytes: Uint8Array, size = bytes.length): Connection {
   let at = 0;
   return {

@@ -48,7 +48,7 @@ function header(type: number, flags: number, id: number, length: number, payload
   return frame;
 }
 
-/** A session that takes streams, at the far end of a transport whose frames we write by hand. */
+/** A session that accepts streams, at the far end of a transport whose frames the test writes by hand. */
 function victim(onStream: (stream: Stream) => void = () => {}): { wire: MemoryTransport; session: Session; ends: SessionEnd[] } {
   const [wire, theirs] = memoryTransportPair();
   const ends: SessionEnd[] = [];
@@ -322,7 +322,7 @@ Deno.test("a peer that keeps asking and reads no answer is cut off before it fil
   const { wire, ends } = victim();
   const flood = new Uint8Array(HEADER_BYTES * 5_000);
   for (let at = 0; at < flood.length; at += HEADER_BYTES) writeHeader(flood, at, FrameType.ping, Flag.syn, 0, at);
-  // The answers' direction stands still; the questions' goes on.
+  // The direction of the answers stands still; that of the questions goes on.
   wire.peer?.hold();
   for (let i = 0; i < 200 && ends.length === 0; i++) {
     wire.send(flood.slice());

@@ -105,7 +105,7 @@ class Generator {
   }
 }
 
-/** A program that notes what it gets, and answers what it is told to. */
+/** A program that records what it gets, and gives the answers of the test. */
 class Program implements Connection {
   got = "";
   readonly #answers: Uint8Array[] = [];

@@ -4,10 +4,10 @@ import { formatTrafficLine } from "./traffic_line.ts";
 
 const latin1 = (text: string) => Uint8Array.from(text, (character) => character.charCodeAt(0));
 
-/** What happens on a connection: bytes from the caller, bytes to it, or the end of them. */
+/** An event on a connection: bytes from the caller, bytes to it, or their end. */
 type Step = [from: "caller" | "program", text: string | null];
 
-/** The lines of a connection whose bytes come in pieces of `size`; each step takes a millisecond. */
+/** The lines for a connection whose bytes arrive in pieces of `size`; each step takes a millisecond. */
 function look(steps: Step[], { size = Infinity, end, protocol }: { size?: number; end?: LensEnd; protocol?: "h2" | "tcp" } = {}): string[] {
   const lines: string[] = [];
   let now = 0;

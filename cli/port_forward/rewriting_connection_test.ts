@@ -6,7 +6,7 @@ import type { Rewrite } from "./rewrite_head.ts";
 const latin1 = (text: string) => Uint8Array.from(text, (character) => character.charCodeAt(0));
 const textOf = (bytes: Uint8Array) => String.fromCharCode(...bytes);
 
-/** A program here that notes what it gets and answers what a test says. */
+/** A local program that records what it gets, and gives the answers of the test. */
 class Program implements Connection {
   got = "";
   ended = false;
@@ -102,7 +102,7 @@ for (const [name, rewrite, sent, got] of PASSED) {
   });
 }
 
-/** Requests of which the program must see no byte, beside those that http1_test.ts has. */
+/** Requests of which the program must not see a byte, besides those in http1_test.ts. */
 const REFUSED: [name: string, sent: string, why: RegExp][] = [
   ["two Hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", /more than one Host/],
   ["the same Host twice", "GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n", /more than one Host/],

@@ -10,7 +10,7 @@ Deno.test("an AdmissionReview of either version is known by its first bytes, as 
     assert.deepEqual(parseReviewStart(bytes({ ...review, apiVersion })), { apiVersion, uid: UID });
     assert.deepEqual(parseReviewStart(bytes(JSON.stringify({ ...review, apiVersion }, null, 2))), { apiVersion, uid: UID });
   }
-  // However long the objects in it are, and wherever the body is cut behind its start.
+  // Whatever the size of its objects, and wherever the body is cut behind its start.
   const large = bytes({ ...review, request: { uid: UID, object: "x".repeat(5_000_000) } });
   assert.deepEqual(parseReviewStart(large.subarray(0, 512)), { apiVersion: review.apiVersion, uid: UID });
 });

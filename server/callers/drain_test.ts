@@ -4,7 +4,7 @@ import { ServerProcess } from "../../tests/server_process.ts";
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: kurun\r\n\r\n`;
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** With a server's process; it runs on the image's Deno alone. */
+/** A test with a server process, which runs only on the image's Deno. */
 function processTest(name: string, fn: (server: ServerProcess) => Promise<void>): void {
   Deno.test({
     name,
@@ -32,7 +32,7 @@ processTest(
     server.process.signal("SIGTERM");
     await client.waitFor(/^go-away$/m);
     await busy.receive(/\/slow\?500$/);
-    // Behind the answer, when its caller cannot have begun another request.
+    // Behind the answer, at a moment when the caller cannot have begun another request.
     assert.ok(await busy.ended() < 100);
     assert.equal(busy.end, "ended");
     const other = server.call().send(get("/new"));

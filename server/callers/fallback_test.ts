@@ -18,7 +18,7 @@ function bodyOf(got: string): { apiVersion: string; kind: string; response: { ui
 
 const WHOLE = /\r\n\r\n(\{[^]*\}\n?|[^{][^]*\n)$/;
 
-/** With a server's process that allows admission requests; it runs on the image's Deno alone. */
+/** A test with a server process that allows admission requests; it runs only on the image's Deno. */
 function fallbackTest(name: string, fn: (server: ServerProcess) => Promise<void>, args = ["--fallback=allow"]): void {
   Deno.test({
     name,

@@ -23,7 +23,7 @@ interface Running {
   readonly port: number;
   readonly log: string[];
   readonly preambles: Preamble[];
-  /** Puts another Secret in the place of the mounted one, as kubelet does. */
+  /** Replaces the mounted Secret, as the kubelet does. */
   rotate(pair: CertificatePair): Promise<void>;
 }
 
@@ -92,7 +92,7 @@ function attach(live: LiveClient, preambles: Preamble[], onStream: (stream: Stre
   live.attach(new Session(here, { role: "server", now: clock }), hello as unknown as Parameters<LiveClient["attach"]>[1]);
 }
 
-/** A folder as kubelet makes it of a Secret: the files are links through `..data`, which is turned to another folder at once. */
+/** A mounted Secret as the kubelet makes it: the files are links through `..data`, which switches to another folder at once. */
 class MountedSecret {
   #version = 0;
   private constructor(readonly dir: string) {}
@@ -127,7 +127,7 @@ async function send(connection: Deno.TlsConn, text: string): Promise<void> {
   for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
 }
 
-/** All that arrives until the end, and the error that came in its place. */
+/** Everything that arrives until the end, and the error in place of the end. */
 async function receive(connection: Deno.TlsConn): Promise<{ got: string; error?: string }> {
   const buffer = new Uint8Array(64 * 1024);
   const chunks: string[] = [];
@@ -255,7 +255,7 @@ tlsTest(
     await send(connection, "x".repeat(60_000_000));
     await until(() => written > 0);
     await new Promise((resolve) => setTimeout(resolve, 500));
-    // What the stream's window (8 MiB) and the system's buffers hold, and no more.
+    // No more than the stream's window (8 MiB) and the system's buffers hold.
     assert.ok(written < 40_000_000, `${written} bytes went to a caller that read none`);
     assert.equal((await receive(connection)).got.length, 60_000_000);
   },

@@ -6,7 +6,7 @@ function hello(instance: string, who = "alice"): Hello {
   return { version: 1, capabilities: [], session: "s", instance, who, from: "laptop", nonce: "" };
 }
 
-/** A history whose clock a test sets, in seconds of 1970. */
+/** A history whose clock the test sets, in seconds since 1970. */
 function history(): { history: ClientHistory; at: (seconds: number) => void } {
   let now = 0;
   return { history: new ClientHistory(() => new Date(now * 1000)), at: (seconds) => void (now = seconds) };

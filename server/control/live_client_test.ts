@@ -7,7 +7,7 @@ const HELLO: Hello = { version: 1, capabilities: [], session: "s", instance: "i-
 const NOTHING = new Uint8Array();
 const now = () => performance.now();
 
-/** A client that takes every stream. */
+/** A client that accepts every stream. */
 function attached(live: LiveClient): Session {
   const wires = memoryTransportPair();
   new Session(wires[0], { role: "client", now, onStream: () => {} });
@@ -16,7 +16,7 @@ function attached(live: LiveClient): Session {
   return session;
 }
 
-/** With a client, whose watch is over at the end. */
+/** Runs a test with a client, and ends its keep-alive. */
 function liveTest(name: string, fn: (live: LiveClient) => Promise<void>): void {
   Deno.test({
     name,

@@ -3,14 +3,14 @@ import { ServerProcess } from "../../tests/server_process.ts";
 
 /** The server's default. */
 const HOLD_MS = 3_000;
-/** Within this every request is answered, whatever happens to the client. */
+/** Every request is answered within this, whatever happens to the client. */
 const ANSWERED_MS = HOLD_MS + 1_000;
 
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: kurun\r\n\r\n`;
 const MAYBE = /^HTTP\/1\.1 503 [^]*may have been delivered/;
 const NOBODY = /^HTTP\/1\.1 503 [^]*nobody is connected to session kurun-1/;
 
-/** With a server's process and its client's; the server runs on the image's Deno alone. */
+/** A test with a server process and a client process; the server runs only on the image's Deno. */
 function processTest(name: string, fn: (server: ServerProcess) => Promise<void>, args: string[] = []): void {
   Deno.test({
     name,
@@ -35,7 +35,7 @@ processTest("a client that is stopped: requests before, during and after are ans
   client.signal("SIGSTOP");
   const again = kept.send(get("/again")).receive(MAYBE);
   const before = waiting.receive(MAYBE);
-  // A caller every 100 ms, as a busy webhook has them, must not make the silence look short.
+  // One caller every 100 ms, as at a busy webhook, must not make the silence look short.
   const flow = [];
   for (let i = 0; i < 60; i++) {
     flow.push(server.call().send(get(`/flow-${i}`)).receive(/^HTTP\/1\.1 503 [^]*\n$/));
@@ -48,7 +48,7 @@ processTest("a client that is stopped: requests before, during and after are ans
   assert.equal(idle.got, "");
   client.signal("SIGCONT");
   await client.waitFor(/^ended/m);
-  // What waited in the dead connection may arrive; nothing of it twice.
+  // What waited in the dead connection may arrive, but only once.
   const seen = client.output.split("\n").filter((line) => line.startsWith("/"));
   assert.equal(seen.length, new Set(seen).size);
 });

@@ -12,7 +12,7 @@ const ADOPTING = `
     const options = { path: "/bin/bash", argv: ["bash", "-c", script], env: [["PATH", Deno.env.get("PATH")]], workdir: "/", stdin: false };
     return spawnProcess(options, children);
   };
-  // Forty orphans, of which some end before their parent, some with it, and some after it; with codes that must not be taken for its own.
+  // Forty orphans that end before, with or after their parent, with exit codes that must not be taken for its own.
   const orphans = "for i in $(seq 40); do (bash -c \\"sleep 0.$i; exit 9\\" & exit 8); done; ";
   const ends = await Promise.all([start(orphans + "exit 3"), start(orphans + "kill -TERM $$"), start("exit 0")].map(({ ended }) => ended));
   await new Promise((resolve) => setTimeout(resolve, 1_500));
@@ -36,7 +36,7 @@ async function run(program: string): Promise<string> {
 
 Deno.test({
   name: "process 1 reaps what programs leave behind, and each program keeps its own exit status",
-  // The supervisor runs on Linux alone.
+  // The supervisor runs only on Linux.
   ignore: Deno.build.os !== "linux",
   fn: async () => {
     const { ends, zombies } = JSON.parse(await run(ADOPTING));

@@ -18,7 +18,7 @@ for (const terminal of [undefined, { columns: 80, rows: 24 }]) {
       assert.deepEqual(await program.ended, { code: 0 });
       const output = new TextDecoder().decode(await program.stdout.read(0) ?? undefined);
       assert.equal(output.trimEnd(), "whole");
-      // The numbers may be another's by now: in a terminal's case another terminal's, of the same name.
+      // The numbers may be in use again: in the terminal's case by another terminal of the same name.
       if (!terminal) { for (const [at, now] of links().entries()) assert.notEqual(now, before[at]); }
       assert.equal(await process.stdin?.write(new Uint8Array(1)), false);
     },

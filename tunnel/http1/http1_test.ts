@@ -5,7 +5,7 @@ import { Messages } from "./messages.ts";
 
 const latin1 = (text: string) => Uint8Array.from(text, (character) => character.charCodeAt(0));
 
-/** What is read of requests (or responses), and where it fails, when the bytes come in pieces of `size`. */
+/** What is read from requests (or responses) whose bytes arrive in pieces of `size`, and the error that ends it. */
 function read(kind: "request" | "response", text: string, size: number, method?: string): string[] {
   const told: string[] = [];
   let content = 0;
@@ -35,7 +35,7 @@ function read(kind: "request" | "response", text: string, size: number, method?:
 
 const HOST = "Host: a\r\n";
 
-/** Requests, and what is read of them. */
+/** Requests, and what is read from them. */
 const REQUESTS: [name: string, text: string, told: string[]][] = [
   ["one without a body", `GET /a?b=c HTTP/1.1\r\n${HOST}\r\n`, ["GET /a?b=c", "0"]],
   ["two on one connection", `POST /a HTTP/1.1\r\n${HOST}Content-Length: 3\r\n\r\nabcGET /b HTTP/1.0\r\n\r\n`, [
@@ -64,7 +64,7 @@ const REQUESTS: [name: string, text: string, told: string[]][] = [
   ["a body that has not come yet", "PUT / HTTP/1.1\r\nContent-Length: 5\r\n\r\nab", ["PUT /", "… 2"]],
 ];
 
-/** What two programs may read in two ways, or not at all. */
+/** Requests that two programs may read in two ways, or not at all. */
 const REFUSED: [name: string, text: string, why: RegExp][] = [
   ["Content-Length and Transfer-Encoding", "POST / HTTP/1.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n", /both/],
   ["Transfer-Encoding and Content-Length", "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n", /both/],
@@ -125,7 +125,7 @@ const REFUSED: [name: string, text: string, why: RegExp][] = [
   ["a head without end", `GET / HTTP/1.1\r\nA: ${"a".repeat(MAX_HEAD_BYTES)}`, /longer than 64 KiB/],
 ];
 
-/** Responses, the request's method, and what is read of them. */
+/** Responses, the method of their request, and what is read from them. */
 const RESPONSES: [name: string, text: string, method: string, told: string[]][] = [
   ["a length", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 404\r\nContent-Length: 0\r\n\r\n", "GET", ["200", "2", "404", "0"]],
   ["chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", "GET", ["200", "2"]],
