@@ -1,6 +1,5 @@
 /**
- * An admission webhook that runs here, called by the API server of a real Kubernetes: `deno task demo`. Shows each command and what it
- * prints.
+ * `deno task demo`: an admission webhook that runs here, called by the API server of a real Kubernetes. Shows each command and its output.
  *
  * @module
  */
@@ -9,18 +8,22 @@ import { type Cluster, ClusterError, ClusterUnavailableError, ensureUp } from ".
 
 const ROOT = new URL("../", import.meta.url).pathname;
 const IMAGE = "build/kurun-server-demo.tar";
+const IMAGE_COMMAND: readonly [string, ...string[]] = [Deno.execPath(), "run", "-A", "main.ts", "image", "--output", IMAGE];
 const WEBHOOK = "kurun-webhook";
 
 async function demo(): Promise<void> {
   step("A Kubernetes cluster on this machine (deno task cluster down removes it)");
-  const cluster = await ensureUp();
+  // Downloading and packing the image takes a while, and needs little of the processor that builds the cluster.
+  const image = quietly(IMAGE_COMMAND);
+  const cluster = await ensureUp({ dns: false });
   const kubectl = (args: string[], input?: string) => run(["kubectl", ...args], { cluster, ...(input === undefined ? {} : { input }) });
 
-  step("The image of kurun's Pod, made without Docker and brought to the node");
-  await run([Deno.execPath(), "run", "-A", "main.ts", "image", "--output", IMAGE]);
+  step("The image of kurun's Pod, built without Docker and loaded into the node");
+  say(shown(IMAGE_COMMAND));
+  await image;
   if (!cluster.foreign) say(`loaded ${(await cluster.load(`${ROOT}${IMAGE}`)).join(", ")}`);
 
-  step("A certificate for the webhook, in a Secret and in two files here (cert-manager would do as well)");
+  step("A certificate for the webhook, in a Secret and in two files (cert-manager can issue one too)");
   const folder = await Deno.makeTempDir({ prefix: "kurun-demo-" });
   try {
     const ca = await certificateAuthority({ commonName: "kurun-ca", days: 1, now: new Date() });
@@ -37,27 +40,27 @@ async function demo(): Promise<void> {
     );
     await webhook.says("Listening");
 
-    step("kurun port-forward: a Service in the cluster reaches it");
+    step("kurun port-forward: a Service in the cluster that leads to it");
     const forward = ["port-forward", "https://localhost:8080", "--tlssecret", "kurun-secret", "-n", "default", "-v"];
     await using kurun = background([Deno.execPath(), "run", "-A", "main.ts", ...forward], { KUBECONFIG: cluster.kubeconfig });
     await kurun.says("Forwarding");
 
-    step("The API server is told to ask the webhook about new Services");
+    step("Tell the API server to call the webhook for new Services");
     await kubectl(["apply", "-f", "-"], webhookConfiguration(ca.certPem));
 
-    step("A new Service, and what the webhook made of it");
+    step("Create a Service, and see what the webhook added");
     await kubectl(["apply", "-f", "-"], SERVICE);
     await kubectl(["describe", "service", "my-service"]);
 
-    step("The webhook's configuration goes first: without anybody behind it, no Service could be made any more");
+    step("Delete the webhook configuration first: with nobody behind it, it would block every new Service");
     await kubectl(["delete", "mutatingwebhookconfiguration", WEBHOOK]);
 
-    step("Ctrl+C, and nothing of kurun's is left");
+    step("Ctrl+C removes everything that kurun created");
     await kurun.interrupt();
     await kubectl(["get", "jobs,deployments,services,secrets", "-n", "default", "-l", "app.kubernetes.io/managed-by=kurun"]);
   } finally {
     await Deno.remove(folder, { recursive: true });
-    step("The demo's own objects go");
+    step("Remove the demo's own objects");
     await kubectl(["delete", "--ignore-not-found", `mutatingwebhookconfiguration/${WEBHOOK}`]);
     await kubectl(["delete", "--ignore-not-found", "-n", "default", "service/my-service", "secret/kurun-secret"]);
   }
@@ -104,7 +107,7 @@ interface Background extends AsyncDisposable {
   interrupt(): Promise<void>;
 }
 
-/** Starts a command whose output is shown as it comes. */
+/** Starts a command and shows its output as it comes. */
 function background(argv: [string, ...string[]], env: Record<string, string> = {}): Background {
   say(shown(argv));
   const [program, ...args] = argv;
@@ -149,6 +152,20 @@ async function run(argv: [string, ...string[]], { cluster, input }: { cluster?: 
   if (code !== 0) throw new ClusterError(`${argv.join(" ")} ended with exit code ${code}`);
 }
 
+/** Runs a command to its end without showing its output, unless it fails. Never rejects early: the result is awaited later. */
+function quietly([program, ...args]: readonly [string, ...string[]]): Promise<void> {
+  const ended = new Deno.Command(program, { args, cwd: ROOT, stdin: "null" }).output();
+  const result = ended.then(({ success, stdout, stderr }) => {
+    if (!success) {
+      throw new ClusterError(
+        `${program} ${args.join(" ")} failed: ${[stdout, stderr].map((text) => new TextDecoder().decode(text)).join("")}`,
+      );
+    }
+  });
+  result.catch(() => {});
+  return result;
+}
+
 function shown(argv: readonly string[]): string {
   return `$ ${argv.join(" ").replace(Deno.execPath(), "deno")}`;
 }
@@ -166,7 +183,7 @@ if (import.meta.main) {
     await demo();
   } catch (error) {
     if (!(error instanceof ClusterUnavailableError || error instanceof ClusterError)) throw error;
-    say(`The demo did not work: ${error.message}`);
+    say(`The demo failed: ${error.message}`);
     Deno.exit(1);
   }
 }

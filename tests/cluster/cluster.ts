@@ -49,6 +49,18 @@ export interface Cluster {
   control(action: "restart" | "halt" | "resume", component: Component, signal?: ControlSignal): Promise<void>;
 }
 
+/** How {@link ensureUp} brings the cluster up. */
+export interface UpOptions {
+  /**
+   * Whether names of Services must be resolved. CoreDNS takes two minutes to build the first time. What a foreign cluster has is not checked.
+   *
+   * @default {true}
+   */
+  readonly dns?: boolean;
+  /** @default what happens is shown on stderr */
+  readonly progress?: Progress;
+}
+
 /** The cluster's kubeconfig that the environment names. */
 export function foreignKubeconfig(): string | undefined {
   return Deno.env.get(KUBECONFIG_VARIABLE) || undefined;
@@ -60,9 +72,9 @@ export function foreignKubeconfig(): string | undefined {
  * @throws {ClusterUnavailableError} where this machine cannot have one: count the test as skipped, with the message
  * @throws {ClusterError} where one should be but is not
  */
-export async function ensureUp(progress: Progress = progressOnStderr()): Promise<Cluster> {
+export async function ensureUp({ dns = true, progress = progressOnStderr() }: UpOptions = {}): Promise<Cluster> {
   const kubeconfig = foreignKubeconfig();
-  return kubeconfig ? await foreignCluster(kubeconfig) : await ensureOwnUp(progress);
+  return kubeconfig ? await foreignCluster(kubeconfig) : await ensureOwnUp(progress, { dns });
 }
 
 /** Says why this machine cannot have a cluster, without making one. @returns undefined where it can */

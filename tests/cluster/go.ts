@@ -5,8 +5,9 @@ import { ClusterError, ClusterUnavailableError } from "./errors.ts";
 const OLDEST_MINOR = 21;
 /** Where go.dev's archive goes, by its instructions; sudo's PATH lacks it. */
 const USUAL_PLACE = "/usr/local/go/bin/go";
-/** Lines of what a failed build said. */
+/** How many of the last lines of a failed build are shown. */
 const SAID_LINES = 30;
+const BUILD_FLAGS = ["-trimpath", "-buildvcs=false"];
 
 /** Go on this machine, as far as builds need it. */
 export interface Go {
@@ -50,9 +51,24 @@ export async function goBuild(
   output: string,
   detail: (text: string) => void,
 ): Promise<void> {
+  await run(go, directory, ["build", "-v", ...BUILD_FLAGS, ...flags, "-o", output, "."], detail);
+}
+
+/**
+ * Downloads the modules whose packages a program imports, and no others.
+ *
+ * @param flags as for {@link goBuild}: tags decide what is imported
+ * @param detail told how far it is
+ * @throws {ClusterError} with what Go said
+ */
+export async function goFetch(go: Go, directory: string, flags: readonly string[], detail: (text: string) => void): Promise<void> {
+  await run(go, directory, ["list", "-deps", "-f", "", ...BUILD_FLAGS, ...flags, "."], detail);
+}
+
+async function run(go: Go, directory: string, args: readonly string[], detail: (text: string) => void): Promise<void> {
   const toolchain = Deno.env.get("GOTOOLCHAIN");
   const child = new Deno.Command(go.program, {
-    args: ["build", "-v", "-trimpath", "-buildvcs=false", ...flags, "-o", output, "."],
+    args: [...args],
     cwd: directory,
     env: {
       CGO_ENABLED: "0",
@@ -70,7 +86,7 @@ export async function goBuild(
   let modules = 0;
   const said: string[] = [];
   for await (const line of lines(child.stderr)) {
-    if (line.startsWith("go: downloading ")) detail(`${++modules} modules fetched`);
+    if (line.startsWith("go: downloading ")) detail(`${++modules} modules downloaded`);
     // With -v each package is named when its turn comes.
     else if (/^[\w./~-]+$/.test(line)) detail(`${++packages} packages compiled`);
     else if (said.push(line) > SAID_LINES) said.shift();
@@ -78,8 +94,8 @@ export async function goBuild(
   const { code } = await child.status;
   if (code === 0) return;
   throw new ClusterError(
-    `go build in ${directory} ended with exit code ${code} (${go.program}, ${go.version}):\n${said.join("\n")}\n` +
-      "Modules come from the Go module proxy; see `go env GOPROXY`. What was built so far is kept: trying again goes on from there.",
+    `go ${args[0]} in ${directory} ended with exit code ${code} (${go.program}, ${go.version}):\n${said.join("\n")}\n` +
+      "Modules come from the Go module proxy (see `go env GOPROXY`). Finished packages are kept: a second try goes on from there.",
   );
 }
 

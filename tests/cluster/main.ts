@@ -58,7 +58,7 @@ async function main(args: readonly string[], progress: Progress): Promise<number
 
 async function up(progress: Progress): Promise<number> {
   const began = performance.now();
-  const cluster = await ensureUp(progress);
+  const cluster = await ensureUp({ progress });
   const took = `${((performance.now() - began) / 1000).toFixed(1)} s`;
   if (cluster.foreign) {
     progress.say(`the cluster of ${cluster.kubeconfig} answers, ${await answeringVersion(cluster.kubeconfig)}; ${took}`);

@@ -1,13 +1,18 @@
 import type { Cluster } from "./cluster.ts";
 import { ClusterError } from "./errors.ts";
 
-/** Our own cluster as tests see it. @param directory the node's */
-export function nodeCluster(directory: string): Cluster {
-  const onenode = `${directory}/bin/onenode`;
+/** Our own cluster, with what only the code that brings it up uses. */
+export interface NodeCluster extends Cluster {
+  /** Runs a command of the node's own program, `onenode`, inside the node. @throws {ClusterError} with what it said */
+  onenode(args: readonly string[]): Promise<void>;
+}
+
+/** The cluster of a node that runs. @param directory the node's */
+export function nodeCluster(directory: string): NodeCluster {
   const kubeconfig = `${directory}/admin.kubeconfig`;
 
   const exec: Cluster["exec"] = (argv, options = {}) =>
-    new Deno.Command(onenode, {
+    new Deno.Command(`${directory}/bin/onenode`, {
       ...options,
       args: ["enter", directory, ...argv],
       env: {
@@ -32,6 +37,11 @@ export function nodeCluster(directory: string): Cluster {
     throw new ClusterError(`${what} ended with exit code ${code}: ${decoder.decode(stderr).trim() || decoder.decode(stdout).trim()}`);
   };
 
+  const ask = async (args: readonly string[]) => {
+    const argv = ["onenode", ...args] as [string, ...string[]];
+    await finished(argv.join(" "), exec(argv, { stdin: "null", stdout: "piped", stderr: "piped" }));
+  };
+
   return {
     foreign: false,
     kubeconfig,
@@ -45,9 +55,7 @@ export function nodeCluster(directory: string): Cluster {
       const said = await finished(`Loading ${archive}, an archive by docker save or in the OCI layout, with ctr`, import_, file.readable);
       return [...said.matchAll(/^unpacking (\S+)/gm)].map(([, name]) => name ?? "");
     },
-    async control(action, component, signal) {
-      const argv = ["onenode", action, component, ...signal ? [signal] : []] as [string, ...string[]];
-      await finished(argv.join(" "), exec(argv, { stdin: "null", stdout: "piped", stderr: "piped" }));
-    },
+    control: (action, component, signal) => ask([action, component, ...signal ? [signal] : []]),
+    onenode: ask,
   };
 }

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { basename } from "node:path";
 import type { Cluster } from "./cluster.ts";
 import { isFile } from "./commands.ts";
 import { ClusterError, ClusterUnavailableError } from "./errors.ts";
@@ -8,7 +9,7 @@ import { type NodeSettings, nodeState, startNode, stopNode, waitUntilReady, whyN
 import { nodeCluster } from "./node_cluster.ts";
 import { findCniDirectory, installPackages, missingPackages, whyNotInstallable } from "./packages.ts";
 import { type Paths, paths } from "./paths.ts";
-import { buildProgram, lastBuilt, type Program, type ProgramName, programs } from "./programs.ts";
+import { buildProgram, fetchModules, lastBuilt, type Program, type ProgramName, programs } from "./programs.ts";
 import type { Progress } from "./progress.ts";
 import { packToolbox, TOOLBOX_IMAGE, toolboxArchive } from "./toolbox_image.ts";
 
@@ -45,22 +46,47 @@ async function mayAdministrate(): Promise<boolean> {
   return [CAP_NET_ADMIN, CAP_SYS_ADMIN].every((capability) => effective >> capability & 1n);
 }
 
-/** Brings our own cluster up: what is there already is kept, what is broken is mended. */
-export async function ensureOwnUp(progress: Progress): Promise<Cluster> {
+/** Brings our own cluster up: keeps one that runs well and replaces one that does not. Builds and installs only what is missing. */
+export async function ensureOwnUp(progress: Progress, { dns }: { dns: boolean }): Promise<Cluster> {
   const reason = await whyNoOwnCluster();
   if (reason) throw new ClusterUnavailableError(reason);
   const place = paths();
   await exclusively(place, progress, async () => {
-    await installPackages(await missingPackages(), progress);
     const go = await findGo();
     const built = await programs(place.programs, go);
-    const settings = await settingsOf(place, built);
-    if (await isUp(place, settings, progress)) return;
-    await buildAll(built, go, progress);
-    await startNode(built.onenode.path, settings);
-    await waitUntilReady(place.node, progress);
+    const missing = await missingPackages();
+    if (missing.length > 0 || !await isUp(place, await settingsOf(place, built), progress)) {
+      await prepare(built, { missing, go, progress });
+      await startNode(built.onenode.path, await settingsOf(place, built));
+      await waitUntilReady(place.node, progress);
+    }
+    if (dns) await startDns(place, built.coredns, go, progress);
   });
   return nodeCluster(place.node);
+}
+
+/** Builds CoreDNS and starts it on the node, unless this very program runs there. Returns once names are resolved. */
+async function startDns(place: Paths, coredns: Program, go: Go, progress: Progress): Promise<void> {
+  await buildProgram(coredns, go, progress);
+  const changed = await linkInto(`${place.node}/bin`, coredns);
+  await nodeCluster(place.node).onenode(["dns", changed ? "restart" : "resume"]);
+}
+
+/**
+ * Makes a program available in a directory under its plain name, even when the cache it was built in is emptied.
+ * @returns whether another build, or none, was there before
+ */
+async function linkInto(directory: string, { name, path }: Program): Promise<boolean> {
+  const keyed = basename(path);
+  const link = `${directory}/${name}`;
+  if (await Deno.readLink(link).catch(() => undefined) === keyed) return false;
+  // A link cannot cross file systems.
+  if (!await isFile(`${directory}/${keyed}`)) {
+    await Deno.link(path, `${directory}/${keyed}`).catch(() => Deno.copyFile(path, `${directory}/${keyed}`));
+  }
+  await Deno.remove(link).catch(() => {});
+  await Deno.symlink(keyed, link);
+  return true;
 }
 
 /** Our own cluster, if it is up. */
@@ -125,7 +151,7 @@ async function settingsOf(place: Paths, built: Record<ProgramName, Program>): Pr
   if (!cni) throw new ClusterError("The CNI plugins are not there although their package is installed. Remove the package and try again.");
   const settings = {
     dir: place.node,
-    programs: { onenode: built.onenode.path, kubernetes: built.kubernetes.path, coredns: built.coredns.path },
+    programs: { onenode: built.onenode.path, kubernetes: built.kubernetes.path },
     cni,
     images: [toolboxArchive(built.toolbox)],
     pauseImage: TOOLBOX_IMAGE,
@@ -133,8 +159,24 @@ async function settingsOf(place: Paths, built: Record<ProgramName, Program>): Pr
   return { ...settings, key: createHash("sha256").update(JSON.stringify(settings)).digest("hex").slice(0, 16) };
 }
 
-async function buildAll(built: Record<ProgramName, Program>, go: Go, progress: Progress): Promise<void> {
-  // The small ones first: what is wrong with Go or with the module proxy shows at once.
-  for (const name of ["onenode", "toolbox", "coredns", "kubernetes"] as const) await buildProgram(built[name], go, progress);
-  await packToolbox(built.toolbox);
+/**
+ * Installs the packages that are missing and builds what the node starts with. The compiler has the processor busy for minutes, so apt-get
+ * and the download of Kubernetes' modules go on next to the small builds.
+ */
+async function prepare(built: Record<ProgramName, Program>, { missing, go, progress }: Preparation): Promise<void> {
+  const smallOnes = async () => {
+    // First: what is wrong with Go or with the module proxy shows at once.
+    await buildProgram(built.onenode, go, progress);
+    await buildProgram(built.toolbox, go, progress);
+    await packToolbox(built.toolbox);
+  };
+  await Promise.all([smallOnes(), fetchModules(built.kubernetes, go, progress), installPackages(missing, progress)]);
+  await buildProgram(built.kubernetes, go, progress);
+}
+
+interface Preparation {
+  /** Debian packages. */
+  readonly missing: readonly string[];
+  readonly go: Go;
+  readonly progress: Progress;
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { isFile } from "./commands.ts";
-import { type Go, goArchitecture, goBuild } from "./go.ts";
+import { type Go, goArchitecture, goBuild, goFetch } from "./go.ts";
 import type { Progress } from "./progress.ts";
 
 /** The version of Kubernetes, as go.mod has it; its programs learn it from the linker only. */
@@ -57,6 +57,15 @@ export async function buildProgram(program: Program, go: Go, progress: Progress)
   );
   await Deno.rename(unfinished, program.path);
   await removeUnused(cache, program.name);
+}
+
+/** Downloads the modules of a program that is not built yet, so that its build need not wait for them. */
+export async function fetchModules(program: Program, go: Go, progress: Progress): Promise<void> {
+  if (await isFile(program.path)) return;
+  await progress.during(
+    `downloading the modules of ${program.name}`,
+    (detail) => goFetch(go, sourceDirectory(program.name), FLAGS[program.name], detail),
+  );
 }
 
 /** The newest build of a program, of whatever sources. */

@@ -1,12 +1,22 @@
-/** How often a terminal is drawn anew, and a log gets a line, while something takes long. */
+/** How often a terminal is redrawn, and how often a log gets a line. */
 const EVERY_MS = { terminal: 200, log: 15_000 };
-/** What takes less is not worth a line in a log. */
+/** Work that took less than this gets no closing line. */
 const WORTH_MS = 500;
 
-/** Says what happens while a person waits: one line that moves on a terminal, a line now and then in a log. */
+/** A piece of work under way. */
+interface Task {
+  readonly what: string;
+  readonly began: number;
+  detail: string;
+}
+
+/** Shows what happens while a person waits: one line that is redrawn on a terminal, a line now and then in a log. */
 export class Progress {
   readonly #write: (text: string) => void;
   readonly #terminal: boolean;
+  readonly #tasks = new Set<Task>();
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #drawn = false;
 
   constructor(write: (text: string) => void, terminal: boolean) {
     this.#write = write;
@@ -15,29 +25,41 @@ export class Progress {
 
   /** Says something once. */
   say(text: string): void {
+    this.#erase();
     this.#write(`${text}\n`);
   }
 
-  /** Says what is done for as long as it takes; the work may say how far it is. */
+  /** Shows a piece of work for as long as it takes; several may be under way. The work may say how far it is. */
   async during<T>(what: string, work: (detail: (text: string) => void) => Promise<T>): Promise<T> {
-    const began = performance.now();
-    let detail = "";
-    let drawn = false;
-    const draw = () => {
-      const line = `${what}: ${minutes(performance.now() - began)}${detail && `, ${detail}`}`;
-      if (!this.#terminal) this.say(line);
-      else this.#write(`\r\x1b[K${line.slice(0, terminalWidth() - 1)}`);
-      drawn = true;
-    };
-    const timer = setInterval(draw, this.#terminal ? EVERY_MS.terminal : EVERY_MS.log);
+    const task: Task = { what, began: performance.now(), detail: "" };
+    this.#tasks.add(task);
+    this.#timer ??= setInterval(() => this.#draw(), this.#terminal ? EVERY_MS.terminal : EVERY_MS.log);
     try {
-      return await work((text) => detail = text);
+      return await work((text) => task.detail = text);
     } finally {
-      clearInterval(timer);
-      if (drawn && this.#terminal) this.#write("\r\x1b[K");
-      const took = performance.now() - began;
+      this.#tasks.delete(task);
+      if (this.#tasks.size === 0) {
+        clearInterval(this.#timer);
+        this.#timer = undefined;
+      }
+      this.#erase();
+      const took = performance.now() - task.began;
       if (took > WORTH_MS) this.say(`${what}: ${(took / 1000).toFixed(1)} s`);
     }
+  }
+
+  #draw(): void {
+    const lines = [...this.#tasks].map(({ what, began, detail }) =>
+      `${what}: ${minutes(performance.now() - began)}${detail && `, ${detail}`}`
+    );
+    if (!this.#terminal) return lines.forEach((line) => this.say(line));
+    this.#write(`\r\x1b[K${lines.join("; ").slice(0, terminalWidth() - 1)}`);
+    this.#drawn = true;
+  }
+
+  #erase(): void {
+    if (this.#drawn) this.#write("\r\x1b[K");
+    this.#drawn = false;
   }
 }
 

@@ -94,13 +94,18 @@ func (c *children) run(logName string, argv ...string) error {
 	return nil
 }
 
-// keep starts a program, and starts it again a second after it has ended, until it is halted.
-func (c *children) keep(name string, argv ...string) error {
+// know makes a program known without starting it; resume does.
+func (c *children) know(name string, argv ...string) *program {
 	c.Lock()
 	defer c.Unlock()
-	p := &program{name: name, argv: argv}
+	p := &program{name: name, argv: argv, halted: true}
 	c.programs[name] = p
-	return c.start(p)
+	return p
+}
+
+// keep starts a program, and starts it again a second after it has ended, until it is halted.
+func (c *children) keep(name string, argv ...string) error {
+	return c.resume(c.know(name, argv...))
 }
 
 func (c *children) start(p *program) error {

@@ -7,6 +7,7 @@
 //	stop      on the host: ends the node and removes all that it made
 //	list, restart, halt, resume
 //	          inside the node: ask init about its programs
+//	dns       inside the node: starts CoreDNS and waits until it answers
 //
 // It is an executable apart from the Kubernetes programs so that it starts in milliseconds and can
 // be changed without linking those again.
@@ -20,7 +21,7 @@ import (
 func main() {
 	commands := map[string]func([]string) error{
 		"start": start, "keep": keep, "init": initialise, "enter": enter, "become": become, "stop": stop,
-		"list": ask("list"), "restart": ask("restart"), "halt": ask("halt"), "resume": ask("resume"),
+		"list": ask("list"), "restart": ask("restart"), "halt": ask("halt"), "resume": ask("resume"), "dns": dns,
 	}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
 		fmt.Fprintln(os.Stderr, "usage: onenode start|enter|stop|list|restart|halt|resume …")
