@@ -15,7 +15,7 @@ async function demo(): Promise<void> {
   step("A Kubernetes cluster on this machine (deno task cluster down removes it)");
   // Downloading and packing the image takes a while, and needs little of the processor that builds the cluster.
   const image = quietly(IMAGE_COMMAND);
-  const cluster = await ensureUp({ dns: false });
+  const cluster = await ensureUp({ forTests: false });
   const kubectl = (args: string[], input?: string) => run(["kubectl", ...args], { cluster, ...(input === undefined ? {} : { input }) });
 
   step("The image of kurun's Pod, built without Docker and loaded into the node");
@@ -152,7 +152,7 @@ async function run(argv: [string, ...string[]], { cluster, input }: { cluster?: 
   if (code !== 0) throw new ClusterError(`${argv.join(" ")} ended with exit code ${code}`);
 }
 
-/** Runs a command to its end without showing its output, unless it fails. Never rejects early: the result is awaited later. */
+/** Runs a command without showing its output unless it fails. The result may be awaited later. */
 function quietly([program, ...args]: readonly [string, ...string[]]): Promise<void> {
   const ended = new Deno.Command(program, { args, cwd: ROOT, stdin: "null" }).output();
   const result = ended.then(({ success, stdout, stderr }) => {

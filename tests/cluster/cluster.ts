@@ -1,5 +1,5 @@
 /**
- * The cluster that tests use: the one that `KURUN_TEST_KUBECONFIG` names, or else one of our own, made on the spot.
+ * The cluster that tests use: the one that `KURUN_TEST_KUBECONFIG` names, or one of our own that is created on demand.
  *
  * @module
  */
@@ -10,10 +10,10 @@ import { type Progress, progressOnStderr } from "./progress.ts";
 export { ClusterError, ClusterUnavailableError, ForeignClusterError } from "./errors.ts";
 export { TOOLBOX_IMAGE } from "./toolbox_image.ts";
 
-/** Names a cluster to use instead of making one. */
+/** The environment variable that names an existing cluster to use instead. */
 export const KUBECONFIG_VARIABLE = "KURUN_TEST_KUBECONFIG";
 
-/** What the signals of {@link Cluster.control} are called. */
+/** The signals of {@link Cluster.control}. */
 export type ControlSignal = "KILL" | "TERM" | "INT";
 
 /** A program of the cluster. */
@@ -27,24 +27,24 @@ export type Component =
   | "containerd"
   | "coredns";
 
-/** A cluster that runs. What a foreign one cannot do throws {@link ForeignClusterError}. */
+/** A running cluster. On a foreign one some methods throw {@link ForeignClusterError}. */
 export interface Cluster {
-  /** Somebody else made it. */
+  /** Whether someone else created it. */
   readonly foreign: boolean;
-  /** The file with which kubectl and kurun reach it, as administrator, from the host and from inside. */
+  /** The kubeconfig of its administrator, valid on the host and inside the node. */
   readonly kubeconfig: string;
   /**
-   * A command that runs inside the node, where ClusterIPs, Pod addresses and the names of Services can be reached; in the
-   * same working directory, with the cluster's `kubectl` in PATH and KUBECONFIG set. Signals sent to it arrive.
+   * Creates a command that runs inside the node, where ClusterIPs, Pod addresses and (with DNS) names of Services can be reached. It runs in
+   * the same working directory, with the cluster's `kubectl` in PATH and KUBECONFIG set, and receives signals.
    */
   exec(argv: readonly [string, ...string[]], options?: Omit<Deno.CommandOptions, "args">): Deno.Command;
-  /** Brings a container image's archive to the node. @returns the names of its images */
+  /** Loads an archive of container images into the node. @returns the images' names */
   load(archive: string): Promise<string[]>;
   /**
-   * Ends a program of the cluster by a signal and starts it again, or only one of the two. Returns when it has ended, or was
-   * started; whether it is of use again is for the caller to see.
+   * Kills a program of the cluster and starts it again, or does only one of the two. Returns once it has ended or was started, which does not
+   * mean that it is ready.
    *
-   * @param signal KILL, as if it had crashed, by default; by TERM the API server takes a minute when somebody watches
+   * @param signal by default KILL, as if it had crashed; with TERM the API server waits a minute for its watchers
    */
   control(action: "restart" | "halt" | "resume", component: Component, signal?: ControlSignal): Promise<void>;
 }
@@ -52,32 +52,33 @@ export interface Cluster {
 /** How {@link ensureUp} brings the cluster up. */
 export interface UpOptions {
   /**
-   * Whether names of Services must be resolved. CoreDNS takes two minutes to build the first time. What a foreign cluster has is not checked.
+   * Whether tests run on it: names of Services must then be resolved, and a terminal and shells installed. CoreDNS takes two minutes to build the
+   * first time. What a foreign cluster has is not checked.
    *
    * @default {true}
    */
-  readonly dns?: boolean;
+  readonly forTests?: boolean;
   /** @default what happens is shown on stderr */
   readonly progress?: Progress;
 }
 
-/** The cluster's kubeconfig that the environment names. */
+/** The kubeconfig that the environment names, if it does. */
 export function foreignKubeconfig(): string | undefined {
   return Deno.env.get(KUBECONFIG_VARIABLE) || undefined;
 }
 
 /**
- * Brings the cluster up unless it is, and gives it.
+ * Brings the cluster up unless it is up already.
  *
- * @throws {ClusterUnavailableError} where this machine cannot have one: count the test as skipped, with the message
- * @throws {ClusterError} where one should be but is not
+ * @throws {ClusterUnavailableError} if this machine cannot run one; count the test as skipped, with the message
+ * @throws {ClusterError} if it should be possible but failed
  */
-export async function ensureUp({ dns = true, progress = progressOnStderr() }: UpOptions = {}): Promise<Cluster> {
+export async function ensureUp({ forTests = true, progress = progressOnStderr() }: UpOptions = {}): Promise<Cluster> {
   const kubeconfig = foreignKubeconfig();
-  return kubeconfig ? await foreignCluster(kubeconfig) : await ensureOwnUp(progress, { dns });
+  return kubeconfig ? await foreignCluster(kubeconfig) : await ensureOwnUp(progress, { forTests });
 }
 
-/** Says why this machine cannot have a cluster, without making one. @returns undefined where it can */
+/** Checks, without creating anything, whether this machine can have a cluster. @returns why it cannot, or undefined */
 export async function whyUnavailable(): Promise<string | undefined> {
   return foreignKubeconfig() ? undefined : await whyNoOwnCluster();
 }

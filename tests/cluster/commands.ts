@@ -1,8 +1,8 @@
-/** What a command that ran to its end said. */
+/** The result of a command. */
 export interface CommandResult {
   readonly code: number;
   readonly stdout: string;
-  /** Both outputs' last lines, for a message. */
+  /** The last lines of both outputs, for a message. */
   readonly said: string;
 }
 
@@ -21,7 +21,7 @@ export async function runCommand(
   return { code: output.code, stdout, said };
 }
 
-/** Where a program lies, by `$PATH` and the directories that a user's may lack. */
+/** Finds a program in `$PATH`, and in directories that a user's PATH may lack. */
 export async function findProgram(name: string): Promise<string | undefined> {
   for (const directory of [...(Deno.env.get("PATH") ?? "").split(":"), "/usr/local/sbin", "/usr/sbin", "/sbin"]) {
     if (directory && await isFile(`${directory}/${name}`)) return `${directory}/${name}`;
@@ -29,7 +29,7 @@ export async function findProgram(name: string): Promise<string | undefined> {
   return undefined;
 }
 
-/** Whether there is a file, or a link to one. */
+/** Whether a path is a file or a link to one. */
 export async function isFile(path: string): Promise<boolean> {
   try {
     return (await Deno.stat(path)).isFile;

@@ -3,14 +3,14 @@ import { loadClusterAccess } from "../../k8s/kubeconfig/kubeconfig.ts";
 import type { Cluster } from "./cluster.ts";
 import { ClusterError, ForeignClusterError } from "./errors.ts";
 
-/** A cluster across a VPN may take a second or two; what takes this long is not there. */
+/** A cluster behind a VPN may take a second or two; one that takes longer than this does not answer. */
 const ANSWER_LIMIT_MS = 15_000;
 
 /**
- * Asks a cluster what it is, as the user of its kubeconfig.
+ * Asks a cluster for its version, as the user of its kubeconfig.
  *
  * @returns its version, such as v1.34.4
- * @throws {ClusterError} when it does not answer
+ * @throws {ClusterError} if it does not answer
  */
 export async function answeringVersion(kubeconfig: string): Promise<string> {
   let api: Api | undefined;
@@ -18,7 +18,7 @@ export async function answeringVersion(kubeconfig: string): Promise<string> {
     const access = await loadClusterAccess({ kubeconfig }, { get: (name) => Deno.env.get(name) });
     api = new Api(access, { userAgent: "kurun-tests", requestTimeoutMs: ANSWER_LIMIT_MS });
     const { gitVersion } = (await api.get("/version")).body as { gitVersion?: string };
-    // Whoever may ask for the version may still be nobody there: this one takes a user that is known.
+    // Even unknown users may ask for the version; this request needs a known one.
     await api.create("/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", {
       apiVersion: "authorization.k8s.io/v1",
       kind: "SelfSubjectRulesReview",
@@ -27,31 +27,32 @@ export async function answeringVersion(kubeconfig: string): Promise<string> {
     return gitVersion ?? "of unknown version";
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new ClusterError(`The cluster that KURUN_TEST_KUBECONFIG=${kubeconfig} names cannot be used: ${why}`, { cause: error });
+    throw new ClusterError(`The cluster of KURUN_TEST_KUBECONFIG=${kubeconfig} cannot be used: ${why}`, { cause: error });
   } finally {
     api?.close();
   }
 }
 
-/** Somebody else's cluster, which answers. */
+/** A cluster that someone else created. @throws {ClusterError} if it does not answer */
 export async function foreignCluster(kubeconfig: string): Promise<Cluster> {
   await answeringVersion(kubeconfig);
   const refusal = (what: string, instead: string) =>
     new ForeignClusterError(
-      `${what} takes a cluster that was made by us; the one of KURUN_TEST_KUBECONFIG=${kubeconfig} was not. ${instead}`,
+      `${what} needs a cluster of our own; KURUN_TEST_KUBECONFIG=${kubeconfig} names another one. ${instead}`,
     );
   return {
     foreign: true,
     kubeconfig,
     exec() {
-      throw refusal("Running a command inside", "Start it in a Pod: kubectl run, kubectl exec.");
+      throw refusal("Running a command inside", "Run it in a Pod instead: kubectl run, kubectl exec.");
     },
     load(archive) {
-      const instead = "Give it the image by its own means: kind load image-archive, k3d image import, minikube image load, or a registry.";
+      const instead =
+        "Load the image with that cluster's own command: kind load image-archive, k3d image import, minikube image load, or a registry.";
       return Promise.reject(refusal(`Loading ${archive}`, instead));
     },
     control(action, component) {
-      return Promise.reject(refusal(`To ${action} ${component}`, "Do it by the means of that cluster, or test without."));
+      return Promise.reject(refusal(`To ${action} ${component}`, "Do it with that cluster's own tools, or skip the test."));
     },
   };
 }

@@ -1,15 +1,15 @@
 import { findProgram, isFile, runCommand } from "./commands.ts";
 import { ClusterError, ClusterUnavailableError } from "./errors.ts";
 
-/** The first Go that fetches the newer one which a go.mod asks for. */
+/** The first Go that downloads the newer one that a go.mod asks for. */
 const OLDEST_MINOR = 21;
-/** Where go.dev's archive goes, by its instructions; sudo's PATH lacks it. */
+/** Where go.dev's instructions install it; sudo's PATH lacks it. */
 const USUAL_PLACE = "/usr/local/go/bin/go";
 /** How many of the last lines of a failed build are shown. */
 const SAID_LINES = 30;
 const BUILD_FLAGS = ["-trimpath", "-buildvcs=false"];
 
-/** Go on this machine, as far as builds need it. */
+/** Go on this machine. */
 export interface Go {
   readonly program: string;
   /** Such as `go1.26.1`. */
@@ -18,13 +18,13 @@ export interface Go {
 
 /**
  * Finds Go.
- * @throws {ClusterUnavailableError} where there is none, or too old a one
+ * @throws {ClusterUnavailableError} if there is none, or it is too old
  */
 export async function findGo(): Promise<Go> {
   const advice =
-    `The test cluster is built by Go 1.${OLDEST_MINOR} or newer: https://go.dev/dl, or apt-get install golang-go on Debian 13.`;
+    `The test cluster is built with Go 1.${OLDEST_MINOR} or newer: https://go.dev/dl, or apt-get install golang-go on Debian 13.`;
   const program = await findProgram("go") ?? (await isFile(USUAL_PLACE) ? USUAL_PLACE : undefined);
-  if (!program) throw new ClusterUnavailableError(`There is no "go" in PATH. ${advice}`);
+  if (!program) throw new ClusterUnavailableError(`"go" was not found in PATH. ${advice}`);
   const { code, stdout, said } = await runCommand([program, "env", "GOVERSION"], { env: { GOTOOLCHAIN: "local" }, cwd: "/" });
   const version = stdout.trim();
   if (code !== 0 || !version) throw new ClusterUnavailableError(`${program} env GOVERSION failed: ${said}. ${advice}`);
@@ -33,7 +33,7 @@ export async function findGo(): Promise<Go> {
   return { program, version };
 }
 
-/** The name that Go has for this machine's processor. */
+/** Go's name for this machine's architecture. */
 export function goArchitecture(): string {
   return Deno.build.arch === "aarch64" ? "arm64" : "amd64";
 }
@@ -41,8 +41,8 @@ export function goArchitecture(): string {
 /**
  * Builds the program in a module's directory.
  *
- * @param detail told how far it is
- * @throws {ClusterError} with what the compiler said
+ * @param detail receives the progress
+ * @throws {ClusterError} with the compiler's output
  */
 export async function goBuild(
   go: Go,
@@ -58,8 +58,8 @@ export async function goBuild(
  * Downloads the modules whose packages a program imports, and no others.
  *
  * @param flags as for {@link goBuild}: tags decide what is imported
- * @param detail told how far it is
- * @throws {ClusterError} with what Go said
+ * @param detail receives the progress
+ * @throws {ClusterError} with Go's output
  */
 export async function goFetch(go: Go, directory: string, flags: readonly string[], detail: (text: string) => void): Promise<void> {
   await run(go, directory, ["list", "-deps", "-f", "", ...BUILD_FLAGS, ...flags, "."], detail);
@@ -75,7 +75,7 @@ async function run(go: Go, directory: string, args: readonly string[], detail: (
       GOOS: "linux",
       GOARCH: goArchitecture(),
       GOWORK: "off",
-      // Debian's Go and the golang images say "local": no newer Go is fetched, and a go.mod that wants one fails.
+      // Debian's Go and the golang images set "local": they download no newer Go, and a go.mod that needs one fails.
       GOTOOLCHAIN: !toolchain || toolchain === "local" ? "auto" : toolchain,
     },
     stdin: "null",
@@ -87,7 +87,7 @@ async function run(go: Go, directory: string, args: readonly string[], detail: (
   const said: string[] = [];
   for await (const line of lines(child.stderr)) {
     if (line.startsWith("go: downloading ")) detail(`${++modules} modules downloaded`);
-    // With -v each package is named when its turn comes.
+    // With -v Go names each package as it compiles it.
     else if (/^[\w./~-]+$/.test(line)) detail(`${++packages} packages compiled`);
     else if (said.push(line) > SAID_LINES) said.shift();
   }

@@ -1,12 +1,12 @@
 import { dirname } from "node:path";
 
-/** Said to the user when it takes longer than this to get the lock. */
+/** The user is told when getting the lock takes longer than this. */
 const PATIENCE_MS = 300;
 
 /**
- * Runs work while holding a lock on a file (flock): the kernel lets go of it when the process ends, however it ends.
+ * Runs work while holding a lock on a file (flock). The kernel releases it when the process ends, however it ends.
  *
- * @param waiting called once, where somebody else holds it
+ * @param waiting called once if another process holds the lock
  */
 export async function locked<T>(file: string, waiting: () => void, work: () => Promise<T>): Promise<T> {
   await Deno.mkdir(dirname(file), { recursive: true });

@@ -1,5 +1,5 @@
 /**
- * `deno task cluster`: the test cluster by hand.
+ * `deno task cluster`: the test cluster from the command line.
  *
  * @module
  */
@@ -12,20 +12,20 @@ import { type Progress, progressOnStderr } from "./progress.ts";
 
 const USAGE = `Usage: deno task cluster COMMAND
 
-  up              makes a Kubernetes of one node on this machine, or finds it running
-  down            removes it; what was built for it is kept
-  status          says how it is; exit code 1 when it is not up
+  up              creates a one-node Kubernetes on this machine, unless it is up
+  down            removes it; the programs built for it are kept
+  status          shows its state; exit code 1 if it is not up
   env             prints the line that points kubectl and kurun to it: eval "$(deno task --quiet cluster env)"
-  load FILE.tar   brings an image's archive to the node
+  load FILE.tar   loads an image archive into the node
   exec -- CMD…    runs a command inside, where Services and Pods can be reached
 
-With KURUN_TEST_KUBECONFIG=FILE the cluster that FILE names is used instead.
+With KURUN_TEST_KUBECONFIG=FILE the cluster of FILE is used instead.
 `;
 
 const encoder = new TextEncoder();
 const out = (text: string) => Deno.stdout.writeSync(encoder.encode(text));
 
-/** Obeys one command line. @returns the exit code */
+/** Runs one command. @returns the exit code */
 async function main(args: readonly string[], progress: Progress): Promise<number> {
   const [command, ...rest] = args;
   switch (command) {
@@ -72,7 +72,7 @@ async function up(progress: Progress): Promise<number> {
 
 async function down(progress: Progress): Promise<number> {
   const kubeconfig = foreignKubeconfig();
-  if (kubeconfig) progress.say(`the cluster of ${kubeconfig} is not ours; it is left as it is`);
+  if (kubeconfig) progress.say(`the cluster of ${kubeconfig} is not ours; it is left alone`);
   else progress.say(await takeOwnDown(progress) ? "the cluster is gone" : "there is no cluster to take down");
   return 0;
 }
@@ -92,7 +92,7 @@ async function status(progress: Progress): Promise<number> {
       : state.failed
       ? `failed: ${state.failed}`
       : state.exists
-      ? "broken; up mends it"
+      ? "broken; up repairs it"
       : "down";
     progress.say(what);
     return 1;
@@ -113,13 +113,13 @@ async function status(progress: Progress): Promise<number> {
 
 async function exec(cluster: Cluster, argv: [string, ...string[]]): Promise<number> {
   const child = cluster.exec(argv).spawn();
-  // Ctrl+C reaches the command by the terminal; whether to end then is its own choice.
+  // The terminal sends Ctrl+C to the command too, which decides whether to end.
   Deno.addSignalListener("SIGINT", () => {});
   for (const signal of ["SIGTERM", "SIGHUP"] as const) Deno.addSignalListener(signal, () => child.kill(signal));
   return (await child.status).code;
 }
 
-/** The cluster, which must be up already. */
+/** The cluster. @throws {ClusterError} if it is not up */
 async function present(): Promise<Cluster> {
   const kubeconfig = foreignKubeconfig();
   if (kubeconfig) return await foreignCluster(kubeconfig);
@@ -128,7 +128,7 @@ async function present(): Promise<Cluster> {
   return cluster;
 }
 
-/** Fit for `eval`, whatever a user's home is called. */
+/** Quotes text for `eval`. */
 function shellQuoted(text: string): string {
   return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
@@ -137,7 +137,7 @@ if (import.meta.main) {
   const progress = progressOnStderr();
   let code = 1;
   try {
-    // deno task starts programs in the project's directory; file names and exec mean the user's.
+    // deno task changes to the project's directory; file names are relative to the user's.
     const directory = Deno.env.get("INIT_CWD");
     if (directory) Deno.chdir(directory);
     code = await main(Deno.args, progress);

@@ -2,7 +2,7 @@ import { runCommand } from "./commands.ts";
 import { ClusterError } from "./errors.ts";
 import type { Progress } from "./progress.ts";
 
-/** What `onenode start` is given: programs/onenode/settings.go has the same. */
+/** The argument of `onenode start`; programs/onenode/settings.go has the same. */
 export interface NodeSettings {
   readonly dir: string;
   readonly key: string;
@@ -12,28 +12,28 @@ export interface NodeSettings {
   readonly pauseImage: string;
 }
 
-/** How a node is, as its directory and /proc tell. */
+/** The state of a node, from its directory and /proc. */
 export interface NodeState {
-  /** There is a node, or what is left of one. */
+  /** There is a node, or the remains of one. */
   readonly exists: boolean;
   /** Its process on the host runs. */
   readonly runs: boolean;
-  /** Since when it is of use. */
+  /** When it became ready. */
   readonly ready: string | undefined;
-  /** Why it could not be made. */
+  /** Why it could not be created. */
   readonly failed: string | undefined;
   /** What it was doing last. */
   readonly step: string | undefined;
   readonly settings: (NodeSettings & { readonly port: number }) | undefined;
 }
 
-/** Longer than the node itself waits for anything: it then says why. */
+/** Longer than the node itself waits for anything, so that the node can say what failed. */
 const READY_LIMIT_MS = 300_000;
 const POLL_MS = 25;
 /** A healthy API server answers in milliseconds, one under a heavy test in a second or two. */
 const ANSWER_LIMIT_MS = 10_000;
 
-/** Looks at the node of a directory. */
+/** Reads the state of the node in a directory. */
 export async function nodeState(directory: string): Promise<NodeState> {
   const read = (name: string) => readIfThere(`${directory}/${name}`);
   const [keeper, ready, failed, step, settings] = await Promise.all(
@@ -63,7 +63,7 @@ export async function stopNode(onenode: string, directory: string): Promise<void
 
 /**
  * Waits until Pods can run.
- * @throws {ClusterError} when it never will be
+ * @throws {ClusterError} if they never will
  */
 export async function waitUntilReady(directory: string, progress: Progress): Promise<void> {
   await progress.during("starting the cluster", async (detail) => {
@@ -75,7 +75,7 @@ export async function waitUntilReady(directory: string, progress: Progress): Pro
       if (state.failed || !state.runs || late) {
         const why = state.failed ?? (late ? `not ready after ${READY_LIMIT_MS / 1000} s` : "it ended");
         const log = (await readIfThere(`${directory}/log/keep.log`))?.trim().split("\n").slice(-10).join("\n");
-        throw new ClusterError(`The cluster did not start: ${why}.\n${log}\nAll logs lie in ${directory}/log; the next up starts anew.`);
+        throw new ClusterError(`The cluster did not start: ${why}.\n${log}\nAll logs lie in ${directory}/log; the next up starts over.`);
       }
       if (state.step) detail(state.step);
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
@@ -83,7 +83,7 @@ export async function waitUntilReady(directory: string, progress: Progress): Pro
   });
 }
 
-/** Asks the API server, from the host, whether it is well. @returns undefined if so, or what came instead */
+/** Asks the API server for its health from the host. @returns undefined if it is healthy, or what came instead */
 export async function whyNotAnswering(directory: string, port: number): Promise<string | undefined> {
   const ca = await readIfThere(`${directory}/pki/ca.crt`);
   if (ca === undefined) return `${directory}/pki/ca.crt is missing`;
@@ -93,17 +93,17 @@ export async function whyNotAnswering(directory: string, port: number): Promise<
     const text = await response.text();
     return response.ok ? undefined : `/readyz answers ${response.status}: ${text.trim()}`;
   } catch (error) {
-    // fetch says "fetch failed"; why, its cause does.
+    // fetch says "fetch failed"; its cause says why.
     return error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
   }
 }
 
-/** Whether the process that a file names, by its number and when it started, is the one that has that number now. */
+/** Whether the process that a file names by PID and start time still runs: the PID may have been reused. */
 async function isRunning(recorded: string | undefined): Promise<boolean> {
   const [pid, started] = recorded?.trim().split(" ") ?? [];
   if (!pid) return false;
   const stat = await readIfThere(`/proc/${pid}/stat`);
-  // The name, second of the fields, may hold spaces and brackets.
+  // The second field, the name, may contain spaces and brackets.
   const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
   return fields?.[0] !== "Z" && fields?.[19] === started;
 }
@@ -112,7 +112,7 @@ async function readIfThere(path: string): Promise<string | undefined> {
   try {
     return await Deno.readTextFile(path);
   } catch (error) {
-    // ESRCH comes from /proc when a process goes while it is read.
+    // /proc gives ESRCH when a process ends while its file is read.
     if (error instanceof Deno.errors.NotFound || path.startsWith("/proc/")) return undefined;
     throw error;
   }

@@ -18,17 +18,17 @@ export function nodeCluster(directory: string): NodeCluster {
       env: {
         PATH: `${directory}/bin:${Deno.env.get("PATH") ?? "/usr/sbin:/usr/bin:/sbin:/bin"}`,
         KUBECONFIG: kubeconfig,
-        // kubectl would leave a directory for every port below ~/.kube/cache.
+        // Otherwise kubectl leaves a directory for every port in ~/.kube/cache.
         KUBECACHEDIR: `${directory}/tmp/kubectl`,
         CONTAINERD_NAMESPACE: "k8s.io",
         ...options.env,
       },
     });
 
-  /** What a command printed, once it has ended well. */
+  /** Runs a command. @returns what it printed @throws {ClusterError} if it fails */
   const finished = async (what: string, command: Deno.Command, input?: ReadableStream<Uint8Array>): Promise<string> => {
     const child = command.spawn();
-    // A program that ends before it has read all says why on stderr.
+    // A program that ends before it has read everything says why on stderr.
     const fed = input?.pipeTo(child.stdin).catch(() => {});
     const { code, stdout, stderr } = await child.output();
     await fed;
@@ -50,7 +50,7 @@ export function nodeCluster(directory: string): NodeCluster {
       const file = await Deno.open(archive).catch((error) => {
         throw new ClusterError(`${archive} cannot be read: ${error.message}`, { cause: error });
       });
-      // By stdin: the host's /run and /tmp need not be the node's.
+      // Through stdin: the node has its own /run and /tmp.
       const import_ = exec(["ctr", "images", "import", "-"], { stdin: "piped", stdout: "piped", stderr: "piped" });
       const said = await finished(`Loading ${archive}, an archive by docker save or in the OCI layout, with ctr`, import_, file.readable);
       return [...said.matchAll(/^unpacking (\S+)/gm)].map(([, name]) => name ?? "");

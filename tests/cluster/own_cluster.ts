@@ -17,18 +17,18 @@ import { packToolbox, TOOLBOX_IMAGE, toolboxArchive } from "./toolbox_image.ts";
 const CAP_NET_ADMIN = 12n;
 const CAP_SYS_ADMIN = 21n;
 
-/** Says why this machine cannot have a cluster of our own. @returns undefined where it can */
+/** Checks whether this machine can have a cluster of our own. @returns why it cannot, or undefined */
 export async function whyNoOwnCluster(): Promise<string | undefined> {
-  const other = "Or name a cluster that is there by KURUN_TEST_KUBECONFIG=FILE.";
-  if (Deno.build.os !== "linux") return `A cluster can be made on the spot on Linux only; this is ${Deno.build.os}. ${other}`;
+  const other = "Or name an existing cluster with KURUN_TEST_KUBECONFIG=FILE.";
+  if (Deno.build.os !== "linux") return `A cluster can be created on Linux only; this is ${Deno.build.os}. ${other}`;
   if (Deno.uid() !== 0) {
-    return `Making a cluster takes root, for namespaces, mounts and control groups; this is user ${Deno.uid()}. ` +
+    return `Creating a cluster needs root for namespaces, mounts and control groups; this is user ${Deno.uid()}. ` +
       `Try: sudo --preserve-env=PATH,HOME COMMAND. ${other}`;
   }
   if (!await mayAdministrate()) {
-    return `Making a cluster takes all of root's capabilities, and this process lacks some, as in an ordinary container. Use a privileged one. ${other}`;
+    return `Creating a cluster needs all of root's capabilities, and this process lacks some, as in an ordinary container. Use a privileged one. ${other}`;
   }
-  const notInstallable = await whyNotInstallable(await missingPackages());
+  const notInstallable = await whyNotInstallable(await missingPackages(false));
   if (notInstallable) return `${notInstallable} ${other}`;
   try {
     await findGo();
@@ -39,7 +39,7 @@ export async function whyNoOwnCluster(): Promise<string | undefined> {
   }
 }
 
-/** Whether the kernel lets this process make namespaces and networks: root in a container may not. */
+/** Whether the kernel lets this process create namespaces and networks; root in a container may not. */
 async function mayAdministrate(): Promise<boolean> {
   const status = await Deno.readTextFile("/proc/self/status");
   const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? "0"}`);
@@ -47,20 +47,22 @@ async function mayAdministrate(): Promise<boolean> {
 }
 
 /** Brings our own cluster up: keeps one that runs well and replaces one that does not. Builds and installs only what is missing. */
-export async function ensureOwnUp(progress: Progress, { dns }: { dns: boolean }): Promise<Cluster> {
+export async function ensureOwnUp(progress: Progress, { forTests }: { forTests: boolean }): Promise<Cluster> {
   const reason = await whyNoOwnCluster();
   if (reason) throw new ClusterUnavailableError(reason);
   const place = paths();
   await exclusively(place, progress, async () => {
     const go = await findGo();
     const built = await programs(place.programs, go);
-    const missing = await missingPackages();
-    if (missing.length > 0 || !await isUp(place, await settingsOf(place, built), progress)) {
+    const missing = await missingPackages(forTests);
+    if (await findCniDirectory() && await isUp(place, await settingsOf(place, built), progress)) {
+      await installPackages(missing, progress);
+    } else {
       await prepare(built, { missing, go, progress });
       await startNode(built.onenode.path, await settingsOf(place, built));
       await waitUntilReady(place.node, progress);
     }
-    if (dns) await startDns(place, built.coredns, go, progress);
+    if (forTests) await startDns(place, built.coredns, go, progress);
   });
   return nodeCluster(place.node);
 }
@@ -89,7 +91,7 @@ async function linkInto(directory: string, { name, path }: Program): Promise<boo
   return true;
 }
 
-/** Our own cluster, if it is up. */
+/** Our own cluster if it is up. */
 export async function ownCluster(): Promise<Cluster | undefined> {
   const { node } = paths();
   const state = await nodeState(node);
@@ -103,14 +105,14 @@ export async function takeOwnDown(progress: Progress): Promise<boolean> {
     const { exists } = await nodeState(place.node);
     const onenode = await anyOnenode(place) ?? (exists ? await builtOnenode(place, progress) : undefined);
     if (!onenode) return false;
-    if (Deno.uid() !== 0) throw new ClusterError(`Taking the cluster in ${place.node} down takes root; this is user ${Deno.uid()}.`);
-    // Even where there is no directory: if somebody has removed it, its processes still run.
+    if (Deno.uid() !== 0) throw new ClusterError(`Taking the cluster in ${place.node} down needs root; this is user ${Deno.uid()}.`);
+    // Even without its directory: if someone has removed that, the processes still run.
     await progress.during("taking the cluster down", () => stopNode(onenode, place.node));
     return exists;
   });
 }
 
-/** The node's own, or whichever was built last: an earlier down may have been killed, somebody may have removed files. */
+/** The node's own onenode, or the one built last: a killed down or a user may have removed files. */
 async function anyOnenode(place: Paths): Promise<string | undefined> {
   const own = `${place.node}/bin/onenode`;
   return await isFile(own) ? own : await lastBuilt(place.programs, "onenode");
@@ -124,31 +126,31 @@ async function builtOnenode(place: Paths, progress: Progress): Promise<string> {
 }
 
 async function exclusively<T>(place: Paths, progress: Progress, work: () => Promise<T>): Promise<T> {
-  return await locked(place.lock, () => progress.say("somebody else brings the cluster up or down; waiting for them to finish"), work);
+  return await locked(place.lock, () => progress.say("another process is bringing the cluster up or down; waiting for it"), work);
 }
 
-/** Whether the node that these settings describe runs well. What else runs is ended here, with a word why. */
+/** Whether the node with these settings runs well. Stops any other node, and says why. */
 async function isUp(place: Paths, settings: NodeSettings, progress: Progress): Promise<boolean> {
   const state = await nodeState(place.node);
   if (!state.runs || !state.settings) return false;
   let wrong: string | undefined;
   if (state.settings.key !== settings.key) {
-    wrong = "was made from other sources than these";
+    wrong = "was built from other sources";
   } else {
-    // It may be starting: an earlier up was killed while it waited.
+    // It may still be starting, if an earlier up was killed.
     if (!state.ready) await waitUntilReady(place.node, progress).catch((error) => wrong = `does not get ready: ${error.message}`);
     const silent = await whyNotAnswering(place.node, (await nodeState(place.node)).settings?.port ?? state.settings.port);
     if (silent) wrong ??= `does not answer: ${silent}`;
   }
   if (!wrong) return true;
-  progress.say(`the cluster that runs ${wrong}; it is replaced`);
+  progress.say(`the running cluster ${wrong}; replacing it`);
   await stopNode(await anyOnenode(place) ?? await builtOnenode(place, progress), place.node);
   return false;
 }
 
 async function settingsOf(place: Paths, built: Record<ProgramName, Program>): Promise<NodeSettings> {
   const cni = await findCniDirectory();
-  if (!cni) throw new ClusterError("The CNI plugins are not there although their package is installed. Remove the package and try again.");
+  if (!cni) throw new ClusterError("The CNI plugins are missing although their package is installed. Reinstall the package and try again.");
   const settings = {
     dir: place.node,
     programs: { onenode: built.onenode.path, kubernetes: built.kubernetes.path },
@@ -165,7 +167,7 @@ async function settingsOf(place: Paths, built: Record<ProgramName, Program>): Pr
  */
 async function prepare(built: Record<ProgramName, Program>, { missing, go, progress }: Preparation): Promise<void> {
   const smallOnes = async () => {
-    // First: what is wrong with Go or with the module proxy shows at once.
+    // First, because a problem with Go or the module proxy shows at once.
     await buildProgram(built.onenode, go, progress);
     await buildProgram(built.toolbox, go, progress);
     await packToolbox(built.toolbox);

@@ -2,7 +2,7 @@ import { findProgram, isFile, runCommand } from "./commands.ts";
 import { ClusterError, ClusterUnavailableError } from "./errors.ts";
 import type { Progress } from "./progress.ts";
 
-/** What the node runs beside what we build, and the Debian package that has it. */
+/** The programs that the node needs besides those we build, and their Debian packages. */
 const NEEDED: readonly (readonly [program: string, debianPackage: string])[] = [
   ["containerd", "containerd"],
   ["ctr", "containerd"],
@@ -11,27 +11,27 @@ const NEEDED: readonly (readonly [program: string, debianPackage: string])[] = [
   ["iptables", "iptables"],
   ["iptables-restore", "iptables"],
   ["ip", "iproute2"],
-  // Not for the node: the tests use kurun in a real terminal, and complete its commands in real shells.
-  ["tmux", "tmux"],
-  ["zsh", "zsh"],
-  ["fish", "fish"],
 ];
-/** Where distributions put the CNI plugins, and the package of Debian. */
+/** The programs that only tests need: kurun runs in a real terminal, and its commands are completed in real shells. */
+const NEEDED_BY_TESTS: typeof NEEDED = [["tmux", "tmux"], ["zsh", "zsh"], ["fish", "fish"]];
+/** Where distributions install the CNI plugins. */
 const CNI_DIRECTORIES = ["/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni"];
 const CNI_PLUGINS = ["ptp", "portmap", "host-local", "loopback"];
 const CNI_PACKAGE = "containernetworking-plugins";
-/** Older lists name versions that the archive may have dropped. */
+/** Older package lists name versions that the archive may have dropped. */
 const LISTS_FRESH_MS = 24 * 3600 * 1000;
 
-/** The Debian packages that are missing on this machine. */
-export async function missingPackages(): Promise<string[]> {
+/** The Debian packages that are missing on this machine. @param forTests whether to include what only tests need */
+export async function missingPackages(forTests: boolean): Promise<string[]> {
   const missing = new Set<string>();
-  for (const [program, debianPackage] of NEEDED) if (!await findProgram(program)) missing.add(debianPackage);
+  for (const [program, debianPackage] of [...NEEDED, ...forTests ? NEEDED_BY_TESTS : []]) {
+    if (!await findProgram(program)) missing.add(debianPackage);
+  }
   if (!await findCniDirectory()) missing.add(CNI_PACKAGE);
   return [...missing].sort();
 }
 
-/** Where the CNI plugins lie. */
+/** Finds the directory of the CNI plugins. */
 export async function findCniDirectory(): Promise<string | undefined> {
   for (const directory of CNI_DIRECTORIES) {
     const found = await Promise.all(CNI_PLUGINS.map((plugin) => isFile(`${directory}/${plugin}`)));
@@ -41,14 +41,14 @@ export async function findCniDirectory(): Promise<string | undefined> {
 }
 
 /**
- * Says why packages cannot be installed here, where they cannot.
- * @returns undefined where they can
+ * Checks whether packages can be installed here.
+ * @returns why they cannot, or undefined
  */
 export async function whyNotInstallable(packages: readonly string[]): Promise<string | undefined> {
   if (packages.length === 0 || await findProgram("apt-get")) return undefined;
-  return `This machine lacks what Debian has in ${
+  return `This machine lacks programs that Debian has in ${
     packages.join(", ")
-  }, and has no apt-get. Install them by the means of your distribution: ` +
+  }, and has no apt-get. Install them with your distribution's package manager: ` +
     `${NEEDED.map(([program]) => program).join(", ")} in PATH, and the CNI plugins ${CNI_PLUGINS.join(", ")} in ${
       CNI_DIRECTORIES.join(" or ")
     }.`;
@@ -59,7 +59,7 @@ export async function installPackages(packages: readonly string[], progress: Pro
   if (packages.length === 0) return;
   const reason = await whyNotInstallable(packages);
   if (reason) throw new ClusterUnavailableError(reason);
-  progress.say(`apt-get installs what is missing here: ${packages.join(" ")}`);
+  progress.say(`apt-get installs missing packages: ${packages.join(" ")}`);
   await progress.during("apt-get", async (detail) => {
     let updated = false;
     const update = async () => {
@@ -81,7 +81,7 @@ export async function installPackages(packages: readonly string[], progress: Pro
     }
   });
   if (packages.includes("containerd") && await isDirectory("/run/systemd/system")) {
-    // Debian starts the service at once. The node has a containerd of its own, and nobody asked for another.
+    // Debian starts the service at once. The node runs its own containerd, and nobody asked for another.
     await runCommand(["systemctl", "disable", "--now", "containerd.service"]);
     progress.say("the service containerd that came with the package is stopped and disabled; the test cluster runs its own");
   }
@@ -103,7 +103,7 @@ async function listsAreFresh(): Promise<boolean> {
       return mtime !== null && Date.now() - mtime.getTime() < LISTS_FRESH_MS;
     }
   } catch {
-    // There are none.
+    // There are no lists.
   }
   return false;
 }

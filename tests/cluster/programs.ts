@@ -4,12 +4,12 @@ import { isFile } from "./commands.ts";
 import { type Go, goArchitecture, goBuild, goFetch } from "./go.ts";
 import type { Progress } from "./progress.ts";
 
-/** The version of Kubernetes, as go.mod has it; its programs learn it from the linker only. */
+/** The version of Kubernetes, as in go.mod; its programs learn it from the linker. */
 const KUBERNETES = "1.34.4";
-/** What nobody has used for so long is removed when the same program is built anew. */
+/** Builds that were not used for this long are removed when the same program is built again. */
 const KEPT_MS = 14 * 24 * 3600 * 1000;
 
-/** How the names of what is being built begin. */
+/** The prefix of files that are being built. */
 const UNFINISHED = "unfinished-";
 
 /** The programs of the test cluster, each a Go module below programs/. */
@@ -20,18 +20,18 @@ const FLAGS: Record<ProgramName, readonly string[]> = {
   onenode: ["-ldflags", STRIPPED],
   toolbox: ["-ldflags", STRIPPED],
   coredns: ["-tags", "grpcnotrace", "-ldflags", STRIPPED],
-  // Without these tags the clients of three clouds and of Docker are linked in.
+  // Without these tags the clients of three clouds and Docker are linked in.
   kubernetes: ["-tags", "providerless,dockerless,grpcnotrace", "-ldflags", `${STRIPPED} ${versionFlags()}`],
 };
 
 /** A program in the cache, built or not yet. */
 export interface Program {
   readonly name: ProgramName;
-  /** Where it lies once it is built. The name holds a hash of all that it is made from. */
+  /** Where it lies once it is built. The name contains a hash of everything that it is built from. */
   readonly path: string;
 }
 
-/** Names the programs as the sources are now. */
+/** The programs for the current sources. */
 export async function programs(cache: string, go: Go): Promise<Record<ProgramName, Program>> {
   const named = await Promise.all((Object.keys(FLAGS) as ProgramName[]).map(async (name): Promise<[ProgramName, Program]> => {
     const key = await sourceKey(sourceDirectory(name), [go.version, goArchitecture(), ...FLAGS[name]]);
@@ -40,7 +40,7 @@ export async function programs(cache: string, go: Go): Promise<Record<ProgramNam
   return Object.fromEntries(named) as Record<ProgramName, Program>;
 }
 
-/** Builds a program unless it is there. The caller holds the lock. */
+/** Builds a program unless it exists. The caller holds the lock. */
 export async function buildProgram(program: Program, go: Go, progress: Progress): Promise<void> {
   if (await isFile(program.path)) {
     const now = new Date();
@@ -48,7 +48,7 @@ export async function buildProgram(program: Program, go: Go, progress: Progress)
   }
   const cache = program.path.slice(0, program.path.lastIndexOf("/"));
   await Deno.mkdir(cache, { recursive: true });
-  // A name of its own: where an up was killed, its compiler may still be about to write to the old one.
+  // A unique name: the compiler of a killed up may still write to the old one.
   await removeUnfinished(cache);
   const unfinished = `${cache}/${UNFINISHED}${program.name}.${Deno.pid}`;
   await progress.during(
@@ -68,12 +68,12 @@ export async function fetchModules(program: Program, go: Go, progress: Progress)
   );
 }
 
-/** The newest build of a program, of whatever sources. */
+/** The newest build of a program, from whatever sources. */
 export async function lastBuilt(cache: string, name: ProgramName): Promise<string | undefined> {
   let newest: { path: string; time: number } | undefined;
   try {
     for await (const entry of Deno.readDir(cache)) {
-      // The toolbox's image lies beside it.
+      // The toolbox's image archive lies next to it.
       if (!entry.name.startsWith(`${name}-`) || entry.name.includes(".")) continue;
       const path = `${cache}/${entry.name}`;
       const time = (await Deno.stat(path)).mtime?.getTime() ?? 0;

@@ -5,12 +5,12 @@ import { goArchitecture } from "./go.ts";
 import type { Program } from "./programs.ts";
 
 /**
- * The one image that the test cluster brings: a static program that does what Pods of tests do (programs/toolbox), and the
- * first container of every Pod. Nothing can be pulled, so Pods of tests start from this or from what `load` brought.
+ * The only image that the test cluster starts with: a static program for the Pods of tests (programs/toolbox), which is also the pause
+ * container of every Pod. Nothing can be pulled, so Pods of tests use this image or one that `load` brought.
  */
 export const TOOLBOX_IMAGE = "kurun.test/toolbox:1";
 
-/** What the image is. @param program the toolbox, built */
+/** The image's contents. @param program the path of the built toolbox */
 function contents(program: string): ImageContents {
   return {
     reference: TOOLBOX_IMAGE,
@@ -23,13 +23,13 @@ function contents(program: string): ImageContents {
   };
 }
 
-/** Where the image's archive lies once it is made. The name holds a hash of all that it is made from. */
+/** The path of the image's archive. The name contains a hash of everything that it is built from. */
 export function toolboxArchive(toolbox: Program): string {
   const key = createHash("sha256").update(JSON.stringify(contents(toolbox.path))).digest("hex").slice(0, 8);
   return `${toolbox.path}-${key}.tar`;
 }
 
-/** Makes the archive unless it is there. The toolbox is built, and the caller holds the lock. */
+/** Creates the archive unless it exists. The toolbox must be built, and the caller holds the lock. */
 export async function packToolbox(toolbox: Program): Promise<string> {
   const path = toolboxArchive(toolbox);
   if (!await isFile(path)) await writeImageArchive(path, contents(toolbox.path));
