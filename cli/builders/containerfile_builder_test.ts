@@ -2,7 +2,7 @@ import { deepStrictEqual as same, match, notStrictEqual as differs, ok, strictEq
 import { gunzipSync } from "node:zlib";
 import { buildContainerfile, type BuiltImage, ContainerfileError, findContainerfile } from "./containerfile_builder.ts";
 
-/** Stands in for docker, podman and buildah: "builds" by copying a file of the context into a layer, saves as they do. */
+/** A stand-in for docker, podman and buildah. It "builds" by copying a file of the context into a layer and saves images as they do. */
 const STAND_IN = `#!/bin/sh
 echo "$@" >> "$CALLS"
 case "$1" in
@@ -71,7 +71,7 @@ async function which(program: string): Promise<string> {
   throw new Error(`there is no ${program} here`);
 }
 
-Deno.test("what is there builds a Dockerfile with its folder as context, and its layers and config become the image", async () => {
+Deno.test("each builder builds a Dockerfile with its folder as context, and its layers and config become the image", async () => {
   const saves: Record<string, string> = {
     docker: "save --output WORK/image.tar sha256:1234",
     podman: "save --format docker-archive --output WORK/image.tar sha256:1234",
@@ -82,7 +82,7 @@ Deno.test("what is there builds a Dockerfile with its folder as context, and its
       const file = `${folder}/context/Dockerfile`;
       const { image } = await build(file);
       const called = `build --platform linux/arm64 --iidfile WORK/id --file ${file} ${folder}/context\n`;
-      // An own builder of buildx would keep the image from docker save.
+      // docker save does not find images of another buildx builder.
       equal(await calls(), program === "docker" ? `version\n${called}builder: default\n${save}\n` : `${called}builder: \n${save}\n`);
       same(image.platform, { os: "linux", architecture: "arm64" });
       equal(new TextDecoder().decode(image.config.contents), '{"config":{"User":"7"}}\n');
@@ -95,7 +95,7 @@ Deno.test("what is there builds a Dockerfile with its folder as context, and its
   }
 });
 
-Deno.test("docker comes before podman, and without any of them it is said", async () => {
+Deno.test("docker is tried before podman, and without any builder there is an error", async () => {
   await withPrograms(["docker", "podman"], async (folder, build, calls) => {
     await build(`${folder}/context/Dockerfile`);
     match(await calls(), /^save --output/m);
@@ -107,7 +107,7 @@ Deno.test("docker comes before podman, and without any of them it is said", asyn
   });
 });
 
-Deno.test("an image that has the ID of before is not saved again", () =>
+Deno.test("an image with the ID of the last build is not saved again", () =>
   withPrograms(["docker"], async (folder, build, calls) => {
     const file = `${folder}/context/Dockerfile`;
     const first = await build(file);
@@ -118,7 +118,7 @@ Deno.test("an image that has the ID of before is not saved again", () =>
     equal((await calls()).match(/^save/gm)?.length, 2);
   }));
 
-Deno.test("a docker without its daemon is passed over, and named where nothing else is there", async () => {
+Deno.test("a docker without its daemon is skipped, and named if there is no other builder", async () => {
   await withPrograms(["docker", "podman"], async (folder, build, calls) => {
     await Deno.writeTextFile(`${folder}/state/silent`, "");
     await build(`${folder}/context/Dockerfile`);
@@ -131,14 +131,14 @@ Deno.test("a docker without its daemon is passed over, and named where nothing e
   });
 });
 
-Deno.test("a build that fails is said with what it said", () =>
+Deno.test("a failed build is reported with its output", () =>
   withPrograms(["docker"], async (folder, build) => {
     await Deno.writeTextFile(`${folder}/context/fails`, "");
     const error = await build(`${folder}/context/Dockerfile`).then(() => undefined, (error) => error);
     match(error.message, /docker build ended with exit code 7 \(step 3 failed\)/);
   }));
 
-Deno.test("findContainerfile() finds the file itself, or the folder's", () =>
+Deno.test("findContainerfile() finds the file itself or the one in the folder", () =>
   withPrograms([], async (folder) => {
     equal(await findContainerfile(`${folder}/context`), `${folder}/context/Dockerfile`);
     equal(await findContainerfile(`${folder}/context/Dockerfile`), `${folder}/context/Dockerfile`);

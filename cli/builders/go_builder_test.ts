@@ -17,7 +17,7 @@ async function goIsThere(): Promise<boolean> {
   }
 }
 
-/** Skipped, which the runner counts and names, where there is no go in PATH. */
+/** Ignored, which the test runner reports, if there is no go in PATH. */
 const go = { ignore: !await goIsThere() };
 
 interface Attempt {
@@ -26,7 +26,7 @@ interface Attempt {
   readonly said: string;
 }
 
-/** Builds targets in a folder of these files and looks at what came of it. */
+/** Builds targets in a folder with these files and checks the result. */
 async function building(
   files: Record<string, string>,
   targets: string[],
@@ -76,7 +76,7 @@ async function isThere(path: string): Promise<boolean> {
 
 Deno.test({
   ...go,
-  name: "a Go program becomes one static executable, measured, which goes when it is disposed of",
+  name: "a Go program becomes one static executable with its size and digest, which disposing removes",
   fn: () =>
     building({ "go.mod": MODULE, "main.go": HELLO }, ["main.go"], async ({ program, said }) => {
       assert.equal(said, "");
@@ -94,7 +94,7 @@ Deno.test({
 
 Deno.test({
   ...go,
-  name: "a Go program is for the node's architecture, not this machine's",
+  name: "a Go program is built for the node's architecture, not this machine's",
   fn: () => {
     const architecture = goArchitecture() === "arm64" ? "amd64" : "arm64";
     return building({ "go.mod": MODULE, "main.go": "package main\n\nfunc main() {}\n" }, ["."], async ({ program }) => {
@@ -108,7 +108,7 @@ Deno.test({
 
 Deno.test({
   ...go,
-  name: "workspaces, vendor folders and several files are what the user's go makes of them",
+  name: "workspaces, vendor folders and several files are handled by the user's go",
   fn: () =>
     building(
       {
@@ -144,7 +144,7 @@ Deno.test({
 
 Deno.test({
   ...go,
-  name: "a Go program has the same bytes wherever its source lies",
+  name: "a Go program has the same bytes wherever its source is",
   fn: async () => {
     const digests: string[] = [];
     for (let time = 0; time < 2; time++) {
@@ -159,7 +159,7 @@ Deno.test({
 
 Deno.test({
   ...go,
-  name: "the user's own linker flags hold",
+  name: "the user's own linker flags are kept",
   fn: () =>
     building(
       { "go.mod": MODULE, "main.go": 'package main\n\nvar word = "unset"\n\nfunc main() { println(word) }\n' },
@@ -173,7 +173,7 @@ Deno.test({
 
 Deno.test({
   ...go,
-  name: "the compiler's errors come through as they are, and name the file as the user sees it",
+  name: "the compiler's errors are passed on unchanged and name the file as the user sees it",
   fn: () =>
     building({ "go.mod": MODULE, "cmd/a/main.go": "package main\n\nfunc main() { nope() }\n" }, ["cmd/a/main.go"], (attempt) => {
       assert.equal(attempt.said, "# command-line-arguments\ncmd/a/main.go:3:15: undefined: nope\n");
@@ -192,7 +192,7 @@ for (
 ) {
   Deno.test({
     ...go,
-    name: `${what} is the module's fault`,
+    name: `${what} is reported as the module's fault`,
     fn: () =>
       building(files, ["."], (attempt) => {
         assert.deepEqual(failure(attempt), { is: "failed", tool: "go build", exitCode: 1, module: true });
@@ -203,7 +203,7 @@ for (
 
 Deno.test({
   ...go,
-  name: "a library is no program",
+  name: "a library is not a program",
   fn: () =>
     building({ "go.mod": MODULE, "lib/lib.go": "package lib\n\nconst A = 1\n" }, ["lib"], (attempt) => {
       assert.deepEqual(failure(attempt), { is: "not-main", given: "lib" });
@@ -217,12 +217,12 @@ Deno.test("without go in PATH the error says so", () =>
 
 Deno.test({
   ...go,
-  name: "an interrupted build ends the compiler and leaves no temporary files",
+  name: "an interrupted build stops the compiler and leaves no temporary files",
   async fn() {
     const temporary = await Deno.makeTempDir();
     const before = Deno.env.get("TMPDIR");
     const ending = new AbortController();
-    // Compiling this takes longer than the test: constants of a great many terms.
+    // Compiling this takes longer than the test: a constant with very many terms.
     const slow = `package main\n\nfunc main() {\n${'\tprintln(1.5*2.5, "a"+"b")\n'.repeat(60_000)}}\n`;
     try {
       Deno.env.set("TMPDIR", temporary);
@@ -248,13 +248,13 @@ const USES_LIBRARY = 'package main\n\nimport "example.com/x/native"\n\nfunc main
 
 for (
   const [name, files, targets, need] of [
-    ["its main package does", { "main.go": ONLY_CGO }, ["."], { package: "example.com/x", files: ["main.go"] }],
-    ["a named file does", { "main.go": ONLY_CGO }, ["main.go"], { package: "main.go", files: ["main.go"] }],
-    ["a whole package of it does", { "main.go": USES_LIBRARY, "native/a.go": CGO_LIBRARY }, ["."], {
+    ["the main package uses it", { "main.go": ONLY_CGO }, ["."], { package: "example.com/x", files: ["main.go"] }],
+    ["a named file uses it", { "main.go": ONLY_CGO }, ["main.go"], { package: "main.go", files: ["main.go"] }],
+    ["all files of a package use it", { "main.go": USES_LIBRARY, "native/a.go": CGO_LIBRARY }, ["."], {
       package: "example.com/x/native",
       files: ["native/a.go"],
     }],
-    ["a name is declared with cgo alone", { "main.go": USES_LIBRARY, "native/doc.go": "package native\n", "native/a.go": CGO_LIBRARY }, [
+    ["a name is declared only with cgo", { "main.go": USES_LIBRARY, "native/doc.go": "package native\n", "native/a.go": CGO_LIBRARY }, [
       ".",
     ], {
       package: "example.com/x/native",
@@ -273,7 +273,7 @@ for (
 ) {
   Deno.test({
     ...go,
-    name: `a program that needs cgo is told apart from one that does not compile: ${name}`,
+    name: `a build that fails without cgo is reported as such: ${name}`,
     fn: () =>
       building({ "go.mod": MODULE, ...files }, [...targets], (attempt) => {
         assert.deepEqual(failure(attempt), { is: "needs-cgo", ...need }, attempt.said);
@@ -283,7 +283,7 @@ for (
 
 Deno.test({
   ...go,
-  name: "an error of the user's own is no matter of cgo, whatever else is compiled with it",
+  name: "an ordinary compile error is not blamed on cgo, even if a package has cgo files",
   fn: async () => {
     const files = {
       "go.mod": MODULE,
@@ -300,7 +300,7 @@ Deno.test({
 
 Deno.test({
   ...go,
-  name: "a Go program brings time zones, whether a folder or files are named, and uses those of the system first",
+  name: "a Go program has time zones of its own, built from a folder or from files, and prefers the system's",
   fn: async () => {
     const source = `package main
 
@@ -331,7 +331,7 @@ func main() {
         assert.equal(await run({}), "<nil> false 1\n");
         await Deno.mkdir(`${zones}/Kurun`);
         const utc = [0x54, 0x5a, 0x69, 0x66, ...new Array(39).fill(0)];
-        // One type of local time, and its name.
+        // One local time type and its abbreviation (RFC 9636).
         [utc[39], utc[43]] = [1, 4];
         await Deno.writeFile(`${zones}/Kurun/Here`, new Uint8Array([...utc, 0, 0, 0, 0, 0, 0, 85, 84, 67, 0]));
         assert.equal(await run({ ZONEINFO: zones }), "<nil> true 1\n");

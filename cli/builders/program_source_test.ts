@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { BuildError, type BuildFailure } from "./build_error.ts";
 import { findSource } from "./program_source.ts";
 
-/** Runs a test in a folder that has these files. */
+/** Runs a test in a folder with these files. */
 async function inFolder(files: Record<string, string>, test: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.realPath(await Deno.makeTempDir());
   try {
@@ -30,7 +30,7 @@ function refuses(title: string, files: Record<string, string>, targets: string[]
 
 const MODULE = { "go.mod": "module x\n", "main.go": "package main\n", "other.go": "package main\n", "cmd/a/a.go": "package main\n" };
 
-Deno.test("Go files and folders are built from where the user is, inside of a module", () =>
+Deno.test("inside a module, Go files and folders are built from the current folder", () =>
   inFolder(MODULE, async (folder) => {
     const source = { language: "go", folder } as const;
     const files = await findSource(["main.go", "./other.go"], folder);
@@ -41,7 +41,7 @@ Deno.test("Go files and folders are built from where the user is, inside of a mo
     assert.deepEqual(above, { ...source, folder: join(folder, "cmd/a"), given: "../../main.go", packages: ["../../main.go"] });
   }));
 
-Deno.test("Go files of a module that the user is not in are built there, and files of none where the user is", () =>
+Deno.test("Go files of another module are built in its folder, and files of no module in the current folder", () =>
   inFolder({ "inner/go.mod": "module y\n", "inner/main.go": "", "outer/go.mod": "module z\n", "loose.go": "" }, async (folder) => {
     const inner = { language: "go", given: "inner/main.go", folder: join(folder, "inner"), packages: ["./main.go"] };
     assert.deepEqual(await findSource(["inner/main.go"], folder), inner);
@@ -49,7 +49,7 @@ Deno.test("Go files of a module that the user is not in are built there, and fil
     assert.deepEqual(await findSource(["../loose.go"], join(folder, "outer")), loose);
   }));
 
-Deno.test("a script has the nearest deno.json or package.json upwards as its configuration", () =>
+Deno.test("a script's configuration is the nearest deno.json or package.json above it", () =>
   inFolder(
     { "package.json": "{}", "src/deep/a.tsx": "", "den/deno.jsonc": "{}", "den/package.json": "{}", "den/b.mjs": "" },
     async (folder) => {
@@ -65,7 +65,7 @@ Deno.test("a script has the nearest deno.json or package.json upwards as its con
     },
   ));
 
-Deno.test("a folder's main is what its configuration names, where that is there, else a file with a main's name", () =>
+Deno.test("a folder's main module is the existing one that its configuration names, else a file with a usual name", () =>
   inFolder({
     "node/package.json": '{"main": "lib/start"}',
     "node/lib/start.js": "",
@@ -105,7 +105,7 @@ refuses("a folder without a program says what was looked for", { "package.json":
   looked: ["dist/a.js", "main.ts", "index.ts", "src/main.ts", "src/index.ts (or .js, .mjs …)"],
 });
 
-Deno.test("a configuration file that cannot be read is named", () =>
+Deno.test("an invalid configuration file is named", () =>
   inFolder({ "package.json": '{"main": ' }, async (folder) => {
     await assert.rejects(findSource(["."], folder), (error) => {
       assert.ok(error instanceof BuildError && error.failure.is === "bad-config");

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { runCompiler } from "./run_compiler.ts";
 
-/** Runs a shell script in the compiler's place; `said` grows as it speaks. */
+/** Runs a shell script instead of a compiler; `said` grows with its output. */
 function run(script: string, signal: AbortSignal, hear: (text: string) => void = () => {}): Promise<number> {
   return runCompiler({ program: "sh", args: ["-c", script], folder: Deno.cwd(), env: { WORD: "a word" }, stderr: hear, signal });
 }
 
-Deno.test("what a compiler says comes as it says it, and its exit code at the end", async () => {
+Deno.test("a compiler's messages are passed on as they come, and its exit code is returned", async () => {
   const heard: string[] = [];
   let first: () => void = () => {};
   const spoken = new Promise<void>((resolve) => first = resolve);
@@ -20,7 +20,7 @@ Deno.test("what a compiler says comes as it says it, and its exit code at the en
   assert.equal(heard.join(""), "a word\nthe end");
 });
 
-Deno.test("an interrupted compiler is asked to end, may clean up, and says no more", async () => {
+Deno.test("an interrupted compiler is asked to end and may clean up, and its further messages are dropped", async () => {
   const folder = await Deno.makeTempDir();
   const ending = new AbortController();
   let heard = "";
@@ -38,7 +38,7 @@ Deno.test("an interrupted compiler is asked to end, may clean up, and says no mo
   }
 });
 
-Deno.test("a compiler that does not end when it is asked to is killed", async () => {
+Deno.test("a compiler that does not end when asked is killed", async () => {
   const ending = new AbortController();
   let pid = 0;
   const running = run("trap '' INT; echo $$ >&2; while :; do sleep 0.05; done", ending.signal, (text) => {
@@ -50,6 +50,6 @@ Deno.test("a compiler that does not end when it is asked to is killed", async ()
   assert.throws(() => Deno.kill(pid, "SIGCONT"), "it is gone");
 });
 
-Deno.test("a compiler is not started for one who has left already", async () => {
+Deno.test("no compiler is started after an interruption", async () => {
   await assert.rejects(run("exit 0", AbortSignal.abort(new Error("enough"))), { message: "enough" });
 });

@@ -12,7 +12,7 @@ interface Attempt {
   readonly said: string;
 }
 
-/** Bundles targets in a folder of these files and looks at what came of it. */
+/** Bundles targets in a folder with these files and checks the result. */
 async function bundling(
   files: Record<string, string>,
   targets: string[],
@@ -44,7 +44,7 @@ async function bundling(
   }
 }
 
-/** Runs a bundle as the image's Deno does: with nothing but the file. */
+/** Runs a bundle as the image's Deno does: without any other file. */
 async function output({ program, error, said }: Attempt, ...args: string[]): Promise<string> {
   assert.ok(program, `${error}\n${said}`);
   const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
@@ -94,7 +94,7 @@ Deno.test("a TypeScript project with packages from npm, JSON and dynamic imports
 
 const NODE_PROJECT = {
   "package.json": '{ "main": "dist/index.js", "dependencies": { "old": "1.0.0" } }',
-  // As many packages of Node's are: required, and asking for node's modules without "node:".
+  // Like many packages for Node: CommonJS, with node's modules required without "node:".
   "node_modules/old/package.json": '{ "name": "old", "version": "1.0.0", "main": "./old.js" }',
   "node_modules/old/old.js": 'const { sep } = require("path");\nexports.sep = () => sep + typeof __dirname + typeof require;\n',
   "src/there.ts": 'import fs from "fs";\nexport const there: boolean = fs.existsSync(".");\n',
@@ -104,10 +104,10 @@ const NODE_PROJECT = {
     console.log(import.meta.main, old.sep(), there, process.argv.slice(2));`,
 };
 
-Deno.test("a project of Node's runs: a CommonJS package, node's modules by bare names, imports without endings", () =>
+Deno.test("a Node project runs: a CommonJS package, node's modules by bare names, imports without extensions", () =>
   bundling(NODE_PROJECT, ["."], async (attempt) => assert.equal(await output(attempt, "x"), 'true /stringfunction true [ "x" ]\n')));
 
-Deno.test("the same source gives the same bytes, and they do not tell where it lay", async () => {
+Deno.test("the same source gives the same bytes, without the source's path", async () => {
   const digests: string[] = [];
   for (let time = 0; time < 2; time++) {
     await bundling(NODE_PROJECT, ["."], async ({ program }, folder) => {
@@ -119,7 +119,7 @@ Deno.test("the same source gives the same bytes, and they do not tell where it l
   assert.equal(digests[0], digests[1]);
 });
 
-Deno.test("the bundler's errors come through as they are, without a backtrace of its own", () =>
+Deno.test("the bundler's errors are passed on unchanged, without its own backtrace", () =>
   bundling({ "main.ts": 'import { a } from "./nope.ts";\nconsole.log(a);\n' }, ["main.ts"], (attempt, folder) => {
     assert.deepEqual(failure(attempt), { is: "failed", tool: "deno bundle", exitCode: 1, module: false });
     assert.ok(attempt.said.includes(`Module not found "file://${folder}/nope.ts"`), attempt.said);
@@ -138,11 +138,11 @@ async function esbuild(): Promise<string> {
   throw new Error(`no esbuild in ${folder}`);
 }
 
-Deno.test("without a deno in PATH the project's own esbuild bundles, and its errors come through", async () => {
+Deno.test("without a deno in PATH the project's own esbuild bundles, and its errors are passed on", async () => {
   const folder = await Deno.realPath(await Deno.makeTempDir());
   const options = { ownDeno: false, env: { PATH: "/nowhere" } };
   try {
-    // Bundling by Deno first: that fetches its esbuild where it is not there yet.
+    // Bundling with Deno first fetches its esbuild.
     await bundling(NODE_PROJECT, ["."], ({ program }) => assert.ok(program));
     const withEsbuild = async (files: Record<string, string>, look: (attempt: Attempt) => Promise<void> | void) => {
       await Deno.mkdir(join(folder, "node_modules/.bin"), { recursive: true });
@@ -176,12 +176,12 @@ for (const [node, files] of [[true, { "package.json": "{}", "main.js": "" }], [f
     }, { ownDeno: false, env: { PATH: "/nowhere" } }));
 }
 
-Deno.test("an interrupted bundling throws the reason", () => {
+Deno.test("an interrupted bundling throws the signal's reason", () => {
   const signal = AbortSignal.abort(new Error("enough"));
   return bundling({ "main.ts": "" }, ["main.ts"], ({ error }) => assert.equal(error, signal.reason), { signal });
 });
 
-Deno.test("a module may have names of its own that CommonJS modules find around them", () =>
+Deno.test("a module may declare the names that CommonJS modules have around them", () =>
   bundling(
     {
       "main.ts": `
@@ -204,7 +204,7 @@ const COMMONJS_FILES = {
 };
 const COMMONJS_OUTPUT = "main [ false, false, true ] null . true true\nno parent\n";
 
-Deno.test("a CommonJS script runs what stands behind require.main === module, and its packages do not", async () => {
+Deno.test("a CommonJS script runs the code behind require.main === module, and its packages do not", async () => {
   await bundling(COMMONJS_FILES, ["guarded.cjs"], async (attempt) => assert.equal(await output(attempt), COMMONJS_OUTPUT));
   const files = { ...COMMONJS_FILES, "package.json": '{ "type": "commonjs" }', "index.js": COMMONJS_FILES["guarded.cjs"] };
   await bundling(files, ["."], async (attempt) => assert.equal(await output(attempt), COMMONJS_OUTPUT));
@@ -215,14 +215,14 @@ Deno.test("a CommonJS script runs what stands behind require.main === module, an
   await bundling(typed, ["."], async (attempt) => assert.equal(await output(attempt), "function\n"));
 });
 
-Deno.test("a CommonJS package of an ES module does not take itself for the program", () =>
+Deno.test("a CommonJS package of an ES module is not the main module", () =>
   bundling(
     { ...COMMONJS_FILES, "main.mjs": 'import { seen } from "./dep.cjs";\nconsole.log(import.meta.main, seen[0], seen[1]);\n' },
     ["main.mjs"],
     async (attempt) => assert.equal(await output(attempt), "true false false\n"),
   ));
 
-Deno.test("files that a script looks for next to itself are named, those of packages and missing ones are not", () =>
+Deno.test("files that a script expects next to itself are named, missing ones are not", () =>
   bundling(
     {
       "data.txt": "data",
@@ -238,7 +238,7 @@ Deno.test("files that a script looks for next to itself are named, those of pack
     },
   ));
 
-Deno.test("the unstable features that deno.json names are the program's, and nothing else that stands there", () =>
+Deno.test("the program gets the unstable features of deno.json, and no other flags from there", () =>
   bundling(
     { "deno.jsonc": '{ "unstable": ["kv", "raw-imports", "x --allow-y"] }', "main.ts": "" },
     ["main.ts"],
@@ -252,7 +252,7 @@ Deno.test("a script that begins with a hashbang runs", () =>
     async (attempt) => assert.equal(await output(attempt), "it runs\n"),
   ));
 
-Deno.test("only imports of node's own modules get its prefix", () => {
+Deno.test("only imports of node's own modules get the prefix node:", () => {
   const bundle =
     'import fs from "fs";\nimport {\n  a as b\n} from "fs/promises";\nimport "process";\nimport x from "left";\n  say(`from "fs";`);\n';
   const changed = bundle.replace('fs from "fs"', 'fs from "node:fs"').replace("fs/promises", "node:fs/promises").replace(
@@ -262,7 +262,7 @@ Deno.test("only imports of node's own modules get its prefix", () => {
   assert.equal(withNodePrefixes(bundle), changed);
 });
 
-Deno.test("only a Deno from 2.4 on bundles", () => {
+Deno.test("only Deno 2.4 and newer bundles", () => {
   const answers = ["deno 2.3.7 (stable)", "deno 1.46.3", "deno 2.4.0 (stable, release)", "deno 2.10.1", "deno 3.0.0", "nonsense"].map(
     bundles,
   );

@@ -18,7 +18,7 @@ for (
   });
 }
 
-Deno.test("main is before index, the folder before src, TypeScript before JavaScript", () => {
+Deno.test("main is preferred to index, the folder to src, and TypeScript to JavaScript", () => {
   const all = ["main.ts", "main.js", "index.mts", "src/main.tsx", "src/index.cjs"];
   for (let from = 0; from < all.length; from++) {
     const rest = all.slice(from);
@@ -27,7 +27,7 @@ Deno.test("main is before index, the folder before src, TypeScript before JavaSc
   assert.equal(usualMain(new Set(["main.rs", "lib/main.ts"])), undefined);
 });
 
-Deno.test("comments of JSON go, and what looks like them in strings stays", () => {
+Deno.test("JSON's comments are removed, and text in strings that looks like one stays", () => {
   assert.deepEqual(JSON.parse(withoutComments('{"a": "http://x/*y*/", // one "b": 1\n/* two\n "c": 2 */ "d\\"//": 3}')), {
     a: "http://x/*y*/",
     'd"//': 3,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { LONGEST_MS, QUIET_MS, Settling } from "./settle.ts";
 
-Deno.test("nothing is waited for before anything has changed, nor after it was taken", () => {
+Deno.test("there is nothing to wait for before the first change, or after changes were taken", () => {
   const changes = new Settling();
   assert.equal(changes.wait(0), undefined);
   changes.add("a", 10);
@@ -9,7 +9,7 @@ Deno.test("nothing is waited for before anything has changed, nor after it was t
   assert.equal(changes.wait(10), undefined);
 });
 
-Deno.test("changes are over when it has been quiet, and each file is told once", () => {
+Deno.test("changes are complete after a quiet time, and each file is reported once", () => {
   const changes = new Settling();
   changes.add("b", 1_000);
   changes.add("a", 1_010);
@@ -22,7 +22,7 @@ Deno.test("changes are over when it has been quiet, and each file is told once",
   assert.deepEqual(changes.take(), ["c"]);
 });
 
-Deno.test("changes without end are told all the same, and the next ones wait anew", () => {
+Deno.test("endless changes are reported all the same, and the next ones wait again", () => {
   const changes = new Settling();
   for (let now = 0; now < LONGEST_MS; now += QUIET_MS / 2) {
     changes.add("log", now);

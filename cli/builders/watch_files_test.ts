@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { FileWatcher } from "./watch_files.ts";
 
-/** A watch on a.ts and the Go folder pkg of a new folder; what it tells must come within five seconds. */
+/** A watch on a.ts and the Go folder pkg of a new folder; its reports must come within five seconds. */
 async function watching(test: (folder: string, next: () => Promise<string[]>, watcher: FileWatcher) => Promise<void>): Promise<void> {
   const folder = await Deno.realPath(await Deno.makeTempDir());
   using watcher = new FileWatcher(() => performance.now());
@@ -17,7 +17,7 @@ async function watching(test: (folder: string, next: () => Promise<string[]>, wa
   }
 }
 
-Deno.test("a file that is written is told once, and its neighbours are not", () =>
+Deno.test("a written file is reported once, and its neighbours are not", () =>
   watching(async (folder, next) => {
     await Deno.writeTextFile(join(folder, "b.ts"), "2");
     await Deno.writeTextFile(join(folder, "a.ts"), "2");
@@ -25,7 +25,7 @@ Deno.test("a file that is written is told once, and its neighbours are not", () 
     assert.deepEqual(await next(), ["a.ts"]);
   }));
 
-Deno.test("an editor that renames its file into place is followed, again and again", () =>
+Deno.test("a file that an editor replaces by renaming is reported each time", () =>
   watching(async (folder, next) => {
     for (let time = 0; time < 3; time++) {
       await Deno.writeTextFile(join(folder, "a.ts~"), String(time));
@@ -34,7 +34,7 @@ Deno.test("an editor that renames its file into place is followed, again and aga
     }
   }));
 
-Deno.test("files that come and go in a Go package's folder are told", () =>
+Deno.test("new and removed files in a Go package's folder are reported", () =>
   watching(async (folder, next) => {
     await Deno.writeTextFile(join(folder, "pkg/new.go"), "package pkg");
     await Deno.writeTextFile(join(folder, "pkg/new_test.go"), "package pkg");
@@ -43,7 +43,7 @@ Deno.test("files that come and go in a Go package's folder are told", () =>
     assert.deepEqual(await next(), ["pkg/new.go"]);
   }));
 
-Deno.test("what changes while nobody asks is told at the next question, also over a change of what is watched", () =>
+Deno.test("changes between two calls are reported by the next one, also if the watched paths change", () =>
   watching(async (folder, next, watcher) => {
     await Deno.mkdir(join(folder, "more"));
     await Deno.writeTextFile(join(folder, "a.ts"), "2");
@@ -56,7 +56,7 @@ Deno.test("what changes while nobody asks is told at the next question, also ove
     assert.deepEqual(await next(), ["a.ts"]);
   }));
 
-Deno.test("a new folder is told where new folders count, and a file elsewhere is not", () =>
+Deno.test("a new folder is reported where new folders count, and a file elsewhere is not", () =>
   watching(async (folder, next, watcher) => {
     await watcher.watch({ files: new Set(), goFolders: new Set(), deepFolders: new Set([folder]) });
     await Deno.writeTextFile(join(folder, "b.yaml"), "");
@@ -64,7 +64,7 @@ Deno.test("a new folder is told where new folders count, and a file elsewhere is
     assert.deepEqual(await next(), ["new"]);
   }));
 
-Deno.test("that there are changes is told without taking them", () =>
+Deno.test("ready() reports changes without taking them", () =>
   watching(async (folder, next, watcher) => {
     await Deno.writeTextFile(join(folder, "a.ts"), "2");
     await watcher.ready(AbortSignal.timeout(5_000));
@@ -74,7 +74,7 @@ Deno.test("that there are changes is told without taking them", () =>
 for (const [when, before] of [["at once", true], ["later", false]] as const) {
   Deno.test(`a folder that was removed and made anew ${when} is told, and watched again`, () =>
     watching(async (folder, next, watcher) => {
-      // Nothing in the folder above is watched for its own sake.
+      // No file of the folder above is watched.
       const paths = { files: new Set<string>(), goFolders: new Set([join(folder, "pkg")]) };
       await watcher.watch(paths);
       const changed = async (path: string) => {
@@ -94,7 +94,7 @@ for (const [when, before] of [["at once", true], ["later", false]] as const) {
     }));
 }
 
-Deno.test("reading a file is no change, and waiting ends with the signal's reason", () =>
+Deno.test("reading a file is not a change, and waiting ends with the signal's reason", () =>
   watching(async (folder, _next, watcher) => {
     await Deno.readTextFile(join(folder, "a.ts"));
     const ending = new AbortController();

@@ -12,7 +12,7 @@ async function goIsThere(): Promise<boolean> {
   }
 }
 
-/** What is watched of targets in a folder of these files, by paths from there. */
+/** The watched paths of targets in a folder with these files, relative to it. */
 async function watched(files: Record<string, string>, targets: string[]): Promise<{ files: string[]; goFolders: string[] }> {
   const folder = await Deno.realPath(await Deno.makeTempDir());
   try {
@@ -48,7 +48,7 @@ const goIgnored = { ignore: !await goIsThere() };
 
 Deno.test({
   ...goIgnored,
-  name: "of a Go package the user's own packages that it imports are watched, what it embeds and its modules, broken or not",
+  name: "for a Go package, the user's own packages, embedded files and module files are watched, even if they do not compile",
   async fn() {
     assert.deepEqual(await watched(GO_PROJECT, ["app"]), {
       files: [...GO_CONFIGS, "app/word.txt", "app/main.go", "app/more_amd64.go", "app/inner/inner.go", "lib/lib.go"].sort(),
@@ -59,14 +59,14 @@ Deno.test({
 
 Deno.test({
   ...goIgnored,
-  name: "of named Go files the others in their folder are not watched",
+  name: "for named Go files, the others in their folder are not watched",
   async fn() {
     const { files, goFolders } = await watched({ "a.go": "package main\n\nfunc main() {}\n", "b.go": "package main\n" }, ["a.go"]);
     assert.deepEqual([files, goFolders], [["a.go"], []]);
   },
 });
 
-Deno.test("of a script the modules that it imports are watched, missing and broken ones too, and its configuration", async () => {
+Deno.test("for a script, its modules, also missing and broken ones, and its configuration are watched", async () => {
   const files = {
     "deno.json": "{}",
     "main.ts":
@@ -79,7 +79,7 @@ Deno.test("of a script the modules that it imports are watched, missing and brok
   assert.deepEqual((await watched(files, ["main.ts"])).files, ["a.ts", "d.json", "deno.json", "later.ts", "main.ts", "missing.ts"]);
 });
 
-Deno.test("a new Go file in a package's folder matters, a test or one elsewhere does not", () => {
+Deno.test("a new Go file in a package's folder counts, a test or one elsewhere does not", () => {
   const paths: WatchedPaths = { files: new Set(["/m/go.mod", "/m/a/word.txt"]), goFolders: new Set(["/m/a"]) };
   const matter = ["/m/a/new.go", "/m/a/word.txt", "/m/go.mod"];
   const not = ["/m/a/new_test.go", "/m/a/b/new.go", "/m/a/.new.go.swp", "/m/a/4913", "/m/go.sum"];
@@ -89,7 +89,7 @@ Deno.test("a new Go file in a package's folder matters, a test or one elsewhere 
 
 Deno.test({
   ...goIgnored,
-  name: "a new file that go:embed takes matters, one beside it does not",
+  name: "a new file that matches go:embed counts, one next to it does not",
   async fn() {
     const files = {
       "go.mod": "module example.com/x\n\ngo 1.21\n",
@@ -113,7 +113,7 @@ Deno.test({
   },
 });
 
-Deno.test("embedRoot() is the folder below which all matches of a pattern lie", () => {
+Deno.test("embedRoot() is the folder that has all matches of a pattern", () => {
   const cases: [string, string][] = [
     ["static", "/x/static"],
     ["all:static", "/x/static"],
@@ -125,7 +125,7 @@ Deno.test("embedRoot() is the folder below which all matches of a pattern lie", 
   for (const [pattern, root] of cases) assert.equal(embedRoot("/x", pattern), root, pattern);
 });
 
-Deno.test("a package is the user's own unless it is the standard library's or was fetched", () => {
+Deno.test("a package is the user's own unless it is from the standard library or was fetched", () => {
   assert.ok(isOwn({}));
   assert.ok(isOwn({ Module: { GoMod: "/m/go.mod" } }));
   assert.ok(isOwn({ Module: { Version: "v1.0.0", Replace: {} } }));
@@ -134,13 +134,13 @@ Deno.test("a package is the user's own unless it is the standard library's or wa
   assert.ok(!isOwn({ Standard: true }));
 });
 
-Deno.test("Go's several JSON values are told apart, whatever is in their strings", () => {
+Deno.test("several JSON values of Go's are split, whatever their strings contain", () => {
   const values = [{ Dir: "/a}\n{" }, { GoFiles: ["}", "{"] }, {}];
   assert.deepEqual([...jsonValues(values.map((value) => `${JSON.stringify(value, null, "\t")}\n`).join(""))], values);
   assert.deepEqual([...jsonValues("")], []);
 });
 
-Deno.test("modules of packages are not the user's own", () => {
+Deno.test("modules in packages are not the user's own", () => {
   const info = { modules: [{ specifier: "file:///p/a%20b.ts" }, { specifier: "file:///p/node_modules/x/y.js" }, { specifier: "npm:ws" }] };
   assert.deepEqual(localModules(JSON.stringify(info)), ["/p/a b.ts"]);
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { failureHint } from "./failure_hint.ts";
 
-Deno.test("a file that is here and not in the Pod is named, in the words of Go, Deno and Node", async () => {
+Deno.test("a file that only this machine has is named, whether Go, Deno or Node reports it missing", async () => {
   const folder = await Deno.makeTempDir();
   try {
     await Deno.writeTextFile(`${folder}/data.txt`, "");
@@ -28,7 +28,7 @@ Deno.test("a file that is here and not in the Pod is named, in the words of Go, 
   }
 });
 
-Deno.test("a Go program that says it was built without cgo is explained, a script that says so is not", async () => {
+Deno.test("a Go program that reports missing cgo gets a hint, a script that does so gets none", async () => {
   const tail = "Binary was compiled with 'CGO_ENABLED=0', go-sqlite3 requires cgo to work. This is a stub\n";
   const go = { language: "go", given: ".", folder: "/", packages: ["."] } as const;
   assert.match(await failureHint(tail, go) ?? "", /CGO_ENABLED=0\.\n {2}Use a package in pure Go/);

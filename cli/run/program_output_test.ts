@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { ProgramOutput } from "./program_output.ts";
 
-/** An output whose writes throw this, and what was said of it. */
+/** An output whose writes throw an error, and the lines that were printed about it. */
 function outputThatThrows(error: Error): { output: ProgramOutput; said: string[] } {
   const said: string[] = [];
   const write = () => Promise.reject(error);
@@ -9,7 +9,7 @@ function outputThatThrows(error: Error): { output: ProgramOutput; said: string[]
   return { output: new ProgramOutput({ context, screen: { clear: () => {}, say: (line) => said.push(line) } }), said };
 }
 
-Deno.test("output that cannot be written is lost, and the user is told which and why", async () => {
+Deno.test("output that cannot be written is lost, and the user reads which and why", async () => {
   for (
     const message of [
       "No space left on device (os error 28)",
@@ -26,7 +26,7 @@ Deno.test("output that cannot be written is lost, and the user is told which and
   }
 });
 
-Deno.test("a reader that has gone wants no more: nothing is lost, and nothing is said", async () => {
+Deno.test("after the reader closed its end, nothing is lost and nothing is printed", async () => {
   for (const error of [new Deno.errors.BrokenPipe("Broken pipe (os error 32)"), new Deno.errors.ConnectionReset("reset")]) {
     const { output, said } = outputThatThrows(error);
     await assert.rejects(output.write("stdout", new Uint8Array(1)), error);
@@ -34,7 +34,7 @@ Deno.test("a reader that has gone wants no more: nothing is lost, and nothing is
   }
 });
 
-Deno.test("the end of the output is kept, and no more than a few kilobytes of it", async () => {
+Deno.test("the last few kilobytes of the output are kept", async () => {
   const context = { stdio: { write: () => Promise.resolve() } } as unknown as ConstructorParameters<typeof ProgramOutput>[0]["context"];
   const output = new ProgramOutput({ context, screen: { clear: () => {}, say: () => {} } });
   const text = (value: string) => new TextEncoder().encode(value);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Context } from "../command/context.ts";
 import { runCommand } from "./run_command.ts";
 
-/** What `kurun run` writes to stderr, and what ends it. Nothing is contacted: the program is not there. */
+/** The stderr of `kurun run` and the error that ends it. It contacts nothing: the program does not exist. */
 async function attempt(...args: string[]): Promise<{ said: string; error: unknown }> {
   let said = "";
   const context = {
@@ -16,7 +16,7 @@ async function attempt(...args: string[]): Promise<{ said: string; error: unknow
   return { said, error };
 }
 
-Deno.test("a flag of kurun's that follows the program is pointed out, unless -- says that it is the program's", async () => {
+Deno.test("a flag of kurun's behind the program gives a warning, unless -- is before it", async () => {
   for (const flags of [["-n", "shop"], ["--kubeconfig=x"], ["x", "--context", "y"], ["--watch"], ["--env=A=1"]]) {
     const { said } = await attempt("./nowhere.ts", ...flags);
     const flag = flags.find((one) => one.startsWith("-"))?.split("=")[0];
@@ -29,7 +29,7 @@ Deno.test("a flag of kurun's that follows the program is pointed out, unless -- 
   }
 });
 
-Deno.test("--rm without a value, as Docker and kubectl have it, is answered with what to write", async () => {
+Deno.test("--rm without a value, as in Docker and kubectl, is refused with the right form", async () => {
   const { error } = await attempt("--rm", "./nowhere.ts");
   assert.match(String(error), /--rm \.\/nowhere\.ts: leave out --rm, .* or write --rm=false/);
 });

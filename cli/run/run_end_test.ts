@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describeRunEnd } from "./run_end.ts";
 
-Deno.test("an end that the exit code explains is not commented on, and one that nobody asked for is", () => {
+Deno.test("only an end that the exit code does not explain is commented on", () => {
   const killed = { killedHere: true };
   const not = { killedHere: false };
   assert.equal(describeRunEnd({ code: 3 }, not), undefined);

@@ -3,7 +3,7 @@ import { ResendBuffer, type RunEnd } from "../../tunnel/mod.ts";
 import type { UserStdio } from "../command/user_stdio.ts";
 import { RunInput } from "./run_input.ts";
 
-/** A user at a terminal that a test types into. */
+/** A terminal that a test types into. */
 class Typist {
   readonly input: RunInput;
   readonly screen = { raw: false };
@@ -33,13 +33,13 @@ class Typist {
   }
 }
 
-/** A run whose end and appetite a test decides. */
+/** A run whose end and reading a test controls. */
 class Taker {
   readonly input: ResendBuffer = new ResendBuffer(10);
   readonly end: PromiseWithResolvers<RunEnd> = Promise.withResolvers();
   readonly ended = () => this.end.promise;
 
-  /** All that it was given; "end" behind it where that was told. */
+  /** Its whole input, and "end" if the input ended. */
   async taken(): Promise<string> {
     let text = "";
     while (text.length < this.input.written) text += new TextDecoder().decode(await this.input.read(text.length) ?? undefined);
@@ -52,7 +52,7 @@ function settled(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
-Deno.test("the terminal is raw while a program runs, and the user's while none does", async () => {
+Deno.test("the terminal is in raw mode only while a program runs", async () => {
   const user = new Typist({ terminal: true });
   const [first, second] = [new Taker(), new Taker()];
   const modes: boolean[] = [];
@@ -73,7 +73,7 @@ Deno.test("the terminal is raw while a program runs, and the user's while none d
   assert.deepEqual(modes, [false, true, false, true, false]);
 });
 
-Deno.test("the end of a run that was replaced leaves the terminal to the next one", async () => {
+Deno.test("the end of a replaced run does not change the terminal of the next one", async () => {
   const user = new Typist({ terminal: true });
   const first = new Taker();
   user.input.lend(first);
@@ -83,7 +83,7 @@ Deno.test("the end of a run that was replaced leaves the terminal to the next on
   assert.equal(user.raw, true);
 });
 
-Deno.test("Ctrl+C typed while the connection is lost interrupts, and what else is typed waits for it", async () => {
+Deno.test("while the connection is lost, Ctrl+C interrupts and other keys wait", async () => {
   const user = new Typist({ terminal: true });
   const run = new Taker();
   user.input.lend(run);
@@ -94,7 +94,7 @@ Deno.test("Ctrl+C typed while the connection is lost interrupts, and what else i
   assert.equal(await run.taken(), "a\x03bc");
 });
 
-Deno.test("without a terminal of its own a program gets each byte, whatever it is", async () => {
+Deno.test("without a terminal a program gets every byte unchanged", async () => {
   const user = new Typist({ terminal: false });
   const run = new Taker();
   user.input.lend(run);
@@ -103,7 +103,7 @@ Deno.test("without a terminal of its own a program gets each byte, whatever it i
   assert.deepEqual([await run.taken(), user.interrupts, user.raw], ["\x03", 0, false]);
 });
 
-Deno.test("input that one run left to wait goes on to the next, and each run's input ends that comes after its end", async () => {
+Deno.test("input that one run did not read goes to the next, and every run after the end of input gets the end", async () => {
   const user = new Typist({ terminal: false });
   const [first, second, third] = [new Taker(), new Taker(), new Taker()];
   user.input.lend(first);

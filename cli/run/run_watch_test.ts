@@ -7,7 +7,7 @@ import { buildUntilItWorks, watchProgram } from "./run_watch.ts";
 
 const BUILT: BuiltProgram = { kind: "script", path: "", size: 1, sha256: "", unstable: [], dispose: () => Promise.resolve() };
 
-/** A program that is watched; its changes, builds, starts and ends are a test's. */
+/** A watched program whose changes, builds, starts and ends a test controls. */
 class Watched {
   readonly lines: string[] = [];
   readonly signals = { asked: false, first: Promise.resolve() };
@@ -65,7 +65,7 @@ function settled(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
-Deno.test("a program that is interrupted while the next is built ends, and the next is not started", async () => {
+Deno.test("a program that is interrupted during the next build ends, and the next does not start", async () => {
   const watched = new Watched();
   const built = Promise.withResolvers<BuiltProgram>();
   watched.build = () => built.promise;
@@ -77,7 +77,7 @@ Deno.test("a program that is interrupted while the next is built ends, and the n
   assert.deepEqual([await watched.over, watched.starts, watched.lines], [{ code: 7 }, 0, ["main.go changed: building"]]);
 });
 
-Deno.test("the end is not waited for the build that goes on", async () => {
+Deno.test("an interruption does not wait for a build", async () => {
   const watched = new Watched();
   watched.build = () => new Promise(() => {});
   await watched.change();
@@ -86,7 +86,7 @@ Deno.test("the end is not waited for the build that goes on", async () => {
   assert.deepEqual(await watched.over, { code: 130 });
 });
 
-Deno.test("where a replacement could not be started Ctrl+C ends it all, with the end of the run before", async () => {
+Deno.test("after a replacement failed to start, Ctrl+C ends with the end of the run before", async () => {
   const watched = new Watched();
   watched.start = () => Promise.reject(new NotStartedError("Exec format error"));
   await watched.change();
@@ -99,7 +99,7 @@ Deno.test("where a replacement could not be started Ctrl+C ends it all, with the
   assert.deepEqual(await watched.over, { code: 143 });
 });
 
-Deno.test("a build that fails, or is too large, is told, and the program before goes on and is replaced later", async () => {
+Deno.test("a failed or too large build is reported, and the program before goes on and is replaced later", async () => {
   const watched = new Watched();
   watched.build = () => Promise.reject(new BuildError({ is: "too-large", bytes: 600e6, most: 536e6 }));
   await watched.change();
@@ -115,7 +115,7 @@ Deno.test("a build that fails, or is too large, is told, and the program before 
   ]);
 });
 
-Deno.test("a first build that fails waits for a change, and what no change can end is an error", async () => {
+Deno.test("a failed first build waits for a change, unless no change can fix it", async () => {
   const lines: string[] = [];
   const failures = [
     new BuildError({ is: "failed", tool: "go build", exitCode: 1, module: false }),

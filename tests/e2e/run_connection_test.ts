@@ -6,10 +6,10 @@ import { inShell, programFolder } from "./run_process.ts";
 import { TmuxTerminal } from "./tmux_terminal.ts";
 
 const BEHAVE = programFolder("tests/programs/behave");
-/** Longer than a redial's longest pause. */
+/** Longer than the longest pause between two dials. */
 const DOWN_MS = 5_000;
 
-/** A way to the API server that can be taken away, and the flags that lead kurun through it. */
+/** A path to the API server that can be cut, and the flags that make kurun use it. */
 async function relayed(): Promise<{ relay: TcpRelay; flags: string[] }> {
   const server = JSON.parse(await kubectl(["config", "view", "--minify", "-o", "json"])).clusters[0].cluster.server;
   const relay = new TcpRelay(new URL(server));
@@ -26,7 +26,7 @@ function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-clusterTest("a connection that is lost for seconds costs no line of output and repeats none", async (namespace) => {
+clusterTest("no line of output is lost or repeated if the connection is lost for seconds", async (namespace) => {
   const { relay, flags } = await relayed();
   await using _relay = relay;
   await using kurun = KurunProcess.start(["run", "-n", namespace.name, ...flags, BEHAVE, "tick"]);
@@ -43,7 +43,7 @@ clusterTest("a connection that is lost for seconds costs no line of output and r
   assert.match(kurun.stderr, /^(Connection lost: [^\n]+; connecting again\nConnected again after \S+( s)?\n){2}$/);
 });
 
-clusterTest("a connection that is lost for seconds costs nothing of standard input and repeats none", async (namespace) => {
+clusterTest("no byte of standard input is lost or repeated if the connection is lost for seconds", async (namespace) => {
   const { relay, flags } = await relayed();
   await using _relay = relay;
   const folder = await Deno.makeTempDir();
@@ -65,25 +65,28 @@ clusterTest("a connection that is lost for seconds costs nothing of standard inp
   await Deno.remove(folder, { recursive: true });
 });
 
-clusterTest("while the connection is lost Ctrl+C twice ends kurun, with --watch too, and leaves no build behind", async (namespace) => {
-  const { relay, flags } = await relayed();
-  await using _relay = relay;
-  const TMPDIR = await Deno.makeTempDir();
-  const args = ["run", "-n", namespace.name, ...flags, "--ttl", "5s", "--watch", BEHAVE, "stubborn"];
-  await using kurun = KurunProcess.start(args, { TMPDIR });
-  await kurun.waitFor(/ready\n/);
-  relay.down();
-  await kurun.waitFor(/Connection lost/);
-  kurun.signal("SIGINT");
-  await pause(500);
-  kurun.signal("SIGINT");
-  assert.equal(await kurun.exit, 137);
-  const left = (await Array.fromAsync(Deno.readDir(TMPDIR))).map(({ name }) => name);
-  assert.deepEqual(left.filter((name) => name.startsWith("kurun-build-")), []);
-  await Deno.remove(TMPDIR, { recursive: true });
-});
+clusterTest(
+  "while the connection is lost, pressing Ctrl+C twice ends kurun, also with --watch, and leaves no build behind",
+  async (namespace) => {
+    const { relay, flags } = await relayed();
+    await using _relay = relay;
+    const TMPDIR = await Deno.makeTempDir();
+    const args = ["run", "-n", namespace.name, ...flags, "--ttl", "5s", "--watch", BEHAVE, "stubborn"];
+    await using kurun = KurunProcess.start(args, { TMPDIR });
+    await kurun.waitFor(/ready\n/);
+    relay.down();
+    await kurun.waitFor(/Connection lost/);
+    kurun.signal("SIGINT");
+    await pause(500);
+    kurun.signal("SIGINT");
+    assert.equal(await kurun.exit, 137);
+    const left = (await Array.fromAsync(Deno.readDir(TMPDIR))).map(({ name }) => name);
+    assert.deepEqual(left.filter((name) => name.startsWith("kurun-build-")), []);
+    await Deno.remove(TMPDIR, { recursive: true });
+  },
+);
 
-clusterTest("while the connection is lost Ctrl+C twice ends kurun whose terminal is the program's", async (namespace) => {
+clusterTest("while the connection is lost, pressing Ctrl+C twice ends kurun with -t", async (namespace) => {
   const { relay, flags } = await relayed();
   await using _relay = relay;
   await using terminal = await TmuxTerminal.start(["run", "-it", "-n", namespace.name, ...flags, "--ttl", "5s", BEHAVE, "stubborn"]);

@@ -7,7 +7,7 @@ import { inShell, programFolder } from "./run_process.ts";
 
 const BEHAVE = programFolder("tests/programs/behave");
 
-/** Runs a program that would end with 0, and nothing of which may be left. */
+/** Runs a program that would end with 0. Nothing of it may be left. */
 async function mistake(
   namespace: TestNamespace,
   args: string[],
@@ -19,7 +19,7 @@ async function mistake(
   return { code, stderr };
 }
 
-clusterTest("a file that is not there, a missing go, a broken program and a broken module are one sentence each", async (namespace) => {
+clusterTest("a missing file, a missing go, a broken program and a broken module give one sentence each", async (namespace) => {
   const nothing = await mistake(namespace, ["nothing.go"]);
   assert.deepEqual(nothing, { code: 2, stderr: "error: there is no file or folder nothing.go\n" });
   const [deno] = [Deno.execPath()];
@@ -40,7 +40,7 @@ clusterTest("a file that is not there, a missing go, a broken program and a brok
 });
 
 clusterTest(
-  "an unknown ServiceAccount, a quota, a refused admission and an unknown namespace are the cluster's own sentence",
+  "an unknown ServiceAccount, a quota, a refused admission and an unknown namespace give the cluster's own sentence",
   async (namespace) => {
     const account = await mistake(namespace, ["--serviceaccount", "nobody", BEHAVE, "exit", "0"]);
     assert.equal(account.code, 125);
@@ -68,7 +68,7 @@ clusterTest(
   },
 );
 
-clusterTest("a LimitRange's amounts are the Pod's where none are given", async (namespace) => {
+clusterTest("without amounts of its own, the Pod has those of a LimitRange", async (namespace) => {
   const limits = [{ type: "Container", default: { memory: "210Mi" }, defaultRequest: { memory: "70Mi" } }];
   const range = { apiVersion: "v1", kind: "LimitRange", metadata: { name: "range" }, spec: { limits } };
   await kubectl(["create", "-n", namespace.name, "-f", "-"], JSON.stringify(range));
@@ -81,16 +81,16 @@ clusterTest("a LimitRange's amounts are the Pod's where none are given", async (
   kurun.signal("SIGINT");
 });
 
-clusterTest("a full emptyDir and a folder that is not there are said, with exit code 125", async (namespace) => {
+clusterTest("a full emptyDir and a missing working folder are reported with exit code 125", async (namespace) => {
   const volume = { name: "program", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } };
   const full = await mistake(namespace, ["--overrides", JSON.stringify({ spec: { volumes: [volume] } }), BEHAVE, "exit", "0"]);
   assert.equal(full.code, 125);
-  assert.match(full.stderr, /^error: the program could not be started: the Pod cannot keep it: No space left on device[^\n]*\n$/);
+  assert.match(full.stderr, /^error: the program could not be started: the Pod cannot store it: No space left on device[^\n]*\n$/);
   const folder = await mistake(namespace, ["--workdir", "/nowhere", BEHAVE, "exit", "0"]);
   assert.deepEqual(folder, { code: 125, stderr: "error: the program could not be started: there is no folder /nowhere in the Pod\n" });
 });
 
-clusterTest("what --overrides cannot change is said, and the rest of it is done", async (namespace) => {
+clusterTest("fields that --overrides cannot change are reported, and the others are applied", async (namespace) => {
   const overrides = {
     apiVersion: "v1",
     metadata: { name: "mine", labels: { team: "a" } },
@@ -106,14 +106,14 @@ clusterTest("what --overrides cannot change is said, and the rest of it is done"
   ]);
 });
 
-clusterTest("a port that is taken here is said before anything is made", async (namespace) => {
+clusterTest("a local port that is taken is reported before anything is created", async (namespace) => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { code, stderr } = await mistake(namespace, ["-p", `${listener.addr.port}:8080`, BEHAVE, "exit", "0"]);
   assert.equal(code, 125);
   assert.match(stderr, /^error: -p: cannot listen on port \d+ of this machine \(127\.0\.0\.1\): [^\n]*in use[^\n]*\n$/);
 });
 
-clusterTest("--dry-run prints what would be made, and makes nothing", async (namespace) => {
+clusterTest("--dry-run prints the objects and creates nothing", async (namespace) => {
   const line = `"$@" run -n ${namespace.name} --dry-run=client --name dry --limits memory=1Gi ${BEHAVE} exit 0`;
   const { code, stdout, stderr } = await inShell(line);
   assert.deepEqual([code, stderr], [0, ""]);
@@ -128,7 +128,7 @@ clusterTest("--dry-run prints what would be made, and makes nothing", async (nam
   assert.deepEqual(await namespace.left(), []);
 });
 
-clusterTest("with the Role of docs/rbac-run.yaml alone programs run, and a missing right is named", async (namespace) => {
+clusterTest("the Role of docs/rbac-run.yaml is enough to run programs, and a missing right is named", async (namespace) => {
   const text = await Deno.readTextFile(new URL("../../docs/rbac-run.yaml", import.meta.url));
   const [role, binding] = parseAllDocuments(text).map((document) => document.toJS());
   await kubectl(["create", "serviceaccount", "kurun", "-n", namespace.name]);
@@ -151,7 +151,7 @@ clusterTest("with the Role of docs/rbac-run.yaml alone programs run, and a missi
   assert.match(stderr, /^error: user least lacks rights that this takes; nothing was created:\n {2}cannot create pods in namespace \S+\n/);
 });
 
-clusterTest("a Pod that writes more into /tmp than it may is ended by the cluster, in the cluster's words", async (namespace) => {
+clusterTest("a Pod that exceeds the size of its /tmp is evicted, with the cluster's reason", async (namespace) => {
   const folder = await Deno.makeTempDir();
   const source =
     `package main\nimport ("os"; "time")\nfunc main() { os.WriteFile("/tmp/x", make([]byte, 8<<20), 0o600); time.Sleep(time.Hour) }\n`;
@@ -164,7 +164,7 @@ clusterTest("a Pod that writes more into /tmp than it may is ended by the cluste
 });
 
 clusterTest(
-  "output that a full disk does not take is an error with a sentence, and the program's own exit code stays",
+  "output that is lost to a full disk is an error with its reason, and never exit code 0",
   async (namespace) => {
     const run = `"$@" run -n ${namespace.name} ${BEHAVE}`;
     const lost = (output: string) =>
@@ -189,38 +189,41 @@ clusterTest(
   },
 );
 
-clusterTest("what runs here and not in the Pod is explained: cgo, files next to the program, flags behind it", async (namespace) => {
-  const folder = await Deno.makeTempDir();
-  const write = (name: string, text: string) => Deno.writeTextFile(`${folder}/${name}`, text);
-  await write("cgo.go", 'package main\n\n// #include <stdlib.h>\nimport "C"\n\nfunc main() { println(int(C.abs(-3))) }\n');
-  const cgo = await mistake(namespace, [`${folder}/cgo.go`]);
-  assert.equal(cgo.code, 125);
-  assert.match(
-    cgo.stderr,
-    /error: \S+cgo\.go needs cgo \([^\n]*cgo\.go\), and kurun builds Go programs with CGO_ENABLED=0\.\n {2}[^\n]*Dockerfile[^\n]*\n$/,
-  );
-  await write("data.txt", "data");
-  await write(
-    "read.go",
-    'package main\n\nimport (\n\t"log"\n\t"os"\n)\n\nfunc main() {\n\t_, err := os.ReadFile("data.txt")\n\tlog.Fatal(err)\n}\n',
-  );
-  const missing = await mistake(namespace, [`${folder}/read.go`]);
-  assert.equal(missing.code, 1);
-  assert.match(
-    missing.stderr,
-    /no such file or directory\ndata\.txt is on this machine, but only the program itself runs in the Pod[^\n]*\n {2}Embed it/,
-  );
-  await write("read.ts", 'console.log(Deno.readTextFileSync(new URL("./data.txt", import.meta.url)));\n');
-  const script = await mistake(namespace, [`${folder}/read.ts`, "-n", "other"]);
-  assert.equal(script.code, 1);
-  assert.match(
-    script.stderr,
-    /^Warning: -n follows the program[^]*Warning: \S+data\.txt is not sent to the cluster[^]*\ndata\.txt is on this machine/,
-  );
-  await Deno.remove(folder, { recursive: true });
-});
+clusterTest(
+  "what works on this machine but not in the Pod is explained: cgo, files next to the program, flags behind it",
+  async (namespace) => {
+    const folder = await Deno.makeTempDir();
+    const write = (name: string, text: string) => Deno.writeTextFile(`${folder}/${name}`, text);
+    await write("cgo.go", 'package main\n\n// #include <stdlib.h>\nimport "C"\n\nfunc main() { println(int(C.abs(-3))) }\n');
+    const cgo = await mistake(namespace, [`${folder}/cgo.go`]);
+    assert.equal(cgo.code, 125);
+    assert.match(
+      cgo.stderr,
+      /error: \S+cgo\.go needs cgo \([^\n]*cgo\.go\), and kurun builds Go programs with CGO_ENABLED=0\.\n {2}[^\n]*Dockerfile[^\n]*\n$/,
+    );
+    await write("data.txt", "data");
+    await write(
+      "read.go",
+      'package main\n\nimport (\n\t"log"\n\t"os"\n)\n\nfunc main() {\n\t_, err := os.ReadFile("data.txt")\n\tlog.Fatal(err)\n}\n',
+    );
+    const missing = await mistake(namespace, [`${folder}/read.go`]);
+    assert.equal(missing.code, 1);
+    assert.match(
+      missing.stderr,
+      /no such file or directory\ndata\.txt is on this machine, but only the program itself runs in the Pod[^\n]*\n {2}Embed it/,
+    );
+    await write("read.ts", 'console.log(Deno.readTextFileSync(new URL("./data.txt", import.meta.url)));\n');
+    const script = await mistake(namespace, [`${folder}/read.ts`, "-n", "other"]);
+    assert.equal(script.code, 1);
+    assert.match(
+      script.stderr,
+      /^Warning: -n follows the program[^]*Warning: \S+data\.txt is not sent to the cluster[^]*\ndata\.txt is on this machine/,
+    );
+    await Deno.remove(folder, { recursive: true });
+  },
+);
 
-clusterTest("a right that --as's user lacks is said of that user, with the file of run's own Role", async (namespace) => {
+clusterTest("a missing right names the user of --as and the Role of kurun run", async (namespace) => {
   const { code, stderr } = await mistake(namespace, ["--as", "bob", BEHAVE, "exit", "0"]);
   assert.equal(code, 125);
   assert.match(stderr, /^error: user bob lacks rights [^]*\ndocs\/rbac-run\.yaml has the least Role/);

@@ -6,22 +6,25 @@ import { TmuxTerminal } from "./tmux_terminal.ts";
 
 const BEHAVE = programFolder("tests/programs/behave");
 
-clusterTest("a program for the whole terminal has it: its size, its keys, and what was there before when it ends", async (namespace) => {
-  await using terminal = await TmuxTerminal.start(["run", "-it", "-n", namespace.name, programFolder("examples/screen")]);
-  const drawn = await terminal.waitFor(/^\+- 100x30, key: none, q ends -+\+$/m);
-  assert.equal(drawn.split("\n").length, 30);
-  await terminal.type("Right");
-  await terminal.waitFor(/100x30, key: right/);
-  await terminal.resize(71);
-  await terminal.waitFor(/^\+- 71x30, key: right, q ends -+\+$/m);
-  await terminal.type("q");
-  const after = await terminal.waitFor(/^exit 0$/m);
-  assert.doesNotMatch(after, /q ends/);
-  assert.deepEqual(await namespace.left(), []);
-});
+clusterTest(
+  "a full-screen program gets the size and the keys of the terminal, whose former contents return at its end",
+  async (namespace) => {
+    await using terminal = await TmuxTerminal.start(["run", "-it", "-n", namespace.name, programFolder("examples/screen")]);
+    const drawn = await terminal.waitFor(/^\+- 100x30, key: none, q ends -+\+$/m);
+    assert.equal(drawn.split("\n").length, 30);
+    await terminal.type("Right");
+    await terminal.waitFor(/100x30, key: right/);
+    await terminal.resize(71);
+    await terminal.waitFor(/^\+- 71x30, key: right, q ends -+\+$/m);
+    await terminal.type("q");
+    const after = await terminal.waitFor(/^exit 0$/m);
+    assert.doesNotMatch(after, /q ends/);
+    assert.deepEqual(await namespace.left(), []);
+  },
+);
 
 clusterTest(
-  "in a terminal of its own Ctrl+C is typed to the program, and the terminal is as before when it has ended",
+  "with -t Ctrl+C is a key for the program, and the terminal is restored at its end",
   async (namespace) => {
     await using terminal = await TmuxTerminal.start(["run", "-t", "-n", namespace.name, BEHAVE, "graceful"]);
     await terminal.waitFor(/^ready$/m);
@@ -30,14 +33,14 @@ clusterTest(
   },
 );
 
-clusterTest("a terminal that a program had to itself is as before when its session is lost", async (namespace) => {
+clusterTest("with -t the terminal is restored if the session is lost", async (namespace) => {
   await using terminal = await TmuxTerminal.start(["run", "-it", "--name", "gone", "-n", namespace.name, BEHAVE, "stubborn"]);
   await terminal.waitFor(/^ready$/m);
   assert.equal((await KurunProcess.run(["stop", "gone", "-n", namespace.name])).code, 0);
   await terminal.waitFor(/^error: [^\n]+\n([^\n]+\n)*exit 4$/m);
 });
 
-clusterTest("without -t Ctrl+C in a terminal is the program's SIGINT, and a second one kills", async (namespace) => {
+clusterTest("without -t Ctrl+C sends SIGINT to the program, and a second one kills it", async (namespace) => {
   await using terminal = await TmuxTerminal.start(["run", "-n", namespace.name, BEHAVE, "stubborn"]);
   await terminal.waitFor(/^ready$/m);
   await terminal.type("C-c");
@@ -47,9 +50,9 @@ clusterTest("without -t Ctrl+C in a terminal is the program's SIGINT, and a seco
   assert.deepEqual(await namespace.left(), []);
 });
 
-clusterTest("what is typed in a terminal is the program's input, and Ctrl+D its end", async (namespace) => {
+clusterTest("text typed in a terminal is the program's input, and Ctrl+D ends it", async (namespace) => {
   await using terminal = await TmuxTerminal.start(["run", "-n", namespace.name, programFolder("examples/cat/cat.go")]);
-  // Before the program reads, what is typed waits in the terminal.
+  // Text that is typed before the program reads waits in the terminal.
   await new Promise((resolve) => setTimeout(resolve, 4_000));
   await terminal.type("hello");
   await terminal.type("Enter");
@@ -58,7 +61,7 @@ clusterTest("what is typed in a terminal is the program's input, and Ctrl+D its 
   await terminal.waitFor(/^6 bytes\n+exit 0$/m);
 });
 
-clusterTest("while it waits the screen says for what, and nothing of that stays once the program speaks", async (namespace) => {
+clusterTest("progress is shown while kurun waits, and is erased before the program's first output", async (namespace) => {
   const flags = ["-n", namespace.name, "--requests", "memory=900Gi", "--timeout", "5s"];
   await using pending = await TmuxTerminal.start(["run", ...flags, BEHAVE, "stubborn"]);
   await pending.waitFor(/^Waiting for the Pod: Unschedulable: .*Insufficient memory/m);

@@ -5,19 +5,19 @@ import { inShell, programFolder } from "./run_process.ts";
 
 const BEHAVE = programFolder("tests/programs/behave");
 
-/** The command line that runs the program that behaves as it is told. */
+/** A command line for the test program, which behaves as its arguments say. */
 function behave(namespace: TestNamespace, flags: string[], ...args: string[]): string[] {
   return ["run", "-n", namespace.name, ...flags, BEHAVE, ...args];
 }
 
-clusterTest("a Go program with modules runs in the Pod, and leaves nothing", async (namespace) => {
+clusterTest("a Go program with modules runs in the Pod and leaves nothing behind", async (namespace) => {
   const { code, stdout, stderr } = await KurunProcess.run(["run", "-n", namespace.name, programFolder("examples/hello")]);
   assert.match(stdout, /^Hello, world, from hello-[a-z0-9]{5}\n$/);
   assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
   assert.deepEqual(await namespace.left(), []);
 });
 
-clusterTest("its exit code is ours, and a panic's words are on standard error", async (namespace) => {
+clusterTest("kurun has the program's exit code, and a panic is printed on stderr", async (namespace) => {
   for (const expected of [0, 3, 137]) {
     const { code, stdout, stderr } = await KurunProcess.run(behave(namespace, [], "exit", String(expected)));
     assert.deepEqual({ code, stdout, stderr }, { code: expected, stdout: "", stderr: "" });
@@ -28,7 +28,7 @@ clusterTest("its exit code is ours, and a panic's words are on standard error", 
   assert.deepEqual(await namespace.left(), []);
 });
 
-clusterTest("arguments and values arrive exactly as typed", async (namespace) => {
+clusterTest("arguments and environment variables arrive exactly as typed", async (namespace) => {
   const file = await Deno.makeTempFile();
   await Deno.writeTextFile(file, `# a comment\nSHOWN=from the file\nOTHER=1\n`);
   const args = ["a b", "", "$(POD_NAME)", '"quoted"', "--", "-n", "$HOME", "é"];
@@ -39,7 +39,7 @@ clusterTest("arguments and values arrive exactly as typed", async (namespace) =>
   assert.deepEqual({ code, stdout }, { code: 0, stdout: `[${quoted}]\n"$(POD_NAME) 'x' \\"y\\" "\n/kurun\n` });
 });
 
-clusterTest("standard input is piped: a line, 5 MB, and nothing", async (namespace) => {
+clusterTest("standard input is piped: one line, 5 MB, and no bytes", async (namespace) => {
   const cat = `"$@" run -n ${namespace.name} ${programFolder("examples/cat/cat.go")}`;
   const line = await inShell(`echo hi | ${cat}`);
   assert.deepEqual(line, { code: 0, stdout: "hi\n", stderr: "3 bytes\n" });
@@ -49,7 +49,7 @@ clusterTest("standard input is piped: a line, 5 MB, and nothing", async (namespa
 });
 
 clusterTest(
-  "standard output and error come apart and complete over 10 MB each, and a reader that leaves ends the program",
+  "stdout and stderr are separate and complete, 10 MB each, and the program ends when the reader closes the pipe",
   async (namespace) => {
     const { code, stdout, stderr } = await KurunProcess.run(behave(namespace, [], "lines", "200000"));
     assert.equal(code, 0);
@@ -63,7 +63,7 @@ clusterTest(
   },
 );
 
-clusterTest("Ctrl+C is the program's SIGINT, a second one kills, other signals arrive as they are", async (namespace) => {
+clusterTest("Ctrl+C sends SIGINT to the program, a second one kills it, and other signals arrive unchanged", async (namespace) => {
   for (const [signal, word] of [["SIGINT", "interrupt"], ["SIGTERM", "terminated"], ["SIGHUP", "hangup"], ["SIGQUIT", "quit"]] as const) {
     const kurun = KurunProcess.start(behave(namespace, [], "graceful"));
     await kurun.waitFor(/ready\n/);
@@ -81,8 +81,8 @@ clusterTest("Ctrl+C is the program's SIGINT, a second one kills, other signals a
   assert.deepEqual(await namespace.left(), []);
 });
 
-clusterTest("Ctrl+C at any moment before the program runs leaves nothing", async (namespace) => {
-  // Nothing in the build cache: the build takes its time.
+clusterTest("Ctrl+C at any moment before the program runs leaves nothing behind", async (namespace) => {
+  // With an empty build cache the build takes seconds.
   const cold = { GOCACHE: await Deno.makeTempDir() };
   const building = KurunProcess.start(behave(namespace, [], "tick"), cold);
   await waitForObject(namespace);
@@ -102,7 +102,7 @@ clusterTest("Ctrl+C at any moment before the program runs leaves nothing", async
   assert.deepEqual(await namespace.left(), []);
 });
 
-clusterTest("after kill -9 nothing is left when --ttl is over, the program included", async (namespace) => {
+clusterTest("after kill -9 nothing is left once --ttl is over, not even the program", async (namespace) => {
   const kurun = KurunProcess.start(behave(namespace, ["--ttl", "5s"], "tick"));
   await kurun.waitFor(/tick 5\n/);
   kurun.signal("SIGKILL");
@@ -115,13 +115,13 @@ clusterTest("after kill -9 nothing is left when --ttl is over, the program inclu
   }
 });
 
-clusterTest("137 is explained where the Pod's memory ran out", async (namespace) => {
+clusterTest("exit code 137 is explained if the Pod ran out of memory", async (namespace) => {
   const { code, stderr } = await KurunProcess.run(behave(namespace, ["--limits", "memory=100Mi"], "eat"));
   assert.equal(code, 137);
   assert.match(stderr, /^The program was killed \(exit code 137\): the Pod's memory ran out\. Give it more with --limits memory=…\n$/);
 });
 
-clusterTest("a Pod that somebody deletes is said, with exit code 4", async (namespace) => {
+clusterTest("a deleted Pod is reported with exit code 4", async (namespace) => {
   const kurun = KurunProcess.start(behave(namespace, ["--name", "gone"], "stubborn"));
   await kurun.waitFor(/ready\n/);
   await kubectl(["delete", "pod", "gone", "-n", namespace.name, "--wait=false"]);
@@ -130,7 +130,7 @@ clusterTest("a Pod that somebody deletes is said, with exit code 4", async (name
   assert.deepEqual(await namespace.left(), []);
 });
 
-clusterTest("a program whose Pod is deleted is heard to its end", async (namespace) => {
+clusterTest("the output of a program whose Pod is deleted is printed to its end", async (namespace) => {
   const kurun = KurunProcess.start(behave(namespace, ["--name", "gone"], "graceful", "3s"));
   await kurun.waitFor(/ready\n/);
   await kubectl(["delete", "pod", "gone", "-n", namespace.name, "--wait=false"]);
@@ -139,7 +139,7 @@ clusterTest("a program whose Pod is deleted is heard to its end", async (namespa
   assert.equal(kurun.stderr, "error: Pod gone was deleted, by somebody or with its node\n");
 });
 
-clusterTest("with --rm=false the Pod stays, and its name is refused until it is gone", async (namespace) => {
+clusterTest("with --rm=false the Pod stays, and its name is refused until it is removed", async (namespace) => {
   const flags = ["--name", "kept", "--rm=false"];
   const { code, stderr } = await KurunProcess.run(behave(namespace, flags, "exit", "3"));
   assert.equal(code, 3);
@@ -156,14 +156,14 @@ clusterTest("with --rm=false the Pod stays, and its name is refused until it is 
   assert.deepEqual(await namespace.left(), []);
 });
 
-clusterTest("a TypeScript program with npm packages is the main module, with its arguments and its input", async (namespace) => {
+clusterTest("a TypeScript program with npm packages runs as the main module, with arguments and standard input", async (namespace) => {
   const words = programFolder("examples/words");
   const { code, stdout, stderr } = await inShell(`printf 'a b a c a b' | "$@" run -n ${namespace.name} ${words} -- --top 2`);
   assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
   assert.equal(stdout, "3 a\n2 b\n");
 });
 
-clusterTest("with --image programs run in that image, Go and TypeScript alike, with the supervisor brought along", async (namespace) => {
+clusterTest("with --image, Go and TypeScript programs run in that image", async (namespace) => {
   const run = ["run", "-n", namespace.name, "--image", "kurun.test/toolbox:1"];
   const folder = await Deno.makeTempDir();
   await Deno.writeTextFile(
@@ -180,7 +180,7 @@ clusterTest("with --image programs run in that image, Go and TypeScript alike, w
   assert.deepEqual(await namespace.left(), []);
 });
 
-clusterTest("an operator in Go lists Pods by its ServiceAccount's rights, and has none without", async (namespace) => {
+clusterTest("an operator in Go has the rights of its ServiceAccount, and none without it", async (namespace) => {
   await kubectl(["apply", "-n", namespace.name, "-f", programFolder("examples/operator/rbac.yaml")]);
   const operator = ["run", "-n", namespace.name, "--name", "op"];
   const program = programFolder("examples/operator");
@@ -192,7 +192,7 @@ clusterTest("an operator in Go lists Pods by its ServiceAccount's rights, and ha
   assert.match(refused.stderr, /^operator: pods is forbidden: User "system:serviceaccount:\S+:default" cannot list resource "pods"/);
 });
 
-clusterTest("a web server is reached by -p on localhost, by both of its addresses", async (namespace) => {
+clusterTest("a web server is reachable with -p on both addresses of localhost", async (namespace) => {
   const flags = ["-p", "18271:8080", "--name", "web"];
   const kurun = KurunProcess.start(["run", "-n", namespace.name, ...flags, programFolder("examples/web/main.go")]);
   await using _ = kurun;
@@ -208,13 +208,13 @@ clusterTest("a web server is reached by -p on localhost, by both of its addresse
   await assert.rejects(fetch("http://127.0.0.1:18271/"));
 });
 
-/** Waits until the session has begun in the cluster. */
+/** Waits until the session exists in the cluster. */
 async function waitForObject(namespace: TestNamespace): Promise<void> {
   const until = performance.now() + 20_000;
   while ((await namespace.left()).length === 0) assert.ok(performance.now() < until, "nothing was made");
 }
 
-clusterTest("programs find certificate authorities and time zones, and those of --image stay", async (namespace) => {
+clusterTest("programs find certificate authorities and time zones, also with --image, and -e overrides them", async (namespace) => {
   const folder = await Deno.makeTempDir();
   const source = `package main
 
@@ -241,7 +241,7 @@ func main() {
   await Deno.remove(folder, { recursive: true });
 });
 
-clusterTest("a CommonJS script runs what stands behind require.main === module", async (namespace) => {
+clusterTest("a CommonJS script runs the code behind require.main === module", async (namespace) => {
   const folder = await Deno.makeTempDir();
   await Deno.writeTextFile(`${folder}/guarded.cjs`, 'function main() { console.log("main ran"); }\nif (require.main === module) main();\n');
   const ran = await KurunProcess.run(["run", "-n", namespace.name, `${folder}/guarded.cjs`]);

@@ -4,7 +4,7 @@ import { clusterTest } from "./kubernetes.ts";
 import { programFolder } from "./run_process.ts";
 import { TmuxTerminal } from "./tmux_terminal.ts";
 
-/** A program that says a word once its input has ended, and stays. */
+/** A program that prints a word once its input has ended, and then sleeps. */
 class WordProgram implements AsyncDisposable {
   readonly folder: string = Deno.makeTempDirSync();
 
@@ -19,7 +19,7 @@ class WordProgram implements AsyncDisposable {
   }
 }
 
-clusterTest("--watch replaces the program in the same Pod, and keeps the last good one while a build fails", async (namespace) => {
+clusterTest("--watch replaces the program in the same Pod and keeps the last one while a build fails", async (namespace) => {
   await using program = new WordProgram();
   await Deno.writeTextFile(`${program.folder}/go.mod`, "module kurun.example/watched\ngo 1.21\n");
   await program.write("one");
@@ -38,7 +38,7 @@ clusterTest("--watch replaces the program in the same Pod, and keeps the last go
   assert.deepEqual(await namespace.left(), []);
 });
 
-clusterTest("with --watch what is saved while the Pod starts counts, and a build is removed once it runs", async (namespace) => {
+clusterTest("with --watch a file that is saved while the Pod starts counts, and a build is removed once it runs", async (namespace) => {
   await using program = new WordProgram();
   await program.write("one");
   const TMPDIR = await Deno.makeTempDir();
@@ -53,7 +53,7 @@ clusterTest("with --watch what is saved while the Pod starts counts, and a build
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
   };
-  // The linker writes it: all source has been read.
+  // The linker writes it, so all source has been read.
   await waitUntil(() => builds().some((name) => Array.from(Deno.readDirSync(`${TMPDIR}/${name}`)).some((file) => file.name === "program")));
   await program.write("two");
   await kurun.waitFor(/two early\n/);
@@ -63,7 +63,7 @@ clusterTest("with --watch what is saved while the Pod starts counts, and a build
   await Deno.remove(TMPDIR, { recursive: true });
 });
 
-clusterTest("with -t and --watch the terminal is the user's while no program runs, and Ctrl+C ends it all", async (namespace) => {
+clusterTest("with -t and --watch the terminal is not raw while no program runs, and Ctrl+C ends kurun", async (namespace) => {
   const behave = programFolder("tests/programs/behave");
   await using terminal = await TmuxTerminal.start(["run", "-it", "--watch", "-n", namespace.name, behave, "exit", "3"]);
   await terminal.waitFor(/^The program ended with exit code 3: waiting for a change$/m);
@@ -72,7 +72,7 @@ clusterTest("with -t and --watch the terminal is the user's while no program run
   assert.deepEqual(await namespace.left(), []);
 });
 
-clusterTest("--watch waits for a change where the first build fails", async (namespace) => {
+clusterTest("--watch waits for a change if the first build fails", async (namespace) => {
   await using program = new WordProgram();
   await program.write(`one" broken`);
   const kurun = KurunProcess.start(["run", "-n", namespace.name, "--watch", `${program.folder}/main.go`]);
