@@ -17,7 +17,7 @@ import { ReachCheck } from "./control/reach_check.ts";
 import { openRequestPort } from "./callers/request_port.ts";
 import { sparingly } from "./net/sparing_log.ts";
 import { logUnhandledErrors } from "./unhandled_errors.ts";
-import { supervise } from "./supervise.ts";
+import { serveRuns } from "./run_pod.ts";
 import { serveTlsFiles } from "./callers/tls_files.ts";
 import { TlsTerminator } from "./callers/tls_terminator.ts";
 
@@ -28,7 +28,7 @@ if (import.meta.main) {
     const { run, base, copyBase: copies } = config;
     if (copies && base !== undefined) await copyBase(base);
     else if (run === undefined) await serve(config);
-    else await supervise({ ...config, run }, log, Deno.exit);
+    else await serveRuns({ ...config, run }, log, Deno.exit);
   } catch (error) {
     log(error instanceof Error ? error.message : String(error));
     Deno.exit(1);

@@ -129,8 +129,10 @@ export class CallerConnection implements Connection {
   #drainHttp2(http2: Http2Boundary): void {
     if (!http2.begun || !http2.between) return;
     this.#draining = false;
-    // A connection that is broken says so to whoever reads it.
-    Promise.resolve(this.#connection.write(http2GoAway(ErrorCode.none, "kurun: this Pod is being stopped"))).catch(() => {});
+    const goAway = http2GoAway(ErrorCode.none, "kurun: this Pod is being stopped");
+    // A broken connection throws, or rejects later; its reader gets the error too.
+    const write = async () => await this.#connection.write(goAway);
+    write().catch(() => {});
   }
 
   async #refuse(cause: Error): Promise<void> {

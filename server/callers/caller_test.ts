@@ -190,6 +190,18 @@ Deno.test("an HTTP/2 caller of a server that is being stopped gets one GOAWAY, b
   assert.equal(caller.got.length, told + 10);
 });
 
+Deno.test("an HTTP/2 caller whose connection breaks while its server is being stopped does not disturb that", async () => {
+  for (const broken of [() => Promise.reject(new Error("broken")), () => assert.fail("broken")]) {
+    const caller = new ScriptedCaller(joined(text(H2_PREFACE), frame(SETTINGS, 0, 0)));
+    const connection = new CallerConnection(caller, { session: "kurun-1" });
+    await connection.read();
+    await connection.write(frame(SETTINGS, 0, 0));
+    caller.write = broken;
+    connection.drain();
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+});
+
 Deno.test("a request that crosses the end of an idle connection does not reach the program: it would have no answer", async () => {
   const crossing = Promise.withResolvers<Uint8Array>();
   const caller = new ScriptedCaller();

@@ -24,7 +24,7 @@ const OWN_VARIABLES = /^(DENO_|NO_COLOR$|WS_)/;
 const MEMORY_EVENTS = ["/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"];
 
 /** Runs the client's programs until it is stopped, and then calls `exit`. */
-export async function supervise(
+export async function serveRuns(
   config: ServerConfig & { readonly run: string },
   log: (line: string) => void,
   exit: (code: number) => void,
