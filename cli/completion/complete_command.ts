@@ -9,12 +9,12 @@ import { sessionOwner } from "../../k8s/session/owner/session_owner.ts";
 import { addClusterFlags, clusterFlags } from "../command/cluster_flags.ts";
 import type { Context } from "../command/context.ts";
 
-/** From the start of the process on: who waits for a completion presses Tab again. */
+/** The time limit since the start of the process, in milliseconds. Whoever gets nothing presses Tab again. */
 const ANSWER_MS = 450;
 
 /**
- * `kurun __complete KIND WORD…`, which the shells' scripts call: prints the names of a kind, one a line, or nothing where they are not
- * there in half a second. Never an error: it would stand in the middle of the user's line.
+ * `kurun __complete KIND WORD…`, which the shells' scripts call: prints the names of a kind, one per line, or nothing after half a second. It
+ * never prints an error, which would appear in the middle of the user's line.
  */
 export function completeCommand(context: Context): Command {
   return new Command("__complete")
@@ -26,7 +26,7 @@ export function completeCommand(context: Context): Command {
     .action(async (kind: string, words: string[]) => {
       const left = Math.max(1, ANSWER_MS - context.now());
       const names = await Promise.race([findNames(context, kind, words), nothingAfter(left)]).catch(() => []);
-      // A name goes through a shell's word splitting: one that no shell takes as it is helps nobody.
+      // Names go through the shell's word splitting, so names that need quotes are left out.
       context.data(names.filter((name) => /^[\w@%+=:,./-]+$/.test(name)).map((name) => `${name}\n`).join(""));
     });
 }
@@ -52,14 +52,14 @@ async function findNames(context: Context, kind: string, words: readonly string[
   }
 }
 
-/** The Jobs of sessions, without asking anybody whether a client is there. */
+/** The Jobs of sessions, without asking their Pods whether a client is connected. */
 async function listJobs(api: Api, namespace: string): Promise<Job[]> {
   const path = `/apis/batch/v1/namespaces/${encodeURIComponent(namespace)}/jobs`;
   const { body: { items } } = await api.get<{ items: Job[] }>(path, { query: { limit: 500, labelSelector: SESSION_SELECTOR } });
   return items;
 }
 
-/** An exec plugin that must not write between the user's words, nor ask. */
+/** Runs an exec plugin that must neither print to the user's line nor ask questions. */
 const runQuietly: ExecRunner = async ({ command, args, env }) => {
   const { code, stdout } = await new Deno.Command(command, {
     args: [...args],
@@ -71,11 +71,11 @@ const runQuietly: ExecRunner = async ({ command, args, env }) => {
   return { code, stdout: new TextDecoder().decode(stdout) };
 };
 
-/** The flags that choose the cluster, out of a line that is not finished: its last word may be a flag that waits for its value. */
+/** The flags that choose the cluster, from an unfinished line: its last word may be a flag without its value. */
 function writtenFlags(words: readonly string[]): Record<string, unknown> {
   const parser = addClusterFlags(new Command()).allowUnknownOption().helpOption(false).argument("[words...]").exitOverride();
   parser.configureOutput({ writeErr: () => {}, writeOut: () => {} });
-  // commander's passThroughOptions hands over the scripts' `--` too, and behind that nothing is a flag.
+  // commander's passThroughOptions passes the scripts' `--` on, and nothing after it would be a flag.
   const line = words[0] === "--" ? words.slice(1) : words;
   parser.parse(line.at(-1)?.startsWith("-") ? line.slice(0, -1) : [...line], { from: "user" });
   return parser.opts();

@@ -11,9 +11,9 @@ const SHELLS = { bash: bashCompletion, zsh: zshCompletion, fish: fishCompletion,
 /** `kurun completion SHELL` */
 export function completionCommand(context: Context): Command {
   const command = new Command("completion")
-    .summary("print a script that completes commands in a shell")
+    .summary("print a shell completion script")
     .description(
-      "Prints a script that has a shell complete kurun's commands, flags, and names of contexts, namespaces, Services, Secrets and sessions.",
+      "Prints a script that completes kurun's commands and flags, and the names of contexts, namespaces, Services, Secrets and sessions.",
     )
     .addArgument(new Argument("<shell>", "the shell").choices(Object.keys(SHELLS)))
     .addHelpText("after", EXAMPLES);
@@ -22,16 +22,16 @@ export function completionCommand(context: Context): Command {
 
 const EXAMPLES = `
 Examples:
-  # bash: for this shell, or for all that come
+  # bash: for this shell, or for all new shells
   source <(kurun completion bash)
   kurun completion bash > ~/.local/share/bash-completion/completions/kurun
 
-  # zsh: a folder of $fpath
+  # zsh: into a folder of $fpath
   kurun completion zsh > "\${fpath[1]}/_kurun"
 
   # fish
   kurun completion fish > ~/.config/fish/completions/kurun.fish
 
-  # PowerShell: a line of $PROFILE
+  # PowerShell: add this line to $PROFILE
   kurun completion powershell | Out-String | Invoke-Expression
 `;

@@ -1,8 +1,8 @@
 import type { CompletedCommand, CompletedFlag, ValueKind } from "./completion_model.ts";
 
 /**
- * A script for bash 3.2 (macOS) and newer, without the bash-completion package. It splits the line by itself: bash's own words end at `=`
- * and `:`, and the names of contexts may have both.
+ * A script for bash 3.2 (macOS) and newer. It does not need the bash-completion package, and splits the line itself, because bash splits
+ * words at `=` and `:`, which names of contexts may contain.
  */
 export function bashCompletion(commands: readonly CompletedCommand[]): string {
   return `# bash completion for kurun: source <(kurun completion bash)
@@ -26,12 +26,12 @@ ${commands.map(commandCase).join("\n")}
   esac
 }
 
-# the names of a kind, of the cluster that the line means
+# the names of a kind in the cluster that the line selects
 _kurun_names() {
   "\${words[0]}" __complete "$1" -- "\${words[@]:1:\${#words[@]}-2}" 2>/dev/null
 }
 
-# what of a list fits; bash replaces only what stands after the last = or :
+# the matching words of a list; bash replaces only the part after the last = or :
 _kurun_reply() {
   local before=$start$cur reply
   before=\${before%"\${before##*[=:]}"}

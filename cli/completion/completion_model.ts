@@ -1,22 +1,22 @@
 import type { Argument, Command, Option } from "commander";
 
-/** What a value may be: a name from the cluster, a file, one of a few words, or nobody knows. */
+/** What a value may be: a name from the cluster or the kubeconfig, a file, one of several words, or any text. */
 export type ValueKind =
   | { readonly is: "contexts" | "clusters" | "users" | "namespaces" | "services" | "secrets" | "sessions" }
   | { readonly is: "file" }
   | { readonly is: "choice"; readonly of: readonly string[] }
   | { readonly is: "text" };
 
-/** A flag as shells complete it. */
+/** A flag, for completion. */
 export interface CompletedFlag {
   /** `-n`, `--namespace`. */
   readonly names: readonly string[];
   readonly description: string;
-  /** What follows it; undefined where nothing does. */
+  /** The kind of its value; undefined for a flag without a value. */
   readonly value: ValueKind | undefined;
 }
 
-/** A command as shells complete it. */
+/** A command, for completion. */
 export interface CompletedCommand {
   readonly name: string;
   readonly description: string;
@@ -25,7 +25,7 @@ export interface CompletedCommand {
   readonly argument: ValueKind | undefined;
 }
 
-/** Flags whose values the cluster or the kubeconfig knows. */
+/** Flags whose values come from the cluster or the kubeconfig. */
 const KNOWN: Readonly<Record<string, Exclude<ValueKind["is"], "choice">>> = {
   "--context": "contexts",
   "--cluster": "clusters",
@@ -36,7 +36,7 @@ const KNOWN: Readonly<Record<string, Exclude<ValueKind["is"], "choice">>> = {
   "--image-pull-secret": "secrets",
 };
 
-/** All that can be completed, out of the commands themselves; what is hidden is left out. */
+/** Everything that can be completed, read from the commands; hidden commands and flags are left out. */
 export function completionModel(kurun: Command): CompletedCommand[] {
   return kurun.commands.filter((command) => !isHidden(command)).map((command) => ({
     name: command.name(),
@@ -48,7 +48,7 @@ export function completionModel(kurun: Command): CompletedCommand[] {
 
 const HELP: CompletedFlag = { names: ["-h", "--help"], description: "display help for command", value: undefined };
 
-/** commander keeps this to itself; its help is what tells. */
+/** Whether help leaves a command out. commander does not expose this. */
 export function isHidden(command: Command): boolean {
   return command.name().startsWith("_");
 }

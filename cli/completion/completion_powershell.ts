@@ -37,7 +37,7 @@ function commandEntry({ name, flags, argument }: CompletedCommand): string {
 }
 
 function valueEntries({ name, flags }: CompletedCommand): string[] {
-  // PowerShell's tables know no case: -n and -N would be one.
+  // PowerShell's hash tables ignore case: -n and -N would be the same key.
   const withValue = flags.flatMap(({ names, value }) => value ? names.map((flag) => [flag, value] as const) : []);
   const unique = new Map(withValue.map(([flag, value]) => [flag.toLowerCase(), value]));
   return [...unique].map(([flag, value]) => `        '${name} ${flag}' = ${list(valueWords(value))}`);

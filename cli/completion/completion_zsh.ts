@@ -1,6 +1,6 @@
 import type { CompletedCommand, CompletedFlag, ValueKind } from "./completion_model.ts";
 
-/** A script for zsh 5 and newer: a file `_kurun` in a folder of $fpath, or to be sourced. */
+/** A script for zsh 5 and newer, to be a file `_kurun` in a folder of $fpath, or to be sourced. */
 export function zshCompletion(commands: readonly CompletedCommand[]): string {
   return `#compdef kurun
 # zsh completion for kurun
@@ -23,7 +23,7 @@ ${commands.map(commandCase).join("\n")}
   esac
 }
 
-# the names of a kind, of the cluster that the line means
+# the names of a kind in the cluster that the line selects
 _kurun_names() {
   local -a names
   names=(\${(f)"$(\${words[1]} __complete $1 -- \${words[2,CURRENT-1]} 2>/dev/null)"})

@@ -5,16 +5,16 @@ import { imageOfConfig, type ImagePlatform, type OciImage } from "../../k8s/imag
 import type { SourceInputs } from "./source_inputs.ts";
 import { VERSION } from "../command/version.ts";
 
-/** What a source was built into the last time, and of what. */
+/** The last build of a source: its inputs and its image. */
 export interface ImageRecord {
-  /** Undefined where only what builds it knows: a Dockerfile's. */
+  /** Undefined for a Dockerfile: only its builder knows the inputs. */
   readonly inputs: SourceInputs | undefined;
-  /** Of the inputs, as they were before it was built; else its ID at what built it. */
+  /** The digest of the inputs before the build; for a Dockerfile, the image's ID at its builder. */
   readonly digest: string;
   readonly image: OciImage;
 }
 
-/** The record as it lies on disk; the manifest follows from the rest. */
+/** The record on disk. The manifest is computed from the rest. */
 interface StoredRecord {
   readonly inputs?: SourceInputs | undefined;
   readonly digest: string;
@@ -23,19 +23,19 @@ interface StoredRecord {
   readonly layers: readonly ImageLayer[];
 }
 
-/** What nobody has asked for this long is removed, in milliseconds: a program's layer has megabytes. */
+/** How long unused layers are kept, in milliseconds: a program's layer has megabytes. */
 const KEPT_MS = 30 * 24 * 3600 * 1000;
 
-/** What is younger may be in use, in milliseconds. */
+/** Younger layers may be in use. In milliseconds. */
 const IN_USE_MS = 3600 * 1000;
 
-/** Where the record of a source lies, and its program's layers: without their endings. A record of another kurun or Deno is not found. */
+/** The path of a source's record and layers, without their endings. Records of other versions of kurun or Deno have other paths. */
 export function recordPath(folder: string, source: string, architecture: string): string {
   const key = JSON.stringify([2, VERSION, Deno.version.deno, IMAGE_DENO_VERSION, source, architecture]);
   return `${folder}/${createHash("sha256").update(key).digest("hex").slice(0, 32)}`;
 }
 
-/** @returns what was recorded, unless layers of it have gone meanwhile */
+/** @returns the record, unless a layer of it has disappeared */
 export async function readRecord(path: string): Promise<ImageRecord | undefined> {
   let stored: StoredRecord;
   try {
@@ -50,7 +50,7 @@ export async function readRecord(path: string): Promise<ImageRecord | undefined>
   return { inputs, digest, image: imageOfConfig(platform, new TextEncoder().encode(config), layers) };
 }
 
-/** Records what was built. It appears when it is whole; what was not used for long is removed. */
+/** Writes a record, which appears when it is complete, and removes layers that have not been used for a long time. */
 export async function writeRecord(path: string, { inputs, digest, image }: ImageRecord): Promise<void> {
   const { platform, config, layers } = image;
   const stored: StoredRecord = { inputs, digest, platform, config: new TextDecoder().decode(config.contents), layers };
@@ -60,7 +60,7 @@ export async function writeRecord(path: string, { inputs, digest, image }: Image
   await removeEarlier(path, layers);
 }
 
-/** Removes a source's earlier layers, and all of sources that were not asked for in a long time. */
+/** Removes a source's earlier layers, and all layers of sources that have not been used for a long time. */
 export async function removeEarlier(path: string, layers: readonly ImageLayer[]): Promise<void> {
   const folder = path.slice(0, path.lastIndexOf("/"));
   const before = Date.now() - KEPT_MS;
@@ -72,7 +72,7 @@ export async function removeEarlier(path: string, layers: readonly ImageLayer[])
     const [made, asked] = await Promise.all(
       [file, `${record}.json`].map((one) => Deno.stat(one).then(({ mtime }) => mtime?.getTime() ?? 0, () => 0)),
     );
-    // Another kurun may be about to send what it has just made of the same source.
+    // Another kurun may be about to send a layer that it has just made from the same source.
     const isEarlier = record === path && made! < Date.now() - IN_USE_MS;
     if (isEarlier || Math.max(made!, asked!) < before) await Deno.remove(file).catch(() => {});
   }

@@ -1,7 +1,7 @@
 import { deepStrictEqual as same } from "node:assert/strict";
 import { removeEarlier } from "./image_record.ts";
 
-Deno.test("earlier layers of a source go, but for those that another kurun may have made just now and is about to send", async () => {
+Deno.test("earlier layers of a source are removed, except new ones that another kurun may be about to send", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const hoursAgo = (hours: number) => new Date(Date.now() - hours * 3600 * 1000);

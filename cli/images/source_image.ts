@@ -10,33 +10,33 @@ import { type ImageRecord, readRecord, recordPath, writeRecord } from "./image_r
 import { findSource, type ProgramSource } from "../builders/program_source.ts";
 import { inputsDigest, sourceInputs } from "./source_inputs.ts";
 
-/** An image of a source on this machine. */
+/** An image built from local source. */
 export interface SourceImage {
-  /** Fit for an image's name: the folder's, or the script's without its ending. */
+  /** The last part of the image's name: the folder's name, or the script's without its ending. */
   readonly name: string;
   readonly image: OciImage;
-  /** Whether it was built now; else it is what was built before of the same. */
+  /** Whether it was built now; otherwise nothing has changed since an earlier build. */
   readonly built: boolean;
 }
 
-/** How to make images of sources. */
+/** Options for {@linkcode sourceImage}. */
 export interface SourceImageOptions {
   readonly architecture: Architecture;
   /** kurun's cache folder. */
   readonly cacheFolder: string;
-  /** The folder that messages name sources from. */
+  /** The folder that sources are named from in messages. */
   readonly cwd: string;
   readonly environment: Readonly<Record<string, string>>;
-  /** Of files that were read already; shared by all sources of one run. */
+  /** The digests of files that were read, shared by all sources of one run. */
   readonly digests: Map<string, Promise<string>>;
-  /** Gets what compilers say, and what takes its time. */
+  /** Called with compilers' output and with notes before slow steps. */
   readonly stderr: (text: string) => void;
   readonly signal: AbortSignal;
 }
 
 /**
- * Makes the image of a source: a Go program, a script, or else what a Dockerfile builds. Where nothing that it is made of has changed it is
- * the image that was made before, without a compiler being started.
+ * Makes the image of a source: a Go program, a script, or else a Dockerfile. If none of its inputs has changed, the image of the last build is
+ * returned without starting a compiler.
  *
  * @param path absolute: a folder, a file of Go or a script, or a Dockerfile
  * @throws BuildError, what {@link programImage} throws, or the signal's reason
@@ -57,7 +57,7 @@ export async function sourceImage(path: string, options: SourceImageOptions): Pr
     return { name, image, built };
   }
   const inputs = await sourceInputs(source, options);
-  // Before it is built: what is changed while it is being built is found changed the next time.
+  // Computed before the build, so that a change during the build is noticed the next time.
   const digest = inputs && await inputsDigest(inputs, environment, digests);
   const image = await build(source, name, record, options);
   if (inputs && digest !== undefined) await writeRecord(record, { inputs, digest, image });
@@ -75,7 +75,7 @@ async function find(path: string, options: SourceImageOptions): Promise<ProgramS
   try {
     return await findSource([path], options.cwd);
   } catch (error) {
-    // A folder's program comes first: it is built faster, and without Docker.
+    // A program in the folder comes first: it builds faster, and without Docker.
     if (error instanceof BuildError && error.failure.is === "no-main" && containerfile !== undefined) return { containerfile };
     throw error;
   }
@@ -97,7 +97,7 @@ async function build(source: ProgramSource, name: string, record: string, option
       timeZones,
       denoFolder: `${cacheFolder}/image`,
       staticFolder: `${cacheFolder}/images/static`,
-      // A name of its own: another kurun may be sending the layer that was made before.
+      // A new name, because another kurun may be sending the previous layer.
       layerPath: `${record}.${crypto.randomUUID()}.tar.gz`,
       progress: (line) => stderr(`${line}\n`),
       signal,
@@ -107,7 +107,7 @@ async function build(source: ProgramSource, name: string, record: string, option
   }
 }
 
-/** The time zones that Go brings for programs where the system has none; some distributions leave them out. */
+/** Go's own time zones, for images without any; some distributions of Go leave them out. */
 async function goTimeZones(folder: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
   const root = (await goSays(["env", "GOROOT"], folder, { env: {}, signal }))?.trim();
   try {
@@ -118,7 +118,7 @@ async function goTimeZones(folder: string, signal: AbortSignal): Promise<Uint8Ar
   }
 }
 
-/** The last part of an image's name, by the distribution-spec's rules, from a source's path. */
+/** The last part of an image's name for a source's path, by the rules of the distribution-spec. */
 export function imageName(path: string): string {
   const file = basename(path);
   const folder = basename(dirname(path));

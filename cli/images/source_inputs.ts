@@ -5,39 +5,39 @@ import { embedRoot, type GoPackage, isOwn, watchedPaths } from "../builders/watc
 import { goSays, goTarget, jsonValues } from "../builders/go_command.ts";
 import type { GoSource, ProgramSource, ScriptSource } from "../builders/program_source.ts";
 
-/** All that decides what a source is built into, by name: what it is made of is looked up anew for each comparison. */
+/** Everything that decides a build's result, by name; the content is read again for each comparison. */
 export interface SourceInputs {
-  /** Absolute; those that are not there count as such. */
+  /** Absolute paths; a missing file counts as missing. */
   readonly files: readonly string[];
-  /** Folders, by the names of the files in them. */
+  /** Folders whose file names count. */
   readonly folders: readonly NamedFolder[];
-  /** Compilers, by where in PATH they are: another version is most often another folder that comes first. */
+  /** Compilers, which count by their place in PATH: another version is usually in another folder. */
   readonly programs: readonly string[];
-  /** How the environment variables begin that the compiler looks at. */
+  /** Prefixes of the environment variables that the compiler reads. */
   readonly variables: readonly string[];
 }
 
-/** A folder whose files count by their names: `source` where those of Go and scripts do, `all` with all that lies below. */
+/** A folder whose file names count: `source` means Go files and scripts in it, `all` every file below it. */
 interface NamedFolder {
   readonly path: string;
   readonly names: "source" | "all";
 }
 
-/** What `go list` is asked for; EmbedPatterns names what a file may be added to. */
+/** The fields of `go list`; a new file may match one of the EmbedPatterns. */
 const GO_FIELDS = "-json=Dir,Standard,GoFiles,IgnoredGoFiles,SFiles,HFiles,SysoFiles,EmbedFiles,EmbedPatterns,Module";
 const SOURCE_FILE = /\.(?:go|s|S|h|syso|[cm]?[jt]sx?)$/;
 
-/** What {@linkcode sourceInputs} needs to know. */
+/** Options for {@linkcode sourceInputs}. */
 export interface InputOptions {
-  /** The node's, in Go's words. */
+  /** The node's architecture, as Go names it. */
   readonly architecture: string;
   readonly signal: AbortSignal;
 }
 
 /**
- * Asks the compiler what a source is made of.
+ * Asks the compiler for the inputs of a source.
  *
- * @returns undefined where nobody can tell: then only building does
+ * @returns undefined where the compiler cannot tell: then the source has to be built
  * @throws BuildError where there is no compiler, or the signal's reason
  */
 export async function sourceInputs(source: ProgramSource, options: InputOptions): Promise<SourceInputs | undefined> {
@@ -45,9 +45,9 @@ export async function sourceInputs(source: ProgramSource, options: InputOptions)
 }
 
 /**
- * A digest of the inputs as they are now. Equal digests mean that the same would be built.
+ * The digest of the inputs in their present state. Equal digests mean that a build would give the same result.
  *
- * @param digests of files that were read already, by their path: sources of one module share most
+ * @param digests of files that were read, by path: sources of one module share most of them
  */
 export async function inputsDigest(
   inputs: SourceInputs,
@@ -68,7 +68,7 @@ export async function inputsDigest(
   return createHash("sha256").update(JSON.stringify([variables, files, folders, programs])).digest("hex");
 }
 
-/** What is asked of a package here alone. */
+/** The fields of a package that only this file reads. */
 interface ListedPackage extends GoPackage {
   readonly IgnoredGoFiles?: readonly string[];
   readonly HFiles?: readonly string[];
@@ -87,10 +87,10 @@ async function goInputs(source: GoSource, { architecture, signal }: InputOptions
   const folders = new Map<string, NamedFolder["names"]>();
   for (const at of upwards(source.folder)) for (const name of ["go.mod", "go.work"]) addModule(files, join(at, name));
   for (const one of jsonValues(list) as Iterable<ListedPackage>) {
-    // Vendored packages have a version and lie in the project.
+    // Vendored packages have a version and are part of the project.
     if (one.Standard || !isOwn(one) && one.Dir?.startsWith(moduleCache)) continue;
     const { Dir = source.folder, EmbedPatterns = [], Module } = one;
-    // What a build tag leaves out now counts too: the tag stands in the file.
+    // Files that a build tag excludes count too, because the tag may change.
     for (const names of [one.GoFiles, one.IgnoredGoFiles, one.SFiles, one.HFiles, one.SysoFiles, one.EmbedFiles]) {
       for (const name of names ?? []) files.add(join(Dir, name));
     }
@@ -101,24 +101,24 @@ async function goInputs(source: GoSource, { architecture, signal }: InputOptions
   return { files: [...files].sort(), folders: sortedFolders(folders), programs: ["go"], variables: ["GO", "CGO"] };
 }
 
-/** A go.mod or go.work, and the file of checksums that belongs to it. */
+/** A go.mod or go.work, and its file of checksums. */
 function addModule(files: Set<string>, path: string): void {
   files.add(path).add(path.endsWith("go.mod") ? path.replace(/mod$/, "sum") : `${path}.sum`);
 }
 
 async function scriptInputs(source: ScriptSource, options: InputOptions): Promise<SourceInputs | undefined> {
-  // Only a Deno can tell what a script imports.
+  // Only Deno can list a script's imports.
   const deno = await findDeno({ signal: options.signal });
   if (deno === undefined) return undefined;
   const { files } = await watchedPaths(source, options);
   const all = new Set(files);
-  // Of each module, since those of a workspace's members have configs of their own.
+  // Of every module, because members of a workspace have their own configs.
   const folders = new Set([...files].flatMap((file) => [...upwards(dirname(file))]));
   for (const at of folders) for (const name of SCRIPT_CONFIGS) all.add(join(at, name));
   for (const map of await importMaps([...all])) all.add(map);
   return {
     files: [...all].sort(),
-    // Another file may be the folder's main module.
+    // A new file may become the folder's main module.
     folders: [{ path: dirname(source.main), names: "source" }],
     programs: deno === "deno" ? ["deno"] : [],
     variables: ["DENO_", "NPM_CONFIG_", "npm_config_"],
@@ -127,7 +127,7 @@ async function scriptInputs(source: ScriptSource, options: InputOptions): Promis
 
 const SCRIPT_CONFIGS = ["deno.json", "deno.jsonc", "deno.lock", "package.json", "package-lock.json", ".npmrc", "tsconfig.json"];
 
-/** The files that Deno's configs name as import maps. */
+/** The import maps that Deno's configs name. */
 async function importMaps(files: readonly string[]): Promise<string[]> {
   const configs = files.filter((path) => /\/deno\.jsonc?$/.test(path));
   const maps = await Promise.all(configs.map(async (path) => {
@@ -137,7 +137,7 @@ async function importMaps(files: readonly string[]): Promise<string[]> {
   return maps.flat();
 }
 
-/** The file that a program's name leads to, without links. */
+/** The file of a program in PATH, with links resolved. */
 async function placeInPath(program: string, path: string): Promise<string> {
   for (const folder of path.split(DELIMITER)) {
     const found = await Deno.realPath(join(folder, program)).catch(() => undefined);
@@ -161,7 +161,7 @@ async function contentDigest(path: string): Promise<string> {
   try {
     return createHash("sha256").update(await Deno.readFile(path)).digest("hex");
   } catch {
-    // Not there, or not to be read: the compiler says what that means.
+    // Missing or unreadable: the compiler will report it.
     return "";
   }
 }
@@ -173,7 +173,7 @@ async function namesIn(path: string, names: NamedFolder["names"], below = ""): P
       if (names === "source") {
         if (SOURCE_FILE.test(name) && !name.endsWith("_test.go")) found.push(name);
       } else if (isDirectory) {
-        // What is known to be embedded from these is compared by content; to look for more would take seconds.
+        // Embedded files of these folders are compared by content; listing the folders would take seconds.
         if (name === ".git" || name === "node_modules") continue;
         found.push(...await namesIn(path, names, join(below, name)));
       } else {

@@ -3,7 +3,7 @@ import { KubeconfigFile } from "./kubeconfig_file.ts";
 import { kurunCommand, KurunProcess } from "./kurun_process.ts";
 import { clusterTest, kubectl, type TestNamespace } from "./kubernetes.ts";
 
-/** kurun answers within half a second or says nothing, and the machine may be busy: as users do, Tab is pressed again. */
+/** kurun answers within half a second or not at all, and the machine may be busy: as a user does, Tab is pressed again. */
 const TABS = 10;
 
 /** The first answer that is not empty. */
@@ -42,21 +42,21 @@ clusterTest("namespaces, Services and Secrets are completed from the cluster, in
   assert.deepEqual(await pressTab(() => complete("secrets", ["port-forward", `--namespace=${name}`, "--tlssecret"])), ["web-tls"]);
 });
 
-clusterTest("without -n names are of the context's own namespace", async (namespace) => {
+clusterTest("without -n, names come from the context's namespace", async (namespace) => {
   await fill(namespace);
   await using kubeconfig = await KubeconfigFile.create((config) => void (config.contexts[0]!.context["namespace"] = namespace.name));
   const words = ["port-forward", "--kubeconfig", kubeconfig.path, "--servicename"];
   assert.deepEqual(await pressTab(() => complete("services", words)), ["web", "worker"]);
 });
 
-clusterTest("a user without the right to list gets nothing, and no complaint in the middle of the line", async (namespace) => {
+clusterTest("a user without the right to list gets nothing, and no error in the middle of the line", async (namespace) => {
   await fill(namespace);
   await using kubeconfig = await KubeconfigFile.create((config) => void (config.users[0]!.user["as"] = "nobody"));
   for (const kind of ["namespaces", "services", "secrets"]) {
     assert.equal(await complete(kind, ["port-forward", "-n", namespace.name, "--kubeconfig", kubeconfig.path, "--servicename"]), "");
   }
   const { stderr } = await KurunProcess.run(["version", "--client=false", "--kubeconfig", kubeconfig.path]);
-  assert.equal(stderr, "", "that kubeconfig works where nothing is to be listed");
+  assert.equal(stderr, "", "that kubeconfig works where nothing is listed");
 });
 
 clusterTest("Tab in bash offers the Services of the namespace that stands on the line", async (namespace) => {

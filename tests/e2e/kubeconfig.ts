@@ -10,7 +10,7 @@ export interface ClusterFacts {
   readonly admin: Record<string, unknown>;
 }
 
-/** Reads the kubeconfig that kubectl uses. */
+/** Reads kubectl's kubeconfig. */
 export async function clusterFacts(): Promise<ClusterFacts> {
   const config = JSON.parse(await kubectl(["config", "view", "--raw", "--minify", "--flatten", "-o", "json"]));
   const { cluster } = config.clusters[0];

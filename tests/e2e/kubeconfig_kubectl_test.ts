@@ -45,6 +45,13 @@ const NAMES = [
   "=",
   "<<",
 ];
+const ENVIRONMENTS = [
+  "null",
+  "[]",
+  "[{name: FOO, value: bar}]",
+  "[{name: FOO, value: null}]",
+  "[{name: FOO, value: a}, {name: FOO, value: b}]",
+];
 const TOKEN_PATH = "tokens/me";
 
 /** Prints a credential whose token tells how the plugin was called. */
@@ -68,8 +75,7 @@ class Generator {
 
   next(): Case {
     const random = this.#random;
-    // Most names are plain, so that most cases get as far as a request.
-    const names = Array.from({ length: 2 }, () => random.chance(0.8) ? random.pick(["one", "two"]) : random.pick(NAMES));
+    const names = Array.from({ length: 2 }, () => random.chance(0.9) ? random.pick(["one", "two"]) : random.pick(NAMES));
     const files = new Map<string, Uint8Array>([
       ["plugin.sh", utf8(PLUGIN)],
       ["bin/found", utf8(PLUGIN)],
@@ -95,11 +101,11 @@ class Generator {
   #file(at: number, names: readonly string[]): string {
     const random = this.#random;
     const list = (what: string, inside: string, make: (name: string) => string) => {
-      const items = [...random.chance(0.95) ? new Set(names) : names].filter(() => random.chance(0.9)).map((name) =>
+      const items = [...random.chance(0.95) ? new Set(names) : names].filter(() => random.chance(0.96)).map((name) =>
         `- {name: ${name}, ${inside}: ${make(name)}}`
       );
-      if (random.chance(0.04)) items.push(random.pick(["- null", "- {}", `- {name: ${random.pick(names)}}`, "- {name: null}"]));
-      if (random.chance(0.04)) return `${what}: ${random.pick(["null", "[]", "{}", "text", ""])}`;
+      if (random.chance(0.02)) items.push(random.pick(["- null", "- {}", `- {name: ${random.pick(names)}}`, "- {name: null}"]));
+      if (random.chance(0.02)) return `${what}: ${random.pick(["null", "[]", "{}", "text", ""])}`;
       return items.length === 0 ? `${what}: []` : `${what}:\n${items.join("\n")}`;
     };
     const parts = [
@@ -110,8 +116,8 @@ class Generator {
         "context",
         () => `{cluster: ${random.pick(names)}, user: ${random.pick(names)}${random.chance(0.2) ? ", namespace: null" : ""}}`,
       ),
-      ...random.chance(0.8) ? [`current-context: ${random.pick(names)}`] : [],
-      ...random.chance(0.5) ? [`kind: ${random.chance(0.95) ? "Config" : random.pick(["Pod", "null", '""', "1"])}`, "apiVersion: v1"] : [],
+      ...random.chance(0.93) ? [`current-context: ${random.pick(names)}`] : [],
+      ...random.chance(0.5) ? [`kind: ${random.chance(0.98) ? "Config" : random.pick(["Pod", "null", '""', "1"])}`, "apiVersion: v1"] : [],
       ...random.chance(0.1)
         ? [random.pick(["preferences: {}", "extensions: null", "unknown: [1, {a: b}]", `current-context: ${random.pick(names)}`])]
         : [],
@@ -123,7 +129,7 @@ class Generator {
   #cluster(at: number, name: string): string {
     const random = this.#random;
     const server = `${this.#urls[random.chance(0.9) ? 0 : 1]}/${at}-${encodeURIComponent(unquoted(name)).replace(/'/g, "")}`;
-    const fields = [random.chance(0.97) ? `server: "${server}"` : random.pick(["server: ''", "server: null", "server: 1"])];
+    const fields = [random.chance(0.98) ? `server: "${server}"` : random.pick(["server: ''", "server: null", "server: 1"])];
     if (random.chance(0.97)) {
       const data = `certificate-authority-data: ${btoa(this.#ca)}`;
       fields.push(random.pick(["certificate-authority: ca.crt", "certificate-authority: ./ca.crt", data]));
@@ -149,69 +155,31 @@ class Generator {
   #user(): string {
     const random = this.#random;
     const chance = random.below(100);
-    if (chance < 20) return `{token: ${random.pick(["abc", "'123'", "123", "1e3", "null", "''", "12e4567", "y", "0777"])}}`;
+    if (chance < 20) return `{token: ${this.#mostly(["abc", "'123'", "12e4567", "null", "''"], ["123", "1e3", "y", "0777"])}}`;
     if (chance < 35) {
-      return `{${random.chance(0.3) ? "token: other, " : ""}tokenFile: ${
-        random.pick([TOKEN_PATH, `./${TOKEN_PATH}`, `sub/../${TOKEN_PATH}`, "null", "''"])
-      }}`;
+      const file = random.pick([TOKEN_PATH, `./${TOKEN_PATH}`, `sub/../${TOKEN_PATH}`, "null", "''"]);
+      return `{${random.chance(0.3) ? "token: other, " : ""}tokenFile: ${file}}`;
     }
-    if (chance < 45) return `{username: ${random.pick(["me", "'1'", "null"])}, password: ${random.pick(["pw", "null", "7", "'7'"])}}`;
-    if (chance < 50) {
-      return random.pick([
-        "null",
-        "{}",
-        "{unknown: 1}",
-        "{as: jane, as-groups: [a, b]}",
-        "{as: jane, as-groups: [null]}",
-        "{as-uid: '5', as: x}",
-      ]);
-    }
-    const command = random.pick([
-      "./plugin.sh",
-      "./plugin.sh",
-      "sub/plugin.sh",
-      "../plugin.sh",
-      "found",
-      "found",
-      "plugin.sh",
-      "''",
-      "null",
-      "5",
-    ]);
+    if (chance < 45) return `{username: ${random.pick(["me", "'1'"])}, password: ${this.#mostly(["pw", "null", "'7'"], ["7", "on"])}}`;
+    if (chance < 50) return random.pick(["null", "{}", "{unknown: 1}", "{as: jane, as-groups: [a, b]}", "{as: jane, as-groups: [null]}"]);
+    const v1 = "client.authentication.k8s.io/v1";
     const fields = [
-      `command: ${command}`,
-      `apiVersion: ${
-        random.pick([
-          "client.authentication.k8s.io/v1",
-          "client.authentication.k8s.io/v1beta1",
-          "client.authentication.k8s.io/v1",
-          "client.authentication.k8s.io/v1alpha1",
-          "null",
-        ])
+      `command: ${
+        this.#mostly(["./plugin.sh", "./plugin.sh", "sub/plugin.sh", "found"], ["../plugin.sh", "plugin.sh", "''", "null", "5"])
       }`,
-      ...random.chance(0.9)
-        ? [`interactiveMode: ${random.pick(["Never", "IfAvailable", "Never", "IfAvailable", "Always", "null", "''", "Sometimes"])}`]
-        : [],
-      ...random.chance(0.6) ? [`args: ${random.pick(["null", "[]", "[a]", "[a, b c]", "['1', y]", "[null]", "a"])}`] : [],
-      ...random.chance(0.6)
-        ? [
-          `env: ${
-            random.pick([
-              "null",
-              "[]",
-              "[{name: FOO, value: bar}]",
-              "[{name: FOO, value: null}]",
-              "[{name: FOO, value: 1}]",
-              "{}",
-              "[{name: FOO, value: a}, {name: FOO, value: b}]",
-            ])
-          }`,
-        ]
-        : [],
-      ...random.chance(0.3) ? [`installHint: ${random.pick(["null", "get it", "1"])}`] : [],
-      ...random.chance(0.5) ? [`provideClusterInfo: ${random.pick(["true", "false", "on", "null", "'true'", "1"])}`] : [],
+      `apiVersion: ${this.#mostly([v1, `${v1}beta1`], [`${v1}alpha1`, "null"])}`,
+      `interactiveMode: ${this.#mostly(["Never", "IfAvailable"], ["Always", "null", "''", "Sometimes"])}`,
+      ...random.chance(0.6) ? [`args: ${this.#mostly(["null", "[]", "[a]", "[a, b c]", "[null]"], ["['1', y]", "a"])}`] : [],
+      ...random.chance(0.6) ? [`env: ${this.#mostly(ENVIRONMENTS, ["[{name: FOO, value: 1}]", "{}"])}`] : [],
+      ...random.chance(0.3) ? [`installHint: ${this.#mostly(["null", "get it"], ["1"])}`] : [],
+      ...random.chance(0.5) ? [`provideClusterInfo: ${this.#mostly(["true", "false", "on", "null"], ["'true'", "1"])}`] : [],
     ];
     return `{exec: {${fields.join(", ")}}${random.chance(0.05) ? ", token: t" : ""}}`;
+  }
+
+  /** Most cases must get as far as a request. */
+  #mostly(right: readonly string[], wrong: readonly string[]): string {
+    return this.#random.pick(this.#random.chance(0.97) ? right : wrong);
   }
 
   #encoded(text: string): Uint8Array {
@@ -311,5 +279,5 @@ Deno.test("kurun and kubectl choose and send the same for generated kubeconfigs,
   await Promise.all([plain.shutdown(), secure.shutdown()]);
   assert.deepEqual(differences.join("\n"), "");
   // A comparison of refusals alone would show nothing.
-  assert.ok(answered > CASES / 4, `${answered} of ${CASES} were answered`);
+  assert.ok(answered > CASES / 3, `${answered} of ${CASES} were answered`);
 });

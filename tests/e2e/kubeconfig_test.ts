@@ -7,23 +7,23 @@ import { accountToken, type ClusterFacts, clusterFacts, kubeconfigText, trusted 
 import { clusterTest, kubectl, objectsIn, type TestNamespace } from "./kubernetes.ts";
 import { serveHttp } from "./upstreams.ts";
 
-/** What a kind of kubeconfig is made with. */
+/** The ingredients of a kubeconfig. */
 interface Setting {
   readonly namespace: TestNamespace;
   readonly facts: ClusterFacts;
-  /** Where files may be put; it goes with the test. */
+  /** A folder that is removed after the test. */
   readonly folder: string;
   /** Writes a file there. @returns its path */
   write(name: string, text: string, mode?: number): Promise<string>;
-  /** What is to be closed when the test ends. */
+  /** Closes a resource when the test ends. */
   use<T extends AsyncDisposable | Disposable>(resource: T): T;
 }
 
-/** How kurun is run with a kind of kubeconfig, and what is to be seen beside the answers that come through. */
+/** How kurun runs with a kubeconfig, and what to check besides the answers. */
 interface Run {
   readonly env?: Record<string, string>;
   readonly args?: readonly string[];
-  /** Looks at it while it forwards; throws where something is not as it should be. */
+  /** Checks something while kurun forwards. */
   readonly watch?: (kurun: KurunProcess, url: string) => void | Promise<void>;
 }
 
@@ -36,7 +36,7 @@ const kinds: Record<string, (setting: Setting) => Promise<Run>> = {
     env: { KUBECONFIG: await write("config", kubeconfigText({ cluster: trusted(facts), user: facts.admin })) },
   }),
 
-  "a client certificate in files, by flags and without a kubeconfig": async ({ facts, write, folder }) => ({
+  "a client certificate in files, with flags and without a kubeconfig": async ({ facts, write, folder }) => ({
     env: { KUBECONFIG: `${folder}/none` },
     args: [
       ...["--server", facts.server.href, "--certificate-authority", await write("ca.crt", facts.ca)],
@@ -49,7 +49,7 @@ const kinds: Record<string, (setting: Setting) => Promise<Run>> = {
     env: { KUBECONFIG: await write("config", kubeconfigText({ cluster: trusted(facts), user: { token: await accountToken(namespace) } })) },
   }),
 
-  "a token by --token, which is warned of and not shown": async ({ facts, write, namespace }) => {
+  "a token in --token, which causes a warning and is not shown": async ({ facts, write, namespace }) => {
     const token = await accountToken(namespace);
     return {
       env: { KUBECONFIG: await write("config", kubeconfigText({ cluster: trusted(facts), user: {} })) },
@@ -69,14 +69,14 @@ const kinds: Record<string, (setting: Setting) => Promise<Run>> = {
       watch: async (_kurun, url) => {
         await write("token", await accountToken(namespace, "second"));
         await kubectl(["delete", "serviceaccount", "first", "-n", namespace.name]);
-        // The API server believes a token for 10 s more; after the ttl without one that holds, the session would be gone.
+        // The API server caches a token for 10 s; after the ttl without a valid one, the session would be gone.
         await new Promise((resolve) => setTimeout(resolve, 19_000));
         assert.equal(await (await fetch(url)).text(), "from here");
       },
     };
   },
 
-  "an exec plugin, asked once as long as its credential holds, whose words are seen": async (setting) => {
+  "an exec plugin, which runs once while its credential is valid, and whose stderr is shown": async (setting) => {
     const { config, calls } = await execPlugin(setting, "2100-01-01T00:00:00Z");
     return {
       env: { KUBECONFIG: config },
@@ -89,7 +89,7 @@ const kinds: Record<string, (setting: Setting) => Promise<Run>> = {
     };
   },
 
-  "an exec plugin, asked again when its credential has expired": async (setting) => {
+  "an exec plugin, which runs again when its credential has expired": async (setting) => {
     const { config, calls } = await execPlugin(setting, "$(date -u -d '+2 seconds' +%Y-%m-%dT%H:%M:%SZ)");
     return {
       env: { KUBECONFIG: config },
@@ -116,7 +116,7 @@ const kinds: Record<string, (setting: Setting) => Promise<Run>> = {
     };
   },
 
-  "an HTTP proxy by proxy-url": async ({ facts, write, use }) => {
+  "an HTTP proxy in proxy-url": async ({ facts, write, use }) => {
     const proxy = use(proxyTo(facts));
     const cluster = { ...trusted(facts), "proxy-url": `http://127.0.0.1:${proxy.port}` };
     return {
@@ -125,7 +125,7 @@ const kinds: Record<string, (setting: Setting) => Promise<Run>> = {
     };
   },
 
-  "an HTTP proxy by HTTPS_PROXY": async ({ facts, write, use }) => {
+  "an HTTP proxy in HTTPS_PROXY": async ({ facts, write, use }) => {
     const proxy = use(proxyTo(facts));
     const cluster = { ...trusted(facts, otherServer(facts)), "tls-server-name": facts.server.hostname };
     return {
@@ -156,7 +156,7 @@ const kinds: Record<string, (setting: Setting) => Promise<Run>> = {
     return { env: { KUBECONFIG: await write("config", kubeconfigText({ cluster, user: facts.admin })) } };
   },
 
-  "insecure-skip-tls-verify, which is warned of": async ({ facts, write, use }) => {
+  "insecure-skip-tls-verify, which causes a warning": async ({ facts, write, use }) => {
     const cluster = {
       server: otherServer(facts),
       "proxy-url": `http://127.0.0.1:${use(proxyTo(facts)).port}`,
@@ -164,7 +164,7 @@ const kinds: Record<string, (setting: Setting) => Promise<Run>> = {
     };
     return {
       env: { KUBECONFIG: await write("config", kubeconfigText({ cluster, user: facts.admin })) },
-      watch: ({ stderr }) => assert.match(stderr, /^Warning: Whoever answers for api\.kurun\.example:\d+ is believed: cluster "there"/m),
+      watch: ({ stderr }) => assert.match(stderr, /^Warning: the certificate of api\.kurun\.example:\d+ is not verified: cluster "there"/m),
     };
   },
 
@@ -173,7 +173,7 @@ const kinds: Record<string, (setting: Setting) => Promise<Run>> = {
     args: ["--namespace", ""],
   }),
 
-  "another context, cluster, user and group by flags": async ({ facts, write, namespace: { name } }) => ({
+  "another context, cluster, user and group in flags": async ({ facts, write, namespace: { name } }) => ({
     env: { KUBECONFIG: "" },
     args: [
       "--kubeconfig",
@@ -213,7 +213,7 @@ for (const [kind, make] of Object.entries(kinds)) {
   });
 }
 
-clusterTest("an API server whose certificate another authority signed is told nothing, and nothing is created", async (namespace) => {
+clusterTest("an API server with a certificate of another authority gets no request, and nothing is created", async (namespace) => {
   await using setting = await newSetting(namespace);
   const { facts } = setting;
   const authority = await certificateAuthority({ commonName: "kubernetes", days: 1, now: new Date() });
@@ -229,7 +229,7 @@ clusterTest("an API server whose certificate another authority signed is told no
   assert.deepEqual(await objectsIn(namespace.name), []);
 });
 
-clusterTest("an API server that goes by a name its certificate does not have is refused, and nothing is created", async (namespace) => {
+clusterTest("an API server whose certificate lacks its name is refused, and nothing is created", async (namespace) => {
   await using setting = await newSetting(namespace);
   const { facts } = setting;
   const cluster = { ...trusted(facts, otherServer(facts)), "proxy-url": `http://127.0.0.1:${setting.use(proxyTo(facts)).port}` };
@@ -240,14 +240,14 @@ clusterTest("an API server that goes by a name its certificate does not have is 
   assert.deepEqual(await objectsIn(namespace.name), []);
 });
 
-/** How kurun ends; that it forwards instead is a result too. */
+/** How kurun ends, or that it forwards instead. */
 async function untilRefused(args: string[], env: Record<string, string>) {
   await using kurun = KurunProcess.start(args, env);
   const code = await Promise.race([kurun.exit, kurun.ready().then(() => "it forwards", () => kurun.exit)]);
   return { code, stdout: kurun.stdout, stderr: kurun.stderr };
 }
 
-/** A proxy that takes every name for the API server's. */
+/** A proxy that leads every name to the API server. */
 function proxyTo(facts: ClusterFacts): ConnectProxy {
   return new ConnectProxy({ resolve: () => facts.server.hostname });
 }
@@ -256,7 +256,7 @@ function otherServer({ server }: ClusterFacts): string {
   return `https://${OTHER_NAME}:${server.port || 443}`;
 }
 
-/** A kubeconfig with a plugin that says so on standard error and counts its calls. @param expires a time, or what the shell makes it of */
+/** A kubeconfig with a plugin that prints to stderr and counts its calls. @param expires a time, or a shell expression for it */
 async function execPlugin({ facts, write, namespace, folder }: Setting, expires: string) {
   const token = await accountToken(namespace);
   const apiVersion = "client.authentication.k8s.io/v1";
