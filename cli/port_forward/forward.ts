@@ -151,6 +151,7 @@ class Forwarding {
       try {
         return await startAgain(this.#screen.context);
       } catch (error) {
+        if (interrupted.aborted) return undefined;
         if (!mayPass(error)) throw new SessionLostError(error);
         await pause(RETRY_MS, interrupted);
       }

@@ -22,9 +22,10 @@ export interface NodeFacts {
 }
 
 /**
- * The cluster's Linux nodes.
- * @returns undefined where the user may not list nodes
- * @throws what the API says otherwise
+ * Lists the cluster's Linux nodes.
+ *
+ * @returns undefined if the user may not list nodes
+ * @throws as {@linkcode Api.list} does, except for a missing right
  */
 export async function linuxNodes(api: Api, signal: AbortSignal): Promise<NodeFacts[] | undefined> {
   try {
@@ -50,7 +51,7 @@ function nodeFacts({ metadata, spec, status }: Node): NodeFacts {
   };
 }
 
-/** The architecture of most nodes that take Pods; amd64 on a tie, undefined where no node has an architecture that kurun builds for. */
+/** The architecture of most schedulable nodes, amd64 if tied; undefined if kurun builds programs for none of them. */
 export function commonArchitecture(nodes: readonly Pick<NodeFacts, "architecture" | "schedulable">[]): Architecture | undefined {
   const count = (one: Architecture) => nodes.filter(({ architecture, schedulable }) => schedulable && architecture === one).length;
   const [amd64, arm64] = [count("amd64"), count("arm64")];
