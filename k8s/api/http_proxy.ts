@@ -65,9 +65,9 @@ function matches(entry: string, host: string, port: string): boolean {
     }
     return list.check(host, family === 4 ? "ipv4" : "ipv6");
   }
-  const withPort = /^(.*):(\d+)$/.exec(isIP(entry) === 6 ? "" : entry);
+  const withPort = /^(.*):(\d*)$/.exec(isIP(entry) === 6 ? "" : entry);
   const name = unbracketed(withPort?.[1] ?? entry);
-  if (withPort?.[2] !== undefined && withPort[2] !== port) return false;
+  if (withPort?.[2] && withPort[2] !== port) return false;
   if (isIP(name) !== 0) return family !== 0 && sameAddress(name, host);
   // Domains match names only: "*.2.2" is not the address 10.1.2.2.
   if (name === "" || family !== 0) return false;
