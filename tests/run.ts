@@ -104,7 +104,9 @@ function say(line: string): void {
 }
 
 if (import.meta.main) {
-  const units = await count(new Deno.Command(Deno.execPath(), options(["test", "-A", "--parallel", "--ignore=tests/e2e", ...Deno.args])));
+  const units = await count(
+    new Deno.Command(Deno.execPath(), options(["test", "-A", "--parallel", "--trace-leaks", "--ignore=tests/e2e", ...Deno.args])),
+  );
   const { passed, failed, skipped } = sum([units, await endToEnd()]);
   say(`${passed} passed, ${failed} failed, ${skipped} skipped`);
   Deno.exit(failed > 0 ? 1 : 0);

@@ -233,11 +233,10 @@ Deno.test("Api ends a request whose body stops in the middle", async () => {
 });
 
 Deno.test("Api ends a request by its signal, before it starts and while it is under way", async () => {
-  using server = new ScriptedServer(() => {});
-  using api = apiTo(server);
   const controller = new AbortController();
+  using server = new ScriptedServer(() => controller.abort(new Error("Ctrl+C")));
+  using api = apiTo(server);
   const pending = api.get("/x", { signal: controller.signal });
-  setTimeout(() => controller.abort(new Error("Ctrl+C")), 50);
   await assert.rejects(pending, (error: ConnectionError) => {
     assert.equal(error.kind, "aborted");
     assert.equal((error.cause as Error).message, "Ctrl+C");
