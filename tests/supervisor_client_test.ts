@@ -368,3 +368,33 @@ runTest("the wait for a stopped program's client is limited", async (stage) => {
   stage.cut();
   await stage.supervisor.stop(0, 50);
 });
+
+runTest("arguments that are too long for a request are refused at once, and the next program runs", async (stage) => {
+  stage.connect();
+  const args = ["x".repeat(9 * 1024 * 1024)];
+  assert.throws(() => stage.run("exit 1", { args }), /arguments and environment are longer than 8 MiB/);
+  assert.deepEqual(await stage.run("exit 3").ended(), { code: 3 });
+});
+
+runTest("a start with 1.5 MiB of environment and transfers over -p survive links that are cut while they are congested", async (stage) => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  void (async () => {
+    for await (const connection of listener) void connection.readable.pipeTo(connection.writable).catch(() => {});
+  })();
+  const env = Array.from({ length: 15 }, (_, i) => [`V${i}`, "v".repeat(100_000)] as const);
+  stage.connect();
+  const run = stage.run(`[ "\${#V14}" = 100000 ] && head -c 5000000 /dev/zero`, { env });
+  const ended = run.ended();
+  const signal = AbortSignal.timeout(20_000);
+  for (let cut = 0; cut < 6; cut++) {
+    for (let i = 0; i < 4; i++) {
+      void stage.client.openPort(listener.addr.port, signal).then(async ({ stream }) => {
+        for (;;) await Promise.all([stream.write(new Uint8Array(200_000)), stream.read()]);
+      }).catch(() => {});
+    }
+    await new Promise((resolve) => setTimeout(resolve, 3 * cut));
+    stage.connect();
+  }
+  assert.deepEqual(await ended, { code: 0 });
+  assert.equal(stage.outputs.stdout.reduce((sum, bytes) => sum + bytes.length, 0), 5_000_000);
+});
