@@ -30,6 +30,7 @@ function processContext(): Context {
     stdio: userStdio,
     interactive: Deno.stdin.isTerminal(),
     interrupted: interrupted(),
+    leave: (sentence) => void (leftBehind = sentence),
     now: () => performance.now(),
     date: () => new Date(),
     random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
@@ -107,6 +108,8 @@ function finalExitCode(exitCode: number): number {
   return exitCode || 1;
 }
 
+/** What a second interrupt leaves in the cluster. */
+let leftBehind: string | undefined;
 /** Where signals go instead of ending a command. */
 let signalTaker: ((signal: UserSignal) => void) | undefined;
 
@@ -165,7 +168,10 @@ function interrupted(): AbortSignal {
   const controller = new AbortController();
   const stop = (signal: UserSignal, exitCode: number) => () => {
     if (signalTaker) return signalTaker(signal);
-    if (controller.signal.aborted) Deno.exit(exitCode);
+    if (controller.signal.aborted) {
+      if (leftBehind !== undefined) writeMessage(terminalText(`${leftBehind}\n`));
+      Deno.exit(exitCode);
+    }
     controller.abort(new InterruptedError(exitCode));
   };
   Deno.addSignalListener("SIGINT", stop("SIGINT", 130));

@@ -1,4 +1,5 @@
 import { FolderError } from "../k8s/images/temporary_folder.ts";
+import { SessionBrokenError } from "../k8s/session/check_objects.ts";
 import { ApiError } from "../k8s/api/api_error.ts";
 import { ApplySetError } from "../k8s/manifests/applyset.ts";
 import { ServiceRefusedError } from "../k8s/session/service/claim_service.ts";
@@ -34,6 +35,12 @@ export function describeError(error: unknown): ErrorText {
   if (error instanceof SessionLostError) return { ...describeError(error.cause), exitCode: ExitCode.sessionLost };
   if (error instanceof RightsLostError) {
     return failure(`the right to keep the session was taken away: ${error.message}`, ExitCode.sessionLost);
+  }
+  if (error instanceof SessionBrokenError) {
+    return failure(
+      `${error.message} while it was forwarded, so callers no longer reach kurun. The session was removed; start kurun again`,
+      ExitCode.sessionLost,
+    );
   }
   if (error instanceof ReplacedError) return failure(error.message, ExitCode.sessionLost);
   if (error instanceof NotStartedError) return failure(`the program could not be started: ${error.message}`, ExitCode.neverStarted);

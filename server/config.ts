@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { MAX_HOLD_MS } from "../tunnel/mod.ts";
 
 /** The server's settings from its arguments; secrets come in files. */
 export interface ServerConfig {
@@ -61,7 +62,7 @@ export function parseServerArgs(args: string[]): ServerConfig {
     controlPort: integer("--control-port", values["control-port"], 1, 65535),
     requestPorts: values["request-port"].map((port) => integer("--request-port", port, 1, 65535)),
     services: values.service,
-    holdMs: integer("--hold-ms", values["hold-ms"], 0, 600_000),
+    holdMs: integer("--hold-ms", values["hold-ms"], 0, MAX_HOLD_MS),
     fallback: values.fallback,
     secretDir: values["secret-dir"],
     verbose: values.verbose,

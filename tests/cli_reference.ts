@@ -34,6 +34,7 @@ function documented(): string {
     },
     interactive: false,
     interrupted: new AbortController().signal,
+    leave: () => {},
     now: () => 0,
     date: () => new Date(0),
     random: (bytes) => new Uint8Array(bytes),

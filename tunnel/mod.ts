@@ -25,6 +25,7 @@ export {
   encodePreamble,
   encodeRefused,
   encodeWaiting,
+  MAX_HOLD_MS,
   MAX_RECORD_BYTES,
   type Preamble,
   readAnswer,

@@ -9,6 +9,8 @@ import { HandshakeError } from "./errors.ts";
 
 /** The most that a record may hold: a refusal's text is cut to it, and a record that announces more is an error. */
 export const MAX_RECORD_BYTES = 1024;
+/** The longest that a caller may wait for a client before its stream is opened, in milliseconds. */
+export const MAX_HOLD_MS = 600_000;
 
 /** Who called, and at which port. */
 export interface Preamble {

@@ -33,6 +33,8 @@ export interface Context {
   readonly interactive: boolean;
   /** Aborted when the user wants it to end (Ctrl+C, SIGTERM); a second time ends the process without asking. */
   readonly interrupted: AbortSignal;
+  /** Sets what is said when a second interrupt ends the process: what stays behind, and for how long. */
+  leave(sentence: string | undefined): void;
   /** Milliseconds of a clock that never goes back. */
   now(): number;
   /** The time of day. */

@@ -2,6 +2,7 @@ import { mayPass } from "../../k8s/api/passing_error.ts";
 import type { ForwardPlan } from "../../k8s/session/objects/session_plan.ts";
 import type { Api } from "../../k8s/api/api.ts";
 import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
+import { checkObjects } from "../../k8s/session/check_objects.ts";
 import { type ClusterSession, SessionGoneError } from "../../k8s/session/session.ts";
 import { Alarm, onWake, pause } from "../command/timers.ts";
 import { awayLine } from "./away_line.ts";
@@ -19,6 +20,8 @@ import type { Upstream, UpstreamScheme } from "./upstream_url.ts";
 
 /** A new session that could not be made for want of a network is tried again after this. */
 const RETRY_MS = 1_000;
+/** The Pod serves callers for at most 8 s after it was told to end (server/callers/drain.ts). */
+const DRAIN_MS = 10_000;
 /** While the tunnel is lost the session is looked at so often: its namespace may be going, object by object. */
 const LOOK_MS = 2_000;
 
@@ -90,19 +93,24 @@ class Forwarding {
   async hold({ session, key }: StartedSession<ForwardPlan>): Promise<"interrupted" | "expired"> {
     const { context, api } = this.#options;
     const stop = new AbortController();
-    const signal = AbortSignal.any([stop.signal, context.interrupted]);
+    const stopKeeping = new AbortController();
+    // Callers are still served while an interrupted session is removed.
+    const signal = stop.signal;
+    const keeping = AbortSignal.any([signal, stopKeeping.signal, context.interrupted]);
+    const lost = Promise.withResolvers<void>();
     const renewNow = new Alarm();
     onWake(context.date, () => {
       api.distrustConnections();
       renewNow.ring();
-    }, signal);
+    }, keeping);
     const again = this.#sessions++ > 0;
     let lookedAt = -Infinity;
     let remove = true;
     try {
       await Promise.race([
         interruption(context.interrupted),
-        keepSession(session, renewNow, signal),
+        keepSession(session, renewNow, keeping),
+        checkObjects(api, session, keeping),
         serveSession({
           ...this.#options,
           context: this.#screen.context,
@@ -110,6 +118,7 @@ class Forwarding {
           serving: this.#serving,
           teller: this.#teller,
           onLost: () => {
+            lost.resolve();
             if (context.now() - lookedAt < LOOK_MS) return;
             lookedAt = context.now();
             renewNow.ring();
@@ -129,11 +138,21 @@ class Forwarding {
       if (!(error instanceof ReplacedError)) throw again ? new SessionLostError(error) : error;
       throw new UserError(`session ${session.plan.name} has ended here: ${error.message}`, ExitCode.sessionLost, { cause: error });
     } finally {
-      stop.abort();
+      stopKeeping.abort();
       if (remove) {
+        const { joined, ttlSeconds, name } = session.plan;
+        const end = ttlSeconds > 0 ? `the cluster removes it within ${ttlSeconds} s` : "it stays, since --ttl is 0";
+        context.leave(`Session ${name} was not removed: ${end}`);
+        const served = joined !== undefined && this.#teller.begun;
+        if (!served) stop.abort();
+        this.#teller.end();
         this.#screen.close();
-        await removeSession(context, session);
+        const removed = await removeSession(context, session);
+        // Pods of the Service's own may be ready: until the nodes have followed, callers still come to kurun's.
+        if (served && removed) await Promise.race([lost.promise, pause(DRAIN_MS, signal)]);
+        context.leave(undefined);
       }
+      stop.abort();
     }
   }
 
@@ -169,14 +188,16 @@ class Forwarding {
   }
 }
 
-/** What cannot be removed now goes with the session's deadline; that must not hide why the command ends. */
-async function removeSession(context: Context, session: ClusterSession): Promise<void> {
+/** Removes the session. A failure is only printed: the deadline removes it later, and it must not hide why the command ends. */
+async function removeSession(context: Context, session: ClusterSession): Promise<boolean> {
   try {
     await session.delete();
+    return true;
   } catch (error) {
     const { name, ttlSeconds } = session.plan;
     const later = ttlSeconds > 0 ? `the cluster removes it within ${ttlSeconds} s` : "it stays, since --ttl is 0";
     context.stderr(`Session ${name} could not be removed (${(error as Error).message}): ${later}\n`);
+    return false;
   }
 }
 

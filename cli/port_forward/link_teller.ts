@@ -35,6 +35,11 @@ export class LinkTeller {
     this.#screen.show({ is: "starting", since: this.#date() });
   }
 
+  /** The session is being removed: what becomes of its link is not worth a word. */
+  end(): void {
+    this.#begun = false;
+  }
+
   /** Shows a change of the link. */
   state(state: LinkState): void {
     if (!this.#begun) return;

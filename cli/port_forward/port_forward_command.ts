@@ -3,6 +3,7 @@ import { Api } from "../../k8s/api/api.ts";
 import { annotated } from "../../k8s/session/objects/session_manifests.ts";
 import { Annotation, type ForwardPlan } from "../../k8s/session/objects/session_plan.ts";
 import { checkTlsSecret } from "../../k8s/session/service/tls_secret.ts";
+import { MAX_HOLD_MS } from "../../tunnel/mod.ts";
 import { addClusterFlags, openCluster } from "../command/cluster_flags.ts";
 import type { Context } from "../command/context.ts";
 import { addDryRunFlags, dryRunFormat, dryRunText } from "../command/dry_run.ts";
@@ -130,7 +131,7 @@ function planSession(
     ...(callers.tls ? { tls: callers.tls } : {}),
     image: options.serverImage,
     ttlSeconds: Math.ceil(parseDuration("--ttl", options.ttl) / 1000),
-    holdMs: parseDuration("--hold", options.hold),
+    holdMs: parseDuration("--hold", options.hold, MAX_HOLD_MS),
     verbose: options.verbose ?? false,
     annotations: {
       [Annotation.who]: context.who,

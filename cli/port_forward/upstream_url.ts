@@ -1,4 +1,5 @@
 import { usageError } from "../command/errors.ts";
+import { MAX_PORT } from "../command/port.ts";
 import { isLoopback } from "../local/loopback.ts";
 import type { UpstreamTls } from "./upstream_tls.ts";
 
@@ -17,7 +18,6 @@ const OTHER_SCHEMES: Readonly<Record<string, string>> = {
   postgresql: "tcp",
   redis: "tcp",
 };
-const MAX_PORT = 65_535;
 /** An object as kubectl port-forward takes it: `svc/web`. */
 const KUBECTL_TARGET =
   /^(?:svc|services?|po|pods?|deploy|deployments?|rs|replicasets?|sts|statefulsets?|ds|daemonsets?|jobs?)\/([a-z0-9.-]+)(?::\w+)?$/i;

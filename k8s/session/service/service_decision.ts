@@ -137,7 +137,7 @@ function joinOf({ spec = {} }: Service, wish: ServiceWish): ServiceJoin | Servic
   if (wish.port !== undefined && !served.some(({ port }) => port === wish.port)) {
     return { is: "no-such-port", port: wish.port, ports: served.map(({ port }) => port) };
   }
-  return { selector, ports: chosenFirst(served, wish.port), unserved: unservedPorts(ports) };
+  return { selector, ports: served.filter(({ port }) => wish.port === undefined || port === wish.port), unserved: unservedPorts(ports) };
 }
 
 /** Other Services that would route their callers to a Pod with these labels and the user's. */
@@ -164,10 +164,6 @@ function nameOf({ targetRef, addresses }: Endpoint): string {
 /** Whether a Pod belongs to an earlier session for this Service. That session is gone, or the control port's Service would still be there. */
 function isPodOfSession(pod: string, service: string): boolean {
   return pod.startsWith(`${service}-kurun-`) && /^[a-z0-9]{5}-[a-z0-9]+-[a-z0-9]{5}$/.test(pod.slice(`${service}-kurun-`.length));
-}
-
-function chosenFirst(ports: readonly ServedPort[], chosen: number | undefined): ServedPort[] {
-  return [...ports.filter(({ port }) => port === chosen), ...ports.filter(({ port }) => port !== chosen)];
 }
 
 function refuse(refusal: ServiceRefusal): ServiceDecision {

@@ -103,13 +103,13 @@ Deno.test("a Service of kurun without an owner is refused: nothing would ever re
   assert.deepEqual(decision, { do: "refuse", refusal: { is: "orphan", session: "hook-kurun-bcdfg" } });
 });
 
-Deno.test("a Service without Pods is joined, with the requested port first", () => {
+Deno.test("a Service without Pods is joined, and of a requested port only that is served", () => {
   const ports = [{ name: "a", port: 80 }, { name: "b", port: 443, targetPort: "webhook" }, { name: "c", port: 53, protocol: "UDP" }];
   const decision = decideOnService({ ...NOTHING, service: foreign({ selector: { app: "hook" }, ports }) }, { ...WISH, port: 443 });
   assert.deepEqual(decision, {
     do: "join",
     selector: { app: "hook" },
-    ports: [{ name: "b", port: 443, targetPort: 8444, targetName: "webhook" }, { name: "a", port: 80, targetPort: 80 }],
+    ports: [{ name: "b", port: 443, targetPort: 8444, targetName: "webhook" }],
     unserved: ["53/UDP"],
   });
 });

@@ -1,0 +1,86 @@
+import type { Api } from "../api/api.ts";
+import { ApiError } from "../api/api_error.ts";
+import type { Service } from "../api/kubernetes_objects.ts";
+import { sleep } from "../api/sleep.ts";
+import { controlServiceName, type ForwardPlan, SESSION_LABEL } from "./objects/session_plan.ts";
+import type { ClusterSession } from "./session.ts";
+
+/** How often the objects are looked at. Watching them would take a right that a session does not have. */
+const CHECK_MS = 5_000;
+/** An answer takes no longer than this, or the next look decides. */
+const ANSWER_MS = 5_000;
+
+/** Somebody deleted or changed an object that the session cannot do without. The message says which and what. */
+export class SessionBrokenError extends Error {
+  override readonly name = "SessionBrokenError";
+}
+
+/**
+ * Looks every five seconds whether a session's objects are still there and its Service still leads to kurun's Pod. Objects that the user
+ * may not read are left out.
+ * @throws SessionBrokenError where one is not, SessionGoneError where the whole session has ended
+ */
+export async function checkObjects(api: Api, session: ClusterSession<ForwardPlan>, signal: AbortSignal, everyMs = CHECK_MS): Promise<void> {
+  const { plan } = session;
+  const core = `/api/v1/namespaces/${plan.namespace}`;
+  let objects = [
+    {
+      label: `Service ${plan.service}`,
+      path: `${core}/services/${plan.service}`,
+      judge: (object: unknown) => serviceChange(object as Service, plan),
+    },
+    { label: `Service ${controlServiceName(plan.service)}`, path: `${core}/services/${controlServiceName(plan.service)}` },
+    { label: `Deployment ${plan.name}`, path: `/apis/apps/v1/namespaces/${plan.namespace}/deployments/${plan.name}` },
+    { label: `Secret ${plan.name}`, path: `${core}/secrets/${plan.name}` },
+  ] as { label: string; path: string; judge?: (object: unknown) => string | undefined }[];
+  for (;;) {
+    await sleep(everyMs, signal);
+    const found = await Promise.all(objects.map(({ path, judge }) => look(api, path, judge, signal)));
+    const broken = objects.flatMap(({ label }, index) => found[index]?.change ? [`${label} ${found[index].change}`] : [])[0];
+    if (broken !== undefined) {
+      // Where the whole session was deleted, this says so instead.
+      await session.renew(ANSWER_MS);
+      throw new SessionBrokenError(broken);
+    }
+    objects = objects.filter((_, index) => !found[index]?.hidden);
+  }
+}
+
+/** @returns what happened to an object; whether it may not be read; nothing where it is as it was, or cannot be reached now */
+async function look(
+  api: Api,
+  path: string,
+  judge: ((object: unknown) => string | undefined) | undefined,
+  signal: AbortSignal,
+): Promise<{ change?: string | undefined; hidden?: boolean } | undefined> {
+  try {
+    const object = (await api.get(path, { signal, timeoutMs: ANSWER_MS })).body as { metadata: { deletionTimestamp?: string } };
+    return { change: object.metadata.deletionTimestamp ? "was deleted" : judge?.(object) };
+  } catch (error) {
+    if (!(error instanceof ApiError)) return undefined;
+    return { ...(error.status === 404 ? { change: "was deleted" } : {}), hidden: error.status === 403 };
+  }
+}
+
+/** How the user's Service no longer leads to kurun's Pod. */
+function serviceChange({ spec = {} }: Service, plan: ForwardPlan): string | undefined {
+  const expected: Readonly<Record<string, string>> = plan.joined?.selector ?? { [SESSION_LABEL]: plan.name };
+  const selector = Object.entries(spec.selector ?? {});
+  if (selector.length !== Object.keys(expected).length || selector.some(([key, value]) => expected[key] !== value)) {
+    return "has another selector";
+  }
+  for (const { port, targetPort, targetName } of plan.ports) {
+    const found = spec.ports?.find((candidate) => candidate.port === port);
+    if (!found) return `no longer has port ${port}`;
+    const leadsTo = found.targetPort ?? port;
+    if (leadsTo !== targetPort && leadsTo !== targetName && !isHeadless(spec)) {
+      return `leads port ${port} to another port of the Pod, ${leadsTo}`;
+    }
+  }
+  return undefined;
+}
+
+/** Callers of a headless Service reach the Pod's own ports: its target ports do nothing. */
+function isHeadless({ clusterIP }: { readonly clusterIP?: string | undefined }): boolean {
+  return clusterIP === "None";
+}

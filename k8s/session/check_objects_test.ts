@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import type { Api } from "../api/api.ts";
+import { ApiError } from "../api/api_error.ts";
+import { checkObjects, SessionBrokenError } from "./check_objects.ts";
+import type { ForwardPlan } from "./objects/session_plan.ts";
+import { type ClusterSession, SessionGoneError } from "./session.ts";
+
+const PLAN = {
+  name: "web-kurun-bcdfg",
+  namespace: "dev",
+  service: "web",
+  ports: [{ port: 80, targetPort: 8444 }],
+} as unknown as ForwardPlan;
+const SERVICE = { metadata: {}, spec: { selector: { "kurun.dev/session": PLAN.name }, ports: [{ port: 80, targetPort: 8444 }] } };
+const THERE = { metadata: {} };
+const gone = new ApiError("gone", { status: 404, reason: "NotFound" });
+const forbidden = new ApiError("no", { status: 403, reason: "Forbidden" });
+
+type Objects = Readonly<Record<string, unknown>>;
+const ALL: Objects = { "services/web": SERVICE, "services/web-kurun": THERE, deployments: THERE, secrets: THERE };
+
+/** What checking finds within 50 ms, at a look each millisecond. */
+async function check(objects: Objects, { renew = () => Promise.resolve(), plan = PLAN } = {}): Promise<unknown> {
+  let looks = 0;
+  const api = {
+    get: (path: string) => {
+      looks++;
+      const key = Object.keys(objects).find((name) => path.endsWith(name) || path.includes(`/${name}/`)) as string;
+      const object = objects[key];
+      return object instanceof Error ? Promise.reject(object) : Promise.resolve({ body: object });
+    },
+  } as unknown as Api;
+  const stop = AbortSignal.timeout(50);
+  const failure = await checkObjects(api, { plan, renew } as unknown as ClusterSession<ForwardPlan>, stop, 1).catch((error) => error);
+  return failure === stop.reason ? looks : failure;
+}
+
+for (
+  const [what, objects, message] of [
+    ["the user's Service", { "services/web": gone }, "Service web was deleted"],
+    ["the control port's Service", { "services/web-kurun": gone }, "Service web-kurun was deleted"],
+    ["the Deployment", { deployments: gone }, "Deployment web-kurun-bcdfg was deleted"],
+    ["the Secret", { secrets: gone }, "Secret web-kurun-bcdfg was deleted"],
+    [
+      "a Service that is being deleted",
+      { "services/web": { ...SERVICE, metadata: { deletionTimestamp: "now" } } },
+      "Service web was deleted",
+    ],
+    [
+      "a selector",
+      { "services/web": { ...SERVICE, spec: { ...SERVICE.spec, selector: { app: "web" } } } },
+      "Service web has another selector",
+    ],
+    ["a port", { "services/web": { ...SERVICE, spec: { ...SERVICE.spec, ports: [{ port: 81 }] } } }, "Service web no longer has port 80"],
+    [
+      "a target port",
+      { "services/web": { ...SERVICE, spec: { ...SERVICE.spec, ports: [{ port: 80, targetPort: 9 }] } } },
+      "Service web leads port 80 to another port of the Pod, 9",
+    ],
+  ] as [string, Objects, string][]
+) {
+  Deno.test(`a session learns that somebody deleted or changed ${what}`, async () => {
+    const failure = await check({ ...ALL, ...objects });
+    assert.ok(failure instanceof SessionBrokenError, String(failure));
+    assert.equal(failure.message, message);
+  });
+}
+
+Deno.test("objects that are as they were, cannot be reached, or may not be read are no change", async () => {
+  assert.ok(await check(ALL) as number > 8);
+  assert.ok(await check({ ...ALL, "services/web": new Error("no network") }) as number > 8);
+  assert.ok(await check({ ...ALL, secrets: forbidden, deployments: forbidden }) as number > 4);
+});
+
+Deno.test("where the whole session was deleted, that is what is said", async () => {
+  const ended = new SessionGoneError("ended", false);
+  assert.equal(await check({ ...ALL, "services/web": gone }, { renew: () => Promise.reject(ended) }), ended);
+});
+
+Deno.test("a joined Service keeps its own selector", async () => {
+  const plan = { ...PLAN, joined: { selector: { app: "web" } } } as ForwardPlan;
+  assert.ok(
+    await check({ ...ALL, "services/web": { ...SERVICE, spec: { ...SERVICE.spec, selector: { app: "web" } } } }, { plan }) as number > 8,
+  );
+});
