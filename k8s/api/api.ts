@@ -333,7 +333,8 @@ export class Api {
     for (const [key, value] of Object.entries(options.query ?? {})) {
       if (value !== undefined) query.set(key, String(value));
     }
-    const target = server.pathname.replace(/\/$/, "") + path + (query.size > 0 ? `?${query}` : "");
+    const origin = identity.forwarding ? server.origin : "";
+    const target = origin + server.pathname.replace(/\/$/, "") + path + (query.size > 0 ? `?${query}` : "");
     const body = options.body === undefined ? undefined : new TextEncoder().encode(yamlSafeJson(options.body));
     return {
       method,
@@ -344,6 +345,7 @@ export class Api {
         Accept: options.accept ?? "application/json",
         ...(body === undefined ? {} : { "Content-Type": options.contentType ?? "application/json" }),
         ...identity.headers,
+        ...identity.forwarding,
       },
       body,
     };

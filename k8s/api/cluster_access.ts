@@ -5,7 +5,7 @@
  */
 
 import type { Socket } from "node:net";
-import { dial, type DialOptions, type DialTarget } from "./dial.ts";
+import { dial, type DialOptions, type DialTarget, proxyHeaders } from "./dial.ts";
 
 /** Where the API server is and how to connect to it as this user. */
 export interface ClusterAccess {
@@ -39,6 +39,8 @@ export interface ConnectionOptions {
   readonly headers: Record<string, string | string[]>;
   /** Changes with the client certificate: a connection of another identity must not be reused. */
   readonly identity: string;
+  /** For a server without TLS behind a proxy: requests go to the proxy with absolute URLs and these headers. */
+  readonly forwarding?: Readonly<Record<string, string>> | undefined;
   /** Opens a connection, directly or through a proxy, with TLS established and verified. @throws {ConnectionError} */
   readonly dial: (options?: DialOptions) => Promise<Socket>;
   /** The same for the option of node:http and ws. It calls back, which Node's types do not declare. */
@@ -47,10 +49,13 @@ export interface ConnectionOptions {
 
 /** Makes {@linkcode ConnectionOptions} for a target. */
 export function connectionTo(target: DialTarget, headers: Record<string, string | string[]>, identity: string): ConnectionOptions {
+  // As kubectl does: proxies such as squid refuse CONNECT to ports other than 443. WebSockets need it in any case.
+  const forwarding = target.proxy && !target.tls ? proxyHeaders(target.proxy) : undefined;
   return {
     headers,
     identity,
-    dial: (options) => dial(target, options),
+    forwarding,
+    dial: (options) => dial({ ...target, forwarded: forwarding !== undefined }, options),
     createConnection: (_options, done) => void dial(target).then((socket) => done(null, socket), done),
   };
 }

@@ -35,6 +35,8 @@ export interface DialTarget {
   readonly tls?: TlsSettings | undefined;
   /** `http://` or `https://`, possibly with user and password. */
   readonly proxy?: URL | undefined;
+  /** Whether the proxy gets requests with absolute URLs and forwards them (RFC 9112, section 3.2.2), so that CONNECT is not needed. */
+  readonly forwarded?: boolean | undefined;
 }
 
 /** The limits of one attempt. */
@@ -113,7 +115,7 @@ async function openConnection(route: Route, open: Socket[]): Promise<Socket> {
     socket = await connectTcp(target.host, target.port, open);
   } else {
     socket = await connectToProxy(target.proxy, route, open);
-    await askProxy(socket, target.proxy, route);
+    if (!target.forwarded) await askProxy(socket, target.proxy, route);
   }
   if (target.tls !== undefined) {
     socket = await startTls(socket, target.host, target.tls, open);
@@ -188,12 +190,16 @@ function askProxy(socket: Socket, proxy: URL, route: Route): Promise<void> {
     socket.on("data", onData).on("error", done).on("close", onClose);
     resumeReads(socket);
     const lines = [`CONNECT ${route.address} HTTP/1.1`, `Host: ${route.address}`];
-    if (proxy.username !== "") {
-      const user = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
-      lines.push(`Proxy-Authorization: Basic ${Buffer.from(user).toString("base64")}`);
-    }
+    for (const [name, value] of Object.entries(proxyHeaders(proxy))) lines.push(`${name}: ${value}`);
     socket.write(lines.join("\r\n") + "\r\n\r\n");
   });
+}
+
+/** The headers for a proxy: `Proxy-Authorization` if its URL has a user. */
+export function proxyHeaders(proxy: URL): Record<string, string> {
+  if (proxy.username === "") return {};
+  const user = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
+  return { "Proxy-Authorization": `Basic ${Buffer.from(user).toString("base64")}` };
 }
 
 function startTls(

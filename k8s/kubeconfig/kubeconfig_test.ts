@@ -564,6 +564,27 @@ Deno.test("a proxy of the kubeconfig or the environment is used for the connecti
   });
 });
 
+Deno.test("a proxy forwards requests for a server without TLS by their absolute URLs, and CONNECT is for WebSockets", async () => {
+  using proxy = new ScriptedServer(({ method }, reply) =>
+    method === "CONNECT" ? reply.write("HTTP/1.1 403 No\r\n\r\n") : reply.json(200, {})
+  );
+  const cluster = { server: "http://far.example:8001/base", "proxy-url": `http://me:p%40ss@127.0.0.1:${proxy.port}` };
+  const access = await load(config("dev", { cluster }));
+  const api = new Api(access, { userAgent: "test" });
+  for (const path of ["/x", "/y"]) await api.get(path, { query: { a: "b" } });
+  api.close();
+  const { createConnection } = await access.connection();
+  await new Promise<void>((resolve) => void createConnection({}, (error) => (assert.match(String(error), /403 No/), resolve())));
+  assert.deepEqual(
+    proxy.requests.map(({ method, target, headers }) => `${method} ${target} ${headers.host} ${headers["proxy-authorization"]}`),
+    [
+      `GET http://far.example:8001/base/x?a=b far.example:8001 Basic ${btoa("me:p@ss")}`,
+      `GET http://far.example:8001/base/y?a=b far.example:8001 Basic ${btoa("me:p@ss")}`,
+      `CONNECT far.example:8001 far.example:8001 Basic ${btoa("me:p@ss")}`,
+    ],
+  );
+});
+
 Deno.test("loadClusterAccess() causes no warning of the runtime", async () => {
   const code = `import { loadClusterAccess } from "${new URL("./kubeconfig.ts", import.meta.url)}";
     await loadClusterAccess({ server: "https://x" }, { get: () => undefined });`;
