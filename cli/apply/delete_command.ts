@@ -37,8 +37,8 @@ export function deleteCommand(context: Context): Command {
   const command = new Command("delete")
     .summary("delete what manifests name")
     .description(
-      "Deletes the objects of manifests, in the reverse order of kurun apply, and waits until they are gone. Nothing is built: references to " +
-        "source need not be there.",
+      "Deletes the objects of manifests, in the reverse order of kurun apply, and waits until they are gone. Nothing is built, so the source " +
+        "of references may be missing. Images that kurun brought to the nodes stay there (docs/apply.md).",
     )
     .addHelpText("after", EXAMPLES);
   addManifestFlags(command)

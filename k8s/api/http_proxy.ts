@@ -38,7 +38,7 @@ export function parseProxyUrl(text: string): URL {
 }
 
 function mayUseProxy(server: URL, noProxy: string): boolean {
-  const host = unbracketed(server.hostname).toLowerCase().replace(/\.$/, "");
+  const host = unbracketed(server.hostname).toLowerCase();
   const port = server.port || (server.protocol === "https:" ? "443" : "80");
   if (host === "localhost" || isLoopback(host)) return false;
   return !noProxy.split(",").map((entry) => entry.trim().toLowerCase()).some((entry) => matches(entry, host, port));

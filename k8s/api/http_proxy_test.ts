@@ -32,6 +32,8 @@ Deno.test("proxyFromEnvironment() obeys NO_PROXY by Go's rules", () => {
     ["https://api.example.com:6443", "example.com:443", true],
     ["https://api.example.com", "example.com:443", false],
     ["https://api.example.com:6443", "example.com:", false],
+    ["https://api.example.com.", "example.com.", false],
+    ["https://api.example.com.", "example.com", true],
     ["https://10.1.2.3", "10.1.0.0/16", false],
     ["https://10.2.2.3", "10.1.0.0/16", true],
     ["https://10.1.2.3:6443", "10.1.2.3", false],
