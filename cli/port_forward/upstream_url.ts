@@ -55,11 +55,11 @@ export function parseUpstream(text: string): Upstream {
   refuseMistakes(text);
   const given = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/is.exec(text);
   const scheme = (given?.[1] ?? "http").toLowerCase();
-  const [, authority, path] = /^([^/]*)(.*)$/s.exec(given?.[2] ?? (/^\d+$/.test(text) ? `localhost:${text}` : text)) as unknown as string[];
+  const [, authority = "", path = ""] = /^([^/]*)(.*)$/s.exec(given?.[2] ?? (/^\d+$/.test(text) ? `localhost:${text}` : text)) ?? [];
   if (!isScheme(scheme)) {
-    throw wrong(text, `has the scheme ${scheme}, but kurun knows http, https, tcp and tls`, meantScheme(scheme, authority!));
+    throw wrong(text, `has the scheme ${scheme}, but kurun knows http, https, tcp and tls`, meantScheme(scheme, authority));
   }
-  const [host, shownHost, port] = hostAndPort(text, scheme, authority!);
+  const [host, shownHost, port] = hostAndPort(text, scheme, authority);
   const isBytes = scheme === "tcp" || scheme === "tls";
   if (isBytes && path !== "" && path !== "/") {
     throw wrong(text, `has a path, but ${scheme}:// carries bytes without requests`, `${scheme}://${authority}`);
