@@ -72,7 +72,7 @@ export function describeError(error: unknown): ErrorText {
   // What the operating system says of a file, with its path: a home folder that may not be written to, a full disk.
   if (error instanceof Error && /\(os error \d+\)/.test(error.message)) return failure(error.message, ExitCode.failed);
   const text = error instanceof Error ? error.stack ?? error.message : String(error);
-  return failure(`this is a fault of kurun's own, please report it: ${text}`, ExitCode.failed);
+  return failure(`this is a bug in kurun. Please report it with the text below.\n${text}`, ExitCode.failed);
 }
 
 function failure(sentence: string, exitCode: number = ExitCode.cluster): ErrorText {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { ApiError } from "../k8s/api/api_error.ts";
 import { SessionGoneError } from "../k8s/session/session.ts";
+import { sourceFiles } from "../tests/source_files.ts";
 import { describeError } from "./describe_error.ts";
 import { ExitCode, SessionLostError } from "./command/errors.ts";
 import { NeverStartedError } from "./run/run_end.ts";
@@ -23,4 +24,46 @@ Deno.test("a session that is lost for good has its own exit code, whatever took 
   }
   assert.equal(describeError(refused).exitCode, ExitCode.cluster);
   assert.deepEqual(describeError(new NeverStartedError(lost[0]![0])), { ...describeError(lost[0]![0]), exitCode: ExitCode.neverStarted });
+});
+
+/** Error classes that never reach describeError, each with the file that catches or translates it. */
+const INTERNAL: Readonly<Record<string, string>> = {
+  DifferenceError: "cli/program.ts",
+  ElfError: "k8s/images/shared_libraries.ts",
+  FieldConflictError: "cli/apply/describe_apply.ts",
+  FieldError: "k8s/kubeconfig/kubeconfig_entries.ts",
+  HandshakeError: "cli/session/tunnel_link.ts",
+  Http1Error: "cli/port_forward/http_lens.ts",
+  HttpConnectionError: "k8s/api/api.ts",
+  InterruptedError: "cli/program.ts",
+  NotEstablishedError: "cli/apply/describe_apply.ts",
+  PodOverrideError: "cli/command/patch_flag.ts",
+  PreviewError: "cli/apply/describe_apply.ts",
+  ProgramEndedError: "cli/program.ts",
+  ProtocolError: "tunnel/session.ts",
+  ScalarError: "k8s/manifests/manifest_text.ts",
+  SessionEndedError: "cli/port_forward/watch_caller.ts",
+  SessionTakenError: "cli/session/start_session.ts",
+  StreamLimitError: "cli/port_forward/serve_stream.ts",
+  StreamResetError: "cli/port_forward/watch_caller.ts",
+  UpstreamError: "cli/port_forward/serve_stream.ts",
+  UpstreamProtocolError: "cli/port_forward/upstream_tls.ts",
+  ValueError: "k8s/manifests/manifest_objects.ts",
+};
+
+Deno.test("every error class of the command line is described, or is known to be caught elsewhere", async () => {
+  const files = await sourceFiles();
+  const describing = files.find(({ path }) => path === "cli/describe_error.ts")!.text;
+  const unknown: string[] = [];
+  for (const { path, text } of files) {
+    if (path.startsWith("server/")) continue;
+    for (const [, name] of text.matchAll(/^export class (\w+) extends \w*Error\b/gm)) {
+      if (!describing.includes(`instanceof ${name}`) && INTERNAL[name!] === undefined) unknown.push(`${path}: ${name}`);
+    }
+  }
+  assert.deepEqual(unknown, [], "describe it in cli/describe_error.ts");
+  const gone = Object.entries(INTERNAL).filter(([, path]) =>
+    !files.some((file) => file.path === path && /\bcatch\b|instanceof/.test(file.text))
+  );
+  assert.deepEqual(gone, [], "these files catch nothing any more");
 });

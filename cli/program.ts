@@ -45,7 +45,9 @@ function isInterrupt(error: unknown, { interrupted }: Context): boolean {
 export function program(context: Context): Command {
   const kurun = new Command(context.program)
     .enablePositionalOptions()
-    .description("Brings what runs on your machine into a Kubernetes cluster, over nothing but the API server.")
+    .description(
+      "Lets a cluster Service call a program on your machine, and runs your programs and manifests in the cluster, through the API server alone.",
+    )
     .version(VERSION, "--version", "print the version")
     .addCommand(portForwardCommand(context))
     .addCommand(runCommand(context))

@@ -19,7 +19,7 @@ export interface ErrorText {
   readonly exitCode: number;
 }
 
-/** A sentence for the user and the exit code that goes with it. Everything else that is thrown is a fault of kurun's own. */
+/** A sentence for the user and the exit code that goes with it. Anything else that is thrown and not described is a bug in kurun. */
 export class UserError extends Error {
   override readonly name = "UserError";
   readonly exitCode: number;

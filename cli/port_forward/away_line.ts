@@ -1,16 +1,22 @@
 import type { ForwardPlan } from "../../k8s/session/objects/session_plan.ts";
+import { age } from "../session/age.ts";
 
 /**
- * Says what happens when this machine is gone, in one line.
- * @param raw whether callers' bytes are not HTTP
+ * Says in one line what happens if kurun loses its connection.
+ * @param isBytes whether callers' bytes are not HTTP
  */
-export function awayLine({ holdMs, ttlSeconds, fallback }: Pick<ForwardPlan, "holdMs" | "ttlSeconds" | "fallback">, raw: boolean): string {
+export function awayLine(
+  { holdMs, ttlSeconds, fallback }: Pick<ForwardPlan, "holdMs" | "ttlSeconds" | "fallback">,
+  isBytes: boolean,
+): string {
   const wait = holdMs > 0 ? `after ${holdMs / 1000} s` : "at once";
-  const answer = raw
+  const answer = isBytes
     ? `callers are disconnected ${wait}`
     : fallback === "allow"
-    ? `admission requests are allowed with a warning ${wait}, and others get 503`
+    ? `admission requests are allowed with a warning ${wait}, others get 503`
     : `callers get 503 ${wait}`;
-  const end = ttlSeconds > 0 ? `the session is removed after ${ttlSeconds} s` : "the session stays until it is removed (--ttl 0)";
-  return `While this machine is away, ${answer}; ${end}`;
+  const end = ttlSeconds > 0
+    ? `If it does not return within ${age(ttlSeconds * 1000).replace(/^120s$/, "2m")}, everything it created is deleted.`
+    : "What it created stays until it is deleted (--ttl 0).";
+  return `If kurun loses its connection, ${answer}. ${end}`;
 }

@@ -36,16 +36,16 @@ interface PortForwardOptions extends Record<string, unknown>, TrafficFlags, TlsF
 /** `kurun port-forward URL` */
 export function portForwardCommand(context: Context): Command {
   const command = new Command("port-forward")
-    .summary("let a Service in the cluster reach a program here")
+    .summary("let a Service in the cluster call a program on your machine")
     .description("Makes a Service in the cluster whose callers reach the program at URL on this machine, until Ctrl+C.")
     .argument("<url>", "the program: http://localhost:8080, localhost:8080 or 8080; https://, tcp:// or tls:// (passed through)")
     .option("--servicename <name>", "the Service to make", "kurun")
-    .option("--serviceport <port>", "the Service's port (default: 80, or all that a Service has which is there already)")
+    .option("--serviceport <port>", "the Service's port (default: 80, or all ports of an existing Service)")
     .option("--server-image <image>", "the image of kurun's Pod", SERVER_IMAGE)
-    .option("--ttl <duration>", "how long what was made outlives this command if it is killed; 0 for ever", "2m")
-    .option("--hold <duration>", "how long a request waits while nobody is connected before it gets a 503", "3s")
-    .option("--timeout <duration>", "how long it may take until callers can be served before it gives up; 0 for ever", "60s")
-    .option("--takeover", "take the Service from the session that has it, yours or another user's, with a client or without")
+    .option("--ttl <duration>", "how long the session outlives this command if it is killed; 0 for ever", "2m")
+    .option("--hold <duration>", "how long a request waits for kurun to reconnect before it gets a 503; at most 10m", "3s")
+    .option("--timeout <duration>", "how long to wait until callers can be served; 0 for ever", "60s")
+    .option("--takeover", "take the Service over from another session, yours or another user's")
     .addHelpText("after", EXAMPLES);
   return addClusterFlags(addDryRunFlags(addPodFlags(addTrafficFlags(addTlsFlags(command))))).action((
     url: string,

@@ -7,7 +7,7 @@ export function addTrafficFlags(command: Command): Command {
   return command
     .option(
       "-v, --verbose",
-      "show a line for each request: METHOD TARGET STATUS BYTES MS CALLER; the Pod's log shows one for each connection",
+      "print a line per HTTP/1 request: METHOD TARGET STATUS BYTES MS CALLER; HTTP/2 (gRPC), tcp:// and tls:// get one per connection",
     )
     .option("--host-header <host>", "the Host header that the program gets; by default the caller's own")
     .addOption(

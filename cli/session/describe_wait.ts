@@ -24,8 +24,11 @@ function whatToDo({ kind, message }: WaitReason): string | undefined {
   return undefined;
 }
 
-/** What to do about a webhook that matches kurun's own objects and cannot be called. */
+/** What to do about a webhook that matches kurun's own objects and does not answer: commands and YAML to copy. */
 export function failingWebhook(name: string): string {
-  return `The webhook ${name} is asked about kurun's own objects and does not answer: leave kurun's objects out of it by an objectSelector ` +
-    `(${SESSION_LABEL} DoesNotExist), or bring it up first.`;
+  return `The webhook ${name} is asked about kurun's own objects and does not answer. Find and delete its configuration, then retry:
+    kubectl get mutatingwebhookconfigurations,validatingwebhookconfigurations -o custom-columns=KIND:.kind,NAME:.metadata.name,WEBHOOKS:.webhooks[*].name | grep ${name}
+    kubectl delete KIND NAME
+  To prevent this, add to the webhook in its configuration:
+    objectSelector: {matchExpressions: [{key: ${SESSION_LABEL}, operator: DoesNotExist}]}`;
 }

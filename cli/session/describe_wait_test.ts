@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { parse } from "yaml";
 import { describeWait } from "./describe_wait.ts";
 
 Deno.test("what the Pod waits for is said in the cluster's words, once", () => {
@@ -12,6 +13,9 @@ Deno.test("where it is known what to do, that is said too", () => {
   assert.match(said("image", "not found")!, /`kurun image`.*--server-image/);
   assert.match(said("admission", 'pods "x" is forbidden: exceeded quota: q')!, /quota/);
   assert.match(said("admission", 'pods "x" is forbidden: violates PodSecurity "restricted:latest"')!, /restricted/);
-  assert.match(said("admission", 'failed calling webhook "a.b": no')!, /The webhook a\.b .*kurun\.dev\/session DoesNotExist/);
+  const webhook = describeWait({ kind: "admission", reason: "R", message: 'failed calling webhook "a.b": no' });
+  assert.match(webhook, /kubectl get mutatingwebhookconfigurations,\S+ .* \| grep a\.b$/m);
+  const yaml = /^ +(objectSelector: .*)$/m.exec(webhook)?.[1] ?? "";
+  assert.deepEqual(parse(yaml), { objectSelector: { matchExpressions: [{ key: "kurun.dev/session", operator: "DoesNotExist" }] } });
   assert.equal(said("admission", "something else"), undefined);
 });

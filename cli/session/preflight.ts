@@ -5,7 +5,6 @@ import { checkPodPatchTaken } from "../../k8s/session/pod/pod_patch_check.ts";
 import type { SessionOwner } from "../../k8s/session/owner/session_owner.ts";
 import { checkRights, sessionRights } from "../../k8s/session/session_rights.ts";
 import type { ForwardPlan } from "../../k8s/session/objects/session_plan.ts";
-import type { Right } from "../../k8s/api/rights.ts";
 import type { Context } from "../command/context.ts";
 
 /** What {@link preflight} works with. */
@@ -19,8 +18,6 @@ export interface PreflightOptions {
   readonly takeover?: boolean;
   /** Tells a client that is connected that it loses its session. */
   readonly tellClient: (session: SessionOwner, key: Uint8Array) => Promise<void>;
-  /** Rights that are needed beyond those of every session. */
-  readonly moreRights?: readonly Right[];
 }
 
 /**
@@ -30,14 +27,14 @@ export interface PreflightOptions {
  * @throws MissingRightsError, ServiceRefusedError, PodPatchRefusedError, and what the API says
  */
 export async function preflight(options: PreflightOptions): Promise<ServiceClaim> {
-  const { context, api, plan, port, takeover = false, tellClient, moreRights = [] } = options;
+  const { context, api, plan, port, takeover = false, tellClient } = options;
   const { namespace, service } = plan;
   const signal = context.interrupted;
   const say = (line: string) => context.stderr(`${line}\n`);
   const looking = findServices(api, namespace, service, signal);
   // Which of the two fails first is chance; what a missing right makes fail is said as the missing right.
   looking.catch(() => {});
-  await checkRights(api, [...sessionRights(namespace, service), ...moreRights], "rbac.yaml", signal);
+  await checkRights(api, sessionRights(namespace, service), "rbac.yaml", signal);
   const claim = await claimService(api, {
     plan,
     port,
@@ -58,15 +55,15 @@ export async function preflight(options: PreflightOptions): Promise<ServiceClaim
 
 function describeStep(step: ClaimStep, service: string): string {
   if (step.is === "waiting") {
-    return `Waiting for ${step.going.join(", ")} to go: what an earlier kurun or somebody else had is being removed`;
+    return `Waiting for ${step.going.join(", ")} to go: it is still being removed`;
   }
   const { session: { who, from, since, upstream }, mine, why } = step;
-  const whose = mine ? "what an earlier kurun left" : `what ${who} on ${from} has`;
-  return `Removing ${whose} at Service ${service} (since ${since}, for ${upstream}): ${BECAUSE[why]}`;
+  const whose = mine ? "your earlier session" : `the session of ${who} on ${from}`;
+  return `Replacing ${whose} at Service ${service} (since ${since}, for ${upstream}): ${BECAUSE[why]}`;
 }
 
 const BECAUSE: Readonly<Record<RemovalReason, string>> = {
-  "other-plan": "it was made with other flags",
+  "other-plan": "its flags differ",
   "no-key": "its key cannot be read",
   "client-unknown": "its client may be about to connect",
 };

@@ -83,7 +83,9 @@ async function adopt(context: Context, api: Api, claim: AdoptableSession): Promi
 
 function describeAdoption({ job, presence, mine }: AdoptableSession): string {
   const { name, who, from, since, seen } = sessionOwner(job);
-  if (mine && presence.is === "away") return `Adopted session ${name}, without a client since ${presence.since || seen}`;
+  if (mine && presence.is === "away") {
+    return `Resumed your session ${name}, without a client since ${presence.since || seen}; same Service and address`;
+  }
   return `Took over session ${name} from ${who} on ${from}, who had it since ${since}`;
 }
 

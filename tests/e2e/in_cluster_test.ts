@@ -25,7 +25,7 @@ clusterTest(
       }, 60_000);
       assert.match(
         said,
-        new RegExp(`^Forwarding http://kurun\\.${name}\\.svc:80 -> http://localhost:8080\nWhile this machine is away, [^\n]*\n$`),
+        new RegExp(`^Forwarding http://kurun\\.${name}\\.svc:80 -> http://localhost:8080\nIf kurun loses its connection, [^\n]*\n$`),
       );
 
       const answer = await fetch(`http://${await namespace.address()}/from-a-caller`);

@@ -77,6 +77,6 @@ clusterTest("Ctrl+C of kubectl kurun removes everything: kubectl makes way for t
   child.kill("SIGINT");
   assert.equal((await child.status).code, 0);
   await lines.cancel();
-  assert.match(await said, /^While this machine is away, [^\n]*\n$/);
+  assert.match(await said, /^If kurun loses its connection, [^\n]*\n$/);
   assert.deepEqual(await namespace.left(), []);
 });

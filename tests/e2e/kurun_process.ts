@@ -27,7 +27,7 @@ export class KurunProcess implements AsyncDisposable {
 
   /** Its standard error without the line about losing the connection, which every start prints. */
   get remarks(): string {
-    return this.stderr.replace(/^While this machine is away, .*\n/m, "");
+    return this.stderr.replace(/^If kurun loses its connection, .*\n/m, "");
   }
 
   /** Starts kurun with these arguments. */

@@ -40,7 +40,7 @@ clusterTest("with the Role of docs/rbac.yaml alone kurun forwards, and removes e
   await using kurun = await KurunProcess.start(["port-forward", upstream.url, "-n", namespace.name, "--kubeconfig", kubeconfig.path])
     .ready();
   assert.equal(await (await fetch(`http://${await namespace.address()}/`)).text(), "from here");
-  assert.match(kurun.stderr, /^While this machine is away, .*\n$/);
+  assert.match(kurun.stderr, /^If kurun loses its connection, .*\n$/);
   kurun.signal("SIGINT");
   assert.equal(await kurun.exit, 0);
   assert.deepEqual(await namespace.left(), []);
@@ -67,7 +67,7 @@ clusterTest(
     killed.signal("SIGKILL");
     await killed.exit;
     await using kurun = await KurunProcess.start(args).ready();
-    assert.match(kurun.stderr, /^Removing what an earlier kurun left at Service kurun \(.*\): its key cannot be read$/m);
+    assert.match(kurun.stderr, /^Replacing your earlier session at Service kurun \(.*\): its key cannot be read$/m);
     assert.equal(await (await fetch(`http://${await namespace.address()}/`)).text(), "from here");
     const { code, stderr } = await KurunProcess.run(args);
     assert.match(stderr, /^error: you already have this running: /);
@@ -82,7 +82,7 @@ clusterTest("with that Role --takeover removes what another has, who learns by w
   await using other = await KurunProcess.startOn("desk-7", [...args, "--ttl", "45s"]).ready();
   await using kurun = await KurunProcess.startOn("desk-8", [...args, "--kubeconfig", kubeconfig.path, "--ttl", "45s", "--takeover"])
     .ready();
-  assert.match(kurun.stderr, /^Removing what \S+ on desk-7 has at Service kurun \(.*\): its key cannot be read$/m);
+  assert.match(kurun.stderr, /^Replacing the session of \S+ on desk-7 at Service kurun \(.*\): its key cannot be read$/m);
   assert.equal(await (await fetch(`http://${await namespace.address()}/`)).text(), "from here");
   assert.equal(await other.exit, 4);
   assert.match(other.stderr, /^error: session kurun-kurun-\w{5} has ended here: replaced by \S+ from desk-8$/m);

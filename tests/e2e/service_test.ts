@@ -140,7 +140,7 @@ clusterTest("a killed kurun's session at a joined Service is adopted, and the Se
   killed.signal("SIGKILL");
   await killed.exit;
   await using kurun = await forwardHook(upstream, namespace).ready();
-  assert.match(kurun.stderr, /^Adopted session hook-kurun-\w{5}, /m);
+  assert.match(kurun.stderr, /^Resumed your session hook-kurun-\w{5}, /m);
   assert.equal(await (await fetch(`http://${await namespace.address("hook")}:81/`)).text(), "from here");
   assert.equal(await serviceJson(namespace), before);
   assert.deepEqual(await sessionNames(namespace), sessions);
@@ -154,7 +154,7 @@ clusterTest("a killed kurun's Pod at a joined Service does not stand in the way 
   killed.signal("SIGKILL");
   await killed.exit;
   await using kurun = await forwardHook(upstream, namespace, "--hold", "1s").ready();
-  assert.match(kurun.stderr, /^Removing what an earlier kurun left at Service hook .*: it was made with other flags$/m);
+  assert.match(kurun.stderr, /^Replacing your earlier session at Service hook .*: its flags differ$/m);
   assert.equal(await (await fetch(`http://${await namespace.address("hook")}:81/`)).text(), "from here");
   assert.equal(await serviceJson(namespace), before);
 });

@@ -51,7 +51,10 @@ clusterTest(
     assert.equal(await held, "after");
     const took = performance.now() - started;
     await kurun.ready();
-    assert.match(kurun.stderr, new RegExp(`^Adopted session kurun-kurun-\\w{5}, without a client since ${SINCE}$`, "m"));
+    assert.match(
+      kurun.stderr,
+      new RegExp(`^Resumed your session kurun-kurun-\\w{5}, without a client since ${SINCE}; same Service and address$`, "m"),
+    );
     assert.deepEqual(await identity(namespace), was);
     assert.ok(took < 2_000, `${took} ms`);
     kurun.signal("SIGINT");
@@ -143,7 +146,7 @@ clusterTest("--takeover with other flags makes a new session, and the other is t
   await using kurun = await KurunProcess.startOn("desk-8", args(mine, namespace, "--takeover", "--hold", "1s")).ready();
   assert.equal(await other.exit, SESSION_LOST);
   assert.match(other.stderr, /^error: session kurun-kurun-\w{5} has ended here: replaced by \S+ from desk-8$/m);
-  assert.match(kurun.stderr, /^Removing what \S+ on desk-7 has at Service kurun \(.*\): it was made with other flags$/m);
+  assert.match(kurun.stderr, /^Replacing the session of \S+ on desk-7 at Service kurun \(.*\): its flags differ$/m);
   assert.equal(await answer(namespace), "mine");
   assert.deepEqual((await identity(namespace)).filter((object) => was.includes(object)), []);
 });
@@ -231,7 +234,7 @@ clusterTest(
     );
     assert.equal(refused.code, 3);
     await using kurun = KurunProcess.startOn("desk-8", args(mine, namespace, "--ttl", "30s", "--takeover", ...image));
-    await kurun.waitFor(/^Removing what \S+ on desk-7 has at Service kurun \(.*\): its client may be about to connect$/m);
+    await kurun.waitFor(/^Replacing the session of \S+ on desk-7 at Service kurun \(.*\): its client may be about to connect$/m);
     assert.equal(await other.exit, SESSION_LOST);
     assert.match(other.stderr, /^error: session kurun-kurun-\w{5} has ended here: replaced by \S+ from desk-8$/m);
   },
