@@ -31,7 +31,7 @@ const INTERNAL: Readonly<Record<string, string>> = {
   DifferenceError: "cli/program.ts",
   ElfError: "k8s/images/shared_libraries.ts",
   FieldConflictError: "cli/apply/describe_apply.ts",
-  FieldError: "k8s/kubeconfig/kubeconfig_entries.ts",
+  FieldError: "k8s/kubeconfig/kubeconfig_files.ts",
   HandshakeError: "cli/session/tunnel_link.ts",
   Http1Error: "cli/port_forward/http_lens.ts",
   HttpConnectionError: "k8s/api/api.ts",
