@@ -12,11 +12,11 @@ import { addManifestFlags, manifestNames } from "./manifest_flags.ts";
 /** `kurun apply -f FILE` */
 export function applyCommand(context: Context): Command {
   const command = new Command("apply")
-    .summary("apply manifests whose images are this machine's source")
+    .summary("apply manifests whose images are built from local source")
     .description(
-      "Applies manifests. Where a value is kurun://PATH, what is at PATH (from the manifest's folder) is built into an image and brought to " +
-        "the cluster first, and the value becomes the image's name. Objects are applied by the API server itself (server-side apply), " +
-        "namespaces and CustomResourceDefinitions first. What kubectl apply applied before goes on as kurun's, without conflicts.",
+      "Applies manifests. A value kurun://PATH is replaced by an image that is built from the source at PATH, relative to the manifest's folder, " +
+        "and delivered to the cluster first. Objects are applied by the API server itself (server-side apply), " +
+        "namespaces and CustomResourceDefinitions first. kurun takes over what kubectl apply applied before, without conflicts.",
     )
     .addHelpText("after", EXAMPLES);
   return addClusterFlags(addDeliverFlags(addApplyFlags(addManifestFlags(command)))).action(
@@ -40,12 +40,12 @@ export function applyCommand(context: Context): Command {
 
 const EXAMPLES = `
 Examples:
-  # all manifests of a folder; image: kurun://./cmd/server is built from there
+  # apply all manifests of a folder; image: kurun://./cmd/server is built from source
   kurun apply -f k8s/
 
   # what would change
   kurun apply -f k8s/ --diff
 
-  # and remove what was in the folder the last time and is not now
+  # also delete what was in the folder last time and no longer is
   kurun apply -f k8s/ --prune --applyset shop
 `;

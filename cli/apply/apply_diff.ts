@@ -12,15 +12,15 @@ import { ExitCode, UserError } from "../command/errors.ts";
 import { withoutManagedFields, yamlText } from "./object_text.ts";
 import { unifiedDiff } from "./unified_diff.ts";
 
-/** What stands for a Secret's values. */
+/** Shown in place of a Secret's values. */
 const HIDDEN = "(not shown)";
 const CHANGED = "(not shown, changed)";
 
 /**
- * Prints what would change in the cluster, as the API server itself sees it.
+ * Prints what would change in the cluster, according to the API server's dry run.
  *
- * @returns whether there is a difference, and the uids of what is there
- * @throws UserError where the API server refuses an object
+ * @returns whether anything differs, and the uids of the objects that exist
+ * @throws UserError if the API server refuses an object
  */
 export async function printDiff(run: ApplyRun, planned: readonly PlannedObject[]): Promise<{ different: boolean; uids: Set<string> }> {
   const { context, api, flags } = run;
@@ -56,7 +56,7 @@ export async function printDiff(run: ApplyRun, planned: readonly PlannedObject[]
   return { different, uids };
 }
 
-/** Prints what would be pruned, as a diff to nothing. @returns whether there is anything */
+/** Prints what would be pruned, as a diff against nothing. @returns whether there is anything to prune */
 export async function printPruned(run: ApplyRun, orphans: readonly Orphan[]): Promise<boolean> {
   for (const { path, label, namespace } of orphans.filter(({ kept }) => !kept)) {
     const live = await readLive(run, path);
@@ -83,7 +83,7 @@ async function readLive({ api, context }: ApplyRun, path: string): Promise<LiveO
   }
 }
 
-/** What is in a namespace or of a kind that is not there yet cannot be tried: then it is new, as it stands in the manifest. */
+/** A dry run fails if the object's namespace or kind does not exist yet: then the object is new, exactly as in the manifest. */
 async function mayBe<T>(trial: Promise<T>, live: LiveObject | undefined): Promise<T | undefined> {
   try {
     return await trial;
@@ -93,7 +93,7 @@ async function mayBe<T>(trial: Promise<T>, live: LiveObject | undefined): Promis
   }
 }
 
-/** Both without what changes by itself, and without a Secret's values. */
+/** Both objects without fields that change by themselves, and without a Secret's values. */
 function comparable(
   live: LiveObject | undefined,
   then: Record<string, unknown>,
@@ -114,7 +114,7 @@ function comparable(
   return [before && hide(before, after, HIDDEN), hide(after, before, before ? CHANGED : HIDDEN)];
 }
 
-/** Without what kubectl keeps of the manifest in an annotation: a Secret's values among it. */
+/** Without the annotation in which kubectl keeps the manifest, including a Secret's values. */
 function plain(object: Record<string, unknown>): Record<string, unknown> {
   const { status: _, ...rest } = withoutManagedFields(object);
   const { resourceVersion: _version, generation: _generation, uid: _uid, creationTimestamp: _created, annotations, ...metadata } = rest

@@ -12,89 +12,95 @@ export interface ApplyFlags {
   readonly output: "yaml" | "json" | "name" | undefined;
   readonly showManagedFields: boolean;
   readonly wait: boolean;
-  /** 0 for ever. */
+  /** 0 waits forever. */
   readonly timeoutMs: number;
-  /** With --prune: the name of the set. */
+  /** The name of the set, with --prune. */
   readonly applySet: string | undefined;
   readonly watch: boolean;
 }
 
 const VALIDATION = { strict: "Strict", true: "Strict", warn: "Warn", ignore: "Ignore", false: "Ignore" } as const;
 
-/** Flags of `kubectl apply` that cannot mean anything here, and what to do instead. */
+/** Flags of `kubectl apply` that have no meaning here, and what to do instead. */
 const REFUSED: Readonly<Record<string, string>> = {
-  "-k, --kustomize <folder>": "kubectl kustomize FOLDER | kurun apply -f - does it",
-  "-l, --selector <query>": "what is given by -f is applied, all of it",
-  "--all": "--prune goes by --applyset NAME, which knows what belongs to it",
+  "-k, --kustomize <folder>": "use kubectl kustomize FOLDER | kurun apply -f -",
+  "-l, --selector <query>": "everything given with -f is applied",
+  "--all": "--prune needs --applyset NAME, which records the members of the set",
   "--allow-missing-template-keys": "-o prints yaml, json or name",
   "--template <template>": "-o prints yaml, json or name",
-  "--cascade <how>": "what is pruned goes with all that it owns, in the background",
-  "--grace-period <seconds>": "what is pruned has its own grace period",
-  "--force": "nothing is ever deleted to be made anew: kurun delete does that, and --force-conflicts takes fields that others hold",
-  "--overwrite": "the cluster decides whose a field is: --force-conflicts takes those that others hold",
-  "--openapi-patch": "the cluster itself merges what is applied",
-  "--prune-allowlist <kind>": "--prune goes by --applyset NAME, which knows what belongs to it",
-  "--prune-whitelist <kind>": "--prune goes by --applyset NAME, which knows what belongs to it",
-  "--record": "no object keeps the command that made it",
-  "--save-config": "the cluster keeps who applied which field",
-  "--subresource <name>": "whole objects are applied",
+  "--cascade <how>": "pruned objects are deleted with everything they own, in the background",
+  "--grace-period <seconds>": "pruned objects use their own grace period",
+  "--force": "objects are never deleted and recreated: use kurun delete, or --force-conflicts to take fields from other managers",
+  "--overwrite": "the cluster tracks who owns a field: --force-conflicts takes fields from other managers",
+  "--openapi-patch": "the cluster merges applied objects itself",
+  "--prune-allowlist <kind>": "--prune needs --applyset NAME, which records the members of the set",
+  "--prune-whitelist <kind>": "--prune needs --applyset NAME, which records the members of the set",
+  "--record": "objects do not record the command that made them",
+  "--save-config": "the cluster tracks who applied which field",
+  "--subresource <name>": "only whole objects are applied",
 };
 
-/** Adds kubectl's flags of `apply`, those that are refused among them, hidden. */
+/** Adds the flags of `kubectl apply`. Those that are refused are hidden. */
 export function addApplyFlags(command: Command): Command {
   command
     .optionsGroup("Options:")
     .addOption(
-      new Option("--dry-run <strategy>", "apply nothing and build nothing: only print what would be, or ask the API server").choices([
-        "client",
-        "server",
-      ]),
+      new Option("--dry-run <strategy>", "apply and build nothing: print what would be applied (client), or ask the API server (server)")
+        .choices([
+          "client",
+          "server",
+        ]),
     )
-    .option("--diff", "build, and print what would change, as a unified diff; apply nothing. Exit code 1 where there is a difference")
-    .addOption(new Option("-o, --output <format>", "print the objects as the cluster has them then").choices(["yaml", "json", "name"]))
-    .option("--show-managed-fields", "with -o yaml or json: with who manages which field")
-    .option("--force-conflicts", "take fields that other managers hold")
-    .option("--field-manager <name>", "who the fields belong to", "kurun")
+    .option("--diff", "build, print what would change as a unified diff, and apply nothing; exit code 1 if there is a difference")
+    .addOption(new Option("-o, --output <format>", "print the applied objects as the cluster has them").choices(["yaml", "json", "name"]))
+    .option("--show-managed-fields", "with -o yaml or json: include the managers of each field")
+    .option("--force-conflicts", "take over fields that other managers own")
+    .option("--field-manager <name>", "name of the manager that owns the applied fields", "kurun")
     .addOption(
-      new Option("--validate <how>", "what becomes of fields that a kind does not have").choices(Object.keys(VALIDATION)).default("strict"),
+      new Option("--validate <how>", "what to do about fields that a kind does not have").choices(Object.keys(VALIDATION)).default(
+        "strict",
+      ),
     )
-    .option("--wait", "wait until Deployments, StatefulSets, DaemonSets and Pods are ready and Jobs complete, and say what they wait for")
-    .option("--timeout <duration>", "with --wait: how long; 0 for ever", "5m")
-    .option("--prune", "with --applyset: delete what belongs to the set and is not in the manifests any more")
+    .option(
+      "--wait",
+      "wait until Deployments, StatefulSets, DaemonSets and Pods are ready and Jobs are complete, and report what they wait for",
+    )
+    .option("--timeout <duration>", "with --wait: how long to wait; 0 waits forever", "5m")
+    .option("--prune", "with --applyset: delete members of the set that are no longer in the manifests")
     .option(
       "--applyset <name>",
-      "with --prune: the set that all objects belong to; a Secret of this name keeps what is in it, or configmaps/NAME",
+      "with --prune: the set that all objects belong to; it is recorded in a Secret of this name, or in configmaps/NAME",
     )
-    .option("--watch", "go on: apply what changes, when it or its source is saved")
+    .option("--watch", "keep running, and apply what changes when a manifest or its source is saved")
     .addOption(new Option("--server-side").hideHelp());
   for (const [flags, why] of Object.entries(REFUSED)) {
     const refuse = () => {
-      throw usageError(`kurun apply has no ${flags.replace(/ <.*$/, "").replace(/^-., /, "")}: ${why}`);
+      throw usageError(`kurun apply does not support ${flags.replace(/ <.*$/, "").replace(/^-., /, "")}: ${why}`);
     };
     command.addOption(new Option(flags).hideHelp()).on(`option:${flags.replace(/^.*--/, "").replace(/ <.*$/, "")}`, refuse);
   }
   return command;
 }
 
-/** Checks what `--applyset` was given. @throws UserError */
+/** Checks the value of `--applyset`. @throws UserError */
 export function checkedSetName(text: string): string {
   if (/^(?:(?:secrets?|configmaps?)\/)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(text)) return text;
-  throw usageError(`--applyset ${text} is no name: NAME or secrets/NAME is a Secret, configmaps/NAME a ConfigMap`);
+  throw usageError(`--applyset must be NAME, secrets/NAME or configmaps/NAME, got ${text}`);
 }
 
-/** Reads the flags of {@link addApplyFlags}. @throws UserError where they contradict each other */
+/** Reads the flags of {@link addApplyFlags}. @throws UserError if they contradict each other */
 export function applyFlags(options: Record<string, unknown>): ApplyFlags {
   const { dryRun, output, fieldManager, validate, timeout } = options as Record<string, string | undefined>;
   const { diff, wait, watch, prune, applyset, showManagedFields } = options as Record<string, unknown>;
   if (prune && applyset === undefined) throw usageError("--prune goes with --applyset NAME, which knows what belongs to it");
-  if (applyset !== undefined && !prune) throw usageError("--applyset goes with --prune");
-  if (showManagedFields && output !== "yaml" && output !== "json") throw usageError("--show-managed-fields goes with -o yaml or -o json");
+  if (applyset !== undefined && !prune) throw usageError("--applyset needs --prune");
+  if (showManagedFields && output !== "yaml" && output !== "json") throw usageError("--show-managed-fields needs -o yaml or -o json");
   const applyNothing = diff ? "--diff" : dryRun === undefined ? undefined : "--dry-run";
   const needApply = wait ? "--wait" : watch ? "--watch" : undefined;
-  if (applyNothing && needApply) throw usageError(`${needApply} cannot go with ${applyNothing}, which applies nothing`);
-  if (diff && dryRun) throw usageError("--diff is a dry run already");
-  if (diff && output) throw usageError("--diff prints a diff, and -o objects: one of the two");
-  if (watch && output) throw usageError("--watch never comes to the end that -o prints at");
+  if (applyNothing && needApply) throw usageError(`${needApply} cannot be combined with ${applyNothing}, which applies nothing`);
+  if (diff && dryRun) throw usageError("--diff already is a dry run: drop --dry-run");
+  if (diff && output) throw usageError("--diff and -o cannot be combined: one prints a diff, the other objects");
+  if (watch && output) throw usageError("--watch cannot be combined with -o, which prints at the end");
   return {
     fieldManager: fieldManager ?? "kurun",
     force: options.forceConflicts === true,

@@ -61,13 +61,13 @@ Deno.test("a flag of kubectl's that means nothing here is refused by its name, w
     ]
   ) {
     const name = { "-k": "--kustomize", "-l": "--selector" }[words[0]!] ?? words[0]!.replace(/=.*/, "");
-    assert.ok(refused(...words).startsWith(`kurun apply has no ${name}: `), refused(...words));
+    assert.ok(refused(...words).startsWith(`kurun apply does not support ${name}: `), refused(...words));
   }
 });
 
 Deno.test("flags that contradict each other are refused", () => {
   assert.match(refused("--prune"), /^--prune goes with --applyset NAME/);
-  assert.match(refused("--applyset=a"), /^--applyset goes with --prune/);
+  assert.match(refused("--applyset=a"), /^--applyset needs --prune/);
   assert.match(refused("--prune", "--applyset=Deployment/a"), /^--applyset Deployment\/a is no name/);
   assert.match(refused("--watch", "--diff"), /^--watch cannot go with --diff/);
   assert.match(refused("--wait", "--dry-run=server"), /^--wait cannot go with --dry-run/);

@@ -11,16 +11,16 @@ import { deliverReferences } from "./load_manifests.ts";
 import { objectsText } from "./object_text.ts";
 import { planAgain, type PreparedManifests, prepareManifests } from "./prepare_manifests.ts";
 
-/** Reads, builds, delivers and applies manifests. @throws ManifestError, UserError or what the cluster says */
+/** Reads, builds, delivers and applies manifests. @throws ManifestError, UserError, or an error of the cluster */
 export async function applyManifests(run: ApplyRun): Promise<void> {
   await applyPrepared(run, await prepareManifests(run));
 }
 
 /**
- * Builds, delivers and applies manifests that were read.
+ * Builds, delivers and applies manifests that have been read.
  *
- * @param before what was applied by an earlier call, by path: what is the same is not applied again. It is brought up to date
- * @param changed ends the wait for what was applied
+ * @param before objects applied by earlier calls, by path. Unchanged ones are skipped. This call updates the map
+ * @param changed ends the wait for rollouts
  */
 export async function applyPrepared(
   run: ApplyRun,
@@ -50,7 +50,7 @@ export async function applyPrepared(
   const first = await applyPlanned(run, home, before, planned.filter((object) => !home.includes(object)));
   if (set && !dryRun) await announceSet(run, set);
   const paths = new Set(planned.map(({ path }) => path));
-  // What leaves the manifests and comes back is applied again.
+  // An object that leaves the manifests and comes back must be applied again.
   for (const path of before?.keys() ?? []) if (!paths.has(path)) before!.delete(path);
   const toApply = planned.filter((object) => !first.has(object) && before?.get(object.path)?.text !== JSON.stringify(object.body));
   const applied = new Map([...first, ...await applyPlanned(run, toApply, before)]);
@@ -71,12 +71,12 @@ export interface AppliedBefore {
   readonly uid: string;
 }
 
-/** `--diff` found something, and has printed it. */
+/** `--diff` found and printed a difference. */
 export class DifferenceError extends Error {
   override readonly name = "DifferenceError";
 }
 
-/** Follows what was applied until it is ready. @throws UserError with what does not get ready, and why */
+/** Follows the applied objects until they are ready. @throws UserError with those that do not become ready, and why */
 async function waitForRollouts({ api, context, flags }: ApplyRun, planned: readonly PlannedObject[], changed?: AbortSignal): Promise<void> {
   const observer: RolloutObserver = {
     waits: ({ label }, state) => context.stderr(`Waiting for ${label}: ${state}\n`),
@@ -86,24 +86,24 @@ async function waitForRollouts({ api, context, flags }: ApplyRun, planned: reado
   const unready = await followRollouts(api, planned, observer, flags.timeoutMs, signal).catch((error) => {
     if (changed?.aborted) return [];
     if (!context.interrupted.aborted) throw error;
-    throw new UserError("interrupted: everything was applied, and not all of it was ready", ExitCode.failed, { cause: error });
+    throw new UserError("interrupted: everything was applied, but not everything is ready yet", ExitCode.failed, { cause: error });
   });
   if (unready.length === 0) return;
   const lines = unready.map(({ object: { label }, why }) => `  ${label}: ${why}`);
-  throw new UserError(["everything was applied, and this does not get ready:", ...lines].join("\n"), ExitCode.failed);
+  throw new UserError(["everything was applied, but these objects did not become ready:", ...lines].join("\n"), ExitCode.failed);
 }
 
-/** Builds and delivers what the manifests refer to. @returns the objects with images in place of references */
+/** Builds and delivers the sources that the manifests refer to. @returns the objects with images in place of references */
 async function buildAndPlan(run: ApplyRun, prepared: PreparedManifests): Promise<readonly PlannedObject[]> {
   const images = await deliverReferences(prepared.manifests, run.deliver);
   return images.size === 0 ? prepared.planned : planAgain(prepared, run.namespace);
 }
 
 /**
- * Applies objects and prints a line for each.
+ * Applies objects and prints a line for each of them.
  *
- * @param later what would have been applied after these
- * @throws UserError that says what was applied and what not, where it was not all
+ * @param later objects that would have been applied after these
+ * @throws UserError that says what was applied and what was not, unless everything was
  */
 async function applyPlanned(
   run: ApplyRun,
@@ -124,12 +124,12 @@ async function applyPlanned(
       before?.set(path, { text: JSON.stringify(body), uid: object.metadata.uid });
       for (const warning of warnings) context.stderr(`Warning: ${warning}\n`);
       if (object.metadata.deletionTimestamp) {
-        context.stderr(`Warning: ${label} is being deleted: what was applied goes with it\n`);
+        context.stderr(`Warning: ${label} is being deleted, and what was applied with it\n`);
       }
       if (flags.output === "name") context.stdout(`${label}\n`);
       else if (flags.output === undefined) context.stdout(`${label} serverside-applied${dryRun ? " (server dry run)" : ""}\n`);
     },
-    untriable: ({ label }) => context.stderr(`${label} cannot be tried: its namespace or kind would be made first\n`),
+    untriable: ({ label }) => context.stderr(`${label} cannot be tried, because its namespace or kind does not exist yet\n`),
     failed: (object, error) => context.stderr(`${describeNotApplied(object, error, context.describe)}\n`),
   });
   const { failed, untried, ended } = outcome;

@@ -11,17 +11,17 @@ import { ManifestError } from "./manifest_error.ts";
 /** A set that is being applied. */
 export interface OpenSet {
   readonly parent: ApplySetParent;
-  /** Where members are that this command applies. */
+  /** Where the members are that this command applies. */
   readonly now: ApplySetScope;
-  /** And those of the last time. */
+  /** The same, together with the members of earlier commands. */
   readonly all: ApplySetScope;
 }
 
-/** What must hold before anything is built: the parent is a set's, and no object says itself which set it is of. */
+/** Checks, before anything is built, that the parent belongs to a set, and that no object names its set itself. */
 export async function openSet(run: ApplyRun, parent: ApplySetParent, planned: readonly PlannedObject[]): Promise<OpenSet> {
   const claims = planned.filter(({ source }) => saysPart(source));
   if (claims.length > 0) {
-    const what = "it says by its labels which set it belongs to, which --applyset says";
+    const what = "its labels name a set, which only --applyset may do: remove the label applyset.kubernetes.io/part-of";
     throw new ManifestError(claims.map(({ source: { file, line, column } }) => ({ file, line, column, what })));
   }
   const now = scopeOf(planned);
@@ -29,21 +29,21 @@ export async function openSet(run: ApplyRun, parent: ApplySetParent, planned: re
   return { parent, now, all: before ? unite(before, now) : now };
 }
 
-/** Makes the set known to hold all that it may hold from now on, so that nothing is forgotten if this ends in the middle. */
+/** Records where members may be from now on, so that none is forgotten if kurun ends half-way. */
 export async function announceSet(run: ApplyRun, set: OpenSet): Promise<void> {
   await writeParent(run.api, set.parent, set.all, run.context.interrupted);
 }
 
-/** Whether an object is the namespace that a set's parent is in: then it must be there first. */
+/** Whether an object is the namespace of the set's parent, which must exist first. */
 export function isHomeOf({ parent }: OpenSet, { source }: PlannedObject): boolean {
   return isNamespace(source) && source.name === parent.namespace;
 }
 
 /**
- * Deletes members that were not applied, and writes down what is left.
+ * Deletes members that were not applied, and records where the remaining ones are.
  *
- * @param applied the uids of all that was applied
- * @throws UserError with what was pruned, where it was not all
+ * @param applied the uids of all applied objects
+ * @throws UserError with what was pruned, unless everything was
  */
 export async function pruneSet(run: ApplyRun, set: OpenSet, resources: ApiResources, applied: ReadonlySet<string>): Promise<void> {
   const { api, context, flags } = run;
@@ -54,7 +54,9 @@ export async function pruneSet(run: ApplyRun, set: OpenSet, resources: ApiResour
     const orphans = await orphansOf(run, set, resources, applied);
     for (const { label, path, uid, kept } of orphans) {
       if (kept) {
-        context.stderr(`Warning: ${label} is not in the manifests any more, and stays: its kind is never pruned\n`);
+        context.stderr(
+          `Warning: ${label} is no longer in the manifests, but its kind is never pruned: delete it yourself if you do not need it\n`,
+        );
         continue;
       }
       await deleteObject(api, { path, uid }, { dryRun, signal });
@@ -62,13 +64,13 @@ export async function pruneSet(run: ApplyRun, set: OpenSet, resources: ApiResour
       if (flags.output === "name") context.stdout(`${label}\n`);
       else if (flags.output === undefined) context.stdout(`${label} pruned${dryRun ? " (server dry run)" : ""}\n`);
     }
-    // What stays is a member still: the next time it is looked at again.
+    // What stays is still a member, and is looked at again next time.
     const left = orphans.some(({ kept }) => kept) ? set.all : set.now;
     if (!dryRun) await writeParent(api, set.parent, left, signal);
   } catch (error) {
     if (dryRun) throw error;
     const lines = [
-      `the set ${set.parent.name} was not pruned to its end: ${describeEnd(error, context.describe)}`,
+      `pruning the set ${set.parent.name} failed half-way: ${describeEnd(error, context.describe)}`,
       "everything was applied",
       pruned.length === 0 ? "nothing was pruned" : `pruned: ${pruned.join(", ")}`,
     ];
@@ -76,10 +78,10 @@ export async function pruneSet(run: ApplyRun, set: OpenSet, resources: ApiResour
   }
 }
 
-/** Members that are not among what was applied. @param applied uids */
+/** The members that were not applied. @param applied uids */
 export async function orphansOf(run: ApplyRun, set: OpenSet, resources: ApiResources, applied: ReadonlySet<string>): Promise<Orphan[]> {
   const { context, api } = run;
   const { orphans, gone } = await findOrphans(api, set.parent, set.all, resources, applied, context.interrupted);
-  for (const kind of gone) context.stderr(`Warning: the cluster has no ${kind} any more, which the set had\n`);
+  for (const kind of gone) context.stderr(`Warning: the set had objects of kind ${kind}, which the cluster no longer has\n`);
   return orphans;
 }

@@ -33,7 +33,7 @@ Deno.test("pruning that breaks off says that all was applied, and what was prune
   await assert.rejects(pruneSet(run, { parent: applySetParent("shop", "x"), now: all, all }, resources, new Set()), (error: Error) => {
     assert.match(
       error.message,
-      /^the set shop was not pruned to its end: .*you may not(?:.|\n)*\n {2}everything was applied\n {2}pruned: configmap\/a$/,
+      /^pruning the set shop failed half-way: .*you may not(?:.|\n)*\n {2}everything was applied\n {2}pruned: configmap\/a$/,
     );
     return true;
   });

@@ -11,7 +11,7 @@ import { findSource } from "../builders/program_source.ts";
 import { FileWatcher } from "../builders/watch_files.ts";
 import { addFolder, ANY_NAME, foldersBelow, MANIFEST_NAME, type WatchedPaths, watchedPaths } from "../builders/watched_paths.ts";
 
-/** So many files are named; more are counted. */
+/** Names this many changed files; others are only counted. */
 const MAX_NAMED = 3;
 
 /**
@@ -23,14 +23,14 @@ const MAX_NAMED = 3;
 export async function watchManifests(run: ApplyRun): Promise<void> {
   const { context, names } = run;
   const other = names.find((name) => name === "-" || /^https?:\/\//.test(name));
-  if (other !== undefined) throw usageError(`--watch goes with files and folders: -f ${other} cannot be watched`);
+  if (other !== undefined) throw usageError(`--watch can only watch files and folders, not -f ${other}`);
   const signal = context.interrupted;
   using watcher = new FileWatcher(context.now);
   const applied = new Map<string, AppliedBefore>();
   const recursive = run.options.recursive === true;
   let watched: WatchedPaths = await manifestPaths(names, recursive);
   const applyOnce = async () => {
-    // Watched before it is read: what is saved in between is applied the next time.
+    // Watch before reading: a change in between is then applied next time.
     await watcher.watch(watched);
     const prepared = await prepareManifests(run);
     watched = await allPaths(await manifestPaths(names, recursive), prepared, signal);
@@ -53,13 +53,13 @@ export async function watchManifests(run: ApplyRun): Promise<void> {
   }
 }
 
-/** Whether a change of a file may be what the error needs: not where the cluster cannot be reached or the command line is wrong. */
+/** Whether changing a file may fix the error. It cannot if the cluster is unreachable or the command line is wrong. */
 function isOfFiles(error: unknown): boolean {
   const isFailure = error instanceof UserError && error.exitCode === ExitCode.failed;
   return isFailure || error instanceof ManifestError || error instanceof BuildError || error instanceof BuildErrors;
 }
 
-/** Runs `apply` with a signal that is aborted by the next change: what it waits for may never come, and the change may be what it needs. */
+/** Runs `apply` with a signal that the next change aborts: a rollout may never become ready, and the change may fix it. */
 async function untilChange(watcher: FileWatcher, signal: AbortSignal, apply: (changed: AbortSignal) => Promise<void>): Promise<void> {
   const changed = new AbortController();
   const ended = new AbortController();
@@ -77,7 +77,7 @@ interface ManifestPaths extends WatchedPaths {
   readonly folders: Map<string, RegExp>;
 }
 
-/** The manifests that the user named, and all in folders that the user named. */
+/** The manifests that the user named, and those in the folders that the user named. */
 async function manifestPaths(names: readonly string[], recursive: boolean): Promise<ManifestPaths> {
   const files = new Set<string>();
   const folders = new Map<string, RegExp>();
@@ -96,7 +96,7 @@ async function manifestPaths(names: readonly string[], recursive: boolean): Prom
   return { files, goFolders: new Set(), folders, deepFolders };
 }
 
-/** The manifests, and what the sources consist of that they refer to. */
+/** The manifests, and the files of the sources they refer to. */
 async function allPaths(own: ManifestPaths, { manifests }: PreparedManifests, signal: AbortSignal): Promise<WatchedPaths> {
   const goFolders = new Set<string>();
   const sources = new Set(manifests.flatMap(({ references }) => references.map(({ path }) => path)));
@@ -108,13 +108,13 @@ async function allPaths(own: ManifestPaths, { manifests }: PreparedManifests, si
   return { ...own, goFolders };
 }
 
-/** What a source consists of. */
+/** The files of a source. */
 export async function sourcePaths(path: string, signal: AbortSignal): Promise<WatchedPaths> {
   try {
     const architecture = Deno.build.arch === "aarch64" ? "arm64" : "amd64";
     return await watchedPaths(await findSource([path], Deno.cwd()), { architecture, signal });
   } catch (error) {
-    // A folder with a Dockerfile, or one with which something is wrong: any change in it may matter.
+    // For a folder with a Dockerfile, or a broken one, any change may matter.
     if (!(error instanceof BuildError)) throw error;
     const context = await findContainerfile(path) === path ? dirname(path) : path;
     return {

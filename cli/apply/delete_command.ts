@@ -25,7 +25,7 @@ interface DeleteFlags {
   readonly applySet: string | undefined;
 }
 
-/** An object that is going. */
+/** An object that is marked for deletion. */
 interface Marked {
   readonly path: string;
   readonly label: string;
@@ -35,21 +35,24 @@ interface Marked {
 /** `kurun delete -f FILE` */
 export function deleteCommand(context: Context): Command {
   const command = new Command("delete")
-    .summary("delete what manifests name")
+    .summary("delete the objects of manifests")
     .description(
-      "Deletes the objects of manifests, in the reverse order of kurun apply, and waits until they are gone. Nothing is built, so the source " +
-        "of references may be missing. Images that kurun brought to the nodes stay there (docs/apply.md).",
+      "Deletes the objects of manifests in the reverse order of kurun apply, and waits until they are gone. Nothing is built, so the source of " +
+        "references need not exist.",
     )
     .addHelpText("after", EXAMPLES);
   addManifestFlags(command)
     .addOption(
-      new Option("--dry-run <strategy>", "delete nothing: only print what would be, or ask the API server").choices(["client", "server"]),
+      new Option("--dry-run <strategy>", "delete nothing: print what would be deleted (client), or ask the API server (server)").choices([
+        "client",
+        "server",
+      ]),
     )
-    .addOption(new Option("-o, --output <format>", "print names alone").choices(["name"]))
-    .option("--applyset <name>", "also all that belongs to this set of kurun apply --prune, and the set itself; then -f may be left out")
-    .option("--ignore-not-found", "what is not there is no error")
+    .addOption(new Option("-o, --output <format>", "print only names").choices(["name"]))
+    .option("--applyset <name>", "also delete all members of this set of kurun apply --prune, and the set itself; -f is optional then")
+    .option("--ignore-not-found", "objects that do not exist are not an error")
     .option("--no-wait", "do not wait until they are gone")
-    .option("--timeout <duration>", "how long to wait; 0 for ever", "0");
+    .option("--timeout <duration>", "how long to wait; 0 waits forever", "0");
   return addClusterFlags(command).action(async (more: string[], options: Record<string, unknown>) => {
     const flags = deleteFlags(options);
     const names = flags.applySet !== undefined && options.filename === undefined && more.length === 0
@@ -62,15 +65,15 @@ export function deleteCommand(context: Context): Command {
       const read = objectsOf(manifests);
       refuse([...problems, ...read.problems], files);
       if (read.objects.length === 0 && flags.applySet === undefined) {
-        throw new UserError("there are no objects in these manifests", ExitCode.usage);
+        throw new UserError("these manifests contain no objects", ExitCode.usage);
       }
       const resources = await discover(api, context.interrupted);
       const enforced = options.namespace !== undefined;
-      // An object whose kind is gone is gone with it.
+      // If a kind no longer exists, neither do its objects.
       const objects = read.objects.filter(({ apiVersion, kind }) => !flags.ignoreNotFound || resources.find(apiVersion, kind));
       const { planned, problems: misplaced } = planObjects(objects, resources, { namespace: access.namespace, enforced });
       refuse(misplaced, files);
-      // Read before its namespace may go.
+      // Read it before its namespace may be deleted.
       const set = flags.applySet === undefined
         ? undefined
         : await findSet(context, api, applySetParent(flags.applySet, access.namespace), flags);
@@ -85,7 +88,7 @@ const EXAMPLES = `
 Examples:
   kurun delete -f k8s/
 
-  # with all that kurun apply -f k8s/ --prune --applyset shop ever applied and did not prune, and the set
+  # also delete the set of kurun apply -f k8s/ --prune --applyset shop, with all its members
   kurun delete -f k8s/ --applyset shop
 `;
 
@@ -100,13 +103,13 @@ function deleteFlags(options: Record<string, unknown>): DeleteFlags {
   };
 }
 
-/** A set, and where its members are. */
+/** A set and where its members are. */
 interface KnownSet {
   readonly parent: ApplySetParent;
   readonly scope: ApplySetScope;
 }
 
-/** @returns undefined where there is none and that is no error @throws UserError where it is, before anything is deleted */
+/** @returns undefined with --ignore-not-found if there is no such set @throws UserError without that flag, before anything is deleted */
 async function findSet(context: Context, api: Api, parent: ApplySetParent, flags: DeleteFlags): Promise<KnownSet | undefined> {
   const scope = await readParent(api, parent, context.interrupted);
   if (scope !== undefined) return { parent, scope };
@@ -134,7 +137,7 @@ async function deletePlanned(
         marked.push({ path: object.path, label: object.label, uid });
       } else if (!flags.ignoreNotFound) {
         failures++;
-        context.stderr(`error: ${object.label} is not there${object.namespace ? `, in namespace ${object.namespace}` : ""}\n`);
+        context.stderr(`error: ${object.label} does not exist${object.namespace ? ` in namespace ${object.namespace}` : ""}\n`);
       }
     } catch (error) {
       if (error instanceof ConnectionError) throw error;
@@ -150,13 +153,13 @@ async function deletePlanned(
   if (flags.wait && flags.dryRun === undefined) {
     failures += await waitUntilGone(context, api, marked, flags.timeoutMs).catch((error) => {
       if (!context.interrupted.aborted) throw error;
-      throw new UserError("interrupted: what was told is being deleted, and not all of it was gone", ExitCode.failed, { cause: error });
+      throw new UserError("interrupted: the objects above are being deleted, but not all are gone yet", ExitCode.failed, { cause: error });
     });
   }
   if (failures > 0) throw new UserError(`${failures} of ${planned.length} objects were not deleted`, ExitCode.failed);
 }
 
-/** @returns how many are still there */
+/** @returns how many objects still exist */
 async function waitUntilGone(
   context: Context,
   api: Api,
@@ -167,11 +170,11 @@ async function waitUntilGone(
   const until = timeoutMs === 0 ? Infinity : context.now() + timeoutMs;
   for (const { path, label, uid } of marked) {
     const withinMs = until === Infinity ? 0 : Math.max(1, until - context.now());
-    const waits = (why: string) => context.stderr(`Waiting for ${label} to go: ${why}\n`);
+    const waits = (why: string) => context.stderr(`Waiting until ${label} is gone: ${why}\n`);
     if (await objectGone(api, { path, uid }, { withinMs, waits, signal: context.interrupted })) continue;
     there++;
     context.stderr(
-      `error: ${label} is still being removed after ${timeoutMs / 1000} s\n`,
+      `error: ${label} is still being deleted after ${timeoutMs / 1000} s\n`,
     );
   }
   return there;

@@ -13,17 +13,17 @@ export interface DeleteSetOptions {
   /** Where its members are. */
   readonly scope: ApplySetScope;
   readonly dryRun: "client" | "server" | undefined;
-  /** What was deleted already, by path, though it may still be there. */
+  /** Objects that are already marked for deletion, by path. */
   readonly deleted: ReadonlySet<string>;
   /** A line for an object that was deleted. */
   readonly line: (label: string, namespace: string | undefined) => string;
 }
 
 /**
- * Deletes all members of a set, and then what kept it. Members of kinds that are never pruned stay, and with them the set.
+ * Deletes all members of a set, and then its parent. If a member is of a kind that is never pruned, it and the parent stay.
  *
- * @returns what was deleted, to be waited for
- * @throws ApplySetError, or what the cluster says
+ * @returns the objects that are marked for deletion
+ * @throws ApplySetError, or an error of the cluster
  */
 export async function deleteSet(
   { context, api, parent, scope, dryRun, deleted, line }: DeleteSetOptions,
@@ -41,7 +41,7 @@ export async function deleteSet(
   for (const member of members) {
     if (!member.kept) await remove(member);
     else {context.stderr(
-        `Warning: ${member.label} stays: its kind is never deleted with a set; name its manifest by -f, or delete it yourself\n`,
+        `Warning: ${member.label} stays, because its kind is never deleted with a set: name its manifest with -f, or delete it yourself\n`,
       );}
   }
   if (!members.some(({ kept }) => kept)) {

@@ -12,34 +12,34 @@ import type { Deliver } from "../images/deliver_images.ts";
 import { describeProblem } from "./manifest_error.ts";
 import type { ManifestFile } from "./manifest_files.ts";
 
-/** A manifest that was read, with its references. */
+/** A manifest with its references. */
 export interface LoadedManifest {
   readonly file: ManifestFile;
   readonly manifest: ManifestText;
   readonly references: readonly LoadedReference[];
 }
 
-/** A reference, and what it leads to on this machine. */
+/** A reference and the source on this machine that it leads to. */
 export interface LoadedReference {
   readonly reference: ManifestReference;
   /** Absolute. */
   readonly path: string;
-  /** Where it stands and what it is, for messages: `k8s/web.yaml:12:16: Deployment web, spec.replicas`. */
+  /** Place and field, for messages: `k8s/web.yaml:12:16: Deployment web, spec.replicas`. */
   readonly what: string;
   /** Where its container says `imagePullPolicy: Always`. */
   readonly pullAlways?: string;
 }
 
-/** All manifests, what is wrong with them, and what is strange. */
+/** All manifests, their problems, and what is suspicious in them. */
 export interface Loaded {
   readonly manifests: readonly LoadedManifest[];
   readonly problems: readonly ManifestProblem[];
-  /** References that lead to nothing here: of no interest to who builds nothing. */
+  /** References whose source does not exist. They do not matter to commands that build nothing. */
   readonly missing: readonly ManifestProblem[];
   readonly warnings: readonly ManifestProblem[];
 }
 
-/** Parses manifests and finds their references; whether what these lead to is there is looked at too. */
+/** Parses manifests, finds their references and checks that their sources exist. */
 export async function loadManifests(files: readonly ManifestFile[]): Promise<Loaded> {
   const problems: ManifestProblem[] = [];
   const missing: ManifestProblem[] = [];
@@ -70,7 +70,7 @@ export async function loadManifests(files: readonly ManifestFile[]): Promise<Loa
   return { manifests, problems, missing, warnings };
 }
 
-/** Has every source built and delivered once, and puts what came of it into the parsed manifests. @throws what delivering throws */
+/** Builds and delivers every source once, and puts the images into the parsed manifests. @throws as {@linkcode Deliver} does */
 export async function deliverReferences(manifests: readonly LoadedManifest[], deliver: Deliver): Promise<ReadonlyMap<string, string>> {
   const references = manifests.flatMap((manifest) => manifest.references);
   if (references.length === 0) return new Map();
@@ -79,14 +79,14 @@ export async function deliverReferences(manifests: readonly LoadedManifest[], de
   return images;
 }
 
-/** The image that a source became. @throws where it became none */
+/** The image that was built from a source. @throws if there is none, which is a bug */
 export function imageOf(images: ReadonlyMap<string, string>, path: string): string {
   const image = images.get(path);
-  if (image === undefined) throw new Error(`no image was made of ${path}`);
+  if (image === undefined) throw new Error(`no image was built from ${path}`);
   return image;
 }
 
-/** The objects of all manifests, as their values are now. */
+/** The objects of all manifests, with their present values. */
 export function objectsOf(manifests: readonly LoadedManifest[]): { objects: SourcedObject[]; problems: ManifestProblem[] } {
   const objects: SourcedObject[] = [];
   const problems: ManifestProblem[] = [];
@@ -109,7 +109,7 @@ async function locate(reference: ManifestReference, file: ManifestFile): Promise
   const given = reference.path;
   const wrong = (what: string) => ({ path: "", problem: { file: file.name, line: reference.line, column: reference.column, what } });
   if (file.folder === undefined) {
-    return wrong(`kurun://${given} means source on this machine, which a manifest from elsewhere does not choose: download it first`);
+    return wrong(`kurun://${given} refers to source on this machine, which a downloaded manifest may not choose: save it as a file first`);
   }
   const path = isAbsolute(given) ? given : resolve(file.folder, given);
   try {
@@ -121,7 +121,7 @@ async function locate(reference: ManifestReference, file: ManifestFile): Promise
   return { path };
 }
 
-/** Percent-encoding is not decoded, since a path is no URL: said where the decoded path is there. */
+/** What to say if the path exists once it is percent-decoded. A reference is a path and not a URL, so nothing in it is decoded. */
 async function percentHint(path: string): Promise<string> {
   if (!/%[0-9a-f]{2}/i.test(path)) return "";
   try {

@@ -1,9 +1,9 @@
 import type { ManifestProblem } from "../../k8s/manifests/apply_plan.ts";
 
-/** Manifests cannot be used; nothing was built or applied. */
+/** The manifests cannot be used. Nothing was built or applied. */
 export class ManifestError extends Error {
   override readonly name = "ManifestError";
-  /** All that is wrong, in the order of the files; line 0 is the file as a whole. */
+  /** All problems in the order of the files. Line 0 means the whole file. */
   readonly problems: readonly ManifestProblem[];
 
   constructor(problems: readonly ManifestProblem[], options?: ErrorOptions) {
@@ -12,7 +12,7 @@ export class ManifestError extends Error {
   }
 }
 
-/** A line for each problem, `file:line:column: what`, as editors read it. */
+/** A line for each problem, `file:line:column: what`, which editors understand. */
 export function describeProblems(problems: readonly ManifestProblem[]): string {
   return problems.map(describeProblem).join("\n");
 }

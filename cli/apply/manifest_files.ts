@@ -6,31 +6,31 @@ import { MANIFEST_NAME } from "../builders/watched_paths.ts";
 
 /** A manifest's text and where it came from. */
 export interface ManifestFile {
-  /** As the user named it, for messages. */
+  /** The name that the user gave, for messages. */
   readonly name: string;
   readonly text: string;
-  /** What relative paths in it are relative to; undefined where it came from elsewhere. */
+  /** The base of relative paths; undefined if the manifest was downloaded. */
   readonly folder: string | undefined;
-  /** The file itself, where it is one. */
+  /** The path, if it is a file. */
   readonly path?: string;
 }
 
-/** What to read manifests from. */
+/** Where to read manifests from. */
 export interface ManifestFileOptions {
   /** Files, folders, URLs, and `-` for standard input. */
   readonly names: readonly string[];
-  /** Also folders inside of folders. */
+  /** Whether to read folders within folders too. */
   readonly recursive: boolean;
   readonly cwd: string;
   readonly stdin: () => Promise<Uint8Array<ArrayBuffer>>;
   readonly signal: AbortSignal;
 }
 
-/** A manifest that is longer is most likely something else, in bytes. */
+/** A longer download is most likely not a manifest, in bytes. */
 const MAX_BYTES = 64 * 1024 * 1024;
 const URL_TIMEOUT_MS = 30_000;
 
-/** Reads all manifests, a folder's in the order of their names. @returns them, and all that cannot be read */
+/** Reads all manifests, those of a folder in the order of their names. @returns the manifests, and a problem for each one that cannot be read */
 export async function readManifestFiles(options: ManifestFileOptions): Promise<{ files: ManifestFile[]; problems: ManifestProblem[] }> {
   const problems: ManifestProblem[] = [];
   const files: ManifestFile[] = [];
@@ -85,7 +85,7 @@ async function* readNamed(
     try {
       bytes = await Deno.readFile(path);
     } catch (error) {
-      // Gone since it was listed, or an editor's link to nothing, as Emacs's `.#web.yaml`.
+      // Deleted since it was listed, or a dangling link such as Emacs's lock `.#web.yaml`.
       if (!(error instanceof Deno.errors.NotFound)) fail(inner, describeFailure(error));
       continue;
     }
@@ -96,7 +96,7 @@ async function* readNamed(
   }
 }
 
-/** The manifests of a folder, by name, those of folders in it where they stand; not those behind links to folders, which may lead back. */
+/** The manifests of a folder by name, with those of nested folders in their place. Links to folders are not followed: they may lead back. */
 async function* manifestsIn(folder: string, cwd: string, recursive: boolean): AsyncGenerator<string> {
   const entries: Deno.DirEntry[] = [];
   for await (const entry of Deno.readDir(resolve(cwd, folder))) entries.push(entry);
@@ -108,24 +108,24 @@ async function* manifestsIn(folder: string, cwd: string, recursive: boolean): As
   }
 }
 
-/** The names of the file that makes a folder kustomize's. */
+/** The names of the file that makes a folder a kustomization. */
 const KUSTOMIZATION = /^(?:kustomization\.ya?ml|Kustomization)$/;
 
 function kustomizeError(folder: string): UnreadableError {
-  return new UnreadableError(`this is built by kustomize: kubectl kustomize ${folder} | kurun apply -f -`);
+  return new UnreadableError(`this is a kustomization; apply what kustomize builds: kubectl kustomize ${folder} | kurun apply -f -`);
 }
 
 async function isFolder(path: string): Promise<boolean> {
   return await Deno.stat(path).then((stat) => stat.isDirectory, () => false);
 }
 
-/** It was found and is not to be read; the message says why. */
+/** It was found but must not be read. The message says why. */
 class UnreadableError extends Error {}
 
 async function download(url: URL, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
   if (isOpen(url)) {
     throw new UnreadableError(
-      "over http:// anybody on the way can change what is applied: use https://, or download it and look at it first",
+      "http:// lets anyone on the network change the manifest: use https://, or download it and check it first",
     );
   }
   const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(URL_TIMEOUT_MS)]) });
@@ -135,7 +135,7 @@ async function download(url: URL, signal: AbortSignal): Promise<Uint8Array<Array
   }
   if (isOpen(new URL(response.url))) {
     await response.body?.cancel();
-    throw new UnreadableError(`it leads on to ${response.url}, where anybody on the way can change what is applied`);
+    throw new UnreadableError(`it redirects to ${response.url}, and http:// lets anyone on the network change the manifest`);
   }
   const parts: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;
@@ -147,14 +147,14 @@ async function download(url: URL, signal: AbortSignal): Promise<Uint8Array<Array
   return new Uint8Array(await new Blob(parts).arrayBuffer());
 }
 
-/** Whether others can read and change what comes from there. */
+/** Whether others on the network can read and change what is fetched from there. */
 function isOpen({ protocol, hostname }: URL): boolean {
   return protocol === "http:" && !isLoopback(hostname.replace(/^\[|\]$/g, ""));
 }
 
 function describeFailure(error: unknown): string {
-  if (error instanceof Deno.errors.NotFound) return "there is no such file or folder";
-  if (error instanceof Deno.errors.PermissionDenied) return "it may not be read";
+  if (error instanceof Deno.errors.NotFound) return "no such file or folder";
+  if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
   if (error instanceof DOMException && error.name === "TimeoutError") return `no answer within ${URL_TIMEOUT_MS / 1000} s`;
   return (error as Error).message;
 }

@@ -87,7 +87,7 @@ Deno.test("a folder of kustomize's is told with what to do", async () => {
   const files = { "k8s/kustomization.yaml": "resources: [a.yaml]\n", "k8s/a.yaml": "a" };
   for (const name of ["k8s", "k8s/kustomization.yaml"]) {
     assert.deepEqual(await problemsOf(read(files, [name])), [
-      `${name}: this is built by kustomize: kubectl kustomize k8s | kurun apply -f -`,
+      `${name}: this is a kustomization; apply what kustomize builds: kubectl kustomize k8s | kurun apply -f -`,
     ]);
   }
 });
@@ -95,10 +95,10 @@ Deno.test("a folder of kustomize's is told with what to do", async () => {
 Deno.test("all that cannot be read is told at once", async () => {
   const files = { ...FILES, "bad.yaml": new Uint8Array([0x61, 0xff, 0xfe]), "empty/x.txt": "" };
   assert.deepEqual(await problemsOf(read(files, ["missing.yaml", "k8s", "bad.yaml", "empty", "http://example.com/x.yaml"])), [
-    "missing.yaml: there is no such file or folder",
+    "missing.yaml: no such file or folder",
     "bad.yaml: it is neither UTF-8 nor, with a byte order mark, UTF-16",
     "empty: there are no .yaml, .yml or .json files in this folder (-R looks deeper)",
-    "http://example.com/x.yaml: over http:// anybody on the way can change what is applied: use https://, or download it and look at it first",
+    "http://example.com/x.yaml: http:// lets anyone on the network change the manifest: use https://, or download it and check it first",
   ]);
 });
 

@@ -6,29 +6,29 @@ import { inReadingOrder, type Loaded, loadManifests } from "./load_manifests.ts"
 import { describeProblem, ManifestError } from "./manifest_error.ts";
 import { type ManifestFile, readManifestFiles } from "./manifest_files.ts";
 
-/** Adds what says which manifests: `-f`, `-R`, and more files as a shell's `*` gives them. */
+/** Adds the flags that name manifests: `-f`, `-R`, and the further files that a shell makes of `-f *.yaml`. */
 export function addManifestFlags(command: Command): Command {
   return command
-    .argument("[file...]", "more manifests, as a shell makes them of -f k8s/*.yaml")
-    .option("-f, --filename <file>", "a manifest: a file, a folder, a URL, or - for standard input; may be repeated", collect)
-    .option("-R, --recursive", "with a folder: also the folders in it");
+    .argument("[file...]", "more manifests, for shells that expand -f k8s/*.yaml")
+    .option("-f, --filename <file>", "a manifest: file, folder, URL, or - for standard input; can be repeated", collect)
+    .option("-R, --recursive", "also read folders within folders");
 }
 
-/** What the flags of {@link addManifestFlags} name. @throws UserError where it is nothing, or what once went to kubectl */
+/** The manifests that the flags of {@link addManifestFlags} name. @throws UserError if there are none, or flags after `--` */
 export function manifestNames(command: string, more: readonly string[], options: Record<string, unknown>): string[] {
   const flag = more.find((word) => word.startsWith("-") && word !== "-");
   if (flag !== undefined) {
     throw usageError(
-      `${flag} stands after --, where words for kubectl stood: kurun needs none, give its own flags before (kurun ${command} --help)`,
+      `${flag} after -- is not a manifest: kurun does not pass flags on to kubectl. Give kurun's own before -- (kurun ${command} --help)`,
     );
   }
   const names = [...(options.filename ?? []) as string[], ...more];
-  if (names.length === 0) throw usageError("which manifests? Give them with -f: files, folders, URLs, or - for standard input");
-  if (names.filter((name) => name === "-").length > 1) throw usageError("standard input can be read once: one -f - is enough");
+  if (names.length === 0) throw usageError("no manifests given: name files, folders or URLs with -f, or - for standard input");
+  if (names.filter((name) => name === "-").length > 1) throw usageError("standard input can be read only once: give -f - once");
   return names;
 }
 
-/** Reads and parses the manifests, and says what is strange. What cannot be read is among the problems. */
+/** Reads and parses the manifests, and warns about what is suspicious. Files that cannot be read are among the problems. */
 export async function openManifests(
   context: Context,
   names: readonly string[],
@@ -46,7 +46,7 @@ export async function openManifests(
   return { ...loaded, problems: [...unread, ...loaded.problems], files };
 }
 
-/** Ends the command where there are problems. @throws ManifestError with all of them */
+/** Ends the command if there are problems. @throws ManifestError with all of them */
 export function refuse(problems: Loaded["problems"], files: readonly ManifestFile[]): void {
   if (problems.length > 0) throw new ManifestError(inReadingOrder(problems, files));
 }

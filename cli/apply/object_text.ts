@@ -3,10 +3,10 @@ import { escapeCharacter, SPECIAL_IN_YAML } from "../../k8s/api/exact_json.ts";
 import { plainValue } from "../../k8s/manifests/manifest_scalars.ts";
 import { objectLabel } from "../../k8s/manifests/manifest_objects.ts";
 
-/** A format of objects for programs. */
+/** An output format for programs. */
 export type ObjectFormat = "yaml" | "json" | "name";
 
-/** Objects as kubectl prints them: one for itself, several as a List. */
+/** Objects as kubectl prints them: a single one by itself, several as a List. */
 export function objectsText(objects: readonly Record<string, unknown>[], format: ObjectFormat, managedFields: boolean): string {
   if (format === "name") {
     return objects.map((object) => {
@@ -20,7 +20,7 @@ export function objectsText(objects: readonly Record<string, unknown>[], format:
 }
 
 /**
- * One object as YAML, its keys in order. What kubectl's YAML reader would take for something else than text is quoted: `yes`, `12e4567`,
+ * An object as YAML with sorted keys. Text that kubectl's YAML reader would take for something else is quoted: `yes`, `0x1f`,
  * control characters.
  */
 export function yamlText(object: unknown): string {
@@ -33,22 +33,22 @@ export function yamlText(object: unknown): string {
       if (typeof node.value === "string" && needsQuotes(node.value)) node.type = "QUOTE_DOUBLE";
     },
   });
-  // Such characters are inside double quotes alone, where an escape means them.
+  // These characters occur only inside double quotes, where an escape sequence means the same.
   return document.toString({ lineWidth: 0 }).replace(SPECIAL_IN_YAML, escapeCharacter);
 }
 
-/** Whether kubectl's YAML reader would take the text, plain or as a block, for something else. */
+/** Whether kubectl's YAML reader would misread the text without quotes, plain or as a block. */
 function needsQuotes(text: string): boolean {
   return plainValue(text) !== text || text === "<<" || /^\s|\r|\n[^\S\n]+(?:\n|$)/.test(text) || text.search(SPECIAL_IN_YAML) >= 0;
 }
 
-/** Integers that a JavaScript number would change become bigints, which YAML is written from. */
+/** Turns integers that a JavaScript number would change into bigints, which the YAML writer prints exactly. */
 function exactIntegers(_key: string, value: unknown, ...[context]: { source?: string }[]): unknown {
   const source = context?.source ?? "";
   return typeof value === "number" && !Number.isSafeInteger(value) && /^-?\d+$/.test(source) ? BigInt(source) : value;
 }
 
-/** The object without its book-keeping of who manages which field. */
+/** The object without `metadata.managedFields`. */
 export function withoutManagedFields(object: Record<string, unknown>): Record<string, unknown> {
   const { managedFields: _, ...metadata } = (object.metadata ?? {}) as Record<string, unknown>;
   return { ...object, metadata };

@@ -14,31 +14,31 @@ import { type LoadedManifest, objectsOf } from "./load_manifests.ts";
 import { openManifests, refuse } from "./manifest_flags.ts";
 import type { ManifestFile } from "./manifest_files.ts";
 
-/** What {@link prepareManifests} works with. */
+/** Options for {@link prepareManifests}. */
 export interface PrepareOptions {
   readonly context: Context;
   readonly api: Api;
   /** Files, folders, URLs and `-`. */
   readonly names: readonly string[];
-  /** The command line's. */
+  /** The options of the command line. */
   readonly options: Record<string, unknown>;
   readonly namespace: NamespaceChoice;
 }
 
-/** Manifests with which nothing is wrong, as far as it can be known before anything is built. */
+/** Manifests that passed all checks possible before anything is built. */
 export interface PreparedManifests {
   readonly files: readonly ManifestFile[];
   readonly manifests: readonly LoadedManifest[];
-  /** References are still in them. */
+  /** They still contain references. */
   readonly planned: readonly PlannedObject[];
-  /** The cluster's kinds, and those that the manifests define. */
+  /** The kinds of the cluster and those that the manifests define. */
   readonly resources: ApiResources;
 }
 
 /**
  * Reads manifests and finds each object's place in the cluster.
  *
- * @throws ManifestError with all that is wrong, or what the cluster says
+ * @throws ManifestError with all problems, or an error of the cluster
  */
 export async function prepareManifests({ context, api, names, options, namespace }: PrepareOptions): Promise<PreparedManifests> {
   const { files, manifests, problems, missing } = await openManifests(context, names, options);
@@ -46,10 +46,10 @@ export async function prepareManifests({ context, api, names, options, namespace
   const wrong = [...problems, ...missing, ...read.problems, ...duplicateObjects(read.objects, namespace.namespace)];
   if (read.objects.length === 0) {
     refuse(wrong, files);
-    throw new UserError("there are no objects in these manifests", ExitCode.usage);
+    throw new UserError("these manifests contain no objects", ExitCode.usage);
   }
   const resources = await discover(api, context.interrupted).catch((error) => {
-    // What is known without the cluster is told without it.
+    // Report problems that need no cluster even if it is unreachable.
     refuse(wrong, files);
     throw error;
   });
@@ -58,11 +58,11 @@ export async function prepareManifests({ context, api, names, options, namespace
   return { files, manifests, planned, resources: known };
 }
 
-/** The plan anew, after references were replaced in the manifests: the same objects with other values. */
+/** Plans again after references were replaced in the manifests: the same objects with other values. */
 export function planAgain({ manifests, resources, files }: PreparedManifests, namespace: NamespaceChoice): readonly PlannedObject[] {
   const { objects, problems }: { objects: SourcedObject[]; problems: ManifestProblem[] } = objectsOf(manifests);
   const again = planObjects(objects, resources, namespace);
-  // A reference may have been a name or a namespace, which an image cannot be.
+  // A reference may have been used as a name or namespace, which an image cannot be.
   refuse([...problems, ...again.problems], files);
   return again.planned;
 }

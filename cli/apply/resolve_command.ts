@@ -10,10 +10,10 @@ import { spliceReferences } from "../../k8s/manifests/manifest_references.ts";
 /** `kurun resolve -f FILE` */
 export function resolveCommand(context: Context): Command {
   const command = new Command("resolve")
-    .summary("print manifests with images in place of kurun:// references")
+    .summary("print manifests with kurun:// references replaced by images")
     .description(
-      "Builds and delivers what manifests refer to by kurun://PATH, and prints them with the images' names in place of the references. " +
-        "All else is printed as it is, byte for byte; nothing is applied.",
+      "Builds and delivers the sources that manifests refer to by kurun://PATH, and prints the manifests with the images in place of the references. " +
+        "Everything else is printed byte for byte. Nothing is applied.",
     )
     .addHelpText("after", EXAMPLES);
   return addClusterFlags(addDeliverFlags(addManifestFlags(command))).action(async (more: string[], options: Record<string, unknown>) => {
@@ -27,7 +27,7 @@ export function resolveCommand(context: Context): Command {
 
 const EXAMPLES = `
 Examples:
-  # for another tool to apply
+  # apply with another tool
   kurun resolve -f k8s/ --repo registry.example.com/shop > resolved.yaml
 `;
 
@@ -37,7 +37,7 @@ function resolvedText({ file, references }: LoadedManifest, images: ReadonlyMap<
 
 const BYTE_ORDER_MARK = "\ufeff";
 
-/** Manifests as one text of many documents. A single one stays as it is; between two there is a line that separates them. */
+/** Joins manifests to one text, with separator lines between them. A single manifest stays as it is. */
 export function joinManifests(texts: readonly string[]): string {
   return texts.reduce((joined, text) => {
     if (joined === "") return text;
@@ -45,12 +45,12 @@ export function joinManifests(texts: readonly string[]): string {
     const newline = joined.endsWith("\r\n") ? "\r\n" : "\n";
     const ended = joined.endsWith("\n") ? joined : joined + newline;
     if (/^---(?:\s|$)/.test(next)) return ended + next;
-    // A directive begins a document, and stands after the end of the one before.
+    // A directive must follow the end marker of the previous document.
     return `${ended}${/^%/m.test(firstLines(next)) ? "..." : "---"}${newline}${next}`;
   }, "");
 }
 
-/** Comments and directives before the first document's own lines. */
+/** The comments and directives before the first document. */
 function firstLines(text: string): string {
   return /^(?:(?:#.*|%.*|\s*)\r?\n)*/.exec(text)![0];
 }

@@ -1,5 +1,5 @@
 /**
- * Applies many objects: what others need first, then the others, one after the other as they stand in the manifests.
+ * Applies many objects in order: first those that others need, then the others as they appear in the manifests.
  *
  * @module
  */
@@ -14,41 +14,41 @@ import type { LiveObject } from "./live_object.ts";
 import { sleep } from "../api/sleep.ts";
 import { type AppliedObject, applyObject, FieldConflictError, PreviewError, type ServerSideApply } from "./server_side_apply.ts";
 
-/** Who hears what becomes of each object. */
+/** Receives the outcome of each object. */
 export interface ApplyObserver {
   applied(object: PlannedObject, result: AppliedObject): void;
-  /** It was refused; the others go on. */
+  /** The object was refused. The others are still applied. */
   failed(object: PlannedObject, error: unknown): void;
-  /** A dry run could not try it, since its namespace or its kind would only be made by these very objects. */
+  /** A dry run cannot try the object, because these very objects would create its namespace or kind. */
   untriable(object: PlannedObject): void;
 }
 
-/** What became of all. */
+/** The outcome of all objects. */
 export interface ApplyOutcome {
   readonly applied: ReadonlyMap<PlannedObject, LiveObject>;
   readonly failed: readonly PlannedObject[];
-  /** What was on its way when it ended: it may be applied or not. */
+  /** The object whose request was under way when applying ended: it may or may not be applied. */
   readonly unsure?: PlannedObject;
-  /** Not tried: what they need failed, or the cluster could not be reached any more. */
+  /** Objects that were not tried, because something they need failed or the cluster became unreachable. */
   readonly untried: readonly PlannedObject[];
-  /** What ended it before its time, where something did. */
+  /** What ended applying early, if anything did. */
   readonly ended?: unknown;
 }
 
-/** A definition of a kind, or a namespace, that did not become usable. */
+/** A CustomResourceDefinition or a namespace did not become usable. */
 export class NotEstablishedError extends Error {
   override readonly name = "NotEstablishedError";
 }
 
-/** A definition is established within milliseconds, unless its names are taken. */
+/** A CustomResourceDefinition is established within milliseconds, unless its names are taken. */
 const ESTABLISHED_WITHIN_MS = 30_000;
-/** After it is established its paths may still be missing for a moment, and a new namespace's service account. */
+/** Paths of a new kind, and the service account of a new namespace, may be missing for a moment. */
 const SERVED_WITHIN_MS = 15_000;
 const POLL_MS = 100;
 
 /**
- * Applies objects in order. One that is refused does not keep the others from being applied, unless they may need it: after a namespace or
- * a definition of a kind has failed, nothing else is tried.
+ * Applies objects in order. If one is refused the others are still applied, unless they may need it: after a namespace or
+ * a CustomResourceDefinition has failed, nothing else is tried.
  */
 export async function applyObjects(
   api: Api,
@@ -90,7 +90,7 @@ export async function applyObjects(
   return { applied, failed, untried: [...left], ...unsure && { unsure }, ...(ended === undefined ? {} : { ended }) };
 }
 
-/** Whether a request may have reached the API server: its connection broke, and was not only refused. */
+/** Whether the request may have reached the API server, because its connection was made before it broke. */
 function mayBeApplied(error: unknown): boolean {
   if (error instanceof ConnectionError) return !/^(?:refused|unreachable|dns|tls.*)$/.test(error.kind);
   return !(error instanceof ApiError);
@@ -100,7 +100,7 @@ function isMissing(error: unknown): boolean {
   return error instanceof ApiError && error.status === 404;
 }
 
-/** Whether an object's namespace or kind is made by one of these. */
+/** Whether one of these objects creates the namespace or kind of another. */
 function needs({ namespace, resource }: PlannedObject, first: readonly PlannedObject[]): boolean {
   return first.some(({ source }) =>
     isNamespace(source)
@@ -109,7 +109,7 @@ function needs({ namespace, resource }: PlannedObject, first: readonly PlannedOb
   );
 }
 
-/** Whether the cluster could be asked and said no to this one object. */
+/** Whether the error is the cluster's answer about this one object, so that others may still be applied. */
 export function isAnswer(error: unknown): boolean {
   if (error instanceof ApiError) return error.status !== 401;
   return error instanceof FieldConflictError || error instanceof NotEstablishedError || error instanceof PreviewError;
@@ -132,7 +132,7 @@ async function applyOne(api: Api, object: PlannedObject, options: ServerSideAppl
   }
   if (options.dryRun) return result;
   if (isNamespace(source) && result.object.metadata.deletionTimestamp) {
-    throw new NotEstablishedError("it is being deleted: apply again when it is gone");
+    throw new NotEstablishedError("it is being deleted: apply again once it is gone");
   }
   if (isDefinition(source)) {
     for (const { group, kind } of kindsOfDefinition(source.body)) newKinds.add(`${group} ${kind}`);
@@ -159,12 +159,12 @@ function conditionsOf({ status }: LiveObject): readonly Condition[] {
   return (status as { conditions?: readonly Condition[] } | undefined)?.conditions ?? [];
 }
 
-/** A kind's path that is not there yet; an object's own 404, such as its namespace's, has a name in it. */
+/** Whether a kind's path is not served yet. The 404 of an object, such as a namespace, carries a name. */
 function isNotServed(error: unknown): boolean {
   return error instanceof ApiError && error.status === 404 && !error.details?.name;
 }
 
-/** The namespace is so new that its service account is not there yet. */
+/** Whether the namespace is so new that it has no service account yet. */
 function isWithoutAccount(error: unknown): boolean {
   return error instanceof ApiError && error.status === 403 &&
     /error looking up service account .*\/default: serviceaccount "default" not found/.test(error.message);

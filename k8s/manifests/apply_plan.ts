@@ -1,5 +1,5 @@
 /**
- * What is to be applied, where each object is in the API, and in which order. Pure.
+ * Which objects to apply, where each is in the API, and in which order. Pure.
  *
  * @module
  */
@@ -7,12 +7,12 @@
 import { type ApiResource, type ApiResources, collectionPath, groupOf, kindsOfDefinition } from "./discovery.ts";
 import { type ManifestObject, objectKey, objectLabel } from "./manifest_objects.ts";
 
-/** A manifest's object, with the file or URL that it stands in. */
+/** An object of a manifest, with the file or URL it comes from. */
 export interface SourcedObject extends ManifestObject {
   readonly file: string;
 }
 
-/** What is wrong, and where. */
+/** A problem and its place. */
 export interface ManifestProblem {
   readonly file: string;
   readonly line: number;
@@ -24,7 +24,7 @@ export interface ManifestProblem {
 export interface PlannedObject {
   readonly source: SourcedObject;
   readonly resource: ApiResource;
-  /** Undefined where the kind has none. */
+  /** Undefined if the kind has no namespaces. */
   readonly namespace: string | undefined;
   readonly path: string;
   /** `deployment.apps/web` */
@@ -33,17 +33,17 @@ export interface PlannedObject {
   readonly body: SourcedObject["body"];
 }
 
-/** Where objects without a namespace go, and whether others may have another. */
+/** The namespace of objects that name none, and whether they may name another. */
 export interface NamespaceChoice {
   readonly namespace: string;
-  /** Whether the user named it, so that an object that says another is a mistake. */
+  /** Whether the user gave it with -n, so that an object in another namespace is a mistake. */
   readonly enforced: boolean;
 }
 
 /**
- * Finds each object's place in the API. Kinds may also be made by definitions among the objects themselves.
+ * Finds each object's place in the API. CustomResourceDefinitions among the objects add their kinds.
  *
- * @returns the objects, what is wrong with them, and all kinds that there are then
+ * @returns the objects, their problems, and all kinds, including the added ones
  */
 export function planObjects(
   objects: readonly SourcedObject[],
@@ -62,7 +62,7 @@ export function planObjects(
       continue;
     }
     if (resource.namespaced && enforced && source.namespace !== undefined && source.namespace !== namespace) {
-      wrong(`${kind} ${name} says namespace ${source.namespace}, and -n says ${namespace}: leave one of them out`);
+      wrong(`${kind} ${name} is in namespace ${source.namespace}, but -n says ${namespace}: remove one of them`);
       continue;
     }
     const where = resource.namespaced ? source.namespace ?? namespace : undefined;
@@ -72,7 +72,7 @@ export function planObjects(
   return { planned, problems, known };
 }
 
-/** Objects that are there twice. */
+/** Problems for objects that occur twice. */
 export function duplicateObjects(objects: readonly SourcedObject[], namespace: string): ManifestProblem[] {
   const first = new Map<string, SourcedObject>();
   return objects.flatMap((object) => {
@@ -83,11 +83,11 @@ export function duplicateObjects(objects: readonly SourcedObject[], namespace: s
       return [];
     }
     const { file, line, column, kind, name } = object;
-    return [{ file, line, column, what: `${kind} ${name} is there twice: the first is at ${before.file}:${before.line}` }];
+    return [{ file, line, column, what: `${kind} ${name} occurs twice; the first is at ${before.file}:${before.line}` }];
   });
 }
 
-/** Splits what others need, namespaces and definitions of kinds, from the others. Each part keeps its order. */
+/** Splits off the objects that others need: namespaces and CustomResourceDefinitions. Each part keeps its order. */
 export function inOrder(planned: readonly PlannedObject[]): { first: PlannedObject[]; rest: PlannedObject[] } {
   const isFirst = ({ source }: PlannedObject) => isNamespace(source) || isDefinition(source);
   return { first: planned.filter(isFirst), rest: planned.filter((object) => !isFirst(object)) };
@@ -111,7 +111,7 @@ function withNamespace(body: SourcedObject["body"], namespace: string | undefine
 function describeMissingKind(apiVersion: string, kind: string, known: ApiResources): string {
   const group = groupOf(apiVersion);
   const other = known.findGroupKind(group, kind);
-  if (other) return `the cluster has no ${kind} in ${apiVersion}: it has it in ${group}/${other.version}`.replace(" in /", " in ");
-  if (known.silentGroups.includes(group)) return `the cluster has no ${kind} in ${apiVersion}: what serves ${group} does not answer now`;
-  return `the cluster has no ${kind} in ${apiVersion}: its CustomResourceDefinition is neither there nor among these files`;
+  if (other) return `the cluster has no ${kind} in ${apiVersion}, only in ${group}/${other.version}`.replace(" in /", " in ");
+  if (known.silentGroups.includes(group)) return `the cluster has no ${kind} in ${apiVersion}: the API server of ${group} does not answer`;
+  return `the cluster has no ${kind} in ${apiVersion}: its CustomResourceDefinition is neither in the cluster nor in these files`;
 }

@@ -60,7 +60,7 @@ Deno.test("a namespace that contradicts -n is told by its place", () => {
     enforced: true,
   });
   assert.deepEqual(problems, [
-    { file: "a.yaml", line: 2, column: 1, what: "ConfigMap a says namespace other, and -n says shop: leave one of them out" },
+    { file: "a.yaml", line: 2, column: 1, what: "ConfigMap a is in namespace other, but -n says shop: remove one of them" },
   ]);
 });
 
@@ -87,9 +87,9 @@ Deno.test("a kind that nobody has is told with why", () => {
     named("metrics.k8s.io/v1", "PodMetrics", "z"),
   ].join("---\n");
   assert.deepEqual(planObjects(objects(text), CLUSTER, HERE).problems.map(({ line, what }) => `${line}: ${what}`), [
-    "1: the cluster has no Cron in example.com/v1: its CustomResourceDefinition is neither there nor among these files",
-    "3: the cluster has no Deployment in apps/v1beta1: it has it in apps/v1",
-    "5: the cluster has no PodMetrics in metrics.k8s.io/v1: what serves metrics.k8s.io does not answer now",
+    "1: the cluster has no Cron in example.com/v1: its CustomResourceDefinition is neither in the cluster nor in these files",
+    "3: the cluster has no Deployment in apps/v1beta1, only in apps/v1",
+    "5: the cluster has no PodMetrics in metrics.k8s.io/v1: the API server of metrics.k8s.io does not answer",
   ]);
 });
 
@@ -99,7 +99,7 @@ Deno.test("an object that is there twice is told, whichever version each has", (
       .join("---\n"),
   );
   assert.deepEqual(duplicateObjects(twice, "shop").map(({ line, what }) => `${line}: ${what}`), [
-    "3: ConfigMap a is there twice: the first is at a.yaml:1",
+    "3: ConfigMap a occurs twice; the first is at a.yaml:1",
   ]);
 });
 

@@ -1,6 +1,6 @@
 /**
- * ApplySets (KEP-3659): which objects were applied together, so that those that are not any more can be deleted. The parent object keeps in
- * which kinds and namespaces members are; each member has its label. All is as kubectl writes it, so that kubectl can go on with a set.
+ * ApplySets (KEP-3659) record which objects were applied together, so that those no longer applied can be deleted. The parent object records
+ * the kinds and namespaces of the members, and each member has a label. Everything is as kubectl writes it, so kubectl can continue a set.
  * Pure.
  *
  * @module
@@ -11,7 +11,7 @@ import { createHash } from "node:crypto";
 import type { PlannedObject } from "./apply_plan.ts";
 import type { ManifestObject, ObjectBody } from "./manifest_objects.ts";
 
-/** The label of a member, whose value is the set's id. */
+/** The label of a member. Its value is the set's id. */
 export const PART_OF_LABEL = "applyset.kubernetes.io/part-of";
 const ID_LABEL = "applyset.kubernetes.io/id";
 const TOOLING = "applyset.kubernetes.io/tooling";
@@ -19,30 +19,30 @@ const KINDS = "applyset.kubernetes.io/contains-group-kinds";
 const NAMESPACES = "applyset.kubernetes.io/additional-namespaces";
 
 /**
- * The parent says which program may change the set, and kubectl refuses others' sets. This is the kubectl whose rules are followed here.
+ * The parent names the program that may change the set, and kubectl refuses the sets of others. This is the kubectl whose rules apply here.
  */
 const TOOL = "kubectl/v1.34.4";
 
-/** A parent of a set. */
+/** The parent object of a set. */
 export interface ApplySetParent {
   readonly kind: "Secret" | "ConfigMap";
   readonly name: string;
   readonly namespace: string;
 }
 
-/** Where members are. */
+/** The kinds and namespaces that members may be in. */
 export interface ApplySetScope {
   /** `Deployment.apps`, or `Service` in the core. */
   readonly kinds: ReadonlySet<string>;
   readonly namespaces: ReadonlySet<string>;
 }
 
-/** A parent that cannot be used; the message says why. */
+/** A parent cannot be used. The message says why. */
 export class ApplySetError extends Error {
   override readonly name = "ApplySetError";
 }
 
-/** Reads what `--applyset` was given: NAME, secrets/NAME or configmaps/NAME. */
+/** Reads the value of `--applyset`: NAME, secrets/NAME or configmaps/NAME. */
 export function applySetParent(text: string, namespace: string): ApplySetParent {
   const [, resource, name = text] = /^([a-z]+)\/(.*)$/.exec(text) ?? [];
   return { kind: resource?.startsWith("configmap") ? "ConfigMap" : "Secret", name, namespace };
@@ -53,13 +53,13 @@ export function parentPath({ kind, name, namespace }: ApplySetParent): string {
   return `/api/v1/namespaces/${encodeURIComponent(namespace)}/${kind === "Secret" ? "secrets" : "configmaps"}/${encodeURIComponent(name)}`;
 }
 
-/** The id of a set, out of its parent's name, namespace, kind and group. */
+/** The id of a set, made from its parent's name, namespace, kind and group. */
 export function applySetId({ kind, name, namespace }: ApplySetParent): string {
   const hash = createHash("sha256").update(`${name}.${namespace}.${kind}.`).digest("base64url");
   return `applyset-${hash}-v1`;
 }
 
-/** The scope of objects that are to be applied. */
+/** The scope of the objects to apply. */
 export function scopeOf(planned: readonly PlannedObject[]): ApplySetScope {
   return {
     kinds: new Set(planned.map(({ resource: { group, kind } }) => group === "" ? kind : `${kind}.${group}`)),
@@ -67,12 +67,12 @@ export function scopeOf(planned: readonly PlannedObject[]): ApplySetScope {
   };
 }
 
-/** Both scopes. */
+/** The union of two scopes. */
 export function unite(a: ApplySetScope, b: ApplySetScope): ApplySetScope {
   return { kinds: new Set([...a.kinds, ...b.kinds]), namespaces: new Set([...a.namespaces, ...b.namespaces]) };
 }
 
-/** The parent as it is applied, with where members are. */
+/** The parent object to apply, with the scope of its members. */
 export function parentBody(parent: ApplySetParent, { kinds, namespaces }: ApplySetScope): ObjectBody {
   const { kind, name, namespace } = parent;
   return {
@@ -91,20 +91,20 @@ export function parentBody(parent: ApplySetParent, { kinds, namespaces }: ApplyS
   };
 }
 
-/** Reads where members are from a parent in the cluster. @throws ApplySetError where it is no parent, or another program's */
+/** Reads the scope of the members from a parent in the cluster. @throws ApplySetError if it is not a parent, or another program's */
 export function readScope(parent: ApplySetParent, { metadata }: { readonly metadata: Metadata }): ApplySetScope {
   const { labels = {}, annotations = {} } = metadata;
   const what = `${parent.kind} ${parent.name} in namespace ${parent.namespace}`;
   const tooling = annotations[TOOLING];
-  if (tooling === undefined) throw new ApplySetError(`${what} is there and keeps no set: choose another name`);
+  if (tooling === undefined) throw new ApplySetError(`${what} exists and is not a set: choose another name`);
   const tool = tooling.replace(/\/[^/]*$/, "");
-  if (tool !== "kubectl") throw new ApplySetError(`the set in ${what} is ${tool}'s`);
+  if (tool !== "kubectl") throw new ApplySetError(`the set in ${what} belongs to ${tool}: use that program, or choose another name`);
   const id = applySetId(parent);
   if (labels[ID_LABEL] !== id) {
-    throw new ApplySetError(`${what} has a wrong label ${ID_LABEL}: ${labels[ID_LABEL] ?? "none"}, and not ${id}`);
+    throw new ApplySetError(`${what} has the wrong label ${ID_LABEL}: ${labels[ID_LABEL] ?? "none"}, expected ${id}`);
   }
   const kinds = annotations[KINDS];
-  if (kinds === undefined) throw new ApplySetError(`${what} does not say which kinds are in the set: it has no annotation ${KINDS}`);
+  if (kinds === undefined) throw new ApplySetError(`${what} does not say which kinds the set has: it lacks the annotation ${KINDS}`);
   const namespaces = annotations[NAMESPACES] ?? "";
   return {
     kinds: new Set(kinds.split(",").filter((kind) => kind !== "")),
@@ -112,24 +112,24 @@ export function readScope(parent: ApplySetParent, { metadata }: { readonly metad
   };
 }
 
-/** A kind's name and group out of `Deployment.apps`. */
+/** The kind and group of `Deployment.apps`. */
 export function parseGroupKind(text: string): { kind: string; group: string } {
   const dot = text.indexOf(".");
   return dot < 0 ? { kind: text, group: "" } : { kind: text.slice(0, dot), group: text.slice(dot + 1) };
 }
 
-/** The object as a member of a set. */
+/** The object with the label of a set's member. */
 export function asMember(object: PlannedObject, id: string): PlannedObject {
   const { body } = object;
   return { ...object, body: { ...body, metadata: { ...body.metadata, labels: { ...body.metadata.labels, [PART_OF_LABEL]: id } } } };
 }
 
-/** Whether an object says itself which set it belongs to. */
+/** Whether an object names its set by itself. */
 export function saysPart({ body }: ManifestObject): boolean {
   return body.metadata.labels?.[PART_OF_LABEL] !== undefined;
 }
 
-/** Kinds that hold others' data or objects: they are never deleted because a file is not there any more. */
+/** Kinds that hold data or other objects. They are never deleted just because a file is missing. */
 const NEVER_PRUNED = new Set([
   "Namespace",
   "PersistentVolume",
@@ -137,7 +137,7 @@ const NEVER_PRUNED = new Set([
   "CustomResourceDefinition.apiextensions.k8s.io",
 ]);
 
-/** Whether members of a kind (`Deployment.apps`) are deleted when they are not applied any more. */
+/** Whether members of a kind (`Deployment.apps`) are deleted once they are no longer applied. */
 export function isPruned(groupKind: string): boolean {
   return !NEVER_PRUNED.has(groupKind);
 }

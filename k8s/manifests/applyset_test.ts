@@ -32,10 +32,10 @@ Deno.test("a parent of another program, or none at all, is refused", () => {
   const kinds = { "applyset.kubernetes.io/contains-group-kinds": "" };
   const refused = (live: Record<string, unknown>, pattern: RegExp) =>
     assert.throws(() => readScope(PARENT, live as Live), (error: Error) => error instanceof ApplySetError && pattern.test(error.message));
-  refused({ metadata: {} }, /^Secret demo in namespace e2 is there and keeps no set/);
-  refused(changed({ ...kinds, "applyset.kubernetes.io/tooling": "kpt/v1" }), /is kpt's$/);
-  refused(changed({ "applyset.kubernetes.io/tooling": "kubectl/v1" }), /does not say which kinds/);
-  refused({ metadata: { ...body.metadata, labels: {} } }, /wrong label applyset.kubernetes.io\/id: none/);
+  refused({ metadata: {} }, /^Secret demo in namespace e2 exists and is not a set/);
+  refused(changed({ ...kinds, "applyset.kubernetes.io/tooling": "kpt/v1" }), /belongs to kpt: /);
+  refused(changed({ "applyset.kubernetes.io/tooling": "kubectl/v1" }), /does not say which kinds the set has/);
+  refused({ metadata: { ...body.metadata, labels: {} } }, /the wrong label applyset.kubernetes.io\/id: none/);
 });
 
 Deno.test("namespaces, definitions of kinds and volumes are never pruned", () => {

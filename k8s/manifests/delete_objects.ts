@@ -12,7 +12,7 @@ import { sleep } from "../api/sleep.ts";
 /** An object to delete. */
 export interface Deletable {
   readonly path: string;
-  /** Only the object with this uid is meant, not one of its name that came later. */
+  /** Deletes only the object with this uid, not a later one of the same name. */
   readonly uid?: string;
 }
 
@@ -25,9 +25,9 @@ export interface DeleteObject {
 const POLL_MS = 100;
 
 /**
- * Marks an object for deletion, with all that it owns.
+ * Marks an object for deletion, with everything it owns.
  *
- * @returns its uid, by which it can be waited for; undefined where it is not there
+ * @returns its uid, to wait for; undefined if it does not exist
  * @throws as {@linkcode Api.request} does
  */
 export async function deleteObject(api: Api, { path, uid }: Deletable, { dryRun, signal }: DeleteObject): Promise<string | undefined> {
@@ -48,14 +48,14 @@ export async function deleteObject(api: Api, { path, uid }: Deletable, { dryRun,
   }
 }
 
-/** What is gone sooner needs no words. */
+/** Objects that are gone sooner need no message. */
 const QUIET_MS = 3_000;
 
 /**
  * Waits until an object is gone.
  *
- * @param options.waits told once, where it takes long, what keeps the object
- * @returns whether it is; false where the time is over
+ * @param options.waits called once, if it takes long, with what keeps the object
+ * @returns whether it is gone; false after the time limit
  * @throws as {@linkcode Api.request} does
  */
 export async function objectGone(
@@ -85,15 +85,15 @@ interface Ending {
   readonly status?: { readonly conditions?: readonly Condition[] };
 }
 
-/** Why an object that is marked for deletion is still there; undefined where nothing tells. */
+/** Why an object that is marked for deletion still exists; undefined if nothing shows it. */
 export function whatKeeps({ metadata, status }: Ending): string | undefined {
   const { finalizers = [], deletionGracePeriodSeconds } = metadata;
-  // Namespaces tell what is left in them, definitions of kinds what their objects wait for.
+  // Namespaces report what is left in them, CustomResourceDefinitions what their objects wait for.
   const told = (status?.conditions ?? []).filter(({ type, status, message }) =>
     status === "True" && message && /Terminating|Deletion|Remaining/.test(type)
   );
   const reasons = told.map(({ message }) => message);
-  if (finalizers.length > 0) reasons.unshift(`its finalizers have not ended: ${finalizers.join(", ")}`);
-  if (reasons.length === 0 && deletionGracePeriodSeconds) reasons.push(`it has ${deletionGracePeriodSeconds} s to end`);
+  if (finalizers.length > 0) reasons.unshift(`its finalizers are not done: ${finalizers.join(", ")}`);
+  if (reasons.length === 0 && deletionGracePeriodSeconds) reasons.push(`it has ${deletionGracePeriodSeconds} s to stop`);
   return reasons.length > 0 ? reasons.join("; ") : undefined;
 }

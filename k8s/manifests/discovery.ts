@@ -1,5 +1,5 @@
 /**
- * Which kinds the API server has and where they are.
+ * The kinds of the API server and their paths.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { ApiError } from "../api/api_error.ts";
 
 /** A kind in one version, as the API server serves it. */
 export interface ApiResource {
-  /** Empty is the core. */
+  /** Empty for the core group. */
   readonly group: string;
   readonly version: string;
   readonly kind: string;
@@ -23,7 +23,7 @@ export interface ApiResource {
 export class ApiResources {
   readonly #byKind = new Map<string, ApiResource>();
   readonly #byGroupKind = new Map<string, ApiResource>();
-  /** Groups whose own API server does not answer, so that their kinds may be missing. */
+  /** Groups whose aggregated API server does not answer. Their kinds may be missing. */
   readonly silentGroups: readonly string[];
 
   /** @param resources the preferred version of a kind first */
@@ -42,7 +42,7 @@ export class ApiResources {
     return this.#byGroupKind.get(`${group} ${kind}`);
   }
 
-  /** The same with kinds that are about to be there; what the cluster has comes first. */
+  /** The same, with kinds that are about to be created. Those of the cluster come first. */
   with(resources: readonly ApiResource[]): ApiResources {
     return new ApiResources([...this.#byKind.values(), ...resources], this.silentGroups);
   }
@@ -55,17 +55,17 @@ export class ApiResources {
   }
 }
 
-/** `apps/v1`, or `v1` in the core. */
+/** `apps/v1`, or `v1` for the core group. */
 export function apiVersionOf({ group, version }: Pick<ApiResource, "group" | "version">): string {
   return group === "" ? version : `${group}/${version}`;
 }
 
-/** The group of an `apiVersion`; empty is the core. */
+/** The group of an `apiVersion`; empty for the core group. */
 export function groupOf(apiVersion: string): string {
   return apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : "";
 }
 
-/** The path of a kind's objects, in one namespace where it has them. */
+/** The path of a kind's objects, in one namespace if the kind is namespaced. */
 export function collectionPath(resource: ApiResource, namespace: string | undefined): string {
   const { group, version, plural } = resource;
   const root = group === "" ? `/api/${version}` : `/apis/${group}/${version}`;
@@ -76,8 +76,8 @@ const AGGREGATED = ["v2", "v2beta1"].map((version) => `application/json;g=apidis
 const ACCEPT = [...AGGREGATED, "application/json"].join(",");
 
 /**
- * Asks for all kinds in two requests, the core's and all groups' (Kubernetes 1.27 or newer); an older cluster is asked version by version,
- * for all of them too: a kind that was not asked for would be taken for one that is gone, and its objects be forgotten.
+ * Asks for all kinds in two requests, one for the core and one for all groups (Kubernetes 1.27 or newer). An older cluster is asked for every
+ * version separately. It must be every one: a kind that is missing here counts as deleted, and its objects would be forgotten.
  *
  * @throws as {@linkcode Api.request} does
  */
@@ -94,7 +94,7 @@ export async function discover(api: Api, signal?: AbortSignal): Promise<ApiResou
   return new ApiResources(lists.flatMap((list) => list ?? []), silent);
 }
 
-/** What an APIVersions and an APIGroupList name, of each group the preferred version first. */
+/** The versions in an APIVersions and an APIGroupList, the preferred version of each group first. */
 function servedVersions(core: unknown, groups: unknown): string[] {
   const { versions = [] } = core as { versions?: readonly string[] };
   const { groups: all = [] } = groups as { groups?: readonly { preferredVersion?: GroupVersion; versions?: readonly GroupVersion[] }[] };
@@ -119,7 +119,7 @@ interface GroupDiscovery {
   }[];
 }
 
-/** Reads an APIGroupDiscoveryList; undefined where the answer is of an older API server. */
+/** Reads an APIGroupDiscoveryList; undefined if an older API server answered something else. */
 export function readAggregated(body: unknown): { resources: ApiResource[]; silent: string[] } | undefined {
   const { kind, items } = body as { kind?: string; items?: readonly GroupDiscovery[] };
   if (kind !== "APIGroupDiscoveryList") return undefined;
@@ -137,13 +137,13 @@ export function readAggregated(body: unknown): { resources: ApiResource[]; silen
   return { resources, silent: [...silent] };
 }
 
-/** One version's kinds, as every cluster tells them; undefined where what serves it does not answer. */
+/** The kinds of one version, from the request that every cluster supports; undefined if its API server does not answer. */
 async function readVersion(api: Api, apiVersion: string, signal?: AbortSignal): Promise<ApiResource[] | undefined> {
   const group = groupOf(apiVersion);
   try {
     const { body } = await api.get(group === "" ? `/api/${apiVersion}` : `/apis/${apiVersion}`, signal ? { signal } : {});
     const { resources = [] } = body as { resources?: readonly { name: string; kind: string; namespaced: boolean }[] };
-    // A subresource has a slash in its name.
+    // Names with a slash are subresources.
     return resources.filter(({ name }) => !name.includes("/")).map(({ name, kind, namespaced }) => ({
       group,
       version: apiVersion.slice(apiVersion.indexOf("/") + 1),
@@ -158,7 +158,7 @@ async function readVersion(api: Api, apiVersion: string, signal?: AbortSignal): 
   }
 }
 
-/** The kinds that a CustomResourceDefinition makes, once it is established. */
+/** The kinds that a CustomResourceDefinition adds once it is established. */
 export function kindsOfDefinition(definition: object): ApiResource[] {
   const { group, scope, names, versions } = (definition as { spec?: Partial<DefinitionSpec> }).spec ?? {};
   if (!group || !names?.kind || !names.plural || !Array.isArray(versions)) return [];

@@ -1,5 +1,5 @@
 /**
- * Who owns which fields of an object (managedFields), and how what `kubectl apply` owned becomes a server-side applier's, as kubectl itself
+ * Who owns which fields of an object (managedFields), and how a server-side applier takes over what `kubectl apply` owned, as kubectl itself
  * does it (client-go's csaupgrade). Pure.
  *
  * @module
@@ -20,7 +20,7 @@ export interface FieldSet {
   readonly [step: string]: FieldSet;
 }
 
-/** Where `kubectl apply` keeps what it applied last. */
+/** The annotation in which `kubectl apply` keeps the last manifest. */
 export const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration";
 
 /** The manager of `kubectl apply --server-side`, unless the user names another. */
@@ -29,7 +29,7 @@ const SERVER_SIDE = "kubectl";
 export const CREATE_MANAGER = "kubectl-create";
 
 /**
- * Whether an entry is what `kubectl apply` left, which becomes the applier's: the owner of its annotation, or the manager of
+ * Whether an entry was made by `kubectl apply`, so that the applier takes it over: it owns kubectl's annotation, or its manager is that of
  * `kubectl apply --server-side`.
  */
 function isPredecessor({ manager, operation, subresource, fieldsV1 }: ManagedFieldsEntry, applier: string): boolean {
@@ -43,7 +43,7 @@ function isCreate({ manager, operation, subresource }: ManagedFieldsEntry): bool
 }
 
 /**
- * The managers whose conflicts with the applier are none: kubectl made the object by apply or create, and nothing else holds the fields.
+ * The managers whose conflicts do not count, because kubectl made the object by apply or create.
  */
 export function yieldingManagers(managedFields: readonly ManagedFieldsEntry[], applier: string): Set<string> {
   const yielding = managedFields.filter((entry) => isKubectl(entry, applier));
@@ -51,8 +51,8 @@ export function yieldingManagers(managedFields: readonly ManagedFieldsEntry[], a
 }
 
 /**
- * The managed fields with those of `kubectl apply` given to the applier; undefined where there are none. Without this a field that is
- * dropped from the manifest would stay for ever, as kubectl's.
+ * The managed fields after the applier took over those of `kubectl apply`; undefined if there are none. Without this, a field that is
+ * removed from the manifest would stay forever, owned by kubectl.
  */
 export function withoutPredecessors(managedFields: readonly ManagedFieldsEntry[], applier: string): ManagedFieldsEntry[] | undefined {
   const isOld = (entry: ManagedFieldsEntry) => isPredecessor(entry, applier);
@@ -60,15 +60,15 @@ export function withoutPredecessors(managedFields: readonly ManagedFieldsEntry[]
 }
 
 /**
- * The managed fields with those of `kubectl apply` and `kubectl create` given to the applier, so that it may replace what they made;
- * undefined where there are none.
+ * The managed fields after the applier took over those of `kubectl apply` and `kubectl create`, so that it can replace what they made;
+ * undefined if there are none.
  */
 export function withoutKubectl(managedFields: readonly ManagedFieldsEntry[], applier: string): ManagedFieldsEntry[] | undefined {
   const isOld = (entry: ManagedFieldsEntry) => isKubectl(entry, applier);
   return managedFields.some(isOld) ? moved(managedFields, isOld, applier) : undefined;
 }
 
-/** The managed fields as they were before {@linkcode withoutKubectl}, with what others have changed meanwhile. */
+/** Undoes {@linkcode withoutKubectl}, and keeps what others have changed meanwhile. */
 export function withKubectlAgain(
   managedFields: readonly ManagedFieldsEntry[],
   before: readonly ManagedFieldsEntry[],
@@ -91,7 +91,7 @@ function moved(
   isOld: (entry: ManagedFieldsEntry) => boolean,
   applier: string,
 ): ManagedFieldsEntry[] {
-  // The most recent one comes first.
+  // The most recent entry comes first.
   const target = entries.find((entry) => isApplier(entry, applier)) ?? entries.find(isOld)!;
   const fieldsV1 = entries
     .filter((entry) => isOld(entry) && entry.apiVersion === target.apiVersion)
@@ -101,10 +101,10 @@ function moved(
     .filter((entry) => !isOld(entry));
 }
 
-/** All fields of both. */
+/** The union of two field sets. */
 export function union(a: FieldSet, b: FieldSet): FieldSet {
   if (isField(a) && isField(b)) return {};
-  // The field itself is a step called `.` where there are others.
+  // In a set with other steps, the step `.` is the field itself.
   const [left, right] = [isField(a) ? SELF : a, isField(b) ? SELF : b];
   const steps: Record<string, FieldSet> = { ...left };
   for (const [step, inner] of Object.entries(right)) steps[step] = steps[step] === undefined ? inner : union(steps[step], inner);

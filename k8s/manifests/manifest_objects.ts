@@ -11,15 +11,15 @@ import { groupOf } from "./discovery.ts";
 import { documentValue, ValueError } from "./manifest_values.ts";
 import type { ManifestDocument, ManifestText, Place, Remark } from "./manifest_text.ts";
 
-/** An object and where it stands. */
+/** An object and its place in the manifest. */
 export interface ManifestObject extends Place {
   readonly apiVersion: string;
   readonly kind: string;
   readonly name: string;
-  /** What its metadata says. */
+  /** The namespace in its metadata. */
   readonly namespace: string | undefined;
   readonly body: ObjectBody;
-  /** Where a field stands that the API server names, or the nearest one above it. */
+  /** The place of a field that the API server names, or of the nearest one above it. */
   place(field: string): Place;
 }
 
@@ -28,7 +28,7 @@ export interface ObjectBody extends Record<string, unknown> {
   metadata: { name: string; namespace?: string; labels?: Record<string, string> | null } & Record<string, unknown>;
 }
 
-/** Reads the objects of a manifest; a List's items are objects of their own. */
+/** Reads the objects of a manifest. The items of a List are separate objects. */
 export function readObjects(manifest: ManifestText): { objects: ManifestObject[]; problems: Remark[] } {
   const objects: ManifestObject[] = [];
   const problems: Remark[] = [];
@@ -56,7 +56,7 @@ function readDocument(manifest: ManifestText, { document, base }: ManifestDocume
 
   function read(node: Node | undefined, body: unknown): void {
     if (!isRecord(body)) {
-      problems.push({ ...at(node), what: `this is no object: it is ${nameOf(body)}` });
+      problems.push({ ...at(node), what: `this is not an object but ${nameOf(body)}` });
       return;
     }
     if (typeof body.kind === "string" && body.kind.endsWith("List") && Array.isArray(body.items)) {
@@ -84,41 +84,41 @@ function readDocument(manifest: ManifestText, { document, base }: ManifestDocume
   }
 }
 
-/** What is missing or of the wrong kind, and where. */
+/** What is missing or has the wrong type, and where. */
 function check(body: Record<string, unknown>): { keys: string[]; what: string } | undefined {
   for (const key of ["apiVersion", "kind"]) {
     if (body[key] === undefined || body[key] === null || body[key] === "") return { keys: [], what: `this object has no ${key}` };
-    if (typeof body[key] !== "string") return { keys: [key], what: `${key} must be text: it is ${nameOf(body[key])}` };
+    if (typeof body[key] !== "string") return { keys: [key], what: `${key} must be text, not ${nameOf(body[key])}` };
   }
   const what = `this ${body.kind}`;
   const { metadata } = body;
   if (metadata === undefined || metadata === null) return { keys: [], what: `${what} has no metadata.name` };
-  if (!isRecord(metadata)) return { keys: ["metadata"], what: `metadata must be a map: it is ${nameOf(metadata)}` };
+  if (!isRecord(metadata)) return { keys: ["metadata"], what: `metadata must be a map, not ${nameOf(metadata)}` };
   const { name, namespace, labels, annotations, generateName } = metadata;
   if (name === undefined || name === null || name === "") {
     return generateName
-      ? { keys: ["metadata", "generateName"], what: `${what} has a generateName and no name: only what has a name can be applied` }
+      ? { keys: ["metadata", "generateName"], what: `${what} has generateName instead of name, and apply needs a name` }
       : { keys: ["metadata"], what: `${what} has no metadata.name` };
   }
-  if (typeof name !== "string") return { keys: ["metadata", "name"], what: `metadata.name must be text: it is ${nameOf(name)}; quote it` };
+  if (typeof name !== "string") return { keys: ["metadata", "name"], what: `metadata.name must be text, not ${nameOf(name)}; quote it` };
   if (namespace !== undefined && namespace !== null && typeof namespace !== "string") {
-    return { keys: ["metadata", "namespace"], what: `metadata.namespace must be text: it is ${nameOf(namespace)}; quote it` };
+    return { keys: ["metadata", "namespace"], what: `metadata.namespace must be text, not ${nameOf(namespace)}; quote it` };
   }
   for (const [field, map] of Object.entries({ labels, annotations })) {
     if (map === undefined || map === null) continue;
-    if (!isRecord(map)) return { keys: ["metadata", field], what: `metadata.${field} must be a map: it is ${nameOf(map)}` };
+    if (!isRecord(map)) return { keys: ["metadata", field], what: `metadata.${field} must be a map, not ${nameOf(map)}` };
     for (const [key, value] of Object.entries(map)) {
       if (value === null || typeof value === "string") continue;
       return {
         keys: ["metadata", field, key],
-        what: `metadata.${field}: the value of ${key} must be text: it is ${nameOf(value)}; quote it`,
+        what: `metadata.${field}: the value of ${key} must be text, not ${nameOf(value)}; quote it`,
       };
     }
   }
   return undefined;
 }
 
-/** Where a field's value stands; where it is not there, the nearest above it that is. */
+/** The node of a field's value, or of the nearest field above it that exists. */
 function valueNode(node: Node | undefined, keys: readonly string[]): Node | undefined {
   let found = node;
   for (const key of keys) {
@@ -143,7 +143,7 @@ function nameOf(value: unknown): string {
   return `${kind} (${(digits ?? String(value)).slice(0, 40)})`;
 }
 
-/** What tells objects apart: group, kind, namespace and name. */
+/** The identity of an object: group, kind, namespace and name. */
 export function objectKey(object: ManifestObject, namespace: string): string {
   return JSON.stringify([groupOf(object.apiVersion), object.kind, object.namespace ?? namespace, object.name]);
 }

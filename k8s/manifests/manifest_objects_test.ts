@@ -40,20 +40,20 @@ Deno.test("JSON is read with tabs, and several values after one another", () => 
 const WRONG: readonly [string, string][] = [
   ["kind: Pod\nmetadata: {name: a}\n", "1:1: this object has no apiVersion"],
   ["apiVersion: v1\nmetadata: {name: a}\n", "1:1: this object has no kind"],
-  ["kind: Pod\napiVersion: 1\nmetadata: {name: a}\n", "2:13: apiVersion must be text: it is a number (1)"],
+  ["kind: Pod\napiVersion: 1\nmetadata: {name: a}\n", "2:13: apiVersion must be text, not a number (1)"],
   ["apiVersion: v1\nkind: Pod\n", "1:1: this Pod has no metadata.name"],
   [
     "apiVersion: v1\nkind: Pod\nmetadata:\n  generateName: a-\n",
-    "4:17: this Pod has a generateName and no name: only what has a name can be applied",
+    "4:17: this Pod has generateName instead of name, and apply needs a name",
   ],
-  ["apiVersion: v1\nkind: Pod\nmetadata:\n  name: 12\n", "4:9: metadata.name must be text: it is a number (12); quote it"],
+  ["apiVersion: v1\nkind: Pod\nmetadata:\n  name: 12\n", "4:9: metadata.name must be text, not a number (12); quote it"],
   [
     "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  labels:\n    a: yes\n",
-    "6:8: metadata.labels: the value of a must be text: it is a boolean (true); quote it",
+    "6:8: metadata.labels: the value of a must be text, not a boolean (true); quote it",
   ],
-  ["apiVersion: v1\nkind: Pod\nmetadata: []\n", "3:11: metadata must be a map: it is a list"],
-  ["- 1\n", "1:1: this is no object: it is a list"],
-  ["just text\n", "1:1: this is no object: it is text (just text)"],
+  ["apiVersion: v1\nkind: Pod\nmetadata: []\n", "3:11: metadata must be a map, not a list"],
+  ["- 1\n", "1:1: this is not an object but a list"],
+  ["just text\n", "1:1: this is not an object but text (just text)"],
   ["a: *nowhere\n", "1:4: there is no anchor for the alias *nowhere"],
   ["a: .inf\n", "1:4: Infinity is not a number that an object can have: quote it if it is text"],
   ["a: {~: 1}\n", "1:5: a key cannot be ~: quote it"],
@@ -80,7 +80,7 @@ Deno.test("all that is wrong is told at once, and what is right is read all the 
 Deno.test("a key that is there twice is a warning, since kubectl takes the last one", () => {
   const { warnings, problems, objects } = read("apiVersion: v1\nkind: Pod\nkind: Service\nmetadata:\n  name: a\n  name: b\n");
   assert.deepEqual([objects, problems], [["1:1 service/b"], []]);
-  assert.deepEqual(warnings, ["3:1: kind is there twice: the last one counts", "6:3: name is there twice: the last one counts"]);
+  assert.deepEqual(warnings, ["3:1: kind occurs twice; the last one counts", "6:3: name occurs twice; the last one counts"]);
 });
 
 Deno.test("anchors, aliases and merge keys are followed, and a bomb of them is refused", () => {

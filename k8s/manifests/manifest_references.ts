@@ -1,6 +1,6 @@
 /**
- * References to source in manifests: `kurun://PATH` as a whole value. They are found by parsing and replaced in the text, so that all that is
- * none stays byte for byte. Pure.
+ * References to source in manifests: `kurun://PATH` as a whole value. They are found by parsing and replaced in the text, so everything else
+ * stays the same, byte for byte. Pure.
  *
  * @module
  */
@@ -10,35 +10,35 @@ import { plainValue } from "./manifest_scalars.ts";
 import type { ManifestText, Place, Remark } from "./manifest_text.ts";
 
 const SCHEME = "kurun://";
-/** A whole value in one line. The path is taken as it is, spaces included: nothing in it is decoded. */
+/** A reference is a whole value on one line. The path is taken literally, spaces included: nothing in it is decoded. */
 const REFERENCE = /^kurun:\/\/\S(?:.*\S)?$/;
-/** What is meant as a reference and is none: a slash is missing. */
+/** A reference with a missing slash. An image may be called `kurun:TAG`, so only paths count. */
 const NEARLY = /^kurun:(?=\.{1,2}(?:\/|$)|\/(?!\/))/;
 
 /** A value `kurun://PATH` in a manifest. */
 export interface ManifestReference extends Place {
   /** What follows `kurun://`. */
   readonly path: string;
-  /** What leads to it from its document's root, such as `spec.containers[0].image`. */
+  /** The path from the root of its document, such as `spec.containers[0].image`. */
   readonly field: string;
   /** The index of its document. */
   readonly document: number;
-  /** The value with its quotes, as indices of the text. */
+  /** The range of the value with its quotes, as indices of the text. */
   readonly start: number;
   readonly end: number;
   readonly node: Scalar;
-  /** Whether it stands between brackets. */
+  /** Whether it is inside brackets. */
   readonly inFlow: boolean;
   /** Where the container says `imagePullPolicy: Always`, if it does. */
   readonly pullAlways: Place | undefined;
 }
 
 /**
- * Finds the references in objects of any kind, in the order of the text; a value with an anchor once, however many aliases it has. Keys are
- * none, nor is text that only contains such a value, as multi-line strings and `last-applied-configuration` do.
+ * Finds the references in objects of any kind, in the order of the text. A value with an anchor counts once, however many aliases it has. Keys
+ * are not references, nor is text that only contains one, as multi-line strings and `last-applied-configuration` do.
  */
 export function findReferences({ text, documents, place }: ManifestText): ManifestReference[] {
-  // Only with a backslash, as in JSON's \/, could it be written in another way.
+  // It can be written differently only with a backslash, as in JSON's \/.
   if (!text.includes(SCHEME) && !text.includes("\\")) return [];
   return documents.flatMap(({ document, base }, index) => {
     const found: ManifestReference[] = [];
@@ -58,14 +58,14 @@ export function findReferences({ text, documents, place }: ManifestText): Manife
           pullAlways: pullAlways(path, (offset) => place(offset + base)),
         });
       },
-      // A key that is a collection has no values.
+      // Skip keys that are collections: nothing in them is a value.
       Collection: (key) => key === "key" ? visit.SKIP : undefined,
     });
     return found;
   });
 }
 
-/** Where the map that has the reference as its image says `imagePullPolicy: Always`. */
+/** The place of `imagePullPolicy: Always` in the map whose image is the reference. */
 function pullAlways(path: readonly unknown[], place: (offset: number) => Place): Place | undefined {
   const [map, pair] = path.slice(-2);
   if (!isMap(map) || !isPair(pair) || !isScalar(pair.key) || pair.key.value !== "image") return undefined;
@@ -73,7 +73,7 @@ function pullAlways(path: readonly unknown[], place: (offset: number) => Place):
   return isScalar(policy) && policy.value === "Always" ? place(policy.range?.[0] ?? 0) : undefined;
 }
 
-/** Values that are meant as references and would reach the cluster as they are. */
+/** Finds values that are meant as references but would reach the cluster unchanged. */
 export function findMistakenReferences({ text, documents, place }: ManifestText): Remark[] {
   if (!text.includes("kurun:")) return [];
   const found: Remark[] = [];
@@ -94,7 +94,7 @@ export function findMistakenReferences({ text, documents, place }: ManifestText)
   return found;
 }
 
-/** Puts values in the references' place, in their order. All other text stays as it is, to the byte; so do the quotes around the values. */
+/** Replaces the references by values, in order. All other text stays the same, byte for byte, and so do the quotes around the values. */
 export function spliceReferences(text: string, references: readonly ManifestReference[], values: readonly string[]): string {
   let spliced = "";
   let at = 0;
@@ -106,34 +106,34 @@ export function spliceReferences(text: string, references: readonly ManifestRefe
   return spliced + text.slice(at);
 }
 
-/** Puts values in the references' place in the parsed documents themselves. */
+/** Replaces the references by values in the parsed documents themselves. */
 export function resolveReferences(references: readonly ManifestReference[], values: readonly string[]): void {
   references.forEach(({ node }, index) => {
     node.value = values[index]!;
-    // A value such as 12 or yes is text, too.
+    // A value such as 12 or yes must stay text.
     node.type = "QUOTE_DOUBLE";
     delete node.tag;
   });
 }
 
-/** The value as the reference was written: with the same quotes or in the same block, with new ones where it needs them. */
+/** The value in the style of the reference: with the same quotes or in the same block, and with new quotes if it needs them. */
 function rewritten(written: string, { path, node, inFlow }: ManifestReference, value: string): string {
   if (node.type === "QUOTE_SINGLE" && isOneLine(value)) return `'${value.replaceAll("'", "''")}'`;
   if (node.type === "BLOCK_LITERAL" || node.type === "BLOCK_FOLDED") {
     if (isOneLine(value)) return written.replace(SCHEME + path, () => value);
     return JSON.stringify(value) + /(?:\r?\n)*$/.exec(written)![0];
   }
-  // What JSON writes is a double-quoted scalar of YAML too.
+  // A JSON string is also a double-quoted scalar in YAML.
   return node.type === "PLAIN" && isPlain(value, inFlow) ? value : JSON.stringify(value);
 }
 
-/** Whether a value means itself in single quotes and in a block. */
+/** Whether a value keeps its meaning in single quotes and in a block. */
 function isOneLine(value: string): boolean {
   // deno-lint-ignore no-control-regex -- line breaks and what YAML does not allow
   return value !== "" && value.trim() === value && !/[\x00-\x1f\x7f\x85\u2028\u2029\ufeff]/.test(value);
 }
 
-/** Whether a value means itself without quotes, wherever it stands. */
+/** Whether a value keeps its meaning without quotes. */
 function isPlain(value: string, inFlow: boolean): boolean {
   if (!isOneLine(value) || /: |:$| #|^(?:---|\.\.\.|%)/.test(value) || (inFlow && /[[\]{},]|:["']/.test(value))) return false;
   const { contents, errors, warnings } = parseDocument(value, { schema: "failsafe", logLevel: "silent" });
@@ -141,7 +141,7 @@ function isPlain(value: string, inFlow: boolean): boolean {
   return isScalarItself && contents.value === value && plainValue(value) === value;
 }
 
-/** `spec.containers[0].image`, out of the nodes that lead to a value. */
+/** `spec.containers[0].image`, from the nodes that lead to a value. */
 function fieldOf(path: readonly unknown[]): string {
   let field = "";
   path.forEach((parent, index) => {

@@ -69,7 +69,7 @@ export function readManifest(text: string): ManifestText {
     if (first.errors.length > 0) continue;
     for (const alias of findAnchors(first).missing) problem(alias.range?.[0] ?? 0, `there is no anchor for the alias *${alias.source}`);
     for (const { key, offset } of duplicateKeys(first)) {
-      warnings.push({ ...place(start + offset), what: `${key} is there twice: the last one counts` });
+      warnings.push({ ...place(start + offset), what: `${key} occurs twice; the last one counts` });
     }
   }
   return { text, documents, problems, warnings, place };

@@ -1,5 +1,5 @@
 /**
- * Keeps an ApplySet's parent, and deletes members that are not applied any more.
+ * Maintains the parent of an ApplySet, and finds members that are no longer applied.
  *
  * @module
  */
@@ -22,38 +22,38 @@ import {
 import { type ApiResources, apiVersionOf, collectionPath } from "./discovery.ts";
 import { objectLabel } from "./manifest_objects.ts";
 
-/** Who changes parents, in kubectl's words, so that kubectl's own changes are no conflict. */
+/** kubectl's manager for parents, so that its own changes do not conflict. */
 const FIELD_MANAGER = "kubectl-applyset";
 
-/** A member that is not applied any more. */
+/** A member that is no longer applied. */
 export interface Orphan {
   readonly label: string;
-  /** Undefined where its kind has none. */
+  /** Undefined if its kind has no namespaces. */
   readonly namespace: string | undefined;
   readonly path: string;
   readonly uid: string;
-  /** Whether it stays all the same, since its kind is never pruned. */
+  /** Whether it stays anyway, because its kind is never pruned. */
   readonly kept: boolean;
 }
 
-/** Where members of a set are now; undefined where there is no such set. @throws ApplySetError where its parent is something else */
+/** The scope of a set's members; undefined if there is no such set. @throws ApplySetError if its parent is something else */
 export async function readParent(api: Api, parent: ApplySetParent, signal: AbortSignal): Promise<ApplySetScope | undefined> {
   const live = await api.find<Live>(parentPath(parent), { signal });
   return live && readScope(parent, live.body);
 }
 
-/** Writes down where members are: before applying all that there may be, afterwards what there is. */
+/** Records the scope of the members: before applying where they may be, afterwards where they are. */
 export async function writeParent(api: Api, parent: ApplySetParent, scope: ApplySetScope, signal: AbortSignal): Promise<void> {
   await api.apply(parentPath(parent), parentBody(parent, scope), { fieldManager: FIELD_MANAGER, force: true, signal });
 }
 
 /**
- * Finds members that are not among what was applied.
+ * Finds members that were not applied.
  *
- * @param scope where members may be
- * @param applied uids
- * @returns them, and kinds that have gone from the cluster, and their objects with them
- * @throws ApplySetError where what serves a kind does not answer now: its members would be forgotten
+ * @param scope the kinds and namespaces that members may be in
+ * @param applied the uids of applied objects
+ * @returns the members, and the kinds that no longer exist in the cluster
+ * @throws ApplySetError if the API server of a kind does not answer: its members would be forgotten
  * @throws as {@linkcode Api.request} does
  */
 export async function findOrphans(
@@ -71,7 +71,7 @@ export async function findOrphans(
     const resource = resources.findGroupKind(group, kind);
     if (!resource) {
       if (resources.silentGroups.includes(group)) {
-        throw new ApplySetError(`the set ${parent.name} has ${groupKind}, and what serves ${group} does not answer now`);
+        throw new ApplySetError(`the set ${parent.name} has ${groupKind}, and the API server of ${group} does not answer`);
       }
       gone.push(groupKind);
       continue;
@@ -93,7 +93,7 @@ export async function findOrphans(
   return { orphans, gone };
 }
 
-/** Undefined where the kind is gone: the API server tells of it for a moment after its end. */
+/** Undefined if the kind is gone: the API server still lists it for a moment after its deletion. */
 async function listOrNone(
   api: Api,
   path: string,

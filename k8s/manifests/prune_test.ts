@@ -18,7 +18,7 @@ Deno.test("members of a kind whose server does not answer now are not forgotten:
   const find = (...kinds: string[]) => findOrphans(api, PARENT, scope(...kinds), resources, new Set(), signal);
   await assert.rejects(find("ConfigMap", "Cron.silent.example"), {
     name: "ApplySetError",
-    message: "the set shop has Cron.silent.example, and what serves silent.example does not answer now",
+    message: "the set shop has Cron.silent.example, and the API server of silent.example does not answer",
   });
   assert.deepEqual(await find("ConfigMap", "Cron.gone.example"), { orphans: [], gone: ["Cron.gone.example"] });
 });

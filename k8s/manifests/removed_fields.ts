@@ -4,11 +4,11 @@ import type { ObjectBody } from "./manifest_objects.ts";
 import type { LiveObject } from "./live_object.ts";
 
 /**
- * What a dry run returned, without what will go when `kubectl apply`'s fields are the applier's: those of them that the manifest does not
- * have and nobody else owns. The API server cannot show it, since a dry run moves no fields. Defaults are among them, which will come
- * again: {@linkcode replacing} asks the API server for these. Pure.
+ * The result of a dry run without the fields that will disappear once the applier owns those of `kubectl apply`: the ones that the manifest does not
+ * have and nobody else owns. The API server cannot show this, because a dry run moves no fields. Some of them are defaults, which will come
+ * back: {@linkcode replacing} asks the API server for these. Pure.
  *
- * @returns undefined where `kubectl apply` owns nothing
+ * @returns undefined if `kubectl apply` owns nothing
  */
 export function withoutRemovedFields(object: LiveObject, applier: string): LiveObject | undefined {
   const before = object.metadata.managedFields ?? [];
@@ -17,7 +17,7 @@ export function withoutRemovedFields(object: LiveObject, applier: string): LiveO
   const isApplier = ({ manager, operation, subresource }: ManagedFieldsEntry) =>
     manager === applier && operation === "Apply" && !subresource;
   const taken = after.find(isApplier)?.fieldsV1 ?? {};
-  // After the dry run the applier's own entry has what the manifest has.
+  // After the dry run the applier's own entry has the fields of the manifest.
   const staying = [...before.filter(isApplier), ...after.filter((entry) => !isApplier(entry))];
   const kept = staying.reduce<FieldSet>((all, { fieldsV1 = {} }) => union(all, fieldsV1), { ".": {} });
   const left = parseJson(JSON.stringify(object)) as LiveObject;
@@ -26,10 +26,10 @@ export function withoutRemovedFields(object: LiveObject, applier: string): LiveO
   return left;
 }
 
-/** The metadata that a manifest may have beside its name. */
+/** The metadata that a manifest may have, other than its name. */
 const METADATA = ["labels", "annotations", "finalizers", "ownerReferences"];
 
-/** A JSON patch that makes an object what is left of it, and has what only a manifest has: a Secret's stringData. */
+/** A JSON patch that reduces an object to what is left of it, and adds what only the manifest has: a Secret's stringData. */
 export function replacing(object: LiveObject, left: LiveObject, manifest: ObjectBody): Record<string, unknown>[] {
   const replace = (root: string, from: Record<string, unknown>, to: Record<string, unknown>, keys: readonly string[]) =>
     keys.flatMap((key) => {
@@ -44,7 +44,7 @@ export function replacing(object: LiveObject, left: LiveObject, manifest: Object
 type Container = Record<string, unknown> | unknown[];
 
 function remove(value: Container, fields: FieldSet, kept: FieldSet): void {
-  // The later items of a list first, so that places stay valid.
+  // Later items of a list first, so that indices stay valid.
   const found = Object.entries(fields).flatMap(([step, inner]) => {
     const at = place(value, step);
     return at === undefined ? [] : [{ step, inner, at }];
@@ -60,7 +60,7 @@ function remove(value: Container, fields: FieldSet, kept: FieldSet): void {
     if (typeof child !== "object" || child === null) continue;
     const size = Object.keys(child).length;
     remove(child as Container, inner, stays ?? {});
-    // The API server leaves no empty map or list where it took the last of it.
+    // The API server removes a map or list with its last item.
     if (size > 0 && Object.keys(child).length === 0) drop(value, at);
   }
 }
@@ -70,7 +70,7 @@ function drop(value: Container, at: string | number): void {
   else delete value[at];
 }
 
-/** Where a step of a path leads: `f:` a field, `k:` the item with these keys, `v:` the item itself, `i:` its number. */
+/** The key or index that a step of a path leads to: `f:` is a field, `k:` the item with these keys, `v:` the item with this value, `i:` an index. */
 function place(value: Container, step: string): string | number | undefined {
   const [kind, rest] = [step.slice(0, 2), step.slice(2)];
   if (step === ".") return undefined;

@@ -1,5 +1,5 @@
 /**
- * Server-side apply of one object, and of what `kubectl apply` applied before.
+ * Server-side apply of one object, which takes over what `kubectl apply` applied before.
  *
  * @module
  */
@@ -21,41 +21,41 @@ import { replacing, withoutRemovedFields } from "./removed_fields.ts";
 /** How objects are applied. */
 export interface ServerSideApply {
   readonly fieldManager: string;
-  /** Takes fields that other managers hold, instead of a conflict. */
+  /** Takes over fields that other managers own, instead of failing with a conflict. */
   readonly force: boolean;
-  /** The API server does all but keep the result. */
+  /** The API server does everything except storing the result. */
   readonly dryRun: boolean;
-  /** What becomes of fields that the kind does not have. */
+  /** How the API server treats fields that the kind does not have. */
   readonly validation: "Strict" | "Warn" | "Ignore";
   readonly signal: AbortSignal;
 }
 
-/** An object as the cluster has it now. */
+/** An applied object as the cluster has it now. */
 export interface AppliedObject {
   readonly object: LiveObject;
-  /** Whether it was not there before. */
+  /** Whether it did not exist before. */
   readonly created: boolean;
   readonly warnings: readonly string[];
 }
 
-/** Fields that other managers hold with other values. */
+/** Other managers own fields with other values. */
 export class FieldConflictError extends Error {
   override readonly name = "FieldConflictError";
   readonly conflicts: readonly FieldConflict[];
 
   constructor(conflicts: readonly FieldConflict[], options?: ErrorOptions) {
-    super(`${conflicts.length} fields are held by other managers`, options);
+    super(`${conflicts.length} fields are owned by other managers`, options);
     this.conflicts = conflicts;
   }
 }
 
-/** A field that another manager holds. */
+/** A field that another manager owns. */
 export interface FieldConflict {
   readonly field: string;
   readonly manager: string;
 }
 
-/** A dry run cannot show what would come of it, since the fields that kubectl made would have to become the applier's first. */
+/** A dry run cannot show the result, because the applier would have to take over fields from kubectl first. */
 export class PreviewError extends Error {
   override readonly name = "PreviewError";
 }
@@ -64,10 +64,10 @@ export class PreviewError extends Error {
 const MAX_TRIES = 5;
 
 /**
- * Applies an object. What `kubectl apply` owns of it becomes this manager's.
+ * Applies an object. This manager takes over the fields that `kubectl apply` owns.
  *
- * @throws {FieldConflictError} where another manager holds a field with another value
- * @throws {PreviewError} where a dry run cannot tell
+ * @throws {FieldConflictError} if another manager owns a field with another value
+ * @throws {PreviewError} if a dry run cannot show the result
  * @throws as {@linkcode Api.request} does
  */
 export async function applyObject(api: Api, path: string, body: ObjectBody, options: ServerSideApply): Promise<AppliedObject> {
@@ -82,11 +82,11 @@ export async function applyObject(api: Api, path: string, body: ObjectBody, opti
   const applied = { object, created: answer.status === 201, warnings: answer.warnings };
   if (options.dryRun) return { ...applied, object: await withRemovals(api, path, body, object, options) };
   if (!await takeOver(api, path, object, options, withoutPredecessors)) return applied;
-  // Only the second time what the manifest does not have any more can go.
+  // Only this second request can remove what the manifest no longer has.
   return { ...applied, object: (await send(api, path, body, options)).body as LiveObject };
 }
 
-/** Applies, where conflicts with kubectl are none. */
+/** Applies, and resolves conflicts that are only with kubectl. */
 async function sendOverConflicts(api: Api, path: string, body: ObjectBody, options: ServerSideApply): Promise<ApiAnswer> {
   try {
     return await send(api, path, body, options);
@@ -98,16 +98,16 @@ async function sendOverConflicts(api: Api, path: string, body: ObjectBody, optio
     const foreign = conflicts.filter(({ manager }) => !yielding.has(manager));
     if (foreign.length > 0) throw new FieldConflictError(foreign, { cause: error });
     if (!options.dryRun) await takeOver(api, path, live, options, withoutPredecessors);
-    // A dry run moves nothing, and what kubectl create made is taken field by field: nobody else holds these.
+    // A dry run moves nothing, and fields of kubectl create are taken one by one: nobody else owns those in conflict.
     const force = options.force || options.dryRun || conflicts.some(({ manager }) => manager === CREATE_MANAGER);
     return await send(api, path, body, { ...options, force });
   }
 }
 
 /**
- * Applies once more, after all that kubectl owns has become the applier's. The API server merges lists by their keys and keeps what others
- * own: a Service's port 80 of kubectl's stays beside the manifest's port 81, and both have the name http, which is invalid. The same
- * happens where a volume gets another type, or a probe another handler.
+ * Takes over everything that kubectl owns, and applies once more. The API server merges lists by their keys and keeps the items that others
+ * own: port 80 of a Service, set by kubectl, stays next to port 81 of the manifest, and both are named http, which is invalid. The same
+ * happens if a volume gets another type, or a probe another handler.
  */
 async function sendOverKubectl(
   api: Api,
@@ -128,7 +128,7 @@ async function sendOverKubectl(
     return await send(api, path, body, options);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    // The manifest itself is wrong: kubectl gets its fields back.
+    // The manifest itself is invalid, so kubectl gets its fields back.
     await takeOver(api, path, live, options, (now, applier) => withKubectlAgain(now, before, applier)).catch(() => {});
     throw error;
   }
@@ -140,7 +140,7 @@ function send(api: Api, path: string, body: ObjectBody, options: ServerSideApply
   return api.apply(path, body, { fieldManager, force, signal, query });
 }
 
-/** What a dry run returned, as it would be once more after fields were moved. */
+/** The result of a dry run as it would be after fields were moved. */
 async function withRemovals(
   api: Api,
   path: string,
@@ -160,7 +160,7 @@ async function withRemovals(
   return { ...then, metadata: { ...then.metadata, managedFields: left.metadata.managedFields ?? [] } };
 }
 
-/** Moves fields to other managers. @param move undefined where there is nothing to move @returns whether there was */
+/** Moves fields to another manager. @param move returns undefined if there is nothing to move @returns whether there was */
 async function takeOver(
   api: Api,
   path: string,
@@ -176,7 +176,7 @@ async function takeOver(
     try {
       await api.request("PATCH", path, {
         contentType: "application/json-patch+json",
-        // The version makes it a conflict where somebody else was faster, and not a loss.
+        // With the version, a concurrent change is a conflict and is not lost.
         body: [
           { op: "replace", path: "/metadata/managedFields", value: managedFields },
           { op: "replace", path: "/metadata/resourceVersion", value: live.metadata.resourceVersion },
@@ -192,7 +192,7 @@ async function takeOver(
   }
 }
 
-/** What an answer says of fields that others hold; nothing where it says something else. */
+/** The conflicts that an answer reports; none if it reports something else. */
 export function fieldConflicts(error: unknown): FieldConflict[] {
   if (!(error instanceof ApiError) || error.status !== 409) return [];
   return (error.details?.causes ?? []).filter(({ reason }) => reason === "FieldManagerConflict").map(({ field = "", message = "" }) => {

@@ -72,7 +72,10 @@ clusterTest("a volume claim that leaves the manifests stays, and is told each ti
   for (let time = 0; time < 2; time++) {
     const { code, stdout, stderr } = await kurun(namespace, "apply", "-f", files.folder, ...SET);
     assert.deepEqual([code, stdout], [0, "configmap/a serverside-applied\n"]);
-    assert.equal(stderr, "Warning: persistentvolumeclaim/data is not in the manifests any more, and stays: its kind is never pruned\n");
+    assert.equal(
+      stderr,
+      "Warning: persistentvolumeclaim/data is no longer in the manifests, but its kind is never pruned: delete it yourself if you do not need it\n",
+    );
   }
   assert.equal(await kubectl(["get", "pvc", "-n", namespace.name, "-o", "name"]), "persistentvolumeclaim/data\n");
 });
@@ -92,7 +95,7 @@ clusterTest("a set's name that something else has is refused before anything is 
   await using files = await Files.of({ "a.yaml": configMap("a") });
   const { code, stderr } = await kurun(namespace, "apply", "-f", files.folder, ...SET);
   assert.equal(code, 3);
-  assert.equal(stderr, `error: Secret shop in namespace ${namespace.name} is there and keeps no set: choose another name\n`);
+  assert.equal(stderr, `error: Secret shop in namespace ${namespace.name} exists and is not a set: choose another name\n`);
   assert.deepEqual(await configMaps(namespace), []);
 });
 

@@ -75,7 +75,10 @@ spec:
       ].join("---\n"),
     });
     const trial = await kurun0("apply", "-f", files.path("all.yaml"), "--dry-run=server");
-    assert.deepEqual([trial.code, trial.stderr], [0, `cron.${group}/x cannot be tried: its namespace or kind would be made first\n`]);
+    assert.deepEqual([trial.code, trial.stderr], [
+      0,
+      `cron.${group}/x cannot be tried, because its namespace or kind does not exist yet\n`,
+    ]);
     const applied = await kurun0("apply", "-f", files.path("all.yaml"));
     assert.deepEqual(applied, {
       code: 0,
@@ -102,7 +105,7 @@ spec:
     const again = await kurun0("delete", "-f", files.path("all.yaml"));
     // The API server tells of a kind for a moment after its end.
     assert.notEqual(again.code, 0);
-    assert.match(again.stderr, /^(\S+all\.yaml:1:1: the cluster has no Cron in |error: cron\.\S+ is not there, in namespace )/);
+    assert.match(again.stderr, /^(\S+all\.yaml:1:1: the cluster has no Cron in |error: cron\.\S+ does not exist in namespace )/);
   },
 );
 
@@ -224,11 +227,11 @@ clusterTest("one malformed file of ten is told by its place with all else that i
   const rest = lines.filter((line) => line.startsWith("m9"));
   assert.deepEqual(rest, [
     "m9.yaml:1:1: this object has no apiVersion",
-    "m9.yaml:4:1: ConfigMap m0 is there twice: the first is at m0.yaml:1",
+    "m9.yaml:4:1: ConfigMap m0 occurs twice; the first is at m0.yaml:1",
     "m9.yaml:20:16: kurun://./missing: there is no file or folder missing",
-    "m9.yaml:23:1: the cluster has no None in none.example/v1: its CustomResourceDefinition is neither there nor among these files",
+    "m9.yaml:23:1: the cluster has no None in none.example/v1: its CustomResourceDefinition is neither in the cluster nor in these files",
   ]);
-  assert.ok(lines.includes("not-there.yaml: there is no such file or folder"), stderr);
+  assert.ok(lines.includes("not-there.yaml: no such file or folder"), stderr);
   assert.deepEqual(await names(namespace, "cm,deploy"), []);
 });
 
@@ -239,7 +242,7 @@ clusterTest("a reference in a manifest from a URL is refused with why", async (n
   );
   const { code, stderr } = await kurun(namespace, "apply", "-f", `http://127.0.0.1:${server.addr.port}/x.yaml`);
   assert.equal(code, 2);
-  assert.match(stderr, /x\.yaml:13:16: kurun:\/\/\.\/x means source on this machine, which a manifest from elsewhere does not choose/);
+  assert.match(stderr, /x\.yaml:13:16: kurun:\/\/\.\/x refers to source on this machine, which a downloaded manifest may not choose/);
 });
 
 clusterTest("a dry run applies nothing, the server's is the server's answer, and --diff shows what would change", async (namespace) => {
@@ -261,7 +264,7 @@ clusterTest("a dry run applies nothing, the server's is the server's answer, and
   assert.equal(changed.code, 1);
   assert.match(changed.stdout, /\n- {2}a: "1"\n\+ {2}a: "2"\n/);
   const bad = await kurun(namespace, "apply", "--dry-run=server", "-f", "/dev/null");
-  assert.deepEqual([bad.code, bad.stderr], [2, "error: there are no objects in these manifests\n"]);
+  assert.deepEqual([bad.code, bad.stderr], [2, "error: these manifests contain no objects\n"]);
 });
 
 clusterTest("a Secret's values are in no diff", async (namespace) => {
@@ -308,13 +311,13 @@ clusterTest("-n that contradicts a manifest, words after -- and nothing at all a
   await using files = await Files.of({ "a.yaml": configMap("one").replace("{name: one}", "{name: one, namespace: elsewhere}") });
   const other = await kurun(namespace, "apply", "-f", files.path("a.yaml"));
   assert.equal(other.code, 2);
-  assert.match(other.stderr, /a\.yaml:1:1: ConfigMap one says namespace elsewhere, and -n says t-/);
+  assert.match(other.stderr, /a\.yaml:1:1: ConfigMap one is in namespace elsewhere, but -n says t-/);
   const words = await kurun0("apply", "-f", files.path("a.yaml"), "--", "--namespace=x");
-  assert.deepEqual([words.code, words.stderr.slice(0, 37)], [2, "error: --namespace=x stands after --,"]);
-  assert.match((await kurun0("apply")).stderr, /^error: which manifests\?/);
+  assert.deepEqual([words.code, words.stderr.slice(0, 40)], [2, "error: --namespace=x after -- is not a m"]);
+  assert.match((await kurun0("apply")).stderr, /^error: no manifests given: /);
   assert.match(
     (await kurun0("apply", "-k", "x")).stderr,
-    /^error: kurun apply has no --kustomize: kubectl kustomize FOLDER \| kurun apply -f -/,
+    /^error: kurun apply does not support --kustomize: use kubectl kustomize FOLDER \| kurun apply -f -/,
   );
 });
 
@@ -325,7 +328,7 @@ clusterTest("--wait follows a Job to its end", async (namespace) => {
   await using files = await Files.of({ "a.yaml": job("activeDeadlineSeconds: 1") });
   const failed = await kurun(namespace, "apply", "-f", files.path("a.yaml"), "--wait");
   assert.equal(failed.code, 1);
-  assert.match(failed.stderr, /error: everything was applied, and this does not get ready:\n {2}job\.batch\/j: .*deadline/);
+  assert.match(failed.stderr, /error: everything was applied, but these objects did not become ready:\n {2}job\.batch\/j: .*deadline/);
   await kubectl(["delete", "job", "j", "-n", namespace.name]);
   await files.write("a.yaml", job("completions: 0"));
   const done = await kurun(namespace, "apply", "-f", files.path("a.yaml"), "--wait");
@@ -342,7 +345,7 @@ clusterTest("--wait says what a Pod waits for, and what never gets ready", async
   );
   assert.match(
     stderr,
-    /^error: everything was applied, and this does not get ready:\n {2}deployment\.apps\/web: 0 of 1 Pods are ready; pod\/web-/m,
+    /^error: everything was applied, but these objects did not become ready:\n {2}deployment\.apps\/web: 0 of 1 Pods are ready; pod\/web-/m,
   );
   await files.write("a.yaml", deployment("web", { replicas: 0 }));
   const ready = await kurun(namespace, "apply", "-f", files.path("a.yaml"), "--wait");
@@ -358,8 +361,8 @@ clusterTest("delete says what keeps an object that does not go, and gives up aft
   assert.deepEqual([code, stdout], [1, `configmap "kept" deleted from ${namespace.name} namespace\n`]);
   assert.equal(
     stderr,
-    "Waiting for configmap/kept to go: its finalizers have not ended: example.com/keep\n" +
-      "error: configmap/kept is still being removed after 5 s\nerror: 1 of 1 objects were not deleted\n",
+    "Waiting until configmap/kept is gone: its finalizers are not done: example.com/keep\n" +
+      "error: configmap/kept is still being deleted after 5 s\nerror: 1 of 1 objects were not deleted\n",
   );
 });
 
@@ -377,13 +380,13 @@ clusterTest("Ctrl+C while it waits says what is so, and is no success", async (n
   await apply.waitFor(/Waiting for deployment/);
   apply.signal("SIGINT");
   assert.equal(await apply.exit, 1);
-  assert.match(apply.stderr, /^error: interrupted: everything was applied, and not all of it was ready\n$/m);
+  assert.match(apply.stderr, /^error: interrupted: everything was applied, but not everything is ready yet\n$/m);
   await kubectl(["patch", "cm", "kept", "-n", namespace.name, "-p", '{"metadata":{"finalizers":["example.com/keep"]}}']);
   await using remove = KurunProcess.start(["delete", "-f", files.path("b.yaml"), "-n", namespace.name]);
-  await remove.waitFor(/Waiting for configmap/);
+  await remove.waitFor(/Waiting until configmap/);
   remove.signal("SIGINT");
   assert.equal(await remove.exit, 1);
-  assert.match(remove.stderr, /^error: interrupted: what was told is being deleted, and not all of it was gone$/m);
+  assert.match(remove.stderr, /^error: interrupted: the objects above are being deleted, but not all are gone yet$/m);
   await kubectl(["patch", "cm", "kept", "-n", namespace.name, "--type=merge", "-p", '{"metadata":{"finalizers":null}}']);
 });
 
