@@ -92,7 +92,7 @@ export function checkedSetName(text: string): string {
 export function applyFlags(options: Record<string, unknown>): ApplyFlags {
   const { dryRun, output, fieldManager, validate, timeout } = options as Record<string, string | undefined>;
   const { diff, wait, watch, prune, applyset, showManagedFields } = options as Record<string, unknown>;
-  if (prune && applyset === undefined) throw usageError("--prune goes with --applyset NAME, which knows what belongs to it");
+  if (prune && applyset === undefined) throw usageError("--prune needs --applyset NAME, which records the members of the set");
   if (applyset !== undefined && !prune) throw usageError("--applyset needs --prune");
   if (showManagedFields && output !== "yaml" && output !== "json") throw usageError("--show-managed-fields needs -o yaml or -o json");
   const applyNothing = diff ? "--diff" : dryRun === undefined ? undefined : "--dry-run";

@@ -206,7 +206,7 @@ clusterTest("after a namespace that is refused nothing else is tried, and that i
   });
   const { code, stdout, stderr } = await kurun(namespace, "apply", "-f", files.path("a.yaml"));
   assert.deepEqual([code, stdout], [1, ""]);
-  assert.match(stderr, /a\.yaml:5:1: namespace\/Wrong_Name: Error from server \(Invalid\): /);
+  assert.match(stderr, /a\.yaml:7:12: namespace\/Wrong_Name: Error from server \(Invalid\): /);
   assert.ok(stderr.endsWith("error: nothing was applied\n  refused: namespace/Wrong_Name\n  not tried: configmap/one\n"), stderr);
 });
 
