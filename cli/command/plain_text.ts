@@ -1,1 +1,0 @@
-export { terminalText as plainText } from "./terminal_text.ts";
