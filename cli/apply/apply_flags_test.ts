@@ -69,8 +69,8 @@ Deno.test("flags that contradict each other are refused", () => {
   assert.match(refused("--prune"), /^--prune needs --applyset NAME/);
   assert.match(refused("--applyset=a"), /^--applyset needs --prune/);
   assert.match(refused("--prune", "--applyset=Deployment/a"), /^--applyset must be NAME, .*, got Deployment\/a$/);
-  assert.match(refused("--watch", "--diff"), /^--watch cannot go with --diff/);
-  assert.match(refused("--wait", "--dry-run=server"), /^--wait cannot go with --dry-run/);
-  assert.match(refused("--diff", "-o", "yaml"), /^--diff prints a diff/);
-  assert.match(refused("--show-managed-fields"), /^--show-managed-fields goes with -o yaml/);
+  assert.match(refused("--watch", "--diff"), /^--watch cannot be combined with --diff/);
+  assert.match(refused("--wait", "--dry-run=server"), /^--wait cannot be combined with --dry-run/);
+  assert.match(refused("--diff", "-o", "yaml"), /^--diff and -o cannot be combined/);
+  assert.match(refused("--show-managed-fields"), /^--show-managed-fields needs -o yaml/);
 });

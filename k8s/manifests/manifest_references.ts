@@ -110,9 +110,8 @@ export function spliceReferences(text: string, references: readonly ManifestRefe
 export function resolveReferences(references: readonly ManifestReference[], values: readonly string[]): void {
   references.forEach(({ node }, index) => {
     node.value = values[index]!;
-    // A value such as 12 or yes must stay text.
-    node.type = "QUOTE_DOUBLE";
-    delete node.tag;
+    // A value such as 12 or yes must stay text. How the reference is written stays known, for spliceReferences.
+    node.tag = "tag:yaml.org,2002:str";
   });
 }
 

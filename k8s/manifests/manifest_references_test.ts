@@ -195,3 +195,11 @@ Deno.test("a reference knows whether its container always pulls", () => {
   );
   assert.deepEqual(references.map(({ pullAlways }) => pullAlways), [{ line: 1, column: 41 }, undefined, undefined]);
 });
+
+Deno.test("quotes stay the same even after the parsed documents were resolved", () => {
+  const text = "a: 'kurun://./x'\nb: \"kurun://./y\"\nc: kurun://./z\n";
+  const { references } = findReferences(text);
+  const values = references.map(() => IMAGE);
+  resolveReferences(references, values);
+  assert.equal(spliceReferences(text, references, values), text.replace(/kurun:\/\/\.\/\w/g, IMAGE));
+});
