@@ -1,15 +1,15 @@
 /** kurun's exit codes; docs/cli.md lists them for users. */
 export const ExitCode = {
   ok: 0,
-  /** Something failed on the way. */
+  /** Something failed. */
   failed: 1,
   /** The command line is wrong; nothing was created. */
   usage: 2,
-  /** The cluster could not be reached or did not let us in; nothing was created. */
+  /** The cluster could not be reached or denied access; nothing was created. */
   cluster: 3,
-  /** The session ended for good while it was in use: deleted, taken over by someone, or the right to it was taken away. */
+  /** The session ended for good while in use: it was deleted or taken over, or the right to it was revoked. */
   sessionLost: 4,
-  /** With `run`: the program never started. Docker's and nohup's number, which programs seldom use. */
+  /** With `run`: the program never started. Docker and nohup use the same code; programs rarely do. */
   neverStarted: 125,
 } as const;
 

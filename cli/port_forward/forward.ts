@@ -18,34 +18,34 @@ import { StatusScreen } from "./status_screen.ts";
 import { ReplacedError } from "../session/tunnel_link.ts";
 import type { Upstream, UpstreamScheme } from "./upstream_url.ts";
 
-/** A new session that could not be made for want of a network is tried again after this. */
+/** The pause before another attempt to create a session without a network. */
 const RETRY_MS = 1_000;
 /** The Pod serves callers for at most 8 s after it was told to end (server/callers/drain.ts). */
 const DRAIN_MS = 10_000;
-/** While the tunnel is lost the session is looked at so often: its namespace may be going, object by object. */
+/** How often the session is checked while the tunnel is lost: its namespace may be disappearing object by object. */
 const LOOK_MS = 2_000;
 
-/** What {@link forward} works with. */
+/** Options of {@link forward}. */
 export interface ForwardOptions {
   readonly context: Context;
   readonly access: ClusterAccess;
   readonly api: Api;
   readonly started: StartedSession<ForwardPlan>;
-  /** Has another session under the same names, after this one's time was over; says what it does by the context that it gets. */
+  /** Creates another session under the same names after this one has expired. Its messages go to the given context. */
   readonly startAgain: (context: Context) => Promise<StartedSession<ForwardPlan>>;
   readonly upstream: Upstream;
-  /** What the Service's URL begins with. */
+  /** The scheme of the Service's URL. */
   readonly callerScheme: UpstreamScheme;
-  /** What changes in each request's head, where something does. */
+  /** Changes to each request's head, if any. */
   readonly rewrite?: Rewrite | undefined;
-  /** Whether each request is told of. */
+  /** Whether to print a line for each request. */
   readonly verbose: boolean;
-  /** How long it may take until callers can be served, in milliseconds; 0 for ever. */
+  /** How long to wait until callers can be served, in milliseconds; 0 for ever. */
   readonly timeoutMs: number;
 }
 
 /**
- * Forwards until the user ends it, and removes the session. Where the session's time was over while this machine slept, another follows.
+ * Forwards until the user ends it, then removes the session. If the session expired while this machine slept, another replaces it.
  * @throws SessionGoneError, RightsLostError, SessionLostError or UserError where the session is lost for good, or why the cluster fails
  */
 export async function forward(options: ForwardOptions): Promise<void> {
@@ -125,7 +125,7 @@ class Forwarding {
           },
           announce: () => this.#announce(session, again),
           say: this.#say,
-          // Who has been forwarding for hours does not want to be left because a network comes back slowly.
+          // After hours of forwarding, a slow network is no reason to give up.
           timeoutMs: again ? 0 : this.#options.timeoutMs,
           signal,
         }),
@@ -148,7 +148,7 @@ class Forwarding {
         this.#teller.end();
         this.#screen.close();
         const removed = await removeSession(context, session);
-        // Pods of the Service's own may be ready: until the nodes have followed, callers still come to kurun's.
+        // Other Pods may be ready behind the Service. Until the nodes have followed, callers still reach kurun's.
         if (served && removed) await Promise.race([lost.promise, pause(DRAIN_MS, signal)]);
         context.leave(undefined);
       }
@@ -182,7 +182,7 @@ class Forwarding {
     const { callerScheme, upstream } = this.#options;
     if (again) return this.#say(`Forwarding again, as session ${plan.name}`);
     const urls = plan.ports.map(({ port }) => `${callerScheme}://${plan.service}.${plan.namespace}.svc:${port}`);
-    // One write: who waits for the first line may read them all.
+    // One write, so that a reader waiting for the first line gets all of them.
     this.#screen.context.stdout(urls.map((url) => `Forwarding ${url} -> ${upstream.url}\n`).join(""));
     this.#say(awayLine(plan, upstream.scheme === "tcp" || upstream.scheme === "tls"));
   }

@@ -10,7 +10,7 @@ import { sessionLink } from "../session/session_link.ts";
 import { holdTunnel, type LinkState } from "../session/tunnel_link.ts";
 import { waitUntilReady } from "../session/wait_until_ready.ts";
 
-/** What {@link serveSession} works with. */
+/** Options of {@link serveSession}. */
 export interface ServeSessionOptions {
   readonly context: Context;
   readonly access: ClusterAccess;
@@ -18,19 +18,19 @@ export interface ServeSessionOptions {
   readonly started: StartedSession<ForwardPlan>;
   /** How each caller is served. */
   readonly serving: ServeOptions;
-  /** Shows the link's changes. */
+  /** Reports changes of the connection. */
   readonly teller: LinkTeller;
-  /** Told when the tunnel goes that stood, and of each dial that fails afterwards. */
+  /** Called when the tunnel is lost, and for each dial that fails afterwards. */
   readonly onLost: () => void;
-  /** Callers can be served: prints what there is to say about it. */
+  /** Called when callers can be served. */
   readonly announce: () => void;
   readonly say: (line: string) => void;
-  /** How long it may take until callers can be served, in milliseconds; 0 for ever. */
+  /** How long to wait until callers can be served, in milliseconds; 0 for ever. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
 
-/** Serves a session's callers by the program here, until aborted. @throws NotReadyError, ReplacedError, or what the API says for good */
+/** Connects a session's callers to the program here until aborted. @throws NotReadyError, ReplacedError, or a final API error */
 export async function serveSession(options: ServeSessionOptions): Promise<void> {
   const { api, started: { session: { plan } }, teller, signal } = options;
   const addressed = Promise.withResolvers<void>();
