@@ -6,7 +6,7 @@ import { printDiff, printPruned } from "./apply_diff.ts";
 import type { ApplyRun } from "./apply_run.ts";
 import { announceSet, isHomeOf, openSet, orphansOf, pruneSet } from "./apply_set.ts";
 import { describeNotApplied, describeOutcome } from "./describe_apply.ts";
-import { ExitCode, UserError } from "../command/errors.ts";
+import { ExitCode, type InterruptedError, UserError } from "../command/errors.ts";
 import { deliverReferences } from "./load_manifests.ts";
 import { objectsText } from "./object_text.ts";
 import { planAgain, type PreparedManifests, prepareManifests } from "./prepare_manifests.ts";
@@ -86,7 +86,11 @@ async function waitForRollouts({ api, context, flags }: ApplyRun, planned: reado
   const unready = await followRollouts(api, planned, observer, flags.timeoutMs, signal).catch((error) => {
     if (changed?.aborted) return [];
     if (!context.interrupted.aborted) throw error;
-    throw new UserError("interrupted: everything was applied, but not everything is ready yet", ExitCode.failed, { cause: error });
+    throw new UserError(
+      "interrupted: everything was applied, but not everything is ready yet",
+      (context.interrupted.reason as InterruptedError).exitCode,
+      { cause: error },
+    );
   });
   if (unready.length === 0) return;
   const lines = unready.map(({ object: { label }, why }) => `  ${label}: ${why}`);

@@ -12,7 +12,7 @@ import type { Context } from "../command/context.ts";
 import { deleteSet } from "./delete_set.ts";
 import { describeNotApplied } from "./describe_apply.ts";
 import { parseDuration } from "../command/duration.ts";
-import { ExitCode, UserError } from "../command/errors.ts";
+import { ExitCode, type InterruptedError, UserError } from "../command/errors.ts";
 import { objectsOf } from "./load_manifests.ts";
 import { addManifestFlags, manifestNames, openManifests, refuse } from "./manifest_flags.ts";
 
@@ -153,7 +153,11 @@ async function deletePlanned(
   if (flags.wait && flags.dryRun === undefined) {
     failures += await waitUntilGone(context, api, marked, flags.timeoutMs).catch((error) => {
       if (!context.interrupted.aborted) throw error;
-      throw new UserError("interrupted: the objects above are being deleted, but not all are gone yet", ExitCode.failed, { cause: error });
+      throw new UserError(
+        "interrupted: the objects above are being deleted, but not all are gone yet",
+        (context.interrupted.reason as InterruptedError).exitCode,
+        { cause: error },
+      );
     });
   }
   if (failures > 0) throw new UserError(`${failures} of ${planned.length} objects were not deleted`, ExitCode.failed);

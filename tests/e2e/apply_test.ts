@@ -379,13 +379,13 @@ clusterTest("Ctrl+C while it waits says what is so, and is no success", async (n
   await using apply = KurunProcess.start(["apply", "-f", files.folder, "--wait", "-n", namespace.name]);
   await apply.waitFor(/Waiting for deployment/);
   apply.signal("SIGINT");
-  assert.equal(await apply.exit, 1);
+  assert.equal(await apply.exit, 130);
   assert.match(apply.stderr, /^error: interrupted: everything was applied, but not everything is ready yet\n$/m);
   await kubectl(["patch", "cm", "kept", "-n", namespace.name, "-p", '{"metadata":{"finalizers":["example.com/keep"]}}']);
   await using remove = KurunProcess.start(["delete", "-f", files.path("b.yaml"), "-n", namespace.name]);
   await remove.waitFor(/Waiting until configmap/);
   remove.signal("SIGINT");
-  assert.equal(await remove.exit, 1);
+  assert.equal(await remove.exit, 130);
   assert.match(remove.stderr, /^error: interrupted: the objects above are being deleted, but not all are gone yet$/m);
   await kubectl(["patch", "cm", "kept", "-n", namespace.name, "--type=merge", "-p", '{"metadata":{"finalizers":null}}']);
 });
