@@ -57,6 +57,8 @@ for (const insecure of [true, false]) {
       assert.equal(waiting, true, "the server is told to wait");
       assert.match(said[0] ?? "", /^10\.0\.0\.1:1: https:.* does not answer the TLS handshake; waiting/);
       // The debugger goes on.
+      // On Deno 2.6 the first connection was closed for another one, which node:tls makes.
+      if (insecure && /^2\.[0-7]\./.test(Deno.version.deno)) (await listener.accept()).close();
       const program = await listener.accept();
       const answer = await readAnswer(far, rest);
       assert.equal(answer.refused, undefined);
