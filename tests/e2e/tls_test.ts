@@ -181,7 +181,7 @@ const SECRETS: readonly { what: string; data?: () => Promise<Record<string, stri
   {
     what: "whose key does not match",
     data: async () => ({ "tls.crt": program.certPem, "tls.key": (await authority.issue({ names: [], days: 1, now })).keyPem }),
-    says: /^error: --tlssecret: Secret mine's tls\.key does not belong to its tls\.crt\n$/,
+    says: /^error: --tlssecret: Secret mine: tls\.key does not belong to tls\.crt\n$/,
   },
 ];
 
@@ -207,7 +207,7 @@ clusterTest("a Secret that callers will not like, or that may not be read, is wa
     assert.match(expired!, /^Warning: The certificate in Secret mine expired at .*: callers will refuse it$/);
     assert.equal(
       names,
-      `Warning: Secret mine's certificate is for a.example and not for kurun.${namespace.name}.svc: callers by that name will refuse it`,
+      `Warning: The certificate in Secret mine is for a.example, not for kurun.${namespace.name}.svc: callers that use this name will refuse it`,
     );
   }
   await putSecret(namespace, await forService(namespace));
