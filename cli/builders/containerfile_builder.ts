@@ -36,12 +36,6 @@ const BUILDERS = [
   { program: "buildah", save: (image: string, archive: string) => ["push", image, `docker-archive:${archive}`] },
 ] as const;
 
-/** An entry of Docker's manifest.json, which the archives of all three have. */
-interface SavedImage {
-  readonly Config: string;
-  readonly Layers: readonly string[];
-}
-
 /**
  * Finds a Dockerfile: the file itself, or the one in the folder.
  * @returns undefined if there is none
@@ -59,7 +53,7 @@ export async function findContainerfile(path: string): Promise<string | undefine
  * The tests use stand-ins for the three.
  *
  * @returns `before` itself if nothing has changed
- * @throws ContainerfileError, or the signal's reason
+ * @throws ContainerfileError, also where the saved archive is not one of an image; or the signal's reason
  */
 export async function buildContainerfile(file: string, options: ContainerfileOptions): Promise<BuiltImage> {
   const work = await temporaryFolder("kurun-containerfile-");
@@ -72,8 +66,18 @@ export async function buildContainerfile(file: string, options: ContainerfileOpt
     if (id === options.before?.id) return options.before;
     const archive = join(work, "image.tar");
     await run(builder.program, builder.save(id, archive), options);
-    await run("tar", ["-xf", archive, "-C", work], options);
-    return { id, image: await readSaved(work, options) };
+    try {
+      await run("tar", ["-xf", archive, "-C", work], options);
+      return { id, image: await readSaved(work, options) };
+    } catch (cause) {
+      options.signal.throwIfAborted();
+      const why = (cause as Error).message.replaceAll(`${work}/`, "").replace(/\s+/g, " ");
+      throw new ContainerfileError(
+        `the image of ${file} cannot be read from the archive that ${builder.program} saved: ${why}\n` +
+          `Update ${builder.program}, or remove it from PATH so that another of docker, podman and buildah is used.`,
+        { cause },
+      );
+    }
   } finally {
     await Deno.remove(work, { recursive: true });
   }
@@ -113,19 +117,19 @@ async function run(program: string, args: readonly string[], { environment, stde
   if (exitCode !== 0) throw new ContainerfileError(`${program} ${args[0]} ended with exit code ${exitCode}`);
 }
 
-/** Reads a saved image. Its layers are compressed like those that kurun makes. */
+/** Reads a saved image by Docker's manifest.json, which all three write. Its layers are compressed like those that kurun makes. */
 async function readSaved(folder: string, { architecture, layerPath, signal }: ContainerfileOptions): Promise<OciImage> {
-  const [saved] = JSON.parse(await Deno.readTextFile(join(folder, "manifest.json"))) as [SavedImage];
-  const config = await Deno.readFile(join(folder, saved.Config));
+  const manifest = JSON.parse(await Deno.readTextFile(join(folder, "manifest.json")));
+  const { Config, Layers } = manifest?.[0] ?? {};
+  if (typeof Config !== "string" || !Array.isArray(Layers) || !Layers.every((layer) => typeof layer === "string")) {
+    throw new TypeError("its manifest.json does not name a config and layers");
+  }
+  const config = await Deno.readFile(join(folder, Config));
   await Deno.mkdir(dirname(layerPath), { recursive: true });
   const layers: ImageLayer[] = [];
-  for (const [at, layer] of saved.Layers.entries()) {
-    layers.push(
-      await writeLayerOfTar(`${layerPath}.${at}-${crypto.randomUUID()}.tar.gz`, await Deno.realPath(join(folder, layer)), {
-        signal,
-        level: 6,
-      }),
-    );
+  for (const [at, layer] of Layers.entries()) {
+    const path = await Deno.realPath(join(folder, layer));
+    layers.push(await writeLayerOfTar(`${layerPath}.${at}-${crypto.randomUUID()}.tar.gz`, path, { signal, level: 6 }));
   }
   return imageOfConfig({ os: "linux", architecture }, config, layers);
 }

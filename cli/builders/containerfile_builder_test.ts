@@ -17,7 +17,8 @@ case "$1" in
     for last in "$@"; do case "$last" in *.tar) archive=\${last#docker-archive:} ;; esac; done
     cd "$STATE" && mkdir -p layer && tar -cf layer/layer.tar file && echo '{"config":{"User":"7"}}' > config.json
     echo '[{"Config":"config.json","RepoTags":null,"Layers":["layer/layer.tar"]}]' > manifest.json
-    tar -cf "$archive" config.json manifest.json layer ;;
+    test -e odd && sh ./odd
+    tar -cf "$archive" *.json layer ;;
 esac
 `;
 
@@ -36,7 +37,7 @@ async function withPrograms(
       await Deno.writeTextFile(`${folder}/bin/${name}`, STAND_IN);
       await Deno.chmod(`${folder}/bin/${name}`, 0o755);
     }
-    for (const name of ["tar", "cp", "mkdir", "cat"]) await Deno.symlink(await which(name), `${folder}/bin/${name}`);
+    for (const name of ["tar", "cp", "mkdir", "cat", "rm", "sh"]) await Deno.symlink(await which(name), `${folder}/bin/${name}`);
     const environment = { PATH: `${folder}/bin`, CALLS: `${folder}/calls`, STATE: `${folder}/state` };
     let said = "";
     const build = (file: string, before?: BuiltImage) =>
@@ -137,6 +138,28 @@ Deno.test("a failed build is reported with its output", () =>
     const error = await build(`${folder}/context/Dockerfile`).then(() => undefined, (error) => error);
     match(error.message, /docker build ended with exit code 7 \(step 3 failed\)/);
   }));
+
+Deno.test("a saved archive that is not one of an image is reported in a sentence", async () => {
+  const odd: Record<string, RegExp> = {
+    "rm manifest.json": /No such file .*'manifest\.json'/,
+    "rm layer/layer.tar": /No such file .*'layer\/layer\.tar'/,
+    "rm config.json": /No such file .*'config\.json'/,
+    "echo '[]' > manifest.json": /does not name a config and layers/,
+    "echo null > manifest.json": /does not name a config and layers/,
+    'echo \'[{"Config":"config.json","Layers":[1]}]\' > manifest.json': /does not name a config and layers/,
+    "echo oops > manifest.json": /JSON/,
+    "rm layer/layer.tar; mkdir layer/layer.tar": /directory/,
+  };
+  for (const [change, why] of Object.entries(odd)) {
+    await withPrograms(["podman"], async (folder, build) => {
+      await Deno.writeTextFile(`${folder}/state/odd`, change);
+      const error = await build(`${folder}/context/Dockerfile`).then(() => undefined, (error) => error);
+      ok(error instanceof ContainerfileError, change);
+      match(error.message, /^the image of \S+ cannot be read from the archive that podman saved: .+\nUpdate podman, or remove it/);
+      match(error.message, why);
+    });
+  }
+});
 
 Deno.test("findContainerfile() finds the file itself or the one in the folder", () =>
   withPrograms([], async (folder) => {
