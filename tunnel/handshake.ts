@@ -21,14 +21,24 @@ export interface Handshaken {
   readonly rest: readonly Uint8Array[];
 }
 
-/** The client's half, which proves itself first. @throws HandshakeError; the caller must end the transport */
-export async function handshakeAsClient(transport: Transport, options: HandshakeOptions): Promise<Handshaken> {
+/**
+ * The client's half, which proves itself first.
+ * @param mayProve settles when this side may prove itself, and rejects to end the handshake before that
+ * @throws HandshakeError, or what `mayProve` rejects with; the caller must end the transport
+ */
+export async function handshakeAsClient(
+  transport: Transport,
+  options: HandshakeOptions,
+  mayProve: () => Promise<void> = () => Promise.resolve(),
+): Promise<Handshaken> {
   const inbox = new Inbox(transport, options.signal);
   const mine = encodeHello(makeHello(options));
   transport.send(mine.slice());
   const theirs = await inbox.next();
   const hello = decodeHello(theirs);
   if (hello.session !== options.hello.session) throw new HandshakeError(`The server is of session ${hello.session}`);
+  await mayProve();
+  inbox.throwIfOver();
   transport.send(await proof(options.key, "client", mine, theirs));
   const answer = await inbox.next();
   if (answer[0] !== 1) throw new HandshakeError(refusalText(answer));
@@ -114,6 +124,11 @@ class Inbox {
     if (message && message.length <= MAX_HELLO_BYTES) return message;
     this.#fail(new HandshakeError(`A message of ${message?.length} bytes is too long for the handshake`));
     throw this.#failure;
+  }
+
+  /** @throws what has ended the handshake */
+  throwIfOver(): void {
+    if (this.#failure) throw this.#failure;
   }
 
   release(): Uint8Array[] {

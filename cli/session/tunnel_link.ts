@@ -109,6 +109,8 @@ class TunnelLink {
   /** Ends the pause before the next dial; a dial that goes on needs no company for it, which would be a second connection. */
   readonly #hurry = new Alarm();
   #hurryUntil = -Infinity;
+  /** Settles when no dial is proving itself. The server lets a second proof replace the first client, so dials take turns. */
+  #proven: Promise<void> = Promise.resolve();
 
   constructor(options: TunnelLinkOptions) {
     this.#options = options;
@@ -160,7 +162,7 @@ class TunnelLink {
     try {
       while (!signal.aborted) {
         const dialledAt = now();
-        const dial = this.#dial(dialling, won);
+        const dial = this.#dial(dialling, won, () => others.abort());
         const failed = await Promise.race([won.promise.then(() => false), dial, this.#pause(COMPANY_MS)]);
         if (failed && !signal.aborted) {
           const wait = delay(this.#failures++, chance(), this.#longestDelay()) - (now() - dialledAt);
@@ -179,17 +181,31 @@ class TunnelLink {
     }
   }
 
-  /** Dials once, beside others; what fails counts whenever it does, also long after the dial got company. @returns whether it failed */
-  async #dial(signal: AbortSignal, won: PromiseWithResolvers<Link>): Promise<boolean> {
+  /**
+   * Dials once, next to others. A failure counts whenever it comes, also long after another dial was started.
+   * @param endOthers called before another dial may prove itself
+   * @returns whether it failed
+   */
+  async #dial(signal: AbortSignal, won: PromiseWithResolvers<Link>, endOthers: () => void): Promise<boolean> {
+    const over = Promise.withResolvers<void>();
+    const mayProve = async () => {
+      const before = this.#proven;
+      this.#proven = before.then(() => over.promise);
+      await before;
+      signal.throwIfAborted();
+    };
     try {
-      const link = await connectOnce(this.#options, signal);
+      const link = await connectOnce(this.#options, signal, mayProve);
       if (signal.aborted) link.close();
       won.resolve(link);
+      endOthers();
       return false;
     } catch (error) {
       if (signal.aborted || !this.#noteFailure(error as Error)) return true;
       won.reject(this.#begun ? new RightsLostError((error as Error).message, { cause: error }) : error);
       return true;
+    } finally {
+      over.resolve();
     }
   }
 
@@ -225,14 +241,15 @@ class TunnelLink {
   }
 }
 
-async function connectOnce(options: TunnelLinkOptions, signal: AbortSignal): Promise<Link> {
+async function connectOnce(options: TunnelLinkOptions, signal: AbortSignal, mayProve: () => Promise<void>): Promise<Link> {
   const limited = AbortSignal.any([signal, AbortSignal.timeout(DIAL_MS)]);
   const transport = await options.dial(limited);
   const shaking = AbortSignal.any([signal, AbortSignal.timeout(HANDSHAKE_MS)]);
-  const handshaken = await handshakeAsClient(transport, { ...options.handshake, signal: shaking }).catch((error: HandshakeError) => {
-    transport.destroy();
-    throw error;
-  });
+  const handshaken = await handshakeAsClient(transport, { ...options.handshake, signal: shaking }, mayProve)
+    .catch((error: HandshakeError) => {
+      transport.destroy();
+      throw error;
+    });
   const ended = Promise.withResolvers<LinkEnd>();
   const goingAway = Promise.withResolvers<void>();
   const session = new Session(transport, {

@@ -4,6 +4,7 @@ import { RightsLostError } from "./keep_session.ts";
 import { delay, holdTunnel, type LinkState, ReplacedError, type TunnelLinkOptions } from "./tunnel_link.ts";
 
 const key = await importKey(new Uint8Array(32));
+const otherKey = await importKey(new Uint8Array(32).fill(1));
 const identity: Omit<HandshakeOptions, "signal"> = {
   key,
   hello: { capabilities: [], session: "s", instance: "i", who: "alice", from: "laptop" },
@@ -126,6 +127,50 @@ Deno.test("a dial that hangs gets company, and whichever connects first is taken
   await hold(() => ++dials === 1 ? new Promise(() => {}) : connect(), ({ is }) => is === "connected" && stop.abort(), stop.signal);
   assert.equal(dials, 2);
   assert.ok(performance.now() - started < 2_500);
+});
+
+/** Two dials whose transports arrive at the same time; each server end is given to `serve` with its number, 1 or 2. */
+function dialTwice(serve: (far: Transport, dial: number) => void): () => Promise<Transport> {
+  const both = Promise.withResolvers<void>();
+  let dials = 0;
+  return async () => {
+    const dial = ++dials;
+    if (dial === 2) both.resolve();
+    await both.promise;
+    const [near, far] = memoryTransportPair();
+    serve(far, dial);
+    return near;
+  };
+}
+
+Deno.test("of two dials that get through together one proves itself; the server would let the other replace it", async () => {
+  const stop = new AbortController();
+  let proven = 0;
+  const ends = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const dial = dialTwice((far, number) => {
+    handshakeAsServer(far, { ...identity, signal: AbortSignal.timeout(1_000) })
+      .then(() => proven++, () => far.destroy())
+      .finally(ends[number - 1]?.resolve);
+  });
+  const held = hold(dial, () => {}, stop.signal);
+  await Promise.all(ends.map(({ promise }) => promise));
+  assert.equal(proven, 1);
+  stop.abort();
+  await held;
+});
+
+Deno.test("a dial whose proof fails lets the other one prove itself", async () => {
+  const stop = new AbortController();
+  const states: LinkState[] = [];
+  const dial = dialTwice((far, number) => {
+    handshakeAsServer(far, { ...identity, key: number === 1 ? otherKey : key, signal: AbortSignal.timeout(1_000) })
+      .then(() => {}, () => far.destroy());
+  });
+  await hold(dial, (state) => {
+    states.push(state);
+    if (state.is === "connected") stop.abort();
+  }, stop.signal);
+  assert.deepEqual(states.map(({ is }) => is), ["failed", "connected"]);
 });
 
 Deno.test("a dial that fails after it got company is told of, and refuses for all of them", async () => {
