@@ -1,5 +1,5 @@
 import type { Argument, Command, Option } from "commander";
-import { isHidden } from "./completion/completion_model.ts";
+import { isHidden } from "./completion/complete_command.ts";
 import { ExitCode } from "./command/errors.ts";
 
 const EXIT_CODES: Readonly<Record<keyof typeof ExitCode, string>> = {

@@ -96,7 +96,7 @@ for (const [shell, offer] of Object.entries(SHELLS)) {
   const offered = async (line: string, tabs = TABS) => {
     await using place = await newPlace();
     for (let tab = 0; tab < tabs; tab++) {
-      const words = (await offer(line, place)).split("\n").filter((word) => word !== "").sort();
+      const words = (await offer(line.replace("FOLDER", place.path), place)).split("\n").filter((word) => word !== "").sort();
       if (words.length > 0) return words;
     }
     return [];
@@ -118,6 +118,14 @@ for (const [shell, offer] of Object.entries(SHELLS)) {
     assert.deepEqual(await offered("kurun port-forward --output "), ["json", "yaml"]);
     assert.deepEqual(await offered("kurun completion z"), ["zsh"]);
   });
+  shellTest("the names of files", async () => {
+    for (const line of ["kurun apply -f FOLDER/con", "kurun build FOLDER/con", "kurun ls --kubeconfig=FOLDER/con"]) {
+      const [file, ...more] = await offered(line);
+      // zsh offers the part after the last slash, and some shells keep what precedes the =.
+      assert.match(file ?? "", /(?:^|[=/])config$/, line);
+      assert.deepEqual(more, []);
+    }
+  });
   shellTest("the kubeconfig's contexts, also behind =", async () => {
     assert.deepEqual(await offered("kurun port-forward --context kind-"), ["kind-dev", "kind-prod"]);
     const [joined] = await offered("kurun port-forward --context=kind-p");
@@ -135,7 +143,7 @@ Deno.test("a cluster that does not answer is given up after half a second, witho
   using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   await using place = await newPlace(`https://127.0.0.1:${(silent.addr as Deno.NetAddr).port}`);
   const started = performance.now();
-  assert.equal(await run(`${place.path}/kurun`, ["__complete", "namespaces", "--", "port-forward", "-n"], place), "");
+  assert.equal(await run(`${place.path}/kurun`, ["__complete", "=", "port-forward", "-n"], place), "");
   const took = performance.now() - started;
   assert.ok(took >= 300 && took < 2_500, `${took} ms`);
 });

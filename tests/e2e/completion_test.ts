@@ -15,9 +15,9 @@ async function pressTab(offer: () => Promise<string>): Promise<string[]> {
   return [];
 }
 
-/** `kurun __complete KIND -- WORD…`, as the shells' scripts call it. */
-async function complete(kind: string, words: string[]): Promise<string> {
-  const { code, stdout, stderr } = await KurunProcess.run(["__complete", kind, "--", ...words]);
+/** The candidates after some words, as the shells' scripts ask for them. */
+async function complete(words: string[]): Promise<string> {
+  const { code, stdout, stderr } = await KurunProcess.run(["__complete", "=", ...words]);
   assert.equal(stderr, "");
   assert.equal(code, 0);
   return stdout;
@@ -33,27 +33,27 @@ async function fill({ name }: TestNamespace): Promise<void> {
 clusterTest("namespaces, Services and Secrets are completed from the cluster, in the namespace that the line names", async (namespace) => {
   const { name } = namespace;
   await fill(namespace);
-  const namespaces = await pressTab(() => complete("namespaces", ["port-forward", "8080", "-n"]));
+  const namespaces = await pressTab(() => complete(["port-forward", "8080", "-n"]));
   assert.ok(namespaces.includes(name) && namespaces.includes("kube-system"), namespaces.join(" "));
-  assert.deepEqual(await pressTab(() => complete("services", ["port-forward", "-l", "a=b", "-v", "-n", name, "--servicename"])), [
+  assert.deepEqual(await pressTab(() => complete(["port-forward", "-l", "a=b", "-v", "-n", name, "--servicename"])), [
     "web",
     "worker",
   ]);
-  assert.deepEqual(await pressTab(() => complete("secrets", ["port-forward", `--namespace=${name}`, "--tlssecret"])), ["web-tls"]);
+  assert.deepEqual(await pressTab(() => complete(["port-forward", `--namespace=${name}`, "--tlssecret"])), ["web-tls"]);
 });
 
 clusterTest("without -n, names come from the context's namespace", async (namespace) => {
   await fill(namespace);
   await using kubeconfig = await KubeconfigFile.create((config) => void (config.contexts[0]!.context["namespace"] = namespace.name));
   const words = ["port-forward", "--kubeconfig", kubeconfig.path, "--servicename"];
-  assert.deepEqual(await pressTab(() => complete("services", words)), ["web", "worker"]);
+  assert.deepEqual(await pressTab(() => complete(words)), ["web", "worker"]);
 });
 
 clusterTest("a user without the right to list gets nothing, and no error in the middle of the line", async (namespace) => {
   await fill(namespace);
   await using kubeconfig = await KubeconfigFile.create((config) => void (config.users[0]!.user["as"] = "nobody"));
-  for (const kind of ["namespaces", "services", "secrets"]) {
-    assert.equal(await complete(kind, ["port-forward", "-n", namespace.name, "--kubeconfig", kubeconfig.path, "--servicename"]), "");
+  for (const flag of ["--namespace", "--servicename", "--tlssecret"]) {
+    assert.equal(await complete(["port-forward", "-n", namespace.name, "--kubeconfig", kubeconfig.path, flag]), "");
   }
   const { stderr } = await KurunProcess.run(["version", "--client=false", "--kubeconfig", kubeconfig.path]);
   assert.equal(stderr, "", "that kubeconfig works where nothing is listed");
