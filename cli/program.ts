@@ -63,7 +63,9 @@ export function program(context: Context): Command {
     .addCommand(completionCommand(context))
     .addCommand(completeCommand(context), { hidden: true });
   for (const command of [kurun, ...kurun.commands]) {
-    command.exitOverride().showSuggestionAfterError().configureOutput({
+    command.exitOverride().showSuggestionAfterError().showHelpAfterError(
+      `See ${[context.program, ...(command === kurun ? [] : [command.name()])].join(" ")} --help.`,
+    ).configureOutput({
       // Examples say kurun; who runs it as kubectl's plugin types more.
       writeOut: (text) => context.stdout(context.program === "kurun" ? text : text.replace(/^( +)kurun /gm, `$1${context.program} `)),
       writeErr: context.stderr,

@@ -3,12 +3,12 @@ import { isHidden } from "./completion/complete_command.ts";
 import { ExitCode } from "./command/errors.ts";
 
 const EXIT_CODES: Readonly<Record<keyof typeof ExitCode, string>> = {
-  ok: "It did what was asked, or was ended by Ctrl+C.",
-  failed: "Something failed on the way.",
+  ok: "Success, or ended by Ctrl+C.",
+  failed: "Something failed: a build, a rollout, a start that took too long.",
   usage: "The command line is wrong; nothing was created.",
-  cluster: "The cluster could not be reached or did not let kurun in; nothing was created, or it was removed again.",
-  sessionLost: "The session ended for good while it was in use: deleted, taken over by someone, or the right to it was taken away.",
-  neverStarted: "The program of `kurun run` never started. Once it has, its own exit code is kurun's.",
+  cluster: "The cluster could not be reached or refused access. Nothing was created, or it was removed again.",
+  sessionLost: "The session ended while it was in use: it was deleted or taken over, or the rights for it were revoked.",
+  neverStarted: "The program of `kurun run` never started. Once it has started, kurun exits with the program's exit code.",
 };
 
 /** The text of docs/cli.md: every command with its flags, as the commands define them, and the exit codes. */
@@ -22,8 +22,8 @@ export function reference(kurun: Command): string {
     ...[...shared].flatMap(([name, options]) => [`## Options: ${name}`, options]),
     "## Exit codes",
     table(["code", "meaning"], Object.entries(EXIT_CODES).map(([name, text]) => [String(ExitCode[name as keyof typeof ExitCode]), text])),
-    "`kurun run` that is interrupted before its program has started ends with 130 for Ctrl+C (143 for SIGTERM, 129 for SIGHUP), as shells " +
-    "report it: what follows it in a script must not take the program for done. A second Ctrl+C ends any command with the same codes, without its clean-up.",
+    "If `kurun run` is interrupted before its program has started, it exits with 130 for Ctrl+C, 143 for SIGTERM or 129 for SIGHUP, so that a " +
+    "script does not take the program for finished. A second Ctrl+C ends any command at once with the same codes, and skips the cleanup.",
   ].join("\n\n") + "\n";
 }
 

@@ -14,9 +14,10 @@ interface Versions {
 export function versionCommand(context: Context): Command {
   const command = new Command("version")
     .summary("print the version")
-    .description("Prints kurun's version, and with --client=false that of the cluster's Kubernetes too.")
-    .addOption(new Option("--client [boolean]", "this program's version alone").choices(["true", "false"]).default("true").preset("true"))
-    .addOption(new Option("-o, --output <format>", "for programs to read").choices(["yaml", "json"]));
+    .description("Prints kurun's version, and with --client=false also the version of the cluster's Kubernetes.")
+    .addOption(new Option("--client [boolean]", "print only kurun's version").choices(["true", "false"]).default("true").preset("true"))
+    .addOption(new Option("-o, --output <format>", "the output format").choices(["yaml", "json"]))
+    .addHelpText("after", "\nExamples:\n  kurun version\n  kurun version --client=false -o yaml\n");
   return addClusterFlags(command).action((options: Record<string, unknown>) => printVersions(context, options));
 }
 

@@ -57,7 +57,7 @@ export function addApplyFlags(command: Command): Command {
     .option("--force-conflicts", "take over fields that other managers own")
     .option("--field-manager <name>", "name of the manager that owns the applied fields", "kurun")
     .addOption(
-      new Option("--validate <how>", "what to do about fields that a kind does not have").choices(Object.keys(VALIDATION)).default(
+      new Option("--validate <how>", "what to do about unknown fields").choices(Object.keys(VALIDATION)).default(
         "strict",
       ),
     )

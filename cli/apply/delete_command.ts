@@ -38,7 +38,7 @@ export function deleteCommand(context: Context): Command {
     .summary("delete the objects of manifests")
     .description(
       "Deletes the objects of manifests in the reverse order of kurun apply, and waits until they are gone. Nothing is built, so the source of " +
-        "references may be missing. Images that kurun brought to the nodes stay there (docs/apply.md).",
+        "references may be missing. Images on the nodes are kept (docs/apply.md).",
     )
     .addHelpText("after", EXAMPLES);
   addManifestFlags(command)

@@ -9,21 +9,24 @@ import { usageError } from "./errors.ts";
 export function addClusterFlags(command: Command): Command {
   return command
     .optionsGroup("Cluster:")
-    .option("-n, --namespace <name>", "the namespace; the context's own by default")
-    .option("--context <name>", "the kubeconfig's context to use")
-    .option("--kubeconfig <file>", "the kubeconfig; $KUBECONFIG or ~/.kube/config by default")
-    .option("--cluster <name>", "the kubeconfig's cluster to use, in place of the context's")
-    .option("--user <name>", "the kubeconfig's user to be, in place of the context's")
-    .option("-s, --server <url>", "the API server's address, in place of the cluster's")
-    .option("--certificate-authority <file>", "the certificates that the API server's is verified with")
-    .option("--tls-server-name <name>", "the name that the API server's certificate must have, in place of its address")
-    .option("--client-certificate <file>", "the certificate to show to the API server")
-    .option("--client-key <file>", "the private key that goes with it")
-    .option("--token <token>", "the bearer token to show to the API server; a kubeconfig keeps it out of the process list")
+    .option("-n, --namespace <name>", "the namespace (default: the context's)")
+    .option("--context <name>", "the kubeconfig context to use")
+    .option("--kubeconfig <file>", "the kubeconfig file (default: $KUBECONFIG, or ~/.kube/config)")
+    .option("--cluster <name>", "the kubeconfig cluster to use instead of the context's")
+    .option("--user <name>", "the kubeconfig user to use instead of the context's")
+    .option("-s, --server <url>", "the URL of the API server, instead of the cluster's")
+    .option("--certificate-authority <file>", "the CA certificates to verify the API server's certificate with")
+    .option("--tls-server-name <name>", "the name to expect in the API server's certificate, instead of its host")
+    .option("--client-certificate <file>", "the client certificate to authenticate with")
+    .option("--client-key <file>", "the private key of the client certificate")
+    .option("--token <token>", "the bearer token to authenticate with; visible in the process list, unlike one in a kubeconfig")
     .option("--as <user>", "the user to impersonate")
-    .addOption(new Option("--as-group <group>", "a group to impersonate; may be repeated").argParser(collect))
+    .addOption(new Option("--as-group <group>", "a group to impersonate; can be repeated").argParser(collect))
     .option("--as-uid <uid>", "the uid to impersonate")
-    .option("--request-timeout <duration>", "how long one request may take: 30s, 2m, or a number of seconds; 0 for ever");
+    .option(
+      "--request-timeout <duration>",
+      "how long a single request may take: 30s, 2m, or a number of seconds; 0 waits forever (default: 30s)",
+    );
 }
 
 /** Gathers the values of an option that may be repeated. */

@@ -13,8 +13,10 @@ export const NAME_END = "xxxxx";
 /** Adds kubectl's `--dry-run=client` and `-o`. */
 export function addDryRunFlags(command: Command): Command {
   return command
-    .addOption(new Option("--dry-run <strategy>", "client: print what would be made, and make nothing").choices(["client"]))
-    .addOption(new Option("-o, --output <format>", "with --dry-run: how it is printed (default: yaml)").choices(["yaml", "json"]));
+    .addOption(
+      new Option("--dry-run <strategy>", "client: print the objects that would be created, and create nothing").choices(["client"]),
+    )
+    .addOption(new Option("-o, --output <format>", "with --dry-run: the output format (default: yaml)").choices(["yaml", "json"]));
 }
 
 /** The format that a dry run is to be printed in; undefined where none was asked for. @throws UserError for a format without a dry run */

@@ -10,7 +10,7 @@ export function buildCommand(context: Context): Command {
   const command = new Command("build")
     .summary("build images from local source and print their names")
     .description(
-      "Builds an image from each path, brings it to the cluster or a registry, and prints one image name per line, for use in a manifest. " +
+      "Builds an image from each path, delivers it to the cluster or a registry, and prints one image name per line, for use in a manifest. " +
         "A path is a folder or file with Go, TypeScript or JavaScript, or a folder with a Dockerfile. With --repo and --arch no cluster is needed.",
     )
     .argument("<path...>", "the source of an image")

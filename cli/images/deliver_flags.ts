@@ -20,7 +20,7 @@ export function addDeliverFlags(command: Command): Command {
     .option("--repo <repository>", "push images below this repository, such as registry.example/me (default: $KURUN_REPO)")
     .option(
       "--deliver <way>",
-      "how images get to the cluster: registry, containerd[=SOCKET], kind[=NAME] or k3d[=NAME] (default: detected from its nodes)",
+      "how images get to the cluster: registry, containerd[=SOCKET], kind[=NAME] or k3d[=NAME] (default: detected from the nodes)",
     )
     .option("-j, --jobs <number>", "how many images to build at a time (default: the number of processors)")
     .addOption(

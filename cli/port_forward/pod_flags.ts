@@ -24,12 +24,12 @@ export interface PodWishes {
 /** Adds the flags that change the session's Pod, those of the original with its names. */
 export function addPodFlags(command: Command): Command {
   return command
-    .option("-l, --label <key=value>", "a label for kurun's Pod; may be repeated", collect)
-    .option("--pod-port <port>", "the Pod's port that the Service leads to", "8444")
-    .option("--image-pull-secret <name>", "the Secret to pull the image with")
+    .option("-l, --label <key=value>", "a label for kurun's Pod; can be repeated", collect)
+    .option("--pod-port <port>", "the port of the Pod that the Service targets", "8444")
+    .option("--image-pull-secret <name>", "the Secret for pulling the image")
     .option(
       "--server-overrides <json|yaml|@file>",
-      "where the Pod runs and what it gets: nodeSelector, tolerations, resources and the like",
+      "changes to the Pod: nodeSelector, tolerations, resources and similar fields",
     );
 }
 

@@ -54,5 +54,5 @@ for (
 }
 
 for (const text of ["0", "65536", "-1", "8e3", "x", ""]) {
-  Deno.test(`"${text}" is no port`, () => assert.throws(() => parsePort("--pod-port", text), /--pod-port .* is no port: 1 to 65535/));
+  Deno.test(`"${text}" is not a port`, () => assert.throws(() => parsePort("--pod-port", text), /--pod-port must be 1 to 65535, got/));
 }

@@ -37,15 +37,15 @@ interface PortForwardOptions extends Record<string, unknown>, TrafficFlags, TlsF
 export function portForwardCommand(context: Context): Command {
   const command = new Command("port-forward")
     .summary("let a Service in the cluster call a program on your machine")
-    .description("Makes a Service in the cluster whose callers reach the program at URL on this machine, until Ctrl+C.")
-    .argument("<url>", "the program: http://localhost:8080, localhost:8080 or 8080; https://, tcp:// or tls:// (passed through)")
-    .option("--servicename <name>", "the Service to make", "kurun")
+    .description("Creates a Service in the cluster whose callers reach the program at URL on this machine, until Ctrl+C.")
+    .argument("<url>", "the program: http://localhost:8080, localhost:8080 or 8080; also https://, tcp:// and tls:// (TLS passed through)")
+    .option("--servicename <name>", "the Service to create, or an existing one without Pods", "kurun")
     .option("--serviceport <port>", "the Service's port (default: 80, or all ports of an existing Service)")
     .option("--server-image <image>", "the image of kurun's Pod", SERVER_IMAGE)
-    .option("--ttl <duration>", "how long the session outlives this command if it is killed; 0 for ever", "2m")
+    .option("--ttl <duration>", "how long the session outlives this command if it is killed; 0 keeps it forever", "2m")
     .option("--hold <duration>", "how long a request waits for kurun to reconnect before it gets a 503; at most 10m", "3s")
-    .option("--timeout <duration>", "how long to wait until callers can be served; 0 for ever", "60s")
-    .option("--takeover", "take the Service over from another session, yours or another user's")
+    .option("--timeout <duration>", "how long to wait until the Service can be called; 0 waits forever", "60s")
+    .option("--takeover", "replace the session that uses the Service, yours or another user's")
     .addHelpText("after", EXAMPLES);
   return addClusterFlags(addDryRunFlags(addPodFlags(addTrafficFlags(addTlsFlags(command))))).action((
     url: string,
@@ -55,11 +55,14 @@ export function portForwardCommand(context: Context): Command {
 
 const EXAMPLES = `
 Examples:
-  # http://kurun.default.svc/ in the cluster is answered by the program on port 8080 here
+  # callers of http://kurun.default.svc/ in the cluster reach the program on localhost:8080
   kurun port-forward http://localhost:8080
 
-  # a Service of another name and port, in another namespace
+  # with another Service name and port, in another namespace
   kurun port-forward 3000 --servicename api --serviceport 8000 -n dev
+
+  # an admission webhook that has its own certificate; the callers' TLS passes through
+  kurun port-forward tls://localhost:9443 --serviceport 443
 `;
 
 async function portForward(context: Context, url: string, options: PortForwardOptions): Promise<void> {

@@ -28,15 +28,15 @@ export function addTlsFlags(command: Command): Command {
   return command
     .option(
       "--tlssecret <name>",
-      "the Secret with the certificate that callers see: they then speak TLS, and a renewed one is served at once",
+      "callers use TLS, with the certificate in this Secret; a renewed certificate is served at once",
     )
     .addOption(
-      new Option("--app-protocol <protocol>", "h2: callers may speak HTTP/2 (gRPC), and the program gets what they speak").choices(["h2"]),
+      new Option("--app-protocol <protocol>", "h2: callers may use HTTP/2 (gRPC), and the program receives HTTP/2 too").choices(["h2"]),
     )
-    .option("--upstream-ca <file>", "the authority (PEM) that signed the certificate of an https:// program")
+    .option("--upstream-ca <file>", "the CA certificate (PEM) that signed the certificate of an https:// program")
     .option(
       "--upstream-insecure",
-      "take any certificate of an https:// program; so it is anyway where the URL is this machine's own address",
+      "do not verify the certificate of an https:// program; the default if its host is this machine",
     );
 }
 

@@ -7,14 +7,14 @@ export function addTrafficFlags(command: Command): Command {
   return command
     .option(
       "-v, --verbose",
-      "print a line per HTTP/1 request: METHOD TARGET STATUS BYTES MS CALLER; HTTP/2 (gRPC), tcp:// and tls:// get one per connection",
+      "print a line per HTTP/1 request: METHOD TARGET STATUS BYTES MS CALLER; one line per connection for HTTP/2 (gRPC), tcp:// and tls://",
     )
-    .option("--host-header <host>", "the Host header that the program gets; by default the caller's own")
+    .option("--host-header <host>", "the Host header to send to the program (default: the caller's)")
     .addOption(
       new Option(
         "--fallback <answer>",
-        "what an admission webhook's caller gets while nobody is connected: error is a 503; allow lets the request through unchanged, " +
-          "with a warning that kubectl shows",
+        "the answer to admission requests while kurun is disconnected: error is a 503; allow admits the request unchanged, " +
+          "with a warning that kubectl prints",
       ).choices(["error", "allow"]).default("error"),
     );
 }

@@ -16,15 +16,15 @@ import { planRun } from "./run_session.ts";
 export function runCommand(context: Context): Command {
   const command = addDryRunFlags(programFlags(new Command("run")))
     .optionsGroup("Pod:")
-    .option("--serviceaccount <name>", "the ServiceAccount whose rights the program has (default: the namespace's default)")
-    .option("--image <base>", "the image to run the program in, for files or tools that it needs (default: kurun's own image)")
+    .option("--serviceaccount <name>", "the ServiceAccount to run the program as (default: the namespace's default)")
+    .option("--image <base>", "the image to run the program in, if it needs files or tools (default: kurun's own image)")
     .option("--requests <amounts>", "the Pod's resource requests: cpu=100m,memory=64Mi (default: from a LimitRange)")
     .option("--limits <amounts>", "the Pod's resource limits: cpu=1,memory=256Mi (default: from a LimitRange)")
-    .option("--overrides <json|yaml|@file>", "a strategic merge patch of the Pod, as in kubectl run")
+    .option("--overrides <json|yaml|@file>", "a strategic merge patch for the Pod, as in kubectl run")
     .option("--server-image <image>", "the image of kurun's Pod", SERVER_IMAGE)
-    .option("--image-pull-secret <name>", "the Secret to pull the image with")
-    .option("--ttl <duration>", "how long the Pod outlives this command if the command is killed; 0 is forever", "2m")
-    .option("--timeout <duration>", "how long to wait for the Pod; 0 is forever", "60s")
+    .option("--image-pull-secret <name>", "the Secret for pulling the image")
+    .option("--ttl <duration>", "how long the Pod outlives this command if it is killed; 0 keeps it forever", "2m")
+    .option("--timeout <duration>", "how long to wait for the Pod; 0 waits forever", "60s")
     .addHelpText("after", EXAMPLES);
   return addClusterFlags(command).action(async (program: string, args: string[], flags: RunFlags) => {
     const misplaced = ownFlag(command, splitArguments(program, args));
@@ -44,26 +44,26 @@ function programFlags(command: Command): Command {
     .summary("run a program in the cluster from its source, like go run")
     .description(
       "Builds a Go, TypeScript or JavaScript program on this machine and runs it in a Pod, with this terminal's input, output and signals. " +
-        "Its exit code is kurun's. Flags for kurun go before the program; what follows the program are its own arguments.",
+        "kurun exits with the program's exit code. Flags for kurun go before the program; everything after it is passed to the program.",
     )
     .argument("<program>", "Go files of one package, a .ts or .js file, or a folder that has either")
-    .argument("[args...]", "the program's arguments, passed as they are; a -- in front of them is left out")
+    .argument("[args...]", "the program's arguments, passed unchanged; a leading -- is dropped")
     // Like go run, it passes a program's flags without a --.
     .passThroughOptions()
     .option(
       "-e, --env <name=value>",
-      "an environment variable of the program; a name alone takes this machine's value; may be repeated",
+      "an environment variable for the program; NAME alone takes the value from this machine; can be repeated",
       collect,
     )
-    .option("--env-file <file>", "a file of environment variables, one NAME=VALUE a line; may be repeated", collect)
+    .option("--env-file <file>", "a file of environment variables, one NAME=VALUE per line; can be repeated", collect)
     .option("-i, --stdin", "keep stdin open (the default if stdin is readable)")
-    .option("-t, --tty", "give the program a terminal of the size of this one")
-    .option("-p, --publish <local:remote>", "forward a port of this machine's localhost to a port of the program; may be repeated", collect)
+    .option("-t, --tty", "give the program a terminal of the same size as this one")
+    .option("-p, --publish <local:remote>", "forward a port on this machine's localhost to a port of the program; can be repeated", collect)
     .option("--watch", "rebuild and replace the program when one of its files changes")
-    .option("--workdir <folder>", "the folder in the Pod that the program starts in", "/tmp")
-    .option("--name <name>", "the Pod's name (default: the program's name and five letters)")
+    .option("--workdir <folder>", "the program's working directory in the Pod", "/tmp")
+    .option("--name <name>", "the Pod's name (default: the program's name and five random characters)")
     .addOption(
-      new Option("--rm <boolean>", "true: remove everything when the program has ended; false: leave the Pod for --ttl")
+      new Option("--rm <boolean>", "true: remove everything when the program has ended; false: keep the Pod for --ttl")
         .argParser(parseRemove).default("true"),
     );
 }
@@ -120,7 +120,7 @@ Examples:
   # an operator with its ServiceAccount's rights, rebuilt when a file is saved
   kurun run --serviceaccount operator --watch examples/operator
 
-  # a web server in TypeScript, on this machine's localhost:8080
+  # a TypeScript web server, reachable at localhost:8080 on this machine
   kurun run -p 8080:8000 main.ts
 
   # a full-screen program

@@ -8,13 +8,19 @@ import type { Context } from "../command/context.ts";
 /** `kurun cleanup` */
 export function cleanupCommand(context: Context): Command {
   const command = new Command("cleanup")
-    .summary("remove what sessions have left behind")
+    .summary("remove what ended sessions left behind")
     .description(
-      "Removes sessions whose client does not come back (yours that nobody is connected to; another's once it has also missed its time, 40 s), " +
-        "sessions that have ended, and objects with kurun's labels whose session is gone. Never a session with a client, nor anything else.",
+      "Removes sessions whose client has not come back (yours without a connected client; other users' if the client has also been silent for 40 s), " +
+        "sessions that have ended, and objects with kurun's labels whose session is gone. Never removes a session with a connected client.",
     )
-    .option("-A, --all-namespaces", "in all namespaces")
-    .addOption(new Option("--dry-run <strategy>", "client: print what would be removed, and remove nothing").choices(["client"]));
+    .option("-A, --all-namespaces", "clean up all namespaces")
+    .addOption(
+      new Option("--dry-run <strategy>", "client: print the objects that would be removed, and remove nothing").choices(["client"]),
+    )
+    .addHelpText(
+      "after",
+      "\nExamples:\n  # show what would be removed, then remove it\n  kurun cleanup --dry-run=client\n  kurun cleanup\n",
+    );
   return addClusterFlags(command).action((options: Record<string, unknown>) => cleanup(context, options));
 }
 

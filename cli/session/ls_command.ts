@@ -8,13 +8,13 @@ import { LIST_FORMATS, type ListFormat, sessionListText } from "./session_table.
 /** `kurun ls` */
 export function lsCommand(context: Context): Command {
   const command = new Command("ls")
-    .summary("list sessions: whose, from where, and whether anybody is connected")
+    .summary("list sessions, their owners, and whether a client is connected")
     .description(
-      "Lists the sessions of a namespace: NAME is the Service's, which kurun stop takes. With -o json or yaml, a List of objects of kurun's " +
-        "own, in the shape of Kubernetes': metadata, spec, status.",
+      "Lists the sessions of a namespace. NAME is the session's Service, and the name to give to kurun stop. -o json and -o yaml print a " +
+        "List whose items look like Kubernetes objects, with metadata, spec and status.",
     )
-    .option("-A, --all-namespaces", "those of all namespaces")
-    .addOption(new Option("-o, --output <format>", "how they are printed").choices(LIST_FORMATS))
+    .option("-A, --all-namespaces", "list the sessions of all namespaces")
+    .addOption(new Option("-o, --output <format>", "the output format").choices(LIST_FORMATS))
     .addHelpText("after", EXAMPLES);
   return addClusterFlags(command).action((options: Record<string, unknown>) => list(context, options));
 }

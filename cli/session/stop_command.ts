@@ -17,24 +17,24 @@ interface StopOptions extends Record<string, unknown> {
 /** `kurun stop NAME…` */
 export function stopCommand(context: Context): Command {
   const command = new Command("stop")
-    .summary("end sessions and remove all that they made")
+    .summary("end sessions and remove everything they created")
     .description(
-      "Ends sessions, each by the name of its Service or by its own: everything that it made is removed, and its kurun ends with a sentence. " +
-        "One that another user is connected to is left alone without --force.",
+      "Ends sessions, given by the name of their Service or their own name, and removes everything they created. The kurun of an ended session exits with a message. " +
+        "A session that another user is connected to is only ended with --force.",
     )
-    .addArgument(new Argument("[session...]", "the Service's name, or the session's"))
-    .option("--all", "all sessions of the namespace")
-    .option("--force", "also those that another user is connected to")
+    .addArgument(new Argument("[session...]", "the name of the session's Service, or of the session"))
+    .option("--all", "end all sessions of the namespace")
+    .option("--force", "also end sessions that another user is connected to")
     .addHelpText("after", EXAMPLES);
   return addClusterFlags(command).action((names: string[], options: StopOptions) => stop(context, names, options));
 }
 
 const EXAMPLES = `
 Examples:
-  # what kurun port-forward made by default
+  # the session that kurun port-forward creates by default
   kurun stop kurun
 
-  # another user's
+  # a session that another user is connected to
   kurun stop kurun -n dev --force
 `;
 
