@@ -81,7 +81,13 @@ Deno.test({
       const session = new Session(here, { role: "client", now });
       client.attach(session);
       if (round % 10 === 0) {
-        client.start({ sha256, size: bytes.length, read }, { kind: "executable", name: "x", args: [], env: [], workdir: folder }, true);
+        client.start({ sha256, size: bytes.length, read, taken: () => {} }, {
+          kind: "executable",
+          name: "x",
+          args: [],
+          env: [],
+          workdir: folder,
+        }, true);
       }
       await turns(2);
       // What the supervisor sends stays in its transport from here on, while everything that the client sends arrives.
@@ -138,7 +144,7 @@ Deno.test({
     // The stream's window is 64 KiB: the rest of the request waits for credit that never comes.
     first.there.hold();
     const wishes = { kind: "executable", name: "x", args: ["y".repeat(100_000)], env: [], workdir: folder } as const;
-    const run = client.start({ sha256, size: bytes.length, read }, wishes, false);
+    const run = client.start({ sha256, size: bytes.length, read, taken: () => {} }, wishes, false);
     client.resize(run, { columns: 1, rows: 1 });
     await turns(3);
     first.session.destroy(new Error("cut"));

@@ -79,6 +79,7 @@ function sent(bytes: Uint8Array): SentProgram {
     sha256: createHash("sha256").update(bytes).digest("hex"),
     size: bytes.length,
     read: (offset) => Promise.resolve(offset >= bytes.length ? null : bytes.subarray(offset, offset + 1000)),
+    taken: () => {},
   };
 }
 
@@ -250,7 +251,7 @@ runTest("a started program is not offered again on the next connection, and may 
     return program.read(offset);
   };
   const wishes: RunSettings = { kind: "executable", name: "try", args: [], env: [], workdir: "/" };
-  const run = stage.client.start({ ...program, read, onTaken: () => void (removed && again++) }, wishes, true);
+  const run = stage.client.start({ ...program, read, taken: () => void (removed && again++) }, wishes, true);
   await run.started;
   removed = true;
   stage.connect();

@@ -32,7 +32,7 @@ export {
   readPreamble,
 } from "./preamble.ts";
 export { encodeMessage, readMessages } from "./messages.ts";
-export { receiveResumable, ResendBuffer, ResumableReceiver, type ResumableSink, type ResumableSource, sendResumable } from "./resumable.ts";
+export { ResendBuffer, ResumableReceiver, type ResumableSink, type ResumableSource, sendResumable } from "./resumable.ts";
 export * from "./run_messages.ts";
 export { encodeRunPreamble, readRunPreamble, type RunPreamble } from "./run_preamble.ts";
 export { INITIAL_WINDOW, WindowBudget } from "./receive_window.ts";

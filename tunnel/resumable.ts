@@ -50,7 +50,9 @@ export async function sendResumable(stream: Connection, source: ResumableSource,
   // The first failure ends both. Not Promise.race with `taking`: until it settles it would keep the results of a million races.
   let failed: (error: unknown) => void = () => {};
   let failure: { readonly error: unknown } | undefined;
-  const taking = follow(offsets, source);
+  const taking = (async () => {
+    for (let offset = await nextOffset(offsets); offset !== undefined; offset = await nextOffset(offsets)) source.taken(offset);
+  })();
   taking.catch((error) => {
     failure = { error };
     failed(error);
@@ -81,23 +83,26 @@ export class ResumableReceiver {
     this.#sink = sink;
   }
 
-  /** As {@link receiveResumable}, in place of the previous stream. */
+  /**
+   * Receives over this stream, in place of the previous one.
+   * @param first bytes of the stream that were read already
+   * @returns once everything was taken @throws the error of the stream or of the sink that prevents it
+   */
   async receive(stream: Connection, first: Uint8Array): Promise<void> {
     this.#stream?.reset();
     this.#stream = stream;
-    const mine = this.#turn.then(() => receiveResumable(stream, this.#sink, first));
+    const mine = this.#turn.then(() => take(stream, this.#sink, first));
     this.#turn = mine.catch(() => {});
     await mine;
   }
 }
 
-/**
- * Receives bytes over one stream.
- * @param first bytes of the stream that were read already
- * @returns once everything was taken @throws the error of the stream or of the sink that prevents it
- */
-export async function receiveResumable(stream: Connection, sink: ResumableSink, first: Uint8Array): Promise<void> {
-  const say = async () => await stream.write(encodeOffset(sink.offset));
+async function take(stream: Connection, sink: ResumableSink, first: Uint8Array): Promise<void> {
+  const say = async () => {
+    const offset = new Uint8Array(OFFSET_BYTES);
+    new DataView(offset.buffer).setBigUint64(0, BigInt(sink.offset));
+    await stream.write(offset);
+  };
   await say();
   let said = sink.offset;
   for (let bytes = first.length > 0 ? first : await stream.read(); bytes !== null; bytes = await stream.read()) {
@@ -111,10 +116,6 @@ export async function receiveResumable(stream: Connection, sink: ResumableSink, 
   stream.closeWrite();
 }
 
-async function follow(offsets: PieceReader, source: ResumableSource): Promise<void> {
-  for (let offset = await nextOffset(offsets); offset !== undefined; offset = await nextOffset(offsets)) source.taken(offset);
-}
-
 async function nextOffset(offsets: PieceReader): Promise<number | undefined> {
   const bytes = await offsets.take(OFFSET_BYTES);
   if (!bytes) return undefined;
@@ -123,20 +124,15 @@ async function nextOffset(offsets: PieceReader): Promise<number | undefined> {
   return Number(offset);
 }
 
-function encodeOffset(offset: number): Uint8Array {
-  const bytes = new Uint8Array(OFFSET_BYTES);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(offset));
-  return bytes;
-}
-
 /** Keeps bytes that were written until the other side has taken them; writers wait while it is full. */
 export class ResendBuffer implements ResumableSource {
   readonly #limit: number;
   #chunks: Uint8Array[] = [];
   #block: Uint8Array | undefined;
   #blockUsed = 0;
-  /** The offsets of the first byte that is kept, and of the next byte to be written. */
+  /** The offset of the first byte that is kept. */
   #from = 0;
+  /** How many bytes were written. */
   #to = 0;
   #ended = false;
   #more = Promise.withResolvers<void>();

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { receiveResumable, ResendBuffer, ResumableReceiver, type ResumableSink, sendResumable } from "./resumable.ts";
+import { ResendBuffer, ResumableReceiver, type ResumableSink, sendResumable } from "./resumable.ts";
 import { memoryTransportPair } from "./memory_transport.ts";
 import { Session } from "./session.ts";
 import type { Stream } from "./stream.ts";
@@ -114,7 +114,7 @@ Deno.test("the sender is done when everything was taken, not when everything was
   const sink = { offset: 0, write: () => slow.promise, end: () => {} };
   let done = false;
   const sending = sendResumable(there, buffer, EMPTY).then(() => done = true);
-  const receiving = receiveResumable(here, sink, EMPTY);
+  const receiving = new ResumableReceiver(sink).receive(here, EMPTY);
   await new Promise((resolve) => setTimeout(resolve, 20));
   assert.equal(done, false);
   sink.offset = 3;
@@ -125,7 +125,7 @@ Deno.test("the sender is done when everything was taken, not when everything was
 /** Carries 200,000 lines over one stream, one at a time, and measures the memory that stays in use. */
 const MANY_LINES = `
   import { memoryTransportPair } from ${JSON.stringify(new URL("./memory_transport.ts", import.meta.url).href)};
-  import { receiveResumable, ResendBuffer, sendResumable } from ${JSON.stringify(new URL("./resumable.ts", import.meta.url).href)};
+  import { ResendBuffer, ResumableReceiver, sendResumable } from ${JSON.stringify(new URL("./resumable.ts", import.meta.url).href)};
   import { Session } from ${JSON.stringify(new URL("./session.ts", import.meta.url).href)};
   const [a, b] = memoryTransportPair();
   const now = () => performance.now();
@@ -134,7 +134,7 @@ const MANY_LINES = `
   const here = new Session(a, { role: "client", now }).open(new Uint8Array());
   const buffer = new ResendBuffer(1_000_000);
   const sink = { offset: 0, write: (bytes) => void (sink.offset += bytes.length), end: () => {} };
-  const done = Promise.all([sendResumable(await opened.promise, buffer, new Uint8Array()), receiveResumable(here, sink, new Uint8Array())]);
+  const done = Promise.all([sendResumable(await opened.promise, buffer, new Uint8Array()), new ResumableReceiver(sink).receive(here, new Uint8Array())]);
   const used = () => (gc(), Deno.memoryUsage().heapUsed);
   const before = used();
   for (let i = 0; i < 200_000; i++) {

@@ -60,16 +60,16 @@ export class ProgramBuilds implements AsyncDisposable {
   }
 }
 
-/** A built program, to be sent from its file. @param onTaken called with the number of bytes that the Pod has */
-export function sentProgram({ path, size, sha256 }: BuiltProgram, onTaken: (bytes: number) => void): SentProgram {
-  return { size, sha256, onTaken, read: async (offset) => offset < size ? await readAt(path, offset) : null };
-}
-
-/** Opens the file anew for each read: two connections may read it at the same time. */
-async function readAt(path: string, offset: number): Promise<Uint8Array | null> {
-  using file = await Deno.open(path);
-  await file.seek(offset, Deno.SeekMode.Start);
-  const buffer = new Uint8Array(READ_BYTES);
-  const size = await file.read(buffer);
-  return size === null ? null : buffer.subarray(0, size);
+/** A built program, to be sent from its file. @param taken called with the number of bytes that the Pod has */
+export function sentProgram({ path, size, sha256 }: BuiltProgram, taken: (bytes: number) => void): SentProgram {
+  const read = async (offset: number) => {
+    if (offset >= size) return null;
+    // The file is opened anew for each read: two connections may read it at the same time.
+    using file = await Deno.open(path);
+    await file.seek(offset, Deno.SeekMode.Start);
+    const buffer = new Uint8Array(READ_BYTES);
+    const length = await file.read(buffer);
+    return length === null ? null : buffer.subarray(0, length);
+  };
+  return { size, sha256, taken, read };
 }

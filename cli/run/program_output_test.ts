@@ -5,8 +5,7 @@ import { ProgramOutput } from "./program_output.ts";
 function outputThatThrows(error: Error): { output: ProgramOutput; said: string[] } {
   const said: string[] = [];
   const write = () => Promise.reject(error);
-  const context = { stdio: { write } } as unknown as ConstructorParameters<typeof ProgramOutput>[0]["context"];
-  return { output: new ProgramOutput({ context, screen: { clear: () => {}, say: (line) => said.push(line) } }), said };
+  return { output: new ProgramOutput({ write }, { clear: () => {}, say: (line) => said.push(line) }), said };
 }
 
 Deno.test("output that cannot be written is lost, and the user reads which and why", async () => {
@@ -35,8 +34,7 @@ Deno.test("after the reader closed its end, nothing is lost and nothing is print
 });
 
 Deno.test("the last few kilobytes of the output are kept", async () => {
-  const context = { stdio: { write: () => Promise.resolve() } } as unknown as ConstructorParameters<typeof ProgramOutput>[0]["context"];
-  const output = new ProgramOutput({ context, screen: { clear: () => {}, say: () => {} } });
+  const output = new ProgramOutput({ write: () => Promise.resolve() }, { clear: () => {}, say: () => {} });
   const text = (value: string) => new TextEncoder().encode(value);
   for (let i = 0; i < 10_000; i++) await output.write("stdout", text(`line ${i}\n`));
   await output.write("stderr", text("last words"));

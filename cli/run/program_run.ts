@@ -63,7 +63,7 @@ export class ProgramRun {
     this.#signal = AbortSignal.any([this.#stop.signal, context.interrupted]);
     this.#interrupted = interruption(this.#signal);
     this.#interrupted.catch(() => {});
-    this.#output = new ProgramOutput({ context, screen: this.#screen });
+    this.#output = new ProgramOutput(context.stdio, this.#screen);
     this.#client = new SupervisorClient((output, bytes) => this.#output.write(output, bytes));
     this.#input = new RunInput({
       context,

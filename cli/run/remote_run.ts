@@ -18,16 +18,15 @@ import {
 const INPUT_BYTES = 1024 * 1024;
 
 /** A program to be sent to the Pod. */
-export interface SentProgram {
+export interface SentProgram extends ResumableSource {
   /** Its digest, as hex digits. */
   readonly sha256: string;
   /** Bytes. */
   readonly size: number;
-  /** Returns bytes from an offset; null at the end. */
-  readonly read: (offset: number) => Promise<Uint8Array | null>;
-  /** Called with the number of bytes that the Pod has. */
-  readonly onTaken?: (bytes: number) => void;
 }
+
+/** Writes a piece of what a program wrote. */
+export type OutputWriter = (output: "stdout" | "stderr", bytes: Uint8Array) => Promise<void>;
 
 /** How a program is run: a {@link RunRequest} without what its client adds. */
 export type RunSettings = Omit<RunRequest, "do" | "run" | "stdin" | "sha256">;
@@ -43,7 +42,7 @@ export class RemoteRun {
   /** The program's standard input. */
   readonly input: ResendBuffer = new ResendBuffer(INPUT_BYTES);
   readonly #program: SentProgram;
-  readonly #outputs: { readonly name: "stdout" | "stderr"; readonly sink: OutputSink; readonly receiver: ResumableReceiver }[];
+  readonly #outputs: readonly OutputSink[];
   readonly #started = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<RunEnd>();
   readonly #before: Promise<void>;
@@ -54,19 +53,11 @@ export class RemoteRun {
    * @param write writes the program's output here
    * @param before the output of the run before, which comes first
    */
-  constructor(
-    number: number,
-    program: SentProgram,
-    write: (output: "stdout" | "stderr", bytes: Uint8Array) => Promise<void>,
-    before: Promise<void>,
-  ) {
+  constructor(number: number, program: SentProgram, write: OutputWriter, before: Promise<void>) {
     this.number = number;
     this.#program = program;
     this.#before = before;
-    this.#outputs = (["stdout", "stderr"] as const).map((name) => {
-      const sink = new OutputSink((bytes) => write(name, bytes));
-      return { name, sink, receiver: new ResumableReceiver(sink) };
-    });
+    this.#outputs = [new OutputSink("stdout", write), new OutputSink("stderr", write)];
     this.#started.promise.catch(() => {});
     this.#ended.promise.catch(() => {});
   }
@@ -78,7 +69,7 @@ export class RemoteRun {
 
   /** Resolves when all of its output has been written here. */
   get outputDone(): Promise<void> {
-    return Promise.all(this.#outputs.map(({ sink }) => sink.done)).then(() => {});
+    return Promise.all(this.#outputs.map(({ done }) => done.promise)).then(() => {});
   }
 
   /** Resolves when it has ended and all of its output has been written here. @throws NotStartedError */
@@ -93,40 +84,33 @@ export class RemoteRun {
     this.#hasStarted = message.is !== "failed";
     if (message.is === "started") return this.#started.resolve();
     if (message.is === "ended") {
-      const { code, signal, outOfMemory, podStopped } = message;
+      const { is: _is, run: _run, ...end } = message;
       this.#started.resolve();
-      return this.#ended.resolve({
-        code,
-        ...(signal ? { signal } : {}),
-        ...(outOfMemory ? { outOfMemory } : {}),
-        ...(podStopped ? { podStopped } : {}),
-      });
+      return this.#ended.resolve(end);
     }
     const error = new NotStartedError(message.why);
     this.#started.reject(error);
     this.#ended.reject(error);
-    for (const { sink } of this.#outputs) sink.end();
+    for (const output of this.#outputs) output.end();
   }
 
   /** Continues on this connection. */
   attach(session: Session): void {
-    if (this.#outputs.every(({ sink }) => sink.over)) return;
-    if (!this.#hasStarted) this.#offerProgram(session);
+    if (this.#outputs.every(({ over }) => over)) return;
+    const program = this.#program;
+    // A program that has started is not offered again: its file may be gone from this machine.
+    if (!this.#hasStarted) {
+      const { sha256, size } = program;
+      this.#serve(session, { for: "program", sha256, size }, (stream, rest) => sendResumable(stream, program, rest));
+    }
     this.#serve(session, { for: "stdin", run: this.number }, (stream, rest) => sendResumable(stream, this.input, rest));
-    for (const { name, sink, receiver } of this.#outputs) {
-      if (sink.over) continue;
+    for (const { name, over, receiver } of this.#outputs) {
+      if (over) continue;
       this.#serve(session, { for: name, run: this.number }, async (stream, rest) => {
         await this.#before;
         await receiver.receive(stream, rest);
       });
     }
-  }
-
-  /** A program that has started is not offered again: its file may be gone from this machine. */
-  #offerProgram(session: Session): void {
-    const { sha256, size, read, onTaken } = this.#program;
-    const source: ResumableSource = { read, taken: (offset) => onTaken?.(offset) };
-    this.#serve(session, { for: "program", sha256, size }, (stream, rest) => sendResumable(stream, source, rest));
   }
 
   /** Serves a stream until it ends; if its connection is lost, the next one continues. */
@@ -143,42 +127,30 @@ export class RemoteRun {
   }
 }
 
+/** Writes one of a program's outputs here; after a failed write the rest is dropped. */
 class OutputSink implements ResumableSink {
-  readonly #write: (bytes: Uint8Array) => Promise<void>;
-  readonly #done = Promise.withResolvers<void>();
-  #offset = 0;
+  readonly name: "stdout" | "stderr";
+  readonly receiver: ResumableReceiver = new ResumableReceiver(this);
+  readonly done: PromiseWithResolvers<void> = Promise.withResolvers();
+  readonly #write: OutputWriter;
   #broken = false;
-  #over = false;
+  offset = 0;
+  over = false;
 
-  constructor(write: (bytes: Uint8Array) => Promise<void>) {
+  constructor(name: "stdout" | "stderr", write: OutputWriter) {
+    this.name = name;
     this.#write = write;
-  }
-
-  get offset(): number {
-    return this.#offset;
-  }
-
-  get over(): boolean {
-    return this.#over;
-  }
-
-  get done(): Promise<void> {
-    return this.#done.promise;
   }
 
   async write(bytes: Uint8Array): Promise<void> {
     // Counted before the write: a connection that is lost meanwhile must not make the next one send these bytes again.
-    this.#offset += bytes.length;
+    this.offset += bytes.length;
     if (this.#broken) return;
-    try {
-      await this.#write(bytes);
-    } catch {
-      this.#broken = true;
-    }
+    await this.#write(this.name, bytes).catch(() => this.#broken = true);
   }
 
   end(): void {
-    this.#over = true;
-    this.#done.resolve();
+    this.over = true;
+    this.done.resolve();
   }
 }

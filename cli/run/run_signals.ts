@@ -11,7 +11,11 @@ export class RunSignals {
   readonly #send: (signal: string) => void;
   readonly #release: () => void;
   readonly #first = Promise.withResolvers<void>();
+  /** Resolves with the first signal. */
+  readonly first: Promise<void> = this.#first.promise;
   readonly #givenUp = Promise.withResolvers<RunEnd>();
+  /** Resolves if a killed program cannot report its end. */
+  readonly givenUp: Promise<RunEnd> = this.#givenUp.promise;
   #count = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -38,16 +42,6 @@ export class RunSignals {
   /** Whether the user asked the program to end. */
   get asked(): boolean {
     return this.#count > 0;
-  }
-
-  /** Resolves with the first signal. */
-  get first(): Promise<void> {
-    return this.#first.promise;
-  }
-
-  /** Resolves if a killed program cannot report its end. */
-  get givenUp(): Promise<RunEnd> {
-    return this.#givenUp.promise;
   }
 
   /** From now on signals end kurun again. */

@@ -10,10 +10,7 @@ import {
   type Stream,
   type WindowSize,
 } from "../../tunnel/mod.ts";
-import { NotStartedError, RemoteRun, type RunSettings, type SentProgram } from "./remote_run.ts";
-
-/** Writes a piece of what a program wrote. */
-export type OutputWriter = (output: "stdout" | "stderr", bytes: Uint8Array) => Promise<void>;
+import { NotStartedError, type OutputWriter, RemoteRun, type RunSettings, type SentProgram } from "./remote_run.ts";
 
 /**
  * The client of the supervisor that runs programs in the Pod. On each new connection it repeats the requests that the supervisor did not
@@ -22,6 +19,8 @@ export type OutputWriter = (output: "stdout" | "stderr", bytes: Uint8Array) => P
 export class SupervisorClient {
   readonly #write: OutputWriter;
   readonly #architecture = Promise.withResolvers<string>();
+  /** The node's architecture, in Go's spelling. Resolves with the first connection. */
+  readonly architecture: Promise<string> = this.#architecture.promise;
   #session: Session | undefined;
   #control: Stream | undefined;
   /** Requests that the supervisor has not confirmed. */
@@ -34,11 +33,6 @@ export class SupervisorClient {
   /** @param write gets the output of programs in order; if it throws, the rest of that output is dropped */
   constructor(write: OutputWriter) {
     this.#write = write;
-  }
-
-  /** The node's architecture, in Go's spelling. Resolves with the first connection. */
-  get architecture(): Promise<string> {
-    return this.#architecture.promise;
   }
 
   /** Whether there is a connection to the Pod now. */
@@ -64,7 +58,8 @@ export class SupervisorClient {
     const number = (before?.number ?? 0) + 1;
     const write: OutputWriter = async (output, bytes) => {
       await this.#write(output, bytes).catch((error) => {
-        this.closeOutput(number, output);
+        // Nobody reads this output any more.
+        this.#ask({ do: "close", run: number, output });
         throw error;
       });
     };
@@ -83,11 +78,6 @@ export class SupervisorClient {
   /** Sends a signal to a run. */
   signal(run: RemoteRun, signal: string): void {
     this.#ask({ do: "signal", run: run.number, signal });
-  }
-
-  /** Tells the supervisor that nobody reads an output any more. */
-  closeOutput(run: number, output: "stdout" | "stderr"): void {
-    this.#ask({ do: "close", run, output });
   }
 
   /** Sets the size of a run's terminal. */

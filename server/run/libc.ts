@@ -66,20 +66,13 @@ export function errorText(number: number): string {
   return text === null ? `error ${number}` : Deno.UnsafePointerView.getCString(text);
 }
 
-/** A list such as `argv` and `environ`: addresses of C strings, and a zero. Keep the object as long as the list is used. */
-export class CStrings {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly #texts: Uint8Array<ArrayBuffer>[];
-
-  constructor(texts: readonly string[]) {
-    this.#texts = texts.map(cString);
-    const addresses = new BigUint64Array(texts.length + 1);
-    this.#texts.forEach((text, at) => addresses[at] = Deno.UnsafePointer.value(Deno.UnsafePointer.of(text)));
-    this.bytes = new Uint8Array(addresses.buffer);
-  }
-
-  /** How many texts there are. Reading it after the call keeps the garbage collector from freeing them before. */
-  get count(): number {
-    return this.#texts.length;
-  }
+/**
+ * A list such as `argv` and `environ`: addresses of C strings, and a zero.
+ * @returns the list, and its texts; use these after the call, or the garbage collector may free them before
+ */
+export function cStrings(strings: readonly string[]): { list: Uint8Array<ArrayBuffer>; texts: readonly Uint8Array[] } {
+  const texts = strings.map(cString);
+  const addresses = new BigUint64Array(texts.length + 1);
+  texts.forEach((text, at) => addresses[at] = Deno.UnsafePointer.value(Deno.UnsafePointer.of(text)));
+  return { list: new Uint8Array(addresses.buffer), texts };
 }

@@ -1,6 +1,6 @@
 import { ResendBuffer, type ResumableSink, type RunEnd, type WindowSize } from "../../tunnel/mod.ts";
 import type { Descriptor } from "./descriptor.ts";
-import type { ProcessEnd, SpawnedProcess } from "./spawn_process.ts";
+import type { SpawnedProcess } from "./spawn_process.ts";
 
 /** How much a program may write before the client has taken it; then the program blocks in its write. */
 const OUTPUT_BYTES = 4 * 1024 * 1024;
@@ -23,7 +23,7 @@ export class RunningProgram {
   /** @param outOfMemory how many processes in this container the kernel has killed for lack of memory */
   constructor(process: SpawnedProcess, outOfMemory: () => number) {
     this.#process = process;
-    this.stdin = new ProgramInput(process);
+    this.stdin = programInput(process);
     this.ended = this.#follow(outOfMemory);
   }
 
@@ -56,76 +56,59 @@ export class RunningProgram {
   async #follow(outOfMemory: () => number): Promise<RunEnd> {
     const before = outOfMemory();
     const { stdin, stdout, stderr, ended } = this.#process;
-    const outputs = [new Output(stdout, this.stdout)];
-    if (stderr) outputs.push(new Output(stderr, this.stderr));
+    const finishing = [readOutput(stdout, this.stdout, ended)];
+    if (stderr) finishing.push(readOutput(stderr, this.stderr, ended));
     else this.stderr.end();
-    const end: ProcessEnd = await ended;
+    const end = await ended;
     this.#gone = true;
-    await Promise.all(outputs.map((output) => output.finish()));
+    await Promise.all(finishing);
     // In a terminal the input is also the output, which must be read to its end first.
     for (const descriptor of [stdin, stdout, stderr]) descriptor?.close();
     return { ...end, ...(end.signal === "SIGKILL" && outOfMemory() > before ? { outOfMemory: true } : {}) };
   }
 }
 
-/** Reads one of a program's outputs into its buffer. */
-class Output {
-  readonly #done: Promise<void>;
-  readonly #buffer: ResendBuffer;
-  #isDone = false;
-  /** Since when a read has been waiting; 0 where none is. */
-  #readingSince = 0;
-
-  constructor(from: Descriptor, buffer: ResendBuffer) {
-    this.#buffer = buffer;
-    this.#done = this.#carry(from).finally(() => {
-      this.#isDone = true;
-      buffer.end();
-    });
-  }
-
-  /** Waits for the output that is still under way once the program has ended. */
-  async finish(): Promise<void> {
-    const since = performance.now();
-    while (!this.#isDone) {
-      if (this.#readingSince > 0 && performance.now() - Math.max(since, this.#readingSince) > LINGER_MS) return this.#buffer.end();
-      await Promise.race([this.#done, new Promise((resolve) => setTimeout(resolve, LOOK_MS))]);
-    }
-  }
-
-  async #carry(from: Descriptor): Promise<void> {
+/** Reads one of a program's outputs into its buffer, to its end, or until it is silent after the program has ended. */
+async function readOutput(from: Descriptor, buffer: ResendBuffer, ended: Promise<unknown>): Promise<void> {
+  let isDone = false;
+  /** Since when a read has been waiting; 0 if none is. */
+  let readingSince = 0;
+  const carry = async () => {
     for (;;) {
-      this.#readingSince = performance.now();
+      readingSince = performance.now();
       const bytes = await from.read();
-      this.#readingSince = 0;
+      readingSince = 0;
       if (bytes === null) return;
-      const full = this.#buffer.write(bytes);
+      const full = buffer.write(bytes);
       if (full) await full;
     }
+  };
+  const done = carry().finally(() => {
+    isDone = true;
+    buffer.end();
+  });
+  await Promise.race([done, ended]);
+  const since = performance.now();
+  while (!isDone) {
+    if (readingSince > 0 && performance.now() - Math.max(since, readingSince) > LINGER_MS) return buffer.end();
+    await Promise.race([done, new Promise((resolve) => setTimeout(resolve, LOOK_MS))]);
   }
 }
 
-/** A program's input; what the program does not read any more is dropped. */
-class ProgramInput implements ResumableSink {
-  readonly #process: SpawnedProcess;
-  #offset = 0;
-
-  constructor(process: SpawnedProcess) {
-    this.#process = process;
-  }
-
-  get offset(): number {
-    return this.#offset;
-  }
-
-  async write(bytes: Uint8Array): Promise<void> {
-    await this.#process.stdin?.write(bytes);
-    this.#offset += bytes.length;
-  }
-
-  async end(): Promise<void> {
-    const { stdin, stderr } = this.#process;
-    if (stderr) stdin?.close();
-    else await stdin?.write(new Uint8Array([END_OF_FILE]));
-  }
+/** A program's input. What the program no longer reads is dropped. */
+function programInput({ stdin, stderr }: SpawnedProcess): ResumableSink {
+  let offset = 0;
+  return {
+    get offset() {
+      return offset;
+    },
+    write: async (bytes) => {
+      await stdin?.write(bytes);
+      offset += bytes.length;
+    },
+    end: async () => {
+      if (stderr) stdin?.close();
+      else await stdin?.write(new Uint8Array([END_OF_FILE]));
+    },
+  };
 }

@@ -1,6 +1,7 @@
+import type { RunEnd, WindowSize } from "../../tunnel/mod.ts";
 import { ChildReaper } from "./child_reaper.ts";
 import { Descriptor } from "./descriptor.ts";
-import { cString, CStrings, errorText, libc, Linux } from "./libc.ts";
+import { cString, cStrings, errorText, libc, Linux } from "./libc.ts";
 
 /** Room for glibc's posix_spawn_file_actions_t, posix_spawnattr_t (336 bytes) and sigset_t. */
 const STRUCT_BYTES = 1024;
@@ -32,18 +33,7 @@ export interface SpawnOptions {
   /** Whether it has an input; otherwise it reads an empty one. */
   readonly stdin: boolean;
   /** Gives it a terminal of this size for its input and all its output. */
-  readonly terminal?: { readonly columns: number; readonly rows: number };
-}
-
-/** A process could not be started; the message is for people. */
-export class SpawnError extends Error {
-  override readonly name = "SpawnError";
-}
-
-/** How a process ended. */
-export interface ProcessEnd {
-  readonly code: number;
-  readonly signal?: string;
+  readonly terminal?: WindowSize;
 }
 
 /** A process that leads a session, so that signals also reach what it starts. */
@@ -54,16 +44,16 @@ export interface SpawnedProcess {
   readonly stdout: Descriptor;
   /** Undefined where it has a terminal. */
   readonly stderr: Descriptor | undefined;
-  readonly ended: Promise<ProcessEnd>;
+  readonly ended: Promise<RunEnd>;
   /** Sends a signal to it and to everything it has started. */
   kill(signal: string): void;
-  resize(window: { readonly columns: number; readonly rows: number }): void;
+  resize(window: WindowSize): void;
 }
 
 /** Reaps the processes started here and no others. */
 const ownChildren = new ChildReaper(false);
 
-/** Starts a process. @param children reaps it when it has ended @throws SpawnError */
+/** Starts a process. @param children reaps it when it has ended @throws Error with a text for people */
 export function spawnProcess(options: SpawnOptions, children: ChildReaper = ownChildren): SpawnedProcess {
   return options.terminal ? spawnInTerminal(options, options.terminal, children) : spawnWithPipes(options, children);
 }
@@ -91,13 +81,9 @@ function spawnWithPipes(options: SpawnOptions, children: ChildReaper): SpawnedPr
   }
 }
 
-function spawnInTerminal(
-  options: SpawnOptions,
-  window: { columns: number; rows: number },
-  children: ChildReaper,
-): SpawnedProcess {
+function spawnInTerminal(options: SpawnOptions, window: WindowSize, children: ChildReaper): SpawnedProcess {
   const { master, path } = openTerminal();
-  const resize = ({ columns, rows }: { columns: number; rows: number }) => {
+  const resize = ({ columns, rows }: WindowSize) => {
     const size = new Uint16Array([rows, columns, 0, 0]);
     libc().ioctl(master.number, BigInt(Linux.TIOCSWINSZ), new Uint8Array(size.buffer));
   };
@@ -118,10 +104,8 @@ function spawnInTerminal(
 
 function spawn({ path, argv, env, workdir }: SpawnOptions, wire: (actions: Uint8Array<ArrayBuffer>) => void): number {
   const c = libc();
-  const actions = new Uint8Array(STRUCT_BYTES);
-  const attributes = new Uint8Array(STRUCT_BYTES);
-  const all = new Uint8Array(STRUCT_BYTES);
-  const none = new Uint8Array(STRUCT_BYTES);
+  const struct = () => new Uint8Array(STRUCT_BYTES);
+  const [actions, attributes, all, none] = [struct(), struct(), struct(), struct()];
   c.posix_spawn_file_actions_init(actions);
   c.posix_spawnattr_init(attributes);
   try {
@@ -134,10 +118,10 @@ function spawn({ path, argv, env, workdir }: SpawnOptions, wire: (actions: Uint8
     c.posix_spawnattr_setsigmask(attributes, none);
     c.posix_spawnattr_setflags(attributes, Linux.POSIX_SPAWN_SETSID | Linux.POSIX_SPAWN_SETSIGDEF | Linux.POSIX_SPAWN_SETSIGMASK);
     const pid = new Int32Array(1);
-    const args = new CStrings(argv);
-    const environment = new CStrings(env.map(([name, value]) => `${name}=${value}`));
-    const failed = c.posix_spawn(new Uint8Array(pid.buffer), cString(path), actions, attributes, args.bytes, environment.bytes);
-    if (failed !== 0) throw new SpawnError(whyNot(failed, { path, workdir, size: args.count + environment.count }));
+    const args = cStrings(argv);
+    const environment = cStrings(env.map(([name, value]) => `${name}=${value}`));
+    const failed = c.posix_spawn(new Uint8Array(pid.buffer), cString(path), actions, attributes, args.list, environment.list);
+    if (failed !== 0) throw new Error(whyNot(failed, { path, workdir, size: args.texts.length + environment.texts.length }));
     return pid[0] as number;
   } finally {
     c.posix_spawn_file_actions_destroy(actions);
@@ -176,7 +160,7 @@ function followed(pid: number, children: ChildReaper): Pick<SpawnedProcess, "end
   };
 }
 
-function processEnd(status: number): ProcessEnd {
+function processEnd(status: number): RunEnd {
   const number = status & 0x7f;
   if (number === 0) return { code: (status >> 8) & 0xff };
   return { code: 128 + number, signal: Object.keys(SIGNALS).find((name) => SIGNALS[name] === number) ?? `signal ${number}` };
@@ -184,18 +168,18 @@ function processEnd(status: number): ProcessEnd {
 
 function openPipe(): { read: Descriptor; write: Descriptor } {
   const ends = new Int32Array(2);
-  if (libc().pipe2(new Uint8Array(ends.buffer), Linux.O_CLOEXEC) !== 0) throw new SpawnError("cannot open a pipe");
+  if (libc().pipe2(new Uint8Array(ends.buffer), Linux.O_CLOEXEC) !== 0) throw new Error("cannot open a pipe");
   return { read: new Descriptor(ends[0] as number), write: new Descriptor(ends[1] as number) };
 }
 
 function openTerminal(): { master: Descriptor; path: Uint8Array<ArrayBuffer> } {
   const c = libc();
   const number = c.posix_openpt(Linux.O_RDWR | Linux.O_NOCTTY | Linux.O_CLOEXEC);
-  if (number < 0) throw new SpawnError("the Pod has no terminals (/dev/ptmx)");
+  if (number < 0) throw new Error("the Pod has no terminals (/dev/ptmx)");
   const path = new Uint8Array(256);
   if (c.grantpt(number) !== 0 || c.unlockpt(number) !== 0 || c.ptsname_r(number, path, BigInt(path.length)) !== 0) {
     c.close(number);
-    throw new SpawnError("cannot open a terminal");
+    throw new Error("cannot open a terminal");
   }
   return { master: new Descriptor(number), path };
 }

@@ -174,7 +174,7 @@ export class Supervisor {
     for (const [digest, program] of this.#programs) {
       if (digest === sha256) continue;
       this.#programs.delete(digest);
-      await program.remove();
+      await Deno.remove(program.path).catch(() => {});
     }
   }
 
@@ -183,7 +183,7 @@ export class Supervisor {
     let program = this.#programs.get(sha256);
     if (!program) this.#programs.set(sha256, program = new ReceivedProgram(this.#options.folder, { sha256, size }));
     await stream.write(encodeAccepted());
-    await program.receive(stream, rest);
+    await program.receiver.receive(stream, rest);
   }
 
   async #serveRun(stream: Stream, { for: name, run: number }: Extract<RunPreamble, { run: number }>, rest: Uint8Array): Promise<void> {

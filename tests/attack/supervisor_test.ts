@@ -48,7 +48,13 @@ attackTest("a download that nobody reads congests the link, the link breaks, and
   };
   await connect();
   const read = (offset: number) => Promise.resolve(offset >= bytes.length ? null : bytes.slice(offset));
-  const run = runs.start({ sha256, size: bytes.length, read }, { kind: "executable", name: "x", args: [], env: [], workdir: folder }, true);
+  const run = runs.start({ sha256, size: bytes.length, read, taken: () => {} }, {
+    kind: "executable",
+    name: "x",
+    args: [],
+    env: [],
+    workdir: folder,
+  }, true);
   await run.started;
   for (let cuts = 0; cuts < 3; cuts++) {
     const session = await connect();
