@@ -5,18 +5,7 @@
  */
 
 import { CredentialError } from "../api/cluster_access.ts";
-
-/** The kubeconfig's `exec`. */
-export interface ExecConfig {
-  readonly apiVersion: string;
-  readonly command: string;
-  readonly args: readonly string[];
-  readonly env: readonly { readonly name: string; readonly value: string }[];
-  readonly installHint: string;
-  readonly provideClusterInfo: boolean;
-  /** Empty where the kubeconfig does not say. */
-  readonly interactiveMode: "" | "Never" | "IfAvailable" | "Always";
-}
+import type { ExecEntry } from "./kubeconfig_entries.ts";
 
 /** A plugin's credential: a token, a certificate with its key, or both. */
 export interface ExecCredential {
@@ -57,7 +46,7 @@ const VERSIONS = ["client.authentication.k8s.io/v1", "client.authentication.k8s.
 
 /** Runs the plugin when a credential is needed and there is none that is still valid. */
 export class ExecCredentialSource {
-  readonly #config: ExecConfig;
+  readonly #config: ExecEntry;
   readonly #options: ExecSourceOptions;
   #current: { credential: ExecCredential; since: number; expires: number } | undefined;
   #running: Promise<ExecCredential> | undefined;
@@ -65,19 +54,18 @@ export class ExecCredentialSource {
   #expires = Infinity;
 
   /** @throws {CredentialError} when the configuration cannot be used */
-  constructor(config: ExecConfig, options: ExecSourceOptions) {
+  constructor(config: ExecEntry, options: ExecSourceOptions) {
     this.#config = config;
     this.#options = options;
-    const fail = (why: string) => new CredentialError(`Cannot use the exec plugin "${config.command}" of user "${options.user}": ${why}`);
-    if (config.command === "") throw fail("it has no command");
-    if (!VERSIONS.includes(config.apiVersion)) {
-      throw fail(`its apiVersion is "${config.apiVersion}", expected ${VERSIONS.join(" or ")}`);
+    const { apiVersion = "", command = "", interactiveMode = "" } = config;
+    const fail = (why: string) => new CredentialError(`Cannot use the exec plugin "${command}" of user "${options.user}": ${why}`);
+    if (command === "") throw fail("it has no command");
+    if (!VERSIONS.includes(apiVersion)) throw fail(`its apiVersion is "${apiVersion}", expected ${VERSIONS.join(" or ")}`);
+    if (interactiveMode === "" && apiVersion.endsWith("/v1")) throw fail("its interactiveMode is missing");
+    if (!["", "Never", "IfAvailable", "Always"].includes(interactiveMode)) {
+      throw fail(`its interactiveMode is "${interactiveMode}", expected Never, IfAvailable or Always`);
     }
-    if (config.interactiveMode === "" && config.apiVersion.endsWith("/v1")) throw fail("its interactiveMode is missing");
-    if (!["", "Never", "IfAvailable", "Always"].includes(config.interactiveMode)) {
-      throw fail(`its interactiveMode is "${config.interactiveMode}", expected Never, IfAvailable or Always`);
-    }
-    if (config.interactiveMode === "Always" && !options.interactive) {
+    if (interactiveMode === "Always" && !options.interactive) {
       throw fail("its interactiveMode is Always, and standard input is not a terminal");
     }
   }
@@ -100,32 +88,21 @@ export class ExecCredentialSource {
   }
 
   async #run(): Promise<ExecCredential> {
-    const { command, args, env, installHint } = this.#config;
-    const interactive = this.#options.interactive && this.#config.interactiveMode !== "Never";
-    const info = await this.#info(interactive);
-    let result: { code: number; stdout: string };
-    try {
-      result = await this.#options.run({
-        command,
-        args,
-        env: { KUBERNETES_EXEC_INFO: info, ...Object.fromEntries(env.map(({ name, value }) => [name, value])) },
-        interactive,
-      });
-    } catch (cause) {
-      const why = cause instanceof Deno.errors.NotFound ? "the program was not found" : (cause as Error).message;
+    const { apiVersion, command = "", args = [], env = [], installHint = "", provideClusterInfo, interactiveMode } = this.#config;
+    const interactive = this.#options.interactive && interactiveMode !== "Never";
+    const cluster = provideClusterInfo ? { cluster: await this.#options.cluster() } : {};
+    const info = JSON.stringify({ apiVersion, kind: "ExecCredential", spec: { ...cluster, interactive } });
+    const variables = Object.fromEntries(env.map(({ name = "", value = "" }) => [name, value]));
+    const call = { command, args, env: { KUBERNETES_EXEC_INFO: info, ...variables }, interactive };
+    const { code, stdout } = await this.#options.run(call).catch((cause) => {
+      const why = cause instanceof Deno.errors.NotFound ? "the program was not found" : cause.message;
       throw this.#error(why + (installHint === "" ? "" : `\n\n${installHint.trim()}`), cause);
-    }
-    if (result.code !== 0) throw this.#error(`it failed with exit code ${result.code}`);
-    const { credential, expires } = this.#parse(result.stdout);
+    });
+    if (code !== 0) throw this.#error(`it failed with exit code ${code}`);
+    const { credential, expires } = this.#parse(stdout);
     this.#current = { credential, since: this.#options.now(), expires };
     this.#expires = expires;
     return credential;
-  }
-
-  async #info(interactive: boolean): Promise<string> {
-    const { apiVersion, provideClusterInfo } = this.#config;
-    const cluster = provideClusterInfo ? { cluster: await this.#options.cluster() } : {};
-    return JSON.stringify({ apiVersion, kind: "ExecCredential", spec: { ...cluster, interactive } });
   }
 
   /** The plugin's output is never shown: it may contain the token. */
@@ -153,12 +130,8 @@ export class ExecCredentialSource {
   }
 
   #error(why: string, cause?: unknown): CredentialError {
-    return new CredentialError(
-      `Cannot get credentials from the exec plugin "${this.#config.command}" of user "${this.#options.user}": ${why}`,
-      {
-        cause,
-      },
-    );
+    const plugin = `the exec plugin "${this.#config.command}" of user "${this.#options.user}"`;
+    return new CredentialError(`Cannot get credentials from ${plugin}: ${why}`, { cause });
   }
 }
 

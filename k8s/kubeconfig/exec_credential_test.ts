@@ -1,17 +1,14 @@
 import assert from "node:assert/strict";
 import { CredentialError } from "../api/cluster_access.ts";
-import { type ExecCall, type ExecConfig, ExecCredentialSource, type ExecSourceOptions, runPlugin } from "./exec_credential.ts";
+import { type ExecCall, ExecCredentialSource, type ExecSourceOptions, runPlugin } from "./exec_credential.ts";
+import type { ExecEntry } from "./kubeconfig_entries.ts";
 
 const V1 = "client.authentication.k8s.io/v1";
 
-function source(config: Partial<ExecConfig>, options: Partial<ExecSourceOptions>): ExecCredentialSource {
+function source(config: ExecEntry, options: Partial<ExecSourceOptions>): ExecCredentialSource {
   return new ExecCredentialSource({
     apiVersion: V1,
     command: "login",
-    args: [],
-    env: [],
-    installHint: "",
-    provideClusterInfo: false,
     interactiveMode: "Never",
     ...config,
   }, {
@@ -109,7 +106,7 @@ Deno.test("ExecCredentialSource describes the cluster only to plugins with provi
 });
 
 Deno.test("ExecCredentialSource gives the plugin the terminal as interactiveMode says", async () => {
-  const asked = async (interactiveMode: ExecConfig["interactiveMode"], interactive: boolean, apiVersion = V1) => {
+  const asked = async (interactiveMode: string, interactive: boolean, apiVersion = V1) => {
     let lent: boolean | undefined;
     await source({ interactiveMode, apiVersion }, {
       interactive,

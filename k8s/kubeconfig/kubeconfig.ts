@@ -10,19 +10,12 @@
 import { Buffer } from "node:buffer";
 import { type ClusterAccess, type ConnectionOptions, connectionTo } from "../api/cluster_access.ts";
 import { unbracketed } from "../api/dial.ts";
-import { type ExecConfig, ExecCredentialSource, type ExecRunner, runPlugin } from "./exec_credential.ts";
+import { ExecCredentialSource, type ExecRunner, runPlugin } from "./exec_credential.ts";
 import { parseProxyUrl, proxyFromEnvironment } from "../api/http_proxy.ts";
-import { inClusterKubeconfig } from "./in_cluster.ts";
-import type { ClusterEntry, ExecEntry, UserEntry } from "./kubeconfig_entries.ts";
-import { KubeconfigError, kubeconfigPaths, type MergedKubeconfig, readKubeconfigs } from "./kubeconfig_files.ts";
-import {
-  FileText,
-  type Impersonation,
-  type ResolvedCredentials,
-  type TextSource,
-  UserCredentials,
-  type UserSettings,
-} from "./user_credentials.ts";
+import type { ClusterEntry, UserEntry } from "./kubeconfig_entries.ts";
+import { inClusterKubeconfig, KubeconfigError, kubeconfigPaths, type MergedKubeconfig, readKubeconfigs } from "./kubeconfig_files.ts";
+import { FileText, readText, UserCredentials } from "./user_credentials.ts";
+import type { Impersonation, ResolvedCredentials, TextSource, UserSettings } from "./user_credentials.ts";
 
 export type { ClusterAccess, ConnectionOptions } from "../api/cluster_access.ts";
 
@@ -69,12 +62,9 @@ export interface KubeconfigEnvironment {
 export async function loadClusterAccess(flags: ClusterFlags, env: KubeconfigEnvironment): Promise<ClusterAccess> {
   const { paths, required } = kubeconfigPaths(flags.kubeconfig, env);
   let config = await readKubeconfigs(paths, required);
-  if (isEmpty(config) && !flags.kubeconfig) {
-    config = await inClusterKubeconfig(env, env.serviceAccountDirectory) ?? config;
-  }
+  if (isEmpty(config) && !flags.kubeconfig) config = await inClusterKubeconfig(env, env.serviceAccountDirectory) ?? config;
   if (isEmpty(config) && !flags.server) throw nothingFound(paths, config, env);
-  const chosen = choose(config, flags);
-  return new KubeconfigAccess(chosen, flags, env);
+  return new KubeconfigAccess(choose(config, flags), flags, env);
 }
 
 function isEmpty(config: MergedKubeconfig): boolean {
@@ -162,15 +152,24 @@ class KubeconfigAccess implements ClusterAccess {
     const now = env.now ?? Date.now;
     const tls = clusterTls(chosen, flags, now);
     this.#tls = this.server.protocol === "https:" ? tls : undefined;
-    const settings = userSettings(chosen, flags, env, () => execCluster(this.server, chosen, tls), now);
+    const settings = userSettings(chosen, flags, now);
     // As in kubectl, a server without TLS is not told who the user is, and no plugin is run for it.
-    this.#credentials = this.#tls && new UserCredentials({ ...settings, exec: settings.exec?.() }, now);
-    this.warnings = this.#findWarnings(chosen);
+    if (this.#tls) {
+      const exec = usesPlugin(settings) && chosen.user.exec && new ExecCredentialSource(chosen.user.exec, {
+        user: chosen.userName,
+        cluster: () => execCluster(this.server, chosen, tls),
+        interactive: env.interactive ?? false,
+        run: env.runPlugin ?? runPlugin,
+        now,
+      });
+      this.#credentials = new UserCredentials({ ...settings, exec: exec || undefined }, now);
+    }
+    this.warnings = this.#findWarnings(chosen.clusterName);
   }
 
   async connection(): Promise<ConnectionOptions> {
     const { headers, cert, key } = await this.#credentials?.resolve() ?? NO_CREDENTIALS;
-    const ca = this.#tls?.ca instanceof FileText ? await this.#tls.ca.read() : this.#tls?.ca;
+    const ca = await readText(this.#tls?.ca);
     const tls = this.#tls && { ca, cert, key, serverName: this.#tls.serverName, insecure: this.#tls.insecure };
     const of = [ca, cert, key].join();
     if (of !== this.#identity.of) this.#identity = { generation: this.#identity.generation + 1, of };
@@ -201,10 +200,10 @@ class KubeconfigAccess implements ClusterAccess {
     }
   }
 
-  #findWarnings({ clusterName }: Chosen): string[] {
+  #findWarnings(cluster: string): string[] {
     if (this.#tls?.insecure) {
       return [
-        `the certificate of ${this.server.host} is not verified: cluster "${clusterName}" of the kubeconfig has insecure-skip-tls-verify`,
+        `the certificate of ${this.server.host} is not verified: cluster "${cluster}" of the kubeconfig has insecure-skip-tls-verify`,
       ];
     }
     const loopback = ["localhost", "127.0.0.1", "[::1]"].includes(this.server.hostname);
@@ -234,9 +233,7 @@ function serverUrl(server: string, cluster: string): URL {
 function clusterTls({ cluster, clusterName }: Chosen, flags: ClusterFlags, now: () => number): ClusterTls {
   // As in kubectl, --certificate-authority overrides the file's insecure-skip-tls-verify, and --server its tls-server-name.
   const insecure = cluster["insecure-skip-tls-verify"] === true && !flags.certificateAuthority;
-  const ca = flags.certificateAuthority
-    ? new FileText(flags.certificateAuthority, now)
-    : dataOrFile(cluster, "certificate-authority", clusterName, now);
+  const ca = textSource(flags.certificateAuthority, cluster, "certificate-authority", clusterName, now);
   if (insecure && ca !== undefined) {
     const message = `Cluster "${clusterName}" has both insecure-skip-tls-verify and a certificate-authority: remove one`;
     throw new KubeconfigError("invalid", message, { subject: clusterName });
@@ -245,46 +242,28 @@ function clusterTls({ cluster, clusterName }: Chosen, flags: ClusterFlags, now: 
   return { ca, serverName: serverName || undefined, insecure };
 }
 
-function userSettings(
-  { user, userName: name }: Chosen,
-  flags: ClusterFlags,
-  env: KubeconfigEnvironment,
-  cluster: () => Promise<Record<string, unknown>>,
-  now: () => number,
-): Omit<UserSettings, "exec"> & { readonly exec: (() => ExecCredentialSource) | undefined } {
-  const cert = flags.clientCertificate ? new FileText(flags.clientCertificate, now) : dataOrFile(user, "client-certificate", name, now);
-  const key = flags.clientKey ? new FileText(flags.clientKey, now) : dataOrFile(user, "client-key", name, now);
+function userSettings({ user, userName: name }: Chosen, flags: ClusterFlags, now: () => number): UserSettings {
+  const cert = textSource(flags.clientCertificate, user, "client-certificate", name, now);
+  const key = textSource(flags.clientKey, user, "client-key", name, now);
   if ((cert === undefined) !== (key === undefined)) {
     const [has, lacks] = cert === undefined ? ["client-key", "client-certificate"] : ["client-certificate", "client-key"];
     throw new KubeconfigError("invalid", `User "${name}" has a ${has} but no ${lacks}`, { subject: name });
   }
   const token = flags.token || (user.tokenFile ? new FileText(user.tokenFile, now) : user.token || undefined);
-  const { username = "", password = "", exec } = user;
+  const { username = "", password = "" } = user;
   const provider = user["auth-provider"]?.name;
-  if (provider !== undefined && token === undefined && !exec) {
+  if (provider !== undefined && token === undefined && !user.exec) {
     const message = `User "${name}" has the auth-provider "${provider}", which kubectl removed in 1.26: ` +
       `use the provider's exec plugin, such as gke-gcloud-auth-plugin or kubelogin`;
     throw new KubeconfigError("unsupported", message, { subject: name });
   }
-  return {
-    name,
-    token,
-    cert,
-    key,
-    basic: username === "" ? undefined : { username, password },
-    impersonation: impersonation(user, name, flags),
-    // As in kubectl, a token, a password or a certificate makes the plugin unnecessary.
-    exec: !exec || token !== undefined || username !== "" || cert !== undefined
-      ? undefined
-      : () =>
-        new ExecCredentialSource(execConfig(exec), {
-          user: name,
-          cluster,
-          interactive: env.interactive ?? false,
-          run: env.runPlugin ?? runPlugin,
-          now,
-        }),
-  };
+  const basic = username === "" ? undefined : { username, password };
+  return { name, token, cert, key, basic, impersonation: impersonation(user, name, flags) };
+}
+
+/** As in kubectl, a token, a password or a certificate makes the plugin unnecessary. */
+function usesPlugin({ token, basic, cert }: UserSettings): boolean {
+  return token === undefined && basic === undefined && cert === undefined;
 }
 
 function impersonation(user: UserEntry, name: string, flags: ClusterFlags): Impersonation | undefined {
@@ -300,45 +279,31 @@ function impersonation(user: UserEntry, name: string, flags: ClusterFlags): Impe
   throw new KubeconfigError("invalid", message, { subject: name });
 }
 
-function execConfig(exec: ExecEntry): ExecConfig {
-  return {
-    apiVersion: exec.apiVersion ?? "",
-    command: exec.command ?? "",
-    args: exec.args ?? [],
-    env: (exec.env ?? []).map(({ name = "", value = "" }) => ({ name, value })),
-    installHint: exec.installHint ?? "",
-    provideClusterInfo: exec.provideClusterInfo ?? false,
-    interactiveMode: (exec.interactiveMode ?? "") as ExecConfig["interactiveMode"],
-  };
-}
-
 /** The `spec.cluster` for a plugin: client.authentication.k8s.io/v1, type Cluster. */
 async function execCluster(server: URL, { cluster }: Chosen, tls: ClusterTls): Promise<Record<string, unknown>> {
   const config = cluster.extensions?.find(({ name }) => name === "client.authentication.k8s.io/exec")?.extension;
-  const said = {
+  const ca = await readText(tls.ca);
+  // JSON has no undefined fields.
+  return {
     server: server.href.replace(/\/$/, ""),
     "tls-server-name": tls.serverName,
     "insecure-skip-tls-verify": tls.insecure || undefined,
-    "certificate-authority-data": await caData(tls.ca),
+    "certificate-authority-data": ca === undefined ? undefined : Buffer.from(ca).toString("base64"),
     "proxy-url": cluster["proxy-url"] || undefined,
     "disable-compression": cluster["disable-compression"] || undefined,
     config,
   };
-  return Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined));
 }
 
-async function caData(ca: TextSource | undefined): Promise<string | undefined> {
-  if (ca === undefined) return undefined;
-  return Buffer.from(ca instanceof FileText ? await ca.read() : ca).toString("base64");
-}
-
-/** As in kubectl, `NAME-data` comes before the file `NAME`. */
-function dataOrFile<K extends string>(
+/** The flag's file, else the entry's: as in kubectl, `NAME-data` comes before the file `NAME`. */
+function textSource<K extends string>(
+  flag: string | undefined,
   entry: { readonly [Key in K | `${K}-data`]?: string },
   key: K,
   subject: string,
   now: () => number,
 ): TextSource | undefined {
+  if (flag) return new FileText(flag, now);
   const data = entry[`${key}-data`];
   if (data) {
     const pem = Buffer.from(data, "base64").toString("utf8");

@@ -5,127 +5,72 @@
  * @module
  */
 
-/** A cluster. All texts may be empty, which is the same as missing. */
-export interface ClusterEntry {
-  readonly server?: string;
-  readonly "tls-server-name"?: string;
-  readonly "insecure-skip-tls-verify"?: boolean;
-  /** A path. */
-  readonly "certificate-authority"?: string;
-  /** Base64. */
-  readonly "certificate-authority-data"?: string;
-  readonly "proxy-url"?: string;
-  readonly "disable-compression"?: boolean;
-  readonly extensions?: readonly { readonly name?: string; readonly extension?: unknown }[];
-}
+/** How a value is read: `[shape]` is a list, `{ "*": shape }` a mapping with any names, any other mapping has these fields. */
+type Shape = "text" | "base64" | "flag" | "anything" | readonly [Shape] | { readonly [field: string]: Shape };
 
+/** What reading a value of a shape returns. */
+type Decoded<S> = S extends "text" | "base64" ? string
+  : S extends "flag" ? boolean
+  : S extends "anything" ? unknown
+  : S extends readonly [infer Item] ? readonly Decoded<Item>[]
+  : S extends { readonly "*": infer Value } ? Readonly<Record<string, Decoded<Value>>>
+  : { readonly [K in keyof S]?: Decoded<S[K]> };
+
+const CLUSTER = {
+  server: "text",
+  "tls-server-name": "text",
+  "insecure-skip-tls-verify": "flag",
+  "certificate-authority": "text",
+  "certificate-authority-data": "base64",
+  "proxy-url": "text",
+  "disable-compression": "flag",
+  extensions: [{ name: "text", extension: "anything" }],
+} as const satisfies Shape;
+const EXEC = {
+  command: "text",
+  args: ["text"],
+  env: [{ name: "text", value: "text" }],
+  apiVersion: "text",
+  installHint: "text",
+  provideClusterInfo: "flag",
+  interactiveMode: "text",
+} as const satisfies Shape;
+const USER = {
+  "client-certificate": "text",
+  "client-certificate-data": "base64",
+  "client-key": "text",
+  "client-key-data": "base64",
+  token: "text",
+  tokenFile: "text",
+  as: "text",
+  "as-uid": "text",
+  "as-groups": ["text"],
+  "as-user-extra": { "*": ["text"] },
+  username: "text",
+  password: "text",
+  "auth-provider": { name: "text", config: { "*": "text" } },
+  exec: EXEC,
+} as const satisfies Shape;
+const CONTEXT = { cluster: "text", user: "text", namespace: "text" } as const satisfies Shape;
+const KUBECONFIG = {
+  kind: "text",
+  apiVersion: "text",
+  "current-context": "text",
+  clusters: [{ name: "text", cluster: CLUSTER }],
+  users: [{ name: "text", user: USER }],
+  contexts: [{ name: "text", context: CONTEXT }],
+} as const satisfies Shape;
+
+/** A cluster. An empty text is the same as a missing one, here and in the other entries. */
+export type ClusterEntry = Decoded<typeof CLUSTER>;
 /** An exec plugin. */
-export interface ExecEntry {
-  readonly command?: string;
-  readonly args?: readonly string[];
-  readonly env?: readonly { readonly name?: string; readonly value?: string }[];
-  readonly apiVersion?: string;
-  readonly installHint?: string;
-  readonly provideClusterInfo?: boolean;
-  readonly interactiveMode?: string;
-}
-
+export type ExecEntry = Decoded<typeof EXEC>;
 /** A user. */
-export interface UserEntry {
-  readonly "client-certificate"?: string;
-  readonly "client-certificate-data"?: string;
-  readonly "client-key"?: string;
-  readonly "client-key-data"?: string;
-  readonly token?: string;
-  readonly tokenFile?: string;
-  readonly as?: string;
-  readonly "as-uid"?: string;
-  readonly "as-groups"?: readonly string[];
-  readonly "as-user-extra"?: Readonly<Record<string, readonly string[]>>;
-  readonly username?: string;
-  readonly password?: string;
-  readonly "auth-provider"?: { readonly name?: string };
-  readonly exec?: ExecEntry;
-}
-
+export type UserEntry = Decoded<typeof USER>;
 /** A context. */
-export interface ContextEntry {
-  readonly cluster?: string;
-  readonly user?: string;
-  readonly namespace?: string;
-}
-
+export type ContextEntry = Decoded<typeof CONTEXT>;
 /** A kubeconfig file. */
-export interface KubeconfigFields {
-  readonly kind?: string;
-  readonly "current-context"?: string;
-  readonly clusters?: readonly { readonly name?: string; readonly cluster?: ClusterEntry }[];
-  readonly users?: readonly { readonly name?: string; readonly user?: UserEntry }[];
-  readonly contexts?: readonly { readonly name?: string; readonly context?: ContextEntry }[];
-}
-
-/** How a value is read. */
-type Shape =
-  | "text"
-  | "base64"
-  | "flag"
-  | "anything"
-  | { readonly list: Shape }
-  | { readonly valuesOf: Shape }
-  | { readonly fields: Readonly<Record<string, Shape>> };
-
-const CLUSTER: Shape = {
-  fields: {
-    server: "text",
-    "tls-server-name": "text",
-    "insecure-skip-tls-verify": "flag",
-    "certificate-authority": "text",
-    "certificate-authority-data": "base64",
-    "proxy-url": "text",
-    "disable-compression": "flag",
-    extensions: { list: { fields: { name: "text", extension: "anything" } } },
-  },
-};
-const EXEC: Shape = {
-  fields: {
-    command: "text",
-    args: { list: "text" },
-    env: { list: { fields: { name: "text", value: "text" } } },
-    apiVersion: "text",
-    installHint: "text",
-    provideClusterInfo: "flag",
-    interactiveMode: "text",
-  },
-};
-const USER: Shape = {
-  fields: {
-    "client-certificate": "text",
-    "client-certificate-data": "base64",
-    "client-key": "text",
-    "client-key-data": "base64",
-    token: "text",
-    tokenFile: "text",
-    as: "text",
-    "as-uid": "text",
-    "as-groups": { list: "text" },
-    "as-user-extra": { valuesOf: { list: "text" } },
-    username: "text",
-    password: "text",
-    "auth-provider": { fields: { name: "text", config: { valuesOf: "text" } } },
-    exec: EXEC,
-  },
-};
-const CONTEXT: Shape = { fields: { cluster: "text", user: "text", namespace: "text" } };
-const KUBECONFIG: Shape = {
-  fields: {
-    kind: "text",
-    apiVersion: "text",
-    "current-context": "text",
-    clusters: { list: { fields: { name: "text", cluster: CLUSTER } } },
-    users: { list: { fields: { name: "text", user: USER } } },
-    contexts: { list: { fields: { name: "text", context: CONTEXT } } },
-  },
-};
+export type KubeconfigFields = Decoded<typeof KUBECONFIG>;
 
 /** A value has a type that it must not have. The message names the field and the type, never the value, which may be a secret. */
 export class FieldError extends Error {
@@ -152,29 +97,26 @@ function read(value: unknown, shape: Shape, where: string): unknown {
     if (typeof value !== "boolean") throw wrong(where, "true or false", value);
     return value;
   }
-  if ("list" in shape) {
+  if (isList(shape)) {
     if (!Array.isArray(value)) throw wrong(where, "a list", value);
     // A null in a list is an empty item.
-    return value.map((item, index) => read(item, shape.list, `${where}[${index}]`) ?? (typeof shape.list === "string" ? "" : {}));
+    return value.map((item, index) => read(item, shape[0], `${where}[${index}]`) ?? (typeof shape[0] === "string" ? "" : {}));
   }
   if (typeof value !== "object" || Array.isArray(value)) throw wrong(where || "the file", "a mapping", value);
-  const entries = Object.entries(value);
-  const known = "fields" in shape ? entries.filter(([name]) => Object.hasOwn(shape.fields, name)) : entries;
-  const fields = known.map(([name, item]) => {
-    const inner = "fields" in shape ? shape.fields[name] as Shape : shape.valuesOf;
-    return [name, read(item, inner, where === "" ? name : `${where}.${name}`)] as const;
+  const fields = Object.entries(value).map(([name, item]) => {
+    const inner = shape["*"] ?? (Object.hasOwn(shape, name) ? shape[name] : undefined);
+    return [name, inner && read(item, inner, where === "" ? name : `${where}.${name}`)] as const;
   });
   return Object.fromEntries(fields.filter(([, item]) => item !== undefined));
 }
 
+function isList(shape: Shape): shape is readonly [Shape] {
+  return Array.isArray(shape);
+}
+
 function wrong(where: string, expected: string, value: unknown): FieldError {
-  const seen = Array.isArray(value)
-    ? "a list"
-    : typeof value === "object"
-    ? "a mapping"
-    : typeof value === "string"
-    ? "text"
-    : `a ${typeof value}`;
+  const type = typeof value === "string" ? "text" : `a ${typeof value}`;
+  const seen = Array.isArray(value) ? "a list" : typeof value === "object" ? "a mapping" : type;
   const hint = expected === "text" && typeof value !== "object" ? ": quote it" : "";
   return new FieldError(`${where} must be ${expected}, got ${seen}${hint}`);
 }

@@ -1,5 +1,5 @@
 /**
- * Reads kubeconfig files and merges them by kubectl's rules.
+ * Reads kubeconfig files and merges them by kubectl's rules, or makes the kubeconfig of a Pod's ServiceAccount.
  *
  * @module
  */
@@ -8,14 +8,8 @@ import { dirname, isAbsolute, join, resolve, sep as SEPARATOR } from "node:path"
 import { decodeManifest } from "../manifests/manifest_encoding.ts";
 import { readManifest } from "../manifests/manifest_text.ts";
 import { documentValue } from "../manifests/manifest_values.ts";
-import {
-  type ClusterEntry,
-  type ContextEntry,
-  FieldError,
-  type KubeconfigFields,
-  kubeconfigFields,
-  type UserEntry,
-} from "./kubeconfig_entries.ts";
+import { FieldError, kubeconfigFields } from "./kubeconfig_entries.ts";
+import type { ClusterEntry, ContextEntry, KubeconfigFields, UserEntry } from "./kubeconfig_entries.ts";
 
 /** What is wrong with a kubeconfig, or with the flags that choose from it. */
 export type KubeconfigProblem =
@@ -40,7 +34,6 @@ export type KubeconfigProblem =
 /** The kubeconfig is wrong, or the flags that choose from it. */
 export class KubeconfigError extends Error {
   override readonly name = "KubeconfigError";
-  readonly problem: KubeconfigProblem;
   /** The file, context, cluster or user that is wrong. */
   readonly subject: string;
   /** The existing contexts, clusters or users, where an unknown one was named. */
@@ -49,15 +42,12 @@ export class KubeconfigError extends Error {
   readonly files: readonly string[];
 
   constructor(
-    problem: KubeconfigProblem,
+    readonly problem: KubeconfigProblem,
     message: string,
     options: { subject?: string; available?: readonly string[]; files?: readonly string[]; cause?: unknown } = {},
   ) {
     super(message, { cause: options.cause });
-    this.problem = problem;
-    this.subject = options.subject ?? "";
-    this.available = options.available ?? [];
-    this.files = options.files ?? [];
+    ({ subject: this.subject = "", available: this.available = [], files: this.files = [] } = options);
   }
 }
 
@@ -107,24 +97,18 @@ export async function readKubeconfigs(paths: readonly string[], required: boolea
     files.push(path);
     const config = parseKubeconfig(bytes, path);
     const folder = dirname(resolve(path));
-    addMissing(
-      clusters,
-      (config.clusters ?? []).map(({ name = "", cluster = {} }) => [name, withAbsolutePaths(cluster, CLUSTER_PATHS, folder)]),
-    );
-    addMissing(
-      users,
-      (config.users ?? []).map((
-        { name = "", user = {} },
-      ) => [name, withAbsoluteCommand(withAbsolutePaths(user, USER_PATHS, folder), folder)]),
-    );
-    addMissing(contexts, (config.contexts ?? []).map(({ name = "", context = {} }) => [name, context]));
+    for (const { name = "", cluster = {} } of config.clusters ?? []) {
+      addMissing(clusters, name, withAbsolutePaths(cluster, ["certificate-authority"], folder));
+    }
+    for (const { name = "", user = {} } of config.users ?? []) {
+      const withPaths = withAbsolutePaths(user, ["client-certificate", "client-key", "tokenFile"], folder);
+      addMissing(users, name, withAbsoluteCommand(withPaths, folder));
+    }
+    for (const { name = "", context = {} } of config.contexts ?? []) addMissing(contexts, name, context);
     currentContext ||= config["current-context"] ?? "";
   }
   return { clusters, users, contexts, currentContext, files };
 }
-
-const CLUSTER_PATHS = ["certificate-authority"] as const;
-const USER_PATHS = ["client-certificate", "client-key", "tokenFile"] as const;
 
 async function readFile(path: string, required: boolean): Promise<Uint8Array | undefined> {
   try {
@@ -169,8 +153,8 @@ function parseYaml(bytes: Uint8Array): unknown {
   return first && documentValue(first.document);
 }
 
-function addMissing<T>(into: Map<string, T>, entries: readonly (readonly [string, T])[]): void {
-  for (const [name, entry] of entries) if (!into.has(name)) into.set(name, entry);
+function addMissing<T>(into: Map<string, T>, name: string, entry: T): void {
+  if (!into.has(name)) into.set(name, entry);
 }
 
 /** Paths are relative to the file that names them. */
@@ -188,4 +172,36 @@ function withAbsoluteCommand(user: UserEntry, folder: string): UserEntry {
   const command = user.exec?.command ?? "";
   if (!command.includes(SEPARATOR) || isAbsolute(command)) return user;
   return { ...user, exec: { ...user.exec, command: join(folder, command) } };
+}
+
+/** Where Kubernetes mounts a Pod's ServiceAccount. */
+const SERVICE_ACCOUNT_DIRECTORY = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/**
+ * The kubeconfig of the ServiceAccount that this process runs as.
+ *
+ * @param directory the folder of the ServiceAccount's files
+ * @returns undefined outside a Pod
+ */
+export async function inClusterKubeconfig(
+  env: { get(name: string): string | undefined },
+  directory: string = SERVICE_ACCOUNT_DIRECTORY,
+): Promise<MergedKubeconfig | undefined> {
+  const host = env.get("KUBERNETES_SERVICE_HOST");
+  const port = env.get("KUBERNETES_SERVICE_PORT");
+  if (!host || !port) return undefined;
+  try {
+    await Deno.stat(`${directory}/token`);
+  } catch {
+    return undefined;
+  }
+  const namespace = env.get("POD_NAMESPACE") || await Deno.readTextFile(`${directory}/namespace`).then((text) => text.trim(), () => "");
+  const server = `https://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  return {
+    clusters: new Map([["in-cluster", { server, "certificate-authority": `${directory}/ca.crt` }]]),
+    users: new Map([["service-account", { tokenFile: `${directory}/token` }]]),
+    contexts: new Map([["in-cluster", { cluster: "in-cluster", user: "service-account", namespace }]]),
+    currentContext: "in-cluster",
+    files: [],
+  };
 }

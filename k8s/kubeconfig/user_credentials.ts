@@ -5,20 +5,18 @@
  */
 
 import { Buffer } from "node:buffer";
-import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
+import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
 import { CredentialError } from "../api/cluster_access.ts";
 import type { ExecCredentialSource } from "./exec_credential.ts";
 
 /** The text of a file that may be replaced at any time. */
 export class FileText {
-  readonly path: string;
   readonly #now: () => number;
   #text: string | undefined;
   #readAt = 0;
 
   /** @param now the time in milliseconds, by any clock */
-  constructor(path: string, now: () => number) {
-    this.path = path;
+  constructor(readonly path: string, now: () => number) {
     this.#now = now;
   }
 
@@ -133,11 +131,10 @@ export class UserCredentials {
     if (this.#checked === pair.cert + pair.key) return;
     let same: boolean;
     try {
-      const ofKey = createPublicKey(createPrivateKey(pair.key)).export({ type: "spki", format: "der" });
+      const ofKey = spki(createPublicKey(createPrivateKey(pair.key)));
       const certificate = new X509Certificate(pair.cert);
       this.#certificateEnds = Date.parse(certificate.validTo);
-      const ofCert = publicKeyOf(certificate);
-      same = ofCert === undefined || Buffer.from(ofKey).equals(Buffer.from(ofCert));
+      same = (publicKeyOf(certificate) ?? ofKey) === ofKey;
     } catch (cause) {
       throw new CredentialError(`Cannot use the client certificate and key of user "${this.#user.name}": ${(cause as Error).message}`);
     }
@@ -153,15 +150,20 @@ function isoTime(ms: number): string {
 }
 
 /** Undefined for a key that Deno 2.6 cannot read from a certificate, such as Ed25519. */
-function publicKeyOf(certificate: X509Certificate): Uint8Array | undefined {
+function publicKeyOf(certificate: X509Certificate): string | undefined {
   try {
-    return certificate.publicKey.export({ type: "spki", format: "der" });
+    return spki(certificate.publicKey);
   } catch {
     return undefined;
   }
 }
 
-async function readText(source: TextSource | undefined): Promise<string | undefined> {
+function spki(key: KeyObject): string {
+  return key.export({ type: "spki", format: "der" }).toString("base64");
+}
+
+/** The text of a source. @throws {CredentialError} when its file cannot be read */
+export async function readText(source: TextSource | undefined): Promise<string | undefined> {
   return source instanceof FileText ? await source.read() : source;
 }
 
@@ -180,7 +182,7 @@ function pemBlocks(text: string, label: string): string {
 }
 
 /** The headers of the API server's user impersonation. */
-export function impersonationHeaders(who: Impersonation): Record<string, string | string[]> {
+function impersonationHeaders(who: Impersonation): Record<string, string | string[]> {
   const headers: Record<string, string | string[]> = { "Impersonate-User": headerText(who.user) };
   if (who.uid !== "") headers["Impersonate-Uid"] = headerText(who.uid);
   if (who.groups.length > 0) headers["Impersonate-Group"] = who.groups.map(headerText);
