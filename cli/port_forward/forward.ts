@@ -1,4 +1,4 @@
-import { mayPass } from "../../k8s/api/passing_error.ts";
+import { mayPass } from "../../k8s/api/api_error.ts";
 import type { ForwardPlan } from "../../k8s/session/objects/session_plan.ts";
 import type { Api } from "../../k8s/api/api.ts";
 import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";

@@ -13,6 +13,7 @@ import { hostAndPort, unbracketed } from "./dial.ts";
 import { IdleConnections } from "./idle_connections.ts";
 import type { Live } from "./kubernetes_objects.ts";
 import { RequestBounds } from "./request_bounds.ts";
+import { sleep } from "./sleep.ts";
 import { parseWarnings } from "./warning_header.ts";
 import { type WatchEvent, watchEvents } from "./watch.ts";
 
@@ -28,9 +29,9 @@ export interface RequestOptions {
   readonly contentType?: string;
   /** The media types that the answer may have, all of them JSON. @default {"application/json"} */
   readonly accept?: string;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** For the whole answer, in milliseconds; 0 is no timeout. @default {30_000, or the value of --request-timeout} */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
 }
 
 /** A successful answer. */
@@ -104,9 +105,9 @@ export class Api {
    */
   async request<T>(method: string, path: string, options: RequestOptions = {}): Promise<ApiAnswer<T>> {
     const timeoutMs = options.timeoutMs ?? this.#options.requestTimeoutMs ?? this.access.requestTimeoutMs ?? DEFAULT_TIMEOUT_MS;
-    const bounds = this.#bounds(options.signal, timeoutMs);
+    const bounds = this.#bounds(options.signal);
     try {
-      const { response, connection, keep } = await this.#send(method, path, options, bounds);
+      const { response, connection, keep } = await this.#send(method, path, options, bounds, timeoutMs);
       const text = await this.#readText(response, connection, bounds);
       keep();
       return {
@@ -138,14 +139,13 @@ export class Api {
   /** Reads all objects of a collection, page by page. @throws as {@linkcode Api.request} does */
   async list<T = Live>(path: string, options: RequestOptions = {}): Promise<ApiList<T>> {
     const items: T[] = [];
-    let next: string | undefined;
-    do {
+    for (let next: string | undefined;;) {
       const query = { limit: PAGE_SIZE, ...options.query, continue: next };
       const { body, date } = await this.get<Page<T>>(path, { ...options, query });
       items.push(...body.items ?? []);
       next = body.metadata?.continue || undefined;
       if (next === undefined) return { items, resourceVersion: body.metadata?.resourceVersion ?? "", date };
-    } while (true);
+    }
   }
 
   /** Creates an object (POST to its collection). @throws as {@linkcode Api.request} does */
@@ -197,25 +197,17 @@ export class Api {
     path: string,
     options: RequestOptions & {
       readonly propagationPolicy?: "Background" | "Foreground" | "Orphan";
-      readonly uid?: string;
-      readonly resourceVersion?: string;
-      readonly gracePeriodSeconds?: number;
+      readonly uid?: string | undefined;
+      readonly resourceVersion?: string | undefined;
+      readonly gracePeriodSeconds?: number | undefined;
       readonly dryRun?: boolean;
     } = {},
   ): Promise<ApiAnswer<T>> {
-    const { propagationPolicy = "Background", uid, resourceVersion, gracePeriodSeconds, dryRun = false, ...rest } = options;
-    const preconditions = { ...(uid === undefined ? {} : { uid }), ...(resourceVersion === undefined ? {} : { resourceVersion }) };
-    return this.request<T>("DELETE", path, {
-      ...rest,
-      body: {
-        apiVersion: "v1",
-        kind: "DeleteOptions",
-        propagationPolicy,
-        ...(Object.keys(preconditions).length === 0 ? {} : { preconditions }),
-        ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
-        ...(dryRun ? { dryRun: ["All"] } : {}),
-      },
-    });
+    const { propagationPolicy = "Background", uid, resourceVersion, gracePeriodSeconds, dryRun, ...rest } = options;
+    const preconditions = uid === undefined && resourceVersion === undefined ? undefined : { uid, resourceVersion };
+    // JSON leaves out what is undefined.
+    const fields = { propagationPolicy, preconditions, gracePeriodSeconds, dryRun: dryRun ? ["All"] : undefined };
+    return this.request<T>("DELETE", path, { ...rest, body: { apiVersion: "v1", kind: "DeleteOptions", ...fields } });
   }
 
   /**
@@ -230,11 +222,11 @@ export class Api {
     options: { readonly query?: Query; readonly signal?: AbortSignal; readonly seconds?: number } = {},
   ): AsyncGenerator<WatchEvent<T>> {
     const { seconds = WATCH_SECONDS } = options;
-    const bounds = this.#bounds(options.signal, this.#options.requestTimeoutMs ?? DEFAULT_TIMEOUT_MS);
+    const bounds = this.#bounds(options.signal);
     try {
       const query = { watch: true, timeoutSeconds: seconds, ...options.query };
-      const { response, keep } = await this.#send("GET", path, { query }, bounds);
-      bounds.restartTimeout(seconds * 1000 + WATCH_LATE_MS);
+      const { response, keep } = await this.#send("GET", path, { query }, bounds, this.#options.requestTimeoutMs ?? DEFAULT_TIMEOUT_MS);
+      bounds.startTimeout(seconds * 1000 + WATCH_LATE_MS);
       try {
         yield* watchEvents<T>(response.body);
         keep();
@@ -266,50 +258,46 @@ export class Api {
     return this.#options.fieldManager ?? "kurun";
   }
 
-  #bounds(signal: AbortSignal | undefined, timeoutMs: number): RequestBounds {
-    return new RequestBounds([signal, this.#options.signal, this.#closed.signal], timeoutMs, this.#address);
+  #bounds(signal: AbortSignal | undefined): RequestBounds {
+    return new RequestBounds([signal, this.#options.signal, this.#closed.signal], this.#address);
   }
 
   /** Retries until the answer is final. @throws as {@linkcode Api.request} does */
-  async #send(method: string, path: string, options: RequestOptions, bounds: RequestBounds): Promise<Exchange> {
-    const name = `${method} ${path}`;
-    let tries = 1;
+  async #send(method: string, path: string, options: RequestOptions, bounds: RequestBounds, timeoutMs: number): Promise<Exchange> {
     let refreshed = false;
     let resent = false;
-    while (true) {
-      bounds.throwIfOver();
+    for (let first = true, tries = 1;; first = false) {
+      bounds.signal.throwIfAborted();
       // Not counted in the timeout: an exec plugin may wait for the user to log in.
       const identity = await bounds.race(this.access.connection());
-      bounds.startTimeout();
+      if (first) bounds.startTimeout(timeoutMs);
       const connection = await this.#open(identity, method, bounds);
       const wasUsed = connection.used;
       const distrusted = this.#distrusted;
       let response: HttpResponse;
       let text: string;
       const stopWatching = bounds.onStop((error) => connection.destroy(error));
+      const keep = () => {
+        stopWatching();
+        if (this.#closed.signal.aborted) connection.destroy();
+        else this.#idle.keep(connection, identity.identity);
+      };
       try {
         this.#asked.add(connection);
         response = await connection.send(this.#httpRequest(method, path, options, identity)).finally(() => this.#asked.delete(connection));
-        if (response.status < 300) {
-          const keep = () => {
-            stopWatching();
-            this.#keep(connection, identity.identity);
-          };
-          return { response, connection, keep };
-        }
+        if (response.status < 300) return { response, connection, keep };
         text = await this.#readText(response, connection, bounds);
       } catch (error) {
         connection.destroy();
         const unanswered = error instanceof HttpConnectionError && error.unanswered;
-        if (unanswered && (wasUsed || distrusted !== this.#distrusted) && !resent && method !== "POST" && !bounds.over) {
+        if (unanswered && (wasUsed || distrusted !== this.#distrusted) && !resent && method !== "POST" && !bounds.signal.aborted) {
           // It was closed while it was idle, or by distrustConnections(): the request was most likely never seen, and may be sent twice.
           resent = true;
           continue;
         }
         throw this.#connectionError(error, bounds);
       }
-      stopWatching();
-      this.#keep(connection, identity.identity);
+      keep();
       if (response.status === 401 && !refreshed) {
         refreshed = true;
         this.access.refreshCredentials();
@@ -318,10 +306,10 @@ export class Api {
       const waitMs = retryAfterMs(response);
       if (response.status === 429 && waitMs !== undefined && waitMs <= MAX_RETRY_AFTER_MS && tries < MAX_TRIES) {
         tries++;
-        await bounds.sleep(waitMs);
+        await sleep(waitMs, bounds.signal);
         continue;
       }
-      const error = statusError(response.status, text, { request: name, date: serverDate(response), repeated: resent });
+      const error = statusError(response.status, text, { request: `${method} ${path}`, date: serverDate(response), repeated: resent });
       if (error.status === 401) error.hint = this.access.expiredCredential?.();
       throw error;
     }
@@ -361,11 +349,6 @@ export class Api {
     }
   }
 
-  #keep(connection: HttpConnection, identity: string): void {
-    if (this.#closed.signal.aborted) connection.destroy();
-    else this.#idle.keep(connection, identity);
-  }
-
   async #readText(response: HttpResponse, connection: HttpConnection, bounds: RequestBounds): Promise<string> {
     const decoder = new TextDecoder();
     let text = "";
@@ -396,7 +379,7 @@ export class Api {
   }
 
   #connectionError(error: unknown, bounds: RequestBounds): unknown {
-    if (bounds.over) return bounds.signal.reason;
+    if (bounds.signal.aborted) return bounds.signal.reason;
     if (error instanceof SyntaxError) {
       return new ConnectionError("protocol", { address: this.#address, detail: error.message, cause: error });
     }

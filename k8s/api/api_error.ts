@@ -4,6 +4,7 @@
  * @module
  */
 
+import { ConnectionError } from "./connection_error.ts";
 import type { StatusDetails } from "./kubernetes_objects.ts";
 
 /** The API server, or a server behind it, answered with an error. */
@@ -26,47 +27,42 @@ export class ApiError extends Error {
   /** A likely reason that this side knows, such as an expired certificate. */
   hint: string | undefined;
 
-  constructor(
-    message: string,
-    options: {
-      status: number;
-      reason?: string;
-      details?: StatusDetails;
-      request?: string;
-      date?: Date | undefined;
-      repeated?: boolean;
-    },
-  ) {
+  constructor(message: string, about: RefusedRequest & { status: number; reason?: string; details?: StatusDetails }) {
     super(message);
-    this.status = options.status;
-    this.reason = options.reason ?? "";
-    this.details = options.details;
-    this.request = options.request ?? "";
-    this.date = options.date;
-    this.repeated = options.repeated ?? false;
+    ({ status: this.status, reason: this.reason = "", details: this.details } = about);
+    ({ request: this.request = "", date: this.date, repeated: this.repeated = false } = about);
   }
 }
 
+/** What {@linkcode ApiError} says about the request. */
+interface RefusedRequest {
+  readonly request?: string;
+  readonly date?: Date | undefined;
+  readonly repeated?: boolean;
+}
+
 /** The error of an answer: a `v1.Status` as JSON, or the text of a proxy on the way. */
-export function statusError(
-  status: number,
-  body: string,
-  about: { request?: string; date?: Date | undefined; repeated?: boolean } = {},
-): ApiError {
+export function statusError(status: number, body: string, about: RefusedRequest = {}): ApiError {
   try {
-    const answer = JSON.parse(body);
-    if (answer?.kind === "Status") {
-      return new ApiError(String(answer.message || answer.reason || `status ${status}`), {
+    const { kind, message, reason, details } = JSON.parse(body);
+    if (kind === "Status") {
+      return new ApiError(String(message || reason || `status ${status}`), {
         status,
         ...about,
-        ...(typeof answer.reason === "string" ? { reason: answer.reason } : {}),
-        ...(typeof answer.details === "object" && answer.details !== null ? { details: answer.details } : {}),
+        ...(typeof reason === "string" ? { reason } : {}),
+        ...(typeof details === "object" && details !== null ? { details } : {}),
       });
     }
   } catch { /* not JSON */ }
   const text = body.trim().split("\n", 1)[0]!.slice(0, 300);
-  return new ApiError(text === "" ? `the answer was status ${status} without a reason` : text, {
-    status,
-    ...about,
-  });
+  return new ApiError(text || `the answer was status ${status} without a reason`, { status, ...about });
+}
+
+/**
+ * Whether the same request may succeed a moment later: the connection failed, the API server is overloaded (429) or starts (5xx).
+ * A request that was ended by its own signal does not count.
+ */
+export function mayPass(error: unknown): boolean {
+  if (error instanceof ConnectionError) return error.kind !== "aborted";
+  return error instanceof ApiError && (error.status >= 500 || error.status === 429);
 }

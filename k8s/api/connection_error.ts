@@ -46,7 +46,6 @@ export interface PeerCertificate {
 /** There is no answer: the connection could not be established, or broke. The message never contains a credential. */
 export class ConnectionError extends Error {
   override readonly name = "ConnectionError";
-  readonly kind: ConnectionErrorKind;
   /** The API server's address that was tried: `host:port`. */
   readonly address: string;
   /** The proxy that was used: `scheme://host:port`, without its password. */
@@ -57,8 +56,8 @@ export class ConnectionError extends Error {
   readonly certificate: PeerCertificate | undefined;
 
   constructor(
-    kind: ConnectionErrorKind,
-    options: {
+    readonly kind: ConnectionErrorKind,
+    about: {
       address: string;
       detail: string;
       proxy?: string | undefined;
@@ -66,60 +65,46 @@ export class ConnectionError extends Error {
       cause?: unknown;
     },
   ) {
-    const way = options.proxy === undefined ? "" : ` through the proxy ${options.proxy}`;
-    super(`Cannot reach ${options.address}${way}: ${options.detail}`, { cause: options.cause });
-    this.kind = kind;
-    this.address = options.address;
-    this.proxy = options.proxy;
-    this.detail = options.detail;
-    this.certificate = options.certificate;
+    const way = about.proxy === undefined ? "" : ` through the proxy ${about.proxy}`;
+    super(`Cannot reach ${about.address}${way}: ${about.detail}`, { cause: about.cause });
+    ({ address: this.address, proxy: this.proxy, detail: this.detail, certificate: this.certificate } = about);
   }
 }
 
+/** Codes of Node, for the system and for TLS. */
+const KINDS: Readonly<Record<string, ConnectionErrorKind>> = {
+  ECONNREFUSED: "refused",
+  ENOTFOUND: "dns",
+  EAI_AGAIN: "dns",
+  EAI_NODATA: "dns",
+  ETIMEDOUT: "timeout",
+  EHOSTUNREACH: "unreachable",
+  ENETUNREACH: "unreachable",
+  EHOSTDOWN: "unreachable",
+  EADDRNOTAVAIL: "unreachable",
+  EINVAL: "unreachable",
+  ERR_TLS_CERT_ALTNAME_INVALID: "tls-name",
+  CERT_HAS_EXPIRED: "tls-expired",
+  CERT_NOT_YET_VALID: "tls-expired",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "tls-untrusted",
+  UNABLE_TO_GET_ISSUER_CERT: "tls-untrusted",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "tls-untrusted",
+  SELF_SIGNED_CERT_IN_CHAIN: "tls-untrusted",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "tls-untrusted",
+  CERT_UNTRUSTED: "tls-untrusted",
+  CERT_SIGNATURE_FAILURE: "tls-untrusted",
+};
+
 /** The kind of an error of the system or the TLS library, by Node's codes or rustls' messages. */
 export function connectionErrorKind(error: unknown): ConnectionErrorKind {
-  const { code, message } = error as { code?: string; message?: string };
-  switch (code) {
-    case "ECONNREFUSED":
-      return "refused";
-    case "ENOTFOUND":
-    case "EAI_AGAIN":
-    case "EAI_NODATA":
-      return "dns";
-    case "ETIMEDOUT":
-      return "timeout";
-    case "EHOSTUNREACH":
-    case "ENETUNREACH":
-    case "EHOSTDOWN":
-    case "EADDRNOTAVAIL":
-    case "EINVAL":
-      return "unreachable";
-    case "ERR_TLS_CERT_ALTNAME_INVALID":
-      return "tls-name";
-    case "CERT_HAS_EXPIRED":
-    case "CERT_NOT_YET_VALID":
-      return "tls-expired";
-    case "UNABLE_TO_VERIFY_LEAF_SIGNATURE":
-    case "UNABLE_TO_GET_ISSUER_CERT":
-    case "UNABLE_TO_GET_ISSUER_CERT_LOCALLY":
-    case "SELF_SIGNED_CERT_IN_CHAIN":
-    case "DEPTH_ZERO_SELF_SIGNED_CERT":
-    case "CERT_UNTRUSTED":
-    case "CERT_SIGNATURE_FAILURE":
-      return "tls-untrusted";
-  }
+  const { code = "", message } = error as { code?: string; message?: string };
+  const known = KINDS[code];
+  if (known) return known;
   const text = message ?? String(error);
   // Deno 2.6 has rustls' message and no code; an alert has only a message, on all versions.
   if (/certificate not valid for name|NotValidForName/.test(text)) return "tls-name";
-  if (/certificate (expired|not valid yet)|not valid (after|before)/i.test(text)) {
-    return "tls-expired";
-  }
-  if (/received fatal alert/i.test(text)) {
-    return /certificate|unknownca|unknown ca|accessdenied/i.test(text) ? "tls-client" : "tls";
-  }
+  if (/certificate (expired|not valid yet)|not valid (after|before)/i.test(text)) return "tls-expired";
+  if (/received fatal alert/i.test(text)) return /certificate|unknownca|unknown ca|accessdenied/i.test(text) ? "tls-client" : "tls";
   if (/invalid peer certificate/i.test(text)) return "tls-untrusted";
-  if (code?.startsWith("ERR_SSL_") || /corrupt message|InvalidContentType|\bTLS\b/i.test(text)) {
-    return "tls";
-  }
-  return "reset";
+  return code.startsWith("ERR_SSL_") || /corrupt message|InvalidContentType|\bTLS\b/i.test(text) ? "tls" : "reset";
 }

@@ -38,11 +38,11 @@ export class HttpConnectionError extends Error {
 
   constructor(
     message: string,
-    options: { unanswered?: boolean; malformed?: boolean; cause?: unknown } = {},
+    { unanswered = false, malformed = false, cause }: { unanswered?: boolean; malformed?: boolean; cause?: unknown } = {},
   ) {
-    super(message, { cause: options.cause });
-    this.unanswered = options.unanswered ?? false;
-    this.malformed = options.malformed ?? false;
+    super(message, { cause });
+    this.unanswered = unanswered;
+    this.malformed = malformed;
   }
 }
 
@@ -96,18 +96,11 @@ export class HttpConnection {
     this.#reusable = false;
     this.#write(request);
     let head: Head;
-    do {
-      head = parseHead(await this.#input.head());
-    } while (head.status >= 100 && head.status < 200 && head.status !== 101);
+    do head = parseHead(await this.#input.head()); while (head.status >= 100 && head.status < 200 && head.status !== 101);
     const framing = bodyFraming(request.method, head);
-    const keepAlive = framing !== "until-close" && !hasToken(head.headers, "connection", "close") &&
-      head.version === "1.1";
+    const keepAlive = framing !== "until-close" && !hasToken(head.headers, "connection", "close") && head.version === "1.1";
     if (framing === 0) this.#reusable = keepAlive;
-    return {
-      status: head.status,
-      headers: head.headers,
-      body: this.#body(framing, keepAlive),
-    };
+    return { status: head.status, headers: head.headers, body: this.#body(framing, keepAlive) };
   }
 
   #write(request: HttpRequest): void {
@@ -144,12 +137,10 @@ export class HttpConnection {
   async *#chunks(): AsyncGenerator<Uint8Array> {
     while (true) {
       const line = await this.#input.line();
-      const size = /^([0-9a-fA-F]{1,12})[ \t]*(;.*)?$/.exec(line)?.[1];
-      if (size === undefined) {
-        throw new HttpConnectionError("the response has a chunk without a size", { malformed: true });
-      }
-      if (parseInt(size, 16) === 0) break;
-      yield* this.#input.bytes(parseInt(size, 16));
+      const size = parseInt(/^([0-9a-fA-F]{1,12})[ \t]*(;.*)?$/.exec(line)?.[1] ?? "", 16);
+      if (Number.isNaN(size)) throw malformed("the response has a chunk without a size");
+      if (size === 0) break;
+      yield* this.#input.bytes(size);
       await this.#input.line();
     }
     while (await this.#input.line() !== "") { /* trailers */ }
@@ -167,11 +158,7 @@ type Framing = "chunked" | "until-close" | number;
 function parseHead(text: string): Head {
   const [first = "", ...lines] = text.split("\r\n");
   const match = /^HTTP\/(1\.[01]) (\d{3})( |$)/.exec(first);
-  if (match === null) {
-    throw new HttpConnectionError(`the server does not speak HTTP: it sent "${first.slice(0, 100)}"`, {
-      malformed: true,
-    });
-  }
+  if (match === null) throw malformed(`the server does not speak HTTP: it sent "${first.slice(0, 100)}"`);
   const headers = new Map<string, string[]>();
   for (const line of lines) {
     const colon = line.indexOf(":");
@@ -191,12 +178,12 @@ function bodyFraming(method: string, { status, headers }: Head): Framing {
   if (hasToken(headers, "transfer-encoding", "chunked")) return "chunked";
   const length = headers.get("content-length")?.[0];
   if (length === undefined) return "until-close";
-  if (!/^\d{1,15}$/.test(length)) {
-    throw new HttpConnectionError(`the response has an invalid Content-Length: "${length.slice(0, 50)}"`, {
-      malformed: true,
-    });
-  }
+  if (!/^\d{1,15}$/.test(length)) throw malformed(`the response has an invalid Content-Length: "${length.slice(0, 50)}"`);
   return Number(length);
+}
+
+function malformed(message: string): HttpConnectionError {
+  return new HttpConnectionError(message, { malformed: true });
 }
 
 function hasToken(headers: Map<string, string[]>, name: string, token: string): boolean {
@@ -210,7 +197,7 @@ class ByteReader {
   #size = 0;
   #ended = false;
   #error: Error | undefined;
-  #wake: (() => void) | undefined;
+  #wake = () => {};
   #received = false;
 
   constructor(socket: Socket) {
@@ -220,14 +207,13 @@ class ByteReader {
       this.#waiting.push(chunk);
       this.#size += chunk.length;
       if (this.#size > HIGH_WATER) socket.pause();
-      this.#wake?.();
+      this.#wake();
     });
     const end = () => {
       this.#ended = true;
-      this.#wake?.();
+      this.#wake();
     };
-    socket.on("end", end).on("close", end);
-    socket.on("error", (error: Error) => this.fail(error));
+    socket.on("end", end).on("close", end).on("error", (error: Error) => this.fail(error));
     socket.resume();
   }
 
@@ -238,7 +224,7 @@ class ByteReader {
 
   fail(error: Error): void {
     this.#error ??= error;
-    this.#wake?.();
+    this.#wake();
   }
 
   /** Everything up to the first empty line, without it. */
@@ -255,7 +241,11 @@ class ByteReader {
   /** This number of bytes, as they arrive. */
   async *bytes(count: number): AsyncGenerator<Uint8Array> {
     for (let left = count; left > 0;) {
-      const chunk = this.#take(left) ?? await this.#more(left);
+      const chunk = this.#take(left);
+      if (chunk === undefined) {
+        await this.#change();
+        continue;
+      }
       left -= chunk.length;
       yield chunk;
     }
@@ -263,41 +253,21 @@ class ByteReader {
 
   /** Everything until the other side ends the connection. */
   async *rest(): AsyncGenerator<Uint8Array> {
-    while (true) {
+    for (;;) {
       const chunk = this.#take(Infinity);
       if (chunk !== undefined) yield chunk;
       else if (this.#ended && this.#error === undefined) return;
-      else {
-        this.#throwIfOver();
-        await this.#change();
-      }
+      else await this.#change();
     }
   }
 
   async #until(end: string): Promise<string> {
-    let searched = 0;
-    while (true) {
+    for (let searched = 0;; await this.#change()) {
       if (this.#waiting.length > 1) this.#waiting = [Buffer.concat(this.#waiting)];
-      const buffer = this.#waiting[0] as Buffer | undefined;
-      const at = buffer?.indexOf(end, searched, "latin1") ?? -1;
-      if (buffer !== undefined && at >= 0) {
-        return Buffer.from(this.#take(at + end.length)!).toString("latin1");
-      }
-      if (this.#size > MAX_HEAD) {
-        throw new HttpConnectionError("the head of the response is too long", { malformed: true });
-      }
+      const at = (this.#waiting[0] as Buffer | undefined)?.indexOf(end, searched, "latin1") ?? -1;
+      if (at >= 0) return Buffer.from(this.#take(at + end.length)!).toString("latin1");
+      if (this.#size > MAX_HEAD) throw malformed("the head of the response is too long");
       searched = Math.max(0, this.#size - end.length + 1);
-      this.#throwIfOver();
-      await this.#change();
-    }
-  }
-
-  async #more(limit: number): Promise<Uint8Array> {
-    while (true) {
-      const chunk = this.#take(limit);
-      if (chunk !== undefined) return chunk;
-      this.#throwIfOver();
-      await this.#change();
     }
   }
 
@@ -312,23 +282,12 @@ class ByteReader {
     return taken;
   }
 
-  #throwIfOver(): void {
-    if (this.#error === undefined && !this.#ended) return;
+  /** Waits until more has arrived. @throws {HttpConnectionError} if the connection has ended or failed */
+  async #change(): Promise<void> {
+    if (this.#error === undefined && !this.#ended) return await new Promise((resolve) => this.#wake = resolve);
     if (this.#error instanceof HttpConnectionError) throw this.#error;
     const when = this.#received ? "in the middle of the response" : "before a response";
     const why = this.#error === undefined ? "" : `: ${this.#error.message}`;
-    throw new HttpConnectionError(`the connection ended ${when}${why}`, {
-      unanswered: !this.#received,
-      cause: this.#error,
-    });
-  }
-
-  #change(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = () => {
-        this.#wake = undefined;
-        resolve();
-      };
-    });
+    throw new HttpConnectionError(`the connection ended ${when}${why}`, { unanswered: !this.#received, cause: this.#error });
   }
 }

@@ -7,15 +7,9 @@ const MAX_IDLE_MS = 60_000;
 /** A POST is not sent on a connection that was idle for longer, in milliseconds: it could not be repeated if that fails. */
 const MAX_IDLE_FOR_POST_MS = 5_000;
 
-interface IdleConnection {
-  readonly connection: HttpConnection;
-  readonly identity: string;
-  readonly since: number;
-}
-
 /** Idle connections, kept for the next requests. */
 export class IdleConnections {
-  #idle: IdleConnection[] = [];
+  readonly #idle: { readonly connection: HttpConnection; readonly identity: string; readonly since: number }[] = [];
 
   /**
    * A connection that the request may use; unusable ones are closed.
@@ -26,12 +20,12 @@ export class IdleConnections {
     const now = performance.now();
     const longest = method === "POST" ? MAX_IDLE_FOR_POST_MS : MAX_IDLE_MS;
     for (let idle = this.#idle.pop(); idle; idle = this.#idle.pop()) {
-      const { connection, since, identity: whose } = idle;
-      if (whose === identity && connection.reusable && now - since <= longest) {
+      const { connection, since } = idle;
+      if (idle.identity !== identity || !connection.reusable || now - since > longest) connection.destroy();
+      else {
         connection.holdProcess(true);
         return connection;
       }
-      connection.destroy();
     }
     return undefined;
   }

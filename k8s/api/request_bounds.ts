@@ -4,18 +4,17 @@ import { ConnectionError } from "./connection_error.ts";
 export class RequestBounds {
   readonly #controller = new AbortController();
   readonly #sources: AbortSignal[];
-  readonly #timeoutMs: number;
   readonly #address: string;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Aborted when the request must end. */
+  readonly signal = this.#controller.signal;
 
   /**
    * @param sources signals that end it
-   * @param timeoutMs the timeout once it is started; 0 is none
    * @param address the server's address, for errors
    */
-  constructor(sources: readonly (AbortSignal | undefined)[], timeoutMs: number, address: string) {
+  constructor(sources: readonly (AbortSignal | undefined)[], address: string) {
     this.#sources = sources.filter((source) => source !== undefined);
-    this.#timeoutMs = timeoutMs;
     this.#address = address;
     for (const source of this.#sources) {
       source.addEventListener("abort", this.#abort);
@@ -23,31 +22,10 @@ export class RequestBounds {
     }
   }
 
-  /** Aborted when the request must end. */
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  /** Whether the request must end. */
-  get over(): boolean {
-    return this.signal.aborted;
-  }
-
-  /** @throws {ConnectionError} if the request must end */
-  throwIfOver(): void {
-    this.signal.throwIfAborted();
-  }
-
-  /** Starts the timeout, once. */
-  startTimeout(): void {
-    if (this.#timeoutMs === 0 || this.#timer !== undefined) return;
-    this.restartTimeout(this.#timeoutMs);
-  }
-
-  /** Restarts the timeout with another time. */
-  restartTimeout(ms: number): void {
+  /** Starts the timeout, or restarts it with another time. 0 is no timeout. */
+  startTimeout(ms: number): void {
     clearTimeout(this.#timer);
-    if (this.over) return;
+    if (ms === 0 || this.signal.aborted) return;
     this.#timer = setTimeout(() => {
       const detail = `no answer within ${ms / 1000} s`;
       this.#controller.abort(new ConnectionError("timeout", { address: this.#address, detail }));
@@ -62,23 +40,9 @@ export class RequestBounds {
   }
 
   /** The promise's result. @throws {ConnectionError} if the request must end first */
-  async race<T>(promise: Promise<T>): Promise<T> {
-    let remove = () => {};
-    try {
-      return await Promise.race([promise, new Promise<never>((_, reject) => remove = this.onStop(reject))]);
-    } finally {
-      remove();
-    }
-  }
-
-  /** Waits for so many milliseconds. @throws {ConnectionError} if the request must end first */
-  async sleep(ms: number): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    try {
-      await this.race(new Promise<void>((resolve) => timer = setTimeout(resolve, ms)));
-    } finally {
-      clearTimeout(timer);
-    }
+  race<T>(promise: Promise<T>): Promise<T> {
+    const stopped = Promise.withResolvers<never>();
+    return Promise.race([promise, stopped.promise]).finally(this.onStop(stopped.reject));
   }
 
   /** Stops the timeout and the listening: the request is over. */

@@ -9,7 +9,7 @@ import { ApiError } from "../api/api_error.ts";
 import type { PlannedObject } from "../manifests/apply_plan.ts";
 import { collectionPath } from "../manifests/discovery.ts";
 import type { ClusterEvent, Pod, Workload } from "../api/kubernetes_objects.ts";
-import { mayPass } from "../api/passing_error.ts";
+import { mayPass } from "../api/api_error.ts";
 import { hasRollout, podReason, podSelector, type RolloutStatus, rolloutStatus } from "./rollout_status.ts";
 import { sleep } from "../api/sleep.ts";
 

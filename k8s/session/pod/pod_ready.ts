@@ -5,7 +5,7 @@
  */
 import type { Api } from "../../api/api.ts";
 import type { ClusterEvent, Pod } from "../../api/kubernetes_objects.ts";
-import { mayPass } from "../../api/passing_error.ts";
+import { mayPass } from "../../api/api_error.ts";
 import { sleep } from "../../api/sleep.ts";
 import { eventWaitsFor, hasAddress, isReady, podWaitsFor, type WaitReason } from "../../workloads/pod_status.ts";
 import { SESSION_LABEL, type SessionPlan } from "../objects/session_plan.ts";

@@ -6,7 +6,7 @@
 import type { Api } from "../../api/api.ts";
 import { ApiError } from "../../api/api_error.ts";
 import type { Pod } from "../../api/kubernetes_objects.ts";
-import { mayPass } from "../../api/passing_error.ts";
+import { mayPass } from "../../api/api_error.ts";
 import { sleep } from "../../api/sleep.ts";
 import { RUN_CONTAINER } from "../objects/run_objects.ts";
 import type { SessionPlan } from "../objects/session_plan.ts";
