@@ -139,7 +139,8 @@ export class Api {
   /** Reads all objects of a collection, page by page. @throws as {@linkcode Api.request} does */
   async list<T = Live>(path: string, options: RequestOptions = {}): Promise<ApiList<T>> {
     const items: T[] = [];
-    for (let next: string | undefined;;) {
+    let next: string | undefined;
+    while (true) {
       const query = { limit: PAGE_SIZE, ...options.query, continue: next };
       const { body, date } = await this.get<Page<T>>(path, { ...options, query });
       items.push(...body.items ?? []);
@@ -266,7 +267,8 @@ export class Api {
   async #send(method: string, path: string, options: RequestOptions, bounds: RequestBounds, timeoutMs: number): Promise<Exchange> {
     let refreshed = false;
     let resent = false;
-    for (let first = true, tries = 1;; first = false) {
+    let tries = 1;
+    for (let first = true;; first = false) {
       bounds.signal.throwIfAborted();
       // Not counted in the timeout: an exec plugin may wait for the user to log in.
       const identity = await bounds.race(this.access.connection());
