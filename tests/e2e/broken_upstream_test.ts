@@ -129,7 +129,7 @@ clusterTest("an answer that is no HTTP reaches its caller byte for byte, through
     caller.send(get("/"));
     assert.equal(await caller.waitForEnd(), garbage);
     assert.equal(caller.end, "ended");
-    await kurun.waitFor(/^\S+: no lines for the rest of this connection, as it does not begin like HTTP$/m);
+    await kurun.waitFor(/^\S+: no more lines for this connection: it does not begin like HTTP$/m);
   }
 });
 
@@ -164,7 +164,7 @@ clusterTest(
         );
         assert.deepEqual(seen, []);
       }
-      await kurun.waitFor(/^\S+: no lines for the rest of this connection, as the head is longer than 64 KiB$/m);
+      await kurun.waitFor(/^\S+: no more lines for this connection: the head is longer than 64 KiB$/m);
     }
   },
 );

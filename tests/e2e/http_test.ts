@@ -192,7 +192,7 @@ clusterTest("a request without an answer has a line that says why, and the Pod's
   await kurun.waitFor(/^GET \/broken - 0B \S+ \S+ (reset|closed without an answer)$/m);
   await kurun.waitFor(/^GET \/half 200 4B \S+ \S+ cut short: /m);
   await kurun.waitFor(/^GET \/left - 0B \S+ \S+ caller left$/m);
-  await kurun.waitFor(/^\S+: no lines for the rest of this connection, as it does not begin like HTTP$/m);
+  await kurun.waitFor(/^\S+: no more lines for this connection: it does not begin like HTTP$/m);
   const pod = (await kubectl(["get", "pods", "-n", namespace.name, "-o", "name"])).trim();
   const log = await kubectl(["logs", "-n", namespace.name, pod]);
   assert.match(log, /caller=\d+\.\d+\.\d+\.\d+:\d+ port=8444 alpn=- in=\d+ out=\d+ ms=\d+\.\d end=\S+/);

@@ -41,7 +41,7 @@ for (const scheme of ["tcp", "http"]) {
         await kurun.waitFor(/^tcp - - 41B \d+(\.\d)?ms \d+\.\d+\.\d+\.\d+:\d+ 19B in$/m);
         await kurun.waitFor(/^tcp - - 48B \d+(\.\d)?ms \d+\.\d+\.\d+\.\d+:\d+ 19B in$/m);
       } else {
-        await kurun.waitFor(/^(\S+: no lines for the rest of this connection, as it ended within a head\n){2}/m);
+        await kurun.waitFor(/^(\S+: no more lines for this connection: it ended within a head\n){2}/m);
       }
     },
   );
