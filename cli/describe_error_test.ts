@@ -14,7 +14,10 @@ Deno.test("a session that is lost for good has its own exit code, whatever took 
   const lost: [Error, RegExp][] = [
     [new RightsLostError(refused.message), /^error: the right to keep the session was taken away: .*cannot get services\/proxy$/],
     [new SessionLostError(refused), /^Error from server \(Forbidden\): .*cannot get services\/proxy$/],
-    [new SessionGoneError("session a has ended: somebody deleted it", false), /^error: session a has ended: somebody deleted it$/],
+    [
+      new SessionGoneError("session a has ended: it was deleted in the cluster, for instance by kurun stop", false),
+      /^error: session a has ended: it was deleted in the cluster, for instance by kurun stop$/,
+    ],
     [new ReplacedError("replaced by bob from desk"), /^error: replaced by bob from desk$/],
   ];
   for (const [error, says] of lost) {

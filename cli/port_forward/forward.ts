@@ -80,12 +80,10 @@ class Forwarding {
     this.#screen = screen;
     this.#say = (line) => screen.context.stderr(`${line}\n`);
     this.#teller = new LinkTeller(this.#say, screen, context.date);
-    const isBytes = upstream.scheme === "tcp" || upstream.scheme === "tls";
-    if (verbose && !isBytes) screen.traffic.requests = 0;
     this.#serving = {
       upstream,
       rewrite: options.rewrite,
-      watch: { verbose, traffic: screen.traffic, say: this.#say, now: context.now },
+      watch: { verbose, traffic: screen.traffic, say: this.#say, now: context.now, date: context.date },
     };
   }
 

@@ -20,7 +20,7 @@ Deno.test("a caller that leaves while kurun connects to the program leaves no co
   using listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
   const said: string[] = [];
   const { near, far } = await streamPair();
-  const watch = { verbose: false, traffic: new Traffic(), say: (line: string) => said.push(line), now };
+  const watch = { verbose: false, traffic: new Traffic(), say: (line: string) => said.push(line), now, date: () => new Date() };
   const serving = serveStream(near, { upstream: parseUpstream(`127.0.0.1:${listener.addr.port}`), watch });
   far.reset();
   await serving;
@@ -50,7 +50,7 @@ for (const insecure of [true, false]) {
       const { listener, upstream } = await stoppedProgram(insecure);
       const said: string[] = [];
       const { near, far } = await streamPair();
-      const watch = { verbose: true, traffic: new Traffic(), say: (line: string) => said.push(line), now };
+      const watch = { verbose: true, traffic: new Traffic(), say: (line: string) => said.push(line), now, date: () => new Date() };
       const serving = serveStream(near, { upstream, watch });
       far.write(new TextEncoder().encode("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"));
       const { waiting, rest } = await readAnswer(far);
@@ -68,7 +68,7 @@ for (const insecure of [true, false]) {
       far.closeWrite();
       while (await far.read() !== null);
       await serving;
-      const [, ms = 0] = /^GET \/ 200 0B (\d+)ms/.exec(said[1] ?? "") ?? [];
+      const [, ms = 0] = /^\S+ GET \/ 200 0B (\d+)ms/.exec(said[1] ?? "") ?? [];
       assert.ok(Number(ms) >= 4_900, said.join("\n"));
       listener.close();
     },
@@ -82,7 +82,7 @@ for (const insecure of [true, false]) {
       using listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
       const said: string[] = [];
       const { near, far } = await streamPair();
-      const watch = { verbose: false, traffic: new Traffic(), say: (line: string) => said.push(line), now };
+      const watch = { verbose: false, traffic: new Traffic(), say: (line: string) => said.push(line), now, date: () => new Date() };
       const upstream = { ...parseUpstream(`https://localhost:${listener.addr.port}`), trust: { insecure } };
       const serving = serveStream(near, { upstream, watch });
       const accepted = await listener.accept();

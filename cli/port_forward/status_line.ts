@@ -1,5 +1,6 @@
 import { terminalLine } from "../command/terminal_text.ts";
 import type { TrafficCounts } from "./traffic.ts";
+import { timeOfDay } from "./traffic_line.ts";
 
 /** What the status line says first. */
 export type StatusState =
@@ -57,8 +58,8 @@ function stateOf(state: StatusState, now: Date): Part {
 }
 
 function countsOf({ open, connections, requests, errors, lastError }: TrafficCounts): Part[] {
-  // Requests are counted with -v alone: without it kurun does not read the bytes.
-  const total = requests === undefined ? plural(connections, "connection") : plural(requests, "request");
+  // Requests are known with -v alone, and of HTTP/1 alone: otherwise kurun does not read the bytes.
+  const total = requests === 0 ? plural(connections, "connection") : plural(requests, "request");
   return [
     { text: `${SEPARATOR}${open} open${SEPARATOR}${total}` },
     ...(errors === 0 ? [] : [{ text: SEPARATOR }, { text: plural(errors, "error"), color: "red" as const }]),
@@ -68,11 +69,6 @@ function countsOf({ open, connections, requests, errors, lastError }: TrafficCou
 
 function plural(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? "" : "s"}`;
-}
-
-/** `14:05:09`, in this machine's time zone. */
-export function timeOfDay(date: Date): string {
-  return [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => String(part).padStart(2, "0")).join(":");
 }
 
 function cut(text: string, width: number): string {

@@ -4,7 +4,7 @@ import { renderStatus } from "./status_line.ts";
 import { StatusScreen } from "./status_screen.ts";
 
 const SINCE = new Date(2026, 0, 2, 14, 5, 9);
-const QUIET = { open: 0, connections: 0, requests: undefined, errors: 0, lastError: undefined };
+const QUIET = { open: 0, connections: 0, requests: 0, errors: 0, lastError: undefined };
 const BUSY = { open: 3, connections: 40, requests: 128, errors: 2, lastError: "POST /mutate 500" };
 
 const style = (width: number, color = false) => ({ width, color, now: new Date(SINCE.getTime() + 3_400) });
@@ -19,6 +19,11 @@ Deno.test("the status shows the state, open connections, requests, errors and th
     renderStatus({ is: "lost", since: SINCE, why: "connect: timed\nout" }, { ...QUIET, connections: 1 }, style(100)),
     "Connection lost since 14:05:09 (connect: timed out) · 0 open · 1 connection",
   );
+});
+
+Deno.test("connections are shown where no request was read, as with gRPC", () => {
+  const grpc = { ...QUIET, open: 1, connections: 2 };
+  assert.equal(renderStatus({ is: "forwarding", since: SINCE }, grpc, style(100)), "Forwarding since 14:05:09 · 1 open · 2 connections");
 });
 
 Deno.test("the status never takes more columns than there are, wide characters included", () => {

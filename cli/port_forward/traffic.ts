@@ -4,8 +4,8 @@ export interface TrafficCounts {
   readonly open: number;
   /** Connections since the start. */
   readonly connections: number;
-  /** Requests since the start; undefined where HTTP is not read. */
-  readonly requests: number | undefined;
+  /** HTTP/1 requests since the start; 0 without `-v`. */
+  readonly requests: number;
   readonly errors: number;
   /** The last error in words, already fit to be shown. */
   readonly lastError: string | undefined;
@@ -15,7 +15,7 @@ export interface TrafficCounts {
 export class Traffic implements TrafficCounts {
   open = 0;
   connections = 0;
-  requests: number | undefined;
+  requests = 0;
   errors = 0;
   lastError: string | undefined;
   readonly #changed: () => void;
@@ -40,7 +40,7 @@ export class Traffic implements TrafficCounts {
 
   /** A request has its answer, or will get none. */
   request(): void {
-    this.requests = (this.requests ?? 0) + 1;
+    this.requests++;
     this.#changed();
   }
 

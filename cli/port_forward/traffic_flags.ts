@@ -7,7 +7,7 @@ export function addTrafficFlags(command: Command): Command {
   return command
     .option(
       "-v, --verbose",
-      "print a line per HTTP/1 request: METHOD TARGET STATUS BYTES MS CALLER; one line per connection for HTTP/2 (gRPC), tcp:// and tls://",
+      "print a line per HTTP/1 request: TIME METHOD TARGET STATUS BYTES MS CALLER; one line per connection for HTTP/2 (gRPC), tcp:// and tls://",
     )
     .option("--host-header <host>", "the Host header to send to the program (default: the caller's)")
     .addOption(

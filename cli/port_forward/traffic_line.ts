@@ -1,11 +1,11 @@
 /**
- * The lines of `-v`: one a request, or one a connection where HTTP is not read.
+ * The lines of `-v`: one for each request, or one for each connection if kurun does not read its HTTP.
  *
- *     METHOD TARGET STATUS BYTES MS CALLER [NOTE]
- *     POST /mutate?timeout=10s 200 1.2kB 3.4ms 10.244.0.1:52069
+ *     TIME METHOD TARGET STATUS BYTES MS CALLER [NOTE]
+ *     14:05:09 POST /mutate?timeout=10s 200 1.2kB 3.4ms 10.244.0.1:52069
  *
- * Seven columns at most, parted by one space; only the last may hold spaces. `-` stands for what is not known or was not there. Never
- * bodies, never headers, and no credentials of the target.
+ * At most eight columns, separated by one space; only the last may contain spaces. `-` stands for what is unknown or absent. Bodies,
+ * headers and credentials in the target are never shown.
  *
  * @module
  */
@@ -36,7 +36,7 @@ const MAX_TARGET_CHARACTERS = 300;
 /** Names of query parameters whose values are nobody's business. */
 const SECRET_NAME = /token|secret|pass|pwd|key|signature|credential|auth|jwt|^sig$/i;
 
-/** The line, without its end. */
+/** The line without its time and its line end. */
 export function formatTrafficLine({ method, target, status, bytes, ms, caller, note }: TrafficLine): string {
   const line = `${method} ${target} ${status ?? "-"} ${formatBytes(bytes)} ${formatMs(ms)} ${caller}`;
   return note ? `${line} ${note}` : line;
@@ -67,6 +67,11 @@ function decoded(name: string): string {
   } catch {
     return name;
   }
+}
+
+/** `14:05:09`, in this machine's time zone. */
+export function timeOfDay(date: Date): string {
+  return [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => String(part).padStart(2, "0")).join(":");
 }
 
 /** `0B`, `999B`, `1.2kB`, `34MB`, `1.2GB`: powers of ten. */

@@ -2,7 +2,7 @@ import { type Preamble, type RelayEnd, type RelayWatch, SessionEndedError, Strea
 import { HttpLens, type LensEnd } from "./http_lens.ts";
 import type { Traffic } from "./traffic.ts";
 import type { Upstream } from "./upstream_url.ts";
-import { formatTrafficLine, type TrafficLine } from "./traffic_line.ts";
+import { formatTrafficLine, timeOfDay, type TrafficLine } from "./traffic_line.ts";
 
 /** How callers are watched. */
 export interface WatchOptions {
@@ -10,6 +10,8 @@ export interface WatchOptions {
   readonly verbose: boolean;
   readonly traffic: Traffic;
   readonly say: (line: string) => void;
+  /** The time of day. */
+  readonly date: () => Date;
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
 }
@@ -117,8 +119,8 @@ export class CallerWatch implements RelayWatch {
   }
 
   #told(line: TrafficLine): void {
-    const { say, traffic } = this.#options;
-    say(formatTrafficLine(line));
+    const { say, traffic, date } = this.#options;
+    say(`${timeOfDay(date())} ${formatTrafficLine(line)}`);
     const { method, target, status, note, isConnection, isFault } = line;
     if (!isConnection) traffic.request();
     // A 502 of ours has been counted when the program refused.

@@ -16,7 +16,17 @@ function watch(
 ): { lines: string[]; traffic: Traffic } {
   const lines: string[] = [];
   const traffic = new Traffic();
-  const caller = new CallerWatch({ verbose, traffic, say: (line) => lines.push(line), now: () => 0 }, FROM, parseUpstream(upstream));
+  const caller = new CallerWatch(
+    {
+      verbose,
+      traffic,
+      say: (line) => lines.push(line),
+      now: () => 0,
+      date: () => new Date(2026, 0, 2, 4, 5, 9),
+    },
+    FROM,
+    parseUpstream(upstream),
+  );
   assert.equal(traffic.open, 1);
   caller.forth(bytes(asked));
   if (answer !== "") caller.back(bytes(answer));
@@ -30,16 +40,22 @@ const ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
 for (
   const [name, answer, end, lines, lastError] of [
-    ["a 200", ok, ended(), ["GET /a 200 0B 0.0ms 10.0.0.1:5"], undefined],
-    ["a 500", ok.replace("200 OK", "500 No"), ended(), ["GET /a 500 0B 0.0ms 10.0.0.1:5"], "GET /a 500"],
-    ["a caller that left", "", ended(new StreamResetError("gone")), ["GET /a - 0B 0.0ms 10.0.0.1:5 caller left"], undefined],
-    ["a lost tunnel", "", ended(new SessionEndedError("gone")), ["GET /a - 0B 0.0ms 10.0.0.1:5 connection to the cluster lost"], undefined],
-    ["a program that broke", "", ended(new Error("ECONNRESET")), ["GET /a - 0B 0.0ms 10.0.0.1:5 reset"], "GET /a reset"],
+    ["a 200", ok, ended(), ["04:05:09 GET /a 200 0B 0.0ms 10.0.0.1:5"], undefined],
+    ["a 500", ok.replace("200 OK", "500 No"), ended(), ["04:05:09 GET /a 500 0B 0.0ms 10.0.0.1:5"], "GET /a 500"],
+    ["a caller that left", "", ended(new StreamResetError("gone")), ["04:05:09 GET /a - 0B 0.0ms 10.0.0.1:5 caller left"], undefined],
+    [
+      "a lost tunnel",
+      "",
+      ended(new SessionEndedError("gone")),
+      ["04:05:09 GET /a - 0B 0.0ms 10.0.0.1:5 connection to the cluster lost"],
+      undefined,
+    ],
+    ["a program that broke", "", ended(new Error("ECONNRESET")), ["04:05:09 GET /a - 0B 0.0ms 10.0.0.1:5 reset"], "GET /a reset"],
     [
       "a refusal",
       "",
       (caller: CallerWatch) => caller.refused("it refused"),
-      ["GET /a 502 0B 0.0ms 10.0.0.1:5 refused: it refused"],
+      ["04:05:09 GET /a 502 0B 0.0ms 10.0.0.1:5 refused: it refused"],
       "it refused",
     ],
   ] as const
@@ -56,7 +72,7 @@ for (
 Deno.test("without -v no byte is looked at, and only a refusal is told", () => {
   const quiet = watch(false, "", ended(new Error("ECONNRESET")));
   assert.deepEqual(quiet.lines, []);
-  assert.deepEqual([quiet.traffic.requests, quiet.traffic.errors], [undefined, 1]);
+  assert.deepEqual([quiet.traffic.requests, quiet.traffic.errors], [0, 1]);
   assert.deepEqual(watch(false, "", (caller) => caller.refused("it refused")).lines, ["10.0.0.1:5: it refused"]);
 });
 
@@ -90,7 +106,13 @@ for (const verbose of [true, false]) {
 Deno.test("a failed TLS handshake is said once for each caller and reason, and counted each time", () => {
   const lines: string[] = [];
   const traffic = new Traffic();
-  const options = { verbose: false, traffic, say: (line: string) => lines.push(line), now: () => 0 };
+  const options = {
+    verbose: false,
+    traffic,
+    say: (line: string) => lines.push(line),
+    now: () => 0,
+    date: () => new Date(2026, 0, 2, 4, 5, 9),
+  };
   for (const port of [1, 2, 3]) {
     watchFailedHandshake(options, `10.0.0.1:${port}`, "the caller does not trust the certificate (BadCertificate)");
   }
@@ -102,5 +124,5 @@ Deno.test("a failed TLS handshake is said once for each caller and reason, and c
 
 Deno.test("with -v a refused connection of bytes has no HTTP status", () => {
   const { lines } = watch(true, "", (caller) => caller.refused("it refused"), { upstream: "tcp://localhost:9090" });
-  assert.deepEqual(lines, ["tcp - - 0B 0.0ms 10.0.0.1:5 19B in, refused: it refused"]);
+  assert.deepEqual(lines, ["04:05:09 tcp - - 0B 0.0ms 10.0.0.1:5 19B in, refused: it refused"]);
 });

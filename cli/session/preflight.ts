@@ -57,13 +57,15 @@ function describeStep(step: ClaimStep, service: string): string {
   if (step.is === "waiting") {
     return `Waiting for ${step.going.join(", ")} to go: it is still being removed`;
   }
-  const { session: { who, from, since, upstream }, mine, why } = step;
+  const { session: { who, from, since, upstream }, mine, why, differing } = step;
   const whose = mine ? "your earlier session" : `the session of ${who} on ${from}`;
-  return `Replacing ${whose} at Service ${service} (since ${since}, for ${upstream}): ${BECAUSE[why]}`;
+  return `Replacing ${whose} at Service ${service} (since ${since}, for ${upstream}): ${
+    why === "other-plan" && differing.length > 0 ? `${differing.join(", ")} ${differing.length === 1 ? "differs" : "differ"}` : BECAUSE[why]
+  }`;
 }
 
 const BECAUSE: Readonly<Record<RemovalReason, string>> = {
-  "other-plan": "its flags differ",
+  "other-plan": "it was made differently, or something of it is missing",
   "no-key": "its key cannot be read",
   "client-unknown": "its client may be about to connect",
 };

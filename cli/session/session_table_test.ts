@@ -18,6 +18,7 @@ const CONNECTED: FoundSession = {
     service: "web",
     ports: "80,443",
     plan: "",
+    flags: "",
   },
   created: "2026-01-01T00:06:00Z",
   deleted: false,

@@ -259,7 +259,9 @@ export class ClusterSession<Plan extends SessionPlan = SessionPlan> {
     if (this.#now() + this.#clockOffset >= this.#deadline) return this.#expired(cause);
     const successor = await this.#successor();
     if (successor) return this.#replacedBy(successor[Annotation.who] ?? "", successor[Annotation.from] ?? "");
-    return new SessionGoneError(`session ${this.plan.name} has ended: somebody deleted it`, false, { cause });
+    return new SessionGoneError(`session ${this.plan.name} has ended: it was deleted in the cluster, for instance by kurun stop`, false, {
+      cause,
+    });
   }
 
   /** The annotations of the session that has the Service now. A takeover removes the old session before the new one is there. */

@@ -42,7 +42,7 @@ class Laptop {
   constructor() {
     this.#program = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, () => new Response("mine"));
     const upstream = parseUpstream(`127.0.0.1:${this.#program.addr.port}`);
-    const watch = { verbose: true, traffic: this.traffic, say: (line: string) => this.said.push(line), now };
+    const watch = { verbose: true, traffic: this.traffic, say: (line: string) => this.said.push(line), now, date: () => new Date() };
     this.#held = holdTunnel({
       dial: () => {
         const [near, far] = memoryTransportPair();

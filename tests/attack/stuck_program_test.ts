@@ -15,7 +15,7 @@ Deno.test({
     using listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
     const [a, b] = memoryTransportPair();
     const traffic = new Traffic();
-    const watch = { verbose: false, traffic, say: () => {}, now };
+    const watch = { verbose: false, traffic, say: () => {}, now, date: () => new Date() };
     const upstream = parseUpstream(`127.0.0.1:${listener.addr.port}`);
     const ended = Promise.withResolvers<void>();
     new Session(b, { role: "client", now, onStream: (stream) => void serveStream(stream, { upstream, watch }).then(ended.resolve) });

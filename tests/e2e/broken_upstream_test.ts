@@ -80,7 +80,9 @@ clusterTest(
     const sentence = "kurun: http://localhost:9 refused the connection: is the program running?";
     assert.deepEqual(await goAway, [2, 0x7fff_ffff, sentence]);
     session.destroy();
-    await kurun.waitFor(/^h2 - 502 0B \S+ \S+ \d+B in, refused: http:\/\/localhost:9 refused the connection: is the program running\?$/m);
+    await kurun.waitFor(
+      /^\S+ h2 - 502 0B \S+ \S+ \d+B in, refused: http:\/\/localhost:9 refused the connection: is the program running\?$/m,
+    );
   },
 );
 
@@ -111,9 +113,9 @@ clusterTest("a program that hangs holds up its own caller alone, and learns when
   assert.deepEqual(hanging.map(({ end }) => end), ["open", "open", "open"]);
   for (const caller of callers) caller.reset();
   for (const connection of hanging) await connection.waitForEnd();
-  await kurun.waitFor(/^GET \/hang-waiting - 0B \d+ms \S+ caller left$/m);
-  await kurun.waitFor(/^GET \/hang-in-answer 200 4B \d+ms \S+ cut short: caller left$/m);
-  await kurun.waitFor(/^POST \/hang-uploading - 0B \d+ms \S+ caller left$/m);
+  await kurun.waitFor(/^\S+ GET \/hang-waiting - 0B \d+ms \S+ caller left$/m);
+  await kurun.waitFor(/^\S+ GET \/hang-in-answer 200 4B \d+ms \S+ cut short: caller left$/m);
+  await kurun.waitFor(/^\S+ POST \/hang-uploading - 0B \d+ms \S+ caller left$/m);
 });
 
 clusterTest("an answer that is no HTTP reaches its caller byte for byte, through a rewriter too, and -v says so", async (namespace) => {

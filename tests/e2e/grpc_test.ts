@@ -86,7 +86,7 @@ clusterTest("gRPC in plain HTTP/2: all four kinds of call, status, cancellation 
   await using kurun = await KurunProcess.start(args).ready();
   assert.deepEqual((await grpc("call", `${await namespace.address()}:80`)).split("\n"), ALL_CALLS);
   await sawThemGo(server);
-  await kurun.waitFor(/^h2 - - \d+(\.\d)?MB \d+ms \d+\.\d+\.\d+\.\d+:\d+ \d+(\.\d)?MB in/m);
+  await kurun.waitFor(/^\S+ h2 - - \d+(\.\d)?MB \d+ms \d+\.\d+\.\d+\.\d+:\d+ \d+(\.\d)?MB in/m);
   assert.equal(kurun.stderr.match(/^\S+ \S+ \S+ \d\S*B /gm)?.length, 1, kurun.stderr);
 });
 
@@ -129,7 +129,7 @@ clusterTest("gRPC over the Pod's TLS to an https program: the same, and -v has a
     await using kurun = await KurunProcess.start(["port-forward", `https://localhost:${port}`, ...flags, ...trust]).ready();
     assert.deepEqual((await grpc("call", `${await namespace.address()}:443`, `${folder}/ca.crt`, name)).split("\n"), ALL_CALLS);
     await sawThemGo(server);
-    await kurun.waitFor(/^h2 - - \d+(\.\d)?MB \d+ms \d+\.\d+\.\d+\.\d+:\d+ \d+(\.\d)?MB in/m);
+    await kurun.waitFor(/^\S+ h2 - - \d+(\.\d)?MB \d+ms \d+\.\d+\.\d+\.\d+:\d+ \d+(\.\d)?MB in/m);
     server.said = "";
   }
   await Deno.remove(folder, { recursive: true });

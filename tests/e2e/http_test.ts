@@ -47,8 +47,8 @@ clusterTest("keep-alive, pipelining, HEAD, 204, 304 and 1xx pass as they are, an
       `HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\nETag: "e"\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n${OK}${OK}`,
   );
   await kurun.waitFor(/GET \/last 200/);
-  const lines = kurun.stderr.split("\n").filter((line) => /^(GET|HEAD) /.test(line));
-  const shown = lines.map((line) => line.replace(/ \d+(\.\d)?ms \S+:\d+$/, " MS CALLER"));
+  const lines = kurun.stderr.split("\n").filter((line) => /^\S+ (GET|HEAD) /.test(line));
+  const shown = lines.map((line) => line.replace(/^\d\d:\d\d:\d\d (.*) \d+(\.\d)?ms \S+:\d+$/, "$1 MS CALLER"));
   assert.deepEqual(shown, [
     "GET /first?token=…&b=c 200 2B MS CALLER",
     "GET /second 200 2B MS CALLER",
@@ -78,7 +78,7 @@ clusterTest("chunks, their extensions and trailers pass byte for byte, both ways
     for (let at = 0; at < sent.length; at += 11) caller.send(sent.slice(at, at + 11));
     assert.equal(await caller.waitFor(/X-Sum: 13\r\n\r\n$/), answer);
     assert.equal(seen.pop(), request(`${path}/a`, host));
-    await kurun.waitFor(/^POST \/a 200 13B /m);
+    await kurun.waitFor(/^\S+ POST \/a 200 13B /m);
   }
 });
 
@@ -101,7 +101,7 @@ clusterTest(
       caller.send(letter);
       await caller.waitFor(new RegExp(`${letter}\\.$`));
     }
-    await kurun.waitFor(/^POST \/ 200 6B /m);
+    await kurun.waitFor(/^\S+ POST \/ 200 6B /m);
   },
 );
 
@@ -130,8 +130,8 @@ clusterTest("a compressed body arrives as it was sent, and WebSockets work behin
   assert.equal(data, "me too");
   socket.close();
   assert.deepEqual(paths, ["/base/packed", "/base/ws"]);
-  await kurun.waitFor(/^GET \/ws 101 0B /m);
-  await kurun.waitFor(/^upgraded - - \d+B \S+ \S+ \d+B in/m);
+  await kurun.waitFor(/^\S+ GET \/ws 101 0B /m);
+  await kurun.waitFor(/^\S+ upgraded - - \d+B \S+ \S+ \d+B in/m);
 });
 
 clusterTest(
@@ -188,10 +188,10 @@ clusterTest("a request without an answer has a line that says why, and the Pod's
   leaving.reset();
   await using odd = callRaw(address);
   odd.send("\x00\x01 no HTTP");
-  await kurun.waitFor(/^GET \/closed - 0B \S+ \S+ closed without an answer$/m);
-  await kurun.waitFor(/^GET \/broken - 0B \S+ \S+ (reset|closed without an answer)$/m);
-  await kurun.waitFor(/^GET \/half 200 4B \S+ \S+ cut short: /m);
-  await kurun.waitFor(/^GET \/left - 0B \S+ \S+ caller left$/m);
+  await kurun.waitFor(/^\S+ GET \/closed - 0B \S+ \S+ closed without an answer$/m);
+  await kurun.waitFor(/^\S+ GET \/broken - 0B \S+ \S+ (reset|closed without an answer)$/m);
+  await kurun.waitFor(/^\S+ GET \/half 200 4B \S+ \S+ cut short: /m);
+  await kurun.waitFor(/^\S+ GET \/left - 0B \S+ \S+ caller left$/m);
   await kurun.waitFor(/^\S+: no more lines for this connection: it does not begin like HTTP$/m);
   const pod = (await kubectl(["get", "pods", "-n", namespace.name, "-o", "name"])).trim();
   const log = await kubectl(["logs", "-n", namespace.name, pod]);
@@ -201,5 +201,5 @@ clusterTest("a request without an answer has a line that says why, and the Pod's
 clusterTest("a program that does not listen has its 502 in a line, with the reason", async (namespace) => {
   await using kurun = await KurunProcess.start(["port-forward", "http://localhost:9", "-n", namespace.name, "-v"]).ready();
   assert.equal((await fetch(`http://${await namespace.address()}/a`, { method: "POST", body: "x" })).status, 502);
-  await kurun.waitFor(/^POST \/a 502 0B \S+ \S+ refused: http:\/\/localhost:9 refused the connection: is the program running\?$/m);
+  await kurun.waitFor(/^\S+ POST \/a 502 0B \S+ \S+ refused: http:\/\/localhost:9 refused the connection: is the program running\?$/m);
 });

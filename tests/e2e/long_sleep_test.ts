@@ -37,7 +37,7 @@ clusterTest(
     await using kurun = await KurunProcess.start(["port-forward", upstream.url, "-n", namespace.name]).ready();
     await kubectl(["delete", "jobs", "--all", "-n", namespace.name]);
     assert.equal(await kurun.exit, 4);
-    assert.match(kurun.stderr, /^error: session kurun-kurun-\w+ has ended: somebody deleted it$/m);
+    assert.match(kurun.stderr, /^error: session kurun-kurun-\w+ has ended: it was deleted in the cluster, for instance by kurun stop$/m);
     assert.deepEqual(await namespace.left(), []);
   },
 );

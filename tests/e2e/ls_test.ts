@@ -82,7 +82,7 @@ clusterTest("stop ends a session by its Service's name or its own, its kurun say
   assert.deepEqual(await namespace.left(), []);
   for (const kurun of [one, two]) {
     assert.equal(await kurun.exit, SESSION_LOST);
-    assert.match(kurun.stderr, /^error: session \w+-kurun-\w{5} has ended: somebody deleted it$/m);
+    assert.match(kurun.stderr, /^error: session \w+-kurun-\w{5} has ended: it was deleted in the cluster, for instance by kurun stop$/m);
   }
 });
 

@@ -38,8 +38,8 @@ for (const scheme of ["tcp", "http"]) {
         caller.close();
       }
       if (scheme === "tcp") {
-        await kurun.waitFor(/^tcp - - 41B \d+(\.\d)?ms \d+\.\d+\.\d+\.\d+:\d+ 19B in$/m);
-        await kurun.waitFor(/^tcp - - 48B \d+(\.\d)?ms \d+\.\d+\.\d+\.\d+:\d+ 19B in$/m);
+        await kurun.waitFor(/^\S+ tcp - - 41B \d+(\.\d)?ms \d+\.\d+\.\d+\.\d+:\d+ 19B in$/m);
+        await kurun.waitFor(/^\S+ tcp - - 48B \d+(\.\d)?ms \d+\.\d+\.\d+\.\d+:\d+ 19B in$/m);
       } else {
         await kurun.waitFor(/^(\S+: no more lines for this connection: it ended within a head\n){2}/m);
       }
@@ -64,14 +64,14 @@ clusterTest("over tcp:// a break of either end is a break for the other, never a
   broken.send("break\n");
   await broken.waitForEnd();
   assert.equal(broken.end, "reset");
-  await kurun.waitFor(/^tcp - - 11B \S+ \S+ 6B in, reset$/m);
+  await kurun.waitFor(/^\S+ tcp - - 11B \S+ \S+ 6B in, reset$/m);
   const leaving = callRaw(address);
   await leaving.waitFor(/ready/);
   leaving.send("leave\n");
   await new Promise((resolve) => setTimeout(resolve, 100));
   leaving.reset();
   await left;
-  await kurun.waitFor(/^tcp - - 11B \S+ \S+ 6B in, caller left$/m);
+  await kurun.waitFor(/^\S+ tcp - - 11B \S+ \S+ 6B in, caller left$/m);
 });
 
 clusterTest("of a tls:// connection -v has one line and no word that went through it", async (namespace) => {
@@ -85,6 +85,6 @@ clusterTest("of a tls:// connection -v has one line and no word that went throug
   for (const path of ["/one", "/two"]) {
     assert.equal((await (await fetch(`https://${name}${path}`, { client, headers: { connection: "close" } })).json()).url, path);
   }
-  await kurun.waitFor(/^(tls - - \d+(\.\d)?k?B \S+ \d+\.\d+\.\d+\.\d+:\d+ \d+(\.\d)?k?B in\n){2}$/m);
+  await kurun.waitFor(/^(\S+ tls - - \d+(\.\d)?k?B \S+ \d+\.\d+\.\d+\.\d+:\d+ \d+(\.\d)?k?B in\n){2}$/m);
   assert.doesNotMatch(kurun.stderr, /one|two|GET|\b200\b/);
 });

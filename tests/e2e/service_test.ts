@@ -154,7 +154,7 @@ clusterTest("a killed kurun's Pod at a joined Service does not stand in the way 
   killed.signal("SIGKILL");
   await killed.exit;
   await using kurun = await forwardHook(upstream, namespace, "--hold", "1s").ready();
-  assert.match(kurun.stderr, /^Replacing your earlier session at Service hook .*: its flags differ$/m);
+  assert.match(kurun.stderr, /^Replacing your earlier session at Service hook .*: --hold differs$/m);
   assert.equal(await (await fetch(`http://${await namespace.address("hook")}:81/`)).text(), "from here");
   assert.equal(await serviceJson(namespace), before);
 });

@@ -26,7 +26,7 @@ clusterTest(
     await terminal.type("C-c");
     const after = await terminal.waitFor(/^exit 0$/m);
     assert.deepEqual(statusLines(after), []);
-    assert.match(after, /^GET \/bad 500 [^\n]+\n+(\^C)?\n*exit 0$/m);
+    assert.match(after, /^\S+ GET \/bad 500 [^\n]+\n+(\^C)?\n*exit 0$/m);
   },
 );
 
@@ -62,5 +62,5 @@ clusterTest("a dumb terminal has plain lines alone", async (namespace) => {
   await using terminal = await TmuxTerminal.start(args, { env: { TERM: "dumb" } });
   await terminal.waitFor(/^Forwarding http/m);
   await (await fetch(`http://${await namespace.address()}/a`)).text();
-  assert.deepEqual(statusLines(await terminal.waitFor(/^GET \/a 200 /m)), []);
+  assert.deepEqual(statusLines(await terminal.waitFor(/^\S+ GET \/a 200 /m)), []);
 });

@@ -1,4 +1,8 @@
 import assert from "node:assert/strict";
+import { VERSION } from "../../cli/command/version.ts";
+import { Api } from "../../k8s/api/api.ts";
+import { serverImageReference } from "../../k8s/images/server_image.ts";
+import { loadClusterAccess } from "../../k8s/kubeconfig/kubeconfig.ts";
 import { KurunProcess } from "./kurun_process.ts";
 import { clusterTest, kubectl, type TestNamespace } from "./kubernetes.ts";
 import { configure, Webhook } from "./webhook.ts";
@@ -49,3 +53,86 @@ clusterTest(
     assert.equal(await read(), before);
   },
 );
+
+/** Another Pod behind the Service: a webhook on port 9443 that allows everything and changes nothing. */
+function original(replicas: number): Record<string, unknown> {
+  const program = `const read = (name) => Deno.readTextFileSync("/tls/tls." + name);
+    Deno.serve({ port: 9443, cert: read("crt"), key: read("key") }, async (request) =>
+      Response.json({ apiVersion: "admission.k8s.io/v1", kind: "AdmissionReview",
+        response: { uid: (await request.json()).request.uid, allowed: true } }));`;
+  return {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { name: "hook" },
+    spec: {
+      replicas,
+      selector: { matchLabels: { app: "hook" } },
+      template: {
+        metadata: { labels: { app: "hook" } },
+        spec: {
+          securityContext: { runAsNonRoot: true, runAsUser: 65532, seccompProfile: { type: "RuntimeDefault" } },
+          volumes: [{ name: "tls", secret: { secretName: "hook-tls" } }],
+          containers: [{
+            name: "hook",
+            image: serverImageReference(VERSION),
+            command: ["/usr/bin/deno", "eval", program],
+            readinessProbe: { tcpSocket: { port: 9443 }, periodSeconds: 1 },
+            volumeMounts: [{ name: "tls", mountPath: "/tls", readOnly: true }],
+            securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
+          }],
+        },
+      },
+    },
+  };
+}
+
+/** Asks for the creation of ConfigMaps without making any, 30 a second. @returns how each went, once the given promise has settled */
+async function createUntil(namespace: TestNamespace, end: Promise<unknown>): Promise<string[]> {
+  const api = new Api(await loadClusterAccess({}, { get: (name) => Deno.env.get(name), interactive: false }), { userAgent: "test" });
+  const path = `/api/v1/namespaces/${namespace.name}/configmaps`;
+  const body = { apiVersion: "v1", kind: "ConfigMap", metadata: { generateName: "asked-" } };
+  const going: Promise<string>[] = [];
+  const create = async () => {
+    try {
+      const { body: created } = await api.request<{ metadata: { annotations?: Record<string, string> } }>("POST", path, {
+        body,
+        query: { dryRun: "All" },
+      });
+      return created.metadata.annotations?.["always-annotate-this"] ? "here" : "original";
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  const timer = setInterval(() => going.push(create()), 1_000 / 30);
+  await end.finally(() => clearInterval(timer));
+  const answers = await Promise.all(going);
+  api.close();
+  return answers;
+}
+
+clusterTest("no webhook call fails when kurun ends while the original is up", async (namespace) => {
+  await kubectl(["create", "service", "clusterip", "hook", "--tcp=443:9443", "-n", namespace.name]);
+  await using webhook = await Webhook.start(namespace, "hook");
+  await kubectl(["create", "-n", namespace.name, "-f", "-"], JSON.stringify(original(0)));
+  await using _configuration = await configure(namespace, { service: "hook", port: 443 }, webhook.ca);
+  const args = ["port-forward", webhook.url, "-n", namespace.name, "--servicename", "hook", "--tlssecret", "hook-tls"];
+  await using kurun = await KurunProcess.start(args).ready();
+  const ended = Promise.withResolvers<void>();
+  const creating = createUntil(namespace, ended.promise);
+  try {
+    await kubectl(["scale", "deployment", "hook", "--replicas=1", "-n", namespace.name]);
+    await kubectl(["rollout", "status", "deployment", "hook", "-n", namespace.name, "--timeout=60s"]);
+    kurun.signal("SIGINT");
+    assert.equal(await kurun.exit, 0);
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+  } finally {
+    ended.resolve();
+  }
+  const answers = Object.groupBy(await creating, (answer) => answer);
+  assert.deepEqual(
+    Object.keys(answers).sort(),
+    ["here", "original"],
+    JSON.stringify(Object.entries(answers).map(([k, v]) => [k, v?.length])),
+  );
+  assert.ok(answers.original!.length > 30, `${answers.original!.length}`);
+});

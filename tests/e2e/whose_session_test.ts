@@ -146,7 +146,7 @@ clusterTest("--takeover with other flags makes a new session, and the other is t
   await using kurun = await KurunProcess.startOn("desk-8", args(mine, namespace, "--takeover", "--hold", "1s")).ready();
   assert.equal(await other.exit, SESSION_LOST);
   assert.match(other.stderr, /^error: session kurun-kurun-\w{5} has ended here: replaced by \S+ from desk-8$/m);
-  assert.match(kurun.stderr, /^Replacing the session of \S+ on desk-7 at Service kurun \(.*\): its flags differ$/m);
+  assert.match(kurun.stderr, /^Replacing the session of \S+ on desk-7 at Service kurun \(.*\): --hold differs$/m);
   assert.equal(await answer(namespace), "mine");
   assert.deepEqual((await identity(namespace)).filter((object) => was.includes(object)), []);
 });
@@ -189,7 +189,18 @@ clusterTest("a client whose session was deleted ends and says so", async (namesp
   await using kurun = await forward(upstream, namespace, "--ttl", "6s").ready();
   await kubectl(["delete", "jobs", "--all", "-n", namespace.name, "--cascade=background"]);
   assert.equal(await kurun.exit, SESSION_LOST);
-  assert.match(kurun.stderr, /^error: session kurun-kurun-\w{5} has ended: somebody deleted it$/m);
+  assert.match(kurun.stderr, /^error: session kurun-kurun-\w{5} has ended: it was deleted in the cluster, for instance by kurun stop$/m);
+});
+
+clusterTest("kurun ends with exit code 4 within seconds when its Service is deleted, and removes the rest", async (namespace) => {
+  await using upstream = says("here");
+  await using kurun = await forward(upstream, namespace).ready();
+  const started = performance.now();
+  await kubectl(["delete", "service", "kurun", "-n", namespace.name, "--wait=false"]);
+  assert.equal(await kurun.exit, SESSION_LOST);
+  assert.ok(performance.now() - started < 12_000, `${performance.now() - started} ms`);
+  assert.match(kurun.stderr, /^error: Service kurun was deleted while it was forwarded, so callers no longer reach kurun\./m);
+  assert.deepEqual(await namespace.left(), []);
 });
 
 /** Writes another user into the session's Job, as an adoption does. @returns the Job, as `Job/NAME` */

@@ -70,7 +70,7 @@ export const sessionFaults: readonly Fault[] = [
       await stage.start();
       const faultAt = performance.now();
       await kubectl(["delete", "jobs", "--all", "-n", stage.namespace.name, "--cascade=background", "--wait=false"]);
-      return await ends(stage, faultAt, /session \S+ has ended: somebody deleted it$/m);
+      return await ends(stage, faultAt, /session \S+ has ended: it was deleted in the cluster, for instance by kurun stop$/m);
     },
   },
   {

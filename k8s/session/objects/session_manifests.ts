@@ -57,7 +57,39 @@ export function planDigest(plan: SessionPlan): string {
     { name: ANY_NAME, uid: ANY_NAME },
     NO_SECRETS,
   );
-  return createHash("sha256").update(JSON.stringify(sorted(objects))).digest("hex").slice(0, DIGITS);
+  return digest(objects);
+}
+
+function digest(value: unknown): string {
+  return createHash("sha256").update(JSON.stringify(sorted(value))).digest("hex").slice(0, DIGITS);
+}
+
+/** A digest of each flag of a plan: a later start says which of them differ. */
+function flagDigests({ ports, joined, tls, ...plan }: ForwardPlan): string {
+  const flags: Readonly<Record<string, unknown>> = {
+    "--servicename": [plan.service, joined],
+    "--serviceport": ports.map(({ port }) => port),
+    ...(joined ? {} : {
+      "--pod-port": ports.map(({ targetPort }) => targetPort),
+      "the URL's scheme": ports.map(({ name = "" }) => name.startsWith("http")),
+    }),
+    "--app-protocol": tls ? tls.alpn.includes("h2") : ports.some(({ appProtocol }) => appProtocol === "kubernetes.io/h2c"),
+    "--tlssecret": tls?.secret,
+    "--server-image": plan.image,
+    "--image-pull-secret": plan.imagePullSecret,
+    "--label": plan.podLabels ?? {},
+    "--server-overrides": plan.podPatch,
+    "--ttl": plan.ttlSeconds,
+    "--hold": plan.holdMs,
+    "--fallback": plan.fallback ?? "error",
+  };
+  return Object.entries(flags).map(([flag, value]) => `${flag}:${digest([value])}`).join();
+}
+
+/** The flags that differ between the annotations of two plans; none if one has no such annotation. */
+export function differingFlags(theirs: string, mine: string): string[] {
+  const known = theirs.split(",");
+  return theirs === "" ? [] : mine.split(",").filter((flag) => !known.includes(flag)).map((flag) => flag.replace(/:.*/, ""));
 }
 
 /** The plan with annotations that say its Service, ports and digest. */
@@ -69,6 +101,7 @@ export function annotated(plan: ForwardPlan): ForwardPlan {
       [Annotation.service]: plan.service,
       [Annotation.ports]: plan.ports.map(({ port }) => port).join(","),
       [Annotation.plan]: planDigest(plan),
+      [Annotation.flags]: flagDigests(plan),
     },
   };
 }

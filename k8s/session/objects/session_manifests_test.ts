@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { annotated, planDigest } from "./session_manifests.ts";
+import { annotated, differingFlags, planDigest } from "./session_manifests.ts";
 import type { ForwardPlan } from "./session_plan.ts";
 
 const PLAN: ForwardPlan = {
@@ -46,10 +46,33 @@ for (
 }
 
 Deno.test("a Job's annotations name its Service, the Service's ports and the plan's digest", () => {
-  assert.deepEqual(annotated(PLAN).annotations, {
+  const { "kurun.dev/flags": flags, ...annotations } = annotated(PLAN).annotations;
+  assert.match(flags!, /^(--[a-z-]+|the URL's scheme):\w{16}(,(--[a-z-]+|the URL's scheme):\w{16})*$/);
+  assert.deepEqual(annotations, {
     "kurun.dev/who": "ann",
     "kurun.dev/service": "web",
     "kurun.dev/ports": "80,81",
     "kurun.dev/plan": planDigest(PLAN),
   });
 });
+
+for (
+  const [differing, change] of [
+    [[], {}],
+    [[], { name: "other", verbose: true, annotations: { "kurun.dev/who": "bob" } }],
+    [["--serviceport"], { ports: [{ ...PLAN.ports[0]!, port: 8080 }, PLAN.ports[1]!] }],
+    [["--pod-port"], { ports: [{ ...PLAN.ports[0]!, targetPort: 9000 }, PLAN.ports[1]!] }],
+    [["--app-protocol"], { ports: [{ ...PLAN.ports[0]!, appProtocol: "kubernetes.io/h2c" }, PLAN.ports[1]!] }],
+    [["--tlssecret"], { tls: { secret: "web-tls", alpn: ["http/1.1"] } }],
+    [["--server-image"], { image: "server:2" }],
+    [["--label", "--server-overrides"], { podLabels: { team: "a" }, podPatch: { priorityClassName: "high" } }],
+    [["--image-pull-secret"], { imagePullSecret: "pull" }],
+    [["--ttl", "--hold", "--fallback"], { ttlSeconds: 60, holdMs: 1000, fallback: "allow" }],
+  ] as [string[], Partial<ForwardPlan>][]
+) {
+  Deno.test(`of two plans these flags differ: ${differing.join(", ") || "none"}`, () => {
+    const flags = (plan: ForwardPlan) => annotated(plan).annotations["kurun.dev/flags"]!;
+    assert.deepEqual(differingFlags(flags(PLAN), flags({ ...PLAN, ...change })), differing);
+    assert.deepEqual(differingFlags("", flags({ ...PLAN, ...change })), []);
+  });
+}

@@ -23,6 +23,8 @@ export const Annotation = {
   ports: "kurun.dev/ports",
   /** The digest of the plan that the objects were made from. */
   plan: "kurun.dev/plan",
+  /** A digest of each flag that the objects follow from, such as `--hold:1a2b3c4d,…`. */
+  flags: "kurun.dev/flags",
   /** When the client last moved the deadline; on the Job only. */
   seen: "kurun.dev/seen",
 } as const;

@@ -23,6 +23,7 @@ function session(more: Partial<Omit<FoundSession, "owner">> = {}, owner: Partial
       service: "web",
       ports: "",
       plan: "",
+      flags: "",
       ...owner,
     },
     created: "",

@@ -27,6 +27,8 @@ export interface SessionOwner {
   readonly ports: string;
   /** The digest of the plan that its objects were made from; empty if it has none. */
   readonly plan: string;
+  /** A digest of each flag; empty if not known. */
+  readonly flags: string;
 }
 
 /** The user and machine that a session belongs to. */
@@ -52,6 +54,7 @@ export function sessionOwner({ metadata, spec, status }: Job): SessionOwner {
     service: annotations[Annotation.service] ?? name.replace(/-kurun-[^-]*$/, ""),
     ports: annotations[Annotation.ports] ?? "",
     plan: annotations[Annotation.plan] ?? "",
+    flags: annotations[Annotation.flags] ?? "",
   };
 }
 

@@ -7,7 +7,7 @@ import type { Api } from "../../api/api.ts";
 import type { Job } from "../../api/kubernetes_objects.ts";
 import { sleep } from "../../api/sleep.ts";
 import { workloadsOf } from "../../workloads/workloads.ts";
-import { annotated } from "../objects/session_manifests.ts";
+import { annotated, differingFlags } from "../objects/session_manifests.ts";
 import { Annotation, type ForwardPlan } from "../objects/session_plan.ts";
 import { judgePresence, type Presence } from "../owner/client_presence.ts";
 import { removeSession } from "../owner/remove_session.ts";
@@ -40,7 +40,13 @@ export class ServiceRefusedError extends Error {
 
 /** What a claim does before it succeeds. */
 export type ClaimStep =
-  | { readonly is: "removing"; readonly session: SessionOwner; readonly mine: boolean; readonly why: RemovalReason }
+  | {
+    readonly is: "removing";
+    readonly session: SessionOwner;
+    readonly mine: boolean;
+    readonly why: RemovalReason;
+    readonly differing: readonly string[];
+  }
   | { readonly is: "waiting"; readonly going: readonly string[] };
 
 /** Why an existing session is not resumed. */
@@ -150,7 +156,8 @@ async function claimOccupied(
   const isConnected = presence.is === "connected";
   const key = decision.do === "adopt" || isConnected ? await readSessionKey(api, namespace, session.name, signal) : undefined;
   if (decision.do === "adopt" && key) return { do: "adopt", plan: settled, job, key, now, presence, mine };
-  say({ is: "removing", session, mine, why: decision.do === "remove" ? decision.why : "no-key" });
+  const differing = differingFlags(session.flags, settled.annotations[Annotation.flags] ?? "");
+  say({ is: "removing", session, mine, why: decision.do === "remove" ? decision.why : "no-key", differing });
   if (isConnected && key) await tellClient(session, key);
   await removeSession(api, { namespace, service, name: session.name, uid: session.uid }, signal);
   return undefined;

@@ -32,14 +32,18 @@ export interface FoundServices {
 /** Looks at both names. @throws as {@linkcode Api.get} does */
 export async function findServices(api: Api, namespace: string, name: string, signal: AbortSignal): Promise<FoundServices> {
   const path = `/api/v1/namespaces/${namespace}/services`;
-  const [service, control, all] = await Promise.all([
+  // Awaited last: a start waits for the other requests anyway, and a long list takes longer than each of them.
+  const listing = listIfAllowed(api, path, signal);
+  listing.catch(() => {});
+  const [service, control] = await Promise.all([
     api.find<Service>(`${path}/${name}`, { signal }),
     api.find<Service>(`${path}/${controlServiceName(name)}`, { signal }),
-    listIfAllowed(api, path, signal),
   ]);
   const sessions = [service, control].flatMap((found) => found && isOurs(found.body.metadata) ? [sessionOf(found.body.metadata)] : []);
   const hasServer = control && isOurs(control.body.metadata) && !control.body.metadata.deletionTimestamp;
-  const [client, ...jobs] = await Promise.all([
+  const [all, endpoints, client, ...jobs] = await Promise.all([
+    listing,
+    service && !isOurs(service.body.metadata) ? endpointsOf(api, namespace, name, signal) : [],
     hasServer ? askClient(api, namespace, name, signal) : undefined,
     ...[...new Set(sessions)].map((session) => api.find<Job>(jobPath({ namespace, name: session }), { signal })),
   ]);
@@ -48,7 +52,7 @@ export async function findServices(api: Api, namespace: string, name: string, si
     control: control?.body,
     all,
     jobs: new Map(jobs.flatMap((job) => job ? [[job.body.metadata.name, job.body]] : [])),
-    endpoints: service && !isOurs(service.body.metadata) ? await endpointsOf(api, namespace, name, signal) : [],
+    endpoints,
     client,
     now: jobs.find((job) => job?.date)?.date ?? new Date(),
   };
