@@ -1,11 +1,10 @@
 import { relative } from "node:path";
 import { ImageError } from "../../k8s/images/image_error.ts";
-import type { Architecture } from "../../k8s/images/shared_libraries.ts";
 import { BuildError } from "../builders/build_error.ts";
 import { ContainerfileError } from "../builders/containerfile_builder.ts";
 import { describeBuildError } from "../builders/describe_build_error.ts";
 import { megabytes } from "./delivery.ts";
-import { type SourceImage, sourceImage } from "./source_image.ts";
+import { type SourceImage, sourceImage, type SourceImageOptions } from "./source_image.ts";
 
 /** A source that manifests refer to. */
 export interface SourceReference {
@@ -43,18 +42,11 @@ export class BuildErrors extends Error {
 }
 
 /** Options for {@linkcode buildImages}. */
-export interface BuildImagesOptions {
-  readonly architecture: Architecture;
+export interface BuildImagesOptions extends Omit<SourceImageOptions, "digests"> {
   /** How many sources are built at a time. */
   readonly jobs: number;
-  readonly cacheFolder: string;
-  /** The folder that sources are named from in messages. */
-  readonly cwd: string;
-  readonly environment: Readonly<Record<string, string>>;
   /** Milliseconds. */
   now(): number;
-  readonly stderr: (text: string) => void;
-  readonly signal: AbortSignal;
 }
 
 /** A build that takes longer is announced: the first one with Go compiles its whole standard library. */

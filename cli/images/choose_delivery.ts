@@ -1,9 +1,6 @@
 import { CONTAINERD_SOCKETS, K3S_SOCKET } from "../../k8s/images/containerd.ts";
 import type { NodeFacts } from "../../k8s/nodes/nodes.ts";
-import { containerdDelivery } from "./containerd_delivery.ts";
-import type { Delivery } from "./delivery.ts";
-import { ExitCode, usageError, UserError } from "../command/errors.ts";
-import { k3dDelivery, kindDelivery } from "./local_cluster_delivery.ts";
+import { usageError, type UserError } from "../command/errors.ts";
 
 /** Where the user wants images to go. */
 export interface DeliveryChoice {
@@ -26,8 +23,6 @@ export type Way =
   | { readonly is: "registry"; readonly repo: string }
   | { readonly is: "containerd"; readonly socket: string }
   | { readonly is: "kind" | "k3d"; readonly cluster: string };
-
-const CHOICES = "--repo REGISTRY/NAME, or --deliver containerd, kind or k3d";
 
 /**
  * Decides how images get to the cluster: as the user says, else as the cluster's nodes suggest. Pure.
@@ -86,14 +81,11 @@ function byNodes(nodes: readonly NodeFacts[] | { readonly hidden: string }, mach
   }
   const sockets = socketsOf(first.runtime, machine);
   if (sockets.length === 0) {
-    const runtime = first.runtime ?? "an unknown runtime";
-    throw new UserError(
-      `the cluster's node ${first.name} is this machine and runs ${runtime}, but its socket was not found (${
-        CONTAINERD_SOCKETS.join(", ")
-      })\n` +
+    const seen = `is this machine and runs ${first.runtime ?? "an unknown runtime"}, but its socket was not found`;
+    throw usageError(
+      `the cluster's node ${first.name} ${seen} (${CONTAINERD_SOCKETS.join(", ")})\n` +
         "If the node runs in a container or in namespaces of its own, run kurun inside them (for kurun's test cluster: deno task cluster exec).\n" +
         `Otherwise name the socket with --deliver containerd=SOCKET, or push with --repo REGISTRY/NAME. Nothing was built.`,
-      ExitCode.usage,
     );
   }
   return { is: "containerd", socket: onlyOne(sockets) };
@@ -117,13 +109,6 @@ function onlyOne(sockets: readonly string[]): string {
   );
 }
 
-/** The delivery for a way other than a registry. @param nodes empty where they are unknown */
-export function localDelivery(way: Exclude<Way, { is: "registry" }>, nodes: readonly NodeFacts[]): Delivery {
-  if (way.is === "containerd") return containerdDelivery(way.socket);
-  const isThere = (reference: string) => nodes.length > 0 && nodes.every(({ images }) => images.has(reference));
-  return way.is === "kind" ? kindDelivery(way.cluster, isThere) : k3dDelivery(way.cluster, isThere);
-}
-
 /** `kind://PROVIDER/CLUSTER/NODE` */
 function kindCluster({ providerId }: NodeFacts): string | undefined {
   return /^kind:\/\/[^/]*\/([^/]+)\//.exec(providerId ?? "")?.[1];
@@ -141,5 +126,5 @@ function isThisMachine(node: NodeFacts, { machineId, bootId }: ThisMachine): boo
 }
 
 function refusal(why: string): UserError {
-  return new UserError(`${why}\nSay where images go with ${CHOICES}. Nothing was built.`, ExitCode.usage);
+  return usageError(`${why}\nSay where images go with --repo REGISTRY/NAME, or --deliver containerd, kind or k3d. Nothing was built.`);
 }

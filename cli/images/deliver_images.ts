@@ -7,8 +7,10 @@ import { openCluster } from "../command/cluster_flags.ts";
 import type { Context } from "../command/context.ts";
 import { usageError } from "../command/errors.ts";
 import { buildImages, type SourceReference } from "./build_images.ts";
-import { chooseWay, localDelivery, type ThisMachine } from "./choose_delivery.ts";
+import { chooseWay, type ThisMachine, type Way } from "./choose_delivery.ts";
 import { type DeliverFlags, deliverFlags, needsCluster } from "./deliver_flags.ts";
+import type { Delivery } from "./delivery.ts";
+import { clusterDelivery, containerdDelivery } from "./local_delivery.ts";
 import { registryDelivery } from "./registry_delivery.ts";
 
 export type { SourceReference } from "./build_images.ts";
@@ -17,12 +19,51 @@ export { BuildErrors } from "./build_images.ts";
 /** Builds and delivers images of sources. @returns the image's name for a manifest, by the source's path */
 export type Deliver = (references: readonly SourceReference[]) => Promise<ReadonlyMap<string, string>>;
 
-/** {@linkcode deliverImages} for a command that already talks to a cluster. */
+/**
+ * Builds an image from each source and brings it to the cluster. A source is built once, and only if something in it has changed. Nothing is
+ * sent before everything is built, and nothing is sent twice. An image's name is `NAME@sha256:…`, or `NAME:TAG` with a tag made from its digest.
+ *
+ * @param api the cluster whose nodes show how images get there and what they are built for; without one, `flags` must say both
+ * @returns a function that throws UserError where there is no way to the cluster, before anything is built; BuildErrors with everything that
+ * could not be built; RegistryError, ImageError or UserError where images could not be delivered
+ */
 export function deliverTo(context: Context, api: Api | undefined, flags: DeliverFlags): Deliver {
-  return (references) => deliverImages(references, { context, flags, cwd: Deno.cwd(), api });
+  const signal = context.interrupted;
+  return async (sources) => {
+    if (sources.length === 0) return new Map();
+    const nodes = await visibleNodes(api, flags, signal);
+    const way = chooseWay(flags, nodes, await thisMachine());
+    const pulled = sources.find(({ pullAlways }) => pullAlways !== undefined);
+    if (pulled && way.is !== "registry") {
+      throw usageError(
+        `${pulled.pullAlways}: the image goes to the nodes themselves, where there is nothing to pull: use IfNotPresent, or a registry (--repo)`,
+      );
+    }
+    const progress = (line: string) => context.stderr(`${line}\n`);
+    const known = "hidden" in nodes ? [] : nodes;
+    const deliver = deliveryOf(way, known, context);
+    const { architecture, others } = chosenArchitecture(flags, known);
+    if (others.length > 0) {
+      progress(
+        `Warning: images are built for ${architecture}; they do not run on the cluster's ${others.join(" and ")} nodes (see --arch)`,
+      );
+    }
+    const built = await buildImages(sources, {
+      architecture,
+      jobs: flags.jobs,
+      cacheFolder: userCacheFolder(context.env),
+      cwd: Deno.cwd(),
+      environment: Deno.env.toObject(),
+      now: context.now,
+      stderr: context.stderr,
+      signal,
+    });
+    const references = await deliver([...built.values()], progress, signal);
+    return new Map([...built.keys()].map((path, at) => [path, references[at] as string]));
+  };
 }
 
-/** {@linkcode deliverImages} for a command that needs a cluster only to see where images go. It is opened when there is something to deliver. */
+/** {@linkcode deliverTo} for a command that needs a cluster only to see where images go. It is opened when there is something to deliver. */
 export function deliverAnywhere(context: Context, options: Record<string, unknown>): Deliver {
   const flags = deliverFlags(context, options);
   return async (references) => {
@@ -37,61 +78,6 @@ export function deliverAnywhere(context: Context, options: Record<string, unknow
   };
 }
 
-/** Options for {@linkcode deliverImages}. */
-export interface DeliverOptions {
-  readonly context: Pick<Context, "env" | "home" | "stderr" | "interrupted" | "now">;
-  readonly flags: DeliverFlags;
-  /** The folder that sources are named from in messages. */
-  readonly cwd: string;
-  /** The cluster whose nodes show how images get there and what they are built for; without one, `flags` must say both. */
-  readonly api: Api | undefined;
-  /** Stops it, in addition to Ctrl+C. */
-  readonly signal?: AbortSignal;
-}
-
-/**
- * Builds an image from each source and brings it to the cluster. A source is built once, and only if something in it has changed. Nothing is
- * sent before everything is built, and nothing is sent twice.
- *
- * @returns the image's name for a manifest by the source's path: `NAME@sha256:…`, or `NAME:TAG` with a tag made from the image's digest
- * @throws UserError where there is no way to the cluster, before anything is built
- * @throws BuildErrors with everything that could not be built
- * @throws RegistryError, ImageError or UserError where images could not be delivered
- */
-export async function deliverImages(sources: readonly SourceReference[], options: DeliverOptions): Promise<ReadonlyMap<string, string>> {
-  if (sources.length === 0) return new Map();
-  const { context, flags, cwd, api } = options;
-  const signal = options.signal ? AbortSignal.any([options.signal, context.interrupted]) : context.interrupted;
-  const nodes = await visibleNodes(api, flags, signal);
-  const way = chooseWay(flags, nodes, await thisMachine());
-  const pulled = sources.find(({ pullAlways }) => pullAlways !== undefined);
-  if (pulled && way.is !== "registry") {
-    throw usageError(
-      `${pulled.pullAlways}: the image goes to the nodes themselves, where there is nothing to pull: use IfNotPresent, or a registry (--repo)`,
-    );
-  }
-  const progress = (line: string) => context.stderr(`${line}\n`);
-  const known = "hidden" in nodes ? [] : nodes;
-  const delivery = way.is === "registry" ? registryDelivery(way.repo, context) : localDelivery(way, known);
-  const { architecture, others } = chosenArchitecture(flags, known);
-  if (others.length > 0) {
-    progress(`Warning: images are built for ${architecture}; they do not run on the cluster's ${others.join(" and ")} nodes (see --arch)`);
-  }
-  const built = await buildImages(sources, {
-    architecture,
-    jobs: flags.jobs,
-    cacheFolder: userCacheFolder(context.env),
-    cwd,
-    environment: Deno.env.toObject(),
-    now: context.now,
-    stderr: context.stderr,
-    signal,
-  });
-  const paths = [...built.keys()];
-  const { references } = await delivery.deliver([...built.values()], { progress, signal });
-  return new Map(paths.map((path, at) => [path, references[at] as string]));
-}
-
 /** The cluster's nodes, or why they are unknown. A registry and an architecture on the command line leave nothing to ask. */
 async function visibleNodes(
   api: Api | undefined,
@@ -101,6 +87,12 @@ async function visibleNodes(
   if (api === undefined) return { hidden: "no cluster was given" };
   if (architecture !== undefined && (repo !== undefined && deliver === undefined || deliver?.startsWith("registry"))) return { hidden: "" };
   return await linuxNodes(api, signal) ?? { hidden: "the user may not list its nodes" };
+}
+
+function deliveryOf(way: Way, nodes: readonly NodeFacts[], context: Context): Delivery {
+  if (way.is === "registry") return registryDelivery(way.repo, context);
+  if (way.is === "containerd") return containerdDelivery(way.socket);
+  return clusterDelivery(way.is, way.cluster, (reference) => nodes.length > 0 && nodes.every(({ images }) => images.has(reference)));
 }
 
 /** The architecture to build for: the flag's, else that of most nodes, else this machine's; and the other architectures of the nodes. */
@@ -114,13 +106,7 @@ export function chosenArchitecture(
 }
 
 async function thisMachine(): Promise<ThisMachine> {
-  const read = async (path: string) => {
-    try {
-      return (await Deno.readTextFile(path)).trim() || undefined;
-    } catch {
-      return undefined;
-    }
-  };
+  const read = (path: string) => Deno.readTextFile(path).then((text) => text.trim() || undefined, () => undefined);
   const [machineId, bootId, ...sockets] = await Promise.all([
     read("/etc/machine-id"),
     read("/proc/sys/kernel/random/boot_id"),

@@ -26,46 +26,38 @@ export function registryDelivery(repo: string, context: Pick<Context, "env" | "h
     );
   }
   const { registry, path } = parsed;
-  return {
-    to: repo,
-    async deliver(images, { progress, signal }) {
-      const [credentials, authorities] = await Promise.all([
-        registryCredentials(registry, path, { env: context.env, home: context.home, signal }),
-        registryAuthorities(registryHost(registry), context),
-      ]);
-      using client = new RegistryClient({
-        registry,
-        credentials,
-        authorities,
-        userAgent: `kurun/${VERSION}`,
-        signal,
-        pause: (ms) => pause(ms, signal),
-      });
-      const pushed = images.map(({ name, image }) => ({
-        repository: path === "" ? name : `${path}/${name}`,
-        tag: image.manifest.digest.slice("sha256:".length).slice(0, 20),
-        image,
-      }));
-      const unique = [...new Map(pushed.map((one) => [`${one.repository}@${one.image.manifest.digest}`, one])).values()];
-      let sent = 0;
-      let said = context.now();
-      const missing = await pushImages(client, unique, {
-        sent(bytes) {
-          if (sent === 0) progress(`Pushing to ${repo}`);
-          sent += bytes;
-          if (context.now() - said < PROGRESS_MS) return;
-          said = context.now();
-          progress(`Pushed ${megabytes(sent)} to ${repo} so far`);
-        },
-      });
-      if (missing.length > 0) {
-        progress(`Pushed ${missing.map(({ repository }) => repository).join(", ")} to ${registry} (${megabytes(sent)})`);
-      }
-      return {
-        references: pushed.map(({ repository, image }) => `${registry}/${repository}@${image.manifest.digest}`),
-        sent: missing.length,
-      };
-    },
+  return async (images, progress, signal) => {
+    const [credentials, authorities] = await Promise.all([
+      registryCredentials(registry, path, { env: context.env, home: context.home, signal }),
+      registryAuthorities(registryHost(registry), context),
+    ]);
+    using client = new RegistryClient({
+      registry,
+      credentials,
+      authorities,
+      userAgent: `kurun/${VERSION}`,
+      signal,
+      pause: (ms) => pause(ms, signal),
+    });
+    const pushed = images.map(({ name, image }) => ({
+      repository: path === "" ? name : `${path}/${name}`,
+      tag: image.manifest.digest.slice("sha256:".length).slice(0, 20),
+      image,
+    }));
+    const unique = [...new Map(pushed.map((one) => [`${one.repository}@${one.image.manifest.digest}`, one])).values()];
+    let sent = 0;
+    let said = context.now();
+    const missing = await pushImages(client, unique, (bytes) => {
+      if (sent === 0) progress(`Pushing to ${repo}`);
+      sent += bytes;
+      if (context.now() - said < PROGRESS_MS) return;
+      said = context.now();
+      progress(`Pushed ${megabytes(sent)} to ${repo} so far`);
+    });
+    if (missing.length > 0) {
+      progress(`Pushed ${missing.map(({ repository }) => repository).join(", ")} to ${registry} (${megabytes(sent)})`);
+    }
+    return pushed.map(({ repository, image }) => `${registry}/${repository}@${image.manifest.digest}`);
   };
 }
 

@@ -12,17 +12,13 @@ export interface PushedImage {
   readonly image: OciImage;
 }
 
-/** How a push reports its progress. */
-export interface PushOptions {
-  /** Called with the number of bytes of each piece that was sent. */
-  readonly sent: (bytes: number) => void;
-}
-
 /** A layer on disk, or a config in memory. */
 interface Blob {
   readonly digest: string;
   readonly contents: Uint8Array | { readonly path: string };
 }
+
+type Sent = (bytes: number) => void;
 
 interface DiskBlob extends Blob {
   readonly contents: { readonly path: string };
@@ -45,10 +41,11 @@ const NO_STREAM = [404, 405, 411, 415, 501];
  * Pushes images that a registry lacks. Blobs that a repository has are not sent; those that another image of the same push brings are
  * mounted from its repository.
  *
+ * @param sent called with the number of bytes of each piece that was sent
  * @returns the images that were missing
  * @throws RegistryError
  */
-export async function pushImages(client: RegistryClient, images: readonly PushedImage[], options: PushOptions): Promise<PushedImage[]> {
+export async function pushImages(client: RegistryClient, images: readonly PushedImage[], sent: Sent): Promise<PushedImage[]> {
   const there = await Promise.all(images.map((image) => isThere(client, image)));
   const missing = images.filter((_, at) => !there[at]);
   /** The repository that has a blob, as soon as it has it. */
@@ -57,7 +54,7 @@ export async function pushImages(client: RegistryClient, images: readonly Pushed
     await Promise.all(
       blobsOf(image.image).map((blob) => {
         const home = homes.get(blob.digest);
-        const here = pushBlob(client, image.repository, blob, home, options);
+        const here = pushBlob(client, image.repository, blob, home, sent);
         if (!home) homes.set(blob.digest, here);
         return here;
       }),
@@ -112,7 +109,7 @@ async function pushBlob(
   repository: string,
   blob: Blob,
   home: Promise<string> | undefined,
-  options: PushOptions,
+  sent: Sent,
 ): Promise<string> {
   const from = await home;
   if (from === repository) return repository;
@@ -125,8 +122,8 @@ async function pushBlob(
   for (let attempt = 1;; attempt++) {
     place ??= await beginUpload(client, repository);
     try {
-      if (whole || !isOnDisk(blob)) await uploadWhole(client, blob, place, call, options);
-      else await uploadStream(client, blob, place, call, options);
+      if (whole || !isOnDisk(blob)) await uploadWhole(client, blob, place, call, sent);
+      else await uploadStream(client, blob, place, call, sent);
       return repository;
     } catch (error) {
       // What became of the bytes is unknown, so a new upload is begun.
@@ -185,7 +182,7 @@ function isPassing(error: unknown): error is RegistryError {
 const OCTETS = { "Content-Type": "application/octet-stream" };
 
 /** As Docker does it, which every registry must know: all bytes in one PATCH of unknown length, then a PUT that says their digest. */
-async function uploadStream(client: RegistryClient, blob: DiskBlob, place: URL, call: Call, { sent }: PushOptions): Promise<void> {
+async function uploadStream(client: RegistryClient, blob: DiskBlob, place: URL, call: Call, sent: Sent): Promise<void> {
   let taken = 0;
   const count = (bytes: number) => {
     taken += bytes;
@@ -205,7 +202,7 @@ async function uploadStream(client: RegistryClient, blob: DiskBlob, place: URL, 
 }
 
 /** As the distribution-spec's monolithic upload: one PUT whose length is known. Deno sends that only for bytes in memory. */
-async function uploadWhole(client: RegistryClient, blob: Blob, place: URL, call: Call, { sent }: PushOptions): Promise<void> {
+async function uploadWhole(client: RegistryClient, blob: Blob, place: URL, call: Call, sent: Sent): Promise<void> {
   const bytes = isOnDisk(blob) ? await Deno.readFile(blob.contents.path) : blob.contents as Uint8Array;
   await client.request({
     ...call,

@@ -46,7 +46,7 @@ async function inWorld(options: FakeRegistryOptions, use: (world: World) => Prom
           signal: new AbortController().signal,
           pause: (ms) => Promise.resolve(void pauses.push(ms)),
         });
-        const missing = await pushImages(client, images, { sent: (bytes) => sent += bytes });
+        const missing = await pushImages(client, images, (bytes) => sent += bytes);
         return { missing: missing.map(({ repository }) => repository), sent, pauses };
       },
     });

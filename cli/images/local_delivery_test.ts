@@ -2,7 +2,7 @@ import { deepStrictEqual as same, rejects } from "node:assert/strict";
 import { writeLayer } from "../../k8s/images/image_layer.ts";
 import { ociImage } from "../../k8s/images/oci_image.ts";
 import type { DeliverableImage } from "./delivery.ts";
-import { k3dDelivery, kindDelivery } from "./local_cluster_delivery.ts";
+import { clusterDelivery } from "./local_delivery.ts";
 
 /** Runs with two images and a stand-in for kind and k3d that records its arguments and the archive's index. */
 async function withStandIn(
@@ -29,15 +29,16 @@ async function withStandIn(
 }
 
 const never = () => false;
-const options = { progress: () => {}, signal: new AbortController().signal };
+const ignore = () => {};
+const { signal } = new AbortController();
 
 Deno.test("kind and k3d get one archive of all images, under names made from the images' digests", () =>
   withStandIn(
     'for file in "$@"; do case "$file" in *.tar) tar -xOf "$file" manifest.json > "$0.json" ;; esac; done',
     async ({ folder, env, images }) => {
       const expected = images.map(({ name, image }) => `kurun.local/${name}:${image.manifest.digest.slice(7, 27)}`);
-      same(await kindDelivery("dev", never, env).deliver(images, options), { references: expected, sent: 2 });
-      same(await k3dDelivery("dev", never, env).deliver(images, options), { references: expected, sent: 2 });
+      same(await clusterDelivery("kind", "dev", never, env)(images, ignore, signal), expected);
+      same(await clusterDelivery("k3d", "dev", never, env)(images, ignore, signal), expected);
       const calls = (await Deno.readTextFile(`${folder}/calls`)).replace(/\S+\/images\.tar/g, "ARCHIVE");
       same(calls, "kind load image-archive ARCHIVE --name dev\nk3d image import ARCHIVE --cluster dev\n");
       for (const name of ["kind", "k3d"]) {
@@ -52,18 +53,19 @@ Deno.test("kind and k3d get one archive of all images, under names made from the
 Deno.test("a kind that fails or is missing is reported with its output", async () => {
   await withStandIn('echo "ERROR: no nodes found for cluster" >&2; exit 1', async ({ env, images }) => {
     await rejects(
-      kindDelivery("dev", never, env).deliver(images, options),
+      clusterDelivery("kind", "dev", never, env)(images, ignore, signal),
       /kind's cluster dev: kind load image-archive failed with exit code 1: .*no nodes found/,
     );
-    await rejects(kindDelivery("dev", never, { PATH: "/nowhere" }).deliver(images, options), /kind was not found in PATH/);
+    await rejects(clusterDelivery("kind", "dev", never, { PATH: "/nowhere" })(images, ignore, signal), /kind was not found in PATH/);
   });
 });
 
 Deno.test("images that all nodes have are not sent again", () =>
-  withStandIn("", async ({ folder, env, images }) => {
-    const api = `kurun.local/api:${images[0]?.image.manifest.digest.slice(7, 27)}`;
-    const one = await kindDelivery("dev", (reference) => reference === api, env).deliver(images, options);
-    same([one.sent, one.references[0]], [1, api]);
-    same((await kindDelivery("dev", () => true, env).deliver(images, options)).sent, 0);
+  withStandIn('tar -xOf "$3" manifest.json > "$0.json"', async ({ folder, env, images }) => {
+    const [api, worker] = images.map(({ name, image }) => `kurun.local/${name}:${image.manifest.digest.slice(7, 27)}`);
+    same(await clusterDelivery("kind", "dev", (reference) => reference === api, env)(images, ignore, signal), [api, worker]);
+    const sent = JSON.parse(await Deno.readTextFile(`${folder}/kind.json`));
+    same(sent.map(({ RepoTags }: { RepoTags: string[] }) => RepoTags), [[worker]]);
+    same(await clusterDelivery("kind", "dev", () => true, env)(images, ignore, signal), [api, worker]);
     same((await Deno.readTextFile(`${folder}/calls`)).trim().split("\n").length, 1);
   }));
