@@ -295,14 +295,15 @@ runTest("a later run replaces the previous one, which is asked to end and leaves
 
 runTest("a terminal is the program's controlling terminal, with the client's size and each change of it", async (stage) => {
   stage.connect();
-  const script = `trap 'stty size' WINCH; [ -t 0 -a -t 1 -a -t 2 ] && stty size; while :; do sleep 0.02; done`;
+  const script = `trap 'stty size; echo resized' WINCH; [ -t 0 -a -t 1 -a -t 2 ] && stty size; while :; do sleep 0.02; done`;
   const run = stage.run(script, { terminal: { columns: 91, rows: 17 } }, true);
   const waitFor = async (text: string) => {
     while (!stage.text("stdout").includes(text)) await new Promise((resolve) => setTimeout(resolve, 10));
   };
   await waitFor("17 91\r\n");
   stage.client.resize(run, { columns: 40, rows: 9 });
-  await waitFor("9 40\r\n");
+  // Not just the size: Ctrl+C would end stty in the trap, and the loop would go on.
+  await waitFor("9 40\r\nresized\r\n");
   // Ctrl+C, typed.
   run.input.write(new Uint8Array([3]));
   assert.deepEqual(await run.ended(), { code: 130, signal: "SIGINT" });
