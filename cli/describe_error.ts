@@ -34,7 +34,7 @@ export function describeError(error: unknown): ErrorText {
   if (error instanceof NeverStartedError) return { ...describeError(error.cause), exitCode: ExitCode.neverStarted };
   if (error instanceof SessionLostError) return { ...describeError(error.cause), exitCode: ExitCode.sessionLost };
   if (error instanceof RightsLostError) {
-    return failure(`the right to keep the session was taken away: ${error.message}`, ExitCode.sessionLost);
+    return failure(`the right to renew the session was revoked: ${error.message}`, ExitCode.sessionLost);
   }
   if (error instanceof SessionBrokenError) {
     return failure(
@@ -59,14 +59,14 @@ export function describeError(error: unknown): ErrorText {
   if (error instanceof MissingRightsError) return failure(describeRights(error));
   if (error instanceof TlsSecretError) return failure(`--tlssecret: ${error.message}`, ExitCode.usage);
   if (error instanceof PodPatchRefusedError) {
-    return failure(`--server-overrides: the cluster does not take such a Pod; nothing was created: ${error.message}`, ExitCode.usage);
+    return failure(`--server-overrides: the cluster refuses the changed Pod; nothing was created: ${error.message}`, ExitCode.usage);
   }
   if (error instanceof ServiceRefusedError) return failure(describeRefusal(error));
   if (error instanceof NotReadyError) return failure(describeNotReady(error), ExitCode.failed);
   if (error instanceof SessionGoneError) return failure(error.message, ExitCode.sessionLost);
   if (error instanceof ApiError) return describeAnswer(error);
   if (error instanceof ObjectExistsError) {
-    return failure(`${error.kind} ${error.objectName} exists already: choose another name with --servicename, or delete it`);
+    return failure(`${error.kind} ${error.objectName} already exists: choose another name with --servicename, or delete it`);
   }
   if (error instanceof FolderError) return failure(error.message, ExitCode.failed);
   // What the operating system says of a file, with its path: a home folder that may not be written to, a full disk.
@@ -76,45 +76,48 @@ export function describeError(error: unknown): ErrorText {
 }
 
 function failure(sentence: string, exitCode: number = ExitCode.cluster): ErrorText {
-  return { text: `error: ${sentence}`, exitCode };
+  // Errors of inner layers start with a capital letter; after "error:" a sentence starts in lower case, as kubectl's do.
+  const text = sentence.replace(/^(?:Cannot|There|The|No) /, (word) => word.toLowerCase());
+  return { text: `error: ${text}`, exitCode };
 }
 
-function describeKubeconfig({ message, available }: KubeconfigError): string {
-  return available.length === 0 ? message : `${message}: there ${available.length === 1 ? "is" : "are"} ${available.join(", ")}`;
+function describeKubeconfig({ problem, message, available }: KubeconfigError): string {
+  if (problem === "none") return `${message}. Name a kubeconfig with --kubeconfig or KUBECONFIG`;
+  return available.length === 0 ? message : `${message}; available: ${available.join(", ")}`;
 }
 
 /** What to do, where the kind of failure tells. */
 const CONNECTION_HINTS: Partial<Record<ConnectionErrorKind, string>> = {
-  refused: "is the cluster running, and is this its address?",
-  unreachable: "is the network there, or a VPN that it needs?",
-  dns: "is the name right, and the network there, or a VPN that it needs?",
-  timeout: "is the address right, and the network there, or a VPN that it needs?",
-  "tls-untrusted": "the kubeconfig's certificate-authority is not the one that signed the API server's certificate",
-  "tls-name": "the API server's certificate is for other names: see --tls-server-name",
-  "tls-expired": "is this machine's clock right?",
-  "tls-client": "the API server refused the client's certificate: it may have expired",
-  proxy: "see HTTPS_PROXY, NO_PROXY and the kubeconfig's proxy-url",
+  refused: "check that the cluster is running and that this is its address",
+  unreachable: "check the network, and the VPN if the cluster needs one",
+  dns: "check the name, the network, and the VPN if the cluster needs one",
+  timeout: "check the address, the network, and the VPN if the cluster needs one",
+  "tls-untrusted": "the kubeconfig's certificate-authority did not sign the API server's certificate",
+  "tls-name": "the API server's certificate is for other names: pass one of them as --tls-server-name",
+  "tls-expired": "check this machine's clock",
+  "tls-client": "the API server refused the client certificate, which may have expired: log in again",
+  proxy: "check HTTPS_PROXY, NO_PROXY and the kubeconfig's proxy-url",
 };
 
 function describeConnection({ kind, message }: ConnectionError): string {
   const hint = CONNECTION_HINTS[kind];
-  return `the cluster cannot be reached: ${message}${hint ? `; ${hint}` : ""}`;
+  return `${message.replace(/^Cannot reach /, "cannot reach the API server at ")}${hint ? `; ${hint}` : ""}`;
 }
 
 function describeRights({ missing, user, roleFile }: MissingRightsError): string {
   const who = user ? `user ${user}` : "the user";
   return [
-    `${who} lacks rights that this takes; nothing was created:`,
+    `${who} lacks rights that this command needs; nothing was created:`,
     ...missing.map((right) => `  cannot ${describeRight(right)}`),
-    `docs/${roleFile} has the least Role: ask the cluster's administrator for it`,
+    `Ask the cluster's administrator for the Role in docs/${roleFile}`,
   ].join("\n");
 }
 
 function describeNotReady({ seconds, reason, link }: NotReadyError): string {
   const rest = "; everything was removed again";
   if (reason) return `kurun's Pod was not ready within ${seconds} s${rest}. It waited for:\n  ${describeWait(reason)}`;
-  if (link) return `kurun's Pod runs, but the connection to it could not be made within ${seconds} s: ${link}${rest}`;
-  return `kurun's Pod was not ready within ${seconds} s, and the cluster does not say why${rest}: see --timeout`;
+  if (link) return `kurun's Pod is running, but kurun could not connect to it within ${seconds} s: ${link}${rest}`;
+  return `kurun's Pod was not ready within ${seconds} s, and the cluster does not say why${rest}. Try a longer --timeout`;
 }
 
 function describeAnswer(error: ApiError): ErrorText {
@@ -127,10 +130,10 @@ function describeAnswer(error: ApiError): ErrorText {
   }
   if (status === 404 && details?.kind === "namespaces") {
     return failure(
-      `there is no namespace ${details.name}: make it with kubectl create namespace ${details.name}, or choose another with -n`,
+      `namespace ${details.name} does not exist: create it with kubectl create namespace ${details.name}, or choose another with -n`,
     );
   }
-  const hint = /failed quota: .*must specify/.test(message) ? "\n  Say what the Pod gets, with --requests and --limits." : "";
+  const hint = /failed quota: .*must specify/.test(message) ? "\n  Set the Pod's resources with --requests and --limits." : "";
   const webhook = /failed calling webhook "([^"]*)"/.exec(message)?.[1];
   return {
     text: `Error from server${reason ? ` (${reason})` : ""}: ${message}${webhook ? `\n  ${failingWebhook(webhook)}` : hint}`,

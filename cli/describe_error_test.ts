@@ -12,7 +12,7 @@ const refused = new ApiError("user ann cannot get services/proxy", { status: 403
 
 Deno.test("a session that is lost for good has its own exit code, whatever took it away", () => {
   const lost: [Error, RegExp][] = [
-    [new RightsLostError(refused.message), /^error: the right to keep the session was taken away: .*cannot get services\/proxy$/],
+    [new RightsLostError(refused.message), /^error: the right to renew the session was revoked: .*cannot get services\/proxy$/],
     [new SessionLostError(refused), /^Error from server \(Forbidden\): .*cannot get services\/proxy$/],
     [
       new SessionGoneError("session a has ended: it was deleted in the cluster, for instance by kurun stop", false),

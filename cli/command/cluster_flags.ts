@@ -66,11 +66,11 @@ export async function openCluster(context: Context, options: Record<string, unkn
   const flags = clusterFlags(options);
   if ((flags.asGroups?.length ?? 0) > 1 && joinsHeaders()) {
     throw usageError(
-      `--as-group may be given once on Deno ${Deno.version.deno}, whose WebSockets would make one group of several: use Deno 2.9`,
+      `--as-group can be given only once on Deno ${Deno.version.deno}, because its WebSockets merge several groups into one: use Deno 2.9`,
     );
   }
   if (flags.token) {
-    context.stderr("Warning: --token can be read in the process list by everybody on this machine: a kubeconfig keeps it out of there\n");
+    context.stderr("Warning: other users of this machine can read --token in the process list: put the token into a kubeconfig instead\n");
   }
   const access = await loadClusterAccess(flags, { get: context.env, interactive: context.interactive });
   for (const warning of access.warnings) context.stderr(`Warning: ${warning}\n`);

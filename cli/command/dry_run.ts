@@ -6,7 +6,7 @@ import { isRun, type SessionPlan } from "../../k8s/session/objects/session_plan.
 import { usageError } from "./errors.ts";
 
 /** What stands for all that is new at each start: names' ends, keys, times. */
-const MADE_AT_START = "(made at start)";
+const MADE_AT_START = "(generated at start)";
 /** The end of names, which must be a name itself. */
 export const NAME_END = "xxxxx";
 
@@ -23,7 +23,7 @@ export function addDryRunFlags(command: Command): Command {
 export function dryRunFormat(options: Record<string, unknown>): "yaml" | "json" | undefined {
   const { dryRun, output } = options as { dryRun?: string; output?: "yaml" | "json" };
   if (dryRun !== undefined) return output ?? "yaml";
-  if (output !== undefined) throw usageError(`-o ${output} goes with --dry-run=client`);
+  if (output !== undefined) throw usageError(`-o ${output} needs --dry-run=client`);
   return undefined;
 }
 

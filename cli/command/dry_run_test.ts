@@ -26,12 +26,16 @@ Deno.test("a dry run shows every object, the Job first, and is the same at each 
 Deno.test("a dry run holds no value of a secret, only their names", () => {
   const { items } = JSON.parse(dryRunText(plan, "json"));
   const secret = items.find(({ kind }: { kind: string }) => kind === "Secret");
-  assert.deepEqual(secret.stringData, { key: "(made at start)", "tls.crt": "(made at start)", "tls.key": "(made at start)" });
+  assert.deepEqual(secret.stringData, {
+    key: "(generated at start)",
+    "tls.crt": "(generated at start)",
+    "tls.key": "(generated at start)",
+  });
   assert.equal(secret.data, undefined);
 });
 
 Deno.test("-o without a dry run is refused; with one, yaml is what is printed", () => {
-  assert.throws(() => dryRunFormat({ output: "json" }), /-o json goes with --dry-run=client/);
+  assert.throws(() => dryRunFormat({ output: "json" }), /-o json needs --dry-run=client/);
   assert.equal(dryRunFormat({ dryRun: "client" }), "yaml");
   assert.equal(dryRunFormat({ dryRun: "client", output: "json" }), "json");
   assert.equal(dryRunFormat({}), undefined);

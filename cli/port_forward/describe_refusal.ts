@@ -43,7 +43,7 @@ function describeInUse(
   const { who, from, since, upstream, until } = session;
   const state = describePresence(presence, until);
   if (mine) {
-    return `you already have this running: ${where} has led to ${upstream} on ${from} since ${since}${state}. ` +
+    return `you are already running this: ${where} has forwarded to ${upstream} on ${from} since ${since}${state}. ` +
       `End it (kurun stop ${service} -n ${namespace}), replace it with --takeover, or ${OTHER_NAME}`;
   }
   return `${where} has been used by ${who} on ${from} since ${since}, for ${upstream}${state}. ` +

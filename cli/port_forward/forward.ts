@@ -162,7 +162,7 @@ class Forwarding {
   async startAgain(before: StartedSession<ForwardPlan>): Promise<StartedSession<ForwardPlan> | undefined> {
     const { context: { interrupted }, startAgain } = this.#options;
     const { name } = before.session.plan;
-    this.#say(`Session ${name} has ended: this machine had not been heard of for longer than --ttl; making a new one under the same names`);
+    this.#say(`Session ${name} has ended: kurun could not renew it within --ttl. Creating a new one with the same names`);
     this.#teller.pauseWhileStarting();
     while (!interrupted.aborted) {
       try {

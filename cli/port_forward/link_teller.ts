@@ -45,12 +45,12 @@ export class LinkTeller {
     if (!this.#begun) return;
     const now = this.#date();
     if (state.is === "connected") {
-      if (this.#lostAt) this.#say(`Connected again after ${age(now.getTime() - this.#lostAt.getTime())}`);
+      if (this.#lostAt) this.#say(`Reconnected after ${age(now.getTime() - this.#lostAt.getTime())}`);
       this.#lostAt = undefined;
       this.#screen.show({ is: "forwarding", since: now });
       return;
     }
-    if (!this.#lostAt) this.#say(`Connection lost: ${state.why}; connecting again`);
+    if (!this.#lostAt) this.#say(`Connection lost: ${state.why}; reconnecting`);
     this.#lostAt ??= now;
     this.#screen.show({ is: "lost", since: this.#lostAt, why: state.why });
   }

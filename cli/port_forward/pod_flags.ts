@@ -37,7 +37,9 @@ export function addPodFlags(command: Command): Command {
 export async function podWishes(options: Record<string, unknown>): Promise<PodWishes> {
   const { imagePullSecret, serverOverrides } = options as Record<string, string | undefined>;
   if (imagePullSecret !== undefined && !OBJECT_NAME.test(imagePullSecret)) {
-    throw usageError(`--image-pull-secret ${imagePullSecret} is no name for a Secret: lower-case letters, digits, - and ., at most 253`);
+    throw usageError(
+      `--image-pull-secret ${imagePullSecret} is not a valid Secret name: use lower-case letters, digits, - and ., at most 253 characters`,
+    );
   }
   return {
     podLabels: parseLabels((options.label ?? []) as string[]),
@@ -50,22 +52,22 @@ export async function podWishes(options: Record<string, unknown>): Promise<PodWi
 export function parseLabels(texts: readonly string[]): Record<string, string> {
   const labels: Record<string, string> = {};
   for (const text of texts) {
-    const wrong = (rule: string) => usageError(`--label ${JSON.stringify(text)} is no label for a Pod: ${rule}`);
+    const wrong = (rule: string) => usageError(`--label ${JSON.stringify(text)} is not a valid label: ${rule}`);
     const at = text.indexOf("=");
     if (at < 0) throw wrong("write key=value");
     const [key, value] = [text.slice(0, at), text.slice(at + 1)];
     const slash = key.lastIndexOf("/");
-    if (slash >= 0 && !OBJECT_NAME.test(key.slice(0, slash))) throw wrong("what stands before the / is a DNS name in lower case");
+    if (slash >= 0 && !OBJECT_NAME.test(key.slice(0, slash))) throw wrong("the part before / must be a lower-case DNS name");
     if (!LABEL_WORD.test(key.slice(slash + 1))) {
-      throw wrong("a key has letters, digits, -, _ and ., starts and ends with a letter or digit, and has at most 63");
+      throw wrong("a key has at most 63 letters, digits, -, _ and ., and starts and ends with a letter or digit");
     }
     // Kubernetes allows an empty value; on a command line it is a shell variable that was not set.
     if (value === "") throw wrong("its value is empty");
     if (!LABEL_WORD.test(value)) {
-      throw wrong("a value has letters, digits, -, _ and ., starts and ends with a letter or digit, and has at most 63");
+      throw wrong("a value has at most 63 letters, digits, -, _ and ., and starts and ends with a letter or digit");
     }
-    if (OWN_LABELS.includes(key)) throw wrong(`${key} is set by kurun itself or by the cluster`);
-    if (labels[key] !== undefined && labels[key] !== value) throw wrong(`${key} is ${labels[key]} already`);
+    if (OWN_LABELS.includes(key)) throw wrong(`kurun or the cluster sets ${key}`);
+    if (labels[key] !== undefined && labels[key] !== value) throw wrong(`${key} is already set to ${labels[key]}`);
     labels[key] = value;
   }
   return labels;

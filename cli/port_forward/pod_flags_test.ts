@@ -9,19 +9,19 @@ Deno.test("labels are key=value, with a prefix or without, as often as wanted", 
 
 for (
   const [texts, rule] of [
-    [["a=b=c"], /--label "a=b=c" is no label for a Pod: a value has letters, digits, -, _ and \., starts and ends/],
+    [["a=b=c"], /--label "a=b=c" is not a valid label: a value has at most 63 letters, digits, -, _ and \., and starts and ends/],
     [["app"], /write key=value/],
     [[""], /write key=value/],
     [["app="], /its value is empty/],
-    [["=x"], /a key has letters/],
-    [["-app=x"], /a key has letters/],
-    [["app=x y"], /a value has letters/],
-    [["app=x-"], /a value has letters/],
+    [["=x"], /a key has at most 63 letters/],
+    [["-app=x"], /a key has at most 63 letters/],
+    [["app=x y"], /a value has at most 63 letters/],
+    [["app=x-"], /a value has at most 63 letters/],
     [[`app=${"x".repeat(64)}`], /at most 63/],
-    [["Bad_Prefix/app=x"], /before the \/ is a DNS name/],
-    [["kurun.dev/session=x"], /kurun\.dev\/session is set by kurun itself/],
-    [["pod-template-hash=x"], /pod-template-hash is set by kurun itself or by the cluster/],
-    [["app=a", "app=b"], /app is a already/],
+    [["Bad_Prefix/app=x"], /before \/ must be a lower-case DNS name/],
+    [["kurun.dev/session=x"], /kurun or the cluster sets kurun\.dev\/session/],
+    [["pod-template-hash=x"], /kurun or the cluster sets pod-template-hash/],
+    [["app=a", "app=b"], /app is already set to a/],
   ] as const
 ) {
   Deno.test(`--label ${texts.join(" --label ")} is refused, naming the rule`, () => {
@@ -45,7 +45,7 @@ for (
     [{ serverOverrides: "@/no/such/file" }, /^--server-overrides: cannot read \/no\/such\/file: /],
     [{ serverOverrides: "just words" }, /^--server-overrides: it must be an object/],
     [{ serverOverrides: "volumes: []" }, /^--server-overrides: volumes cannot be overridden/],
-    [{ imagePullSecret: "Bad" }, /^--image-pull-secret Bad is no name for a Secret/],
+    [{ imagePullSecret: "Bad" }, /^--image-pull-secret Bad is not a valid Secret name/],
   ] as const
 ) {
   Deno.test(`${JSON.stringify(options)} is refused before anything is made`, async () => {

@@ -123,7 +123,7 @@ function planSession(
 ): Omit<ForwardPlan, "namespace"> {
   const { servicename: service } = options;
   if (!SERVICE_NAME.test(service)) {
-    throw usageError(`--servicename ${service} is no name for a Service: lower-case letters, digits and -, at most 51`);
+    throw usageError(`--servicename ${service} is not a valid Service name: use lower-case letters, digits and -, at most 51 characters`);
   }
   const port = parsePort("--serviceport", options.serviceport ?? "80");
   const targetPort = parsePort("--pod-port", options.podPort);

@@ -45,11 +45,11 @@ export async function trustUpstream(upstream: Upstream, { appProtocol, upstreamC
   const given = upstreamCa !== undefined ? "--upstream-ca" : "--upstream-insecure";
   if (!upstream.trust) {
     if (upstreamCa !== undefined || upstreamInsecure) {
-      throw usageError(`${given} is for https://, and ${upstream.url} has no TLS of kurun's`);
+      throw usageError(`${given} is only for https:// URLs, got ${upstream.url}`);
     }
     return upstream;
   }
-  if (upstreamCa !== undefined && upstreamInsecure) throw usageError("--upstream-ca and --upstream-insecure exclude each other");
+  if (upstreamCa !== undefined && upstreamInsecure) throw usageError("--upstream-ca and --upstream-insecure cannot be combined");
   const alpn = appProtocol === undefined ? {} : { alpn: appProtocol };
   if (upstreamCa !== undefined) return { ...upstream, ...alpn, trust: { insecure: false, ca: await readAuthority(upstreamCa) } };
   return { ...upstream, ...alpn, trust: { insecure: upstreamInsecure || upstream.trust.insecure } };
@@ -58,13 +58,15 @@ export async function trustUpstream(upstream: Upstream, { appProtocol, upstreamC
 /** How callers speak, by the flags. @throws UserError naming the flag that does not fit */
 export function callerSide({ scheme, url }: Upstream, { tlssecret, appProtocol }: TlsFlags): CallerSide {
   if (tlssecret !== undefined && !OBJECT_NAME.test(tlssecret)) {
-    throw usageError(`--tlssecret ${tlssecret} is no name for a Secret: lower-case letters, digits, - and ., at most 253`);
+    throw usageError(
+      `--tlssecret ${tlssecret} is not a valid Secret name: use lower-case letters, digits, - and ., at most 253 characters`,
+    );
   }
   if (tlssecret !== undefined && scheme === "tls") {
-    throw usageError(`--tlssecret ends the callers' TLS in the Pod, and ${url} is for passing it on untouched: choose one, or tcp://`);
+    throw usageError(`--tlssecret ends the callers' TLS in the Pod, but ${url} passes it through: remove --tlssecret, or use tcp://`);
   }
   const bytes = scheme === "tcp" || scheme === "tls";
-  if (appProtocol !== undefined && bytes) throw usageError(`--app-protocol is for HTTP: ${scheme}:// carries bytes as they are`);
+  if (appProtocol !== undefined && bytes) throw usageError(`--app-protocol is for HTTP only: ${scheme}:// passes bytes through unchanged`);
   const http2 = appProtocol === "h2";
   if (tlssecret === undefined) {
     return { http2, scheme: scheme === "https" ? "http" : scheme, ...(http2 ? { appProtocol: "kubernetes.io/h2c" } : {}) };
@@ -81,6 +83,6 @@ async function readAuthority(path: string): Promise<string> {
   } catch (cause) {
     throw usageError(`--upstream-ca ${path} cannot be read: ${(cause as Error).message}`, { cause });
   }
-  if (!pem.includes("-----BEGIN CERTIFICATE-----")) throw usageError(`--upstream-ca ${path} holds no certificate in PEM`);
+  if (!pem.includes("-----BEGIN CERTIFICATE-----")) throw usageError(`--upstream-ca ${path} contains no PEM certificate`);
   return pem;
 }

@@ -33,14 +33,18 @@ await Deno.writeTextFile(authority, "no certificate");
 
 for (
   const [url, flags, sentence] of [
-    ["tls://localhost:1", { tlssecret: "s" }, /^--tlssecret ends the callers' TLS .* tls:\/\/localhost:1 .* choose one/],
-    ["http://localhost:1", { tlssecret: "My_Secret" }, /^--tlssecret My_Secret is no name for a Secret/],
+    [
+      "tls://localhost:1",
+      { tlssecret: "s" },
+      /^--tlssecret ends the callers' TLS .* tls:\/\/localhost:1 passes it through: remove --tlssecret/,
+    ],
+    ["http://localhost:1", { tlssecret: "My_Secret" }, /^--tlssecret My_Secret is not a valid Secret name/],
     ["tcp://localhost:1", { appProtocol: "h2" }, /^--app-protocol is for HTTP/],
-    ["http://localhost:1", { upstreamCa: "ca.pem" }, /^--upstream-ca is for https:\/\/, and http:\/\/localhost:1 /],
-    ["tls://localhost:1", { upstreamInsecure: true }, /^--upstream-insecure is for https:\/\//],
-    ["https://localhost:1", { upstreamCa: "ca.pem", upstreamInsecure: true }, /exclude each other/],
+    ["http://localhost:1", { upstreamCa: "ca.pem" }, /^--upstream-ca is only for https:\/\/ URLs, got http:\/\/localhost:1$/],
+    ["tls://localhost:1", { upstreamInsecure: true }, /^--upstream-insecure is only for https:\/\//],
+    ["https://localhost:1", { upstreamCa: "ca.pem", upstreamInsecure: true }, /cannot be combined/],
     ["https://localhost:1", { upstreamCa: "/does/not/exist" }, /^--upstream-ca \/does\/not\/exist cannot be read: /],
-    ["https://localhost:1", { upstreamCa: authority }, /holds no certificate in PEM$/],
+    ["https://localhost:1", { upstreamCa: authority }, /contains no PEM certificate$/],
   ] as [string, TlsFlags, RegExp][]
 ) {
   Deno.test(`${url} with ${Object.keys(flags).join(" and ")} is refused: ${sentence.source}`, async () => {

@@ -45,13 +45,13 @@ export function requestRewrite(
   { hostHeader }: Pick<TrafficFlags, "hostHeader">,
 ): Rewrite | undefined {
   if (hostHeader !== undefined && !/^[A-Za-z0-9._~%!$&'()*+;=:[\]-]+$/.test(hostHeader)) {
-    throw usageError(`--host-header ${JSON.stringify(hostHeader)} is no host: try app.example.com or localhost:8080`);
+    throw usageError(`--host-header ${JSON.stringify(hostHeader)} is not a host: use a name such as app.example.com or localhost:8080`);
   }
   const rewrite = rewriteFor(path, hostHeader);
   if (!rewrite) return undefined;
   const what = hostHeader === undefined ? `the URL's path ${path}` : "--host-header";
-  if (scheme !== "http" && scheme !== "https") throw usageError(`${what} is for HTTP: ${scheme}:// carries bytes as they are`);
-  if (http2) throw usageError(`${what} works with HTTP/1.1 alone: leave --app-protocol h2 out, or the path and --host-header`);
+  if (scheme !== "http" && scheme !== "https") throw usageError(`${what} is for HTTP only: ${scheme}:// passes bytes through unchanged`);
+  if (http2) throw usageError(`${what} works with HTTP/1.1 only: remove --app-protocol h2, or the path and --host-header`);
   return rewrite;
 }
 
@@ -59,10 +59,10 @@ export function requestRewrite(
 export function checkedFallback({ scheme, http2 }: RewriteTarget, { fallback }: Pick<TrafficFlags, "fallback">): Fallback {
   if (fallback === "error") return fallback;
   if (scheme !== "http" && scheme !== "https") {
-    throw usageError(`--fallback allow is for admission webhooks over HTTP: ${scheme}:// carries bytes that kurun's Pod cannot read`);
+    throw usageError(`--fallback allow is for http:// and https:// URLs: kurun's Pod cannot read requests of ${scheme}://`);
   }
   if (http2) {
-    throw usageError("--fallback allow works with HTTP/1.1 alone, which the API server speaks to webhooks: leave --app-protocol h2 out");
+    throw usageError("--fallback allow works with HTTP/1.1 only, which the API server uses for webhooks: remove --app-protocol h2");
   }
   return fallback;
 }

@@ -11,13 +11,13 @@ Deno.test("requests are changed only where the URL has a path or --host-header i
 
 for (
   const [name, target, hostHeader, sentence] of [
-    ["a path with h2", { scheme: "https", path: "/api", http2: true }, undefined, /the URL's path \/api works with HTTP\/1\.1 alone/],
-    ["--host-header with h2", { scheme: "https", http2: true }, "a", /--host-header works with HTTP\/1\.1 alone/],
-    ["--host-header with tcp", { scheme: "tcp", http2: false }, "a", /tcp:\/\/ carries bytes as they are/],
-    ["--host-header with tls", { scheme: "tls", http2: false }, "a", /tls:\/\/ carries bytes as they are/],
-    ["a header in the header", { scheme: "http", http2: false }, "a\r\nX: y", /"a\\r\\nX: y" is no host/],
-    ["a URL as host", { scheme: "http", http2: false }, "http://a/", /is no host/],
-    ["nothing as host", { scheme: "http", http2: false }, "", /is no host/],
+    ["a path with h2", { scheme: "https", path: "/api", http2: true }, undefined, /the URL's path \/api works with HTTP\/1\.1 only/],
+    ["--host-header with h2", { scheme: "https", http2: true }, "a", /--host-header works with HTTP\/1\.1 only/],
+    ["--host-header with tcp", { scheme: "tcp", http2: false }, "a", /tcp:\/\/ passes bytes through unchanged/],
+    ["--host-header with tls", { scheme: "tls", http2: false }, "a", /tls:\/\/ passes bytes through unchanged/],
+    ["a header in the header", { scheme: "http", http2: false }, "a\r\nX: y", /"a\\r\\nX: y" is not a host/],
+    ["a URL as host", { scheme: "http", http2: false }, "http://a/", /is not a host/],
+    ["nothing as host", { scheme: "http", http2: false }, "", /is not a host/],
   ] as const
 ) {
   Deno.test(`refused at the start: ${name}`, () => {
@@ -34,5 +34,5 @@ Deno.test("--fallback allow is for what the Pod can read: HTTP/1.1", () => {
     assert.throws(() => checkedFallback(target, { fallback: "allow" }), (error) => error instanceof UserError && why.test(error.message));
     assert.equal(checkedFallback(target, { fallback: "error" }), "error");
   }
-  assert.throws(() => checkedFallback({ scheme: "https", http2: true }, { fallback: "allow" }), /leave --app-protocol h2 out/);
+  assert.throws(() => checkedFallback({ scheme: "https", http2: true }, { fallback: "allow" }), /remove --app-protocol h2/);
 });

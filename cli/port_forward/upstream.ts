@@ -77,7 +77,7 @@ function whyNot(error: unknown): string {
   if (error instanceof Deno.errors.ConnectionRefused) return "refused the connection: is the program running?";
   if (error instanceof Deno.errors.TimedOut) return `did not accept a connection within ${CONNECT_MS / 1000} s`;
   if (/failed to lookup address|name or service not known|no such host/i.test(String(error))) {
-    return "cannot be found: its name does not resolve";
+    return "cannot be found: its host name does not resolve";
   }
-  return `could not be connected to: ${(error as Error).message}`;
+  return `cannot be reached: ${(error as Error).message}`;
 }

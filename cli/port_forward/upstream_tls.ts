@@ -49,17 +49,15 @@ export async function startUpstreamTls(socket: Deno.TcpConn, tls: UpstreamTls, s
 /** Says why a handshake with the program failed and what to do; the sentence follows the program's URL. */
 export function whyNoTls(error: Error, tls: UpstreamTls): string {
   if (error instanceof UpstreamProtocolError || /NoApplicationProtocol|any known protocol/i.test(error.message)) {
-    return tls.alpn === "h2"
-      ? "does not speak HTTP/2, which its caller was offered: remove --app-protocol h2"
-      : `does not speak ${tls.alpn}, which its caller speaks`;
+    return tls.alpn === "h2" ? "does not speak HTTP/2: remove --app-protocol h2" : `does not speak ${tls.alpn}, which its caller speaks`;
   }
   switch (connectionErrorKind(error)) {
     case "tls-name":
-      return `shows a certificate that is not for ${tls.host}: use a name that it is for, or --upstream-insecure`;
+      return `has a certificate that is not valid for ${tls.host}: use a name that it is valid for, or --upstream-insecure`;
     case "tls-expired":
-      return "shows a certificate that has expired or is not valid yet: renew it, or use --upstream-insecure";
+      return "has a certificate that has expired or is not valid yet: renew it, or use --upstream-insecure";
     case "tls-untrusted":
-      return "shows a certificate from an authority that is not trusted here: use --upstream-ca FILE, or --upstream-insecure";
+      return "has a certificate from an unknown CA: use --upstream-ca FILE, or --upstream-insecure";
     case "tls":
       return "does not speak TLS: is it http://?";
     default:

@@ -81,11 +81,11 @@ function refuseMistakes(text: string): void {
   const bare = text.replace(/^[a-z][a-z0-9+.-]*:\/\//i, "");
   // A password may hold a slash, and a path may hold an @: behind a host's colon only digits are a port.
   if (/^[^/]*@|^(?:\[[^\]]*\]|[^/@:[])*:(?!\d{1,5}\/)[^@]*@/.test(bare)) {
-    throw usageError("The URL contains a user name or password. Leave it out: callers send their own credentials");
+    throw usageError("the URL contains a user name or password. Remove it: callers send their own credentials");
   }
   const target = KUBECTL_TARGET.exec(text)?.[1];
   if (target !== undefined) {
-    throw wrong(text, "is an object in the cluster, not a program here", `http://localhost:PORT --servicename ${target}`);
+    throw wrong(text, "is an object in the cluster, not a program on this machine", `http://localhost:PORT --servicename ${target}`);
   }
   if (/[\s\\]|\p{Cc}/u.test(text)) {
     const cleaned = text.trim().replaceAll("\\", "/").replace(/^(\S+)\s+(\d{1,5})$/, "$1:$2");
@@ -106,7 +106,7 @@ function refuseMistakes(text: string): void {
   if (badSlashes && !/^[a-z]+:\/\/[^/:]/i.test(text)) {
     const [, before, rest = ""] = badSlashes;
     const meant = rest === "" ? "localhost:PORT" : rest.replace(/^(?=\d{1,5}(\/|$))/, "localhost:");
-    throw wrong(text, `lacks :// and a host behind ${before}`, `${before}://${meant}`);
+    throw wrong(text, `needs :// and a host after ${before}`, `${before}://${meant}`);
   }
   if (/^\d{0,5}:\d{0,5}$/.test(bare)) refuseColons(text, scheme, `localhost:${bare}`);
 }
@@ -142,7 +142,7 @@ function hostAndPort(text: string, scheme: UpstreamScheme, authority: string): [
   const port = portText === undefined ? DEFAULT_PORTS[scheme] : Number(portText);
   if (port === undefined) throw wrong(text, "has no port", `${scheme}://${shown}:PORT`);
   if (portText !== undefined && (!/^\d{1,5}$/.test(portText) || port < 1 || port > MAX_PORT)) {
-    throw wrong(text, portText === "" ? "has no port behind its colon" : `has the port ${portText}; ports are 1 to ${MAX_PORT}`);
+    throw wrong(text, portText === "" ? "has no port after its colon" : `has the port ${portText}; ports are 1 to ${MAX_PORT}`);
   }
   return [canonical.replace(/^\[|\]$/g, ""), canonical, port];
 }
@@ -154,7 +154,7 @@ function meantScheme(scheme: string, authority: string): string | undefined {
 
 function wrong(text: string, what: string, meant?: string): Error {
   return usageError(
-    `"${text}" ${what}${meant === undefined ? ". An example: http://localhost:8080" : `. Did you mean: kurun port-forward ${meant}`}`,
+    `"${text}" ${what}${meant === undefined ? ". Example: http://localhost:8080" : `. Did you mean: kurun port-forward ${meant}`}`,
   );
 }
 

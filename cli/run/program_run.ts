@@ -129,7 +129,7 @@ export class ProgramRun {
     this.#signals = signals;
     const resized = options.terminal ? context.stdio.onResize(() => this.#client.resize(current(), context.stdio.size())) : () => {};
     this.#screen.clear();
-    for (const { local, remote } of options.ports) this.#screen.say(`localhost:${local} leads to port ${remote} of the program`);
+    for (const { local, remote } of options.ports) this.#screen.say(`localhost:${local} is forwarded to port ${remote} of the program`);
     try {
       const over = options.watch
         ? watchProgram({
@@ -221,7 +221,7 @@ export class ProgramRun {
     const sentence = kind === "evicted"
       ? `the cluster ended ${pod}: ${message}`
       : kind === "deleted"
-      ? `${pod} was deleted, by somebody or with its node`
+      ? `${pod} was deleted, by someone or with its node`
       : `${pod} has ended: ${message}`;
     throw new UserError(sentence, ExitCode.sessionLost);
   }

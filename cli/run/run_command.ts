@@ -78,7 +78,7 @@ function ownFlag({ options }: Command, { rest, separated }: SplitArguments): str
 /** Reads the value of `--rm`. In Docker and kubectl it has none, so what follows it there is the program. @throws UserError */
 function parseRemove(value: string): string {
   if (value === "true" || value === "false") return value;
-  throw usageError(`--rm ${value}: leave out --rm, since everything is removed by default, or write --rm=false to keep the Pod`);
+  throw usageError(`--rm must be true or false, got ${value}. By default everything is removed; --rm=false keeps the Pod`);
 }
 
 /**

@@ -31,5 +31,5 @@ Deno.test("a flag of kurun's behind the program gives a warning, unless -- is be
 
 Deno.test("--rm without a value, as in Docker and kubectl, is refused with the right form", async () => {
   const { error } = await attempt("--rm", "./nowhere.ts");
-  assert.match(String(error), /--rm \.\/nowhere\.ts: leave out --rm, .* or write --rm=false/);
+  assert.match(String(error), /--rm must be true or false, got \.\/nowhere\.ts\. .*--rm=false keeps the Pod/);
 });

@@ -37,7 +37,7 @@ export async function holdRunLink(options: RunLinkOptions): Promise<void> {
   let lostAt: number | undefined;
   const onState = (state: LinkState) => {
     if (state.is === "connected") {
-      if (lostAt !== undefined) say(`Connected again after ${age(context.now() - lostAt)}`);
+      if (lostAt !== undefined) say(`Reconnected after ${age(context.now() - lostAt)}`);
       lostAt = undefined;
       return connected.abort();
     }
@@ -45,7 +45,7 @@ export async function holdRunLink(options: RunLinkOptions): Promise<void> {
     if (state.is === "failed") return;
     api.distrustConnections();
     lostAt ??= context.now();
-    say(`Connection lost: ${state.why}; connecting again`);
+    say(`Connection lost: ${state.why}; reconnecting`);
     options.onLost();
   };
   const link = holdTunnel({

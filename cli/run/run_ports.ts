@@ -80,7 +80,7 @@ async function forward(connection: NativeConnection, remote: number, { client, s
     } catch (error) {
       if (signal.aborted) return connection.reset();
       if (performance.now() >= until) {
-        say(`A connection to -p was closed: ${(error as Error).message}`);
+        say(`A connection to a port of -p was closed: ${(error as Error).message}`);
         return connection.reset();
       }
       await pause(RETRY_MS, signal);

@@ -63,7 +63,7 @@ async function replace(options: WatchProgramOptions, end: Promise<RunEnd>): Prom
       if (signals.asked) return await end;
       await start(built);
     } catch (error) {
-      if (error instanceof BuildError) say(`${describeBuildError(error)}; the program before goes on`);
+      if (error instanceof BuildError) say(`${describeBuildError(error)}; the previous program keeps running`);
       else if (error instanceof NotStartedError) say(`the program could not be started: ${error.message}`);
       else throw error;
     }

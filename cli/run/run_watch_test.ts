@@ -110,7 +110,7 @@ Deno.test("a failed or too large build is reported, and the program before goes 
   assert.deepEqual([await watched.over, watched.starts], [{ code: 5 }, 1]);
   assert.deepEqual(watched.lines, [
     "main.go changed: building",
-    "the program has 600 MB; the Pod takes at most 536 MB; the program before goes on",
+    "the program has 600 MB; the Pod takes at most 536 MB; the previous program keeps running",
     "main.go changed: building",
   ]);
 });

@@ -32,7 +32,7 @@ async function cleanup(context: Context, options: Record<string, unknown>): Prom
     const { who, from, interrupted: signal } = context;
     const { leftovers, hidden } = await findLeftovers(api, { namespace, who, from, signal });
     for (const resource of hidden) {
-      context.stderr(`Warning: ${resource} could not be looked at: this takes the right to list ${resource}\n`);
+      context.stderr(`Warning: ${resource} could not be checked: this needs the right to list ${resource}\n`);
     }
     for (const leftover of leftovers) {
       if (options.dryRun === undefined) await deleteIfSame(api, leftover.path, leftover, signal);
@@ -51,5 +51,5 @@ function describeLeftover({ kind, namespace, name, why }: Leftover): string {
 function describeWhy(why: Leftover["why"]): string {
   if (why === "ended") return "it has ended";
   if (why === "orphan") return "its session is gone";
-  return why.since === "" ? "nobody is connected" : `nobody is connected since ${why.since}`;
+  return why.since === "" ? "no client is connected" : `no client has been connected since ${why.since}`;
 }

@@ -14,11 +14,13 @@ function describeReason({ reason, message }: WaitReason): string {
 
 function whatToDo({ kind, message }: WaitReason): string | undefined {
   if (kind === "image") {
-    return "Make the image with `kurun image` and bring it to the nodes (kind load image-archive, ctr images import), or name another with --server-image.";
+    return "Build the image with `kurun image` and load it into the nodes (kind load image-archive, ctr images import), or pass another with --server-image.";
   }
   if (kind !== "admission") return undefined;
-  if (/exceeded quota/.test(message)) return "Make room in the namespace's quota, or choose another namespace with -n.";
-  if (/violates PodSecurity/.test(message)) return "kurun's own Pod passes the level restricted: look at what was changed about it.";
+  if (/exceeded quota/.test(message)) return "Free some of the namespace's quota, or choose another namespace with -n.";
+  if (/violates PodSecurity/.test(message)) {
+    return "kurun's own Pod passes Pod Security restricted: check what overrides or webhooks changed in it.";
+  }
   const webhook = /failed calling webhook "([^"]*)"/.exec(message)?.[1];
   if (webhook) return failingWebhook(webhook);
   return undefined;
@@ -26,7 +28,7 @@ function whatToDo({ kind, message }: WaitReason): string | undefined {
 
 /** What to do about a webhook that matches kurun's own objects and does not answer: commands and YAML to copy. */
 export function failingWebhook(name: string): string {
-  return `The webhook ${name} is asked about kurun's own objects and does not answer. Find and delete its configuration, then retry:
+  return `The webhook ${name} matches kurun's own objects and does not answer. Find and delete its configuration, then retry:
     kubectl get mutatingwebhookconfigurations,validatingwebhookconfigurations -o custom-columns=KIND:.kind,NAME:.metadata.name,WEBHOOKS:.webhooks[*].name | grep ${name}
     kubectl delete KIND NAME
   To prevent this, add to the webhook in its configuration:

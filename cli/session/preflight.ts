@@ -47,7 +47,7 @@ export async function preflight(options: PreflightOptions): Promise<ServiceClaim
   if (claim.do === "adopt") return claim;
   if (claim.plan.podPatch) await checkPodPatchTaken(api, claim.plan, signal);
   if (claim.unchecked) {
-    say(`Warning: could not check whether another Service selects the same Pods as ${service}: this takes the right to list services`);
+    say(`Warning: could not check whether another Service selects the same Pods as ${service}: this needs the right to list services`);
   }
   for (const unserved of claim.unserved) say(`Service ${service}'s port ${unserved} is not served: only TCP is`);
   return claim;

@@ -84,9 +84,9 @@ async function adopt(context: Context, api: Api, claim: AdoptableSession): Promi
 function describeAdoption({ job, presence, mine }: AdoptableSession): string {
   const { name, who, from, since, seen } = sessionOwner(job);
   if (mine && presence.is === "away") {
-    return `Resumed your session ${name}, without a client since ${presence.since || seen}; same Service and address`;
+    return `Resumed your session ${name}, which has had no client since ${presence.since || seen}; its Service and address are the same`;
   }
-  return `Took over session ${name} from ${who} on ${from}, who had it since ${since}`;
+  return `Took over session ${name} from ${who} on ${from}, who had used it since ${since}`;
 }
 
 function refusedTo({ namespace, service, annotations }: ForwardPlan, { session }: SessionTakenError): ServiceRefusedError {

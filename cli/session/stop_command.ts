@@ -39,8 +39,8 @@ Examples:
 `;
 
 async function stop(context: Context, names: readonly string[], options: StopOptions): Promise<void> {
-  if (names.length === 0 && !options.all) throw usageError("which session? Give the name of its Service (kurun ls), or --all");
-  if (names.length > 0 && options.all) throw usageError("--all goes without names");
+  if (names.length === 0 && !options.all) throw usageError("no session given: name its Service (kurun ls lists them), or use --all");
+  if (names.length > 0 && options.all) throw usageError("--all cannot be combined with names of sessions");
   const access = await openCluster(context, options);
   const api = new Api(access, { userAgent: "kurun" });
   const { namespace } = access;
@@ -51,9 +51,9 @@ async function stop(context: Context, names: readonly string[], options: StopOpt
     if (options.all && found.length === 0) context.stderr(`No sessions found in ${namespace} namespace.\n`);
     const refused = found.filter((session) => !options.force && isOthersAndLive(session, context));
     const failures = [
-      ...missing.map((name) => `there is no session ${name} in namespace ${namespace}: kurun ls shows what there is`),
+      ...missing.map((name) => `there is no session ${name} in namespace ${namespace}: kurun ls lists the sessions`),
       ...refused.map(({ owner: { service, who, from, since } }) =>
-        `session/${service} is in use by ${who} on ${from} since ${since}: --force ends it all the same`
+        `session/${service} is in use by ${who} on ${from} since ${since}: --force ends it anyway`
       ),
     ];
     await Promise.all(found.filter((session) => !refused.includes(session)).map((session) => stopOne(context, api, session)));
@@ -81,7 +81,7 @@ async function stopOne(context: Context, api: Api, { namespace, owner: { name, u
   await removeSession(api, session, context.interrupted);
   const gone = await sessionGone(api, session, GONE_WITHIN_MS, context.interrupted);
   context.stdout(`session/${service} stopped\n`);
-  if (!gone) context.stderr(`The cluster is still removing what session ${name} made\n`);
+  if (!gone) context.stderr(`The cluster is still removing what session ${name} created\n`);
 }
 
 function isOthersAndLive({ owner, presence, ending }: FoundSession, { who, from }: Context): boolean {

@@ -229,7 +229,7 @@ Deno.test("a 401 is explained by an expired client certificate or plugin credent
   const empty = await directory.write("token", "\n");
   assert.match(
     await refusal(config("dev", { cluster, user: { tokenFile: empty } })),
-    /^error: The token file .*token is empty: log in again$/,
+    /^error: the token file .*token is empty: log in again$/,
   );
   await http.shutdown();
 });

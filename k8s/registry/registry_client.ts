@@ -158,7 +158,7 @@ export class RegistryClient implements Disposable {
           const schemes = answer.headers.get("www-authenticate") ?? "no WWW-Authenticate at all";
           throw this.#error(doing, {
             is: "strange",
-            said: `it wants a login that kurun does not know (Bearer and Basic are known): ${schemes}`,
+            said: `it requires an authentication scheme that kurun does not support (supported: Bearer, Basic): ${schemes}`,
           });
         }
         const isPage = /^text\/html\b/i.test(answer.headers.get("content-type") ?? "");

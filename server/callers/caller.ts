@@ -70,7 +70,7 @@ export class CallerConnection implements Connection {
 
   closeWrite(): void {
     const { http1, sent } = this.#exchanges;
-    if (!sent && http1?.asked && !this.#over) return this.reset(new Error("the program behind it closed the connection without an answer"));
+    if (!sent && http1?.asked && !this.#over) return this.reset(new Error("the program closed the connection without an answer"));
     if (!this.#over) this.#connection.closeWrite();
   }
 
@@ -227,5 +227,5 @@ function describe(cause: Error, session: string): { status: 502 | 503; sentence:
 }
 
 function sentenceOf(cause: Error): string {
-  return cause.name === "StreamResetError" ? "the program behind it broke the connection before it answered" : cause.message;
+  return cause.name === "StreamResetError" ? "the program reset the connection before it answered" : cause.message;
 }

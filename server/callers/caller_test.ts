@@ -152,7 +152,7 @@ Deno.test("a client that does not answer a stream's preamble in time: a 502 that
   await connection.finish();
   assert.match(
     said(caller.got),
-    /^HTTP\/1\.1 502 [^]*kurun: kurun port-forward did not say within 0.03 s whether it reaches the program\n$/,
+    /^HTTP\/1\.1 502 [^]*kurun: kurun port-forward did not report within 0.03 s whether it reached the program\n$/,
   );
   assert.match(String(streams[0]!.failure), /reset/);
   client.close(1000, "");

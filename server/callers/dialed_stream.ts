@@ -61,7 +61,7 @@ class DialedStream implements Connection {
     // A program that is stopped in a debugger is waited for as long as its caller stays.
     while (answer?.waiting) answer = await readAnswer(this.#stream, answer.rest);
     if (!answer) {
-      throw new DialTimeoutError(`kurun port-forward did not say within ${this.#dialMs / 1000} s whether it reaches the program`);
+      throw new DialTimeoutError(`kurun port-forward did not report within ${this.#dialMs / 1000} s whether it reached the program`);
     }
     const { refused, rest } = answer;
     if (refused !== undefined) throw new RefusedError(refused);

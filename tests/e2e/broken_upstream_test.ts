@@ -16,13 +16,13 @@ const DEATHS: readonly { path: string; die: (connection: RawConnection) => void;
   {
     path: "/closes-before",
     die: (connection) => connection.close(),
-    got: /^HTTP\/1\.1 502 Bad Gateway\r\n[^]*\r\n\r\nkurun: the program behind it closed the connection without an answer\n$/,
+    got: /^HTTP\/1\.1 502 Bad Gateway\r\n[^]*\r\n\r\nkurun: the program closed the connection without an answer\n$/,
     end: "ended",
   },
   {
     path: "/breaks-before",
     die: (connection) => connection.reset(),
-    got: /^HTTP\/1\.1 502 Bad Gateway\r\n[^]*\r\n\r\nkurun: the program behind it broke the connection before it answered\n$/,
+    got: /^HTTP\/1\.1 502 Bad Gateway\r\n[^]*\r\n\r\nkurun: the program reset the connection before it answered\n$/,
     end: "ended",
   },
   { path: "/breaks-in-its-head", die: breaksAfter("HTTP/1.1 200 OK\r\nContent-Le"), got: "HTTP/1.1 200 OK\r\nContent-Le", end: "reset" },

@@ -224,7 +224,7 @@ clusterTest("an API server with a certificate of another authority gets no reque
   const { code, stdout, stderr } = await untilRefused(["port-forward", "8080", "-n", namespace.name], { KUBECONFIG: config });
   assert.equal(code, 3, stderr);
   assert.equal(stdout, "");
-  assert.match(stderr, /^error: the cluster cannot be reached: .*certificate/m);
+  assert.match(stderr, /^error: cannot reach the API server at .*certificate/m);
   assert.deepEqual(proxy.asked, []);
   assert.deepEqual(await objectsIn(namespace.name), []);
 });
@@ -236,7 +236,7 @@ clusterTest("an API server whose certificate lacks its name is refused, and noth
   const config = await setting.write("config", kubeconfigText({ cluster, user: facts.admin }));
   const { code, stderr } = await untilRefused(["port-forward", "8080", "-n", namespace.name], { KUBECONFIG: config });
   assert.equal(code, 3, stderr);
-  assert.match(stderr, /^error: the cluster cannot be reached: .*certificate/m);
+  assert.match(stderr, /^error: cannot reach the API server at .*certificate/m);
   assert.deepEqual(await objectsIn(namespace.name), []);
 });
 

@@ -54,7 +54,7 @@ clusterTest("a machine that sleeps for less than the ttl goes on with the sessio
   await refused.body?.cancel();
   await pause(5_000);
   kurun.signal("SIGCONT");
-  const [, after] = await kurun.waitFor(/^Connected again after (\S+)$/m);
+  const [, after] = await kurun.waitFor(/^Reconnected after (\S+)$/m);
   assert.equal(await answer(url), "here");
   assert.ok(parseInt(after ?? "") <= 4, after);
 });

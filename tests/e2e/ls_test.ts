@@ -91,7 +91,7 @@ clusterTest("stop says which session is not there, and stops the others all the 
   await using kurun = await KurunProcess.start(args(upstream, namespace, "one", "--ttl", "6s")).ready();
   await kubectl(["create", "job", "foreign", "--image=none", "-n", namespace.name]);
   const { code, stdout, stderr } = await run(namespace, "stop", "none", "foreign", "one");
-  const missing = (name: string) => `error: there is no session ${name} in namespace ${namespace.name}: kurun ls shows what there is\n`;
+  const missing = (name: string) => `error: there is no session ${name} in namespace ${namespace.name}: kurun ls lists the sessions\n`;
   assert.deepEqual([code, stdout, stderr], [1, "session/one stopped\n", missing("none") + missing("foreign")]);
   assert.equal(await kurun.exit, SESSION_LOST);
   assert.deepEqual((await namespace.left()).filter((name) => name.startsWith("Job/")), ["Job/foreign"]);
@@ -104,7 +104,7 @@ clusterTest("a session that another user is connected to is stopped by --force a
   for (const words of [["stop", "theirs"], ["stop", "--all"]]) {
     const { code, stdout, stderr } = await run(namespace, ...words);
     assert.deepEqual([code, stdout], [1, ""]);
-    assert.match(stderr, /^error: session\/theirs is in use by \S+ on desk-7 since 20\S+Z: --force ends it all the same\n$/);
+    assert.match(stderr, /^error: session\/theirs is in use by \S+ on desk-7 since 20\S+Z: --force ends it anyway\n$/);
   }
   assert.equal(await (await fetch(`http://${await namespace.address("theirs")}/`)).text(), "from here");
   const forced = await run(namespace, "stop", "--all", "--force");
@@ -147,7 +147,7 @@ clusterTest("cleanup removes sessions without a client and orphans, and nothing 
   assert.equal(stdout.replace(/$/gm, " (dry run)").replace(/ \(dry run\)$/, ""), dry.stdout);
   const where = `removed from namespace ${namespace.name}`;
   assert.deepEqual(stdout.trim().split("\n").map((line) => line.replace(/20\S+Z/, "TIME")), [
-    `session/killed ${where}: nobody is connected since TIME`,
+    `session/killed ${where}: no client has been connected since TIME`,
     `service/old ${where}: its session is gone`,
     `secret/old ${where}: its session is gone`,
     `deployment/old ${where}: its session is gone`,

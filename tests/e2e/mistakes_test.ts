@@ -33,26 +33,28 @@ const USAGE: readonly Mistake[] = [
     name: "a URL that is none",
     args: ["http://["],
     code: 2,
-    stderr: /^error: "http:\/\/\[" is not a URL: try http:\/\/localhost:8080\n$/,
+    stderr: /^error: "http:\/\/\[" has the host \[, which is neither a name nor an address\. Example: http:\/\/localhost:8080\n$/,
   },
-  { name: "a scheme that is not known", args: ["ftp://localhost"], code: 2, stderr: /^error: "ftp:\/\/localhost" has the scheme ftp: / },
+  { name: "a scheme that is not known", args: ["ftp://localhost"], code: 2, stderr: /^error: "ftp:\/\/localhost" has the scheme ftp, / },
   {
     name: "a port that is none",
     args: ["8080", "--serviceport", "70000"],
     code: 2,
-    stderr: "error: --serviceport 70000 is no port: 1 to 65535\n",
+    stderr: "error: --serviceport must be 1 to 65535, got 70000\n",
   },
   {
     name: "a name that no Service may have",
     args: ["8080", "--servicename", "My_Service"],
     code: 2,
-    stderr: "error: --servicename My_Service is no name for a Service: lower-case letters, digits and -, at most 51\n",
+    stderr: "error: --servicename My_Service is not a valid Service name: use lower-case letters, digits and -, at most 51 characters\n",
   },
   {
     name: "a name too long for the session's label",
     args: ["8080", "--servicename", "s".repeat(52)],
     code: 2,
-    stderr: `error: --servicename ${"s".repeat(52)} is no name for a Service: lower-case letters, digits and -, at most 51\n`,
+    stderr: `error: --servicename ${
+      "s".repeat(52)
+    } is not a valid Service name: use lower-case letters, digits and -, at most 51 characters\n`,
   },
   {
     name: "a duration that is none",
@@ -64,7 +66,7 @@ const USAGE: readonly Mistake[] = [
     name: "a label that is none",
     args: ["8080", "--label", "nothing"],
     code: 2,
-    stderr: 'error: --label "nothing" is no label for a Pod: write key=value\n',
+    stderr: 'error: --label "nothing" is not a valid label: write key=value\n',
   },
   { name: "a flag that is not known", args: ["8080", "--nosuch"], code: 2, stderr: /^error: unknown option '--nosuch'\n/ },
 ];
@@ -75,7 +77,7 @@ const WAY: readonly Mistake[] = [
     args: ["8080", "-n", "no-such-namespace"],
     code: 3,
     stderr:
-      "error: there is no namespace no-such-namespace: make it with kubectl create namespace no-such-namespace, or choose another with -n\n",
+      "error: namespace no-such-namespace does not exist: create it with kubectl create namespace no-such-namespace, or choose another with -n\n",
   },
   {
     name: "a context that is not there",
@@ -85,7 +87,7 @@ const WAY: readonly Mistake[] = [
       kubeconfig.contexts.push({ name: "prod", context: kubeconfig.contexts[0]!.context });
     },
     code: 3,
-    stderr: /^error: .*nosuch.*: there are kind-dev, prod\n$/,
+    stderr: /^error: .*nosuch.*; available: kind-dev, prod\n$/,
   },
   {
     name: "a kubeconfig that is not there",
@@ -98,14 +100,14 @@ const WAY: readonly Mistake[] = [
     kubeconfig: server(NOBODY),
     code: 3,
     stderr:
-      /^error: the cluster cannot be reached: Cannot reach 127\.0\.0\.1:1: .*refused.*; is the cluster running, and is this its address\?\n$/i,
+      /^error: cannot reach the API server at 127\.0\.0\.1:1: .*refused.*; check that the cluster is running and that this is its address\n$/i,
   },
   {
     name: "a cluster whose name does not resolve",
     kubeconfig: server("https://api.nosuch.invalid:6443"),
     code: 3,
     stderr:
-      /^error: the cluster cannot be reached: Cannot reach api\.nosuch\.invalid:6443: .*; is the name right, and the network there, or a VPN that it needs\?\n$/,
+      /^error: cannot reach the API server at api\.nosuch\.invalid:6443: .*; check the name, the network, and the VPN if the cluster needs one\n$/,
   },
   {
     name: "a cluster that takes the connection and says nothing",
@@ -113,13 +115,14 @@ const WAY: readonly Mistake[] = [
     kubeconfig: server(silentServer),
     code: 3,
     stderr:
-      /^error: the cluster cannot be reached: Cannot reach 127\.0\.0\.1:\d+: no answer within 1 s; is the address right, and the network there, or a VPN that it needs\?\n$/,
+      /^error: cannot reach the API server at 127\.0\.0\.1:\d+: no answer within 1 s; check the address, the network, and the VPN if the cluster needs one\n$/,
   },
   {
     name: "wrong credentials",
     kubeconfig: (kubeconfig) => void (kubeconfig.users[0]!.user = { token: "wrong" }),
     code: 3,
-    stderr: "error: the API server does not accept these credentials (401 Unauthorized): log in again, or choose another user or context\n",
+    stderr:
+      "error: the API server does not accept these credentials (401 Unauthorized)\nLog in again, or choose another user or context.\n",
   },
   {
     name: "an API server whose certificate another authority signed",
@@ -129,7 +132,7 @@ const WAY: readonly Mistake[] = [
     },
     code: 3,
     stderr:
-      /^error: the cluster cannot be reached: Cannot reach \S+: .*; the kubeconfig's certificate-authority is not the one that signed the API server's certificate\n$/,
+      /^error: cannot reach the API server at \S+: .*; the kubeconfig's certificate-authority did not sign the API server's certificate\n$/,
   },
 ];
 
@@ -198,7 +201,7 @@ const REFUSED_PODS: readonly Mistake[] = [
     objects: [{ apiVersion: "v1", kind: "ResourceQuota", metadata: { name: "none" }, spec: { hard: { pods: "0" } } }],
     code: 1,
     stderr: twice(
-      /FailedCreate: Error creating: pods "kurun-kurun-\S+" is forbidden: exceeded quota: none, requested: pods=1, used: pods=0, limited: pods=0\n {2}Make room in the namespace's quota, or choose another namespace with -n\./,
+      /FailedCreate: Error creating: pods "kurun-kurun-\S+" is forbidden: exceeded quota: none, requested: pods=1, used: pods=0, limited: pods=0\n {2}Free some of the namespace's quota, or choose another namespace with -n\./,
     ),
   },
   {

@@ -101,7 +101,7 @@ clusterTest("that Role is enough for kurun ls and kurun stop; what cleanup may n
   for (const resource of ["secrets", "deployments", "pods"]) {
     assert.match(
       cleanup.stderr,
-      new RegExp(`^Warning: ${resource} could not be looked at: this takes the right to list ${resource}$`, "m"),
+      new RegExp(`^Warning: ${resource} could not be checked: this needs the right to list ${resource}$`, "m"),
     );
   }
   assert.deepEqual(await KurunProcess.run(["stop", "kurun", ...there]), { code: 0, stdout: "session/kurun stopped\n", stderr: "" });
@@ -136,9 +136,9 @@ clusterTest("without any one verb kurun refuses before anything is created, nami
     ]);
     assert.equal(
       stderr,
-      `error: user least lacks rights that this takes; nothing was created:\n` +
+      `error: user least lacks rights that this command needs; nothing was created:\n` +
         `  cannot ${named} in namespace ${namespace.name}\n` +
-        `docs/rbac.yaml has the least Role: ask the cluster's administrator for it\n`,
+        `Ask the cluster's administrator for the Role in docs/rbac.yaml\n`,
     );
     assert.equal(code, 3);
     assert.equal(stdout, "");

@@ -40,7 +40,7 @@ clusterTest("no line of output is lost or repeated if the connection is lost for
   assert.equal(await kurun.exit, 130);
   const ticks = kurun.stdout.trimEnd().split("\n");
   assert.deepEqual(ticks, ticks.map((_, i) => `tick ${i}`));
-  assert.match(kurun.stderr, /^(Connection lost: [^\n]+; connecting again\nConnected again after \S+( s)?\n){2}$/);
+  assert.match(kurun.stderr, /^(Connection lost: [^\n]+; reconnecting\nReconnected after \S+( s)?\n){2}$/);
 });
 
 clusterTest("no byte of standard input is lost or repeated if the connection is lost for seconds", async (namespace) => {
@@ -60,7 +60,7 @@ clusterTest("no byte of standard input is lost or repeated if the connection is 
   await Deno.writeTextFile(`${folder}/enough`, "");
   const { code, stderr } = await finished;
   assert.equal(await read(), Array.from({ length: 800 }, (_, i) => `${i + 1}\n`).join("") + "last\n");
-  assert.match(stderr, /^Connection lost: [^]*Connected again [^]*\d+ bytes\n$/);
+  assert.match(stderr, /^Connection lost: [^]*Reconnected after [^]*\d+ bytes\n$/);
   assert.equal(code, 0);
   await Deno.remove(folder, { recursive: true });
 });

@@ -53,7 +53,7 @@ clusterTest(
     );
     const unknown = await KurunProcess.run(["run", "-n", "no-such-namespace", BEHAVE, "exit", "0"]);
     assert.deepEqual([unknown.code, unknown.stdout], [125, ""]);
-    assert.match(unknown.stderr, /^error: there is no namespace no-such-namespace: [^\n]*\n$/);
+    assert.match(unknown.stderr, /^error: namespace no-such-namespace does not exist: [^\n]*\n$/);
     await kubectl(["create", "quota", "small", "--hard=pods=5,limits.memory=256Mi", "-n", namespace.name]);
     const untold = await mistake(namespace, [BEHAVE, "exit", "0"]);
     assert.equal(untold.code, 125);
@@ -148,7 +148,10 @@ clusterTest("the Role of docs/rbac-run.yaml is enough to run programs, and a mis
   await kubectl(["replace", "-n", namespace.name, "-f", "-"], stringify(role));
   const { code, stderr } = await mistake(namespace, args.slice(3));
   assert.equal(code, 125);
-  assert.match(stderr, /^error: user least lacks rights that this takes; nothing was created:\n {2}cannot create pods in namespace \S+\n/);
+  assert.match(
+    stderr,
+    /^error: user least lacks rights that this command needs; nothing was created:\n {2}cannot create pods in namespace \S+\n/,
+  );
 });
 
 clusterTest("a Pod that exceeds the size of its /tmp is evicted, with the cluster's reason", async (namespace) => {
@@ -226,5 +229,5 @@ clusterTest(
 clusterTest("a missing right names the user of --as and the Role of kurun run", async (namespace) => {
   const { code, stderr } = await mistake(namespace, ["--as", "bob", BEHAVE, "exit", "0"]);
   assert.equal(code, 125);
-  assert.match(stderr, /^error: user bob lacks rights [^]*\ndocs\/rbac-run\.yaml has the least Role/);
+  assert.match(stderr, /^error: user bob lacks rights [^]*\nAsk the cluster's administrator for the Role in docs\/rbac-run\.yaml/);
 });

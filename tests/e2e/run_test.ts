@@ -126,7 +126,7 @@ clusterTest("a deleted Pod is reported with exit code 4", async (namespace) => {
   await kurun.waitFor(/ready\n/);
   await kubectl(["delete", "pod", "gone", "-n", namespace.name, "--wait=false"]);
   assert.equal(await kurun.exit, 4);
-  assert.match(kurun.stderr, /^error: Pod gone was deleted, by somebody or with its node\n$/);
+  assert.match(kurun.stderr, /^error: Pod gone was deleted, by someone or with its node\n$/);
   assert.deepEqual(await namespace.left(), []);
 });
 
@@ -136,7 +136,7 @@ clusterTest("the output of a program whose Pod is deleted is printed to its end"
   await kubectl(["delete", "pod", "gone", "-n", namespace.name, "--wait=false"]);
   assert.equal(await kurun.exit, 4);
   assert.equal(kurun.stdout, "ready\ngot terminated\nbye\n");
-  assert.equal(kurun.stderr, "error: Pod gone was deleted, by somebody or with its node\n");
+  assert.equal(kurun.stderr, "error: Pod gone was deleted, by someone or with its node\n");
 });
 
 clusterTest("with --rm=false the Pod stays, and its name is refused until it is removed", async (namespace) => {
@@ -196,7 +196,7 @@ clusterTest("a web server is reachable with -p on both addresses of localhost", 
   const flags = ["-p", "18271:8080", "--name", "web"];
   const kurun = KurunProcess.start(["run", "-n", namespace.name, ...flags, programFolder("examples/web/main.go")]);
   await using _ = kurun;
-  await kurun.waitFor(/localhost:18271 leads to port 8080 of the program/);
+  await kurun.waitFor(/localhost:18271 is forwarded to port 8080 of the program/);
   assert.equal(await (await fetch("http://127.0.0.1:18271/you")).text(), "Hello, you, from web\n");
   assert.equal(await (await fetch("http://[::1]:18271/six")).text(), "Hello, six, from web\n");
   const many = await Promise.all(

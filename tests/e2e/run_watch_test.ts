@@ -28,7 +28,7 @@ clusterTest("--watch replaces the program in the same Pod and keeps the last one
   await program.write("two");
   await kurun.waitFor(/two watched\n/);
   await program.write(`three" broken`);
-  await kurun.waitFor(/syntax error[^]*the program before goes on\n/);
+  await kurun.waitFor(/syntax error[^]*the previous program keeps running\n/);
   await program.write("four");
   await kurun.waitFor(/four watched\n/);
   kurun.signal("SIGINT");

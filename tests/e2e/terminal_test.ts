@@ -38,7 +38,7 @@ clusterTest("a lost connection is on the status line until it is back", async (n
   await scale(0);
   await terminal.waitFor(/^Connection lost: [^\n]+\nConnection lost since \d\d:\d\d:\d\d \([^\n]+\) · /m);
   await scale(1);
-  const back = await terminal.waitFor(/^Connected again after \d+s\nForwarding since /m);
+  const back = await terminal.waitFor(/^Reconnected after \d+s\nForwarding since /m);
   assert.equal(statusLines(back).length, 1);
 });
 

@@ -53,7 +53,10 @@ clusterTest(
     await kurun.ready();
     assert.match(
       kurun.stderr,
-      new RegExp(`^Resumed your session kurun-kurun-\\w{5}, without a client since ${SINCE}; same Service and address$`, "m"),
+      new RegExp(
+        `^Resumed your session kurun-kurun-\\w{5}, which has had no client since ${SINCE}; its Service and address are the same$`,
+        "m",
+      ),
     );
     assert.deepEqual(await identity(namespace), was);
     assert.ok(took < 2_000, `${took} ms`);
@@ -87,7 +90,7 @@ clusterTest("the user's own session that is connected is refused in its own word
   assert.match(
     stderr,
     new RegExp(
-      `^error: you already have this running: Service kurun in namespace ${namespace.name} has led to ${upstream.url} on \\S+ since ${SINCE}\\. ` +
+      `^error: you are already running this: Service kurun in namespace ${namespace.name} has forwarded to ${upstream.url} on \\S+ since ${SINCE}\\. ` +
         `End it \\(kurun stop kurun -n ${namespace.name}\\), replace it with --takeover, or choose another name with --servicename\\n$`,
     ),
   );
@@ -130,7 +133,7 @@ clusterTest("--takeover goes on as another's live session: the other ends and sa
   await using kurun = await KurunProcess.startOn("desk-8", args(mine, namespace, "--takeover")).ready();
   assert.equal(await other.exit, SESSION_LOST);
   assert.match(other.stderr, /^error: session kurun-kurun-\w{5} has ended here: replaced by \S+ from desk-8$/m);
-  assert.match(kurun.stderr, new RegExp(`^Took over session kurun-kurun-\\w{5} from \\S+ on desk-7, who had it since ${SINCE}$`, "m"));
+  assert.match(kurun.stderr, new RegExp(`^Took over session kurun-kurun-\\w{5} from \\S+ on desk-7, who had used it since ${SINCE}$`, "m"));
   assert.equal(await answer(namespace), "mine");
   assert.deepEqual(await identity(namespace), was);
   kurun.signal("SIGINT");

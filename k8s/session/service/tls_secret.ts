@@ -35,7 +35,7 @@ export async function checkTlsSecret(api: Api, check: TlsSecretCheck, signal?: A
     if (!(error instanceof ApiError)) throw error;
     if (error.status === 404) throw new TlsSecretError(`there is no Secret ${name} in namespace ${namespace}`, { cause: error });
     if (error.status !== 403) throw error;
-    return [`Secret ${name} could not be checked: reading it takes the right "get secrets" in namespace ${namespace}`];
+    return [`Secret ${name} could not be checked: reading it needs the right "get secrets" in namespace ${namespace}`];
   }
   return checkTlsData(data, check);
 }
