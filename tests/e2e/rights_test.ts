@@ -70,7 +70,7 @@ clusterTest(
     assert.match(kurun.stderr, /^Replacing your earlier session at Service kurun \(.*\): its key cannot be read$/m);
     assert.equal(await (await fetch(`http://${await namespace.address()}/`)).text(), "from here");
     const { code, stderr } = await KurunProcess.run(args);
-    assert.match(stderr, /^error: you already have this running: /);
+    assert.match(stderr, /^error: you are already running this: /);
     assert.equal(code, 3);
   },
 );

@@ -166,7 +166,7 @@ clusterTest("of two starts at the same time one serves, and the other is refused
   await using two = forward(upstream, namespace);
   const { winner, code, stderr } = await race([one, two]);
   assert.equal(code, 3);
-  assert.match(stderr, /^error: you already have this running: /m);
+  assert.match(stderr, /^error: you are already running this: /m);
   await winner.ready();
   assert.equal(await answer(namespace), "one of two");
   assert.equal((await objectsIn(namespace.name)).filter(({ kind, metadata }) => kind === "Job" && !metadata.deletionTimestamp).length, 1);
@@ -181,7 +181,7 @@ clusterTest("of two starts that find the same session without a client one adopt
   await using two = forward(upstream, namespace);
   const { winner, code, stderr } = await race([one, two]);
   assert.equal(code, 3);
-  assert.match(stderr, /^error: you already have this running: /m);
+  assert.match(stderr, /^error: you are already running this: /m);
   await winner.ready();
   assert.equal(await answer(namespace), "adopted");
   assert.deepEqual(await identity(namespace), was);
