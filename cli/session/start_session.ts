@@ -92,5 +92,5 @@ function describeAdoption({ job, presence, mine }: AdoptableSession): string {
 function refusedTo({ namespace, service, annotations }: ForwardPlan, { session }: SessionTakenError): ServiceRefusedError {
   const mine = session.who === annotations["kurun.dev/who"] && session.from === annotations["kurun.dev/from"];
   const presence = { is: "connected", since: session.since } as const;
-  return new ServiceRefusedError({ is: "in-use", session, presence, mine }, { service, namespace });
+  return new ServiceRefusedError({ is: "in-use", session, presence, mine }, namespace, service);
 }

@@ -5,7 +5,7 @@
  */
 
 import type { ClusterAccess, ConnectionOptions } from "./cluster_access.ts";
-import { ApiError, statusError } from "./api_error.ts";
+import { onStatus, statusError } from "./api_error.ts";
 import { parseJson, yamlSafeJson } from "./exact_json.ts";
 import { ConnectionError, connectionErrorKind } from "./connection_error.ts";
 import { HttpConnection, HttpConnectionError, type HttpResponse } from "./http1.ts";
@@ -127,13 +127,8 @@ export class Api {
   }
 
   /** Reads an object. @returns undefined if it does not exist (404) @throws as {@linkcode Api.request} does */
-  async find<T>(path: string, options: RequestOptions = {}): Promise<ApiAnswer<T> | undefined> {
-    try {
-      return await this.get<T>(path, options);
-    } catch (error) {
-      if (error instanceof ApiError && error.status === 404) return undefined;
-      throw error;
-    }
+  find<T>(path: string, options: RequestOptions = {}): Promise<ApiAnswer<T> | undefined> {
+    return this.get<T>(path, options).catch(onStatus([404], undefined));
   }
 
   /** Reads all objects of a collection, page by page. @throws as {@linkcode Api.request} does */

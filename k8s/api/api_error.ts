@@ -66,3 +66,11 @@ export function mayPass(error: unknown): boolean {
   if (error instanceof ConnectionError) return error.kind !== "aborted";
   return error instanceof ApiError && (error.status >= 500 || error.status === 429);
 }
+
+/** For `catch`: returns a value instead of a refusal with one of these statuses, and throws everything else. */
+export function onStatus<T>(statuses: readonly number[], value: T): (error: unknown) => T {
+  return (error) => {
+    if (error instanceof ApiError && statuses.includes(error.status)) return value;
+    throw error;
+  };
+}

@@ -4,10 +4,12 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
+
 /** ASN.1 tags on the way to the names (X.690). */
 const Tag = { octetString: 0x04, objectIdentifier: 0x06, extensions: 0xa3, dnsName: 0x82, address: 0x87 } as const;
 /** The object identifier 2.5.29.17, in hexadecimal bytes. */
-const SUBJECT_ALT_NAME = "55,1d,11";
+const SUBJECT_ALT_NAME = "551d11";
 
 interface Element {
   readonly tag: number;
@@ -17,14 +19,14 @@ interface Element {
 /** The DNS names and addresses of the first certificate in a PEM text. @throws {TypeError} if there is none or it cannot be read */
 export function certificateNames(pem: string): string[] {
   const [certificate] = elements(firstBlock(pem));
-  const [toBeSigned] = elements(certificate?.content ?? new Uint8Array());
-  const extensions = elements(toBeSigned?.content ?? new Uint8Array()).find(({ tag }) => tag === Tag.extensions);
-  const [list] = elements(extensions?.content ?? new Uint8Array());
-  for (const extension of elements(list?.content ?? new Uint8Array())) {
+  const [toBeSigned] = elements(certificate?.content);
+  const extensions = elements(toBeSigned?.content).find(({ tag }) => tag === Tag.extensions);
+  const [list] = elements(extensions?.content);
+  for (const extension of elements(list?.content)) {
     const parts = elements(extension.content);
     const id = parts.find(({ tag }) => tag === Tag.objectIdentifier);
     const value = parts.find(({ tag }) => tag === Tag.octetString);
-    if (id && value && hex(id.content).join() === SUBJECT_ALT_NAME) return generalNames(value.content);
+    if (id && value && Buffer.from(id.content).toString("hex") === SUBJECT_ALT_NAME) return generalNames(value.content);
   }
   return [];
 }
@@ -40,7 +42,7 @@ export function coversHost(names: readonly string[], host: string): boolean {
 
 function generalNames(value: Uint8Array): string[] {
   const [list] = elements(value);
-  return elements(list?.content ?? new Uint8Array()).flatMap(({ tag, content }) => {
+  return elements(list?.content).flatMap(({ tag, content }) => {
     if (tag === Tag.dnsName) return [new TextDecoder().decode(content)];
     return tag === Tag.address ? [address(content)] : [];
   });
@@ -48,17 +50,17 @@ function generalNames(value: Uint8Array): string[] {
 
 function address(bytes: Uint8Array): string {
   if (bytes.length === 4) return bytes.join(".");
-  const groups = hex(bytes).join("").match(/.{4}/g) ?? [];
+  const groups = Buffer.from(bytes).toString("hex").match(/.{4}/g) ?? [];
   return new URL(`http://[${groups.join(":")}]`).hostname.slice(1, -1);
 }
 
 function firstBlock(pem: string): Uint8Array {
   const body = /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----/.exec(pem)?.[1];
   if (body === undefined) throw new TypeError("it contains no PEM certificate");
-  return Uint8Array.from(atob(body.replace(/\s/g, "")), (character) => character.charCodeAt(0));
+  return Buffer.from(body, "base64");
 }
 
-function elements(bytes: Uint8Array): Element[] {
+function elements(bytes: Uint8Array = new Uint8Array()): Element[] {
   const found: Element[] = [];
   let at = 0;
   while (at < bytes.length) {
@@ -74,8 +76,4 @@ function elements(bytes: Uint8Array): Element[] {
     at += length;
   }
   return found;
-}
-
-function hex(bytes: Uint8Array): string[] {
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0"));
 }

@@ -1,5 +1,5 @@
 import type { Api } from "../api/api.ts";
-import { ApiError } from "../api/api_error.ts";
+import { onStatus } from "../api/api_error.ts";
 import type { Node } from "../api/kubernetes_objects.ts";
 import type { Architecture } from "../images/shared_libraries.ts";
 
@@ -28,13 +28,8 @@ export interface NodeFacts {
  * @throws as {@linkcode Api.list} does, except for a missing right
  */
 export async function linuxNodes(api: Api, signal: AbortSignal): Promise<NodeFacts[] | undefined> {
-  try {
-    const { items } = await api.list<Node>("/api/v1/nodes", { signal });
-    return items.filter(({ status }) => (status?.nodeInfo?.operatingSystem ?? "linux") === "linux").map(nodeFacts);
-  } catch (error) {
-    if (error instanceof ApiError && error.status === 403) return undefined;
-    throw error;
-  }
+  const list = await api.list<Node>("/api/v1/nodes", { signal }).catch(onStatus([403], undefined));
+  return list?.items.filter(({ status }) => (status?.nodeInfo?.operatingSystem ?? "linux") === "linux").map(nodeFacts);
 }
 
 function nodeFacts({ metadata, spec, status }: Node): NodeFacts {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Api } from "../api/api.ts";
-import { ApiError } from "../api/api_error.ts";
+import { ApiError, onStatus } from "../api/api_error.ts";
 import { ConnectionError } from "../api/connection_error.ts";
 import type { Job, Metadata, New, Service } from "../api/kubernetes_objects.ts";
 import { sleep } from "../api/sleep.ts";
@@ -17,36 +17,28 @@ import { isEnding, isExpired, isOurs, sessionOf, type SessionOwner, sessionOwner
 /** The session has ended in the cluster: its deadline passed, or somebody deleted it. */
 export class SessionGoneError extends Error {
   override readonly name = "SessionGoneError";
-  /** Whether its deadline passed, so that nobody deleted it. */
-  readonly expired: boolean;
 
-  constructor(message: string, expired: boolean, options?: ErrorOptions) {
+  /** @param expired whether its deadline passed, so that nobody deleted it */
+  constructor(message: string, readonly expired: boolean, options?: ErrorOptions) {
     super(message, options);
-    this.expired = expired;
   }
 }
 
 /** An object of this name already exists and belongs to something else. */
 export class ObjectExistsError extends Error {
   override readonly name = "ObjectExistsError";
-  readonly kind: string;
-  readonly objectName: string;
 
-  constructor(kind: string, objectName: string) {
+  constructor(readonly kind: string, readonly objectName: string) {
     super(`${kind} ${objectName} already exists`);
-    this.kind = kind;
-    this.objectName = objectName;
   }
 }
 
 /** Another start has adopted the session first. */
 export class SessionTakenError extends Error {
   override readonly name = "SessionTakenError";
-  readonly session: SessionOwner;
 
-  constructor(session: SessionOwner) {
+  constructor(readonly session: SessionOwner) {
     super(`session ${session.name} has been adopted by ${session.who} on ${session.from}`);
-    this.session = session;
   }
 }
 
@@ -206,12 +198,8 @@ export class ClusterSession<Plan extends SessionPlan = SessionPlan> {
 
   /** Reads the Job by a patch that changes nothing: a session need not have the right to get Jobs. @returns undefined if it is gone */
   async #readByPatch(): Promise<Job | undefined> {
-    try {
-      return (await this.#api.mergePatch<Job>(this.#jobPath, { metadata: { uid: this.#owner.uid } })).body;
-    } catch (error) {
-      if (error instanceof ApiError && (error.status === 404 || error.status === 409)) return undefined;
-      throw error;
-    }
+    const patch = { metadata: { uid: this.#owner.uid } };
+    return (await this.#api.mergePatch<Job>(this.#jobPath, patch).catch(onStatus([404, 409], undefined)))?.body;
   }
 
   /** Whether this client made or adopted the session last. */
@@ -243,7 +231,7 @@ export class ClusterSession<Plan extends SessionPlan = SessionPlan> {
 
   async #patchJob(patch: { metadata: Metadata; spec: { activeDeadlineSeconds: number | null } }, timeoutMs?: number): Promise<Job> {
     try {
-      const { body, date } = await this.#api.mergePatch<Job>(this.#jobPath, patch, timeoutMs === undefined ? {} : { timeoutMs });
+      const { body, date } = await this.#api.mergePatch<Job>(this.#jobPath, patch, { timeoutMs });
       this.#noteClock(date);
       return body;
     } catch (error) {

@@ -4,10 +4,23 @@
  * @module
  */
 import type { Api } from "../api/api.ts";
-import { ApiError } from "../api/api_error.ts";
-import { missingRights, type Right } from "../api/rights.ts";
+import { onStatus } from "../api/api_error.ts";
+import type { AccessReview } from "../api/kubernetes_objects.ts";
 import { proxyTarget } from "./dial/tunnel_dial.ts";
 import { controlServiceName } from "./objects/session_plan.ts";
+
+/** The right to do something with a resource. */
+export interface Right {
+  readonly verb: string;
+  /** The API group; empty for the core group. @default {""} */
+  readonly group?: string;
+  readonly resource: string;
+  readonly subresource?: string;
+  /** The name of one object; all objects if undefined. */
+  readonly name?: string;
+  /** All namespaces, or objects without one, if undefined. */
+  readonly namespace?: string;
+}
 
 /** The rights that every session needs. */
 function commonRights(namespace: string, service: string): Right[] {
@@ -44,16 +57,10 @@ export type RoleFile = "rbac.yaml" | "rbac-run.yaml";
 /** The user lacks rights that the session needs. */
 export class MissingRightsError extends Error {
   override readonly name = "MissingRightsError";
-  readonly missing: readonly Right[];
-  /** The impersonated user, else the user's name in the kubeconfig; empty if it has none. */
-  readonly user: string;
-  readonly roleFile: RoleFile;
 
-  constructor(missing: readonly Right[], user: string, roleFile: RoleFile) {
+  /** @param user the impersonated user, else the user's name in the kubeconfig; empty if it has none */
+  constructor(readonly missing: readonly Right[], readonly user: string, readonly roleFile: RoleFile) {
     super(`${missing.length} rights are missing`);
-    this.missing = missing;
-    this.user = user;
-    this.roleFile = roleFile;
   }
 }
 
@@ -63,12 +70,21 @@ export class MissingRightsError extends Error {
  * @throws {MissingRightsError} naming all missing rights; also as {@linkcode Api.create} does
  */
 export async function checkRights(api: Api, rights: readonly Right[], roleFile: RoleFile, signal: AbortSignal): Promise<void> {
-  let missing: Right[];
-  try {
-    missing = await missingRights(api, rights, { signal });
-  } catch (error) {
-    if (error instanceof ApiError && (error.status === 403 || error.status === 404)) return;
-    throw error;
-  }
+  const missing = await missingRights(api, rights, signal).catch(onStatus([403, 404], []));
   if (missing.length > 0) throw new MissingRightsError(missing, api.access.user, roleFile);
+}
+
+/** The rights that the user lacks, in their order. */
+async function missingRights(api: Api, rights: readonly Right[], signal: AbortSignal): Promise<Right[]> {
+  const reviews = await Promise.all(rights.map((right) => {
+    const review = { apiVersion: "authorization.k8s.io/v1", kind: "SelfSubjectAccessReview", spec: { resourceAttributes: right } };
+    return api.create<AccessReview>("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review, { signal });
+  }));
+  return rights.filter((_, index) => reviews[index]?.body.status?.allowed !== true);
+}
+
+/** A right in the words of kubectl's errors, such as `get services/proxy named https:web-kurun:8333 in namespace shop`. */
+export function describeRight({ verb, group, resource, subresource, name, namespace }: Right): string {
+  const what = `${resource}${group ? `.${group}` : ""}${subresource ? `/${subresource}` : ""}`;
+  return `${verb} ${what}${name ? ` named ${name}` : ""}${namespace ? ` in namespace ${namespace}` : ""}`;
 }

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
 import type { ContainerSecurity, New, NewJob, NewSecret, NewService, PodSecurity } from "../../api/kubernetes_objects.ts";
 import {
   type CommonPlan,
@@ -49,7 +50,7 @@ export function sessionSecret(plan: CommonPlan, owner: Owner, secrets: SessionSe
     kind: "Secret",
     type: "Opaque",
     metadata: metadata(plan, plan.name, owner),
-    data: { key: base64(secrets.key), "tls.crt": base64(encode(secrets.cert)), "tls.key": base64(encode(secrets.certKey)) },
+    data: { key: base64(secrets.key), "tls.crt": base64(secrets.cert), "tls.key": base64(secrets.certKey) },
   };
 }
 
@@ -103,12 +104,6 @@ export function containerSecurity(more: ContainerSecurity = {}): ContainerSecuri
   return { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] }, ...more };
 }
 
-function encode(text: string): Uint8Array {
-  return new TextEncoder().encode(text);
-}
-
-function base64(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes) text += String.fromCharCode(byte);
-  return btoa(text);
+function base64(content: Uint8Array | string): string {
+  return Buffer.from(content as string).toString("base64");
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Api } from "../../api/api.ts";
-import { ApiError } from "../../api/api_error.ts";
+import { onStatus } from "../../api/api_error.ts";
 import type { LiveMetadata } from "../../api/kubernetes_objects.ts";
 import { isOverdue, type Presence } from "./client_presence.ts";
 import { type FoundSession, listSessions, SESSION_SELECTOR } from "./find_sessions.ts";
@@ -54,14 +54,9 @@ export async function findLeftovers(
   // Listed before the Jobs: what a start creates in between would look like an orphan.
   const objects = await Promise.all((Object.keys(OWNED) as OwnedObject["resource"][]).map(async (resource) => {
     const path = `${OWNED[resource].root}${namespace === undefined ? "" : `/namespaces/${namespace}`}/${resource}`;
-    try {
-      const { items } = await api.list(path, { query: { labelSelector: SESSION_SELECTOR }, signal });
-      return items.map(({ metadata }) => ({ resource, metadata }));
-    } catch (error) {
-      if (!(error instanceof ApiError) || error.status !== 403) throw error;
-      hidden.push(resource);
-      return [];
-    }
+    const list = await api.list(path, { query: { labelSelector: SESSION_SELECTOR }, signal }).catch(onStatus([403], undefined));
+    if (!list) hidden.push(resource);
+    return list?.items.map(({ metadata }) => ({ resource, metadata })) ?? [];
   }));
   const { sessions, now } = await listSessions(api, namespace, signal);
   return { leftovers: [...leftSessions(sessions, { ...options, now }), ...orphans(objects.flat(), sessions)], hidden };

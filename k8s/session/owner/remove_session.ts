@@ -4,7 +4,7 @@
  * @module
  */
 import type { Api } from "../../api/api.ts";
-import { ApiError } from "../../api/api_error.ts";
+import { onStatus } from "../../api/api_error.ts";
 import type { Live } from "../../api/kubernetes_objects.ts";
 import { sleep } from "../../api/sleep.ts";
 import { controlServiceName } from "../objects/session_plan.ts";
@@ -40,14 +40,7 @@ export async function deleteIfSame(
   seen: { readonly uid: string; readonly resourceVersion?: string | undefined },
   signal?: AbortSignal,
 ): Promise<boolean> {
-  const { uid, resourceVersion } = seen;
-  try {
-    await api.delete(path, { uid, ...(resourceVersion ? { resourceVersion } : {}), ...(signal ? { signal } : {}) });
-    return true;
-  } catch (error) {
-    if (!(error instanceof ApiError) || (error.status !== 404 && error.status !== 409)) throw error;
-    return error.status === 404;
-  }
+  return await api.delete(path, { ...seen, signal }).then(() => true).catch(onStatus([404], true)).catch(onStatus([409], false));
 }
 
 /** Deletes a session's Job, so that the cluster removes everything it owns. No error if it is already gone. @throws as {@linkcode deleteIfSame} does */

@@ -1,13 +1,15 @@
 /**
- * Waits until a session's Pod is ready, and reports what it waits for meanwhile.
+ * Waits until a session's Pod is ready and reachable, and reports what it waits for meanwhile.
  *
  * @module
  */
-import type { Api } from "../../api/api.ts";
+import type { Api, Query } from "../../api/api.ts";
+import { ApiError, mayPass } from "../../api/api_error.ts";
+import { ConnectionError } from "../../api/connection_error.ts";
 import type { ClusterEvent, Pod } from "../../api/kubernetes_objects.ts";
-import { mayPass } from "../../api/api_error.ts";
 import { sleep } from "../../api/sleep.ts";
 import { eventWaitsFor, hasAddress, isReady, podWaitsFor, type WaitReason } from "../../workloads/pod_status.ts";
+import { proxyTarget } from "../dial/tunnel_dial.ts";
 import { SESSION_LABEL, type SessionPlan } from "../objects/session_plan.ts";
 
 /** No events are watched for a Pod that is ready sooner: a busy namespace has many. */
@@ -34,13 +36,30 @@ export async function waitForReadyPod(api: Api, plan: SessionPlan, observer: Pod
   const done = new AbortController();
   const tell = once(observer.waitingFor);
   const status: PodWait = { reason: undefined };
-  const events = tellEvents(api, plan, { tell, status, signal: AbortSignal.any([signal, done.signal]) });
+  const events = tellEvents(api, plan, tell, status, AbortSignal.any([signal, done.signal]));
   try {
-    await podReady(api, plan, { tell, status, signal }, observer.addressed);
+    const path = `/api/v1/namespaces/${plan.namespace}/pods`;
+    for await (const pod of watched<Pod>(api, path, { labelSelector: `${SESSION_LABEL}=${plan.name}` }, signal)) {
+      if (hasAddress(pod)) observer.addressed();
+      if (isReady(pod)) return;
+      status.reason = podWaitsFor(pod);
+      if (status.reason) tell(status.reason);
+    }
   } finally {
     done.abort();
     await events;
   }
+}
+
+/**
+ * Waits until the Pod has reached itself through its Service, as callers do: the Pod answers after two seconds at most. Errors are ignored,
+ * because the question is a courtesy and the tunnel handles a network that fails now.
+ */
+export async function waitUntilReachable(api: Api, plan: SessionPlan, signal: AbortSignal): Promise<void> {
+  const path = `/api/v1/namespaces/${plan.namespace}/services/${proxyTarget(plan.service)}/proxy/reachable`;
+  await api.get(path, { signal, timeoutMs: 5_000 }).catch((error) => {
+    if (!(error instanceof ApiError || error instanceof ConnectionError)) throw error;
+  });
 }
 
 /** What the Pod waits for according to its own status right now. */
@@ -48,24 +67,12 @@ interface PodWait {
   reason: WaitReason | undefined;
 }
 
-/** What both watches share. */
-interface Watching {
-  readonly tell: (reason: WaitReason) => void;
-  readonly status: PodWait;
-  readonly signal: AbortSignal;
-}
-
-async function podReady(api: Api, plan: SessionPlan, { tell, status, signal }: Watching, addressed: () => void): Promise<void> {
-  const path = `/api/v1/namespaces/${plan.namespace}/pods`;
-  const query = { labelSelector: `${SESSION_LABEL}=${plan.name}` };
+/** The objects of a collection as they appear and change. A watch that breaks is restarted. */
+async function* watched<T>(api: Api, path: string, query: Query, signal: AbortSignal): AsyncGenerator<T> {
   for (;; await sleep(RETRY_MS, signal)) {
     try {
-      for await (const event of api.watch<Pod>(path, { query, signal })) {
-        if (event.type !== "ADDED" && event.type !== "MODIFIED") continue;
-        if (hasAddress(event.object)) addressed();
-        if (isReady(event.object)) return;
-        status.reason = podWaitsFor(event.object);
-        if (status.reason) tell(status.reason);
+      for await (const event of api.watch<T>(path, { query, signal })) {
+        if (event.type === "ADDED" || event.type === "MODIFIED") yield event.object;
       }
     } catch (error) {
       signal.throwIfAborted();
@@ -75,27 +82,27 @@ async function podReady(api: Api, plan: SessionPlan, { tell, status, signal }: W
 }
 
 /** Reports events: a Pod that could not be created has no status. Without the right to watch events there is nothing to report. */
-async function tellEvents(api: Api, plan: SessionPlan, { tell, status, signal }: Watching): Promise<void> {
+async function tellEvents(
+  api: Api,
+  plan: SessionPlan,
+  tell: (reason: WaitReason) => void,
+  status: PodWait,
+  signal: AbortSignal,
+): Promise<void> {
   // A mount that failed once and then succeeded is not the reason any more: told late, it hid that the image could not be pulled.
   const tellIfItLasts = async (reason: WaitReason) => {
     await sleep(PASSING_MS, signal);
     if (status.reason === undefined) tell(reason);
   };
   try {
-    for (await sleep(QUIET_MS, signal);; await sleep(RETRY_MS, signal)) {
-      try {
-        for await (const event of api.watch<ClusterEvent>(`/api/v1/namespaces/${plan.namespace}/events`, { signal })) {
-          const told = event.type === "ADDED" || event.type === "MODIFIED";
-          const reason = told ? eventWaitsFor(event.object, plan.name) : undefined;
-          if (reason?.kind === "other") tellIfItLasts(reason).catch(() => {});
-          else if (reason) tell(reason);
-        }
-      } catch (error) {
-        if (!mayPass(error)) return;
-      }
+    await sleep(QUIET_MS, signal);
+    for await (const event of watched<ClusterEvent>(api, `/api/v1/namespaces/${plan.namespace}/events`, {}, signal)) {
+      const reason = eventWaitsFor(event, plan.name);
+      if (reason?.kind === "other") tellIfItLasts(reason).catch(() => {});
+      else if (reason) tell(reason);
     }
   } catch {
-    // The signal has ended the wait.
+    // The signal has ended the wait, or events may not be watched.
   }
 }
 

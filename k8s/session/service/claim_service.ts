@@ -3,15 +3,16 @@
  *
  * @module
  */
+import { Buffer } from "node:buffer";
 import type { Api } from "../../api/api.ts";
-import type { Job } from "../../api/kubernetes_objects.ts";
+import { onStatus } from "../../api/api_error.ts";
+import type { Job, Secret } from "../../api/kubernetes_objects.ts";
 import { sleep } from "../../api/sleep.ts";
 import { workloadsOf } from "../../workloads/workloads.ts";
 import { annotated, differingFlags } from "../objects/session_manifests.ts";
 import { Annotation, type ForwardPlan } from "../objects/session_plan.ts";
 import { judgePresence, type Presence } from "../owner/client_presence.ts";
 import { removeSession } from "../owner/remove_session.ts";
-import { readSessionKey } from "../owner/session_key.ts";
 import { isSamePerson, type SessionOwner, sessionOwner } from "../owner/session_owner.ts";
 import { findServices, type FoundServices } from "./found_services.ts";
 import { decideOnService, decideOnSession, type OccupationDecision, type ServiceJoin, type ServiceRefusal } from "./service_decision.ts";
@@ -23,18 +24,15 @@ const POLL_MS = 150;
 /** A Service under one of the session's names cannot be used. */
 export class ServiceRefusedError extends Error {
   override readonly name = "ServiceRefusedError";
-  readonly refusal: ServiceRefusal;
-  readonly service: string;
-  readonly namespace: string;
-  /** The workloads of the live Pods, such as `deployment/web`, as far as they could be found. */
-  readonly workloads: readonly string[];
 
-  constructor(refusal: ServiceRefusal, where: { service: string; namespace: string; workloads?: readonly string[] }) {
-    super(`Service ${where.service} cannot be used: ${refusal.is}`);
-    this.refusal = refusal;
-    this.service = where.service;
-    this.namespace = where.namespace;
-    this.workloads = where.workloads ?? [];
+  /** @param workloads those of the live Pods, such as `deployment/web`, as far as they could be found */
+  constructor(
+    readonly refusal: ServiceRefusal,
+    readonly namespace: string,
+    readonly service: string,
+    readonly workloads: readonly string[] = [],
+  ) {
+    super(`Service ${service} cannot be used: ${refusal.is}`);
   }
 }
 
@@ -152,7 +150,7 @@ async function claimOccupied(
   const settled = annotated(joined({ ...plan, name: session.name }, join));
   const samePlan = whole && session.plan === settled.annotations[Annotation.plan];
   const decision = decideOnSession({ mine, presence, samePlan, takeover });
-  if (decision.do === "refuse") throw new ServiceRefusedError({ is: "in-use", session, presence, mine }, { service, namespace });
+  if (decision.do === "refuse") throw new ServiceRefusedError({ is: "in-use", session, presence, mine }, namespace, service);
   const isConnected = presence.is === "connected";
   const key = decision.do === "adopt" || isConnected ? await readSessionKey(api, namespace, session.name, signal) : undefined;
   if (decision.do === "adopt" && key) return { do: "adopt", plan: settled, job, key, now, presence, mine };
@@ -169,5 +167,13 @@ function joined(plan: ForwardPlan, join: ServiceJoin | undefined): ForwardPlan {
 
 async function refusedError(api: Api, refusal: ServiceRefusal, { namespace, service }: ForwardPlan, signal: AbortSignal) {
   const workloads = refusal.is === "live" ? await workloadsOf(api, namespace, refusal.pods, signal) : [];
-  return new ServiceRefusedError(refusal, { service, namespace, workloads });
+  return new ServiceRefusedError(refusal, namespace, service, workloads);
+}
+
+/** The key of an existing session, 32 bytes; undefined if its Secret is gone, may not be read, or has another one. */
+async function readSessionKey(api: Api, namespace: string, session: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
+  const path = `/api/v1/namespaces/${namespace}/secrets/${session}`;
+  const secret = await api.get<Secret>(path, { signal }).catch(onStatus([403, 404], undefined));
+  const key = Uint8Array.from(Buffer.from(secret?.body.data?.key ?? "", "base64"));
+  return key.length === 32 ? key : undefined;
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Api } from "../../api/api.ts";
-import { ApiError } from "../../api/api_error.ts";
+import { onStatus } from "../../api/api_error.ts";
 import type { Endpoint, EndpointSlice, Job, Service } from "../../api/kubernetes_objects.ts";
 import { controlServiceName } from "../objects/session_plan.ts";
 import { askClient, type ClientAnswer } from "../owner/client_presence.ts";
@@ -33,7 +33,7 @@ export interface FoundServices {
 export async function findServices(api: Api, namespace: string, name: string, signal: AbortSignal): Promise<FoundServices> {
   const path = `/api/v1/namespaces/${namespace}/services`;
   // Awaited last: a start waits for the other requests anyway, and a long list takes longer than each of them.
-  const listing = listIfAllowed(api, path, signal);
+  const listing = api.list<Service>(path, { signal }).catch(onStatus([403], undefined));
   listing.catch(() => {});
   const [service, control] = await Promise.all([
     api.find<Service>(`${path}/${name}`, { signal }),
@@ -50,21 +50,12 @@ export async function findServices(api: Api, namespace: string, name: string, si
   return {
     service: service?.body,
     control: control?.body,
-    all,
+    all: all?.items,
     jobs: new Map(jobs.flatMap((job) => job ? [[job.body.metadata.name, job.body]] : [])),
     endpoints,
     client,
     now: jobs.find((job) => job?.date)?.date ?? new Date(),
   };
-}
-
-async function listIfAllowed(api: Api, path: string, signal: AbortSignal): Promise<Service[] | undefined> {
-  try {
-    return (await api.list<Service>(path, { signal })).items;
-  } catch (error) {
-    if (error instanceof ApiError && error.status === 403) return undefined;
-    throw error;
-  }
 }
 
 async function endpointsOf(api: Api, namespace: string, service: string, signal: AbortSignal): Promise<Endpoint[]> {

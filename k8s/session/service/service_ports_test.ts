@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { joinedPorts, unservedPorts } from "./joined_ports.ts";
+import { joinedPorts, unservedPorts } from "./service_decision.ts";
 
 Deno.test("a Service's ports are served at their target: a number, the port itself, or a name that gets a number", () => {
   const ports = [{ name: "a", port: 80, targetPort: 8080 }, { name: "b", port: 81 }, { name: "c", port: 443, targetPort: "webhook" }];

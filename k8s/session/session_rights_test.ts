@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { ScriptedServer } from "../../tests/scripted_server.ts";
-import { Api } from "./api.ts";
+import { Api } from "../api/api.ts";
 import { loadClusterAccess } from "../kubeconfig/kubeconfig.ts";
-import { describeRight, missingRights, type Right } from "./rights.ts";
+import { checkRights, describeRight, MissingRightsError, type Right } from "./session_rights.ts";
 
-Deno.test("missingRights() checks each right and returns the missing ones in their order", async () => {
+Deno.test("checkRights() checks each right and names the missing ones in their order", async () => {
   using server = new ScriptedServer((request, reply) => {
     const { resourceAttributes } = JSON.parse(request.body).spec;
     return reply.json(201, { status: { allowed: resourceAttributes.verb === "get" } });
@@ -16,7 +16,10 @@ Deno.test("missingRights() checks each right and returns the missing ones in the
     { verb: "get", resource: "services", subresource: "proxy", name: "https:web-kurun:8333", namespace: "shop" },
     { verb: "watch", resource: "pods", namespace: "shop" },
   ];
-  assert.deepEqual(await missingRights(api, rights), [rights[0], rights[2]]);
+  await assert.rejects(checkRights(api, rights, "rbac.yaml", new AbortController().signal), (error) => {
+    assert.deepEqual(error instanceof MissingRightsError && error.missing, [rights[0], rights[2]]);
+    return true;
+  });
   assert.deepEqual(JSON.parse(server.requests[1]!.body).spec.resourceAttributes, rights[1]);
   api.close();
 });
