@@ -1,7 +1,7 @@
 import type { ForwardPlan } from "../../k8s/session/objects/session_plan.ts";
 import type { Api } from "../../k8s/api/api.ts";
 import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
-import { waitUntilReachable } from "../../k8s/session/pod/pod_ready.ts";
+import { waitUntilReachable } from "../../k8s/session/owner/client_presence.ts";
 import type { Context } from "../command/context.ts";
 import type { LinkTeller } from "./link_teller.ts";
 import { type ServeOptions, serveStream } from "./serve_stream.ts";

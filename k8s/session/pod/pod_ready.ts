@@ -1,15 +1,13 @@
 /**
- * Waits until a session's Pod is ready and reachable, and reports what it waits for meanwhile.
+ * Waits until a session's Pod is ready, and reports what it waits for meanwhile.
  *
  * @module
  */
 import type { Api, Query } from "../../api/api.ts";
-import { ApiError, mayPass } from "../../api/api_error.ts";
-import { ConnectionError } from "../../api/connection_error.ts";
+import { mayPass } from "../../api/api_error.ts";
 import type { ClusterEvent, Pod } from "../../api/kubernetes_objects.ts";
 import { sleep } from "../../api/sleep.ts";
 import { eventWaitsFor, hasAddress, isReady, podWaitsFor, type WaitReason } from "../../workloads/pod_status.ts";
-import { proxyTarget } from "../dial/tunnel_dial.ts";
 import { SESSION_LABEL, type SessionPlan } from "../objects/session_plan.ts";
 
 /** No events are watched for a Pod that is ready sooner: a busy namespace has many. */
@@ -49,17 +47,6 @@ export async function waitForReadyPod(api: Api, plan: SessionPlan, observer: Pod
     done.abort();
     await events;
   }
-}
-
-/**
- * Waits until the Pod has reached itself through its Service, as callers do: the Pod answers after two seconds at most. Errors are ignored,
- * because the question is a courtesy and the tunnel handles a network that fails now.
- */
-export async function waitUntilReachable(api: Api, plan: SessionPlan, signal: AbortSignal): Promise<void> {
-  const path = `/api/v1/namespaces/${plan.namespace}/services/${proxyTarget(plan.service)}/proxy/reachable`;
-  await api.get(path, { signal, timeoutMs: 5_000 }).catch((error) => {
-    if (!(error instanceof ApiError || error instanceof ConnectionError)) throw error;
-  });
 }
 
 /** What the Pod waits for according to its own status right now. */
