@@ -1,6 +1,6 @@
 /**
- * kurun brings what runs on a developer's machine into a Kubernetes cluster, over nothing but the API server.
- * This file is the only one that touches the process: arguments, streams, signals and the exit code.
+ * Connects programs on a developer's machine with a Kubernetes cluster through the API server.
+ * Only this file accesses the process: arguments, streams, signals and the exit code.
  *
  * @module
  */
@@ -37,7 +37,7 @@ function processContext(): Context {
   };
 }
 
-/** The user's name; a container may run as a number that no name belongs to. */
+/** The user's name. A container may run as a uid without a name. */
 function userName(): string {
   try {
     return userInfo().username;
@@ -54,11 +54,11 @@ function terminalColumns(): number {
   }
 }
 
-/** Why data that a command printed did not reach standard output. A reader that has gone, as in `| head`, does not count. */
+/** Why a command's data did not reach standard output. A reader that is gone, as in `| head`, is not an error. */
 let dataLost: string | undefined;
 let reopenedStdout: Deno.FsFile | undefined;
 
-/** Prints data, and notes where it was lost. */
+/** Writes data to standard output, and remembers a failure. */
 export function writeData(text: string): void {
   try {
     const bytes = new TextEncoder().encode(text);
@@ -69,7 +69,7 @@ export function writeData(text: string): void {
   }
 }
 
-/** Writes a message. What stderr does not take is dropped: there is nowhere left to say so, and it must not end a session. */
+/** Writes a message. If stderr does not accept it, it is dropped: that cannot be reported, and must not end a session. */
 function writeMessage(text: string): void {
   const bytes = new TextEncoder().encode(text);
   let patience = 100;
@@ -84,8 +84,8 @@ function writeMessage(text: string): void {
 }
 
 /**
- * Standard output that blocks. A process that shares a pipe or terminal can make it non-blocking for all; a write to Deno.stdout then fails
- * behind a part of the bytes and does not say how many (it is line-buffered). Opened anew it blocks.
+ * Standard output in blocking mode. Any process that shares a pipe or terminal can make it non-blocking for all. A write to Deno.stdout
+ * then fails after some of the bytes without saying how many, because it is line-buffered. A reopened file blocks.
  */
 function blockingStdout(): Pick<Deno.FsFile, "write" | "writeSync"> {
   if (reopenedStdout || Deno.build.os !== "linux") return reopenedStdout ?? Deno.stdout;
@@ -93,7 +93,7 @@ function blockingStdout(): Pick<Deno.FsFile, "write" | "writeSync"> {
     const flags = /^flags:\s*([0-7]+)/m.exec(Deno.readTextFileSync("/proc/self/fdinfo/1"))?.[1] ?? "0";
     if (parseInt(flags, 8) & O_NONBLOCK) return reopenedStdout = Deno.openSync("/proc/self/fd/1", { append: true });
   } catch {
-    // A socket cannot be opened anew.
+    // A socket cannot be reopened.
   }
   return Deno.stdout;
 }
@@ -101,16 +101,16 @@ function blockingStdout(): Pick<Deno.FsFile, "write" | "writeSync"> {
 /** open(2), on x86-64 and arm64. */
 const O_NONBLOCK = 0o4000;
 
-/** The exit code: a command that succeeded has failed all the same where its data was lost. */
+/** The exit code: a command whose data was lost has failed. */
 function finalExitCode(exitCode: number): number {
   if (dataLost === undefined) return exitCode;
   writeMessage(`error: standard output could not be written: ${dataLost}\n`);
   return exitCode || 1;
 }
 
-/** What a second interrupt leaves in the cluster. */
+/** What remains in the cluster after a second interrupt. */
 let leftBehind: string | undefined;
-/** Where signals go instead of ending a command. */
+/** Receives signals instead of the command's interruption. */
 let signalTaker: ((signal: UserSignal) => void) | undefined;
 
 const userStdio: UserStdio = {
@@ -143,7 +143,7 @@ const userStdio: UserStdio = {
   takeSignals: (taker) => {
     signalTaker = taker;
     const quit = () => taker("SIGQUIT");
-    // Until then it ends the process as it does any other.
+    // Without a listener, SIGQUIT ends the process.
     if (Deno.build.os !== "windows") Deno.addSignalListener("SIGQUIT", quit);
     return () => {
       signalTaker = undefined;
@@ -152,7 +152,7 @@ const userStdio: UserStdio = {
   },
 };
 
-/** A terminal stops a job in the background that reads from it: there nothing is read (proc_pid_stat(5): pgrp and tpgid). */
+/** A terminal stops background jobs that read from it, so they do not read (proc_pid_stat(5): pgrp and tpgid). */
 function isReadable(): boolean {
   if (!Deno.stdin.isTerminal() || Deno.build.os !== "linux") return true;
   try {
@@ -163,7 +163,7 @@ function isReadable(): boolean {
   }
 }
 
-/** Ctrl+C asks a command to end; a second one ends the process without waiting for its clean-up. */
+/** Ctrl+C interrupts the command; a second one ends the process without waiting for the cleanup. */
 function interrupted(): AbortSignal {
   const controller = new AbortController();
   const stop = (signal: UserSignal, exitCode: number) => () => {
@@ -175,10 +175,10 @@ function interrupted(): AbortSignal {
     controller.abort(new InterruptedError(exitCode));
   };
   Deno.addSignalListener("SIGINT", stop("SIGINT", 130));
-  // Windows has no SIGTERM before Deno 2.7.6: there listening for it throws.
+  // On Windows, listening for SIGTERM throws before Deno 2.7.6.
   if (Deno.build.os !== "windows") {
     Deno.addSignalListener("SIGTERM", stop("SIGTERM", 143));
-    // A terminal that is closed, or a connection to it that is lost.
+    // The terminal was closed, or the connection to it was lost.
     Deno.addSignalListener("SIGHUP", stop("SIGHUP", 129));
   }
   return controller.signal;

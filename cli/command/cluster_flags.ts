@@ -5,6 +5,9 @@ import type { Context } from "./context.ts";
 import { parseDuration } from "./duration.ts";
 import { usageError } from "./errors.ts";
 
+/** node:http of Deno 2.6 sends a header of two values as one, `a,b`; Deno 2.9 sends two. */
+const JOINS_HEADERS = /^2\.[0-8]\./.test(Deno.version.deno);
+
 /** Adds kubectl's flags that choose a cluster, a user and a namespace. */
 export function addClusterFlags(command: Command): Command {
   return command
@@ -29,42 +32,29 @@ export function addClusterFlags(command: Command): Command {
     );
 }
 
-/** Gathers the values of an option that may be repeated. */
+/** Collects the values of an option that can be repeated. */
 export function collect(value: string, before: readonly string[] | undefined): string[] {
   return [...before ?? [], value];
 }
 
-/** What {@link addClusterFlags} found on the command line. @throws UserError where a duration is none */
+/** The flags of {@link addClusterFlags}. @throws UserError if the timeout is not a duration */
 export function clusterFlags(options: Record<string, unknown>): ClusterFlags {
-  const given = options as Partial<Record<keyof ClusterFlags | "asGroup", string>>;
-  const timeout = given.requestTimeout;
+  const { requestTimeout: timeout, asGroup, ...flags } = options as ClusterFlags & { requestTimeout?: string; asGroup?: string[] };
   return {
-    kubeconfig: given.kubeconfig,
-    context: given.context,
-    cluster: given.cluster,
-    user: given.user,
-    namespace: given.namespace,
-    server: given.server,
-    token: given.token,
-    as: given.as,
-    asGroups: options.asGroup as string[] | undefined,
-    asUid: given.asUid,
-    certificateAuthority: given.certificateAuthority,
-    clientCertificate: given.clientCertificate,
-    clientKey: given.clientKey,
-    tlsServerName: given.tlsServerName,
-    // As in kubectl, a bare number is one of seconds.
+    ...flags,
+    asGroups: asGroup,
+    // As in kubectl, a bare number means seconds.
     requestTimeout: timeout === undefined ? undefined : parseDuration("--request-timeout", /^\d+$/.test(timeout) ? `${timeout}s` : timeout),
   };
 }
 
 /**
- * The cluster that the flags and the kubeconfig mean, with its warnings said. Nothing is contacted yet.
+ * Opens the cluster that the flags and the kubeconfig select, and prints its warnings. Nothing is contacted yet.
  * @throws UserError, KubeconfigError or CredentialError
  */
 export async function openCluster(context: Context, options: Record<string, unknown>): Promise<ClusterAccess> {
   const flags = clusterFlags(options);
-  if ((flags.asGroups?.length ?? 0) > 1 && joinsHeaders()) {
+  if ((flags.asGroups?.length ?? 0) > 1 && JOINS_HEADERS) {
     throw usageError(
       `--as-group can be given only once on Deno ${Deno.version.deno}, because its WebSockets merge several groups into one: use Deno 2.9`,
     );
@@ -75,10 +65,4 @@ export async function openCluster(context: Context, options: Record<string, unkn
   const access = await loadClusterAccess(flags, { get: context.env, interactive: context.interactive });
   for (const warning of access.warnings) context.stderr(`Warning: ${warning}\n`);
   return access;
-}
-
-/** node:http of Deno 2.6.10 sends a header of two values as one, `a,b`; 2.9.6 sends two. */
-function joinsHeaders(): boolean {
-  const [major = 0, minor = 0] = Deno.version.deno.split(".").map(Number);
-  return major < 2 || (major === 2 && minor < 9);
 }

@@ -1,22 +1,22 @@
-/** A signal that the user sends to kurun and that may go to a program instead. */
+/** A signal that the user sends to kurun, which can pass it on to a program. */
 export type UserSignal = "SIGINT" | "SIGTERM" | "SIGHUP" | "SIGQUIT";
 
-/** Standard input and output as a program has them, and what is between them and the user. main.ts makes the real one. */
+/** Standard input and output, with their terminal. main.ts has the real implementation. */
 export interface UserStdio {
-  /** Whether standard input is there to be read: not where it is a terminal that another job has now. */
+  /** Whether standard input can be read: not if it is the terminal of another job. */
   readonly readable: boolean;
   readonly stdinIsTerminal: boolean;
   readonly stdoutIsTerminal: boolean;
-  /** The next bytes of standard input; null at its end. */
+  /** Reads the next bytes of standard input; null at its end. */
   read(): Promise<Uint8Array | null>;
-  /** Writes all of the bytes. @throws Deno.errors.BrokenPipe where nobody reads any more */
+  /** Writes all bytes. @throws Deno.errors.BrokenPipe if the reader is gone */
   write(output: "stdout" | "stderr", bytes: Uint8Array): Promise<void>;
-  /** Standard input's terminal hands each key on as it is typed, and does nothing about it. */
+  /** Switches the terminal of standard input to raw mode or back. */
   setRaw(raw: boolean): void;
   /** The terminal's size, in characters. */
   size(): { readonly columns: number; readonly rows: number };
-  /** Tells of changes of the size. @returns what ends that */
+  /** Calls `listener` when the size changes. @returns a function that stops this */
   onResize(listener: () => void): () => void;
-  /** Has signals told to `taker`, which would interrupt kurun otherwise. @returns what ends that */
+  /** Passes signals to `taker` instead of interrupting kurun. @returns a function that stops this */
   takeSignals(taker: (signal: UserSignal) => void): () => void;
 }

@@ -4,10 +4,10 @@ import type { ServiceRefusal } from "../../k8s/session/service/service_decision.
 import { SESSION_LABEL } from "../../k8s/session/objects/session_plan.ts";
 
 const OTHER_NAME = "choose another name with --servicename";
-/** How many Pods are named; the others are only counted. */
+/** This many Pods are named; the others are counted. */
 const MAX_NAMED = 3;
 
-/** Why a Service cannot be used, and what to do. */
+/** Says why a Service cannot be used, and what to do. */
 export function describeRefusal({ refusal, service, namespace, workloads }: ServiceRefusedError): string {
   const where = `Service ${service} in namespace ${namespace}`;
   switch (refusal.is) {
@@ -74,7 +74,7 @@ function describeShared({ others, selector }: Extract<ServiceRefusal, { is: "sha
     `Give Service ${service} a selector that only its Pods match, or ${OTHER_NAME}`;
 }
 
-/** Which workload the user means to replace is not known: the selector may match that of somebody else. */
+/** The user may want to replace these Pods, or the selector may match somebody else's. */
 function whatToDo(workloads: readonly string[], namespace: string, selector: Readonly<Record<string, string>>): string {
   const scalable = workloads.filter((workload) => !/^(daemonset|job)\//.test(workload));
   const remove = scalable.length > 0

@@ -2,6 +2,7 @@ import { mayPass } from "../../k8s/api/api_error.ts";
 import type { ForwardPlan } from "../../k8s/session/objects/session_plan.ts";
 import type { Api } from "../../k8s/api/api.ts";
 import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
+import { waitUntilReachable } from "../../k8s/session/owner/client_presence.ts";
 import { checkObjects } from "../../k8s/session/check_objects.ts";
 import { type ClusterSession, SessionGoneError } from "../../k8s/session/session.ts";
 import { Alarm, onWake, pause } from "../command/timers.ts";
@@ -11,11 +12,12 @@ import { ExitCode, SessionLostError, UserError } from "../command/errors.ts";
 import { keepSession } from "../session/keep_session.ts";
 import { LinkTeller } from "./link_teller.ts";
 import type { Rewrite } from "./rewrite_head.ts";
-import { serveSession } from "./serve_session.ts";
-import type { ServeOptions } from "./serve_stream.ts";
+import { type ServeOptions, serveStream } from "./serve_stream.ts";
+import { sessionLink } from "../session/session_link.ts";
 import type { StartedSession } from "../session/start_session.ts";
 import { StatusScreen } from "./status_screen.ts";
-import { ReplacedError } from "../session/tunnel_link.ts";
+import { holdTunnel, ReplacedError } from "../session/tunnel_link.ts";
+import { waitUntilReady } from "../session/wait_until_ready.ts";
 import type { Upstream, UpstreamScheme } from "./upstream_url.ts";
 
 /** The pause before another attempt to create a session without a network. */
@@ -45,8 +47,8 @@ export interface ForwardOptions {
 }
 
 /**
- * Forwards until the user ends it, then removes the session. If the session expired while this machine slept, another replaces it.
- * @throws SessionGoneError, RightsLostError, SessionLostError or UserError where the session is lost for good, or why the cluster fails
+ * Forwards until the user ends it, then removes the session. If the session expired while this machine slept, a new one replaces it.
+ * @throws SessionGoneError, RightsLostError, SessionLostError or UserError if the session is lost for good; also API errors
  */
 export async function forward(options: ForwardOptions): Promise<void> {
   const { interrupted } = options.context;
@@ -79,7 +81,7 @@ class Forwarding {
     this.#options = options;
     this.#screen = screen;
     this.#say = (line) => screen.context.stderr(`${line}\n`);
-    this.#teller = new LinkTeller(this.#say, screen, context.date);
+    this.#teller = new LinkTeller(screen);
     this.#serving = {
       upstream,
       rewrite: options.rewrite,
@@ -88,14 +90,15 @@ class Forwarding {
   }
 
   /** Holds one session. @returns how it ended, without an error @throws as {@link forward} does */
-  async hold({ session, key }: StartedSession<ForwardPlan>): Promise<"interrupted" | "expired"> {
+  async hold(started: StartedSession<ForwardPlan>): Promise<"interrupted" | "expired"> {
     const { context, api } = this.#options;
+    const { session } = started;
     const stop = new AbortController();
     const stopKeeping = new AbortController();
     // Callers are still served while an interrupted session is removed.
     const signal = stop.signal;
     const keeping = AbortSignal.any([signal, stopKeeping.signal, context.interrupted]);
-    const lost = Promise.withResolvers<void>();
+    let lost = Promise.withResolvers<void>();
     const renewNow = new Alarm();
     onWake(context.date, () => {
       api.distrustConnections();
@@ -103,30 +106,19 @@ class Forwarding {
     }, keeping);
     const again = this.#sessions++ > 0;
     let lookedAt = -Infinity;
+    const onLost = () => {
+      lost.resolve();
+      if (context.now() - lookedAt < LOOK_MS) return;
+      lookedAt = context.now();
+      renewNow.ring();
+    };
     let remove = true;
     try {
       await Promise.race([
         interruption(context.interrupted),
         keepSession(session, renewNow, keeping),
         checkObjects(api, session, keeping),
-        serveSession({
-          ...this.#options,
-          context: this.#screen.context,
-          started: { session, key },
-          serving: this.#serving,
-          teller: this.#teller,
-          onLost: () => {
-            lost.resolve();
-            if (context.now() - lookedAt < LOOK_MS) return;
-            lookedAt = context.now();
-            renewNow.ring();
-          },
-          announce: () => this.#announce(session, again),
-          say: this.#say,
-          // After hours of forwarding, a slow network is no reason to give up.
-          timeoutMs: again ? 0 : this.#options.timeoutMs,
-          signal,
-        }),
+        this.#serve(started, { again, onLost, signal }),
       ]);
       return "interrupted";
     } catch (error) {
@@ -138,10 +130,10 @@ class Forwarding {
     } finally {
       stopKeeping.abort();
       if (remove) {
-        const { joined, ttlSeconds, name } = session.plan;
-        const end = ttlSeconds > 0 ? `the cluster removes it within ${ttlSeconds} s` : "it stays, since --ttl is 0";
-        context.leave(`Session ${name} was not removed: ${end}`);
-        const served = joined !== undefined && this.#teller.begun;
+        context.leave(`Session ${session.plan.name} was not removed: ${describeLater(session)}`);
+        const served = session.plan.joined !== undefined && this.#teller.connected;
+        // The connection may have been lost and restored before.
+        lost = Promise.withResolvers();
         if (!served) stop.abort();
         this.#teller.end();
         this.#screen.close();
@@ -155,9 +147,54 @@ class Forwarding {
   }
 
   /**
-   * Has another session in place of one whose time was over, however long the network takes.
-   * @returns nothing where it was interrupted
-   * @throws SessionLostError where there is to be none
+   * Connects a session's callers to the program here until aborted.
+   * @param by.onLost called when the tunnel is lost, and for each dial that fails afterwards
+   * @throws NotReadyError, ReplacedError, or a final API error
+   */
+  async #serve(
+    started: StartedSession<ForwardPlan>,
+    { again, onLost, signal }: { again: boolean; onLost: () => void; signal: AbortSignal },
+  ): Promise<void> {
+    const { api } = this.#options;
+    const { plan } = started.session;
+    const addressed = Promise.withResolvers<void>();
+    const connected = Promise.withResolvers<void>();
+    let whyNotConnected: string | undefined;
+    const link = holdTunnel({
+      ...await sessionLink({ ...this.#options, context: this.#screen.context, started, capabilities: [] }),
+      onStream: (stream) => void serveStream(stream, this.#serving),
+      onState: (state) => {
+        if (state.is === "connected") connected.resolve();
+        whyNotConnected = state.is === "connected" ? undefined : state.why;
+        if (state.is === "lost") api.distrustConnections();
+        if (state.is === "lost" || (state.is === "failed" && this.#teller.begun)) onLost();
+        this.#teller.state(state);
+      },
+      addressed: addressed.promise,
+      signal,
+    });
+    const ready = waitUntilReady({
+      api,
+      plan,
+      connected: connected.promise,
+      whyNotConnected: () => whyNotConnected,
+      say: this.#say,
+      addressed: addressed.resolve,
+      // After hours of forwarding, a slow network is no reason to give up.
+      timeoutMs: again ? 0 : this.#options.timeoutMs,
+      signal,
+    });
+    await Promise.race([link, ready.then(() => waitUntilReachable(api, plan, signal))]);
+    if (signal.aborted) return;
+    this.#announce(started.session, again);
+    this.#teller.begin();
+    await link;
+  }
+
+  /**
+   * Replaces an expired session by a new one, however long the network takes.
+   * @returns undefined if interrupted
+   * @throws SessionLostError if the cluster refuses
    */
   async startAgain(before: StartedSession<ForwardPlan>): Promise<StartedSession<ForwardPlan> | undefined> {
     const { context: { interrupted }, startAgain } = this.#options;
@@ -192,11 +229,13 @@ async function removeSession(context: Context, session: ClusterSession): Promise
     await session.delete();
     return true;
   } catch (error) {
-    const { name, ttlSeconds } = session.plan;
-    const later = ttlSeconds > 0 ? `the cluster removes it within ${ttlSeconds} s` : "it stays, since --ttl is 0";
-    context.stderr(`Session ${name} could not be removed (${(error as Error).message}): ${later}\n`);
+    context.stderr(`Session ${session.plan.name} could not be removed (${(error as Error).message}): ${describeLater(session)}\n`);
     return false;
   }
+}
+
+function describeLater({ plan: { ttlSeconds } }: ClusterSession): string {
+  return ttlSeconds > 0 ? `the cluster removes it within ${ttlSeconds} s` : "it stays, since --ttl is 0";
 }
 
 function interruption(signal: AbortSignal): Promise<void> {

@@ -2,19 +2,14 @@ import { age } from "../session/age.ts";
 import type { StatusScreen } from "./status_screen.ts";
 import type { LinkState } from "../session/tunnel_link.ts";
 
-/** Says when the link goes and when it is back; not while the Pod starts, when nothing is amiss yet. */
+/** Reports when the connection is lost and restored, but not while the Pod starts. */
 export class LinkTeller {
-  readonly #say: (line: string) => void;
   readonly #screen: StatusScreen;
-  readonly #date: () => Date;
   #begun = false;
   #lostAt: Date | undefined;
 
-  /** @param say prints a line */
-  constructor(say: (line: string) => void, screen: StatusScreen, date: () => Date) {
-    this.#say = say;
+  constructor(screen: StatusScreen) {
     this.#screen = screen;
-    this.#date = date;
   }
 
   /** Whether callers have been served. */
@@ -22,20 +17,25 @@ export class LinkTeller {
     return this.#begun;
   }
 
+  /** Whether callers are served now. */
+  get connected(): boolean {
+    return this.#begun && this.#lostAt === undefined;
+  }
+
   /** Callers are served from now on. */
   begin(): void {
     this.#begun = true;
     this.#lostAt = undefined;
-    this.#screen.show({ is: "forwarding", since: this.#date() });
+    this.#screen.show({ is: "forwarding", since: this.#screen.context.date() });
   }
 
-  /** The session has ended and another is being made. */
+  /** The session has ended and a new one is being created. */
   pauseWhileStarting(): void {
     this.#begun = false;
-    this.#screen.show({ is: "starting", since: this.#date() });
+    this.#screen.show({ is: "starting", since: this.#screen.context.date() });
   }
 
-  /** The session is being removed: what becomes of its link is not worth a word. */
+  /** The session is being removed: its connection is no longer reported. */
   end(): void {
     this.#begun = false;
   }
@@ -43,7 +43,7 @@ export class LinkTeller {
   /** Shows a change of the link. */
   state(state: LinkState): void {
     if (!this.#begun) return;
-    const now = this.#date();
+    const now = this.#screen.context.date();
     if (state.is === "connected") {
       if (this.#lostAt) this.#say(`Reconnected after ${age(now.getTime() - this.#lostAt.getTime())}`);
       this.#lostAt = undefined;
@@ -53,5 +53,9 @@ export class LinkTeller {
     if (!this.#lostAt) this.#say(`Connection lost: ${state.why}; reconnecting`);
     this.#lostAt ??= now;
     this.#screen.show({ is: "lost", since: this.#lostAt, why: state.why });
+  }
+
+  #say(line: string): void {
+    this.#screen.context.stderr(`${line}\n`);
   }
 }

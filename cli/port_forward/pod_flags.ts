@@ -6,22 +6,22 @@ import { usageError } from "../command/errors.ts";
 import { OBJECT_NAME } from "../command/object_name.ts";
 import { readPatchFlag } from "../command/patch_flag.ts";
 
-/** A name or a value of a label, each without the prefix (Kubernetes "Labels and Selectors": Syntax and character set). */
+/** A label's name without its prefix, or its value (Kubernetes "Labels and Selectors": Syntax and character set). */
 const LABEL_WORD = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/;
 /**
- * Labels that kurun finds its own Pod by, or that keep it out of a mesh, through which the API server would not reach it; and the one that
- * the Deployment's controller replaces without a word.
+ * Labels that kurun finds its Pod by or that keep the Pod out of a mesh, where the API server could not reach it, and the one that the
+ * Deployment controller silently overwrites.
  */
 const OWN_LABELS = [SESSION_LABEL, "app.kubernetes.io/managed-by", "sidecar.istio.io/inject", "pod-template-hash"];
 
-/** What the flags say of the session's Pod. */
+/** The flags that change the session's Pod. */
 export interface PodWishes {
   readonly podLabels: Readonly<Record<string, string>>;
   readonly imagePullSecret?: string;
   readonly podPatch?: PodPatch;
 }
 
-/** Adds the flags that change the session's Pod, those of the original with its names. */
+/** Adds the flags that change the session's Pod. */
 export function addPodFlags(command: Command): Command {
   return command
     .option("-l, --label <key=value>", "a label for kurun's Pod; can be repeated", collect)
@@ -33,7 +33,7 @@ export function addPodFlags(command: Command): Command {
     );
 }
 
-/** Reads what {@link addPodFlags} found. @throws UserError naming the flag and the rule */
+/** Reads the flags of {@link addPodFlags}. @throws UserError naming the flag and the rule */
 export async function podWishes(options: Record<string, unknown>): Promise<PodWishes> {
   const { imagePullSecret, serverOverrides } = options as Record<string, string | undefined>;
   if (imagePullSecret !== undefined && !OBJECT_NAME.test(imagePullSecret)) {
@@ -48,7 +48,7 @@ export async function podWishes(options: Record<string, unknown>): Promise<PodWi
   };
 }
 
-/** Reads labels, `key=value` each. @throws UserError naming the rule */
+/** Reads labels of the form `key=value`. @throws UserError naming the rule */
 export function parseLabels(texts: readonly string[]): Record<string, string> {
   const labels: Record<string, string> = {};
   for (const text of texts) {
@@ -61,7 +61,7 @@ export function parseLabels(texts: readonly string[]): Record<string, string> {
     if (!LABEL_WORD.test(key.slice(slash + 1))) {
       throw wrong("a key has at most 63 letters, digits, -, _ and ., and starts and ends with a letter or digit");
     }
-    // Kubernetes allows an empty value; on a command line it is a shell variable that was not set.
+    // Kubernetes allows empty values. On a command line, an empty value is an unset shell variable.
     if (value === "") throw wrong("its value is empty");
     if (!LABEL_WORD.test(value)) {
       throw wrong("a value has at most 63 letters, digits, -, _ and ., and starts and ends with a letter or digit");

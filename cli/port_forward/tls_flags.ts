@@ -3,7 +3,7 @@ import { usageError } from "../command/errors.ts";
 import { OBJECT_NAME } from "../command/object_name.ts";
 import type { Upstream } from "./upstream_url.ts";
 
-/** What {@link addTlsFlags} found on the command line. */
+/** The flags of {@link addTlsFlags}. */
 export interface TlsFlags {
   readonly tlssecret?: string;
   readonly appProtocol?: "h2";
@@ -11,19 +11,19 @@ export interface TlsFlags {
   readonly upstreamInsecure?: boolean;
 }
 
-/** How callers in the cluster speak. */
+/** The protocols of callers in the cluster. */
 export interface CallerSide {
-  /** The Secret whose certificate they see, and the protocols that are offered to them (ALPN, RFC 7301); absent without TLS of the Pod's. */
+  /** Set if the Pod terminates TLS: the Secret with the certificate, and the offered protocols (ALPN, RFC 7301). */
   readonly tls?: { readonly secret: string; readonly alpn: readonly string[] };
-  /** Whether they may speak HTTP/2. */
+  /** Whether callers may use HTTP/2. */
   readonly http2: boolean;
-  /** What their URL begins with. */
+  /** The scheme of the Service's URL. */
   readonly scheme: "http" | "https" | "tcp" | "tls";
-  /** The Service port's `appProtocol`, where one is true. */
+  /** The `appProtocol` of the Service's port, if known. */
   readonly appProtocol?: string;
 }
 
-/** Adds the flags of TLS on both sides. */
+/** Adds the flags for TLS with callers and with the program. */
 export function addTlsFlags(command: Command): Command {
   return command
     .option(
@@ -40,7 +40,7 @@ export function addTlsFlags(command: Command): Command {
     );
 }
 
-/** The upstream as the flags make it. @throws UserError naming the flag that does not fit */
+/** Applies the flags to the upstream. @throws UserError naming the flag that does not apply */
 export async function trustUpstream(upstream: Upstream, { appProtocol, upstreamCa, upstreamInsecure }: TlsFlags): Promise<Upstream> {
   const given = upstreamCa !== undefined ? "--upstream-ca" : "--upstream-insecure";
   if (!upstream.trust) {
@@ -55,7 +55,7 @@ export async function trustUpstream(upstream: Upstream, { appProtocol, upstreamC
   return { ...upstream, ...alpn, trust: { insecure: upstreamInsecure || upstream.trust.insecure } };
 }
 
-/** How callers speak, by the flags. @throws UserError naming the flag that does not fit */
+/** The callers' protocols according to the flags. @throws UserError naming the flag that does not apply */
 export function callerSide({ scheme, url }: Upstream, { tlssecret, appProtocol }: TlsFlags): CallerSide {
   if (tlssecret !== undefined && !OBJECT_NAME.test(tlssecret)) {
     throw usageError(
@@ -71,7 +71,7 @@ export function callerSide({ scheme, url }: Upstream, { tlssecret, appProtocol }
   if (tlssecret === undefined) {
     return { http2, scheme: scheme === "https" ? "http" : scheme, ...(http2 ? { appProtocol: "kubernetes.io/h2c" } : {}) };
   }
-  // A program that gets bytes may agree on anything with its callers: nothing is offered in its name.
+  // A program behind tcp:// may agree on any protocol with its callers, so the Pod offers none.
   const alpn = bytes ? [] : [...(http2 ? ["h2"] : []), "http/1.1"];
   return { tls: { secret: tlssecret, alpn }, http2, ...(bytes ? { scheme: "tls" } : { scheme: "https", appProtocol: "https" }) };
 }

@@ -1,4 +1,4 @@
-/** What has come through since the start, for the status line. */
+/** Counts since the start, for the status line. */
 export interface TrafficCounts {
   /** Connections that are open now. */
   readonly open: number;
@@ -7,11 +7,11 @@ export interface TrafficCounts {
   /** HTTP/1 requests since the start; 0 without `-v`. */
   readonly requests: number;
   readonly errors: number;
-  /** The last error in words, already fit to be shown. */
+  /** The last error, as text that is safe to print. */
   readonly lastError: string | undefined;
 }
 
-/** Counts what comes through. */
+/** Counts connections, requests and errors. */
 export class Traffic implements TrafficCounts {
   open = 0;
   connections = 0;
@@ -20,25 +20,25 @@ export class Traffic implements TrafficCounts {
   lastError: string | undefined;
   readonly #changed: () => void;
 
-  /** @param changed called after each change, so it must be quick */
+  /** @param changed is called after each change */
   constructor(changed: () => void = () => {}) {
     this.#changed = changed;
   }
 
-  /** A caller came. */
+  /** A caller has connected. */
   opened(): void {
     this.open++;
     this.connections++;
     this.#changed();
   }
 
-  /** A caller's connection is over. */
+  /** A caller's connection has ended. */
   closed(): void {
     this.open--;
     this.#changed();
   }
 
-  /** A request has its answer, or will get none. */
+  /** A request was answered, or will not be. */
   request(): void {
     this.requests++;
     this.#changed();

@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import { usageError } from "../command/errors.ts";
 import { type Rewrite, rewriteFor } from "./rewrite_head.ts";
 
-/** Adds the flags that say how requests are shown and changed on their way. */
+/** Adds the flags for printing and changing requests. */
 export function addTrafficFlags(command: Command): Command {
   return command
     .option(
@@ -19,27 +19,27 @@ export function addTrafficFlags(command: Command): Command {
     );
 }
 
-/** What {@link addTrafficFlags} found on the command line. */
+/** The flags of {@link addTrafficFlags}. */
 export interface TrafficFlags {
   readonly verbose?: boolean;
   readonly hostHeader?: string;
   readonly fallback: Fallback;
 }
 
-/** What an admission request gets while nobody is connected. */
+/** The answer to admission requests while no client is connected. */
 export type Fallback = "error" | "allow";
 
-/** What requests go to. */
+/** Where requests go. */
 export interface RewriteTarget {
-  /** The URL's, without `:`. */
+  /** The URL's scheme, without `:`. */
   readonly scheme: string;
-  /** The URL's path; `/` or nothing where there is none. */
+  /** The URL's path; `/` or undefined if it has none. */
   readonly path?: string | undefined;
-  /** Whether callers may speak HTTP/2 to it. */
+  /** Whether callers may use HTTP/2. */
   readonly http2: boolean;
 }
 
-/** What must change in requests; undefined where nothing must. @throws UserError where it cannot be done */
+/** The changes to requests; undefined for none. @throws UserError if they are impossible */
 export function requestRewrite(
   { scheme, path, http2 }: RewriteTarget,
   { hostHeader }: Pick<TrafficFlags, "hostHeader">,
@@ -55,7 +55,7 @@ export function requestRewrite(
   return rewrite;
 }
 
-/** What is done where nobody is connected. @throws UserError where the Pod could not do it */
+/** The value of `--fallback`. @throws UserError if the Pod cannot do it */
 export function checkedFallback({ scheme, http2 }: RewriteTarget, { fallback }: Pick<TrafficFlags, "fallback">): Fallback {
   if (fallback === "error") return fallback;
   if (scheme !== "http" && scheme !== "https") {

@@ -10,30 +10,30 @@
  * @module
  */
 
-/** What one line says. */
+/** The contents of a line. */
 export interface TrafficLine {
   /** The request's method; `h2`, `tcp`, `tls` or `upgraded` for a connection. */
   readonly method: string;
   /** As {@link shownTarget} shows it. */
   readonly target: string;
   readonly status: number | undefined;
-  /** Bytes of the answer's body as they travelled, without the lines of chunks; all bytes back to the caller for a connection. */
+  /** Bytes of the response body as sent, without chunk headers; for a connection, all bytes sent to the caller. */
   readonly bytes: number;
-  /** From the request's first byte to the last one of the answer. */
+  /** From the first byte of the request to the last one of the response. */
   readonly ms: number;
   /** The caller's address and port. */
   readonly caller: string;
-  /** What went wrong, or for a connection what came in. */
+  /** What went wrong; for a connection, also the bytes received. */
   readonly note?: string | undefined;
-  /** Whether it is about a whole connection. */
+  /** Whether the line is about a whole connection. */
   readonly isConnection?: boolean;
-  /** Whether something failed that is not the caller's doing. */
+  /** Whether something failed that the caller did not cause. */
   readonly isFault?: boolean;
 }
 
-/** A longer target is cut. */
+/** Longer targets are cut. */
 const MAX_TARGET_CHARACTERS = 300;
-/** Names of query parameters whose values are nobody's business. */
+/** Names of query parameters whose values are hidden. */
 const SECRET_NAME = /token|secret|pass|pwd|key|signature|credential|auth|jwt|^sig$/i;
 
 /** The line without its time and its line end. */
@@ -43,8 +43,8 @@ export function formatTrafficLine({ method, target, status, bytes, ms, caller, n
 }
 
 /**
- * A target without its credentials: user and password, and the values of query parameters that sound like secrets, are `…`; what is
- * not printable ASCII is `?`, as it may be a terminal's control codes.
+ * A target that is safe to print: credentials and the values of query parameters with names like `token` become `…`, and everything but
+ * printable ASCII becomes `?`, because it could be control codes of a terminal.
  */
 export function shownTarget(target: string): string {
   const printable = target.replace(/[^\x21-\x7e]/g, "?");
@@ -85,7 +85,7 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 || value >= 9.95 ? Math.round(value) : value.toFixed(1)}${["B", "kB", "MB", "GB", "TB"][unit]}`;
 }
 
-/** `0.3ms`, `3.4ms`, `120ms`, `65000ms`: always milliseconds, so that they can be compared and sorted. */
+/** `0.3ms`, `3.4ms`, `120ms`, `65000ms`: always in milliseconds, so that lines can be compared and sorted. */
 export function formatMs(ms: number): string {
   return `${ms < 99.95 ? ms.toFixed(1) : Math.round(ms)}ms`;
 }

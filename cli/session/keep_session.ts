@@ -2,26 +2,26 @@ import { ApiError } from "../../k8s/api/api_error.ts";
 import { type ClusterSession, SessionGoneError } from "../../k8s/session/session.ts";
 import type { Alarm } from "../command/timers.ts";
 
-/** The deadline moves at least this often, so that `kurun ls` tells who is there. */
+/** The deadline moves at least this often, so that `kurun ls` shows which clients are alive. */
 const LONGEST_MS = 30_000;
-/** A failed attempt is made again after this. */
+/** The pause after a failed attempt. */
 const RETRY_MS = 2_000;
-/** An answer may take so long: after a sleep or in another network a connection that was kept takes what is sent and says nothing. */
+/** The first timeout of an answer: after a sleep or a change of network, a kept connection accepts requests and never answers. */
 const ANSWER_MS = 5_000;
-/** And at last so long, doubled with each attempt that failed, since an API server may be that slow. */
+/** The longest timeout; it doubles with each failure, because an API server can be this slow. */
 const LONGEST_ANSWER_MS = 40_000;
-/** So many refusals in a row are meant: an API server that starts refuses for a moment, before it knows the roles. */
+/** This many refusals in a row are final: an API server that starts refuses until it has loaded the roles. */
 const FINAL_REFUSALS = 5;
 
-/** The right to keep the session was taken away. */
+/** The right to keep the session was revoked. */
 export class RightsLostError extends Error {
   override readonly name = "RightsLostError";
 }
 
 /**
  * Moves a session's deadline until aborted.
- * @param alarm rung when there is reason to look at once whether the session still is
- * @throws SessionGoneError, or RightsLostError when the right to do so is gone for good
+ * @param alarm rings if the session may be gone, so that it is checked at once
+ * @throws SessionGoneError, or RightsLostError if the right to do so was revoked
  */
 export async function keepSession(session: ClusterSession, alarm: Alarm, signal: AbortSignal): Promise<void> {
   const { ttlSeconds } = session.plan;
@@ -40,7 +40,7 @@ export async function keepSession(session: ClusterSession, alarm: Alarm, signal:
       const refused = error instanceof ApiError && error.status === 403;
       refusals = refused ? refusals + 1 : 0;
       if (refused && refusals === FINAL_REFUSALS) throw new RightsLostError(error.message, { cause: error });
-      // Without the network the deadline cannot be moved; what the cluster did meanwhile is learnt when it is back.
+      // Without a network the deadline cannot move. The next attempt that succeeds tells what the cluster did meanwhile.
       await alarm.pause(Math.min(RETRY_MS, period), signal);
     }
   }

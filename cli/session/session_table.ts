@@ -3,12 +3,12 @@ import type { FoundSession, SessionList } from "../../k8s/session/owner/find_ses
 import { age } from "./age.ts";
 import { terminalLine } from "../command/terminal_text.ts";
 
-/** What kubectl's `-o` can be here. */
+/** The output formats of `-o`, named as in kubectl. */
 export const LIST_FORMATS = ["wide", "json", "yaml", "name"] as const;
-/** One of {@linkcode LIST_FORMATS}; undefined is the table. */
+/** One of {@linkcode LIST_FORMATS}; undefined for the table. */
 export type ListFormat = (typeof LIST_FORMATS)[number] | undefined;
 
-/** A list of sessions as text. @param options.namespaces whether the table says each one's namespace */
+/** Formats a list of sessions. @param options.namespaces whether the table has a column for the namespace */
 export function sessionListText(list: SessionList, { format, namespaces }: { format: ListFormat; namespaces: boolean }): string {
   switch (format) {
     case "json":
@@ -22,7 +22,7 @@ export function sessionListText(list: SessionList, { format, namespaces }: { for
   }
 }
 
-/** Whether a session's client is there, as one word or a few. */
+/** Whether a session's client is connected, in a few words. */
 export function sessionStatus({ ending, presence, owner: { until } }: FoundSession, now: Date): string {
   if (ending) return "Ending";
   switch (presence.is) {
@@ -55,7 +55,7 @@ function table({ sessions, now }: SessionList, { wide, namespaces }: { wide: boo
   );
 }
 
-/** Objects in the shape of Kubernetes' own, so that `.items[].metadata.name` is what one expects; there is no such kind in the cluster. */
+/** Objects in the shape of Kubernetes objects, so that `.items[].metadata.name` works. The cluster has no such kind. */
 function listObject({ sessions, now }: SessionList): unknown {
   const items = sessions.map((session) => {
     const { namespace, created, presence, ending, owner } = session;

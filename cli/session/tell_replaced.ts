@@ -3,10 +3,10 @@ import { dialTunnel } from "../../k8s/session/dial/tunnel_dial.ts";
 import { handshakeAsClient, type HandshakeOptions, importKey, Session, type Transport } from "../../tunnel/mod.ts";
 import type { Context } from "../command/context.ts";
 
-/** The Pod answers in milliseconds, or the client there learns it when its session is gone. */
+/** The Pod answers in milliseconds. Otherwise the client notices at its next renewal that its session is gone. */
 const TELL_MS = 3_000;
 
-/** A session whose client is to be told. */
+/** A session whose client is told. */
 export interface ReplacedSession {
   readonly name: string;
   readonly namespace: string;
@@ -14,8 +14,8 @@ export interface ReplacedSession {
 }
 
 /**
- * Tells a session's client that this user takes its place, by taking it for a moment: the server closes the client's connection with the
- * reason, and it ends without removing anything. Where that cannot be done it goes without.
+ * Tells a session's client that this user replaces it, by connecting in its place: the server closes the client's connection with the
+ * reason, and the client ends without removing anything. Failures are ignored.
  */
 export async function tellReplaced(context: Context, access: ClusterAccess, session: ReplacedSession, key: Uint8Array): Promise<void> {
   const signal = AbortSignal.any([context.interrupted, AbortSignal.timeout(TELL_MS)]);
@@ -28,14 +28,14 @@ export async function tellReplaced(context: Context, access: ClusterAccess, sess
       transport.destroy();
     }
   } catch {
-    // It learns it when it moves the deadline next.
+    // The client notices at its next renewal.
   }
 }
 
 /**
- * Becomes a session's client, and waits until its server has let the one before go.
+ * Becomes a session's client, and waits until the server has disconnected the previous one.
  * @param now milliseconds of a clock that never goes back
- * @throws HandshakeError, or that the server's word for it did not come
+ * @throws HandshakeError, or an error if the server did not confirm in time
  */
 export async function takePlace(transport: Transport, handshake: HandshakeOptions, now: () => number): Promise<void> {
   const { signal } = handshake;
@@ -47,7 +47,7 @@ export async function takePlace(transport: Transport, handshake: HandshakeOption
   if (signal.aborted) abort();
   for (const message of rest) session.receive(message);
   try {
-    // Answered once the server has let the other go; never where the session ends before.
+    // The server answers once it has disconnected the other client, and never if this session ends first.
     await Promise.race([session.ping(), ended.promise]);
   } finally {
     signal.removeEventListener("abort", abort);

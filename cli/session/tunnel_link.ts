@@ -11,48 +11,48 @@ import {
 import { Alarm, onWake } from "../command/timers.ts";
 import { RightsLostError } from "./keep_session.ts";
 
-/** Close codes of the server that say not to dial again. */
+/** The server's close code for a client that another one replaced: do not dial again. */
 const REPLACED = 4001;
-/** The first redial comes after this at most, doubling up to the second. */
+/** The longest pause before the first redial; it doubles with each failure up to LAST_DELAY_MS. */
 const FIRST_DELAY_MS = 100;
 const LAST_DELAY_MS = 2_000;
-/** While a Pod starts each dial that the API server refuses costs little: then the pauses stay short. */
+/** The longest pause while a Pod starts: a dial that the API server refuses costs little. */
 const STARTING_DELAY_MS = 200;
 const STARTING_MS = 15_000;
-/** A Pod that has just got its address is in the Service within some 20 ms, and its server listens or will in a moment. */
+/** The longest pause once the Pod has an address: it joins the Service within about 20 ms, and its server listens soon. */
 const HURRY_DELAY_MS = 30;
 const HURRY_MS = 1_000;
-/** A connection that lasted this long starts the pauses anew; one that is cut at once must not be dialled without end. */
+/** A connection that lasted this long resets the pauses. One that is cut at once must not cause a dial loop without pauses. */
 const LASTING_MS = 5_000;
-/** A dial that has not succeeded after this gets company: packets that a dead network took are sent again after 1, 3 and 7 s only. */
+/** A second dial starts in parallel after this: SYNs that a dead network lost are retransmitted only after 1, 3 and 7 s. */
 const COMPANY_MS = 1_500;
-/** And is given up after this. */
+/** A dial fails after this. */
 const DIAL_MS = 10_000;
 const HANDSHAKE_MS = 5_000;
-/** So many refusals in a row over such a time are meant: an API server that starts refuses for a moment, before it knows the roles. */
+/** This many refusals in a row over this time are final: an API server that starts refuses until it has loaded the roles. */
 const FINAL_REFUSALS = 8;
 const FINAL_REFUSALS_MS = 8_000;
 
-/** What a {@link holdTunnel} needs. */
+/** Options of {@link holdTunnel}. */
 export interface TunnelLinkOptions {
-  /** Opens a transport to the server; fresh credentials at each call. */
+  /** Opens a transport to the server, with fresh credentials for each call. */
   readonly dial: (signal: AbortSignal) => Promise<Transport>;
   readonly handshake: Omit<HandshakeOptions, "signal">;
   readonly onStream: (stream: Stream) => void;
-  /** Given each session as soon as it stands, to open streams in. */
+  /** Called with each established session, to open streams in it. */
   readonly onSession?: (session: Session) => void;
-  /** Told whenever the link's state changes. */
+  /** Called whenever the link's state changes. */
   readonly onState: (state: LinkState) => void;
-  /** Whether an error of a dial says that we may not; before the first connection it is final at once, later when it stays so. */
+  /** Whether a dial failed for lack of rights. Before the first connection this is final at once, later only if it persists. */
   readonly isRefusal: (error: unknown) => boolean;
   readonly now: () => number;
-  /** The time of day: its jumps tell of sleep. */
+  /** The time of day: a jump shows that the machine slept. */
   readonly date: () => Date;
   /** A number from 0 to 1, for jitter. */
   readonly chance: () => number;
-  /** Settles when the Pod has an address: it is dialled at once then, and again after short pauses. */
+  /** Settles when the Pod has an address: it is then dialed at once, and again after short pauses. */
   readonly addressed: Promise<void>;
-  /** Ends it. */
+  /** Ends the tunnel. */
   readonly signal: AbortSignal;
 }
 
@@ -62,17 +62,20 @@ export type LinkState = { readonly is: "connected" } | { readonly is: "lost"; re
   readonly why: string;
 };
 
-/** Somebody else's client took the session over. */
+/** Another client replaced this one. The message says whose. */
 export class ReplacedError extends Error {
   override readonly name = "ReplacedError";
 }
 
-/** Keeps a session with the server, dialling again whenever it is lost. @returns when aborted @throws ReplacedError, RightsLostError, or before the first connection a refusal */
+/**
+ * Keeps a session with the server until aborted, and dials again whenever it is lost.
+ * @throws ReplacedError, RightsLostError, or the first refusal if there was no connection before it
+ */
 export async function holdTunnel(options: TunnelLinkOptions): Promise<void> {
   await new TunnelLink(options).hold();
 }
 
-/** The time before the next dial: doubles, with jitter so that many clients do not come at once. */
+/** The pause before the next dial, in milliseconds: it doubles, with jitter so that many clients do not dial at the same time. */
 export function delay(failures: number, chance: number, longest: number = LAST_DELAY_MS): number {
   return Math.min(longest, FIRST_DELAY_MS * 2 ** Math.min(failures, 10)) * (0.5 + chance / 2);
 }
@@ -83,30 +86,30 @@ interface LinkEnd {
   readonly why: string;
 }
 
-/** A session with the server, and what becomes of it. */
+/** A session with the server, and its end. */
 interface Link {
   readonly session: Session;
   readonly watch: KeepAlive;
   close(): void;
   readonly ended: Promise<LinkEnd>;
-  /** Settles when the server asks us to go to the next Pod; what is open goes on. */
+  /** Settles when the server asks the client to dial the next Pod; open streams continue. */
   readonly goingAway: Promise<void>;
 }
 
 class TunnelLink {
   readonly #options: TunnelLinkOptions;
   readonly #startedAt: number;
-  /** Those that stand; several while a Pod that ends still serves what is open. */
+  /** The established links; several while a terminating Pod still serves open streams. */
   readonly #links = new Set<Link>();
   #begun = false;
-  /** Dials in a row that failed. */
+  /** Failed dials in a row. */
   #failures = 0;
   /** Connections in a row that did not last. */
   #cuts = 0;
   #refusals = 0;
   #refusedSince = 0;
   readonly #alarm = new Alarm();
-  /** Ends the pause before the next dial; a dial that goes on needs no company for it, which would be a second connection. */
+  /** Ends the pause before the next dial, but starts no second one in parallel: that would be a second connection. */
   readonly #hurry = new Alarm();
   #hurryUntil = -Infinity;
   /** Settles when no dial is proving itself. The server lets a second proof replace the first client, so dials take turns. */
@@ -138,7 +141,7 @@ class TunnelLink {
     }
   }
 
-  /** Follows a link to its end. @throws ReplacedError */
+  /** Reports a link until it ends. @throws ReplacedError */
   async #hold(link: Link): Promise<void> {
     const { onState, onSession, signal } = this.#options;
     this.#links.add(link);
@@ -151,7 +154,7 @@ class TunnelLink {
     if (this.#links.size === 0) onState({ is: "lost", why: end.why });
   }
 
-  /** Dials until it has a link; nothing where it was ended. @throws a refusal that stays */
+  /** Dials until there is a link. @returns undefined if aborted @throws a final refusal */
   async #connect(): Promise<Link | undefined> {
     const { signal, now, chance } = this.#options;
     const others = new AbortController();
@@ -209,7 +212,7 @@ class TunnelLink {
     }
   }
 
-  /** Short while a Pod starts, be it the first or the next: the Service leads some dials to the one that ends. */
+  /** Short while the first or the next Pod starts: the Service still routes some dials to the terminating one. */
   #longestDelay(): number {
     const now = this.#options.now();
     if (!this.#begun && now < this.#hurryUntil) return HURRY_DELAY_MS;
@@ -217,7 +220,7 @@ class TunnelLink {
     return starting || this.#links.size > 0 ? STARTING_DELAY_MS : LAST_DELAY_MS;
   }
 
-  /** @returns whether it is a refusal that stays */
+  /** @returns whether the error is a final refusal */
   #noteFailure(error: Error): boolean {
     const { isRefusal, onState, now } = this.#options;
     if (!isRefusal(error)) this.#refusals = 0;
@@ -228,7 +231,7 @@ class TunnelLink {
     return final;
   }
 
-  /** Waits, unless the machine wakes: then it is time now. */
+  /** Waits, but not beyond the machine's wake-up. */
   async #pause(ms: number): Promise<undefined> {
     await this.#alarm.pause(ms, this.#options.signal);
     return undefined;
@@ -258,7 +261,7 @@ async function connectOnce(options: TunnelLinkOptions, signal: AbortSignal, mayP
     onStream: options.onStream,
     onGoAway: goingAway.resolve,
     onEnd: ({ transport: { code, reason: said }, error }) => {
-      // The words of whoever runs in the Pod are shown on one line, which they must not end.
+      // The reason comes from the Pod and is printed: it must stay on one line.
       const reason = said.replace(/\p{C}+/gu, " ");
       ended.resolve({ code, reason, why: error?.message ?? (reason === "" ? "the connection broke" : reason) });
     },
