@@ -30,7 +30,7 @@ async function main(): Promise<boolean> {
   if (flags.write) {
     await Deno.writeTextFile(
       DOCUMENT,
-      reliabilityDocument(wanted, runs, `${machine} ${flags.atOnce} faults at once, but for those of the control plane.`),
+      reliabilityDocument(wanted, runs, `${machine} Up to ${flags.atOnce} faults ran at the same time, except those of the control plane.`),
     );
   }
   say(`\nfaults: ${runs.length - failed} passed | ${failed} failed\n`);
