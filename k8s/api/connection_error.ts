@@ -6,19 +6,13 @@
 
 /** What failed on the way to the API server. */
 export type ConnectionErrorKind =
-  /** Nobody listens at the address. */
   | "refused"
-  /** The address cannot be reached: no route, host or network is down. */
   | "unreachable"
-  /** The host's name cannot be resolved. */
   | "dns"
-  /** There was no answer in time. */
   | "timeout"
-  /** The server's certificate is signed by an authority that is not trusted. */
+  /** The server's certificate is signed by an authority that is not trusted, is for other names, or is not valid now by this machine's clock. */
   | "tls-untrusted"
-  /** The server's certificate is for other names. */
   | "tls-name"
-  /** The server's certificate has expired or is not valid yet, by this machine's clock. */
   | "tls-expired"
   /** The server refused the client's certificate, or it cannot be used. */
   | "tls-client"

@@ -40,12 +40,8 @@ export function parseProxyUrl(text: string): URL {
 function mayUseProxy(server: URL, noProxy: string): boolean {
   const host = unbracketed(server.hostname).toLowerCase();
   const port = server.port || (server.protocol === "https:" ? "443" : "80");
-  if (host === "localhost" || isLoopback(host)) return false;
+  if (host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."))) return false;
   return !noProxy.split(",").map((entry) => entry.trim().toLowerCase()).some((entry) => matches(entry, host, port));
-}
-
-function isLoopback(host: string): boolean {
-  return host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
 }
 
 /** Whether an entry of NO_PROXY matches this host: `*`, a CIDR, or an address or a domain with an optional port. */
@@ -55,15 +51,11 @@ function matches(entry: string, host: string, port: string): boolean {
   const family = isIP(host);
   const [network = "", bits] = entry.split("/", 2);
   if (bits !== undefined) {
-    const networkFamily = isIP(network);
-    if (networkFamily === 0 || networkFamily !== family || !/^\d+$/.test(bits)) return false;
+    if (family === 0 || isIP(network) !== family || !/^\d+$/.test(bits) || Number(bits) > (family === 4 ? 32 : 128)) return false;
     const list = new BlockList();
-    try {
-      list.addSubnet(network, Number(bits), networkFamily === 4 ? "ipv4" : "ipv6");
-    } catch {
-      return false;
-    }
-    return list.check(host, family === 4 ? "ipv4" : "ipv6");
+    const name = family === 4 ? "ipv4" : "ipv6";
+    list.addSubnet(network, Number(bits), name);
+    return list.check(host, name);
   }
   const withPort = /^(.*):(\d*)$/.exec(isIP(entry) === 6 ? "" : entry);
   const name = unbracketed(withPort?.[1] ?? entry);

@@ -13,15 +13,11 @@ import type { ClusterEntry, ContextEntry, KubeconfigFields, UserEntry } from "./
 
 /** What is wrong with a kubeconfig, or with the flags that choose from it. */
 export type KubeconfigProblem =
-  /** The named file does not exist. */
   | "missing-file"
-  /** A file exists and cannot be read. */
   | "unreadable"
-  /** A file is not a valid kubeconfig. */
   | "malformed"
   /** Nothing says where a cluster is. */
   | "none"
-  /** No context was chosen, and there is no current one. */
   | "no-context"
   | "unknown-context"
   | "unknown-cluster"

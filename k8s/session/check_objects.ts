@@ -23,16 +23,12 @@ export class SessionBrokenError extends Error {
 export async function checkObjects(api: Api, session: ClusterSession<ForwardPlan>, signal: AbortSignal, everyMs = CHECK_MS): Promise<void> {
   const { plan } = session;
   const core = `/api/v1/namespaces/${plan.namespace}`;
-  let objects = [
-    {
-      label: `Service ${plan.service}`,
-      path: `${core}/services/${plan.service}`,
-      judge: (object: unknown) => serviceChange(object as Service, plan),
-    },
+  let objects: { label: string; path: string; judge?: (object: Service) => string | undefined }[] = [
+    { label: `Service ${plan.service}`, path: `${core}/services/${plan.service}`, judge: (service) => serviceChange(service, plan) },
     { label: `Service ${controlServiceName(plan.service)}`, path: `${core}/services/${controlServiceName(plan.service)}` },
     { label: `Deployment ${plan.name}`, path: `/apis/apps/v1/namespaces/${plan.namespace}/deployments/${plan.name}` },
     { label: `Secret ${plan.name}`, path: `${core}/secrets/${plan.name}` },
-  ] as { label: string; path: string; judge?: (object: unknown) => string | undefined }[];
+  ];
   for (;;) {
     await sleep(everyMs, signal);
     const found = await Promise.all(objects.map(({ path, judge }) => look(api, path, judge, signal)));
@@ -50,15 +46,15 @@ export async function checkObjects(api: Api, session: ClusterSession<ForwardPlan
 async function look(
   api: Api,
   path: string,
-  judge: ((object: unknown) => string | undefined) | undefined,
+  judge: ((object: Service) => string | undefined) | undefined,
   signal: AbortSignal,
 ): Promise<{ change?: string | undefined; hidden?: boolean } | undefined> {
   try {
-    const object = (await api.get(path, { signal, timeoutMs: ANSWER_MS })).body as { metadata: { deletionTimestamp?: string } };
+    const { body: object } = await api.get<Service>(path, { signal, timeoutMs: ANSWER_MS });
     return { change: object.metadata.deletionTimestamp ? "was deleted" : judge?.(object) };
   } catch (error) {
     if (!(error instanceof ApiError)) return undefined;
-    return { ...(error.status === 404 ? { change: "was deleted" } : {}), hidden: error.status === 403 };
+    return { change: error.status === 404 ? "was deleted" : undefined, hidden: error.status === 403 };
   }
 }
 

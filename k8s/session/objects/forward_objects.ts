@@ -6,7 +6,7 @@
 
 import type { NewDeployment, NewService, PodSpec } from "../../api/kubernetes_objects.ts";
 import { patchPod } from "./pod_overrides.ts";
-import { containerSecurity, labels, metadata, NO_MESH, podSecurity } from "./session_objects.ts";
+import { labels, metadata, NO_MESH, podSecurity, serverContainer } from "./session_objects.ts";
 import { CONTROL_PORT, type ForwardPlan, type Owner, SESSION_LABEL } from "./session_plan.ts";
 
 /** The Service that callers in the cluster use, unless an existing one is joined. */
@@ -71,7 +71,7 @@ function serverPod(plan: ForwardPlan): PodSpec {
     containers: [{
       name: "server",
       image: plan.image,
-      imagePullPolicy: "IfNotPresent",
+      ...serverContainer(controlTargetPort(plan)),
       args: [
         `--session=${plan.name}`,
         "--instance=$(POD_NAME)",
@@ -86,20 +86,12 @@ function serverPod(plan: ForwardPlan): PodSpec {
       ],
       env: [{ name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } }],
       ports: [{ name: "kurun-control", containerPort: controlTargetPort(plan) }, ...containerPorts(plan)],
-      readinessProbe: {
-        httpGet: { scheme: "HTTPS", path: "/healthz", port: controlTargetPort(plan) },
-        periodSeconds: 1,
-        timeoutSeconds: 2,
-      },
-      // The Pod's status then says why the server ended; reading logs takes a right that a session does not need otherwise.
-      terminationMessagePolicy: "FallbackToLogsOnError",
       // At most 190 MB in ordinary use; 1,024 hostile callers that send and never read made it 510 MB (tests/attack).
       resources: { requests: { cpu: "20m", memory: "96Mi" }, limits: { cpu: "2", memory: "640Mi" } },
       volumeMounts: [
         { name: "session", mountPath: "/kurun/session", readOnly: true },
         ...(plan.tls ? [{ name: "tls", mountPath: "/kurun/tls", readOnly: true }] : []),
       ],
-      securityContext: containerSecurity({ readOnlyRootFilesystem: true }),
     }],
   };
 }

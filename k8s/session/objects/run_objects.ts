@@ -6,7 +6,7 @@
 
 import type { NewPod, PodSpec } from "../../api/kubernetes_objects.ts";
 import { copiedSupervisorCommand, SUPERVISOR_COMMAND } from "../../images/server_command.ts";
-import { containerSecurity, metadata, NO_MESH, podSecurity } from "./session_objects.ts";
+import { metadata, NO_MESH, podSecurity, serverContainer } from "./session_objects.ts";
 import { CONTROL_PORT, type Owner, type RunPlan } from "./session_plan.ts";
 import { isObject, type JsonObject, strategicMerge } from "./strategic_merge.ts";
 
@@ -27,15 +27,15 @@ const BASE_USER = 65532;
 /** The largest program, in bytes: the kubelet evicts a Pod whose volumes exceed their limits. */
 export const MAX_PROGRAM_BYTES = PROGRAM_LIMIT_MIB * 1024 * 1024 / 2 - 1024 * 1024;
 
-/** Fields of a Pod that overrides cannot change, by their path, each with the reason. */
-const KEPT: readonly (readonly [path: readonly string[], why: string])[] = [
-  [["apiVersion"], "it is v1"],
-  [["kind"], "it is Pod"],
+/** Fields of a Pod that overrides cannot change, by their path, each with the reason, and the value that changes nothing. */
+const KEPT: readonly (readonly [path: readonly string[], why: string, same?: string])[] = [
+  [["apiVersion"], "it is v1", "v1"],
+  [["kind"], "it is Pod", "Pod"],
   [["metadata", "name"], "use --name"],
   [["metadata", "namespace"], "use -n"],
   [["metadata", "ownerReferences"], "the session owns the Pod"],
   [["status"], "the cluster sets it"],
-  [["spec", "restartPolicy"], "a program runs once"],
+  [["spec", "restartPolicy"], "a program runs once", "Never"],
   [["spec", "activeDeadlineSeconds"], "the session has its own deadline: --ttl"],
 ];
 const KEPT_OF_CONTAINER: Readonly<Record<string, string>> = {
@@ -69,6 +69,7 @@ function podMetadata(plan: RunPlan, owner: Owner): NewPod["metadata"] {
 function podSpec(plan: RunPlan): PodSpec {
   const { architecture, serviceAccount, requests, limits, baseImage } = plan.run;
   const resources = requests || limits ? { resources: { ...(requests ? { requests } : {}), ...(limits ? { limits } : {}) } } : {};
+  const { readinessProbe, ...common } = serverContainer(CONTROL_PORT);
   const base = { name: "base", mountPath: BASE_FOLDER };
   return {
     securityContext: podSecurity(),
@@ -90,19 +91,18 @@ function podSpec(plan: RunPlan): PodSpec {
       initContainers: [{
         name: "kurun",
         image: plan.image,
-        imagePullPolicy: "IfNotPresent",
+        ...common,
         command: [...SUPERVISOR_COMMAND],
         args: [`--session=${plan.name}`, "--instance=kurun", `--base=${BASE_FOLDER}`, "--copy-base"],
-        terminationMessagePolicy: "FallbackToLogsOnError",
         ...resources,
         volumeMounts: [base],
-        securityContext: containerSecurity({ readOnlyRootFilesystem: true }),
       }],
     }),
     containers: [{
       name: RUN_CONTAINER,
       image: baseImage ?? plan.image,
-      imagePullPolicy: "IfNotPresent",
+      ...common,
+      readinessProbe,
       command: [...(baseImage === undefined ? SUPERVISOR_COMMAND : copiedSupervisorCommand(BASE_FOLDER))],
       args: [
         `--session=${plan.name}`,
@@ -125,8 +125,6 @@ function podSpec(plan: RunPlan): PodSpec {
         ]),
       ],
       ports: [{ name: "kurun-control", containerPort: CONTROL_PORT }],
-      readinessProbe: { httpGet: { scheme: "HTTPS", path: "/healthz", port: CONTROL_PORT }, periodSeconds: 1, timeoutSeconds: 2 },
-      terminationMessagePolicy: "FallbackToLogsOnError",
       ...resources,
       volumeMounts: [
         { name: "session", mountPath: "/kurun/session", readOnly: true },
@@ -134,7 +132,7 @@ function podSpec(plan: RunPlan): PodSpec {
         { name: "tmp", mountPath: "/tmp" },
         ...(baseImage === undefined ? [] : [{ ...base, readOnly: true }]),
       ],
-      securityContext: containerSecurity({ readOnlyRootFilesystem: true, ...(baseImage === undefined ? {} : { runAsUser: BASE_USER }) }),
+      ...(baseImage === undefined ? {} : { securityContext: { ...common.securityContext, runAsUser: BASE_USER } }),
     }],
   };
 }
@@ -146,16 +144,12 @@ function podSpec(plan: RunPlan): PodSpec {
 function withoutKept(overrides: JsonObject, name: string): { patch: JsonObject; kept: string[] } {
   const kept: string[] = [];
   const patch = structuredClone(overrides) as MutableObject;
-  for (const [path, why] of KEPT) {
-    const parent = path.slice(0, -1).reduce<unknown>((at, field) => isObject(at) ? at[field] : undefined, patch) as
-      | MutableObject
-      | undefined;
+  for (const [path, why, same] of KEPT) {
     const field = path.at(-1) as string;
+    const parent = path.slice(0, -1).reduce<unknown>((at, field) => isObject(at) ? at[field] : undefined, patch);
     if (!isObject(parent) || !(field in parent)) continue;
-    const harmless = (field === "apiVersion" && parent[field] === "v1") || (field === "kind" && parent[field] === "Pod") ||
-      (field === "restartPolicy" && parent[field] === "Never");
-    delete parent[field];
-    if (!harmless) kept.push(`${path.join(".")}: ${why}`);
+    if (same === undefined || parent[field] !== same) kept.push(`${path.join(".")}: ${why}`);
+    delete (parent as MutableObject)[field];
   }
   const containers = isObject(patch.spec) ? patch.spec.containers : undefined;
   for (const container of Array.isArray(containers) ? containers.filter(isObject) as MutableObject[] : []) {

@@ -104,6 +104,17 @@ export function containerSecurity(more: ContainerSecurity = {}): ContainerSecuri
   return { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] }, ...more };
 }
 
+/** The fields that the containers of kurun's server have in common. @param port the control port */
+export function serverContainer(port: number) {
+  return {
+    imagePullPolicy: "IfNotPresent",
+    readinessProbe: { httpGet: { scheme: "HTTPS", path: "/healthz", port }, periodSeconds: 1, timeoutSeconds: 2 },
+    // The Pod's status then says why the server ended; reading logs takes a right that a session does not need otherwise.
+    terminationMessagePolicy: "FallbackToLogsOnError",
+    securityContext: containerSecurity({ readOnlyRootFilesystem: true }),
+  };
+}
+
 function base64(content: Uint8Array | string): string {
   return Buffer.from(content as string).toString("base64");
 }

@@ -32,10 +32,7 @@ export interface SessionOwner {
 }
 
 /** The user and machine that a session belongs to. */
-export interface Person {
-  readonly who: string;
-  readonly from: string;
-}
+export type Person = Pick<SessionOwner, "who" | "from">;
 
 /** Reads a session's Job. */
 export function sessionOwner({ metadata, spec, status }: Job): SessionOwner {
