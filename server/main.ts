@@ -80,7 +80,6 @@ async function serve(config: ServerConfig): Promise<void> {
     handshake: {
       key: await importKey(await Deno.readFile(`${config.secretDir}/key`)),
       hello: { capabilities: [], session: config.session, instance: config.instance, who: "kurun-server", from: config.instance },
-      random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
     },
     live,
     reach,

@@ -63,7 +63,6 @@ export async function serveRuns(
     handshake: {
       key: await importKey(await Deno.readFile(`${config.secretDir}/key`)),
       hello: { capabilities: ["run"], session: config.session, instance: config.instance, who: "kurun-server", from: config.instance },
-      random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
     },
     live: new LiveClient(),
     reach: new ReachCheck([]),

@@ -86,7 +86,6 @@ async function identity(instance: string, who = "alice", keyBytes = KEY): Promis
   return {
     key: await importKey(keyBytes),
     hello: { capabilities: [], session: "kurun-1", instance, who, from: "laptop" },
-    random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
   };
 }
 

@@ -9,7 +9,7 @@ import { createHash } from "node:crypto";
 import { SupervisorClient } from "../cli/run/supervisor_client.ts";
 import { spawnProcess } from "../server/run/spawn_process.ts";
 import { Supervisor } from "../server/run/supervisor.ts";
-import { type Connection, encodeRunPreamble, memoryTransportPair, type RunPreamble, Session, type Stream } from "../tunnel/mod.ts";
+import { type Connection, encodePreamble, memoryTransportPair, type RunPreamble, Session, type Stream } from "../tunnel/mod.ts";
 import { SeededRandom } from "./seeded_random.ts";
 
 const ROUNDS = 60;
@@ -92,7 +92,7 @@ Deno.test({
       await turns(2);
       // What the supervisor sends stays in its transport from here on, while everything that the client sends arrives.
       there.hold();
-      for (let i = 0; i < PORTS; i++) void ignored(session.open(encodeRunPreamble({ for: "port", port: 80 })));
+      for (let i = 0; i < PORTS; i++) void ignored(session.open(encodePreamble({ for: "port", port: 80 })));
       await turns(3);
       if (server.congested) slow++;
       const beginning: RunPreamble[] = [
@@ -103,7 +103,7 @@ Deno.test({
         { for: "program", sha256, size: bytes.length },
         { for: "program", sha256: sha256.replace(/^./, "0").replace(/.$/, "1"), size: 5 },
       ];
-      for (let i = random.below(20); i >= 0; i--) void ignored(session.open(encodeRunPreamble(random.pick(beginning))));
+      for (let i = random.below(20); i >= 0; i--) void ignored(session.open(encodePreamble(random.pick(beginning))));
       await turns(random.below(4));
       const ends = [() => session.destroy(new Error("cut")), () => server.destroy(new Error("cut")), () => server.close(1000, "")];
       random.pick(ends)();

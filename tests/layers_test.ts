@@ -96,7 +96,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "server/run": ["tunnel"],
   "server/net": ["tunnel"],
 
-  "tunnel/http1": [],
+  "tunnel/http1": ["tunnel"],
   tunnel: [],
 };
 /** Single files that may be imported from a folder that is otherwise closed. */

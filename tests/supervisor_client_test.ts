@@ -9,7 +9,7 @@ import type { RemoteRun, RunSettings, SentProgram } from "../cli/run/remote_run.
 import { SupervisorClient } from "../cli/run/supervisor_client.ts";
 import { spawnProcess } from "../server/run/spawn_process.ts";
 import { Supervisor } from "../server/run/supervisor.ts";
-import { encodeMessage, encodeRunPreamble, memoryTransportPair, NativeConnection, type RunEnd, Session } from "../tunnel/mod.ts";
+import { encodeMessage, encodePreamble, memoryTransportPair, NativeConnection, type RunEnd, Session } from "../tunnel/mod.ts";
 
 /** A client and a supervisor, and the connections between them. */
 class Stage implements AsyncDisposable {
@@ -193,7 +193,7 @@ runTest("a request that arrives twice, by two connections, is obeyed once", asyn
   const [a, b] = memoryTransportPair();
   const now = () => performance.now();
   new Session(b, { role: "server", now, onStream: (stream) => stage.supervisor.accept(stream) });
-  const control = new Session(a, { role: "client", now }).open(encodeRunPreamble({ for: "control" }));
+  const control = new Session(a, { role: "client", now }).open(encodePreamble({ for: "control" }));
   for (let times = 0; times < 3; times++) {
     control.write(encodeMessage({ seq: 2, do: "signal", run: 1, signal: "SIGUSR1" }));
     await new Promise((resolve) => setTimeout(resolve, 60));

@@ -27,7 +27,6 @@ const transport = new WebSocketTransport(socket as unknown as WebSocketLike);
 const { rest } = await handshakeAsClient(transport, {
   key: await importKey(await Deno.readFile(keyFile)),
   hello: { capabilities: [], session: "kurun-1", instance: crypto.randomUUID(), who: "alice", from: "laptop" },
-  random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
   signal: AbortSignal.timeout(5_000),
 });
 const session = new Session(transport, {

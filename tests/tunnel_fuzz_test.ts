@@ -105,7 +105,6 @@ fuzz("nothing but the right proof is a handshake", async (random) => {
   const result = handshakeAsServer(theirs, {
     key,
     hello: { capabilities: [], session: "s", instance: "i", who: "server", from: "pod" },
-    random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
     signal: AbortSignal.any([]),
   });
   result.catch(() => {});

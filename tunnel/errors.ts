@@ -1,5 +1,5 @@
 /** Codes of a yamux go-away frame (yamux spec, "Go Away Message"). */
-export const GoAwayCode = { normal: 0, protocolError: 1, internalError: 2 } as const;
+export const GoAwayCode = { normal: 0, protocolError: 1 } as const;
 
 /** The other side broke the protocol. The session ends, and the other side is told so. */
 export class ProtocolError extends Error {

@@ -1,3 +1,4 @@
+import { concat } from "./bytes.ts";
 import { HandshakeError } from "./errors.ts";
 import { decodeHello, encodeHello, equalBytes, type Hello, KEY_BYTES, MAX_HELLO_BYTES, proof, PROTOCOL_VERSION } from "./hello.ts";
 import type { Transport } from "./transport.ts";
@@ -8,8 +9,6 @@ export interface HandshakeOptions {
   readonly key: CryptoKey;
   /** This side's hello, without the version and the nonce, which are added here. */
   readonly hello: Pick<Hello, "capabilities" | "session" | "instance" | "who" | "from">;
-  /** Makes random bytes. */
-  readonly random: (bytes: number) => Uint8Array;
   /** Ends the attempt; it should have a time limit. */
   readonly signal: AbortSignal;
 }
@@ -60,23 +59,17 @@ export async function handshakeAsServer(transport: Transport, options: Handshake
   if (!equalBytes(theirProof, await proof(options.key, "client", theirs, mine))) {
     throw new HandshakeError("The client does not hold the session's key");
   }
-  const answer = new Uint8Array(1 + KEY_BYTES);
-  answer[0] = 1;
-  answer.set(await proof(options.key, "server", theirs, mine), 1);
-  transport.send(answer);
+  transport.send(concat(new Uint8Array([1]), await proof(options.key, "server", theirs, mine)));
   return { hello, rest: inbox.release() };
 }
 
 /** Refuses a peer, with a sentence that reveals nothing. */
 export function sendRefusal(transport: Transport, sentence: string): void {
-  const text = new TextEncoder().encode(sentence);
-  const message = new Uint8Array(1 + text.length);
-  message.set(text, 1);
-  transport.send(message);
+  transport.send(concat(new Uint8Array([0]), new TextEncoder().encode(sentence)));
 }
 
 function makeHello(options: HandshakeOptions): Hello {
-  const nonce = btoa(String.fromCharCode(...options.random(KEY_BYTES)));
+  const nonce = btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(KEY_BYTES))));
   return { version: PROTOCOL_VERSION, ...options.hello, nonce };
 }
 

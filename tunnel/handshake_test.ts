@@ -11,7 +11,6 @@ async function options(more: Partial<HandshakeOptions> & { keyBytes?: Uint8Array
   return {
     key: await importKey(keyBytes),
     hello: { capabilities: [], session, instance: "i-1", who: "alice", from: "laptop" },
-    random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
     signal: new AbortController().signal,
     ...rest,
   };

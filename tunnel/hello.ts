@@ -11,6 +11,7 @@
  *
  * @module
  */
+import { concat, lengthAndBytes } from "./bytes.ts";
 import { HandshakeError } from "./errors.ts";
 
 /** The protocol's version. */
@@ -49,14 +50,7 @@ export function encodeHello(hello: Hello): Uint8Array {
 /** Reads a hello. @throws HandshakeError that names the wrong part */
 export function decodeHello(bytes: Uint8Array): Hello {
   if (bytes.length > MAX_HELLO_BYTES) throw new HandshakeError(`A hello of ${bytes.length} bytes is too long`);
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch (cause) {
-    throw new HandshakeError("The hello is not JSON", { cause });
-  }
-  if (typeof value !== "object" || value === null) throw new HandshakeError("The hello is not an object");
-  const { version, capabilities, session, instance, who, from, nonce } = value as Record<string, unknown>;
+  const { version, capabilities, session, instance, who, from, nonce } = parseObject("hello", bytes);
   if (version !== PROTOCOL_VERSION) {
     const spoken = JSON.stringify(version)?.slice(0, 20).replace(/\p{C}/gu, "");
     throw new HandshakeError(`The other side speaks version ${spoken}, not ${PROTOCOL_VERSION}`);
@@ -70,11 +64,23 @@ export function decodeHello(bytes: Uint8Array): Hello {
   return { version, capabilities, session, instance, who, from, nonce };
 }
 
+/** Parses JSON of the other side. @param name what it is, for errors @throws HandshakeError unless it is an object */
+export function parseObject(name: string, bytes: Uint8Array): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw new HandshakeError(`The ${name} is not JSON`, { cause });
+  }
+  if (typeof value !== "object" || value === null) throw new HandshakeError(`The ${name} is not an object`);
+  return value as Record<string, unknown>;
+}
+
 /** Makes a side's proof that it holds the key. @param client the client's hello as it was sent @param server the server's */
 export async function proof(key: CryptoKey, role: Role, client: Uint8Array, server: Uint8Array): Promise<Uint8Array> {
   const clientHello = decodeHello(client);
   const serverHello = decodeHello(server);
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", concat([lengthAndBytes(client), lengthAndBytes(server)])));
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", concat(lengthAndBytes(client), lengthAndBytes(server))));
   const text = new TextEncoder();
   const parts = [
     text.encode("kurun/1"),
@@ -85,7 +91,7 @@ export async function proof(key: CryptoKey, role: Role, client: Uint8Array, serv
     text.encode(serverHello.nonce),
     digest,
   ];
-  return new Uint8Array(await crypto.subtle.sign("HMAC", key, concat(parts.map(lengthAndBytes))));
+  return new Uint8Array(await crypto.subtle.sign("HMAC", key, concat(...parts.map(lengthAndBytes))));
 }
 
 /** Imports a session's key. @throws RangeError unless it has 32 bytes */
@@ -109,21 +115,4 @@ function isName(value: unknown): value is string {
 /** The text is shown on terminals: control characters could be escape sequences. */
 function isShown(value: unknown): value is string {
   return typeof value === "string" && value.length <= 253 && !/\p{C}/u.test(value);
-}
-
-function lengthAndBytes(bytes: Uint8Array): Uint8Array {
-  const out = new Uint8Array(4 + bytes.length);
-  new DataView(out.buffer).setUint32(0, bytes.length);
-  out.set(bytes, 4);
-  return out;
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
 }

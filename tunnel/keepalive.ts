@@ -18,19 +18,16 @@ const FIRST_PINGS = 3;
 /** After the machine has slept an answer is due within this: the other side may have given up, or the network may have changed. */
 const WOKEN_DEAD_MS = 1_500;
 
-/** A session's state at one moment, in milliseconds of one clock. */
-export interface Silence {
-  readonly now: number;
-  /** When the last byte arrived. */
-  readonly receivedAt: number;
-  /** When the oldest stream bytes left after which nothing has arrived, if any. */
-  readonly waitingSince: number | undefined;
-  /** When the oldest unanswered ping left, if any. */
-  readonly pingedAt: number | undefined;
-}
-
-/** The rule: what to do at this moment. */
-export function afterSilence({ now, receivedAt, waitingSince, pingedAt }: Silence): "ping" | "dead" | "wait" {
+/**
+ * The rule: what to do at this moment. All times are in milliseconds of one clock.
+ * @param session see {@link Session}
+ * @param pingedAt when the oldest unanswered ping left, if any
+ */
+export function afterSilence(
+  now: number,
+  { receivedAt, waitingSince }: Pick<Session, "receivedAt" | "waitingSince">,
+  pingedAt: number | undefined,
+): "ping" | "dead" | "wait" {
   if (pingedAt !== undefined && pingedAt >= receivedAt) {
     const silentSince = Math.min(waitingSince ?? pingedAt, pingedAt);
     return now - silentSince >= DEAD_MS && now - pingedAt >= DEAD_MS - WAITING_PING_MS ? "dead" : "wait";
@@ -50,22 +47,22 @@ export interface KeepAlive {
 /** Watches a session until it ends, and destroys it when the other side is dead. */
 export function keepAlive(session: Session): KeepAlive {
   let pingedAt: number | undefined;
-  void measure(session, FIRST_PINGS);
+  // Never rejects: a ping without an answer never settles.
+  void (async () => {
+    for (let i = 0; i < FIRST_PINGS; i++) await session.ping();
+  })();
   const silent = () => {
     session.destroy(new Error(`The other side has been silent for ${Math.round((session.now() - session.receivedAt) / 1000)} s`));
   };
   const timer = setInterval(() => {
     if (session.ended) return clearInterval(timer);
-    const { receivedAt, waitingSince } = session;
     const now = session.now();
-    if (pingedAt !== undefined && receivedAt > pingedAt) pingedAt = undefined;
-    const next = afterSilence({ now, receivedAt, waitingSince, pingedAt });
-    if (next === "ping") {
-      pingedAt = now;
-      void session.ping();
-    } else if (next === "dead") {
-      silent();
-    }
+    if (pingedAt !== undefined && session.receivedAt > pingedAt) pingedAt = undefined;
+    const next = afterSilence(now, session, pingedAt);
+    if (next === "dead") return silent();
+    if (next === "wait") return;
+    pingedAt = now;
+    void session.ping();
   }, TICK_MS);
   let woken: ReturnType<typeof setTimeout> | undefined;
   return {
@@ -80,9 +77,4 @@ export function keepAlive(session: Session): KeepAlive {
       clearTimeout(woken);
     },
   };
-}
-
-/** Never rejects: a ping without an answer never settles. */
-async function measure(session: Session, pings: number): Promise<void> {
-  for (let i = 0; i < pings; i++) await session.ping();
 }

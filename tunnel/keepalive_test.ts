@@ -4,7 +4,7 @@ import { memoryTransportPair } from "./memory_transport.ts";
 import { keepAlive, Session, type SessionEnd } from "./mod.ts";
 
 const rule = (now: number, receivedAt: number, waitingSince?: number, pingedAt?: number) =>
-  afterSilence({ now, receivedAt, waitingSince, pingedAt });
+  afterSilence(now, { receivedAt, waitingSince }, pingedAt);
 
 Deno.test("an idle session is pinged every 20 s", () => {
   assert.equal(rule(19_999, 0), "wait");

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Connection } from "./connection.ts";
+import { lengthAndBytes } from "./bytes.ts";
 import { ProtocolError } from "./errors.ts";
 
 /** On Linux a program's arguments and environment take 2 MiB at most (ARG_MAX); JSON can double that. */
@@ -13,10 +14,7 @@ export const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
 export function encodeMessage(message: unknown): Uint8Array {
   const bytes = new TextEncoder().encode(JSON.stringify(message));
   if (bytes.length > MAX_MESSAGE_BYTES) throw new RangeError(`A message of ${bytes.length} bytes is too long`);
-  const framed = new Uint8Array(4 + bytes.length);
-  new DataView(framed.buffer).setUint32(0, bytes.length);
-  framed.set(bytes, 4);
-  return framed;
+  return lengthAndBytes(bytes);
 }
 
 /**
@@ -33,15 +31,13 @@ export async function* readMessages(stream: Connection, first: Uint8Array): Asyn
     if (length > MAX_MESSAGE_BYTES) throw new ProtocolError(`A message of ${length} bytes is too long`);
     const bytes = await reader.take(length);
     if (!bytes) throw new ProtocolError("The stream ended within a message");
-    yield decode(bytes);
-  }
-}
-
-function decode(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes));
-  } catch (cause) {
-    throw new ProtocolError("A message is not JSON", { cause });
+    let message: unknown;
+    try {
+      message = JSON.parse(new TextDecoder().decode(bytes));
+    } catch (cause) {
+      throw new ProtocolError("A message is not JSON", { cause });
+    }
+    yield message;
   }
 }
 

@@ -20,21 +20,10 @@ export { type Hello, importKey, KEY_BYTES, PROTOCOL_VERSION } from "./hello.ts";
 export { type KeepAlive, keepAlive } from "./keepalive.ts";
 export * from "./memory_transport.ts";
 export { NativeConnection, type NativeSocket } from "./native_connection.ts";
-export {
-  encodeAccepted,
-  encodePreamble,
-  encodeRefused,
-  encodeWaiting,
-  MAX_HOLD_MS,
-  MAX_RECORD_BYTES,
-  type Preamble,
-  readAnswer,
-  readPreamble,
-} from "./preamble.ts";
+export * from "./preamble.ts";
 export { encodeMessage, readMessages } from "./messages.ts";
 export { ResendBuffer, ResumableReceiver, type ResumableSink, type ResumableSource, sendResumable } from "./resumable.ts";
 export * from "./run_messages.ts";
-export { encodeRunPreamble, readRunPreamble, type RunPreamble } from "./run_preamble.ts";
 export { INITIAL_WINDOW, WindowBudget } from "./receive_window.ts";
 export { MAX_FRAME_BYTES, MAX_STREAMS, Session, type SessionEnd, type SessionOptions } from "./session.ts";
 export { Stream, type StreamHost } from "./stream.ts";

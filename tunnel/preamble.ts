@@ -1,11 +1,16 @@
 /**
- * What opens each stream: a record from the side that accepted the caller, and one back from the side that dials the upstream.
- * A record is its length in 16 bits, big endian, and that much UTF-8. The caller's bytes may follow without waiting for the answer.
+ * What opens each stream: a record that says what the stream is for, and one back. A record is its length in 16 bits, big endian, and that
+ * much UTF-8. More bytes may follow without waiting for the answer.
+ *
+ * The side that accepts callers opens a stream for each, and the answer comes from the side that dials the upstream. In `kurun run` the
+ * client opens all streams, and the supervisor answers. docs/protocol.md says what follows.
  *
  * @module
  */
+import { concat } from "./bytes.ts";
 import type { Connection } from "./connection.ts";
 import { HandshakeError } from "./errors.ts";
+import { parseObject } from "./hello.ts";
 
 /** The most that a record may hold: a refusal's text is cut to it, and a record that announces more is an error. */
 export const MAX_RECORD_BYTES = 1024;
@@ -24,21 +29,38 @@ export interface Preamble {
   readonly failed?: string;
 }
 
-/** A record, and the bytes that arrived behind it. */
-export interface RecordAndRest {
-  readonly text: string;
+/** What a stream of `kurun run` is for. */
+export type RunPreamble =
+  /** Messages both ways: requests and reports. */
+  | { readonly for: "control" }
+  /** A program's bytes, from the client. */
+  | { readonly for: "program"; readonly sha256: string; readonly size: number }
+  /** A run's input from the client, or its output to the client. */
+  | { readonly for: "stdin" | "stdout" | "stderr"; readonly run: number }
+  /** A connection to a port that the program listens on. */
+  | { readonly for: "port"; readonly port: number };
+
+/** A preamble, and the bytes that arrived behind it. */
+export interface PreambleAndRest<P> {
+  readonly preamble: P;
   readonly rest: Uint8Array;
 }
 
 /** Encodes the first bytes of a stream. */
-export function encodePreamble(preamble: Preamble): Uint8Array {
+export function encodePreamble(preamble: Preamble | RunPreamble): Uint8Array {
   return encodeRecord(JSON.stringify(preamble));
 }
 
-/** Reads the first bytes of a stream. @throws HandshakeError where they are not a preamble, or the stream's own error */
-export async function readPreamble(stream: Connection): Promise<{ preamble: Preamble; rest: Uint8Array }> {
-  const { text, rest } = await readRecord(stream);
-  return { preamble: parsePreamble(text), rest };
+/** Reads the first bytes of a caller's stream. @throws HandshakeError where they are not a preamble, or the stream's own error */
+export async function readPreamble(stream: Connection): Promise<PreambleAndRest<Preamble>> {
+  const { record, rest } = await readRecord(stream);
+  return { preamble: parsePreamble(parseObject("preamble", record)), rest };
+}
+
+/** Reads the first bytes of a stream of `kurun run`, as {@link readPreamble} does. */
+export async function readRunPreamble(stream: Connection): Promise<PreambleAndRest<RunPreamble>> {
+  const { record, rest } = await readRecord(stream);
+  return { preamble: parseRunPreamble(parseObject("preamble", record)), rest };
 }
 
 /** Encodes the answer that the upstream is connected. */
@@ -67,7 +89,8 @@ export interface Answer {
 
 /** Reads an answer to a preamble. @param first bytes that were read already @throws HandshakeError, or the stream's own error */
 export async function readAnswer(stream: Connection, first?: Uint8Array): Promise<Answer> {
-  const { text, rest } = await readRecord(stream, first);
+  const { record, rest } = await readRecord(stream, first);
+  const text = new TextDecoder().decode(record);
   if (text === "ok") return { rest };
   if (text === "waiting") return { waiting: true, rest };
   if (text.startsWith("refused: ")) return { refused: text.slice("refused: ".length), rest };
@@ -75,57 +98,62 @@ export async function readAnswer(stream: Connection, first?: Uint8Array): Promis
 }
 
 /** Encodes a record; a text that is too long is cut. */
-export function encodeRecord(text: string): Uint8Array {
-  let bytes = new TextEncoder().encode(text);
-  if (bytes.length > MAX_RECORD_BYTES) bytes = bytes.slice(0, MAX_RECORD_BYTES);
-  const record = new Uint8Array(2 + bytes.length);
-  record[0] = bytes.length >>> 8;
-  record[1] = bytes.length;
-  record.set(bytes, 2);
-  return record;
+function encodeRecord(text: string): Uint8Array {
+  const bytes = new TextEncoder().encode(text).subarray(0, MAX_RECORD_BYTES);
+  return concat(new Uint8Array([bytes.length >>> 8, bytes.length]), bytes);
 }
 
-/** Reads a record. @param first bytes that were read already @throws HandshakeError where it is malformed, or the stream's own error */
-export async function readRecord(stream: Connection, first: Uint8Array = new Uint8Array(0)): Promise<RecordAndRest> {
-  let bytes = first;
-  for (;;) {
-    if (bytes.length >= 2) {
-      const length = ((bytes[0] as number) << 8) | (bytes[1] as number);
+async function readRecord(stream: Connection, first: Uint8Array = new Uint8Array()): Promise<{ record: Uint8Array; rest: Uint8Array }> {
+  for (let bytes = first;;) {
+    const [high, low] = bytes;
+    if (high !== undefined && low !== undefined) {
+      const length = (high << 8) | low;
       if (length > MAX_RECORD_BYTES) throw new HandshakeError(`A record of ${length} bytes is too long`);
-      if (bytes.length >= 2 + length) {
-        return { text: new TextDecoder().decode(bytes.subarray(2, 2 + length)), rest: bytes.subarray(2 + length) };
-      }
+      if (bytes.length >= 2 + length) return { record: bytes.subarray(2, 2 + length), rest: bytes.subarray(2 + length) };
     }
     const more = await stream.read();
     if (more === null) throw new HandshakeError("The stream ended before its record was whole");
-    const joined = new Uint8Array(bytes.length + more.length);
-    joined.set(bytes);
-    joined.set(more, bytes.length);
-    bytes = joined;
+    bytes = concat(bytes, more);
   }
 }
 
-function parsePreamble(text: string): Preamble {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new HandshakeError("The preamble is not JSON", { cause });
-  }
-  if (typeof value !== "object" || value === null) throw new HandshakeError("The preamble is not an object");
-  const { port, from, alpn, failed } = value as Record<string, unknown>;
-  if (typeof port !== "number" || !Number.isInteger(port) || port < 1 || port > 65535) {
-    throw new HandshakeError("The preamble does not name a port");
-  }
-  // Both are shown on terminals, where line ends and escape sequences could pass for kurun's own output.
-  if (typeof from !== "string" || !/^[\x21-\x7e]{1,100}$/.test(from)) throw new HandshakeError("The preamble does not say who called");
+function parsePreamble({ port, from, alpn, failed }: Record<string, unknown>): Preamble {
+  // All texts are shown on terminals, where line ends and escape sequences could pass for kurun's own output.
+  if (!isText(from, /^[\x21-\x7e]{1,100}$/)) throw new HandshakeError("The preamble does not say who called");
+  const caller = { port: integer("port", port, 1, 65_535), from };
   if (failed !== undefined) {
-    if (typeof failed !== "string" || !/^[\x20-\x7e]{1,300}$/.test(failed)) {
-      throw new HandshakeError("The preamble's failure is not a sentence");
-    }
-    return { port, from, failed };
+    if (!isText(failed, /^[\x20-\x7e]{1,300}$/)) throw new HandshakeError("The preamble's failure is not a sentence");
+    return { ...caller, failed };
   }
-  if (alpn === undefined) return { port, from };
-  if (typeof alpn !== "string" || !/^[\x21-\x7e]{1,255}$/.test(alpn)) throw new HandshakeError("The preamble's ALPN is not a name");
-  return { port, from, alpn };
+  if (alpn === undefined) return caller;
+  if (!isText(alpn, /^[\x21-\x7e]{1,255}$/)) throw new HandshakeError("The preamble's ALPN is not a name");
+  return { ...caller, alpn };
+}
+
+function parseRunPreamble({ for: purpose, sha256, size, run, port }: Record<string, unknown>): RunPreamble {
+  switch (purpose) {
+    case "control":
+      return { for: purpose };
+    case "program":
+      // The digest becomes a file's name.
+      if (!isText(sha256, /^[0-9a-f]{64}$/)) throw new HandshakeError("The preamble has no digest of a program");
+      return { for: purpose, sha256, size: integer("size", size, 0, Number.MAX_SAFE_INTEGER) };
+    case "stdin":
+    case "stdout":
+    case "stderr":
+      return { for: purpose, run: integer("run", run, 1, 0xffff_ffff) };
+    case "port":
+      return { for: purpose, port: integer("port", port, 1, 65_535) };
+    default:
+      throw new HandshakeError("The preamble names no purpose of a stream");
+  }
+}
+
+function isText(value: unknown, pattern: RegExp): value is string {
+  return typeof value === "string" && pattern.test(value);
+}
+
+function integer(name: string, value: unknown, least: number, most: number): number {
+  if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most) return value as number;
+  throw new HandshakeError(`The preamble's ${name} is not ${least} to ${most}`);
 }

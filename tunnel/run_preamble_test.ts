@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Connection } from "./connection.ts";
 import { encodeMessage, readMessages } from "./messages.ts";
-import { encodeRunPreamble, readRunPreamble, type RunPreamble } from "./run_preamble.ts";
+import { encodePreamble, readRunPreamble, type RunPreamble } from "./preamble.ts";
 import { parseClientMessage, parseSupervisorMessage } from "./run_messages.ts";
 
 /** A connection from which these bytes arrive, in pieces of `size`. */
@@ -32,7 +32,7 @@ Deno.test("a stream of a run says its purpose, and the bytes behind that are pas
     { for: "port", port: 8080 },
   ];
   for (const preamble of preambles) {
-    const bytes = new Uint8Array([...encodeRunPreamble(preamble), 7, 8]);
+    const bytes = new Uint8Array([...encodePreamble(preamble), 7, 8]);
     assert.deepEqual(await readRunPreamble(bringing(bytes)), { preamble, rest: new Uint8Array([7, 8]) });
   }
 });

@@ -1,3 +1,4 @@
+import { concat } from "./bytes.ts";
 import { GoAwayCode, ProtocolError, SessionEndedError, StreamLimitError } from "./errors.ts";
 import { Flag, FrameDecoder, type FrameHeader, type FrameReceiver, FrameType, HEADER_BYTES, writeHeader } from "./frame.ts";
 import { withHeader } from "./read_buffers.ts";
@@ -48,17 +49,18 @@ export class Session implements StreamHost, FrameReceiver {
   readonly budget: WindowBudget = new WindowBudget();
   readonly now: () => number;
   readonly initialWindow: number;
+  /** When the last byte arrived, on the session's clock. */
+  receivedAt: number;
+  /** When the oldest stream bytes left after which nothing has arrived from the other side, on the session's clock. */
+  waitingSince: number | undefined;
   /** Called when a stream has ended while {@link MAX_STREAMS} were open: there is room for another. */
   onroom: (() => void) | undefined;
   readonly #transport: Transport;
-  readonly #onStream: ((stream: Stream) => void) | undefined;
-  readonly #onGoAway: (() => void) | undefined;
-  readonly #onEnd: ((end: SessionEnd) => void) | undefined;
+  readonly #options: SessionOptions;
   readonly #decoder = new FrameDecoder(this);
   readonly #streams = new Map<number, Stream>();
   readonly #batch = new Uint8Array(BATCH_BYTES);
   readonly #pings = new Map<number, { sentAt: number; answered: (ms: number) => void }>();
-  readonly #remoteParity: 0 | 1;
   #batchUsed = 0;
   #flushing = false;
   #nextId: number;
@@ -68,20 +70,15 @@ export class Session implements StreamHost, FrameReceiver {
   #payloadFlags = 0;
   #goingAway = false;
   #endedBy: SessionEndedError | undefined;
-  #receivedAt: number;
-  #waitingSince: number | undefined;
 
   /** Takes over the transport: from now on only the session uses it. */
   constructor(transport: Transport, options: SessionOptions) {
     this.#transport = transport;
-    this.#onStream = options.onStream;
-    this.#onGoAway = options.onGoAway;
-    this.#onEnd = options.onEnd;
+    this.#options = options;
     this.now = options.now;
     this.initialWindow = options.initialWindow ?? INITIAL_WINDOW;
     this.#nextId = options.role === "client" ? 1 : 2;
-    this.#remoteParity = options.role === "client" ? 0 : 1;
-    this.#receivedAt = this.now();
+    this.receivedAt = this.now();
     transport.onmessage = (message) => this.receive(message);
     transport.ondrain = () => this.#drained();
     transport.onclose = (end) => this.#finish(end);
@@ -98,16 +95,6 @@ export class Session implements StreamHost, FrameReceiver {
   /** Whether it is over. */
   get ended(): boolean {
     return this.#endedBy !== undefined;
-  }
-
-  /** When the last byte arrived, on the session's clock. */
-  get receivedAt(): number {
-    return this.#receivedAt;
-  }
-
-  /** When the oldest stream bytes left after which nothing has arrived from the other side, on the session's clock. */
-  get waitingSince(): number | undefined {
-    return this.#waitingSince;
   }
 
   /** Whether writers should wait, because much waits to be sent. */
@@ -167,8 +154,8 @@ export class Session implements StreamHost, FrameReceiver {
   /** Takes a message from the transport, also one that arrived before the session existed. A protocol error ends the session. */
   receive(message: Uint8Array): void {
     if (this.#endedBy) return;
-    this.#receivedAt = this.now();
-    this.#waitingSince = undefined;
+    this.receivedAt = this.now();
+    this.waitingSince = undefined;
     try {
       this.#decoder.push(message);
     } catch (error) {
@@ -179,15 +166,9 @@ export class Session implements StreamHost, FrameReceiver {
 
   /** Implements {@link FrameReceiver}. */
   header(header: FrameHeader): void {
-    switch (header.type) {
-      case FrameType.data:
-      case FrameType.windowUpdate:
-        return this.#streamFrame(header);
-      case FrameType.ping:
-        return this.#pinged(header);
-      default:
-        return this.#wentAway(header.length);
-    }
+    if (header.type === FrameType.ping) this.#pinged(header);
+    else if (header.type === FrameType.goAway) this.#wentAway(header.length);
+    else this.#streamFrame(header);
   }
 
   /** Implements {@link FrameReceiver}. */
@@ -200,7 +181,7 @@ export class Session implements StreamHost, FrameReceiver {
 
   /** Implements {@link StreamHost}. */
   sendData(stream: Stream, flags: number, bytes: Uint8Array): void {
-    this.#waitingSince ??= this.now();
+    this.waitingSince ??= this.now();
     let first = flags;
     for (let at = 0; at < bytes.length; at += MAX_FRAME_BYTES) {
       const part = bytes.length <= MAX_FRAME_BYTES ? bytes : bytes.subarray(at, at + MAX_FRAME_BYTES);
@@ -256,19 +237,20 @@ export class Session implements StreamHost, FrameReceiver {
   }
 
   #accept(id: number): void {
-    if (id === 0 || id % 2 !== this.#remoteParity) throw new ProtocolError(`Stream id ${id} is not the other side's to open`);
+    if (id === 0 || id % 2 === this.#nextId % 2) throw new ProtocolError(`Stream id ${id} is not the other side's to open`);
     // Ids need not rise: hashicorp's yamux sends what several goroutines open in any order.
     if (this.#streams.has(id)) throw new ProtocolError(`Stream ${id} was opened a second time`);
     const stream = new Stream(this, id);
     this.#boundAnswers();
-    if (!this.#onStream || this.#streams.size >= MAX_STREAMS) {
+    const { onStream } = this.#options;
+    if (!onStream || this.#streams.size >= MAX_STREAMS) {
       this.#frame(FrameType.windowUpdate, Flag.rst, id, 0);
       stream.refuse();
       return;
     }
     this.#streams.set(id, stream);
     this.#frame(FrameType.windowUpdate, Flag.ack, id, 0);
-    this.#onStream(stream);
+    onStream(stream);
   }
 
   #pinged(header: FrameHeader): void {
@@ -291,7 +273,7 @@ export class Session implements StreamHost, FrameReceiver {
     }
     if (this.#goingAway) return;
     this.#goingAway = true;
-    this.#onGoAway?.();
+    this.#options.onGoAway?.();
   }
 
   /** Answers pile up only where the other side causes them and reads nothing, which is a flood. */
@@ -316,11 +298,7 @@ export class Session implements StreamHost, FrameReceiver {
 
   /** Sends header and payload as one message: copying 64 KiB costs less than another message. */
   #sendAlone(stream: Stream, flags: number, part: Uint8Array): void {
-    let message = withHeader(part);
-    if (!message) {
-      message = new Uint8Array(HEADER_BYTES + part.length);
-      message.set(part, HEADER_BYTES);
-    }
+    const message = withHeader(part) ?? concat(new Uint8Array(HEADER_BYTES), part);
     writeHeader(message, 0, FrameType.data, flags, stream.id, part.length);
     if (!this.#endedBy) this.#transport.send(message);
   }
@@ -357,6 +335,6 @@ export class Session implements StreamHost, FrameReceiver {
     this.#streams.clear();
     for (const go of this.#uncongested) go();
     this.#uncongested = [];
-    this.#onEnd?.(error ? { transport: end, error } : { transport: end });
+    this.#options.onEnd?.(error ? { transport: end, error } : { transport: end });
   }
 }

@@ -169,7 +169,7 @@ export class HttpLens {
   }
 
   #unanswered(end: LensEnd): void {
-    for (const exchange of this.#exchanges.forget("all")) this.#line(exchange, end.status, 0, end);
+    for (const exchange of this.#exchanges.awaited.splice(0)) this.#line(exchange, end.status, 0, end);
   }
 
   #line(exchange: Exchange | undefined, status: number | undefined, bytes: number, end: LensEnd | undefined): void {

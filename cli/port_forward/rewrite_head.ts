@@ -1,3 +1,4 @@
+import { concat } from "../../tunnel/bytes.ts";
 import { Http1Error, type RequestHead, textOf } from "../../tunnel/http1/head.ts";
 
 /** What changes in a request's head on its way to the local program. */
@@ -69,19 +70,11 @@ function hostEdits({ hosts: [span], headersStart }: RequestHead, { host }: Rewri
 
 /** @param edits in the order of their places */
 function applyEdits(bytes: Uint8Array, start: number, end: number, edits: readonly Edit[]): Uint8Array {
-  const size = edits.reduce((sum, edit) => sum + edit.insert.length - (edit.end - edit.start), end - start);
-  const out = new Uint8Array(size);
+  const parts: Uint8Array[] = [];
   let from = start;
-  let to = 0;
-  const put = (part: Uint8Array) => {
-    out.set(part, to);
-    to += part.length;
-  };
   for (const edit of edits) {
-    put(bytes.subarray(from, edit.start));
-    put(edit.insert);
+    parts.push(bytes.subarray(from, edit.start), edit.insert);
     from = edit.end;
   }
-  put(bytes.subarray(from, end));
-  return out;
+  return concat(...parts, bytes.subarray(from, end));
 }

@@ -1,4 +1,5 @@
 import type { Connection } from "../../tunnel/mod.ts";
+import { concat } from "../../tunnel/bytes.ts";
 import { Exchanges } from "../../tunnel/http1/exchanges.ts";
 import { Http1Error, type RequestHead } from "../../tunnel/http1/head.ts";
 import { type Rewrite, rewriteHead } from "./rewrite_head.ts";
@@ -158,13 +159,7 @@ export class RewritingConnection implements Connection {
     if (parts.length === 1) return this.#program.write(parts[0] as Uint8Array);
     const size = parts.reduce((sum, { length }) => sum + length, 0);
     if (size > JOIN_BYTES) return this.#writeEach(parts);
-    const joined = new Uint8Array(size);
-    let to = 0;
-    for (const part of parts) {
-      joined.set(part, to);
-      to += part.length;
-    }
-    return this.#program.write(joined);
+    return this.#program.write(concat(...parts));
   }
 
   async #writeEach(parts: readonly Uint8Array[]): Promise<void> {
@@ -192,7 +187,7 @@ export class RewritingConnection implements Connection {
     this.#refused = true;
     this.#refusal = badRequest(`kurun: this request cannot be passed on: ${why}`);
     // The program has a part of the refused request at most, and its answer to that does not count.
-    if (this.#inRequest) this.#exchanges.forget("last");
+    if (this.#inRequest) this.#exchanges.awaited.pop();
     if (this.#exchanges.awaited.length > 0 && !this.#answersUnknown) return;
     this.#over = true;
     const reader = this.#reader;
@@ -226,8 +221,5 @@ function badRequest(sentence: string): Uint8Array {
     "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n" +
       `Content-Length: ${body.length}\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n`,
   );
-  const answer = new Uint8Array(head.length + body.length);
-  answer.set(head);
-  answer.set(body, head.length);
-  return answer;
+  return concat(head, body);
 }

@@ -1,5 +1,5 @@
 import {
-  encodeRunPreamble,
+  encodePreamble,
   readAnswer,
   ResendBuffer,
   ResumableReceiver,
@@ -116,7 +116,7 @@ export class RemoteRun {
   /** Serves a stream until it ends; if its connection is lost, the next one continues. */
   #serve(session: Session, preamble: RunPreamble, serve: (stream: Stream, rest: Uint8Array) => Promise<void>): void {
     void (async () => {
-      const stream = session.open(encodeRunPreamble(preamble));
+      const stream = session.open(encodePreamble(preamble));
       try {
         const { refused, rest } = await readAnswer(stream);
         if (refused === undefined) await serve(stream, rest);

@@ -2,7 +2,7 @@ import {
   type ClientMessage,
   type ClientRequest,
   encodeMessage,
-  encodeRunPreamble,
+  encodePreamble,
   parseSupervisorMessage,
   readAnswer,
   readMessages,
@@ -91,7 +91,7 @@ export class SupervisorClient {
    */
   async openPort(port: number, signal: AbortSignal): Promise<{ stream: Stream; rest: Uint8Array }> {
     const session = this.#session && this.connected ? this.#session : await this.#nextSession(signal);
-    const stream = session.open(encodeRunPreamble({ for: "port", port }));
+    const stream = session.open(encodePreamble({ for: "port", port }));
     const { refused, rest } = await readAnswer(stream);
     if (refused !== undefined) throw new Error(refused);
     return { stream, rest };
@@ -105,7 +105,7 @@ export class SupervisorClient {
   }
 
   async #follow(session: Session): Promise<void> {
-    const control = session.open(encodeRunPreamble({ for: "control" }));
+    const control = session.open(encodePreamble({ for: "control" }));
     const { refused, rest } = await readAnswer(control);
     if (refused !== undefined) return;
     for await (const value of readMessages(control, rest)) {

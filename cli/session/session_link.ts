@@ -24,7 +24,6 @@ export async function sessionLink(
     handshake: {
       key: await importKey(key),
       hello: { capabilities, session: plan.name, instance: crypto.randomUUID(), who: context.who, from: context.from },
-      random: context.random,
     },
     isRefusal: (error) => error instanceof ApiError && error.status === 403,
     now: context.now,

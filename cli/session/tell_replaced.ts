@@ -23,7 +23,7 @@ export async function tellReplaced(context: Context, access: ClusterAccess, sess
     const transport = await dialTunnel(access, session.namespace, session.service, signal);
     try {
       const hello = { capabilities: [], session: session.name, instance: crypto.randomUUID(), who: context.who, from: context.from };
-      await takePlace(transport, { key: await importKey(key), hello, random: context.random, signal }, context.now);
+      await takePlace(transport, { key: await importKey(key), hello, signal }, context.now);
     } finally {
       transport.destroy();
     }

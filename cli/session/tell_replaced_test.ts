@@ -5,7 +5,6 @@ import { takePlace } from "./tell_replaced.ts";
 const handshake = {
   key: await importKey(new Uint8Array(32)),
   hello: { capabilities: [], session: "s", instance: "i", who: "ann", from: "laptop" },
-  random: (bytes: number) => crypto.getRandomValues(new Uint8Array(bytes)),
 };
 
 /** Takes a place at a server that does `then` with the proven connection. */

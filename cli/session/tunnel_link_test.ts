@@ -8,7 +8,6 @@ const otherKey = await importKey(new Uint8Array(32).fill(1));
 const identity: Omit<HandshakeOptions, "signal"> = {
   key,
   hello: { capabilities: [], session: "s", instance: "i", who: "alice", from: "laptop" },
-  random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
 };
 
 /** A server that lets everybody in who has the key; `serve` is given each session. */

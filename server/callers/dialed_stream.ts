@@ -22,50 +22,22 @@ export class DialTimeoutError extends Error {
  * @param dialMs how long the answer to the preamble may take, in milliseconds
  */
 export function carry(caller: Connection, stream: Stream, dialMs = DIAL_MS): Promise<RelayEnd> {
-  return relay(caller, new DialedStream(stream, dialMs));
-}
-
-/** A stream that first reads whether there is an upstream. */
-class DialedStream implements Connection {
-  readonly #stream: Stream;
-  readonly #dialMs: number;
-  #dialed = false;
-
-  constructor(stream: Stream, dialMs: number) {
-    this.#stream = stream;
-    this.#dialMs = dialMs;
-  }
-
-  read(): Promise<Uint8Array | null> {
-    return this.#dialed ? this.#stream.read() : this.#first();
-  }
-
-  write(bytes: Uint8Array): void | Promise<void> {
-    return this.#stream.write(bytes);
-  }
-
-  closeWrite(): void {
-    this.#stream.closeWrite();
-  }
-
-  reset(): void {
-    this.#stream.reset();
-  }
-
-  onFailure(listener: (error: Error) => void): void {
-    this.#stream.onFailure(listener);
-  }
-
-  async #first(): Promise<Uint8Array | null> {
-    let answer = await within(this.#dialMs, readAnswer(this.#stream));
+  let dialed = false;
+  /** Reads whether there is an upstream, and then the first bytes. */
+  const first = async () => {
+    let answer = await within(dialMs, readAnswer(stream));
     // A program that is stopped in a debugger is waited for as long as its caller stays.
-    while (answer?.waiting) answer = await readAnswer(this.#stream, answer.rest);
-    if (!answer) {
-      throw new DialTimeoutError(`kurun port-forward did not report within ${this.#dialMs / 1000} s whether it reached the program`);
-    }
-    const { refused, rest } = answer;
-    if (refused !== undefined) throw new RefusedError(refused);
-    this.#dialed = true;
-    return rest.length > 0 ? rest : await this.#stream.read();
-  }
+    while (answer?.waiting) answer = await readAnswer(stream, answer.rest);
+    if (!answer) throw new DialTimeoutError(`kurun port-forward did not report within ${dialMs / 1000} s whether it reached the program`);
+    if (answer.refused !== undefined) throw new RefusedError(answer.refused);
+    dialed = true;
+    return answer.rest.length > 0 ? answer.rest : await stream.read();
+  };
+  return relay(caller, {
+    read: () => dialed ? stream.read() : first(),
+    write: (bytes) => stream.write(bytes),
+    closeWrite: () => stream.closeWrite(),
+    reset: () => stream.reset(),
+    onFailure: (listener) => stream.onFailure(listener),
+  });
 }

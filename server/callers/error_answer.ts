@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { concat } from "../../tunnel/bytes.ts";
 
 const TEXT = "text/plain; charset=utf-8";
 const STATUS_TEXT: Readonly<Record<number, string>> = { 200: "OK", 502: "Bad Gateway", 503: "Service Unavailable" };
@@ -43,8 +44,5 @@ function message({ method }: AskedHow, status: 200 | 502 | 503, type: string, bo
       `Content-Length: ${bytes.length}\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n`,
   );
   if (method === "HEAD") return answer;
-  const out = new Uint8Array(answer.length + bytes.length);
-  out.set(answer);
-  out.set(bytes, answer.length);
-  return out;
+  return concat(answer, bytes);
 }

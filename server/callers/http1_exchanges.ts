@@ -1,3 +1,4 @@
+import { concat } from "../../tunnel/bytes.ts";
 import { Exchanges } from "../../tunnel/http1/exchanges.ts";
 import { Http1Error, type RequestHead, type ResponseHead } from "../../tunnel/http1/head.ts";
 import { REVIEW_START_BYTES } from "./admission_fallback.ts";
@@ -5,36 +6,26 @@ import { REVIEW_START_BYTES } from "./admission_fallback.ts";
 /** This much of a head that has not ended is kept, to know in which form to refuse the request. */
 const HEAD_BYTES = 8 * 1024;
 
-/** A request whose answer has not ended. */
-export interface AwaitedRequest {
-  readonly method: string;
-  /** Whether its body is JSON, or its sender accepts JSON. */
-  readonly isJson: boolean;
-  /** Whether all of it has arrived, or its caller waits for `100 Continue` before it sends more. */
-  readonly whole: boolean;
-  /** The first bytes of its body, where they are kept. */
-  readonly bodyStart: Uint8Array | undefined;
-}
-
 /**
  * Follows the exchanges of one caller's HTTP/1 connection, so that it is known at any moment whether the caller can be told something
  * between two answers. It never changes, holds or delays a byte. What two programs could read in two ways, it does not follow any further.
  */
 export class Http1Exchanges {
-  readonly #exchanges: Exchanges<Request>;
-  /** The connection's first bytes, until a head among them was read. */
-  #first = new Uint8Array();
+  /** Up to 8 KiB of the connection's first bytes, where no head could be read. */
+  first = new Uint8Array();
+  /** Whether the connection cannot be followed: what it carries is not, or no longer, unambiguous HTTP/1. */
+  lost = false;
+  readonly #exchanges: Exchanges<AwaitedRequest>;
   #headSeen = false;
-  #lost = false;
 
   /** @param keepsStart whether the start of a request's body is kept */
   constructor(keepsStart: (head: RequestHead) => boolean) {
     this.#exchanges = new Exchanges({
       request: (head) => {
-        this.#first = new Uint8Array();
+        this.first = new Uint8Array();
         this.#headSeen = true;
         // Only a request that nothing waits before: 256 pipelined ones of 1,280 callers would hold 160 MB. The API server does not pipeline.
-        return new Request(head, this.#exchanges.awaited.length === 0 && keepsStart(head));
+        return new AwaitedRequest(head, this.#exchanges.awaited.length === 0 && keepsStart(head));
       },
       requestBody: (bytes, start, end) => this.#exchanges.awaited.at(-1)?.take(bytes.subarray(start, end)),
       requestEnd: () => {
@@ -45,16 +36,6 @@ export class Http1Exchanges {
         if (!request) throw new Http1Error("an answer came that nobody asked for");
       },
     });
-  }
-
-  /** Whether the connection cannot be followed: what it carries is not, or no longer, unambiguous HTTP/1. */
-  get lost(): boolean {
-    return this.#lost;
-  }
-
-  /** Up to 8 KiB of the connection's first bytes, where no head could be read. */
-  get first(): Uint8Array {
-    return this.#first;
   }
 
   /** Whether an answer is under way. */
@@ -75,8 +56,8 @@ export class Http1Exchanges {
   /** Takes bytes from the caller. */
   forth(bytes: Uint8Array): void {
     this.#follow(bytes, (at) => this.#exchanges.forth(bytes, at));
-    if (this.#headSeen || this.#first.length === HEAD_BYTES) return;
-    this.#first = joined(this.#first, bytes.subarray(0, HEAD_BYTES - this.#first.length));
+    if (this.#headSeen || this.first.length === HEAD_BYTES) return;
+    this.first = concat(this.first, bytes.subarray(0, HEAD_BYTES - this.first.length));
   }
 
   /** Takes bytes to the caller. */
@@ -86,22 +67,25 @@ export class Http1Exchanges {
 
   #follow(bytes: Uint8Array, read: (at: number) => number): void {
     try {
-      for (let at = 0; at < bytes.length && !this.#lost;) {
+      for (let at = 0; at < bytes.length && !this.lost;) {
         at = read(at);
-        if (this.#exchanges.opaque) this.#lost = true;
+        if (this.#exchanges.opaque) this.lost = true;
       }
     } catch (error) {
       if (!(error instanceof Http1Error)) throw error;
-      this.#lost = true;
+      this.lost = true;
     }
   }
 }
 
-class Request implements AwaitedRequest {
+/** A request whose answer has not ended. */
+export class AwaitedRequest {
   readonly method: string;
+  /** Whether its body is JSON, or its sender accepts JSON. */
   readonly isJson: boolean;
   /** Whether all of it has arrived. */
   ended = false;
+  /** The first bytes of its body, where they are kept. */
   bodyStart: Uint8Array | undefined;
   readonly #expectsContinue: boolean;
   #bodyBegun = false;
@@ -113,20 +97,15 @@ class Request implements AwaitedRequest {
     this.bodyStart = keepsStart ? new Uint8Array() : undefined;
   }
 
+  /** Whether all of it has arrived, or its caller waits for `100 Continue` before it sends more. */
   get whole(): boolean {
     return this.ended || (!this.#bodyBegun && this.#expectsContinue);
   }
 
+  /** Takes a part of its body. */
   take(part: Uint8Array): void {
     this.#bodyBegun = true;
     const start = this.bodyStart;
-    if (start && start.length < REVIEW_START_BYTES) this.bodyStart = joined(start, part.subarray(0, REVIEW_START_BYTES - start.length));
+    if (start && start.length < REVIEW_START_BYTES) this.bodyStart = concat(start, part.subarray(0, REVIEW_START_BYTES - start.length));
   }
-}
-
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
-  const out = new Uint8Array(a.length + b.length);
-  out.set(a);
-  out.set(b, a.length);
-  return out;
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { concat } from "../../tunnel/bytes.ts";
 
 /** How an HTTP/2 client begins its connection (RFC 9113, 3.4). */
 export const H2_PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -28,35 +29,27 @@ export function http2Settings(): Uint8Array {
  * @param sentence debug data for people; grpc-go and Go's net/http put it into their errors
  */
 export function http2GoAway(code: number, sentence: string): Uint8Array {
-  const text = new TextEncoder().encode(sentence);
-  const payload = new Uint8Array(8 + text.length);
-  const view = new DataView(payload.buffer);
-  view.setUint32(0, LAST_STREAM);
-  view.setUint32(4, code);
-  payload.set(text, 8);
-  return frame(FrameType.goAway, payload);
+  const head = new DataView(new ArrayBuffer(8));
+  head.setUint32(0, LAST_STREAM);
+  head.setUint32(4, code);
+  return frame(FrameType.goAway, concat(new Uint8Array(head.buffer), new TextEncoder().encode(sentence)));
 }
 
 function frame(type: number, payload: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(HEADER_BYTES + payload.length);
-  new DataView(bytes.buffer).setUint32(0, payload.length << 8 | type);
-  bytes.set(payload, HEADER_BYTES);
-  return bytes;
+  const header = new Uint8Array(HEADER_BYTES);
+  new DataView(header.buffer).setUint32(0, payload.length << 8 | type);
+  return concat(header, payload);
 }
 
 /** Follows the frames that go to a caller, in bytes that arrive in any pieces, to know when one of ours may go between them. */
 export class Http2Boundary {
+  /** Whether anything has gone to the caller. */
+  begun = false;
   readonly #header = new DataView(new ArrayBuffer(HEADER_BYTES));
   #have = 0;
   #payloadLeft = 0;
   /** The frames of one header block stand together (RFC 9113, 4.3). */
   #inHeaders = false;
-  #begun = false;
-
-  /** Whether anything has gone to the caller. */
-  get begun(): boolean {
-    return this.#begun;
-  }
 
   /** Whether a frame may follow. */
   get between(): boolean {
@@ -65,7 +58,7 @@ export class Http2Boundary {
 
   /** Takes bytes to the caller. */
   back(bytes: Uint8Array): void {
-    if (bytes.length > 0) this.#begun = true;
+    if (bytes.length > 0) this.begun = true;
     for (let at = 0; at < bytes.length;) {
       if (this.#payloadLeft > 0) {
         const size = Math.min(this.#payloadLeft, bytes.length - at);

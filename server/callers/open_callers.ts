@@ -2,27 +2,23 @@ import type { CallerConnection } from "./caller.ts";
 
 /** The callers that are connected, for the time when the server is being stopped. */
 export class OpenCallers {
+  /** When the last one connected, on the clock of `performance.now()`. */
+  arrivedAt = -Infinity;
   readonly #callers = new Set<CallerConnection>();
   #open = 0;
-  #arrivedAt = -Infinity;
   #draining = false;
   #gone = Promise.withResolvers<void>();
 
   /** Counts a caller that has connected; its TLS handshake may still be under way. @returns call it when the caller has gone */
   arrived(): () => void {
     this.#open++;
-    this.#arrivedAt = performance.now();
+    this.arrivedAt = performance.now();
     return () => {
       this.#open--;
       if (this.#open > 0) return;
       this.#gone.resolve();
       this.#gone = Promise.withResolvers();
     };
-  }
-
-  /** When the last one connected, on the clock of `performance.now()`. */
-  get arrivedAt(): number {
-    return this.#arrivedAt;
   }
 
   /** Adds a caller that can be told what happens. */

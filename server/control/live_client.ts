@@ -22,7 +22,8 @@ interface Waiting {
 
 /** The one client that is connected, and the callers that wait for a stream to it. */
 export class LiveClient {
-  #draining = false;
+  /** Whether {@link drain} was called. */
+  draining = false;
   #session: Session | undefined;
   #hello: Hello | undefined;
   /** In the order of arrival. */
@@ -33,11 +34,6 @@ export class LiveClient {
     return this.#session?.ended ? undefined : this.#session;
   }
 
-  /** Whether {@link drain} was called. */
-  get draining(): boolean {
-    return this.#draining;
-  }
-
   /** The client that is or was connected, and for how many milliseconds nothing has arrived from it. */
   get last(): { readonly hello: Hello; readonly silentMs: number } | undefined {
     if (!this.#session || !this.#hello) return undefined;
@@ -46,7 +42,7 @@ export class LiveClient {
 
   /** The server is being stopped: tells the client to dial again, and waits for none. While it stays connected, callers still reach it. */
   drain(): void {
-    this.#draining = true;
+    this.draining = true;
     this.session?.goAway();
     if (this.session) return;
     for (const { settle } of this.#waiting) settle(undefined);
@@ -63,7 +59,7 @@ export class LiveClient {
       if (instanceBefore === hello.instance) before.close(CloseCode.reconnected, "the same client has reconnected");
       else before.close(CloseCode.replaced, `replaced by ${hello.who} from ${hello.from}`);
     }
-    if (this.#draining) session.goAway();
+    if (this.draining) session.goAway();
     session.onroom = () => this.#serve();
     this.#serve();
   }
@@ -75,7 +71,7 @@ export class LiveClient {
    */
   open(first: Uint8Array, ms: number): Promise<Stream | Error | undefined> {
     const opened = this.#waiting.size === 0 ? this.#tryOpen(first) : undefined;
-    if (opened || (this.#draining && !this.session)) return Promise.resolve(opened);
+    if (opened || (this.draining && !this.session)) return Promise.resolve(opened);
     return new Promise((resolve) => {
       const waiting: Waiting = {
         first,

@@ -25,7 +25,6 @@ const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve,
 const identity = (who: string) => ({
   key,
   hello: { capabilities: [], session: "s", instance: "i", who, from: "there" },
-  random: (bytes: number) => crypto.getRandomValues(new Uint8Array(bytes)),
 });
 
 /** A laptop that forwards to a program here, and the far ends of the connections it has dialed. */

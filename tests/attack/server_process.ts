@@ -135,7 +135,6 @@ export async function prove(socket: WebSocket): Promise<{ transport: WebSocketTr
   const { rest } = await handshakeAsClient(transport, {
     key: await importKey(KEY),
     hello: { capabilities: [], session: "kurun-1", instance: "i-1", who: "alice", from: "laptop" },
-    random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
     signal: AbortSignal.timeout(5_000),
   });
   return { transport, rest };

@@ -1,7 +1,7 @@
 /** The supervisor's process while its client's link is congested and breaks. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { encodeRunPreamble, type RunPreamble, type Session, type Stream } from "../../tunnel/mod.ts";
+import { encodePreamble, type RunPreamble, type Session, type Stream } from "../../tunnel/mod.ts";
 import { SupervisorClient } from "../../cli/run/supervisor_client.ts";
 import { TcpRelay } from "../faults/tcp_relay.ts";
 import { attackTest, client, pause, ServerProcess } from "./server_process.ts";
@@ -59,10 +59,10 @@ attackTest("a download that nobody reads congests the link, the link breaks, and
   for (let cuts = 0; cuts < 3; cuts++) {
     const session = await connect();
     relay.holdBack();
-    for (let i = 0; i < DOWNLOADS; i++) void ignored(session.open(encodeRunPreamble({ for: "port", port: port.addr.port })));
+    for (let i = 0; i < DOWNLOADS; i++) void ignored(session.open(encodePreamble({ for: "port", port: port.addr.port })));
     await pause(500);
     const more: RunPreamble[] = [{ for: "control" }, { for: "stdout", run: 1 }, { for: "stdin", run: 1 }, { for: "port", port: 1 }];
-    for (const preamble of more) void ignored(session.open(encodeRunPreamble(preamble)));
+    for (const preamble of more) void ignored(session.open(encodePreamble(preamble)));
     await pause(300);
     relay.cut();
     relay.letGo();

@@ -72,7 +72,6 @@ clusterTest(
       handshakeAsClient(stranger, {
         key: await importKey(new Uint8Array(KEY_BYTES)),
         hello: { capabilities: [], session, instance: "intruder", who: "mallory", from: "pod" },
-        random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
         signal: AbortSignal.timeout(5_000),
       }),
       /the proof of the session's key is missing or wrong/,

@@ -1,4 +1,5 @@
-import { type BodyHeaders, checkFields, Http1Error } from "./head.ts";
+import { concat } from "../bytes.ts";
+import { type BodyHeaders, Http1Error, parseFields } from "./head.ts";
 import { HeadReader } from "./head_reader.ts";
 
 /** How a body ends: after so many bytes, with its last chunk, with the connection, or never, because another protocol follows. */
@@ -100,9 +101,7 @@ export class BodyFramer {
     const lf = bytes.indexOf(LF, at);
     const end = lf < 0 ? bytes.length : lf + 1;
     if (this.#line.length + end - at > MAX_SIZE_LINE_BYTES) throw new Http1Error("a chunk's size line is too long");
-    const line = new Uint8Array(this.#line.length + end - at);
-    line.set(this.#line);
-    line.set(bytes.subarray(at, end), this.#line.length);
+    const line = concat(this.#line, bytes.subarray(at, end));
     this.#line = lf < 0 ? line : NOTHING;
     if (lf < 0) return end;
     this.#left = chunkSize(String.fromCharCode(...line));
@@ -121,7 +120,7 @@ export class BodyFramer {
     const trailers = this.#trailers as HeadReader;
     const next = trailers.read(bytes, at);
     if (next < 0) return bytes.length;
-    checkFields(trailers.source, trailers.start, trailers.end);
+    parseFields(trailers.source, trailers.start, trailers.end);
     this.#trailers = undefined;
     this.done = true;
     return next;

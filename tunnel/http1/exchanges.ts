@@ -38,10 +38,13 @@ export class Exchanges<R extends { readonly method: string }> {
   readonly #events: ExchangeEvents<R>;
   readonly #requests: Messages;
   readonly #answers: Messages;
-  readonly #awaited: R[] = [];
-  #answer: ResponseHead | undefined;
+  /** Requests whose answers have not ended, the oldest first. */
+  readonly awaited: R[] = [];
+  /** The head of the final answer that is under way. */
+  answer: ResponseHead | undefined;
+  /** Whether the connection has switched to another protocol. */
+  opaque = false;
   #framing: BodyFraming = 0;
-  #opaque = false;
   /**
    * Whether an Upgrade or CONNECT waits for its answer, which decides what the bytes behind that request are. Whoever does not wait for the
    * answer any more may set it to false.
@@ -62,16 +65,6 @@ export class Exchanges<R extends { readonly method: string }> {
     });
   }
 
-  /** Requests whose answers have not ended, the oldest first. */
-  get awaited(): readonly R[] {
-    return this.#awaited;
-  }
-
-  /** Whether the connection has switched to another protocol. */
-  get opaque(): boolean {
-    return this.#opaque;
-  }
-
   /** Whether the caller is between two requests. */
   get betweenRequests(): boolean {
     return this.#requests.between;
@@ -87,14 +80,9 @@ export class Exchanges<R extends { readonly method: string }> {
     return this.#requests.inHead || this.#answers.inHead;
   }
 
-  /** The head of the final answer that is under way. */
-  get answer(): ResponseHead | undefined {
-    return this.#answer;
-  }
-
   /** Whether the answer under way ends with the connection. */
   get answerUntilClose(): boolean {
-    return this.#answer !== undefined && this.#framing === "until-close";
+    return this.answer !== undefined && this.#framing === "until-close";
   }
 
   /**
@@ -112,48 +100,43 @@ export class Exchanges<R extends { readonly method: string }> {
     return this.#answers.read(bytes, at);
   }
 
-  /** Forgets the requests that wait, the last one alone or all of them. @returns what was forgotten */
-  forget(which: "last" | "all"): R[] {
-    return this.#awaited.splice(which === "all" ? 0 : -1);
-  }
-
   /** Forgets the answer that is under way, and its request. @returns the request */
   abandonAnswer(): R | undefined {
-    this.#answer = undefined;
-    return this.#awaited.shift();
+    this.answer = undefined;
+    return this.awaited.shift();
   }
 
   #request(bytes: Uint8Array, start: number, end: number): BodyFraming {
     const head = parseRequestHead(bytes, start, end);
-    if (this.#awaited.length === MAX_AWAITED) throw new Http1Error(`more than ${MAX_AWAITED} requests wait for answers`);
-    this.#awaited.push(this.#events.request(head, bytes, start, end));
+    if (this.awaited.length === MAX_AWAITED) throw new Http1Error(`more than ${MAX_AWAITED} requests wait for answers`);
+    this.awaited.push(this.#events.request(head, bytes, start, end));
     this.switching = head.asksUpgrade;
     return head.method === "CONNECT" ? 0 : requestFraming(head);
   }
 
   #answerBegins(bytes: Uint8Array, start: number, end: number): BodyFraming {
     const head = parseResponseHead(bytes, start, end);
-    const request = this.#awaited[0];
+    const request = this.awaited[0];
     this.#framing = responseFraming(head, request?.method);
     // Only the last request can have asked for a switch: nothing is read behind it.
-    if (this.#framing === "opaque" && (!this.switching || this.#awaited.length !== 1)) {
+    if (this.#framing === "opaque" && (!this.switching || this.awaited.length !== 1)) {
       throw new Http1Error("it switches to a protocol that nobody asked for");
     }
     if (head.status >= 200 || head.status === 101) {
       this.#events.answer?.(head, request);
-      this.#answer = head;
+      this.answer = head;
     }
     // The message ends here: what follows belongs to the other protocol.
     return this.#framing === "opaque" ? 0 : this.#framing;
   }
 
   #answerEnds(): void {
-    const head = this.#answer;
+    const head = this.answer;
     if (!head) return;
-    this.#answer = undefined;
-    const request = this.#awaited.shift();
-    this.#opaque = this.#framing === "opaque";
-    if (this.#awaited.length === 0) this.switching = false;
+    this.answer = undefined;
+    const request = this.awaited.shift();
+    this.opaque = this.#framing === "opaque";
+    if (this.awaited.length === 0) this.switching = false;
     this.#events.answered?.(head, request);
   }
 }

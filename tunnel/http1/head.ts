@@ -7,8 +7,8 @@
 
 /** Longer heads are refused; Go's servers accept 1 MiB, node's 16 KiB. */
 export const MAX_HEAD_BYTES = 64 * 1024;
-/** The most digits of a Content-Length: a number holds 15 digits exactly. */
-const MAX_LENGTH_DIGITS = 15;
+/** Longer methods are cut: up to 256 requests of each caller wait for their answers. */
+const MAX_METHOD_BYTES = 32;
 
 /** The bytes are not unambiguous HTTP/1. The message says why, as the second half of a sentence. */
 export class Http1Error extends Error {
@@ -74,43 +74,25 @@ const VALUE: Uint8Array = table((byte) => byte === 9 || (byte >= 32 && byte !== 
 /** Characters of a target: no spaces or control characters. RFC 3986 forbids bytes above ASCII, but some clients send them. */
 const TARGET: Uint8Array = table((byte) => byte > 32 && byte !== 127);
 
-const NO_SPANS: readonly Span[] = [];
-
 /**
  * Reads a request's head, complete and with its empty line, as a HeadReader has found it.
  * @param bytes hold it from `from` up to `to`; spans are places in these bytes
  * @throws Http1Error
  */
 export function parseRequestHead(bytes: Uint8Array, from = 0, to = bytes.length): RequestHead {
-  let at = from;
-  while (at < to && TOKEN[bytes[at] as number]) at++;
-  const methodEnd = at;
-  if (bytes[at] !== SP) throw lineError(bytes, from, "the method has a character that must not be there");
-  const start = ++at;
-  while (at < to && TARGET[bytes[at] as number]) at++;
-  const end = at;
-  if (methodEnd === from || bytes[at] !== SP) throw lineError(bytes, from, "the target has a character that must not be there");
-  if (end === start) throw new Http1Error("the request line has no target");
-  // The version has 8 bytes. A wrong one is reported behind errors in the headers.
-  const lineEnd = endOfLine(bytes, end + 1);
-  const minor = lineEnd === end + 9 ? minorVersion(bytes, end + 1) : -1;
-  if (minor < 0 && isHttp2(bytes, from, lineEnd)) throw new Http1Error("it speaks HTTP/2", true);
-  const fields = parseFields(bytes, lineEnd + 2, to);
-  if (minor < 0) throw notOurVersion();
+  let methodEnd = from;
+  while (TOKEN[bytes[methodEnd] as number]) methodEnd++;
+  const start = methodEnd + 1;
+  let end = start;
+  while (TARGET[bytes[end] as number]) end++;
+  const minor = minorVersion(bytes, end + 1);
+  const headersStart = end + " HTTP/1.1\r\n".length;
+  const isWhole = methodEnd > from && bytes[methodEnd] === SP && end > start && bytes[end] === SP && bytes[headersStart - 1] === LF;
+  if (!isWhole || minor < 0) throw requestLineError(textOf(bytes, { start: from, end: bytes.indexOf(LF, from) - 1 }));
+  const { upgrade, ...fields } = parseFields(bytes, headersStart, to);
   if (fields.chunked && minor === 0) throw new Http1Error("it has Transfer-Encoding in HTTP/1.0");
-  const method = methodOf(bytes, from, methodEnd);
-  return {
-    length: fields.length,
-    chunked: fields.chunked,
-    method,
-    targetSpan: { start, end },
-    minor,
-    headersStart: lineEnd + 2,
-    hosts: fields.hosts,
-    asksUpgrade: fields.upgrade || method === "CONNECT",
-    expectsContinue: fields.expectsContinue,
-    isJson: fields.isJson,
-  };
+  const method = shortText(bytes, from, Math.min(methodEnd, from + MAX_METHOD_BYTES));
+  return { ...fields, method, targetSpan: { start, end }, minor, headersStart, asksUpgrade: upgrade || method === "CONNECT" };
 }
 
 /** Reads a response's head, as {@link parseRequestHead} does a request's. @throws Http1Error */
@@ -120,33 +102,24 @@ export function parseResponseHead(bytes: Uint8Array, from = 0, to = bytes.length
   const hundreds = digit(bytes[from + 9]);
   const tens = digit(bytes[from + 10]);
   const ones = digit(bytes[from + 11]);
-  const behind = bytes[from + 12];
-  // The reason may be missing, with its space or without.
-  if (bytes[from + 8] !== SP || hundreds < 1 || tens < 0 || ones < 0 || (behind !== SP && behind !== CR)) throw notStatusLine();
   const lineEnd = endOfValue(bytes, from + 12);
-  if (lineEnd < 0) {
-    // A CR right behind the status must end the line.
-    throw behind === CR ? notStatusLine() : new Http1Error("the status line has a character that must not be there");
-  }
+  // The reason may be missing, with its space or without.
+  const isStatus = bytes[from + 8] === SP && hundreds > 0 && tens >= 0 && ones >= 0 && (bytes[from + 12] === SP || lineEnd === from + 12);
+  if (!isStatus) throw new Http1Error("its first line is not a status line");
+  if (lineEnd < 0) throw new Http1Error("the status line has a character that must not be there");
   const { length, chunked } = parseFields(bytes, lineEnd + 2, to);
   if (chunked && minor === 0) throw new Http1Error("it has Transfer-Encoding in HTTP/1.0");
   return { status: hundreds * 100 + tens * 10 + ones, length, chunked };
 }
 
-/** Checks trailers as strictly as headers: complete, with the empty line. @throws Http1Error */
-export function checkFields(bytes: Uint8Array, from: number, to: number): void {
-  parseFields(bytes, from, to);
-}
-
-interface Fields extends BodyHeaders {
-  readonly hosts: readonly Span[];
+/** What the fields of a head say. */
+interface Fields extends BodyHeaders, Pick<RequestHead, "hosts" | "expectsContinue" | "isJson"> {
   readonly upgrade: boolean;
-  readonly expectsContinue: boolean;
-  readonly isJson: boolean;
 }
 
-function parseFields(bytes: Uint8Array, from: number, to: number): Fields {
-  let hosts: Span[] | undefined;
+/** Reads the fields of a head, or of trailers: complete, with the empty line. @throws Http1Error */
+export function parseFields(bytes: Uint8Array, from: number, to: number): Fields {
+  const hosts: Span[] = [];
   let length: number | undefined;
   let chunked = false;
   let upgrade = false;
@@ -162,7 +135,7 @@ function parseFields(bytes: Uint8Array, from: number, to: number): Fields {
     while (end > start && (bytes[end - 1] === SP || bytes[end - 1] === TAB)) end--;
     switch (colon - name) {
       case 4:
-        if (isWord(bytes, name, colon, "host")) (hosts ??= []).push({ start, end });
+        if (isWord(bytes, name, colon, "host")) hosts.push({ start, end });
         break;
       case 6:
         if (isWord(bytes, name, colon, "accept")) isJson ||= isJsonType(bytes, start);
@@ -189,7 +162,7 @@ function parseFields(bytes: Uint8Array, from: number, to: number): Fields {
     name = lineEnd + 2;
   }
   if (chunked && length !== undefined) throw new Http1Error("it has both Content-Length and Transfer-Encoding");
-  return { hosts: hosts ?? NO_SPANS, length, chunked, upgrade, expectsContinue, isJson };
+  return { hosts, length, chunked, upgrade, expectsContinue, isJson };
 }
 
 /** Where the colon is. @throws Http1Error for a folded line, a space before the colon, or no colon */
@@ -209,11 +182,6 @@ function endOfValue(bytes: Uint8Array, from: number): number {
   return bytes[at] === CR && bytes[at + 1] === LF ? at : -1;
 }
 
-/** Where a line's CRLF is; every line of a complete head has one. */
-function endOfLine(bytes: Uint8Array, from: number): number {
-  return bytes.indexOf(LF, from) - 1;
-}
-
 /** Compares checked bytes with a word, ignoring case. @param word lower-case letters, digits, `-` and `/` */
 function isWord(bytes: Uint8Array, start: number, end: number, word: string): boolean {
   for (let at = start; at < end; at++) if (((bytes[at] as number) | 0x20) !== word.charCodeAt(at - start)) return false;
@@ -228,15 +196,10 @@ function isJsonType(bytes: Uint8Array, start: number): boolean {
 }
 
 function contentLength(bytes: Uint8Array, start: number, end: number): number {
-  let length = 0;
-  let at = start;
-  for (; at < end; at++) {
-    const value = digit(bytes[at]);
-    if (value < 0 || at - start === MAX_LENGTH_DIGITS) break;
-    length = length * 10 + value;
-  }
-  if (at < end || end === start) throw new Http1Error("its Content-Length is not a number of bytes");
-  return length;
+  const text = shortText(bytes, start, Math.min(end, start + 16));
+  // A number holds 15 digits exactly.
+  if (!/^\d{1,15}$/.test(text)) throw new Http1Error("its Content-Length is not a number of bytes");
+  return Number(text);
 }
 
 /** The value of a digit; -1 for anything else. */
@@ -253,30 +216,29 @@ function minorVersion(bytes: Uint8Array, at: number): number {
   return minor === 0 || minor === 1 ? minor : -1;
 }
 
-function isHttp2(bytes: Uint8Array, start: number, end: number): boolean {
-  return textOf(bytes, { start, end }) === "PRI * HTTP/2.0";
+/** Why a first line is not a request line. */
+function requestLineError(line: string): Http1Error {
+  const [, method, target] = /^([^ ]+) ([^ ]*) /.exec(line) ?? [];
+  if (method === undefined || target === undefined) return new Http1Error("its first line is not a request line");
+  if (!isAll(TOKEN, method)) return new Http1Error("the method has a character that must not be there");
+  if (target === "") return new Http1Error("the request line has no target");
+  if (!isAll(TARGET, target)) return new Http1Error("the target has a character that must not be there");
+  return line === "PRI * HTTP/2.0" ? new Http1Error("it speaks HTTP/2", true) : notOurVersion();
 }
 
-/** Why a first line is not a request line, where a wrong character ends its method or target. */
-function lineError(bytes: Uint8Array, start: number, otherwise: string): Http1Error {
-  const line = textOf(bytes, { start, end: endOfLine(bytes, start) });
-  const methodEnd = line.indexOf(" ");
-  return new Http1Error(methodEnd < 1 || line.indexOf(" ", methodEnd + 1) < 0 ? "its first line is not a request line" : otherwise);
+/** A text of a few bytes: a decoder takes a microsecond for it. */
+function shortText(bytes: Uint8Array, start: number, end: number): string {
+  let text = "";
+  for (let at = start; at < end; at++) text += String.fromCharCode(bytes[at] as number);
+  return text;
+}
+
+function isAll(table: Uint8Array, text: string): boolean {
+  return [...text].every((character) => table[character.charCodeAt(0)] !== 0);
 }
 
 function notOurVersion(): Http1Error {
   return new Http1Error("its version is not HTTP/1.0 or HTTP/1.1");
-}
-
-function notStatusLine(): Http1Error {
-  return new Http1Error("its first line is not a status line");
-}
-
-/** A method's text, which is short and known to be ASCII. */
-function methodOf(bytes: Uint8Array, start: number, end: number): string {
-  let method = "";
-  for (let at = start; at < end; at++) method += String.fromCharCode(bytes[at] as number);
-  return method;
 }
 
 const decoder = new TextDecoder("latin1");
