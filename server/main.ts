@@ -5,10 +5,8 @@
  * @module
  */
 import type { Server } from "node:net";
-import { importKey } from "../tunnel/mod.ts";
 import { AdmissionFallback } from "./callers/admission_fallback.ts";
 import { parseServerArgs, type ServerConfig } from "./config.ts";
-import { openControlPort } from "./control/control_port.ts";
 import { copyBase } from "./run/copy_base.ts";
 import { drain } from "./callers/drain.ts";
 import { LiveClient } from "./control/live_client.ts";
@@ -17,12 +15,13 @@ import { ReachCheck } from "./control/reach_check.ts";
 import { openRequestPort } from "./callers/request_port.ts";
 import { sparingly } from "./net/sparing_log.ts";
 import { logUnhandledErrors } from "./unhandled_errors.ts";
+import { acceptClient, stopOnSignals } from "./pod_process.ts";
 import { serveRuns } from "./run_pod.ts";
 import { serveTlsFiles } from "./callers/tls_files.ts";
 import { TlsTerminator } from "./callers/tls_terminator.ts";
 
 if (import.meta.main) {
-  logUnhandledErrors(sparingly(log, () => performance.now()));
+  logUnhandledErrors(sparingly(log));
   try {
     const config = parseServerArgs(Deno.args);
     const { run, base, copyBase: copies } = config;
@@ -40,51 +39,15 @@ async function serve(config: ServerConfig): Promise<void> {
   const reach = new ReachCheck(config.services);
   const callers = new OpenCallers();
   const ports: Server[] = [];
-  let stopping = false;
-  // Before anything else: process 1 of a container ignores signals without a listener until the Pod's grace period is over.
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    Deno.addSignalListener(signal, () => {
-      log(`stopped by ${signal}`);
-      if (stopping) Deno.exit(0);
-      stopping = true;
-      drain({ live, callers, ports, log }).then(() => Deno.exit(0), (error) => {
-        log(`draining failed: ${error.message}`);
-        Deno.exit(1);
-      });
-    });
-  }
+  stopOnSignals(() => drain({ live, callers, ports, log }), (failed) => Deno.exit(failed ? 1 : 0), log);
   const tls = config.tlsDir === undefined ? undefined : new TlsTerminator(config.alpn);
-  if (tls) await serveTlsFiles({ dir: config.tlsDir as string, terminator: tls, log });
-  const fallback = config.fallback === "allow"
-    ? new AdmissionFallback(live, () => new Date(), sparingly(log, () => performance.now()))
-    : undefined;
+  if (tls) await serveTlsFiles(config.tlsDir as string, tls, log);
+  const fallback = config.fallback === "allow" ? new AdmissionFallback(live, sparingly(log)) : undefined;
   for (const port of config.requestPorts) {
-    const server = await openRequestPort({
-      port,
-      session: config.session,
-      live,
-      reach,
-      callers,
-      holdMs: config.holdMs,
-      ...(fallback ? { fallback } : {}),
-      ...(tls ? { tls } : {}),
-      log,
-      verbose: config.verbose,
-    });
-    ports.push(server);
+    const { session, holdMs, verbose } = config;
+    ports.push(await openRequestPort({ port, session, live, reach, callers, holdMs, fallback, tls, log, verbose }));
   }
-  await openControlPort({
-    port: config.controlPort,
-    cert: await Deno.readTextFile(`${config.secretDir}/tls.crt`),
-    key: await Deno.readTextFile(`${config.secretDir}/tls.key`),
-    handshake: {
-      key: await importKey(await Deno.readFile(`${config.secretDir}/key`)),
-      hello: { capabilities: [], session: config.session, instance: config.instance, who: "kurun-server", from: config.instance },
-    },
-    live,
-    reach,
-    log,
-  });
+  await acceptClient(config, [], { live, reach, log });
   log(`session ${config.session}: control port ${config.controlPort}, request ports ${config.requestPorts.join(", ")}`);
 }
 

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { importKey, NativeConnection } from "../tunnel/mod.ts";
+import { NativeConnection, type Stream } from "../tunnel/mod.ts";
 import type { ServerConfig } from "./config.ts";
-import { openControlPort } from "./control/control_port.ts";
 import { LiveClient } from "./control/live_client.ts";
 import { ReachCheck } from "./control/reach_check.ts";
+import { acceptClient, stopOnSignals } from "./pod_process.ts";
 import { ChildReaper } from "./run/child_reaper.ts";
 import { certificateVariables } from "./run/certificates.ts";
 import { spawnProcess } from "./run/spawn_process.ts";
@@ -44,31 +44,9 @@ export async function serveRuns(
     outOfMemory: countOutOfMemory,
     log,
   });
-  let stopping = false;
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    Deno.addSignalListener(signal, () => {
-      log(`stopped by ${signal}`);
-      if (stopping) exit(STOPPED);
-      stopping = true;
-      supervisor.stop(GRACE_MS, LAST_WORDS_MS).then(() => exit(STOPPED), (error) => {
-        log(`stopping failed: ${error.message}`);
-        exit(STOPPED);
-      });
-    });
-  }
-  await openControlPort({
-    port: config.controlPort,
-    cert: await Deno.readTextFile(`${config.secretDir}/tls.crt`),
-    key: await Deno.readTextFile(`${config.secretDir}/tls.key`),
-    handshake: {
-      key: await importKey(await Deno.readFile(`${config.secretDir}/key`)),
-      hello: { capabilities: ["run"], session: config.session, instance: config.instance, who: "kurun-server", from: config.instance },
-    },
-    live: new LiveClient(),
-    reach: new ReachCheck([]),
-    onStream: (stream) => supervisor.accept(stream),
-    log,
-  });
+  stopOnSignals(() => supervisor.stop(GRACE_MS, LAST_WORDS_MS), () => exit(STOPPED), log);
+  const onStream = (stream: Stream) => supervisor.accept(stream);
+  await acceptClient(config, ["run"], { live: new LiveClient(), reach: new ReachCheck([]), onStream, log });
   log(`session ${config.session}: control port ${config.controlPort}, programs in ${config.run}`);
 }
 

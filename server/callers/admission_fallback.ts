@@ -36,13 +36,11 @@ export function allowedReview({ apiVersion, uid }: AdmissionRequest, warning: st
 /** Allows admission requests, with a warning, while the program behind the session cannot be asked (`--fallback allow`). */
 export class AdmissionFallback {
   readonly #live: LiveClient;
-  readonly #date: () => Date;
   readonly #log: (line: string) => void;
 
-  /** @param date the time of day @param log takes a line for each request that anybody sends */
-  constructor(live: LiveClient, date: () => Date, log: (line: string) => void) {
+  /** @param log takes a line for each request that anybody sends */
+  constructor(live: LiveClient, log: (line: string) => void) {
     this.#live = live;
-    this.#date = date;
     this.#log = log;
   }
 
@@ -65,7 +63,7 @@ export class AdmissionFallback {
     const who = last && `${last.hello.who} on ${last.hello.from}`;
     if (cause instanceof SessionEndedError) return `the connection to ${who ?? "the program"} was lost before it answered`;
     if (!last) return "nobody has connected to kurun's Pod yet";
-    const since = new Date(this.#date().getTime() - last.silentMs).toISOString().replace(/\.\d+/, "");
+    const since = new Date(Date.now() - last.silentMs).toISOString().replace(/\.\d+/, "");
     return `nobody connected since ${since}, last ${who}`;
   }
 }

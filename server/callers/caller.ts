@@ -1,8 +1,7 @@
-import { type Connection, SessionEndedError, StreamLimitError } from "../../tunnel/mod.ts";
+import { type Connection, SessionEndedError, StreamLimitError, StreamResetError } from "../../tunnel/mod.ts";
 import { within } from "../net/timing.ts";
 import type { AdmissionFallback } from "./admission_fallback.ts";
 import { CallerExchanges } from "./caller_exchanges.ts";
-import { RefusedError } from "./dialed_stream.ts";
 import { type AskedHow, guessHowAsked, http1Answer, http1Json } from "./error_answer.ts";
 import { ErrorCode, type Http2Boundary, http2GoAway, http2Settings } from "./http2_frames.ts";
 
@@ -25,7 +24,7 @@ export interface CallerOptions {
   /** The session's name, for the sentences. */
   readonly session: string;
   /** Answers admission requests in the program's place, where the user wants that. */
-  readonly fallback?: AdmissionFallback;
+  readonly fallback?: AdmissionFallback | undefined;
 }
 
 /**
@@ -34,8 +33,7 @@ export interface CallerOptions {
  */
 export class CallerConnection implements Connection {
   readonly #connection: Connection;
-  readonly #session: string;
-  readonly #fallback: AdmissionFallback | undefined;
+  readonly #options: CallerOptions;
   readonly #exchanges: CallerExchanges;
   readonly #settled = Promise.withResolvers<void>();
   #pending: Promise<Uint8Array | null> | undefined;
@@ -46,11 +44,10 @@ export class CallerConnection implements Connection {
   /** Nothing more from the caller goes on. */
   #closing = false;
 
-  constructor(connection: Connection, { session, fallback }: CallerOptions) {
+  constructor(connection: Connection, options: CallerOptions) {
     this.#connection = connection;
-    this.#session = session;
-    this.#fallback = fallback;
-    this.#exchanges = new CallerExchanges((head) => fallback?.mayAnswer(head) === true);
+    this.#options = options;
+    this.#exchanges = new CallerExchanges((head) => options.fallback?.mayAnswer(head) === true);
   }
 
   read(): Promise<Uint8Array | null> {
@@ -154,15 +151,15 @@ export class CallerConnection implements Connection {
       await this.#connection.write(http2Settings());
       await this.#drop(HTTP2_ASK_MS, () => !this.#ended);
     }
-    await this.#connection.write(http2GoAway(ErrorCode.internal, describe(cause, this.#session).sentence));
+    await this.#connection.write(http2GoAway(ErrorCode.internal, describe(cause, this.#options.session).sentence));
     await this.#end();
   }
 
-  /** Reads and drops what the caller sends, for so long at most, while it is wanted. */
-  async #drop(ms: number, wanted: () => boolean): Promise<void> {
+  /** Drops what the caller sends, for so long at most, while it is wanted. */
+  async #drop(ms: number, wanted: () => boolean, read: () => Promise<Uint8Array | null> = () => this.read()): Promise<void> {
     const until = performance.now() + ms;
     for (let left = DRAIN_BYTES; left > 0 && wanted();) {
-      const bytes = await within(Math.max(0, until - performance.now()), this.read());
+      const bytes = await within(Math.max(0, until - performance.now()), read());
       if (!bytes) return;
       left -= bytes.length;
     }
@@ -183,9 +180,9 @@ export class CallerConnection implements Connection {
     if (http1.lost ? sent : !http1.asked) return undefined;
     const asked = http1.next ?? (sent ? UNKNOWN : guessHowAsked(http1.first));
     if (!asked) return undefined;
-    const { status, sentence } = describe(cause, this.#session);
+    const { status, sentence } = describe(cause, this.#options.session);
     const { bodyStart } = http1.next ?? {};
-    const allowed = status === 503 && bodyStart ? this.#fallback?.answer(bodyStart, cause) : undefined;
+    const allowed = status === 503 && bodyStart ? this.#options.fallback?.answer(bodyStart, cause) : undefined;
     return allowed === undefined ? http1Answer(asked, status, sentence) : http1Json(asked, allowed);
   }
 
@@ -193,12 +190,7 @@ export class CallerConnection implements Connection {
   async #end(): Promise<void> {
     this.#closing = true;
     this.#connection.closeWrite();
-    const until = performance.now() + DRAIN_MS;
-    for (let left = DRAIN_BYTES; left > 0;) {
-      const bytes = await within(Math.max(0, until - performance.now()), this.#connection.read());
-      if (!bytes) break;
-      left -= bytes.length;
-    }
+    await this.#drop(DRAIN_MS, () => true, () => this.#connection.read());
     this.#connection.reset();
   }
 }
@@ -208,24 +200,16 @@ const UNKNOWN: AskedHow = { method: "", isJson: false };
 
 /** The status and sentence for what went wrong. */
 function describe(cause: Error, session: string): { status: 502 | 503; sentence: string } {
-  if (cause instanceof NobodyConnectedError) {
-    return {
-      status: 503,
-      sentence: `kurun: nobody is connected to session ${session}: its kurun port-forward has ended or lost the network`,
-    };
-  }
-  if (cause instanceof SessionEndedError) {
-    return {
-      status: 503,
-      sentence:
-        `kurun: the connection to the program behind session ${session} was lost before it answered; the request may have been delivered`,
-    };
-  }
-  if (cause instanceof StreamLimitError) return { status: 503, sentence: `kurun: ${cause.message}` };
-  if (cause instanceof RefusedError) return { status: 502, sentence: `kurun: ${cause.message}` };
-  return { status: 502, sentence: `kurun: ${sentenceOf(cause)}` };
+  const mayRetry = [NobodyConnectedError, SessionEndedError, StreamLimitError].some((kind) => cause instanceof kind);
+  return { status: mayRetry ? 503 : 502, sentence: `kurun: ${sentenceOf(cause, session)}` };
 }
 
-function sentenceOf(cause: Error): string {
-  return cause.name === "StreamResetError" ? "the program reset the connection before it answered" : cause.message;
+function sentenceOf(cause: Error, session: string): string {
+  if (cause instanceof NobodyConnectedError) {
+    return `nobody is connected to session ${session}: its kurun port-forward has ended or lost the network`;
+  }
+  if (cause instanceof SessionEndedError) {
+    return `the connection to the program behind session ${session} was lost before it answered; the request may have been delivered`;
+  }
+  return cause instanceof StreamResetError ? "the program reset the connection before it answered" : cause.message;
 }

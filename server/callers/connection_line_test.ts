@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { SessionEndedError, StreamResetError } from "../../tunnel/mod.ts";
 import { NobodyConnectedError } from "./caller.ts";
 import { RefusedError } from "./dialed_stream.ts";
-import { connectionLine } from "./connection_line.ts";
+import { connectionLine } from "./request_port.ts";
 
 const CALLER = { from: "10.0.0.1:5", port: 8444 };
 

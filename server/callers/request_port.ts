@@ -1,10 +1,9 @@
 import { createServer, type Server, type Socket } from "node:net";
-import { encodePreamble, type Preamble } from "../../tunnel/mod.ts";
+import { encodePreamble, type Preamble, type RelayEnd, SessionEndedError, StreamLimitError, StreamResetError } from "../../tunnel/mod.ts";
 import type { AdmissionFallback } from "./admission_fallback.ts";
 import { CallerConnection, NobodyConnectedError } from "./caller.ts";
-import { carry } from "./dialed_stream.ts";
+import { carry, DialTimeoutError, RefusedError } from "./dialed_stream.ts";
 import type { OpenCallers } from "./open_callers.ts";
-import { connectionLine } from "./connection_line.ts";
 import type { ReachCheck } from "../control/reach_check.ts";
 import { SocketConnection } from "../net/socket_connection.ts";
 import { listen, peerAddress } from "../net/sockets.ts";
@@ -27,11 +26,11 @@ export interface RequestPortOptions {
   /** Keeps track of all connected callers. */
   readonly callers: OpenCallers;
   /** Answers admission requests in the program's place, where the user wants that. */
-  readonly fallback?: AdmissionFallback;
+  readonly fallback?: AdmissionFallback | undefined;
   /** How long a caller waits for a client, in milliseconds. */
   readonly holdMs: number;
   /** Terminates callers' TLS, where the port serves it. */
-  readonly tls?: TlsTerminator;
+  readonly tls?: TlsTerminator | undefined;
   readonly log: (line: string) => void;
   /** Whether each connection gets a line. */
   readonly verbose?: boolean;
@@ -39,9 +38,9 @@ export interface RequestPortOptions {
 
 /** Accepts callers; each becomes one stream to the client. @returns once it listens, on all addresses */
 export async function openRequestPort(options: RequestPortOptions): Promise<Server> {
-  const strangers = sparingly(options.log, () => performance.now());
+  const strangers = sparingly(options.log);
   // Failures are reported as sparingly as they are logged: each is a stream that a stranger can cause.
-  const report = sparingly((preamble) => void reportFailure(options.live, preamble).catch(() => {}), () => performance.now());
+  const report = sparingly((preamble) => void reportFailure(options.live, preamble).catch(() => {}));
   const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS });
   server.maxConnections = MAX_CALLERS;
   server.on("connection", (socket: Socket) => {
@@ -112,4 +111,30 @@ async function terminateTls(
     if (!known || !error.silent) failed((error as Error).message);
     return undefined;
   }
+}
+
+/**
+ * The log line of one caller's connection, with `--verbose`:
+ *
+ *     caller=10.244.0.1:52069 port=8444 alpn=- in=312 out=1204 ms=3.4 end=closed
+ *
+ * The server reports connections and not requests: everybody in the cluster can send it bytes, and whatever can be read in two ways
+ * (request smuggling) fools only a program that acts on what it read. Requests are reported on the client's side.
+ *
+ * @param end `forth` counts bytes from the caller, `back` bytes to it, without the server's own answers (502, 503)
+ * @param ms from the connection's first moment to its end
+ */
+export function connectionLine({ from, port, alpn }: Preamble, end: RelayEnd, ms: number): string {
+  return `caller=${from} port=${port} alpn=${alpn ?? "-"} in=${end.forth} out=${end.back} ms=${ms.toFixed(1)} end=${howEnded(end.error)}`;
+}
+
+function howEnded(error: Error | undefined): string {
+  if (!error) return "closed";
+  if (error instanceof NobodyConnectedError) return "503 nobody connected";
+  if (error instanceof RefusedError) return `502 ${error.message.replace(/\p{Cc}+/gu, " ")}`;
+  if (error instanceof SessionEndedError) return "client lost";
+  if (error instanceof StreamLimitError) return "503 too many callers";
+  if (error instanceof DialTimeoutError) return "502 the client did not dial in time";
+  if (error instanceof StreamResetError) return "reset by the client";
+  return `caller left: ${error.message}`;
 }

@@ -45,7 +45,7 @@ function tlsTest(
       if (onStream) attach(live, preambles, onStream);
       const secret = await MountedSecret.create(await issue());
       const tls = new TlsTerminator(alpn);
-      const files = await serveTlsFiles({ dir: secret.dir, terminator: tls, log: (line) => log.push(line), pollMs: POLL_MS });
+      const files = await serveTlsFiles(secret.dir, tls, (line) => log.push(line), POLL_MS);
       const server: Server = await openRequestPort({
         port: 0,
         session: "kurun-1",

@@ -3,21 +3,16 @@ import type { TlsTerminator } from "./tls_terminator.ts";
 /** How often the files are read again. The kubelet itself takes up to a minute to update a mounted Secret. */
 const POLL_MS = 2_000;
 
-/** What {@link serveTlsFiles} needs. */
-export interface TlsFilesOptions {
-  /** The folder with `tls.crt` and `tls.key`, as the kubelet mounts a Secret. */
-  readonly dir: string;
-  readonly terminator: TlsTerminator;
-  readonly log: (line: string) => void;
-  /** @default {2_000} */
-  readonly pollMs?: number;
-}
-
 /**
- * Serves the certificate of a mounted Secret, and each later version of it. A version that cannot be used changes nothing.
+ * Serves the certificate in `dir`, where the kubelet has mounted a Secret with `tls.crt` and `tls.key`, and each later version of it. A version that cannot be used changes nothing.
  * @returns once the first is served; `stop` ends it @throws the error of the file system or of TLS where the first cannot be used
  */
-export async function serveTlsFiles({ dir, terminator, log, pollMs = POLL_MS }: TlsFilesOptions): Promise<{ stop(): void }> {
+export async function serveTlsFiles(
+  dir: string,
+  terminator: TlsTerminator,
+  log: (line: string) => void,
+  pollMs: number = POLL_MS,
+): Promise<{ stop(): void }> {
   let seen = await readPair(dir);
   terminator.use(seen.cert, seen.key);
   let looking = false;

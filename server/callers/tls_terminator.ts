@@ -64,16 +64,13 @@ export class TlsTerminator {
     } catch (error) {
       raw.closeWrite();
       setTimeout(() => raw.reset(), GOODBYE_MS);
-      throw handshakeError(error as Error);
+      const { message, code } = error as Error & { code?: string };
+      const silent = error instanceof TlsCutError || code === "ECONNRESET" || code === "EPIPE";
+      throw new TlsHandshakeError(inWords(message), silent, { cause: error });
     } finally {
       clearTimeout(timer);
     }
   }
-}
-
-function handshakeError(error: Error & { code?: string }): TlsHandshakeError {
-  const silent = error instanceof TlsCutError || error.code === "ECONNRESET" || error.code === "EPIPE";
-  return new TlsHandshakeError(inWords(error.message), silent, { cause: error });
 }
 
 function inWords(message: string): string {

@@ -6,7 +6,7 @@ const LINES = 20;
  * counted, and the count goes before the next line.
  * @param now milliseconds of a clock that never goes back
  */
-export function sparingly(log: (line: string) => void, now: () => number): (line: string) => void {
+export function sparingly(log: (line: string) => void, now: () => number = () => performance.now()): (line: string) => void {
   let since = -Infinity;
   let lines = 0;
   return (line) => {
