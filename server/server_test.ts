@@ -216,7 +216,7 @@ serverTest("an upstream that breaks or ends before its answer is a 502", async (
     if (breaks) stream.reset();
     else stream.closeWrite();
   });
-  assert.match((await call(server, GET)).got, /^HTTP\/1\.1 502[^]*broke the connection before it answered/);
+  assert.match((await call(server, GET)).got, /^HTTP\/1\.1 502[^]*reset the connection before it answered/);
   breaks = false;
   assert.match((await call(server, GET)).got, /^HTTP\/1\.1 502[^]*closed the connection without an answer/);
 });
