@@ -16,7 +16,6 @@ import { TlsSecretError } from "../k8s/session/service/tls_secret.ts";
 import { BuildError } from "./builders/build_error.ts";
 import { ContainerfileError } from "./builders/containerfile_builder.ts";
 import { BuildErrors, describeBuildErrors } from "./images/build_images.ts";
-import { describeBuildError } from "./builders/describe_build_error.ts";
 import { describeRefusal } from "./port_forward/describe_refusal.ts";
 import { describeRegistryError } from "./images/registry_delivery.ts";
 import { describeWait, failingWebhook } from "./session/describe_wait.ts";
@@ -51,7 +50,7 @@ export function describeError(error: unknown): ErrorText {
   if (error instanceof RegistryCredentialsError || error instanceof ImageError || error instanceof ContainerfileError) {
     return failure(error.message, ExitCode.failed);
   }
-  if (error instanceof BuildError) return failure(describeBuildError(error), error.usage ? ExitCode.usage : ExitCode.failed);
+  if (error instanceof BuildError) return failure(error.message, error.usage ? ExitCode.usage : ExitCode.failed);
   if (error instanceof KubeconfigError) return failure(describeKubeconfig(error));
   if (error instanceof CredentialError) return failure(error.message);
   if (error instanceof ConnectionError) return failure(describeConnection(error));

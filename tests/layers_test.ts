@@ -71,7 +71,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "tunnel",
   ],
   "cli/images": ["cli/builders", "cli/command", "k8s/api", "k8s/images", "k8s/nodes", "k8s/registry"],
-  "cli/builders": ["k8s/images"],
+  "cli/builders": ["cli/command", "k8s/images"],
   "cli/command": ["k8s/api", "k8s/kubeconfig", "k8s/session/objects"],
   "cli/local": ["tunnel"],
 

@@ -20,7 +20,6 @@ export interface BuiltProgram {
 /**
  * Lets a builder write a file into a temporary folder. The folder is removed when the program is disposed of, or at once if the builder
  * throws.
- *
  * @param unstable see {@link BuiltProgram.unstable}
  * @param write gets the folder and returns the path of the file that it wrote
  * @throws what `write` throws

@@ -1,57 +1,44 @@
 import { dirname, join } from "node:path";
 import { BuildError } from "./build_error.ts";
 import type { ScriptSource } from "./program_source.ts";
+import { isFile } from "./script_main.ts";
 
 /** The bundler on this machine. */
 export interface Bundler {
-  readonly is: "deno" | "esbuild";
+  readonly name: "deno bundle" | "esbuild";
   readonly program: string;
-  /** For messages. */
-  readonly name: string;
 }
 
-/** The first Deno that has the present `deno bundle`. */
-const OLDEST_DENO = [2, 4];
+/** How to look for a bundler. */
+export interface BundlerOptions {
+  readonly signal: AbortSignal;
+  /** Added to kurun's environment for the bundler; for tests. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Whether the Deno that runs kurun may bundle; that of a compiled kurun cannot. For tests. */
+  readonly ownDeno?: boolean;
+}
 
-/**
- * Finds a bundler: the Deno that runs kurun, else the one in PATH, else the esbuild of the script's project.
- *
- * @param options `ownDeno` is false if the Deno that runs kurun cannot bundle, as in a compiled kurun
- * @throws BuildError if there is none
- */
-export async function findBundler(
-  source: ScriptSource,
-  { env = {}, ownDeno = !Deno.build.standalone, signal }: {
-    env?: Readonly<Record<string, string>>;
-    ownDeno?: boolean;
-    signal: AbortSignal;
-  },
-): Promise<Bundler> {
-  const deno = await findDeno({ env, ownDeno, signal });
-  if (deno !== undefined) return { is: "deno", program: deno, name: "deno bundle" };
+/** Finds a bundler: the Deno that runs kurun, else the one in PATH, else the esbuild of the script's project. @throws BuildError if there is none */
+export async function findBundler(source: ScriptSource, options: BundlerOptions): Promise<Bundler> {
+  const deno = await findDeno(options);
+  if (deno !== undefined) return { name: "deno bundle", program: deno };
   const esbuild = await findEsbuild(dirname(source.main));
-  if (esbuild !== undefined) return { is: "esbuild", program: esbuild, name: "esbuild" };
-  throw new BuildError({ is: "no-bundler", node: source.config?.endsWith("package.json") ?? false });
+  if (esbuild !== undefined) return { name: "esbuild", program: esbuild };
+  const advice = source.config?.endsWith("package.json")
+    ? ", and node_modules has no esbuild. Run npm install --save-dev esbuild, or install Deno from https://deno.com"
+    : ". Install Deno from https://deno.com";
+  throw new BuildError("no-bundler", `deno 2.4 or newer was not found in PATH; it is needed to bundle scripts${advice}`);
 }
 
 /** @returns the path or name of a Deno that bundles, or undefined */
 export async function findDeno(
-  { env = {}, ownDeno = !Deno.build.standalone, signal }: {
-    env?: Readonly<Record<string, string>>;
-    ownDeno?: boolean;
-    signal: AbortSignal;
-  },
+  { env = {}, ownDeno = !Deno.build.standalone, signal }: BundlerOptions,
 ): Promise<string | undefined> {
   if (ownDeno) return Deno.execPath();
   signal.throwIfAborted();
   try {
-    const { success, stdout } = await new Deno.Command("deno", {
-      args: ["--version"],
-      env: { ...env, NO_COLOR: "1" },
-      stderr: "null",
-      signal,
-    })
-      .output();
+    const command = new Deno.Command("deno", { args: ["--version"], env: { ...env, NO_COLOR: "1" }, stderr: "null", signal });
+    const { success, stdout } = await command.output();
     signal.throwIfAborted();
     return success && bundles(new TextDecoder().decode(stdout)) ? "deno" : undefined;
   } catch (error) {
@@ -60,22 +47,17 @@ export async function findDeno(
   }
 }
 
-/** Whether a Deno that prints this for `--version` can bundle. */
+/** Whether a Deno that prints this for `--version` has the present `deno bundle`: 2.4 and newer do. */
 export function bundles(version: string): boolean {
   const [, major = 0, minor = 0] = (/^deno (\d+)\.(\d+)/.exec(version) ?? []).map(Number);
-  const [oldestMajor = 0, oldestMinor = 0] = OLDEST_DENO;
-  return major > oldestMajor || major === oldestMajor && minor >= oldestMinor;
+  return major > 2 || major === 2 && minor >= 4;
 }
 
 async function findEsbuild(folder: string): Promise<string | undefined> {
   const name = Deno.build.os === "windows" ? "esbuild.cmd" : "esbuild";
   for (let at = folder;; at = dirname(at)) {
     const path = join(at, "node_modules", ".bin", name);
-    try {
-      if ((await Deno.stat(path)).isFile) return path;
-    } catch {
-      // Try the next folder up.
-    }
+    if (await isFile(path)) return path;
     if (dirname(at) === at) return undefined;
   }
 }

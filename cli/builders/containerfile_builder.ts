@@ -36,10 +36,7 @@ const BUILDERS = [
   { program: "buildah", save: (image: string, archive: string) => ["push", image, `docker-archive:${archive}`] },
 ] as const;
 
-/**
- * Finds a Dockerfile: the file itself, or the one in the folder.
- * @returns undefined if there is none
- */
+/** Finds a Dockerfile: the file itself, or the one in the folder. @returns undefined if there is none */
 export async function findContainerfile(path: string): Promise<string | undefined> {
   const isNamedSo = (file: string) => /^(?:Dockerfile|Containerfile)(?:\.|$)|\.(?:Dockerfile|Containerfile)$/i.test(basename(file));
   for (const file of [...isNamedSo(path) ? [path] : [], join(path, "Dockerfile"), join(path, "Containerfile")]) {
@@ -51,7 +48,6 @@ export async function findContainerfile(path: string): Promise<string | undefine
 /**
  * Builds the image of a Dockerfile, with its folder as context, with docker, podman or buildah. They know themselves what has not changed.
  * The tests use stand-ins for the three.
- *
  * @returns `before` itself if nothing has changed
  * @throws ContainerfileError, also where the saved archive is not one of an image; or the signal's reason
  */

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { BuildError } from "./build_error.ts";
 import { type BuiltProgram, builtProgram } from "./built_program.ts";
-import { cgoNeeded } from "./cgo_needed.ts";
+import { CGO_ADVICE, cgoNeeded } from "./cgo_needed.ts";
 import { goSays, goTarget, runGo } from "./go_command.ts";
 import type { GoSource } from "./program_source.ts";
 
@@ -28,7 +28,6 @@ const TIME_ZONES_FILE = "kurun_time_zones.go";
 /**
  * Builds a static Linux executable with the user's own `go`, which knows modules, workspaces, vendor folders, proxies and its cache. The same
  * source gives the same bytes on every machine. `kurun run` and `kurun apply` use the same flags, so they share compiled packages.
- *
  * @throws BuildError, or the signal's reason
  */
 export function buildGo(source: GoSource, options: GoBuildOptions): Promise<BuiltProgram> {
@@ -61,12 +60,14 @@ export function buildGo(source: GoSource, options: GoBuildOptions): Promise<Buil
     });
     if (exitCode !== 0) {
       const needed = await cgoNeeded(source, said, { architecture, env: options.env ?? {}, signal });
-      if (needed) throw new BuildError({ is: "needs-cgo", ...needed });
-      const module = MODULE_TROUBLE.test(said) && !/^# /m.test(said);
-      throw new BuildError({ is: "failed", tool: "go build", exitCode, module });
+      if (needed) throw new BuildError("needs-cgo", `${needed}, and ${CGO_ADVICE}`);
+      const why = MODULE_TROUBLE.test(said) && !/^# /m.test(said)
+        ? `before compiling (exit code ${exitCode}), because of the module or its packages`
+        : `with exit code ${exitCode}`;
+      throw new BuildError("failed", `go build failed ${why}: see above`);
     }
-    if (!await isExecutable(output)) throw new BuildError({ is: "not-main", given: source.given });
-    return output;
+    if (await isExecutable(output)) return output;
+    throw new BuildError("not-main", `${source.given} is a library, not a program: its package is not main`);
   });
 }
 
@@ -93,14 +94,10 @@ async function timeZones(source: GoSource, main: string, folder: string): Promis
 
 /** For a library `go build` writes an archive instead, and for several packages nothing. */
 async function isExecutable(path: string): Promise<boolean> {
-  let file;
-  try {
-    file = await Deno.open(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-  using opened = file;
+  using file = await Deno.open(path).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    return null;
+  });
   const magic = new Uint8Array(4);
-  return await opened.read(magic) === 4 && magic[0] === 0x7f && new TextDecoder().decode(magic.subarray(1)) === "ELF";
+  return await file?.read(magic) === 4 && new TextDecoder().decode(magic) === "\x7fELF";
 }

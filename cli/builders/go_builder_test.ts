@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
+import { ExitCode } from "../command/errors.ts";
+import { describeError } from "../describe_error.ts";
 import { BuildError } from "./build_error.ts";
 import type { BuiltProgram } from "./built_program.ts";
 import { buildGo, type GoBuildOptions } from "./go_builder.ts";
@@ -59,9 +61,12 @@ async function building(
   }
 }
 
-function failure({ error }: Attempt): BuildError["failure"] {
+function failure({ error }: Attempt): [code: string, text: string] {
   assert.ok(error instanceof BuildError, String(error));
-  return error.failure;
+  const { text, exitCode } = describeError(error);
+  assert.ok(text.split("\n").length <= 3 && !/[.!]$/.test(text), text);
+  assert.equal(exitCode, error.code === "not-main" ? ExitCode.usage : ExitCode.failed);
+  return [error.code, text];
 }
 
 async function output(program: BuiltProgram | undefined): Promise<string> {
@@ -177,7 +182,7 @@ Deno.test({
   fn: () =>
     building({ "go.mod": MODULE, "cmd/a/main.go": "package main\n\nfunc main() { nope() }\n" }, ["cmd/a/main.go"], (attempt) => {
       assert.equal(attempt.said, "# command-line-arguments\ncmd/a/main.go:3:15: undefined: nope\n");
-      assert.deepEqual(failure(attempt), { is: "failed", tool: "go build", exitCode: 1, module: false });
+      assert.deepEqual(failure(attempt), ["failed", "error: go build failed with exit code 1: see above"]);
     }),
 });
 
@@ -195,7 +200,8 @@ for (
     name: `${what} is reported as the module's fault`,
     fn: () =>
       building(files, ["."], (attempt) => {
-        assert.deepEqual(failure(attempt), { is: "failed", tool: "go build", exitCode: 1, module: true });
+        const text = "error: go build failed before compiling (exit code 1), because of the module or its packages: see above";
+        assert.deepEqual(failure(attempt), ["failed", text]);
         assert.match(attempt.said, /go\.mod|example\.org\/nowhere/);
       }),
   });
@@ -206,13 +212,14 @@ Deno.test({
   name: "a library is not a program",
   fn: () =>
     building({ "go.mod": MODULE, "lib/lib.go": "package lib\n\nconst A = 1\n" }, ["lib"], (attempt) => {
-      assert.deepEqual(failure(attempt), { is: "not-main", given: "lib" });
+      assert.deepEqual(failure(attempt), ["not-main", "error: lib is a library, not a program: its package is not main"]);
     }),
 });
 
 Deno.test("without go in PATH the error says so", () =>
   building({ "go.mod": MODULE, "main.go": HELLO }, ["."], (attempt) => {
-    assert.deepEqual(failure(attempt), { is: "no-go" });
+    const text = "error: go was not found in PATH; it is needed to build Go programs. Install Go from https://go.dev/dl";
+    assert.deepEqual(failure(attempt), ["no-go", text]);
   }, { env: { PATH: "/nowhere" } }));
 
 Deno.test({
@@ -276,7 +283,10 @@ for (
     name: `a build that fails without cgo is reported as such: ${name}`,
     fn: () =>
       building({ "go.mod": MODULE, ...files }, [...targets], (attempt) => {
-        assert.deepEqual(failure(attempt), { is: "needs-cgo", ...need }, attempt.said);
+        const [code, text] = failure(attempt);
+        const what = `error: ${need.package} needs cgo (${need.files.join(", ")}), and kurun builds Go programs with CGO_ENABLED=0.\n`;
+        assert.equal(code, "needs-cgo", attempt.said);
+        assert.ok(text.startsWith(`${what}  Use a package in pure Go instead, or build an image with a Dockerfile`), text);
       }),
   });
 }
@@ -292,7 +302,7 @@ Deno.test({
       "native/b.go": "//go:build !cgo\n\npackage native\n\nfunc Twice(n int) int { return 2 * n }\n",
     };
     await building(files, ["."], (attempt) => {
-      assert.deepEqual(failure(attempt), { is: "failed", tool: "go build", exitCode: 1, module: false });
+      assert.deepEqual(failure(attempt), ["failed", "error: go build failed with exit code 1: see above"]);
     });
     await building({ ...files, "main.go": USES_LIBRARY }, ["."], async ({ program }) => assert.equal(await output(program), "42\n"));
   },

@@ -1,4 +1,5 @@
 import { BuildError } from "./build_error.ts";
+import type { GoSource } from "./program_source.ts";
 import { runCompiler } from "./run_compiler.ts";
 
 /** The environment in which `go` builds for the cluster's nodes, without cgo: no C compiler here, no C library there. */
@@ -33,9 +34,29 @@ async function withGo<Result>(run: () => Promise<Result>): Promise<Result> {
   try {
     return await run();
   } catch (cause) {
-    if (cause instanceof Deno.errors.NotFound) throw new BuildError({ is: "no-go" }, { cause });
-    throw cause;
+    if (!(cause instanceof Deno.errors.NotFound)) throw cause;
+    const text = "go was not found in PATH; it is needed to build Go programs. Install Go from https://go.dev/dl";
+    throw new BuildError("no-go", text, { cause });
   }
+}
+
+/** A package in `go list -json`; it has the fields that were asked for. */
+export interface GoPackage {
+  readonly ImportPath: string;
+  readonly Dir?: string;
+  readonly Standard?: boolean;
+  readonly GoFiles?: readonly string[];
+  readonly CgoFiles?: readonly string[];
+  readonly SFiles?: readonly string[];
+  readonly EmbedFiles?: readonly string[];
+  readonly EmbedPatterns?: readonly string[];
+  readonly Module?: { readonly Version?: string; readonly GoMod?: string; readonly Replace?: { readonly Version?: string } };
+}
+
+/** Lists the packages of a source and all that they import, also those that do not compile. @throws as {@link goSays} does */
+export async function goPackages(source: GoSource, fields: string, options: Parameters<typeof goSays>[2]): Promise<GoPackage[]> {
+  const text = await goSays(["list", "-e", "-deps", `-json=${fields}`, ...source.packages], source.folder, options);
+  return [...jsonValues(text ?? "")] as GoPackage[];
 }
 
 /** Parses several JSON objects in a row as Go prints them: the first and last line of each is a single brace. */

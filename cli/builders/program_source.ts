@@ -1,6 +1,6 @@
 import { dirname, join, relative, resolve } from "node:path";
 import { BuildError } from "./build_error.ts";
-import { findScriptMain } from "./script_main.ts";
+import { findScriptMain, isFile } from "./script_main.ts";
 
 /** A source on this machine. All paths but `packages` are absolute. */
 export type ProgramSource = GoSource | ScriptSource;
@@ -33,7 +33,6 @@ const SCRIPT_CONFIGS = ["deno.json", "deno.jsonc", "package.json"];
 
 /**
  * Finds a source: Go files of one package, one script, or a folder that has either.
- *
  * @param targets at least one path, as typed
  * @param cwd the folder that they are relative to
  * @throws BuildError
@@ -41,11 +40,14 @@ const SCRIPT_CONFIGS = ["deno.json", "deno.jsonc", "package.json"];
 export async function findSource(targets: readonly string[], cwd: string): Promise<ProgramSource> {
   const [given = "."] = targets;
   if (targets.every((target) => target.endsWith(".go"))) return await goFiles(targets, cwd);
-  if (targets.length > 1) throw new BuildError({ is: "several", given: targets });
+  if (targets.length > 1) throw severalPrograms(targets);
   const path = resolve(cwd, given);
   const stat = await found(path, given);
   if (stat.isDirectory) return await fromFolder(given, path, cwd);
-  if (!SCRIPT.test(path)) throw new BuildError({ is: "unknown-kind", given });
+  if (!SCRIPT.test(path)) {
+    const kinds = "Go (.go), TypeScript (.ts, .tsx, .mts) nor JavaScript (.js, .jsx, .mjs, .cjs), nor a folder of these";
+    throw new BuildError("unknown-kind", `${given} is neither ${kinds}`);
+  }
   return await script(given, path);
 }
 
@@ -57,12 +59,20 @@ async function goFiles(targets: readonly string[], cwd: string): Promise<Program
     const stat = await found(path, given);
     // A folder may also have such a name.
     if (stat.isDirectory && targets.length === 1) return await fromFolder(given, path, cwd);
-    if (stat.isDirectory) throw new BuildError({ is: "several", given: targets });
-    if (path.endsWith("_test.go")) throw new BuildError({ is: "go-test-file", given });
+    if (stat.isDirectory) throw severalPrograms(targets);
+    if (path.endsWith("_test.go")) throw new BuildError("go-test-file", `${given} is a test file, which go run does not accept either`);
   }
-  if (paths.some((path) => dirname(path) !== dirname(first))) throw new BuildError({ is: "several-folders", given: targets });
+  if (paths.some((path) => dirname(path) !== dirname(first))) {
+    const folders = `but they are in several folders: ${targets.join(", ")}`;
+    throw new BuildError("several-folders", `the Go files must be of one package, ${folders}`);
+  }
   const folder = await whereGoRuns(dirname(first), cwd);
   return { language: "go", given: targets.join(" "), folder, packages: paths.map((path) => goPath(folder, path)) };
+}
+
+function severalPrograms(targets: readonly string[]): BuildError {
+  const names = targets.join(" and ");
+  return new BuildError("several", `${names} are more than one program. Name one script, one folder, or the Go files of one package`);
 }
 
 async function fromFolder(given: string, path: string, cwd: string): Promise<ProgramSource> {
@@ -73,7 +83,10 @@ async function fromFolder(given: string, path: string, cwd: string): Promise<Pro
   }
   const { main, looked } = await findScriptMain(path);
   if (main !== undefined) return await script(given, main);
-  throw new BuildError({ is: "no-main", given, looked, module: await isFile(join(path, "go.mod")) });
+  const why = await isFile(join(path, "go.mod"))
+    ? "it has a go.mod but no Go files. Name the folder of the main package, such as ./cmd/NAME"
+    : `it has neither Go files nor ${looked.join(", ")}. Name the file itself`;
+  throw new BuildError("no-main", `no program was found in ${given}: ${why}`);
 }
 
 async function script(given: string, main: string): Promise<ScriptSource> {
@@ -110,14 +123,6 @@ async function found(path: string, given: string): Promise<Deno.FileInfo> {
     return await Deno.stat(path);
   } catch (cause) {
     if (!(cause instanceof Deno.errors.NotFound) && !(cause instanceof Deno.errors.NotADirectory)) throw cause;
-    throw new BuildError({ is: "no-such-file", given }, { cause });
-  }
-}
-
-async function isFile(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isFile;
-  } catch {
-    return false;
+    throw new BuildError("no-such-file", `there is no file or folder ${given}`, { cause });
   }
 }

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
-import { BuildError, type BuildFailure } from "./build_error.ts";
+import { ExitCode } from "../command/errors.ts";
+import { describeError } from "../describe_error.ts";
+import { BuildError } from "./build_error.ts";
 import { findSource } from "./program_source.ts";
 
 /** Runs a test in a folder with these files. */
@@ -17,12 +19,15 @@ async function inFolder(files: Record<string, string>, test: (folder: string) =>
   }
 }
 
-function refuses(title: string, files: Record<string, string>, targets: string[], failure: Partial<BuildFailure>): void {
+function refuses(title: string, files: Record<string, string>, targets: string[], message: RegExp): void {
   Deno.test(title, () =>
     inFolder(files, async (folder) => {
       await assert.rejects(findSource(targets, folder), (error) => {
         assert.ok(error instanceof BuildError, String(error));
-        assert.deepEqual({ ...error.failure, ...failure }, error.failure);
+        const { text, exitCode } = describeError(error);
+        assert.match(text, message);
+        assert.ok(text.split("\n").length <= 3 && !/[.!]$/.test(text), text);
+        assert.equal(exitCode, ExitCode.usage);
         return true;
       });
     }));
@@ -87,29 +92,32 @@ Deno.test("a folder's main module is the existing one that its configuration nam
     assert.equal(await main("plain/"), join(folder, "plain/main.ts"));
   }));
 
-refuses("a path that is not there is named as it was typed", MODULE, ["./nope.go"], { is: "no-such-file", given: "./nope.go" });
-refuses("a path through a file is not there", MODULE, ["main.go/x.ts"], { is: "no-such-file", given: "main.go/x.ts" });
-refuses("a file in another language is refused", { "a.py": "" }, ["a.py"], { is: "unknown-kind", given: "a.py" });
-refuses("Go files beside something else are refused", MODULE, ["main.go", "cmd"], { is: "several", given: ["main.go", "cmd"] });
-refuses("two scripts are refused", { "a.ts": "", "b.ts": "" }, ["a.ts", "b.ts"], { is: "several", given: ["a.ts", "b.ts"] });
-refuses("Go files of two folders are refused", MODULE, ["main.go", "cmd/a/a.go"], { is: "several-folders" });
-refuses("a Go test is refused", { "a_test.go": "package main\n" }, ["a_test.go"], { is: "go-test-file", given: "a_test.go" });
-refuses("a folder with a module but without Go files is told from one with nothing", { "go.mod": "module x\n" }, ["."], {
-  is: "no-main",
-  given: ".",
-  module: true,
-});
-refuses("a folder without a program says what was looked for", { "package.json": '{"main": "dist/a.js"}', "a_test.go": "" }, ["."], {
-  is: "no-main",
-  module: false,
-  looked: ["dist/a.js", "main.ts", "index.ts", "src/main.ts", "src/index.ts (or .js, .mjs …)"],
-});
+refuses("a path that is not there is named as it was typed", MODULE, ["./nope.go"], /^error: there is no file or folder \.\/nope\.go$/);
+refuses("a path through a file is not there", MODULE, ["main.go/x.ts"], /no file or folder main\.go\/x\.ts$/);
+refuses("a file in another language is refused", { "a.py": "" }, ["a.py"], /^error: a\.py is neither Go/);
+refuses("Go files beside something else are refused", MODULE, ["main.go", "cmd"], /main\.go and cmd are more than one program/);
+refuses("two scripts are refused", { "a.ts": "", "b.ts": "" }, ["a.ts", "b.ts"], /a\.ts and b\.ts are more than one/);
+refuses("Go files of two folders are refused", MODULE, ["main.go", "cmd/a/a.go"], /several folders: main\.go, cmd\/a\/a\.go/);
+refuses("a Go test is refused", { "a_test.go": "package main\n" }, ["a_test.go"], /a_test\.go is a test file/);
+refuses(
+  "a folder with a module but without Go files is told from one with nothing",
+  { "go.mod": "module x\n" },
+  ["."],
+  /found in \.: it has a go\.mod but no Go files\. Name the folder of the main package/,
+);
+refuses(
+  "a folder without a program says what was looked for",
+  { "package.json": '{"main": "dist/a.js"}', "a_test.go": "" },
+  ["."],
+  /neither Go files nor dist\/a\.js, main\.ts, index\.ts, src\/main\.ts, src\/index\.ts \(or \.js, \.mjs …\)\. Name the file/,
+);
 
 Deno.test("an invalid configuration file is named", () =>
   inFolder({ "package.json": '{"main": ' }, async (folder) => {
     await assert.rejects(findSource(["."], folder), (error) => {
-      assert.ok(error instanceof BuildError && error.failure.is === "bad-config");
-      assert.equal(error.failure.path, join(folder, "package.json"));
+      assert.ok(error instanceof BuildError && error.code === "bad-config");
+      assert.ok(error.message.startsWith(`${join(folder, "package.json")} cannot be read: `));
+      assert.equal(describeError(error).exitCode, ExitCode.failed);
       return true;
     });
   }));

@@ -16,7 +16,6 @@ const PATIENCE_MS = 2_000;
 
 /**
  * Runs a compiler to its end, without input. When the signal is aborted, it stops the compiler and then throws.
- *
  * @returns its exit code
  * @throws the signal's reason, or Deno.errors.NotFound if there is no such program
  */
@@ -31,7 +30,9 @@ export async function runCompiler({ program, args, folder, env, stderr, signal }
     killing = setTimeout(() => kill(child, "SIGKILL"), PATIENCE_MS);
   };
   signal.addEventListener("abort", stop, { once: true });
-  const reading = passOn(child.stderr, (text) => signal.aborted || stderr(text));
+  const reading = (async () => {
+    for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) if (!signal.aborted) stderr(text);
+  })();
   try {
     const { code } = await child.status;
     signal.throwIfAborted();
@@ -43,11 +44,6 @@ export async function runCompiler({ program, args, folder, env, stderr, signal }
     // Children of a killed compiler may keep the pipe open.
     if (signal.aborted) reading.catch(() => {});
   }
-}
-
-async function passOn(stream: ReadableStream<Uint8Array>, write: (text: string) => void): Promise<void> {
-  const decoder = new TextDecoder();
-  for await (const bytes of stream) write(decoder.decode(bytes, { stream: true }));
 }
 
 function kill(child: Deno.ChildProcess, signal: Deno.Signal): void {

@@ -3,28 +3,30 @@ import { basename, dirname, join } from "node:path";
 import { withoutHomePaths } from "../../k8s/images/server_bundle.ts";
 import { BuildError } from "./build_error.ts";
 import { type BuiltProgram, builtProgram } from "./built_program.ts";
-import { type Bundler, findBundler } from "./bundler.ts";
+import { type BundlerOptions, findBundler } from "./bundler.ts";
 import { withCommonJs } from "./commonjs_bundle.ts";
 import type { ScriptSource } from "./program_source.ts";
 import { runCompiler } from "./run_compiler.ts";
 import { readConfig, unstableFeatures } from "./script_main.ts";
-import { unsentFiles } from "./unsent_files.ts";
+
+/** A path relative to the module itself: `new URL("./a", import.meta.url)`, `join(__dirname, "a")`, `${import.meta.dirname}/a`. */
+const NEXT_TO_MODULE = [
+  /\bnew URL\(\s*["'`]([^"'`$]+)["'`],\s*import\.meta\.url\s*\)/g,
+  /\b(?:join|resolve)\(\s*(?:__dirname|import\.meta\.dirname)\s*,\s*["'`]([^"'`$]+)["'`]/g,
+  /\$\{(?:__dirname|import\.meta\.dirname)\}\/([^`$]+)`/g,
+];
+/** Bundlers write each module's path before its code. */
+const MODULE_PATH = /^\/\/ (\S.*)$/gm;
 
 /** How to bundle a script. */
-export interface ScriptBuildOptions {
+export interface ScriptBuildOptions extends BundlerOptions {
   /** Gets the bundler's messages. */
   readonly stderr: (text: string) => void;
-  readonly signal: AbortSignal;
-  /** Added to kurun's environment for the bundler; for tests. */
-  readonly env?: Readonly<Record<string, string>>;
-  /** Whether the Deno that runs kurun may bundle; that of a compiled kurun cannot. For tests. */
-  readonly ownDeno?: boolean;
 }
 
 /**
  * Bundles a script with its project's modules and npm packages into one ES module. It is not minified, which breaks packages and makes stack
  * traces useless. It has no source map: Deno's bundler writes wrong line numbers.
- *
  * @throws BuildError, or the signal's reason
  */
 export async function buildScript(source: ScriptSource, options: ScriptBuildOptions): Promise<BuiltProgram> {
@@ -34,53 +36,35 @@ export async function buildScript(source: ScriptSource, options: ScriptBuildOpti
   return await builtProgram({ kind: "script", unstable }, async (folder) => {
     const bundler = await findBundler(source, options);
     const output = join(folder, "main.js");
-    const { program, args } = bundleCall(bundler, source, output);
+    const args = bundler.name === "esbuild"
+      ? ["--bundle", "--format=esm", "--platform=node", "--target=esnext", "--log-level=warning", `--outfile=${output}`, source.main]
+      : ["bundle", "--quiet", "--platform", "deno", ...nodeFlags(source), "--output", output, source.main];
     const exitCode = await runCompiler({
-      program,
+      program: bundler.program,
       args,
       // Deno looks for deno.json with its import map from here upwards.
       folder: dirname(source.main),
       env: { DENO_NO_UPDATE_CHECK: "1", ...env },
-      stderr: bundler.is === "deno" ? withoutBacktrace(stderr) : stderr,
+      stderr: bundler.name === "esbuild" ? stderr : withoutBacktrace(stderr),
       signal,
     });
-    if (exitCode !== 0) throw new BuildError({ is: "failed", tool: bundler.name, exitCode, module: false });
-    const written = await readOutput(output, bundler);
+    if (exitCode !== 0) throw new BuildError("failed", `${bundler.name} failed with exit code ${exitCode}: see above`);
+    const written = await Deno.readTextFile(output).catch((cause) => {
+      if (!(cause instanceof Deno.errors.NotFound)) throw cause;
+      throw new BuildError("no-output", `${bundler.name} succeeded but wrote no program`, { cause });
+    });
     for (const path of await unsentFiles(written, dirname(source.main))) {
       stderr(`Warning: ${path} is not sent to the cluster, only what the script imports is. Import it, as with { type: "text" }.\n`);
     }
-    const bundle = bundler.is === "esbuild" ? withMainAlone(written, basename(source.main)) : written;
+    const bundle = bundler.name === "esbuild" ? withMainAlone(written, basename(source.main)) : written;
     await Deno.writeTextFile(output, withCommonJs(withNodePrefixes(withoutHashbang(withoutHomePaths(bundle)))));
     return output;
   });
 }
 
-function bundleCall(bundler: Bundler, source: ScriptSource, output: string): { program: string; args: string[] } {
-  if (bundler.is === "deno") {
-    const args = ["bundle", "--quiet", "--platform", "deno", ...nodeFlags(source), "--output", output, source.main];
-    return { program: bundler.program, args };
-  }
-  return {
-    program: bundler.program,
-    args: [
-      ...["--bundle", "--format=esm", "--platform=node", "--target=esnext", "--log-level=warning", `--outfile=${output}`],
-      source.main,
-    ],
-  };
-}
-
 /** Flags for what Node projects may write: `./module` for `./module.ts`, and `fs` for `node:fs`. */
 export function nodeFlags(source: ScriptSource): string[] {
   return source.config?.endsWith("package.json") ? ["--unstable-sloppy-imports", "--unstable-bare-node-builtins"] : [];
-}
-
-async function readOutput(path: string, bundler: Bundler): Promise<string> {
-  try {
-    return await Deno.readTextFile(path);
-  } catch (cause) {
-    if (cause instanceof Deno.errors.NotFound) throw new BuildError({ is: "no-output", tool: bundler.name }, { cause });
-    throw cause;
-  }
 }
 
 /** In one module `import.meta.main` is true everywhere. Deno's bundler makes it false in all modules but the main one; esbuild does not. */
@@ -113,4 +97,22 @@ function withoutBacktrace(write: (text: string) => void): (text: string) => void
       line = line.slice(end + 1);
     }
   };
+}
+
+/**
+ * Finds files that modules look for next to themselves. They are not in the bundle, so the program will not find them in the Pod.
+ * @param bundle the output of the bundler
+ * @param folder the folder that the paths of its modules are relative to
+ * @returns absolute paths of existing files and folders
+ */
+async function unsentFiles(bundle: string, folder: string): Promise<string[]> {
+  const modules = [...bundle.matchAll(MODULE_PATH)];
+  const found = new Set<string>();
+  for (const match of NEXT_TO_MODULE.flatMap((pattern) => [...bundle.matchAll(pattern)])) {
+    const module = modules.findLast(({ index }) => index < match.index)?.[1] ?? "";
+    if (module.includes("node_modules/")) continue;
+    const path = join(folder, dirname(module), match[1] as string);
+    if (await Deno.stat(path).then(() => true, () => false)) found.add(path);
+  }
+  return [...found];
 }

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
+import { ExitCode } from "../command/errors.ts";
+import { describeError } from "../describe_error.ts";
 import { BuildError } from "./build_error.ts";
 import type { BuiltProgram } from "./built_program.ts";
 import { bundles } from "./bundler.ts";
@@ -55,9 +57,12 @@ async function output({ program, error, said }: Attempt, ...args: string[]): Pro
   return new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
 }
 
-function failure({ error }: Attempt): BuildError["failure"] {
+function failure({ error }: Attempt): [code: string, text: string] {
   assert.ok(error instanceof BuildError, String(error));
-  return error.failure;
+  const { text, exitCode } = describeError(error);
+  assert.ok(text.split("\n").length <= 3 && !/[.!]$/.test(text), text);
+  assert.equal(exitCode, error.code === "not-main" ? ExitCode.usage : ExitCode.failed);
+  return [error.code, text];
 }
 
 Deno.test("a TypeScript project with packages from npm, JSON and dynamic imports becomes one main module", () =>
@@ -121,7 +126,7 @@ Deno.test("the same source gives the same bytes, without the source's path", asy
 
 Deno.test("the bundler's errors are passed on unchanged, without its own backtrace", () =>
   bundling({ "main.ts": 'import { a } from "./nope.ts";\nconsole.log(a);\n' }, ["main.ts"], (attempt, folder) => {
-    assert.deepEqual(failure(attempt), { is: "failed", tool: "deno bundle", exitCode: 1, module: false });
+    assert.deepEqual(failure(attempt), ["failed", "error: deno bundle failed with exit code 1: see above"]);
     assert.ok(attempt.said.includes(`Module not found "file://${folder}/nope.ts"`), attempt.said);
     assert.ok(attempt.said.includes("main.ts:1:19"), attempt.said);
     assert.ok(!attempt.said.includes("backtrace") && !attempt.said.includes("<unknown>"), attempt.said);
@@ -161,7 +166,7 @@ Deno.test("without a deno in PATH the project's own esbuild bundles, and its err
       assert.equal(await output(attempt), COMMONJS_OUTPUT);
     });
     await withEsbuild({ ...NODE_PROJECT, "src/there.ts": "export const there = ;\n" }, (attempt) => {
-      assert.deepEqual(failure(attempt), { is: "failed", tool: "esbuild", exitCode: 1, module: false });
+      assert.deepEqual(failure(attempt), ["failed", "error: esbuild failed with exit code 1: see above"]);
       assert.ok(attempt.said.includes("there.ts:1:21"), attempt.said);
     });
   } finally {
@@ -172,7 +177,10 @@ Deno.test("without a deno in PATH the project's own esbuild bundles, and its err
 for (const [node, files] of [[true, { "package.json": "{}", "main.js": "" }], [false, { "main.js": "" }]] as const) {
   Deno.test(`without any bundler ${node ? "a project of Node's" : "a script"} is refused`, () =>
     bundling(files, ["main.js"], (attempt) => {
-      assert.deepEqual(failure(attempt), { is: "no-bundler", node });
+      const [code, text] = failure(attempt);
+      assert.equal(code, "no-bundler");
+      assert.match(text, /deno 2\.4 or newer was not found in PATH; it is needed to bundle scripts/);
+      assert.match(text, node ? / no esbuild\. Run npm install/ : /scripts\. Install Deno from/);
     }, { ownDeno: false, env: { PATH: "/nowhere" } }));
 }
 

@@ -5,43 +5,31 @@ import { BuildError } from "./build_error.ts";
 const EXTENSIONS = ["ts", "tsx", "mts", "js", "mjs", "jsx", "cjs"];
 const CONFIGS = ["deno.json", "deno.jsonc", "package.json"] as const;
 
-/** A folder's main module, if it has one, and the names that were tried. */
-export interface ScriptMain {
-  /** Absolute. */
-  readonly main: string | undefined;
-  readonly looked: readonly string[];
-}
+/** Paths of main modules, the likeliest first. */
+const USUAL_MAINS = ["main", "index", "src/main", "src/index"].flatMap((name) => EXTENSIONS.map((extension) => `${name}.${extension}`));
 
 /**
  * Finds the main module of a project: the first existing one that its configuration names, else `main`, `index`, `src/main` or `src/index`.
- *
+ * @returns its absolute path, and if there is none, the names that were tried
  * @throws BuildError if a configuration file cannot be read
  */
-export async function findScriptMain(folder: string): Promise<ScriptMain> {
-  const files = new Set<string>();
-  for (const place of ["", "src"]) {
-    for (const name of await fileNames(join(folder, place))) files.add(place ? `${place}/${name}` : name);
-  }
+export async function findScriptMain(folder: string): Promise<{ main?: string; looked: readonly string[] }> {
   const named: string[] = [];
   for (const name of CONFIGS) {
-    if (!files.has(name)) continue;
-    named.push(...namedMains(name, await readConfig(join(folder, name))));
+    const path = join(folder, name);
+    if (await isFile(path)) named.push(...namedMains(name, await readConfig(path)));
   }
-  for (const path of named) {
-    // A name in package.json may lack its extension, as Node allows, or name a file that has not been built yet.
-    for (const ending of ["", ".js", "/index.js"]) {
-      const main = join(folder, path + ending);
-      if (await isFile(main)) return { main, looked: [] };
-    }
+  // A name in package.json may lack its extension, as Node allows, or name a file that has not been built yet.
+  for (const path of [...named.flatMap((path) => [path, `${path}.js`, `${path}/index.js`]), ...USUAL_MAINS]) {
+    const main = join(folder, path);
+    if (await isFile(main)) return { main, looked: [] };
   }
-  const usual = usualMain(files);
-  return { main: usual && join(folder, usual), looked: [...named, "main.ts", "index.ts", "src/main.ts", "src/index.ts (or .js, .mjs …)"] };
+  return { looked: [...named, "main.ts", "index.ts", "src/main.ts", "src/index.ts (or .js, .mjs …)"] };
 }
 
 /**
  * The main modules that a configuration names, the likeliest first: in package.json `main`, which `node DIR` runs, then `module` and
  * `exports`; in deno.json `exports`.
- *
  * @param config the parsed file
  * @returns paths relative to the project's folder
  */
@@ -64,15 +52,6 @@ function exportedMain(exports: unknown): string | undefined {
   return undefined;
 }
 
-/** @param files paths relative to the project's folder @returns the path of a module with a usual name */
-export function usualMain(files: ReadonlySet<string>): string | undefined {
-  for (const name of ["main", "index", "src/main", "src/index"]) {
-    const extension = EXTENSIONS.find((extension) => files.has(`${name}.${extension}`));
-    if (extension !== undefined) return `${name}.${extension}`;
-  }
-  return undefined;
-}
-
 /** Parses a deno.json, deno.jsonc or package.json. @throws BuildError if it is invalid */
 export async function readConfig(path: string): Promise<unknown> {
   const text = await Deno.readTextFile(path);
@@ -83,7 +62,7 @@ export async function readConfig(path: string): Promise<unknown> {
     try {
       return parseYaml(withoutComments(text), { prettyErrors: false });
     } catch {
-      throw new BuildError({ is: "bad-config", path, reason: (cause as Error).message }, { cause });
+      throw new BuildError("bad-config", `${path} cannot be read: ${(cause as Error).message}`, { cause });
     }
   }
 }
@@ -96,7 +75,6 @@ export function withoutComments(text: string): string {
 
 /**
  * The unstable features that a configuration enables, by their names in Deno's flags. Entries that are not such names are left out.
- *
  * @param config what the file says
  */
 export function unstableFeatures(config: unknown): string[] {
@@ -104,20 +82,7 @@ export function unstableFeatures(config: unknown): string[] {
   return Array.isArray(unstable) ? unstable.filter((name) => typeof name === "string" && /^[a-z-]+$/.test(name)) : [];
 }
 
-async function fileNames(folder: string): Promise<string[]> {
-  const names: string[] = [];
-  try {
-    for await (const { name, isDirectory } of Deno.readDir(folder)) if (!isDirectory) names.push(name);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound) && !(error instanceof Deno.errors.NotADirectory)) throw error;
-  }
-  return names;
-}
-
-async function isFile(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isFile;
-  } catch {
-    return false;
-  }
+/** Whether there is a file of this name. */
+export async function isFile(path: string): Promise<boolean> {
+  return await Deno.stat(path).then((stat) => stat.isFile, () => false);
 }

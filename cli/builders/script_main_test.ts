@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { namedMains, usualMain, withoutComments } from "./script_main.ts";
+import { dirname, join } from "node:path";
+import { findScriptMain, namedMains, withoutComments } from "./script_main.ts";
 
 for (
   const [name, config, mains] of [
@@ -18,13 +19,22 @@ for (
   });
 }
 
-Deno.test("main is preferred to index, the folder to src, and TypeScript to JavaScript", () => {
-  const all = ["main.ts", "main.js", "index.mts", "src/main.tsx", "src/index.cjs"];
-  for (let from = 0; from < all.length; from++) {
-    const rest = all.slice(from);
-    assert.equal(usualMain(new Set(rest.toReversed())), rest[0]);
+Deno.test("main is preferred to index, the folder to src, and TypeScript to JavaScript", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const all = ["main.ts", "main.js", "index.mts", "src/main.tsx", "src/index.cjs"];
+    for (const path of [...all, "main.rs", "lib/main.ts"]) {
+      await Deno.mkdir(dirname(join(folder, path)), { recursive: true });
+      await Deno.writeTextFile(join(folder, path), "");
+    }
+    for (const path of all) {
+      assert.equal((await findScriptMain(folder)).main, join(folder, path));
+      await Deno.remove(join(folder, path));
+    }
+    assert.equal((await findScriptMain(folder)).main, undefined);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
-  assert.equal(usualMain(new Set(["main.rs", "lib/main.ts"])), undefined);
 });
 
 Deno.test("JSON's comments are removed, and text in strings that looks like one stays", () => {

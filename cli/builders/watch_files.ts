@@ -1,10 +1,42 @@
 import { dirname, sep as SEPARATOR } from "node:path";
-import { Settling } from "./settle.ts";
+import { Alarm } from "../command/timers.ts";
 import { foldersOf, isWatched, type WatchedPaths } from "./watched_paths.ts";
 
-/**
- * Watches the files of a build. It keeps watching between two calls of `next`, so it misses nothing that is saved during a build.
- */
+/** A change is complete when nothing else has changed for this long: an editor saves in several steps, and a formatter may follow. */
+export const QUIET_MS = 60;
+/** If changes do not stop, the first one waits at most this long. */
+export const LONGEST_MS = 1_000;
+/** The longest timer. */
+const FOREVER_MS = 2 ** 31 - 1;
+
+/** Gathers changes that belong together. The caller passes the time in. */
+export class Settling {
+  #paths = new Set<string>();
+  #first = 0;
+  #last = 0;
+
+  /** @param now milliseconds */
+  add(path: string, now: number): void {
+    if (this.#paths.size === 0) this.#first = now;
+    this.#last = now;
+    this.#paths.add(path);
+  }
+
+  /** @returns milliseconds until the changes are complete, 0 if they are, undefined if there are none */
+  wait(now: number): number | undefined {
+    if (this.#paths.size === 0) return undefined;
+    return Math.max(0, Math.min(this.#last + QUIET_MS, this.#first + LONGEST_MS) - now);
+  }
+
+  /** Takes the changed paths, each once, in order of their first change. */
+  take(): string[] {
+    const paths = [...this.#paths];
+    this.#paths = new Set();
+    return paths;
+  }
+}
+
+/** Watches the files of a build. It keeps watching between two calls of `next`, so it misses nothing that is saved during a build. */
 export class FileWatcher implements Disposable {
   readonly #now: () => number;
   readonly #settling = new Settling();
@@ -15,7 +47,8 @@ export class FileWatcher implements Disposable {
   #folderLost = false;
   /** Resolves when the present watcher has ended. */
   #following = Promise.resolve();
-  #changed: () => void = () => {};
+  /** Rings when something changes. */
+  readonly #changed = new Alarm();
   #failure: unknown;
 
   /** @param now a monotonic clock, in milliseconds */
@@ -63,28 +96,13 @@ export class FileWatcher implements Disposable {
       if (this.#failure !== undefined) throw this.#failure;
       const wait = this.#settling.wait(this.#now());
       if (wait === 0) return;
-      await this.#change(wait, signal);
+      await this.#changed.pause(wait ?? FOREVER_MS, signal);
     }
   }
 
   [Symbol.dispose](): void {
     this.#watcher?.close();
     this.#watcher = undefined;
-  }
-
-  /** Waits until something changes, the time is over or the signal is aborted. */
-  #change(ms: number | undefined, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", done);
-        this.#changed = () => {};
-        resolve();
-      };
-      const timer = ms === undefined ? undefined : setTimeout(done, Math.ceil(ms));
-      signal.addEventListener("abort", done, { once: true });
-      this.#changed = done;
-    });
   }
 
   async #follow(watcher: Deno.FsWatcher): Promise<void> {
@@ -99,12 +117,12 @@ export class FileWatcher implements Disposable {
             this.#folderLost = true;
           }
         }
-        this.#changed();
+        this.#changed.ring();
       }
     } catch (error) {
       if (watcher !== this.#watcher) return;
       this.#failure = error;
-      this.#changed();
+      this.#changed.ring();
     }
   }
 }

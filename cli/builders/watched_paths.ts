@@ -1,7 +1,7 @@
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { findDeno } from "./bundler.ts";
-import { goSays, goTarget, jsonValues } from "./go_command.ts";
+import { type GoPackage, goPackages, goSays, goTarget } from "./go_command.ts";
 import type { GoSource, ProgramSource, ScriptSource } from "./program_source.ts";
 import { nodeFlags } from "./script_builder.ts";
 
@@ -26,7 +26,6 @@ export interface WatchOptions {
 
 /**
  * Asks the compiler for the files of a source, which need not compile. Each change may change the imports, so ask again after each build.
- *
  * @throws BuildError if there is no compiler, or the signal's reason
  */
 export async function watchedPaths(source: ProgramSource, options: WatchOptions): Promise<WatchedPaths> {
@@ -72,23 +71,10 @@ export async function foldersBelow(path: string, found: string[] = []): Promise<
   return found;
 }
 
-/** The fields of a package in `go list -json` that are used here. */
-export interface GoPackage {
-  readonly Dir?: string;
-  readonly Standard?: boolean;
-  readonly GoFiles?: readonly string[];
-  readonly EmbedFiles?: readonly string[];
-  readonly EmbedPatterns?: readonly string[];
-  readonly SFiles?: readonly string[];
-  readonly Module?: { readonly Version?: string; readonly GoMod?: string; readonly Replace?: { readonly Version?: string } };
-}
-
 async function goPaths(source: GoSource, { architecture, signal }: WatchOptions): Promise<WatchedPaths> {
   const env = goTarget(await architecture);
-  const fields = "-json=Dir,Standard,GoFiles,SFiles,EmbedFiles,EmbedPatterns,Module";
   const [list, places] = await Promise.all([
-    // With -e it also lists packages that do not compile.
-    goSays(["list", "-e", "-deps", fields, ...source.packages], source.folder, { env, signal }),
+    goPackages(source, "Dir,Standard,GoFiles,SFiles,EmbedFiles,EmbedPatterns,Module", { env, signal }),
     goSays(["env", "GOMOD", "GOWORK"], source.folder, { env, signal }),
   ]);
   // Outside a module, Go prints the null device.
@@ -97,12 +83,12 @@ async function goPaths(source: GoSource, { architecture, signal }: WatchOptions)
   const files = new Set(named.filter((path) => path.endsWith(".go")));
   const goFolders = new Set(named.filter((path) => !path.endsWith(".go")));
   const folders = new Map<string, RegExp>();
-  for (const config of configs) addConfig(files, config);
-  for (const one of jsonValues(list ?? "") as Iterable<GoPackage>) {
+  for (const config of configs) addModule(files, config);
+  for (const one of list) {
     if (!isOwn(one)) continue;
     const { Dir = source.folder, GoFiles = [], SFiles = [], EmbedFiles = [], EmbedPatterns = [], Module } = one;
     for (const name of [...GoFiles, ...SFiles, ...EmbedFiles]) files.add(isAbsolute(name) ? name : join(Dir, name));
-    if (Module?.GoMod) addConfig(files, Module.GoMod);
+    if (Module?.GoMod) addModule(files, Module.GoMod);
     // Files that are named one by one are the whole package: others in the folder belong to another program.
     if (!named.some((path) => path.endsWith(".go") && dirname(path) === Dir)) goFolders.add(Dir);
     for (const pattern of EmbedPatterns) await addEmbedded(folders, Dir, pattern);
@@ -131,12 +117,12 @@ export function embedRoot(folder: string, pattern: string): string {
 }
 
 /** Adds a go.mod or go.work and its file of checksums. */
-function addConfig(files: Set<string>, path: string): void {
+export function addModule(files: Set<string>, path: string): void {
   files.add(path).add(path.endsWith("go.mod") ? path.replace(/mod$/, "sum") : `${path}.sum`);
 }
 
 /** Whether a package is the user's own: of the main module, another module of the workspace, or one that is replaced by a folder. */
-export function isOwn({ Standard, Module }: GoPackage): boolean {
+export function isOwn({ Standard, Module }: Pick<GoPackage, "Standard" | "Module">): boolean {
   if (Standard) return false;
   if (!Module) return true;
   return Module.Replace ? !Module.Replace.Version : !Module.Version;

@@ -76,7 +76,7 @@ async function find(path: string, options: SourceImageOptions): Promise<ProgramS
     return await findSource([path], options.cwd);
   } catch (error) {
     // A program in the folder comes first: it builds faster, and without Docker.
-    if (error instanceof BuildError && error.failure.is === "no-main" && containerfile !== undefined) return { containerfile };
+    if (error instanceof BuildError && error.code === "no-main" && containerfile !== undefined) return { containerfile };
     throw error;
   }
 }

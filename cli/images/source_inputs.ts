@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { delimiter as DELIMITER, dirname, join } from "node:path";
 import { findDeno } from "../builders/bundler.ts";
-import { embedRoot, type GoPackage, isOwn, watchedPaths } from "../builders/watched_paths.ts";
-import { goSays, goTarget, jsonValues } from "../builders/go_command.ts";
+import { addModule, embedRoot, isOwn, watchedPaths } from "../builders/watched_paths.ts";
+import { type GoPackage, goSays, goTarget, jsonValues } from "../builders/go_command.ts";
 import type { GoSource, ProgramSource, ScriptSource } from "../builders/program_source.ts";
 
 /** Everything that decides a build's result, by name; the content is read again for each comparison. */
@@ -99,11 +99,6 @@ async function goInputs(source: GoSource, { architecture, signal }: InputOptions
     for (const pattern of EmbedPatterns) folders.set(embedRoot(Dir, pattern), "all");
   }
   return { files: [...files].sort(), folders: sortedFolders(folders), programs: ["go"], variables: ["GO", "CGO"] };
-}
-
-/** A go.mod or go.work, and its file of checksums. */
-function addModule(files: Set<string>, path: string): void {
-  files.add(path).add(path.endsWith("go.mod") ? path.replace(/mod$/, "sum") : `${path}.sum`);
 }
 
 async function scriptInputs(source: ScriptSource, options: InputOptions): Promise<SourceInputs | undefined> {

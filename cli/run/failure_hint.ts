@@ -1,5 +1,5 @@
 import { basename, dirname, join, resolve } from "node:path";
-import { CGO_ADVICE } from "../builders/describe_build_error.ts";
+import { CGO_ADVICE } from "../builders/cgo_needed.ts";
 import type { ProgramSource } from "../builders/program_source.ts";
 
 /** How Go, Deno and Node report a missing file: `open data.txt: no such file…`, `… (os error 2): readfile 'data.txt'`, `ENOENT: …, open 'data.txt'`. */
@@ -20,7 +20,7 @@ const WITHOUT_CGO = /CGO_ENABLED=0|requires? cgo\b|cgo (?:is )?(?:not enabled|di
  */
 export async function failureHint(tail: string, source: ProgramSource): Promise<string | undefined> {
   if (source.language === "go" && WITHOUT_CGO.test(tail)) {
-    return `The program seems to need cgo, and kurun builds Go programs with CGO_ENABLED=0.\n  ${CGO_ADVICE}`;
+    return `The program seems to need cgo, and ${CGO_ADVICE}`;
   }
   for (const [, path = ""] of MISSING_FILE.flatMap((pattern) => [...tail.matchAll(pattern)])) {
     if (!await isHere(path, source)) continue;

@@ -1,6 +1,6 @@
 import { MAX_PROGRAM_BYTES } from "../../k8s/session/objects/run_objects.ts";
 import { BuildError } from "../builders/build_error.ts";
-import { buildSource } from "../builders/build_program.ts";
+import { type BuildOptions, buildSource } from "../builders/build_program.ts";
 import type { BuiltProgram } from "../builders/built_program.ts";
 import type { ProgramSource } from "../builders/program_source.ts";
 import { FileWatcher } from "../builders/watch_files.ts";
@@ -10,15 +10,11 @@ import type { SentProgram } from "./remote_run.ts";
 const READ_BYTES = 1024 * 1024;
 
 /** What a {@link ProgramBuilds} works with. */
-export interface ProgramBuildsOptions {
+export interface ProgramBuildsOptions extends BuildOptions {
   readonly source: ProgramSource;
-  /** The node's, in Go's spelling; it may still be unknown. */
   readonly architecture: Promise<string>;
-  /** Gets the compiler's messages. */
-  readonly stderr: (text: string) => void;
   /** A monotonic clock, in milliseconds. */
   readonly now: () => number;
-  readonly signal: AbortSignal;
 }
 
 /** Builds a source, one build after the other, and knows when its files have changed. */
@@ -50,7 +46,8 @@ export class ProgramBuilds implements AsyncDisposable {
     const built = await this.#building;
     if (built.size <= MAX_PROGRAM_BYTES) return built;
     await built.dispose();
-    throw new BuildError({ is: "too-large", bytes: built.size, most: MAX_PROGRAM_BYTES });
+    const [size, most] = [built.size, MAX_PROGRAM_BYTES].map((bytes) => Math.round(bytes / 1e6));
+    throw new BuildError("too-large", `the program has ${size} MB; the Pod takes at most ${most} MB`);
   }
 
   /** Call it once the signal is aborted: it removes an unfinished build too. */

@@ -19,7 +19,7 @@ import { describeRunEnd, OUT_OF_MEMORY, ProgramEndedError } from "./run_end.ts";
 import type { RunOptions } from "./run_flags.ts";
 import { RunInput } from "./run_input.ts";
 import { holdRunLink } from "./run_link.ts";
-import { RunPorts } from "./run_ports.ts";
+import { listenOnPorts } from "./run_ports.ts";
 import { RunScreen } from "./run_screen.ts";
 import { architectureFor, startRunSession } from "./run_session.ts";
 import { RunSignals } from "./run_signals.ts";
@@ -83,7 +83,7 @@ export class ProgramRun {
   /** Runs the program to its end and removes what was created. @throws ProgramEndedError with its exit code, or why it did not end by itself */
   async run(): Promise<void> {
     const { context, options, api, plan, source } = this.#given;
-    const ports = new RunPorts(options.ports, this.#signal);
+    const servePorts = listenOnPorts(options.ports, this.#signal);
     const architecture = source.language === "go" ? architectureFor(api, options, this.#signal) : Promise.resolve(undefined);
     const programs = new ProgramBuilds({
       source,
@@ -99,7 +99,7 @@ export class ProgramRun {
     try {
       // The user reads about the one that fails first; the others are ended by that.
       const held = session.then((started) => this.#hold(started));
-      ports.serve(this.#client, (line) => this.#screen.say(line), this.#signal);
+      servePorts(this.#client, (line) => this.#screen.say(line));
       await Promise.race([held, interruption(context.interrupted), program]);
     } catch (error) {
       remove = !(error instanceof ReplacedError || error instanceof SessionGoneError);

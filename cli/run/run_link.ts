@@ -1,7 +1,6 @@
 import type { Api } from "../../k8s/api/api.ts";
 import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
 import type { RunPlan } from "../../k8s/session/objects/session_plan.ts";
-import type { WaitReason } from "../../k8s/workloads/pod_status.ts";
 import type { Context } from "../command/context.ts";
 import { age } from "../session/age.ts";
 import { sessionLink } from "../session/session_link.ts";
@@ -56,33 +55,24 @@ export async function holdRunLink(options: RunLinkOptions): Promise<void> {
     addressed: addressed.promise,
     signal,
   });
-  await Promise.race([
-    link,
-    waitForConnection(options, { connected: connected.signal, whyNot: () => failed, addressed: addressed.resolve }),
-  ]);
-  await link;
-}
-
-interface ConnectionWait {
-  /** Aborted by the first connection. */
-  readonly connected: AbortSignal;
-  /** Why there is no connection, as of now. */
-  readonly whyNot: () => string | undefined;
-  readonly addressed: () => void;
-}
-
-/** Says what the Pod waits for until there is a connection; that the Pod becomes ready then does not matter. @throws as waitUntilReady does */
-async function waitForConnection(options: RunLinkOptions, { connected, whyNot, addressed }: ConnectionWait): Promise<void> {
-  const { api, started: { session: { plan } }, timeoutMs, say } = options;
-  const signal = AbortSignal.any([connected, options.signal]);
+  const { started: { session: { plan } }, timeoutMs } = options;
   const base = plan.run.baseImage;
-  // The advice for a missing image is about kurun's own, and does not help with the user's.
-  const reasonOf = (reason: WaitReason): WaitReason =>
-    base !== undefined && reason.kind === "image" && reason.message.includes(base) ? { ...reason, kind: "other" } : reason;
-  const over = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
-  try {
-    await waitUntilReady({ api, plan, connected: over, whyNotConnected: whyNot, say, addressed, reasonOf, timeoutMs, signal });
-  } catch (error) {
-    if (!signal.aborted) throw error;
-  }
+  const over = AbortSignal.any([connected.signal, signal]);
+  // Until there is a connection; that the Pod becomes ready then does not matter.
+  const waiting = waitUntilReady({
+    api,
+    plan,
+    connected: new Promise((resolve) => over.addEventListener("abort", () => resolve(), { once: true })),
+    whyNotConnected: () => failed,
+    say,
+    addressed: addressed.resolve,
+    // The advice for a missing image is about kurun's own, and does not help with the user's.
+    reasonOf: (reason) => base && reason.kind === "image" && reason.message.includes(base) ? { ...reason, kind: "other" } : reason,
+    timeoutMs,
+    signal: over,
+  }).catch((error) => {
+    if (!over.aborted) throw error;
+  });
+  await Promise.race([link, waiting]);
+  await link;
 }

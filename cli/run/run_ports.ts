@@ -22,68 +22,58 @@ export function parsePortPair(text: string): PortPair {
   return { local: parsePort("-p", local), remote: parsePort("-p", remote) };
 }
 
-/** Ports of this machine's localhost that are forwarded to the program, from before it starts until aborted. */
-export class RunPorts {
-  readonly #listeners: { readonly listener: Deno.TcpListener; readonly remote: number }[] = [];
+/** Forwards connections to the program. `say` gets a line for each one that could not be forwarded. */
+type ServePorts = (client: Pick<SupervisorClient, "openPort">, say: (line: string) => void) => void;
 
-  /** Listens on the ports. @throws UserError if one is taken */
-  constructor(pairs: readonly PortPair[], signal: AbortSignal) {
-    signal.addEventListener("abort", () => this.#close(), { once: true });
-    for (const { local, remote } of pairs) {
-      for (const hostname of ["127.0.0.1", "::1"]) {
-        try {
-          this.#listeners.push({ listener: Deno.listen({ hostname, port: local }), remote });
-        } catch (cause) {
-          // A machine may have no IPv6. But if another program has the port on ::1, localhost leads there.
-          if (hostname === "::1" && !(cause instanceof Deno.errors.AddrInUse)) continue;
-          this.#close();
-          const where = `-p: cannot listen on port ${local} of this machine`;
-          throw new UserError(`${where} (${hostname}): ${(cause as Error).message}`, ExitCode.neverStarted, { cause });
-        }
+/** Listens on ports of this machine's localhost until aborted. @returns what forwards their connections @throws UserError if one is taken */
+export function listenOnPorts(pairs: readonly PortPair[], signal: AbortSignal): ServePorts {
+  const listeners: { readonly listener: Deno.TcpListener; readonly remote: number }[] = [];
+  const close = () => {
+    for (const { listener } of listeners.splice(0)) listener.close();
+  };
+  signal.addEventListener("abort", close, { once: true });
+  for (const { local, remote } of pairs) {
+    for (const hostname of ["127.0.0.1", "::1"]) {
+      try {
+        listeners.push({ listener: Deno.listen({ hostname, port: local }), remote });
+      } catch (cause) {
+        // A machine may have no IPv6. But if another program has the port on ::1, localhost leads there.
+        if (hostname === "::1" && !(cause instanceof Deno.errors.AddrInUse)) continue;
+        close();
+        const where = `-p: cannot listen on port ${local} of this machine`;
+        throw new UserError(`${where} (${hostname}): ${(cause as Error).message}`, ExitCode.neverStarted, { cause });
       }
     }
   }
-
-  /** Forwards connections to the program. @param say gets a line for each one that could not be forwarded */
-  serve(client: SupervisorClient, say: (line: string) => void, signal: AbortSignal): void {
-    for (const { listener, remote } of this.#listeners) void accept(listener, remote, { client, say, signal });
-  }
-
-  #close(): void {
-    for (const { listener } of this.#listeners.splice(0)) listener.close();
-  }
-}
-
-interface Serving {
-  readonly client: SupervisorClient;
-  readonly say: (line: string) => void;
-  readonly signal: AbortSignal;
-}
-
-/** Forwards every connection of a listener until it is closed. Never rejects. */
-async function accept(listener: Deno.TcpListener, remote: number, serving: Serving): Promise<void> {
-  try {
-    for await (const socket of listener) void forward(new TcpConnection(socket), remote, serving);
-  } catch {
-    // The listener was closed.
-  }
+  return (client, say) => {
+    for (const { listener, remote } of listeners) {
+      void (async () => {
+        for await (const socket of listener) void forward(new TcpConnection(socket), () => client.openPort(remote, signal), say, signal);
+      })().catch(() => {}); // The listener was closed.
+    }
+  };
 }
 
 /** Joins a connection with the program's port, trying for as long as the program may take to listen. Never rejects. */
-async function forward(connection: NativeConnection, remote: number, { client, say, signal }: Serving): Promise<void> {
+async function forward(
+  connection: NativeConnection,
+  open: () => ReturnType<SupervisorClient["openPort"]>,
+  say: (line: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
   const until = performance.now() + LISTENS_WITHIN_MS;
   for (;;) {
     try {
-      const { stream, rest } = await client.openPort(remote, signal);
+      const { stream, rest } = await open();
       await relay(stream as Connection, connection, rest);
       return;
     } catch (error) {
-      if (signal.aborted) return connection.reset();
-      if (performance.now() >= until) {
-        say(`A connection to a port of -p was closed: ${(error as Error).message}`);
-        return connection.reset();
+      if (!signal.aborted && performance.now() < until) {
+        await pause(RETRY_MS, signal);
+        continue;
       }
-      await pause(RETRY_MS, signal);
+      if (!signal.aborted) say(`A connection to a port of -p was closed: ${(error as Error).message}`);
+      return connection.reset();
     }
   }
 }

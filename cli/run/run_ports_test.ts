@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { UserError } from "../command/errors.ts";
-import { RunPorts } from "./run_ports.ts";
+import { listenOnPorts } from "./run_ports.ts";
 
 for (const hostname of ["127.0.0.1", "::1"]) {
   Deno.test(`a port that another program has on ${hostname} is refused, and none is kept`, () => {
     using taken = Deno.listen({ hostname, port: 0 });
     const { port } = taken.addr;
-    assert.throws(() => new RunPorts([{ local: port, remote: 80 }], new AbortController().signal), (error) => {
+    assert.throws(() => listenOnPorts([{ local: port, remote: 80 }], new AbortController().signal), (error) => {
       return error instanceof UserError && error.message.startsWith(`-p: cannot listen on port ${port} of this machine (${hostname}): `);
     });
     Deno.listen({ hostname: hostname === "::1" ? "127.0.0.1" : "::1", port }).close();

@@ -1,15 +1,12 @@
 import { relative } from "node:path";
 import type { RunEnd } from "../../tunnel/mod.ts";
-import { BuildError, type BuildFailure } from "../builders/build_error.ts";
+import { BuildError } from "../builders/build_error.ts";
 import type { BuiltProgram } from "../builders/built_program.ts";
-import { describeBuildError } from "../builders/describe_build_error.ts";
 import type { ProgramBuilds } from "./program_builds.ts";
 import { NotStartedError, type RemoteRun } from "./remote_run.ts";
 
 /** At most this many changed files are named; the rest is counted. */
 const MAX_NAMED = 3;
-/** Failures of a build that a change of the source may end; the others are about this machine or the command line. */
-const CURABLE: readonly BuildFailure["is"][] = ["failed", "needs-cgo", "no-output", "too-large", "bad-config", "not-main"];
 
 /**
  * Builds a watched source, and again after each change, until a build succeeds.
@@ -23,8 +20,8 @@ export async function buildUntilItWorks(
     try {
       return await programs.build();
     } catch (error) {
-      if (!(error instanceof BuildError) || !CURABLE.includes(error.failure.is)) throw error;
-      say(`error: ${describeBuildError(error)}`);
+      if (!(error instanceof BuildError) || !error.curable) throw error;
+      say(`error: ${error.message}`);
       say("Waiting for a change");
     }
     say(`${named(await programs.changed())} changed: building`);
@@ -63,7 +60,7 @@ async function replace(options: WatchProgramOptions, end: Promise<RunEnd>): Prom
       if (signals.asked) return await end;
       await start(built);
     } catch (error) {
-      if (error instanceof BuildError) say(`${describeBuildError(error)}; the previous program keeps running`);
+      if (error instanceof BuildError) say(`${error.message}; the previous program keeps running`);
       else if (error instanceof NotStartedError) say(`the program could not be started: ${error.message}`);
       else throw error;
     }

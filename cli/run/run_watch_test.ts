@@ -101,7 +101,7 @@ Deno.test("after a replacement failed to start, Ctrl+C ends with the end of the 
 
 Deno.test("a failed or too large build is reported, and the program before goes on and is replaced later", async () => {
   const watched = new Watched();
-  watched.build = () => Promise.reject(new BuildError({ is: "too-large", bytes: 600e6, most: 536e6 }));
+  watched.build = () => Promise.reject(new BuildError("too-large", "the program has 600 MB; the Pod takes at most 536 MB"));
   await watched.change();
   watched.build = () => Promise.resolve(BUILT);
   await watched.change();
@@ -118,8 +118,8 @@ Deno.test("a failed or too large build is reported, and the program before goes 
 Deno.test("a failed first build waits for a change, unless no change can fix it", async () => {
   const lines: string[] = [];
   const failures = [
-    new BuildError({ is: "failed", tool: "go build", exitCode: 1, module: false }),
-    new BuildError({ is: "too-large", bytes: 2e9, most: 5e8 }),
+    new BuildError("failed", "go build failed with exit code 1: see above"),
+    new BuildError("too-large", "the program has 2000 MB"),
   ];
   let watches = 0;
   const programs = {
@@ -136,9 +136,9 @@ Deno.test("a failed first build waits for a change, unless no change can fix it"
     "main.go changed: building",
   ]);
   assert.match(lines[0] ?? "", /^error: go build/);
-  const lost = new BuildError({ is: "no-go" });
+  const lost = new BuildError("no-go", "go was not found");
   await assert.rejects(buildUntilItWorks({ ...programs, build: () => Promise.reject(lost) }, () => {}), lost);
   const interrupted = new Error("interrupted");
-  failures.push(new BuildError({ is: "failed", tool: "go build", exitCode: 1, module: false }));
+  failures.push(new BuildError("failed", "go build failed with exit code 1: see above"));
   await assert.rejects(buildUntilItWorks({ ...programs, changed: () => Promise.reject(interrupted) }, () => {}), interrupted);
 });

@@ -14,7 +14,6 @@ const FOLDERS = ["/etc/ssl/certs", "/etc/pki/tls/certs"];
 /**
  * Gives programs certificate authorities where the Pod's image has none: without them every https call to a public server fails. They are
  * Mozilla's, as this Deno has them, so they need no image of ours and do not cross the tunnel.
- *
  * @param folder where their file is written
  * @param env the image's environment, which may name authorities itself
  * @param root where the image's files begin; another than / is for tests
@@ -33,12 +32,6 @@ export async function certificateVariables(
 
 async function hasAuthorities(root: string): Promise<boolean> {
   for (const file of FILES) if (await Deno.stat(root + file).then(({ isFile }) => isFile, () => false)) return true;
-  for (const folder of FOLDERS) {
-    try {
-      for await (const _ of Deno.readDir(root + folder)) return true;
-    } catch {
-      // It is not there.
-    }
-  }
-  return false;
+  const entries = await Promise.all(FOLDERS.map((folder) => Array.fromAsync(Deno.readDir(root + folder)).catch(() => [])));
+  return entries.some(({ length }) => length > 0);
 }
