@@ -1,5 +1,6 @@
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { BuildOptions } from "./build_program.ts";
 import { findDeno } from "./bundler.ts";
 import { type GoPackage, goPackages, goSays, goTarget } from "./go_command.ts";
 import type { GoSource, ProgramSource, ScriptSource } from "./program_source.ts";
@@ -17,12 +18,8 @@ export interface WatchedPaths {
   readonly deepFolders?: ReadonlySet<string>;
 }
 
-/** What {@link watchedPaths} works with. */
-export interface WatchOptions {
-  /** The node's, in Go's spelling: files may be for one architecture only. */
-  readonly architecture: string | PromiseLike<string>;
-  readonly signal: AbortSignal;
-}
+/** What {@link watchedPaths} works with: files may be for one architecture only. */
+export type WatchOptions = Pick<BuildOptions, "architecture" | "signal">;
 
 /**
  * Asks the compiler for the files of a source, which need not compile. Each change may change the imports, so ask again after each build.

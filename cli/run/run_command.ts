@@ -9,7 +9,7 @@ import { ExitCode, type InterruptedError, usageError, UserError } from "../comma
 import { SERVER_IMAGE } from "../command/version.ts";
 import { ProgramRun } from "./program_run.ts";
 import { NeverStartedError, ProgramEndedError } from "./run_end.ts";
-import { type RunFlags, type RunOptions, runOptions, type SplitArguments, splitArguments } from "./run_flags.ts";
+import { type RunFlags, type RunOptions, runOptions, splitArguments } from "./run_flags.ts";
 import { planRun } from "./run_session.ts";
 
 /** `kurun run FILE.go… | FILE.ts | DIR [-- ARGS…]` */
@@ -69,7 +69,7 @@ function programFlags(command: Command): Command {
 }
 
 /** The first of the program's arguments that is a flag of kurun run too; undefined if -- says that the program gets it. */
-function ownFlag({ options }: Command, { rest, separated }: SplitArguments): string | undefined {
+function ownFlag({ options }: Command, { rest, separated }: ReturnType<typeof splitArguments>): string | undefined {
   if (separated) return undefined;
   const known = new Set(options.flatMap(({ short, long }) => [short, long]));
   return rest.map((argument) => argument.replace(/^(--[^=]+)=.*$/s, "$1")).find((flag) => known.has(flag));

@@ -54,7 +54,9 @@ export interface RunOptions {
   readonly named: boolean;
   readonly env: readonly (readonly [name: string, value: string])[];
   readonly workdir: string;
+  /** Whether the program has a terminal. Then the user's is in raw mode, and each key goes to the program. */
   readonly terminal: boolean;
+  /** Whether the program gets standard input. */
   readonly stdin: boolean;
   readonly ports: readonly PortPair[];
   readonly watch: boolean;
@@ -106,18 +108,11 @@ export async function runOptions(context: Context, program: string, args: readon
   };
 }
 
-/** The command line after kurun's own flags. */
-export interface SplitArguments {
-  /** What is to be built. */
-  readonly targets: string[];
-  /** The program's own arguments. */
-  readonly rest: string[];
-  /** Whether `--` stands between the two. */
-  readonly separated: boolean;
-}
-
-/** Parts what is to be built from the program's arguments: further `.go` files go with a first one. */
-export function splitArguments(program: string, args: readonly string[]): SplitArguments {
+/**
+ * Splits the command line after kurun's own flags into what is to be built and the program's arguments: further `.go` files go with a first
+ * one. `separated` is whether `--` stands between the two.
+ */
+export function splitArguments(program: string, args: readonly string[]): { targets: string[]; rest: string[]; separated: boolean } {
   const targets = [program];
   let at = 0;
   while (program.endsWith(".go") && args[at]?.endsWith(".go")) targets.push(args[at++] as string);

@@ -1,21 +1,17 @@
 import type { Context } from "../command/context.ts";
 import type { RemoteRun } from "./remote_run.ts";
+import type { RunOptions } from "./run_flags.ts";
 import type { RunScreen } from "./run_screen.ts";
 
 /** Ctrl+C as a terminal in raw mode sends it. */
 const INTERRUPT = 3;
 
-/** What a {@link RunInput} needs of a run. */
-export type InputTaker = Pick<RemoteRun, "input" | "ended">;
+type InputTaker = Pick<RemoteRun, "input" | "ended">;
 
 /** What a {@link RunInput} works with. */
-export interface RunInputOptions {
+export interface RunInputOptions extends Pick<RunOptions, "stdin" | "terminal"> {
   readonly context: Pick<Context, "stdio">;
   readonly screen: Pick<RunScreen, "raw">;
-  /** Whether programs get standard input. */
-  readonly stdin: boolean;
-  /** Whether programs have a terminal. Then the user's terminal is in raw mode and each key goes to the program. */
-  readonly terminal: boolean;
   /** Whether a key that is typed now reaches the program. */
   readonly connected: () => boolean;
   /** Called for a Ctrl+C that cannot reach the program. */
@@ -39,21 +35,19 @@ export class RunInput {
     // The run before takes nothing more; whoever waits for room in its buffer continues with this one.
     before?.input.taken(before.input.written);
     if (this.#ended) run.input.end();
-    if (this.#options.terminal) this.#lendTerminal(run);
+    if (this.#options.terminal) {
+      this.#setRaw(true);
+      const ended = () => {
+        if (this.#run === run) this.#setRaw(false);
+      };
+      run.ended().then(ended, ended);
+    }
     if (this.#options.stdin && !before) void this.#carry().catch(() => {});
   }
 
   /** Ends the terminal's raw mode. */
   takeBack(): void {
     if (this.#options.terminal) this.#setRaw(false);
-  }
-
-  #lendTerminal(run: InputTaker): void {
-    this.#setRaw(true);
-    const ended = () => {
-      if (this.#run === run) this.#setRaw(false);
-    };
-    run.ended().then(ended, ended);
   }
 
   async #carry(): Promise<void> {

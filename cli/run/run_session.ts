@@ -5,7 +5,7 @@ import { commonArchitecture, linuxNodes } from "../../k8s/nodes/nodes.ts";
 import { ClusterSession } from "../../k8s/session/session.ts";
 import { Annotation, controlServiceName, type RunPlan } from "../../k8s/session/objects/session_plan.ts";
 import { isOurs } from "../../k8s/session/owner/session_owner.ts";
-import type { Live, LiveMetadata } from "../../k8s/api/kubernetes_objects.ts";
+import type { Live } from "../../k8s/api/kubernetes_objects.ts";
 import { checkRights, runRights } from "../../k8s/session/session_rights.ts";
 import { isObject } from "../../k8s/session/objects/strategic_merge.ts";
 import { KEY_BYTES } from "../../tunnel/mod.ts";
@@ -83,7 +83,9 @@ async function nameIsFree(api: Api, { namespace, name }: RunPlan, signal: AbortS
   const until = performance.now() + GONE_WITHIN_MS;
   const paths = [`/apis/batch/v1/namespaces/${namespace}/jobs/${name}`, `/api/v1/namespaces/${namespace}/pods/${name}`];
   for (;;) {
-    const found = (await Promise.all(paths.map((path) => metadataOf(api, path, signal)))).filter((metadata) => metadata !== undefined);
+    const found = (await Promise.all(paths.map((path) => api.get<Live>(path, { signal }).catch(ignoreMissing)))).flatMap((answer) =>
+      answer ? [answer.body.metadata] : []
+    );
     if (found.length === 0) return;
     const stays = found.find(({ deletionTimestamp }) => deletionTimestamp === undefined);
     // The garbage collector removes the Pod a moment after the Job that owns it.
@@ -101,12 +103,7 @@ async function nameIsFree(api: Api, { namespace, name }: RunPlan, signal: AbortS
   }
 }
 
-/** An object's metadata; undefined if it does not exist or may not be read. In the latter case a conflict shows at creation. */
-async function metadataOf(api: Api, path: string, signal: AbortSignal): Promise<LiveMetadata | undefined> {
-  try {
-    return (await api.get<Live>(path, { signal })).body.metadata;
-  } catch (error) {
-    if (error instanceof ApiError && (error.status === 404 || error.status === 403)) return undefined;
-    throw error;
-  }
+/** An object that may not be read counts as missing: a conflict then shows at creation. */
+function ignoreMissing(error: unknown): undefined {
+  if (!(error instanceof ApiError && (error.status === 404 || error.status === 403))) throw error;
 }

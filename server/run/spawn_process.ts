@@ -1,3 +1,4 @@
+import { constants } from "node:os";
 import type { RunEnd, WindowSize } from "../../tunnel/mod.ts";
 import { ChildReaper } from "./child_reaper.ts";
 import { Descriptor } from "./descriptor.ts";
@@ -6,22 +7,7 @@ import { cString, cStrings, errorText, libc, Linux } from "./libc.ts";
 /** Room for glibc's posix_spawn_file_actions_t, posix_spawnattr_t (336 bytes) and sigset_t. */
 const STRUCT_BYTES = 1024;
 
-/** The numbers of signals that are sent here or that end programs, on Linux (signal(7)). */
-export const SIGNALS: Readonly<Record<string, number>> = {
-  SIGHUP: 1,
-  SIGINT: 2,
-  SIGQUIT: 3,
-  SIGABRT: 6,
-  SIGKILL: 9,
-  SIGUSR1: 10,
-  SIGSEGV: 11,
-  SIGUSR2: 12,
-  SIGPIPE: 13,
-  SIGTERM: 15,
-  SIGCONT: 18,
-  SIGTSTP: 20,
-  SIGWINCH: 28,
-};
+const SIGNALS: Readonly<Record<string, number>> = constants.signals;
 
 /** What {@link spawnProcess} starts. */
 export interface SpawnOptions {
