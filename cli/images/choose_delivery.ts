@@ -84,7 +84,7 @@ function byNodes(nodes: readonly NodeFacts[] | { readonly hidden: string }, mach
     const seen = `is this machine and runs ${first.runtime ?? "an unknown runtime"}, but its socket was not found`;
     throw usageError(
       `the cluster's node ${first.name} ${seen} (${CONTAINERD_SOCKETS.join(", ")})\n` +
-        "If the node runs in a container or in namespaces of its own, run kurun inside them (for kurun's test cluster: deno task cluster exec).\n" +
+        "If the node runs in a container or in its own namespaces, run kurun inside them (for kurun's test cluster: deno task cluster exec).\n" +
         `Otherwise name the socket with --deliver containerd=SOCKET, or push with --repo REGISTRY/NAME. Nothing was built.`,
     );
   }
@@ -105,7 +105,7 @@ function onlyOne(sockets: readonly string[]): string {
   const [socket, ...others] = sockets;
   if (others.length === 0) return socket as string;
   throw usageError(
-    `there are several containerds here (${sockets.join(", ")}): name the cluster's with --deliver containerd=SOCKET; nothing was built`,
+    `several containerd sockets were found (${sockets.join(", ")}): name the cluster's with --deliver containerd=SOCKET; nothing was built`,
   );
 }
 

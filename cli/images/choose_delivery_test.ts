@@ -69,7 +69,7 @@ Deno.test("images go into the node's containerd, and not into Docker's next to i
   const word = { repo: undefined, deliver: "containerd" };
   same(way("containerd://2.1.4-k3s1", [socket, k3s], word), { is: "containerd", socket: k3s });
   throws(() => way("cri-o://1.34.0", [socket], word), /socket of the cluster's containerd was not found/);
-  throws(() => chooseWay(word, { hidden: "x" }, { ...here, sockets: [socket, k3s] }), /several containerds/);
+  throws(() => chooseWay(word, { hidden: "x" }, { ...here, sockets: [socket, k3s] }), /several containerd sockets were found/);
 });
 
 Deno.test("--repo means a registry, unless --deliver says otherwise", () => {

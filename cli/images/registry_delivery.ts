@@ -68,12 +68,12 @@ export function describeRegistryError({ registry, doing, failure }: RegistryErro
     case "unreachable":
       return `the registry ${registry} cannot be reached: ${failure.said}\n${
         /certificate/i.test(failure.said)
-          ? `If you trust it, put its certificate authority into /etc/docker/certs.d/${registry}/ca.crt, or into the file that SSL_CERT_FILE names.`
+          ? `If you trust it, put its CA certificate into /etc/docker/certs.d/${registry}/ca.crt, or into the file that SSL_CERT_FILE names.`
           : "Check its name, its port and the network."
       }`;
     case "unauthorized":
       return failure.credentials === undefined
-        ? `the registry ${registry} wants a login${push} (${failure.said || "401"})\n` +
+        ? `the registry ${registry} requires a login${push} (${failure.said || "401"})\n` +
           `Run docker login ${registry}, or podman login ${registry}: kurun uses the credentials that they store.`
         : `the registry ${registry} does not accept the credentials in ${failure.credentials}${push} (${failure.said || "401"})\n` +
           `Run docker login ${registry} again, or choose a repository that you may push to.`;

@@ -47,7 +47,7 @@ export class ProgramBuilds implements AsyncDisposable {
     if (built.size <= MAX_PROGRAM_BYTES) return built;
     await built.dispose();
     const [size, most] = [built.size, MAX_PROGRAM_BYTES].map((bytes) => Math.round(bytes / 1e6));
-    throw new BuildError("too-large", `the program has ${size} MB; the Pod takes at most ${most} MB`);
+    throw new BuildError("too-large", `the program is ${size} MB; the limit is ${most} MB`);
   }
 
   /** Call it once the signal is aborted: it removes an unfinished build too. */

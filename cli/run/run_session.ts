@@ -91,10 +91,10 @@ async function nameIsFree(api: Api, { namespace, name }: RunPlan, signal: AbortS
     // The garbage collector removes the Pod a moment after the Job that owns it.
     const isLeft = stays?.ownerReferences?.some(({ kind }) => kind === "Job") && found.length === 1;
     if ((stays && !isLeft) || performance.now() > until) {
-      const whose = stays && isOurs(stays) ? `is ${stays.annotations?.[Annotation.who] ?? "somebody"}'s` : "is there";
+      const whose = stays && isOurs(stays) ? ` of ${stays.annotations?.[Annotation.who] ?? "another user"}` : "";
       throw new UserError(
-        `--name ${name}: something of that name ${whose} already in namespace ${namespace}. ` +
-          `Choose another name, or end it: kurun stop ${name} -n ${namespace}`,
+        `--name ${name}: an object${whose} with that name already exists in namespace ${namespace}. ` +
+          `Choose another name, or remove it: kurun stop ${name} -n ${namespace}`,
         ExitCode.neverStarted,
       );
     }

@@ -101,7 +101,7 @@ Deno.test("after a replacement failed to start, Ctrl+C ends with the end of the 
 
 Deno.test("a failed or too large build is reported, and the program before goes on and is replaced later", async () => {
   const watched = new Watched();
-  watched.build = () => Promise.reject(new BuildError("too-large", "the program has 600 MB; the Pod takes at most 536 MB"));
+  watched.build = () => Promise.reject(new BuildError("too-large", "the program is 600 MB; the limit is 536 MB"));
   await watched.change();
   watched.build = () => Promise.resolve(BUILT);
   await watched.change();
@@ -110,7 +110,7 @@ Deno.test("a failed or too large build is reported, and the program before goes 
   assert.deepEqual([await watched.over, watched.starts], [{ code: 5 }, 1]);
   assert.deepEqual(watched.lines, [
     "main.go changed: building",
-    "the program has 600 MB; the Pod takes at most 536 MB; the previous program keeps running",
+    "the program is 600 MB; the limit is 536 MB; the previous program keeps running",
     "main.go changed: building",
   ]);
 });

@@ -130,7 +130,7 @@ export class RegistryClient implements Disposable {
   /** Some registries behind a proxy that ends TLS name their own addresses with http://: they mean themselves. */
   #resolve(target: string | URL, base: URL, doing: string): URL {
     const url = URL.parse(target, base);
-    if (url === null) throw this.#error(doing, { is: "strange", said: `it leads to "${target}", which is not a URL` });
+    if (url === null) throw this.#error(doing, { is: "strange", said: `it redirects to "${target}", which is not a URL` });
     if (url.protocol === "http:" && base.protocol === "https:" && url.hostname === base.hostname) {
       return new URL(url.pathname + url.search, base);
     }
@@ -199,7 +199,7 @@ export class RegistryClient implements Disposable {
     const { credentials } = this.#options;
     const { url, method, headers, body } = tokenRequest(challenge, scopes, credentials);
     if (url.protocol !== "https:" && !isLoopback(url.host)) {
-      throw this.#error(doing, { is: "strange", said: `it wants credentials sent to ${url.origin}, without TLS` });
+      throw this.#error(doing, { is: "strange", said: `it asks for credentials to be sent to ${url.origin} without TLS` });
     }
     for (let attempt = 0;; attempt++) {
       // A redirect to another server would carry the credentials there, perhaps without TLS.
@@ -253,7 +253,7 @@ export class RegistryClient implements Disposable {
     let at = url;
     for (let redirects = 0;; redirects++) {
       if (at.protocol !== "https:" && !isLoopback(at.host)) {
-        throw this.#error(doing, { is: "strange", said: `it leads to ${at.origin}, without TLS` });
+        throw this.#error(doing, { is: "strange", said: `it redirects to ${at.origin} without TLS` });
       }
       const answer = await this.#fetch(at, {
         method,
@@ -265,11 +265,11 @@ export class RegistryClient implements Disposable {
       const next = location === null || answer.status < 300 || answer.status > 399 ? null : URL.parse(location, at);
       if (next === null) return answer;
       if (!request.mayLeave && next.origin !== url.origin) {
-        throw this.#error(doing, { is: "strange", said: `${url.host} wants credentials sent on to ${next.origin}` });
+        throw this.#error(doing, { is: "strange", said: `${url.host} asks for credentials to be sent on to ${next.origin}` });
       }
       const keepsMethod = method === "GET" || method === "HEAD" || answer.status === 307 || answer.status === 308;
       if (!keepsMethod) {
-        throw this.#error(doing, { is: "strange", said: `it answered ${method} with ${answer.status}, which leads to ${next.origin}` });
+        throw this.#error(doing, { is: "strange", said: `it answered ${method} with ${answer.status}, a redirect to ${next.origin}` });
       }
       if (redirects === MAX_REDIRECTS) throw this.#error(doing, { is: "strange", said: `it redirects more than ${MAX_REDIRECTS} times` });
       at = next;

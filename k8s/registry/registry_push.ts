@@ -162,7 +162,9 @@ async function beginUpload(client: RegistryClient, repository: string): Promise<
   const call = callFor(repository);
   const { headers, url } = await client.request({ ...call, method: "POST", target: `/v2/${repository}/blobs/uploads/` });
   const place = placeAfter(headers, url);
-  if (place === undefined) throw new RegistryError(client.registry, call.doing, { is: "strange", said: "it named no place to upload to" });
+  if (place === undefined) {
+    throw new RegistryError(client.registry, call.doing, { is: "strange", said: "it did not say where to upload to (no Location)" });
+  }
   return place;
 }
 
@@ -250,7 +252,7 @@ async function putManifest(client: RegistryClient, { repository, tag, image: { m
   if (digest !== null && digest !== manifest.digest) {
     throw new RegistryError(client.registry, call.doing, {
       is: "strange",
-      said: `it took the image as ${digest}, which is not what was sent`,
+      said: `it stored the image with the digest ${digest}, which is not the digest of what was sent`,
     });
   }
 }

@@ -226,12 +226,12 @@ Deno.test("nothing is sent without TLS except to this machine, neither to an upl
   const upload = () => new Response(null, { status: 202, headers: { Location: "http://storage.example/upload" } });
   await inWorld({ before: (request) => request.method === "POST" ? upload() : undefined }, async ({ image, push }) => {
     const { failure } = await failing(push([await image("me/one", "1")]));
-    same(failure, { is: "strange", said: "it leads to http://storage.example, without TLS" });
+    same(failure, { is: "strange", said: "it redirects to http://storage.example without TLS" });
   });
   const challenge = () => problem(401, "X", "x", { "WWW-Authenticate": 'Bearer realm="http://tokens.example/t"' });
   await inWorld({ before: challenge }, async ({ image, push }) => {
     const { failure } = await failing(push([await image("me/one", "1")], CREDENTIALS));
-    same(failure, { is: "strange", said: "it wants credentials sent to http://tokens.example, without TLS" });
+    same(failure, { is: "strange", said: "it asks for credentials to be sent to http://tokens.example without TLS" });
   });
 });
 
@@ -250,7 +250,7 @@ Deno.test("an identity token does not follow a token server's redirect to anothe
     };
     await inWorld({ before }, async ({ image, push }) => {
       const { failure, message } = await failing(push([await image("me/app", "1")], { ...CREDENTIALS, identityToken: "refresh" }));
-      ok(failure.is === "strange" && failure.said.endsWith(`wants credentials sent on to http://${elsewhere.registry}`), message);
+      ok(failure.is === "strange" && failure.said.endsWith(`asks for credentials to be sent on to http://${elsewhere.registry}`), message);
       same(asked, []);
     });
   }
@@ -383,11 +383,11 @@ Deno.test("what answers and is not a registry is said at once, whatever it answe
       /answered a web page: it is not/,
     ],
     [() => new Response("", { status: 400 }), /answered 400: it is not a registry/],
-    [() => new Response(null, { status: 401 }), /a login that kurun does not know/],
-    [() => new Response(null, { status: 401, headers: { "WWW-Authenticate": "Negotiate" } }), /known\): Negotiate$/],
+    [() => new Response(null, { status: 401 }), /authentication scheme that kurun does not support/],
+    [() => new Response(null, { status: 401, headers: { "WWW-Authenticate": "Negotiate" } }), /Basic\): Negotiate$/],
     [
       () => new Response(null, { status: 302, headers: { Location: "http://sso.example/login" } }),
-      /leads to http:\/\/sso\.example, without TLS/,
+      /redirects to http:\/\/sso\.example without TLS/,
     ],
   ];
   for (const [answer, said] of answers) {

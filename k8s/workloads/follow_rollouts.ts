@@ -78,7 +78,7 @@ async function follow(
       if (status) tell(status.state);
       for (const reason of reasons) tell(reason);
     }
-    const why = [status?.failure ?? status?.state ?? "its state is not known", ...reasons].join("; ");
+    const why = [status?.failure ?? status?.state ?? "its state is unknown", ...reasons].join("; ");
     if (late || status?.failure !== undefined) return { object, why };
     await sleep(POLL_MS, signal);
   }

@@ -34,7 +34,7 @@ export function hasRollout(group: string, kind: string): boolean {
 export function rolloutStatus(group: string, kind: string, workload: Workload): RolloutStatus {
   // Pods and Jobs do not change, and report no observedGeneration.
   const seen = (workload as Deployment).status?.observedGeneration ?? 0;
-  if (group === "apps" && (workload.metadata.generation ?? 0) > seen) return waiting("its controller has not seen it yet");
+  if (group === "apps" && (workload.metadata.generation ?? 0) > seen) return waiting("its controller has not observed it yet");
   return JUDGES[`${group} ${kind}`]!(workload as never);
 }
 
@@ -51,8 +51,8 @@ function deploymentStatus({ spec, status }: Deployment): RolloutStatus {
   const refused = conditions.find(({ type, status }) => type === "ReplicaFailure" && status === "True");
   const because = refused ? `: ${refused.message ?? refused.reason}` : "";
   if (late) return { done: false, state: "its progress deadline is exceeded", failure: `its progress deadline is exceeded${because}` };
-  if (updated < replicas) return waiting(`${updated} of ${replicas} new Pods are there${because}`);
-  if (all > updated) return waiting(`${all - updated} old Pods are still there`);
+  if (updated < replicas) return waiting(`${updated} of ${replicas} new Pods exist${because}`);
+  if (all > updated) return waiting(`${all - updated} old Pods still exist`);
   if (available < updated) return waiting(`${available} of ${updated} Pods are ready`);
   return DONE;
 }
@@ -69,7 +69,7 @@ function statefulSetStatus({ spec, status }: StatefulSet): RolloutStatus {
 
 function daemonSetStatus({ spec, status }: DaemonSet): RolloutStatus {
   const { desiredNumberScheduled: wanted = 0, updatedNumberScheduled: updated = 0, numberAvailable: available = 0 } = status ?? {};
-  if (spec?.updateStrategy?.type !== "OnDelete" && updated < wanted) return waiting(`${updated} of ${wanted} new Pods are there`);
+  if (spec?.updateStrategy?.type !== "OnDelete" && updated < wanted) return waiting(`${updated} of ${wanted} new Pods exist`);
   return available < wanted ? waiting(`${available} of ${wanted} Pods are ready`) : DONE;
 }
 

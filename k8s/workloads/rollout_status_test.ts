@@ -11,9 +11,9 @@ const judge = (kind: string, spec: unknown, status: unknown, generation = 1) =>
 
 Deno.test("a Deployment is ready once all its Pods are updated and available", () => {
   const spec = { replicas: 3 };
-  assert.equal(judge("Deployment", spec, {}, 2).state, "its controller has not seen it yet");
-  assert.equal(judge("Deployment", spec, { updatedReplicas: 1, replicas: 3 }).state, "1 of 3 new Pods are there");
-  assert.equal(judge("Deployment", spec, { updatedReplicas: 3, replicas: 4 }).state, "1 old Pods are still there");
+  assert.equal(judge("Deployment", spec, {}, 2).state, "its controller has not observed it yet");
+  assert.equal(judge("Deployment", spec, { updatedReplicas: 1, replicas: 3 }).state, "1 of 3 new Pods exist");
+  assert.equal(judge("Deployment", spec, { updatedReplicas: 3, replicas: 4 }).state, "1 old Pods still exist");
   assert.equal(judge("Deployment", spec, { updatedReplicas: 3, replicas: 3, availableReplicas: 2 }).state, "2 of 3 Pods are ready");
   assert.equal(judge("Deployment", spec, { updatedReplicas: 3, replicas: 3, availableReplicas: 3 }).done, true);
   assert.equal(judge("Deployment", { replicas: 0 }, {}).done, true);
@@ -21,7 +21,7 @@ Deno.test("a Deployment is ready once all its Pods are updated and available", (
 
 Deno.test("a Deployment reports why its Pods are refused or late", () => {
   const refused = { type: "ReplicaFailure", status: "True", message: "exceeded quota" };
-  assert.equal(judge("Deployment", {}, { conditions: [refused] }).state, "0 of 1 new Pods are there: exceeded quota");
+  assert.equal(judge("Deployment", {}, { conditions: [refused] }).state, "0 of 1 new Pods exist: exceeded quota");
   const late = { type: "Progressing", status: "False", reason: "ProgressDeadlineExceeded" };
   assert.equal(judge("Deployment", {}, { conditions: [late, refused] }).failure, "its progress deadline is exceeded: exceeded quota");
 });
@@ -40,7 +40,7 @@ Deno.test("a StatefulSet is ready once its Pods are ready and updated down to it
 });
 
 Deno.test("a DaemonSet is ready once it is on all its nodes, a Pod once it is Ready or has succeeded", () => {
-  assert.equal(judge("DaemonSet", {}, { desiredNumberScheduled: 2, updatedNumberScheduled: 1 }).state, "1 of 2 new Pods are there");
+  assert.equal(judge("DaemonSet", {}, { desiredNumberScheduled: 2, updatedNumberScheduled: 1 }).state, "1 of 2 new Pods exist");
   assert.equal(
     judge("DaemonSet", {}, { desiredNumberScheduled: 2, updatedNumberScheduled: 2, numberAvailable: 1 }).state,
     "1 of 2 Pods are ready",

@@ -215,7 +215,7 @@ clusterTest("a registry that refuses or does not answer is named with what to do
     assert.equal(code, 1);
     return stderr;
   };
-  assert.match(await refused(`${registry.registry}/shop`, undefined), /wants a login to push shop\/report[^]*docker login /);
+  assert.match(await refused(`${registry.registry}/shop`, undefined), /requires a login to push shop\/report[^]*docker login /);
   const wrong = await refused(`${registry.registry}/shop`, "hunter2");
   assert.match(wrong, /does not accept the credentials in .*config\.json/);
   assert.doesNotMatch(wrong, /hunter2/);

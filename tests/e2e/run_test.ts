@@ -149,7 +149,7 @@ clusterTest("with --rm=false the Pod stays, and its name is refused until it is 
   assert.equal(again.code, 125);
   assert.match(
     again.stderr,
-    /^error: --name kept: something of that name is \S+'s already in namespace \S+\. Choose another name, or end it: kurun stop /,
+    /^error: --name kept: an object of \S+ with that name already exists in namespace \S+\. Choose another name, or remove it: kurun stop /,
   );
   assert.equal((await KurunProcess.run(["stop", "kept", "-n", namespace.name])).code, 0);
   assert.equal((await KurunProcess.run(behave(namespace, ["--name", "kept"], "exit", "5"))).code, 5);
