@@ -161,7 +161,7 @@ class Forwarding {
     const connected = Promise.withResolvers<void>();
     let whyNotConnected: string | undefined;
     const link = holdTunnel({
-      ...await sessionLink({ ...this.#options, context: this.#screen.context, started, capabilities: [] }),
+      ...await sessionLink(this.#options, started, []),
       onStream: (stream) => void serveStream(stream, this.#serving),
       onState: (state) => {
         if (state.is === "connected") connected.resolve();

@@ -6,7 +6,7 @@ import { formatTrafficLine, timeOfDay, type TrafficLine } from "./traffic_line.t
 
 /** How callers are watched. */
 export interface WatchOptions {
-  /** Whether to print a line for each request (`-v`). Without it, only failures are printed, and only the first bytes are looked at. */
+  /** Whether to print a line for each request (`-v`). Without it, only failures are printed, and only the first bytes are inspected. */
   readonly verbose: boolean;
   readonly traffic: Traffic;
   readonly say: (line: string) => void;
@@ -16,12 +16,12 @@ export interface WatchOptions {
   readonly now: () => number;
 }
 
-/** Connecting to the program takes less unless something is wrong. Above it, a caller's time is counted from its arrival. */
+/** Connecting to the program normally takes less. If it takes longer, a request's duration counts from the caller's arrival. */
 const NOTICEABLE_MS = 100;
 /** What HTTPS servers answer to plain HTTP: Go's net/http and nginx. */
 const WANTS_TLS = /^HTTP\/1\.[01] 400 [^]*(HTTP request to an HTTPS server|HTTP request was sent to HTTPS port)/i;
 
-/** Follows one caller from its arrival to its end, and sees the bytes both ways. */
+/** Watches the bytes of one caller in both directions, from its arrival to its end. */
 export class CallerWatch implements RelayWatch {
   readonly #options: WatchOptions;
   readonly #from: string;
@@ -32,7 +32,7 @@ export class CallerWatch implements RelayWatch {
   #refused = false;
   #forthBegun = false;
   #backBegun = false;
-  /** What is wrong between the caller's and the program's way to speak was said. */
+  /** Whether a protocol mismatch was printed. */
   #hinted = false;
 
   constructor(options: WatchOptions, { from, alpn }: Preamble, upstream: Upstream) {
@@ -80,30 +80,30 @@ export class CallerWatch implements RelayWatch {
     this.#lens?.back(bytes);
   }
 
-  /** The program has accepted the connection and does not answer its TLS handshake. */
+  /** The program accepted the connection but does not answer its TLS handshake. */
   slow(url: string): void {
     if (this.#options.verbose) {
       this.#options.say(`${this.#from}: ${url} does not answer the TLS handshake; waiting. Is it stopped in a debugger?`);
     }
   }
 
-  /** The program is connected, or cannot be. */
+  /** The connection to the program was made, or failed. */
   dialed(): void {
     if (this.#options.now() - this.#arrivedAt >= NOTICEABLE_MS) this.#lens?.waited();
   }
 
-  /** The program here could not be connected to, and the caller gets a 502. @param why a sentence's rest, that begins with the program */
+  /** The program could not be reached, and the caller gets a 502. @param why begins with the program's URL */
   refused(why: string): void {
     const { traffic, say } = this.#options;
     traffic.failed(why);
     this.#refused = true;
-    // Bytes have no status that a caller could be told.
+    // A raw connection has no status.
     if (this.#lens) this.#lens.end({ ...(this.#raw ? {} : { status: 502 }), note: `refused: ${why}`, isFault: true });
     else say(`${this.#from}: ${why}`);
     traffic.closed();
   }
 
-  /** It is over. */
+  /** The caller's connection has ended. */
   ended({ error }: RelayEnd): void {
     const { traffic } = this.#options;
     const end = error && whatBroke(error);
@@ -112,7 +112,7 @@ export class CallerWatch implements RelayWatch {
     traffic.closed();
   }
 
-  /** Counts a mistake as an error and says it, though not again and again: callers try again. */
+  /** Counts a mistake as an error, and prints it unless it was the last one: callers retry. */
   #hint(sentence: string): void {
     this.#hinted = true;
     fail(this.#options, sentence);
@@ -123,13 +123,13 @@ export class CallerWatch implements RelayWatch {
     say(`${timeOfDay(date())} ${formatTrafficLine(line)}`);
     const { method, target, status, note, isConnection, isFault } = line;
     if (!isConnection) traffic.request();
-    // A 502 of ours has been counted when the program refused.
+    // kurun's own 502 was counted when the program refused.
     if (this.#refused || !(isFault || (status !== undefined && status >= 500))) return;
     traffic.failed([method, target, status, note].filter((word) => word !== undefined).join(" "));
   }
 }
 
-/** A caller's TLS handshake with the Pod failed, so that there was no request. */
+/** Reports a failed TLS handshake of a caller with the Pod. */
 export function watchFailedHandshake(options: WatchOptions, from: string, why: string): void {
   const hint = /does not trust/.test(why) ? ". Is its caBundle the authority that signed --tlssecret's certificate?" : "";
   fail(options, `${address(from)}: TLS handshake failed: ${why}${hint}`);
@@ -145,9 +145,9 @@ function address(from: string): string {
   return from.replace(/:\d+$/, "");
 }
 
-/** Where the connection to the cluster was lost, the link says so itself. */
+/** A lost connection to the cluster is reported elsewhere. */
 function whatBroke(error: Error): LensEnd {
-  // The tunnel's stream is reset by the other side when the caller goes; what is left is the program's own connection.
+  // The server resets the stream when the caller leaves. Any other error comes from the connection to the program.
   if (error instanceof StreamResetError) return { note: "caller left", isFault: false };
   if (error instanceof SessionEndedError) return { note: "connection to the cluster lost", isFault: false };
   return { note: "reset", isFault: true };

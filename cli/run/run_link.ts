@@ -48,7 +48,7 @@ export async function holdRunLink(options: RunLinkOptions): Promise<void> {
     options.onLost();
   };
   const link = holdTunnel({
-    ...await sessionLink({ ...options, capabilities: ["run"] }),
+    ...await sessionLink(options, options.started, ["run"]),
     onStream: (stream) => stream.reset(),
     onSession: (session) => client.attach(session),
     onState,

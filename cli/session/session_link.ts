@@ -6,18 +6,14 @@ import type { Context } from "../command/context.ts";
 import type { StartedSession } from "./start_session.ts";
 import type { TunnelLinkOptions } from "./tunnel_link.ts";
 
-/** What {@link sessionLink} is made from. */
-export interface SessionLinkOptions {
-  readonly context: Context;
-  readonly access: ClusterAccess;
-  readonly started: StartedSession;
-  /** What this client can do beside carrying callers' bytes. */
-  readonly capabilities: string[];
-}
-
-/** Those of a tunnel's options that follow from its session: how its Pod is dialled, and who we say we are. */
+/**
+ * The options of a tunnel that follow from its session.
+ * @param capabilities what this client can do besides carrying callers' bytes
+ */
 export async function sessionLink(
-  { context, access, started: { session: { plan }, key }, capabilities }: SessionLinkOptions,
+  { context, access }: { readonly context: Context; readonly access: ClusterAccess },
+  { session: { plan }, key }: StartedSession,
+  capabilities: string[],
 ): Promise<Pick<TunnelLinkOptions, "dial" | "handshake" | "isRefusal" | "now" | "date" | "chance">> {
   return {
     dial: (signal) => dialTunnel(access, plan.namespace, plan.service, signal),

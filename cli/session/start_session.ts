@@ -1,66 +1,113 @@
 import type { Api } from "../../k8s/api/api.ts";
 import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
 import { selfSignedServerCertificate } from "../../k8s/certificate/certificate.ts";
-import { type AdoptableSession, ServiceRefusedError } from "../../k8s/session/service/claim_service.ts";
+import {
+  type AdoptableSession,
+  claimService,
+  type ClaimStep,
+  type RemovalReason,
+  type ServiceClaim,
+  ServiceRefusedError,
+} from "../../k8s/session/service/claim_service.ts";
+import { findServices } from "../../k8s/session/service/found_services.ts";
+import { checkPodPatchTaken } from "../../k8s/session/pod/pod_patch_check.ts";
+import { checkRights, sessionRights } from "../../k8s/session/session_rights.ts";
 import { ClusterSession, ObjectExistsError, SessionGoneError, SessionTakenError } from "../../k8s/session/session.ts";
 import { controlServiceName, type ForwardPlan, type SessionPlan } from "../../k8s/session/objects/session_plan.ts";
 import { sessionOwner } from "../../k8s/session/owner/session_owner.ts";
 import { KEY_BYTES } from "../../tunnel/mod.ts";
 import { nameEnd } from "../command/object_name.ts";
 import type { Context } from "../command/context.ts";
-import { preflight } from "./preflight.ts";
 import { tellReplaced } from "./tell_replaced.ts";
 
-/** So often the world may change between the look and the deed. */
+/** Attempts: another start can create or remove a session between the check and the creation. */
 const MAX_TRIES = 5;
 
-/** What {@link startSession} works with. */
+/** Options of {@link startSession}. */
 export interface StartOptions {
   readonly context: Context;
   readonly access: ClusterAccess;
   readonly api: Api;
-  /** Its name is made at each try. */
   readonly plan: ForwardPlan;
-  /** The Service's port, where the user named one. */
+  /** The value of --serviceport, if given. */
   readonly port: number | undefined;
-  /** Whether a session that is there is to be taken from whoever has it. */
+  /** Whether to take an existing session from its user. */
   readonly takeover: boolean;
 }
 
-/** A session, made or adopted. */
+/** A session that was created or adopted. */
 export interface StartedSession<Plan extends SessionPlan = SessionPlan> {
   readonly session: ClusterSession<Plan>;
   /** Its key, 32 bytes. */
   readonly key: Uint8Array;
 }
 
-/** Has a session: one that is there and free, or that is taken over, or a new one. @throws as preflight does, and what the API says */
+/** Creates a session, or adopts an existing one. @throws as {@link preflight} does; also API errors */
 export async function startSession(options: StartOptions): Promise<StartedSession<ForwardPlan>> {
   const { context, access, api, port } = options;
   let { plan, takeover } = options;
   for (let tries = 1;; tries++) {
-    const claim = await preflight({
-      context,
-      api,
-      plan,
-      port,
-      takeover,
-      tellClient: ({ name }, key) => tellReplaced(context, access, { name, namespace: plan.namespace, service: plan.service }, key),
-    });
+    const claim = await preflight({ context, access, api, plan, port, takeover });
     try {
       return claim.do === "adopt" ? await adopt(context, api, claim) : await create(context, api, claim.plan);
     } catch (error) {
       if (error instanceof SessionTakenError) throw refusedTo(claim.plan, error);
       const lost = error instanceof ObjectExistsError && error.kind === "Service";
       if (tries === MAX_TRIES || !(lost || (claim.do === "adopt" && error instanceof SessionGoneError))) throw error;
-      // Who was faster keeps it: --takeover meant who was there before.
+      // --takeover means the session that existed before, not one of a start that was faster.
       if (lost) takeover = false;
       plan = { ...plan, name: sessionName(context, plan.service) };
     }
   }
 }
 
-/** A new name for a session of a Service. */
+/**
+ * Checks the rights and the names before anything is created, in one round trip if nothing is in the way.
+ * @returns the plan of the session to create, or the session to adopt
+ * @throws MissingRightsError, ServiceRefusedError, PodPatchRefusedError; also API errors
+ */
+export async function preflight({ context, access, api, plan, port, takeover }: StartOptions): Promise<ServiceClaim> {
+  const { namespace, service } = plan;
+  const signal = context.interrupted;
+  const say = (line: string) => context.stderr(`${line}\n`);
+  const looking = findServices(api, namespace, service, signal);
+  // Either can fail first; a missing right is reported as such.
+  looking.catch(() => {});
+  await checkRights(api, sessionRights(namespace, service), "rbac.yaml", signal);
+  const claim = await claimService(api, {
+    plan,
+    port,
+    takeover,
+    found: await looking,
+    say: (step) => say(describeStep(step, service)),
+    tellClient: ({ name }, key) => tellReplaced(context, access, { name, namespace, service }, key),
+    signal,
+  });
+  if (claim.do === "adopt") return claim;
+  if (claim.plan.podPatch) await checkPodPatchTaken(api, claim.plan, signal);
+  if (claim.unchecked) {
+    say(`Warning: could not check whether another Service selects the same Pods as ${service}: this needs the right to list services`);
+  }
+  for (const unserved of claim.unserved) say(`Service ${service}'s port ${unserved} is not served: only TCP is`);
+  return claim;
+}
+
+function describeStep(step: ClaimStep, service: string): string {
+  if (step.is === "waiting") return `Waiting for ${step.going.join(", ")} to go: it is still being removed`;
+  const { session: { who, from, since, upstream }, mine, why, differing } = step;
+  const whose = mine ? "your earlier session" : `the session of ${who} on ${from}`;
+  return `Replacing ${whose} at Service ${service} (since ${since}, for ${upstream}): ${
+    why === "other-plan" && differing.length > 0 ? `${differing.join(", ")} ${differing.length === 1 ? "differs" : "differ"}` : BECAUSE[why]
+  }`;
+}
+
+const BECAUSE: Readonly<Record<RemovalReason, string>> = {
+  "other-plan": "it is incomplete, or another version of kurun created it",
+  "no-key": "its key cannot be read",
+  "client-unknown": "its client may be about to connect",
+};
+
+/** Makes a name for a session of a Service. */
 export function sessionName(context: Context, service: string): string {
   return `${service}-kurun-${nameEnd(context.random)}`;
 }

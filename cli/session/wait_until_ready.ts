@@ -4,31 +4,31 @@ import type { WaitReason } from "../../k8s/workloads/pod_status.ts";
 import type { SessionPlan } from "../../k8s/session/objects/session_plan.ts";
 import { describeWait } from "./describe_wait.ts";
 
-/** What {@link waitUntilReady} works with. */
+/** Options of {@link waitUntilReady}. */
 export interface WaitOptions {
   readonly api: Api;
   readonly plan: SessionPlan;
-  /** Settles when the tunnel stands. */
+  /** Settles when the tunnel is connected. */
   readonly connected: Promise<void>;
-  /** Why the tunnel does not stand, as of now. */
+  /** Why the tunnel is not connected now. */
   readonly whyNotConnected: () => string | undefined;
   readonly say: (line: string) => void;
-  /** Told when the Pod has an address. */
+  /** Called when the Pod has an address. */
   readonly addressed: () => void;
-  /** Changes what is said of a reason. */
+  /** Replaces a reason before it is printed. */
   readonly reasonOf?: (reason: WaitReason) => WaitReason;
-  /** 0 for ever. */
+  /** 0 waits forever. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
 
-/** It took too long until callers could be served. */
+/** The session was not ready in time. */
 export class NotReadyError extends Error {
   override readonly name = "NotReadyError";
   readonly seconds: number;
-  /** What the Pod waited for last, where the cluster said. */
+  /** What the Pod waited for last, if known. */
   readonly reason: WaitReason | undefined;
-  /** Why the tunnel did not stand, where the Pod was ready. */
+  /** Why the tunnel was not connected although the Pod was ready. */
   readonly link: string | undefined;
 
   constructor(seconds: number, why: { reason?: WaitReason | undefined; link?: string | undefined }) {
@@ -39,7 +39,7 @@ export class NotReadyError extends Error {
   }
 }
 
-/** Waits until the Pod is ready and the tunnel stands, saying what it waits for. @throws NotReadyError, or what the API says */
+/** Waits until the Pod is ready and the tunnel is connected, and prints what it waits for. @throws NotReadyError; also API errors */
 export async function waitUntilReady(options: WaitOptions): Promise<void> {
   const { api, plan, say, timeoutMs, signal } = options;
   let reason: WaitReason | undefined;
@@ -53,7 +53,7 @@ export async function waitUntilReady(options: WaitOptions): Promise<void> {
     say(`Waiting for the Pod: ${describeWait(reason)}`);
   };
   const pod = waitForReadyPod(api, plan, { waitingFor, addressed: options.addressed }, signal).then(() => void (ready = true));
-  // Who gives up first ends the other by the signal, and does not hear it any more.
+  // If the caller stops first, the signal makes this fail later.
   pod.catch(() => {});
   try {
     await Promise.race([Promise.all([options.connected, pod]), late.promise]);

@@ -7,7 +7,7 @@ import { annotated } from "../../k8s/session/objects/session_manifests.ts";
 import type { ForwardPlan } from "../../k8s/session/objects/session_plan.ts";
 import { type ScriptedReply, type ScriptedRequest, ScriptedServer } from "../../tests/scripted_server.ts";
 import type { Context } from "../command/context.ts";
-import { preflight } from "./preflight.ts";
+import { preflight } from "./start_session.ts";
 
 const PLAN: ForwardPlan = {
   name: "web-kurun-bcdfg",
@@ -22,7 +22,7 @@ const PLAN: ForwardPlan = {
 
 const NOT_FOUND = { kind: "Status", status: "Failure", reason: "NotFound", message: "not found", code: 404 };
 
-/** Runs a preflight against a server of the test's own. @returns what was asked, by method */
+/** Runs a preflight against a scripted server. @returns what was asked, by method */
 async function run(handle: (request: ScriptedRequest, reply: ScriptedReply) => unknown): Promise<{ asked: string[]; claim: ServiceClaim }> {
   using server = new ScriptedServer(handle);
   const access = await loadClusterAccess({ server: `http://127.0.0.1:${server.port}` }, { get: () => undefined });
@@ -31,10 +31,11 @@ async function run(handle: (request: ScriptedRequest, reply: ScriptedReply) => u
   try {
     const claim = await preflight({
       context,
+      access,
       api,
       plan: PLAN,
       port: undefined,
-      tellClient: () => Promise.reject(new Error("nobody is there")),
+      takeover: false,
     });
     return { asked: server.requests.map(({ method }) => method), claim };
   } finally {
