@@ -48,8 +48,6 @@ export interface ApiAnswer<T = unknown> {
 /** All objects of a collection, from all pages. */
 export interface ApiList<T> {
   readonly items: T[];
-  /** The version that a watch can continue from. */
-  readonly resourceVersion: string;
   readonly date: Date | undefined;
 }
 
@@ -60,10 +58,9 @@ export interface ApiOptions {
   readonly signal?: AbortSignal;
   /** The default timeout of a request, in milliseconds; 0 is no timeout. */
   readonly requestTimeoutMs?: number;
-  /** @default {"kurun"} */
-  readonly fieldManager?: string;
 }
 
+const FIELD_MANAGER = "kurun";
 const DEFAULT_TIMEOUT_MS = 30_000;
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 const PAGE_SIZE = 500;
@@ -140,13 +137,13 @@ export class Api {
       const { body, date } = await this.get<Page<T>>(path, { ...options, query });
       items.push(...body.items ?? []);
       next = body.metadata?.continue || undefined;
-      if (next === undefined) return { items, resourceVersion: body.metadata?.resourceVersion ?? "", date };
+      if (next === undefined) return { items, date };
     }
   }
 
   /** Creates an object (POST to its collection). @throws as {@linkcode Api.request} does */
   create<T>(path: string, body: unknown, options: RequestOptions = {}): Promise<ApiAnswer<T>> {
-    return this.request<T>("POST", path, { ...options, body, query: { fieldManager: this.#fieldManager, ...options.query } });
+    return this.request<T>("POST", path, { ...options, body, query: { fieldManager: FIELD_MANAGER, ...options.query } });
   }
 
   /** Changes an object with a JSON merge patch (RFC 7386). @throws as {@linkcode Api.request} does */
@@ -155,7 +152,7 @@ export class Api {
       contentType: "application/merge-patch+json",
       ...options,
       body,
-      query: { fieldManager: this.#fieldManager, ...options.query },
+      query: { fieldManager: FIELD_MANAGER, ...options.query },
     });
   }
 
@@ -170,7 +167,7 @@ export class Api {
     body: unknown,
     options: RequestOptions & { readonly fieldManager?: string; readonly force?: boolean } = {},
   ): Promise<ApiAnswer<T>> {
-    const { fieldManager = this.#fieldManager, force = false, ...rest } = options;
+    const { fieldManager = FIELD_MANAGER, force = false, ...rest } = options;
     return this.request<T>("PATCH", path, {
       ...rest,
       contentType: "application/apply-patch+yaml",
@@ -195,14 +192,13 @@ export class Api {
       readonly propagationPolicy?: "Background" | "Foreground" | "Orphan";
       readonly uid?: string | undefined;
       readonly resourceVersion?: string | undefined;
-      readonly gracePeriodSeconds?: number | undefined;
       readonly dryRun?: boolean;
     } = {},
   ): Promise<ApiAnswer<T>> {
-    const { propagationPolicy = "Background", uid, resourceVersion, gracePeriodSeconds, dryRun, ...rest } = options;
+    const { propagationPolicy = "Background", uid, resourceVersion, dryRun, ...rest } = options;
     const preconditions = uid === undefined && resourceVersion === undefined ? undefined : { uid, resourceVersion };
     // JSON leaves out what is undefined.
-    const fields = { propagationPolicy, preconditions, gracePeriodSeconds, dryRun: dryRun ? ["All"] : undefined };
+    const fields = { propagationPolicy, preconditions, dryRun: dryRun ? ["All"] : undefined };
     return this.request<T>("DELETE", path, { ...rest, body: { apiVersion: "v1", kind: "DeleteOptions", ...fields } });
   }
 
@@ -248,10 +244,6 @@ export class Api {
   close(): void {
     this.#closed.abort();
     this.#idle.close();
-  }
-
-  get #fieldManager(): string {
-    return this.#options.fieldManager ?? "kurun";
   }
 
   #bounds(signal: AbortSignal | undefined): RequestBounds {
@@ -389,7 +381,7 @@ export class Api {
 /** One page of a list. */
 interface Page<T> {
   readonly items?: readonly T[] | null;
-  readonly metadata?: { readonly continue?: string; readonly resourceVersion?: string };
+  readonly metadata?: { readonly continue?: string };
 }
 
 interface Exchange {

@@ -75,7 +75,7 @@ function nothingFound(paths: readonly string[], config: MergedKubeconfig, env: K
   const where = paths.map((path) => `"${path}" ${config.files.includes(path) ? "names no cluster" : "does not exist"}`);
   if (paths.length === 0) where.push("neither KUBECONFIG nor HOME is set");
   const pod = env.get("KUBERNETES_SERVICE_HOST") === undefined ? "and this is not a Pod" : "and this Pod has no ServiceAccount token";
-  return new KubeconfigError("none", `Cannot find a kubeconfig: ${[...where, pod].join(", ")}`, { files: paths });
+  return new KubeconfigError("none", `Cannot find a kubeconfig: ${[...where, pod].join(", ")}`);
 }
 
 /** The chosen entries. */
@@ -89,35 +89,24 @@ interface Chosen {
 }
 
 function choose(config: MergedKubeconfig, flags: ClusterFlags): Chosen {
-  const { files } = config;
   const contextName = flags.context || config.currentContext;
   const context = config.contexts.get(contextName);
-  if (context === undefined) {
-    const available = [...config.contexts.keys()];
-    if (contextName !== "") {
-      throw new KubeconfigError("unknown-context", `There is no context "${contextName}"`, { subject: contextName, available, files });
-    }
-    if (!flags.cluster && !flags.server) {
-      throw new KubeconfigError("no-context", "No context is chosen: the kubeconfig has no current-context", { available, files });
-    }
+  if (context === undefined && contextName !== "") throw unknown("context", contextName, config.contexts);
+  if (context === undefined && !flags.cluster && !flags.server) {
+    const message = "No context is chosen: the kubeconfig has no current-context";
+    throw new KubeconfigError("no-context", message, [...config.contexts.keys()]);
   }
   const clusterName = flags.cluster || context?.cluster || "";
   if (clusterName === "" && context !== undefined && !flags.server) {
-    throw new KubeconfigError("invalid", `Context "${contextName}" names no cluster`, { subject: contextName, files });
+    throw new KubeconfigError("invalid", `Context "${contextName}" names no cluster`);
   }
   const cluster = config.clusters.get(clusterName);
   if (cluster === undefined && clusterName !== "" && (flags.cluster || !flags.server)) {
-    const available = [...config.clusters.keys()];
-    throw new KubeconfigError("unknown-cluster", `There is no cluster "${clusterName}"`, { subject: clusterName, available, files });
+    throw unknown("cluster", clusterName, config.clusters);
   }
-  if (!flags.server && !cluster?.server) {
-    throw new KubeconfigError("invalid", `Cluster "${clusterName}" has no server`, { subject: clusterName, files });
-  }
+  if (!flags.server && !cluster?.server) throw new KubeconfigError("invalid", `Cluster "${clusterName}" has no server`);
   const userName = flags.user || context?.user || "";
-  if (userName !== "" && !config.users.has(userName)) {
-    const available = [...config.users.keys()];
-    throw new KubeconfigError("unknown-user", `There is no user "${userName}"`, { subject: userName, available, files });
-  }
+  if (userName !== "" && !config.users.has(userName)) throw unknown("user", userName, config.users);
   return {
     context: context === undefined ? "" : contextName,
     namespace: flags.namespace || context?.namespace || "default",
@@ -126,6 +115,10 @@ function choose(config: MergedKubeconfig, flags: ClusterFlags): Chosen {
     cluster: cluster ?? {},
     user: config.users.get(userName) ?? {},
   };
+}
+
+function unknown(kind: "context" | "cluster" | "user", name: string, known: ReadonlyMap<string, unknown>): KubeconfigError {
+  return new KubeconfigError(`unknown-${kind}`, `There is no ${kind} "${name}"`, [...known.keys()]);
 }
 
 const NO_CREDENTIALS: ResolvedCredentials = { headers: {}, cert: undefined, key: undefined };
@@ -190,13 +183,13 @@ class KubeconfigAccess implements ClusterAccess {
     return this.#credentials?.expired();
   }
 
-  #findProxy({ cluster, clusterName }: Chosen, env: KubeconfigEnvironment): URL | undefined {
+  #findProxy({ cluster }: Chosen, env: KubeconfigEnvironment): URL | undefined {
     const own = cluster["proxy-url"] ?? "";
     try {
       return own === "" ? proxyFromEnvironment(this.server, env) : parseProxyUrl(own);
     } catch (error) {
       const problem = (error as Error).message.includes("supported") ? "unsupported" : "invalid";
-      throw new KubeconfigError(problem, (error as Error).message, { subject: clusterName });
+      throw new KubeconfigError(problem, (error as Error).message);
     }
   }
 
@@ -223,7 +216,7 @@ interface ClusterTls {
 function serverUrl(server: string, cluster: string): URL {
   const url = URL.parse(server.includes("://") ? server : `https://${server}`);
   if (url === null || (url.protocol !== "https:" && url.protocol !== "http:")) {
-    throw new KubeconfigError("invalid", `The server of cluster "${cluster}" is not a URL: "${server}"`, { subject: cluster });
+    throw new KubeconfigError("invalid", `The server of cluster "${cluster}" is not a URL: "${server}"`);
   }
   url.search = "";
   url.hash = "";
@@ -236,7 +229,7 @@ function clusterTls({ cluster, clusterName }: Chosen, flags: ClusterFlags, now: 
   const ca = textSource(flags.certificateAuthority, cluster, "certificate-authority", clusterName, now);
   if (insecure && ca !== undefined) {
     const message = `Cluster "${clusterName}" has both insecure-skip-tls-verify and a certificate-authority: remove one`;
-    throw new KubeconfigError("invalid", message, { subject: clusterName });
+    throw new KubeconfigError("invalid", message);
   }
   const serverName = flags.tlsServerName || (flags.server ? "" : cluster["tls-server-name"]);
   return { ca, serverName: serverName || undefined, insecure };
@@ -247,7 +240,7 @@ function userSettings({ user, userName: name }: Chosen, flags: ClusterFlags, now
   const key = textSource(flags.clientKey, user, "client-key", name, now);
   if ((cert === undefined) !== (key === undefined)) {
     const [has, lacks] = cert === undefined ? ["client-key", "client-certificate"] : ["client-certificate", "client-key"];
-    throw new KubeconfigError("invalid", `User "${name}" has a ${has} but no ${lacks}`, { subject: name });
+    throw new KubeconfigError("invalid", `User "${name}" has a ${has} but no ${lacks}`);
   }
   const token = flags.token || (user.tokenFile ? new FileText(user.tokenFile, now) : user.token || undefined);
   const { username = "", password = "" } = user;
@@ -255,7 +248,7 @@ function userSettings({ user, userName: name }: Chosen, flags: ClusterFlags, now
   if (provider !== undefined && token === undefined && !user.exec) {
     const message = `User "${name}" has the auth-provider "${provider}", which kubectl removed in 1.26: ` +
       `use the provider's exec plugin, such as gke-gcloud-auth-plugin or kubelogin`;
-    throw new KubeconfigError("unsupported", message, { subject: name });
+    throw new KubeconfigError("unsupported", message);
   }
   const basic = username === "" ? undefined : { username, password };
   return { name, token, cert, key, basic, impersonation: impersonation(user, name, flags) };
@@ -276,7 +269,7 @@ function impersonation(user: UserEntry, name: string, flags: ClusterFlags): Impe
   if (who.user !== "") return who;
   if (who.uid === "" && who.groups.length === 0 && Object.keys(who.extra).length === 0) return undefined;
   const message = `User "${name}" impersonates a uid, groups or extra without a user: add --as, or "as" in the kubeconfig`;
-  throw new KubeconfigError("invalid", message, { subject: name });
+  throw new KubeconfigError("invalid", message);
 }
 
 /** The `spec.cluster` for a plugin: client.authentication.k8s.io/v1, type Cluster. */
@@ -307,7 +300,7 @@ function textSource<K extends string>(
   const data = entry[`${key}-data`];
   if (data) {
     const pem = Buffer.from(data, "base64").toString("utf8");
-    if (!pem.includes("-----BEGIN")) throw new KubeconfigError("invalid", `${key}-data of "${subject}" is not PEM in base64`, { subject });
+    if (!pem.includes("-----BEGIN")) throw new KubeconfigError("invalid", `${key}-data of "${subject}" is not PEM in base64`);
     return pem;
   }
   const path = entry[key];

@@ -30,20 +30,10 @@ export type KubeconfigProblem =
 /** The kubeconfig is wrong, or the flags that choose from it. */
 export class KubeconfigError extends Error {
   override readonly name = "KubeconfigError";
-  /** The file, context, cluster or user that is wrong. */
-  readonly subject: string;
-  /** The existing contexts, clusters or users, where an unknown one was named. */
-  readonly available: readonly string[];
-  /** The files that were read, or looked for. */
-  readonly files: readonly string[];
 
-  constructor(
-    readonly problem: KubeconfigProblem,
-    message: string,
-    options: { subject?: string; available?: readonly string[]; files?: readonly string[]; cause?: unknown } = {},
-  ) {
-    super(message, { cause: options.cause });
-    ({ subject: this.subject = "", available: this.available = [], files: this.files = [] } = options);
+  /** @param available the existing contexts, clusters or users, where an unknown one was named */
+  constructor(readonly problem: KubeconfigProblem, message: string, readonly available: readonly string[] = [], options?: ErrorOptions) {
+    super(message, options);
   }
 }
 
@@ -110,18 +100,16 @@ async function readFile(path: string, required: boolean): Promise<Uint8Array | u
   try {
     return await Deno.readFile(path);
   } catch (cause) {
-    const options = { subject: path, files: [path], cause };
     if (!(cause instanceof Deno.errors.NotFound)) {
-      throw new KubeconfigError("unreadable", `Cannot read the kubeconfig "${path}": ${(cause as Error).message}`, options);
+      throw new KubeconfigError("unreadable", `Cannot read the kubeconfig "${path}": ${(cause as Error).message}`, [], { cause });
     }
     if (!required) return undefined;
-    throw new KubeconfigError("missing-file", `The kubeconfig "${path}" does not exist`, options);
+    throw new KubeconfigError("missing-file", `The kubeconfig "${path}" does not exist`, [], { cause });
   }
 }
 
 function parseKubeconfig(bytes: Uint8Array, path: string): KubeconfigFields {
-  const malformed = (what: string) =>
-    new KubeconfigError("malformed", `The kubeconfig "${path}" is not valid: ${what}`, { subject: path, files: [path] });
+  const malformed = (what: string) => new KubeconfigError("malformed", `The kubeconfig "${path}" is not valid: ${what}`);
   let fields: KubeconfigFields;
   try {
     fields = kubeconfigFields(parseYaml(bytes));
