@@ -31,13 +31,13 @@ export async function serveRuns(
 ): Promise<void> {
   const children = new ChildReaper(Deno.pid === 1);
   const environment = programEnvironment(Deno.env.toObject());
+  // A Deno that was copied into another image needs its own dynamic loader.
+  const { base } = config;
+  const deno = base === undefined ? [Deno.execPath()] : [`${base}/ld.so`, "--library-path", `${base}/lib`, `${base}/deno`];
   const supervisor = new Supervisor({
     folder: config.run,
     architecture: Deno.build.arch === "aarch64" ? "arm64" : "amd64",
-    scriptCommand: (
-      script,
-      flags,
-    ) => [...denoCommand(config.base), "run", "--allow-all", "--no-lock", "--ext=js", "--quiet", ...flags, script],
+    scriptCommand: (script, flags) => [...deno, "run", "--allow-all", "--no-lock", "--ext=js", "--quiet", ...flags, script],
     env: { ...environment, ...await certificateVariables(config.run, environment) },
     spawn: (options) => spawnProcess(options, children),
     dial: dialLocal,
@@ -48,11 +48,6 @@ export async function serveRuns(
   const onStream = (stream: Stream) => supervisor.accept(stream);
   await acceptClient(config, ["run"], { live: new LiveClient(), reach: new ReachCheck([]), onStream, log });
   log(`session ${config.session}: control port ${config.controlPort}, programs in ${config.run}`);
-}
-
-/** How Deno is started. Where it was copied into another image, it needs its own dynamic loader. */
-function denoCommand(base: string | undefined): string[] {
-  return base === undefined ? [Deno.execPath()] : [`${base}/ld.so`, "--library-path", `${base}/lib`, `${base}/deno`];
 }
 
 function programEnvironment(env: Record<string, string>): Record<string, string> {

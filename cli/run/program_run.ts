@@ -51,6 +51,7 @@ export class ProgramRun {
   readonly #signal: AbortSignal;
   readonly #interrupted: Promise<never>;
   readonly #input: RunInput;
+  readonly #say = (line: string) => this.#screen.say(line);
   #signals: RunSignals | undefined;
   /** The run that started last. */
   #current: RemoteRun | undefined;
@@ -98,7 +99,7 @@ export class ProgramRun {
     try {
       // The user reads about the one that fails first; the others are ended by that.
       const held = session.then((started) => this.#hold(started));
-      servePorts(this.#client, (line) => this.#screen.say(line));
+      servePorts(this.#client, this.#say);
       await Promise.race([held, interruption(context.interrupted), program]);
     } catch (error) {
       remove = !(error instanceof ReplacedError || error instanceof SessionGoneError);
@@ -120,7 +121,7 @@ export class ProgramRun {
     this.#screen.progress(`Building ${options.targets.join(" ")}`);
     // Before the build: a file that is saved while it is built or sent counts as a change.
     if (options.watch) await programs.watch();
-    const built = options.watch ? await buildUntilItWorks(programs, (line) => this.#screen.say(line)) : await programs.build();
+    const built = options.watch ? await buildUntilItWorks(programs, this.#say) : await programs.build();
     this.#screen.progress(`Waiting for Pod ${this.#given.plan.name}`);
     const first = await this.#start(built);
     const current = () => this.#current ?? first;
@@ -128,24 +129,18 @@ export class ProgramRun {
     this.#signals = signals;
     const resized = options.terminal ? context.stdio.onResize(() => this.#client.resize(current(), context.stdio.size())) : () => {};
     this.#screen.clear();
-    for (const { local, remote } of options.ports) this.#screen.say(`localhost:${local} is forwarded to port ${remote} of the program`);
+    for (const { local, remote } of options.ports) this.#say(`localhost:${local} is forwarded to port ${remote} of the program`);
     try {
       const over = options.watch
-        ? watchProgram({
-          programs,
-          start: (built) => this.#start(built),
-          running: current,
-          say: (line) => this.#screen.say(line),
-          signals,
-        })
+        ? watchProgram({ programs, start: (built) => this.#start(built), running: current, say: this.#say, signals })
         : first.ended();
       const end = await Promise.race([over, signals.givenUp, this.#interrupted]);
       if (end.podStopped && !signals.asked) await Promise.race([this.#interrupted, pause(CLUSTERS_WORD_MS, context.interrupted)]);
       this.#input.takeBack();
       const said = describeRunEnd(end, { killedHere: signals.killed });
-      if (said) this.#screen.say(said);
+      if (said) this.#say(said);
       const hint = end.code === 0 ? undefined : await failureHint(this.#output.tail, this.#given.source);
-      if (hint) this.#screen.say(hint);
+      if (hint) this.#say(hint);
       throw new ProgramEndedError(end.code === 0 && this.#output.lost ? ExitCode.failed : end.code);
     } finally {
       resized();
@@ -199,7 +194,7 @@ export class ProgramRun {
       started,
       client: this.#client,
       timeoutMs: options.timeoutMs,
-      say: (line) => this.#screen.say(line),
+      say: this.#say,
       onLost: () => renewNow.ring(),
       signal: this.#signal,
     });
@@ -214,7 +209,7 @@ export class ProgramRun {
     await Promise.race([pause(graceMs + LAST_WORDS_MS, context.interrupted), ...told]);
     const pod = `Pod ${plan.name}`;
     if (kind === "out-of-memory") {
-      this.#screen.say(OUT_OF_MEMORY);
+      this.#say(OUT_OF_MEMORY);
       throw new ProgramEndedError(this.started ? 137 : ExitCode.neverStarted);
     }
     const sentence = kind === "evicted"
@@ -231,7 +226,7 @@ export class ProgramRun {
     const { name, namespace, ttlSeconds } = session.plan;
     if (!options.remove && this.started) {
       const until = ttlSeconds > 0 ? `for ${ttlSeconds} s` : "until somebody removes it";
-      return this.#screen.say(`Pod ${name} stays ${until}: kurun stop ${name} -n ${namespace} removes it`);
+      return this.#say(`Pod ${name} stays ${until}: kurun stop ${name} -n ${namespace} removes it`);
     }
     try {
       await session.delete();

@@ -44,6 +44,8 @@ export class RemoteRun {
   readonly #program: SentProgram;
   readonly #outputs: readonly OutputSink[];
   readonly #started = Promise.withResolvers<void>();
+  /** Resolves when the program has started. @throws NotStartedError */
+  readonly started: Promise<void> = this.#started.promise;
   readonly #ended = Promise.withResolvers<RunEnd>();
   readonly #before: Promise<void>;
   #hasStarted = false;
@@ -60,11 +62,6 @@ export class RemoteRun {
     this.#outputs = [new OutputSink("stdout", write), new OutputSink("stderr", write)];
     this.#started.promise.catch(() => {});
     this.#ended.promise.catch(() => {});
-  }
-
-  /** Resolves when the program has started. @throws NotStartedError */
-  get started(): Promise<void> {
-    return this.#started.promise;
   }
 
   /** Resolves when all of its output has been written here. */

@@ -51,9 +51,12 @@ export async function watchProgram(options: WatchProgramOptions): Promise<RunEnd
 
 /** @param end of the program, once the user asked for it; it is returned */
 async function replace(options: WatchProgramOptions, end: Promise<RunEnd>): Promise<RunEnd> {
-  const { programs, start, say, signals } = options;
+  const { programs, start, running, say, signals } = options;
   for (;;) {
-    say(`${named(await nextChange(options))} changed: building`);
+    const change = programs.changed();
+    const first = await Promise.race([change, running().ended()]);
+    if ("code" in first && !signals.asked) say(`The program ended with exit code ${first.code}: waiting for a change`);
+    say(`${named(await change)} changed: building`);
     try {
       const built = await programs.build();
       // A program may continue after a signal, but no new one starts.
@@ -66,13 +69,6 @@ async function replace(options: WatchProgramOptions, end: Promise<RunEnd>): Prom
     }
     await programs.watch();
   }
-}
-
-async function nextChange({ programs, running, say, signals }: WatchProgramOptions): Promise<string[]> {
-  const change = programs.changed();
-  const first = await Promise.race([change, running().ended()]);
-  if ("code" in first && !signals.asked) say(`The program ended with exit code ${first.code}: waiting for a change`);
-  return await change;
 }
 
 function named(paths: readonly string[]): string {

@@ -8,6 +8,8 @@ export class ReceivedProgram implements ResumableSink {
   readonly #size: number;
   readonly #sha256: string;
   readonly #whole = Promise.withResolvers<void>();
+  /** Resolves when the file is complete and matches its digest; rejects with a text for people. */
+  readonly whole: Promise<void> = this.#whole.promise;
   readonly #digest = createHash("sha256");
   #file: Deno.FsFile | undefined;
   #ended = false;
@@ -21,11 +23,6 @@ export class ReceivedProgram implements ResumableSink {
     this.#sha256 = sha256;
     // Whoever starts the program gets the error; nobody may wait for it before.
     this.whole.catch(() => {});
-  }
-
-  /** Resolves when the file is complete and matches its digest; rejects with a text for people. */
-  get whole(): Promise<void> {
-    return this.#whole.promise;
   }
 
   /** Stores the next bytes. @throws Error if there is no room, for example */
