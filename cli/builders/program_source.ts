@@ -19,8 +19,6 @@ export interface GoSource {
 /** A TypeScript or JavaScript program. */
 export interface ScriptSource {
   readonly language: "script";
-  /** As the user typed it. */
-  readonly given: string;
   /** The main module. */
   readonly main: string;
   /** The nearest deno.json, deno.jsonc or package.json from the main module upwards. */
@@ -48,7 +46,7 @@ export async function findSource(targets: readonly string[], cwd: string): Promi
     const kinds = "Go (.go), TypeScript (.ts, .tsx, .mts) nor JavaScript (.js, .jsx, .mjs, .cjs), nor a folder of these";
     throw new BuildError("unknown-kind", `${given} is neither ${kinds}`);
   }
-  return await script(given, path);
+  return await script(path);
 }
 
 async function goFiles(targets: readonly string[], cwd: string): Promise<ProgramSource> {
@@ -82,15 +80,15 @@ async function fromFolder(given: string, path: string, cwd: string): Promise<Pro
     return { language: "go", given, folder, packages: [goPath(folder, path)] };
   }
   const { main, looked } = await findScriptMain(path);
-  if (main !== undefined) return await script(given, main);
+  if (main !== undefined) return await script(main);
   const why = await isFile(join(path, "go.mod"))
     ? "it has a go.mod but no Go files. Name the folder of the main package, such as ./cmd/NAME"
     : `it has neither Go files nor ${looked.join(", ")}. Name the file itself`;
   throw new BuildError("no-main", `no program was found in ${given}: ${why}`);
 }
 
-async function script(given: string, main: string): Promise<ScriptSource> {
-  return { language: "script", given, main, config: await nearest(dirname(main), SCRIPT_CONFIGS) };
+async function script(main: string): Promise<ScriptSource> {
+  return { language: "script", main, config: await nearest(dirname(main), SCRIPT_CONFIGS) };
 }
 
 /**

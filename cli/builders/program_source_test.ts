@@ -60,12 +60,11 @@ Deno.test("a script's configuration is the nearest deno.json or package.json abo
     async (folder) => {
       const tsx = {
         language: "script",
-        given: "src/deep/a.tsx",
         main: join(folder, "src/deep/a.tsx"),
         config: join(folder, "package.json"),
       };
       assert.deepEqual(await findSource(["src/deep/a.tsx"], folder), tsx);
-      const mjs = { language: "script", given: "den/b.mjs", main: join(folder, "den/b.mjs"), config: join(folder, "den/deno.jsonc") };
+      const mjs = { language: "script", main: join(folder, "den/b.mjs"), config: join(folder, "den/deno.jsonc") };
       assert.deepEqual(await findSource(["den/b.mjs"], folder), mjs);
     },
   ));

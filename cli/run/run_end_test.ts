@@ -18,7 +18,7 @@ Deno.test("a file that only this machine has is named, whether Go, Deno or Node 
   try {
     await Deno.writeTextFile(`${folder}/data.txt`, "");
     const go = { language: "go", given: ".", folder, packages: ["."] } as const;
-    const script = { language: "script", given: "main.ts", main: `${folder}/main.ts`, config: undefined } as const;
+    const script = { language: "script", main: `${folder}/main.ts`, config: undefined } as const;
     for (
       const [tail, source] of [
         ["panic: open data.txt: no such file or directory\n", go],
@@ -44,5 +44,5 @@ Deno.test("a Go program that reports missing cgo gets a hint, a script that does
   const tail = "Binary was compiled with 'CGO_ENABLED=0', go-sqlite3 requires cgo to work. This is a stub\n";
   const go = { language: "go", given: ".", folder: "/", packages: ["."] } as const;
   assert.match(await failureHint(tail, go) ?? "", /CGO_ENABLED=0\.\n {2}Use a package in pure Go/);
-  assert.equal(await failureHint(tail, { language: "script", given: "x.ts", main: "/x.ts", config: undefined }), undefined);
+  assert.equal(await failureHint(tail, { language: "script", main: "/x.ts", config: undefined }), undefined);
 });
