@@ -37,9 +37,6 @@ export interface Hello {
   readonly nonce: string;
 }
 
-/** Which side a proof belongs to. */
-export type Role = "client" | "server";
-
 /** Encodes a hello. @throws RangeError where it is too long */
 export function encodeHello(hello: Hello): Uint8Array {
   const bytes = new TextEncoder().encode(JSON.stringify(hello));
@@ -77,7 +74,7 @@ export function parseObject(name: string, bytes: Uint8Array): Record<string, unk
 }
 
 /** Makes a side's proof that it holds the key. @param client the client's hello as it was sent @param server the server's */
-export async function proof(key: CryptoKey, role: Role, client: Uint8Array, server: Uint8Array): Promise<Uint8Array> {
+export async function proof(key: CryptoKey, role: "client" | "server", client: Uint8Array, server: Uint8Array): Promise<Uint8Array> {
   const clientHello = decodeHello(client);
   const serverHello = decodeHello(server);
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", concat(lengthAndBytes(client), lengthAndBytes(server))));

@@ -25,8 +25,9 @@ const BUDGET_BYTES = 32 * 1024 * 1024;
 
 /** Shared by all windows of a session: a limit for their sum, and the round trip's time. */
 export class WindowBudget {
+  /** The sum of all windows, in bytes. */
+  granted = 0;
   #roundTripMs = Infinity;
-  #granted = 0;
 
   /** The shortest measured round trip, in milliseconds; 0 before the first. */
   get roundTripMs(): number {
@@ -38,35 +39,31 @@ export class WindowBudget {
     this.#roundTripMs = Math.min(this.#roundTripMs, ms);
   }
 
-  /** The sum of all windows, in bytes. */
-  get granted(): number {
-    return this.#granted;
-  }
-
   /** Counts a stream's initial window, which exists whatever the budget says. */
   add(bytes: number): void {
-    this.#granted += bytes;
+    this.granted += bytes;
   }
 
   /** Takes `bytes` where the budget allows. @returns whether it did */
   tryTake(bytes: number): boolean {
-    if (this.#granted + bytes > BUDGET_BYTES) return false;
-    this.#granted += bytes;
+    if (this.granted + bytes > BUDGET_BYTES) return false;
+    this.granted += bytes;
     return true;
   }
 
   /** Gives back what {@link add} and {@link tryTake} took. */
   release(bytes: number): void {
-    this.#granted -= bytes;
+    this.granted -= bytes;
   }
 }
 
 /** The receiver's account of one stream's window. */
 export class ReceiveWindow {
+  /** How many bytes may be under way or wait to be consumed at once. */
+  size: number;
   readonly #budget: WindowBudget;
   readonly #now: () => number;
   readonly #initial: number;
-  #size: number;
   #available: number;
   #consumed = 0;
   /** Since when consumed bytes have been gathering. */
@@ -83,15 +80,10 @@ export class ReceiveWindow {
     this.#budget = budget;
     this.#now = now;
     this.#initial = initial;
-    this.#size = initial;
+    this.size = initial;
     this.#available = initial;
     this.#judgedSince = this.#gatheringSince = now();
     budget.add(initial);
-  }
-
-  /** How many bytes may be under way or wait to be consumed at once. */
-  get size(): number {
-    return this.#size;
   }
 
   /** Counts bytes that the sender has announced. @throws ProtocolError where it had no credit for them */
@@ -105,23 +97,23 @@ export class ReceiveWindow {
   /** Counts bytes that were consumed. @returns the credit to give now; 0 while it is less than half a window */
   consumed(bytes: number): number {
     this.#consumed += bytes;
-    if (this.#consumed * 2 < this.#size) {
-      if (this.#size > this.#initial) this.#shrinkIfIdle();
+    if (this.#consumed * 2 < this.size) {
+      if (this.size > this.#initial) this.#shrinkIfIdle();
       return 0;
     }
     const growth = this.#growth();
     const credit = this.#consumed + growth;
-    this.#size += growth;
+    this.size += growth;
     this.#available += credit;
     this.#consumed = 0;
-    if (this.#size > this.#initial) this.#gatheringSince = this.#now();
+    if (this.size > this.#initial) this.#gatheringSince = this.#now();
     return credit;
   }
 
   /** Returns the window to the budget; call nothing afterwards. */
   release(): void {
-    this.#budget.release(this.#size);
-    this.#size = 0;
+    this.#budget.release(this.size);
+    this.size = 0;
   }
 
   /** Credit cannot be taken back once given; the window shrinks by giving less than was consumed. */
@@ -129,21 +121,21 @@ export class ReceiveWindow {
     const now = this.#now();
     if (now - this.#gatheringSince < IDLE_MS) return;
     this.#gatheringSince = now;
-    const unneeded = Math.min(this.#consumed, this.#size - this.#initial);
+    const unneeded = Math.min(this.#consumed, this.size - this.#initial);
     this.#consumed -= unneeded;
-    this.#size -= unneeded;
+    this.size -= unneeded;
     this.#budget.release(unneeded);
   }
 
   #growth(): number {
     this.#judgedBytes += this.#consumed;
-    if (this.#judgedBytes < this.#size * JUDGED_WINDOWS) return 0;
+    if (this.#judgedBytes < this.size * JUDGED_WINDOWS) return 0;
     const now = this.#now();
-    const windowMs = (now - this.#judgedSince) / (this.#judgedBytes / this.#size);
+    const windowMs = (now - this.#judgedSince) / (this.#judgedBytes / this.size);
     this.#judgedBytes = 0;
     this.#judgedSince = now;
     if (windowMs > this.#budget.roundTripMs * GROWTH_ROUND_TRIPS) return 0;
-    const growth = Math.min(this.#size, MAX_WINDOW - this.#size);
+    const growth = Math.min(this.size, MAX_WINDOW - this.size);
     return growth > 0 && this.#budget.tryTake(growth) ? growth : 0;
   }
 }

@@ -28,6 +28,8 @@ const MAX_CREDIT = 0xffff_ffff;
 export class Stream {
   /** Its id on the wire. */
   readonly id: number;
+  /** What broke it, where something did. */
+  failure: Error | undefined;
   readonly #host: StreamHost;
   readonly #window: ReceiveWindow;
   #chunks: Uint8Array[] = [];
@@ -40,7 +42,6 @@ export class Stream {
   #failed: ((error: Error) => void) | undefined;
   #finSent = false;
   #finReceived = false;
-  #failure: Error | undefined;
   #arrivedWhole = false;
   #forgotten = false;
   /** Settles when everything given to {@link send} has left or was dropped; it never rejects. */
@@ -52,11 +53,6 @@ export class Stream {
     this.#host = host;
     this.#credit = host.initialWindow;
     this.#window = new ReceiveWindow(host.budget, host.now, host.initialWindow);
-  }
-
-  /** What broke it, where something did. */
-  get failure(): Error | undefined {
-    return this.#failure;
   }
 
   /** Implements {@link Connection.onFailure}. Not called where the session ends behind a direction that arrived whole and can be read. */
@@ -71,9 +67,10 @@ export class Stream {
    * @throws StreamResetError, SessionEndedError
    */
   read(): Promise<Uint8Array | null> {
-    if (this.#failure && !this.#arrivedWhole) return Promise.reject(this.#failure);
+    if (this.failure && !this.#arrivedWhole) return Promise.reject(this.failure);
     this.#giveCredit();
-    const chunk = this.#nextChunk();
+    const chunk = this.#chunks.shift();
+    if (this.#chunks.length === 0) this.#block = undefined;
     if (chunk) {
       this.#taken = chunk.length;
       return Promise.resolve(chunk);
@@ -89,7 +86,7 @@ export class Stream {
    * @throws StreamResetError, SessionEndedError; thrown, or as the promise's rejection
    */
   write(bytes: Uint8Array): void | Promise<void> {
-    if (this.#failure) throw this.#failure;
+    if (this.failure) throw this.failure;
     if (this.#finSent) throw new StreamResetError("Cannot write to a stream whose sending end is closed");
     if (bytes.length === 0) return;
     if (bytes.length > this.#credit || this.#host.congested) return this.#writeSlowly(bytes);
@@ -107,7 +104,7 @@ export class Stream {
 
   /** Ends our direction; the other side reads the end after everything that was written. */
   closeWrite(): void {
-    if (this.#finSent || this.#failure) return;
+    if (this.#finSent || this.failure) return;
     this.#finSent = true;
     this.#host.sendControl(this, Flag.fin, 0);
     if (this.#finReceived) this.#forget();
@@ -115,7 +112,7 @@ export class Stream {
 
   /** Ends both directions at once, here and on the other side; pending calls get a StreamResetError. */
   reset(): void {
-    if (this.#failure || this.#forgotten) return;
+    if (this.failure || this.#forgotten) return;
     this.#host.sendControl(this, Flag.rst, 0);
     this.#fail(new StreamResetError("The stream was reset here"));
   }
@@ -197,7 +194,7 @@ export class Stream {
         this.#host.sendData(this, 0, at === 0 && size === bytes.length ? bytes : bytes.subarray(at, at + size));
         at += size;
       }
-      if (this.#failure) throw this.#failure;
+      if (this.failure) throw this.failure;
     }
   }
 
@@ -217,20 +214,14 @@ export class Stream {
       this.#chunks.push(this.#block.subarray(0, 0));
     }
     this.#block.set(part, this.#blockUsed);
-    const start = (this.#chunks[this.#chunks.length - 1] as Uint8Array).byteOffset;
+    const start = (this.#chunks.at(-1) as Uint8Array).byteOffset;
     this.#blockUsed += part.length;
     this.#chunks[this.#chunks.length - 1] = this.#block.subarray(start, this.#blockUsed);
   }
 
-  #nextChunk(): Uint8Array | undefined {
-    const chunk = this.#chunks.shift();
-    if (this.#chunks.length === 0) this.#block = undefined;
-    return chunk;
-  }
-
   #fail(error: Error): void {
-    if (this.#failure) return;
-    this.#failure = error;
+    if (this.failure) return;
+    this.failure = error;
     if (!this.#arrivedWhole) this.#chunks = [];
     this.#block = undefined;
     this.#reader?.reject(error);

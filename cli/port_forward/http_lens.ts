@@ -1,5 +1,5 @@
 import { Exchanges } from "../../tunnel/http1/exchanges.ts";
-import { Http1Error, type RequestHead, type ResponseHead, type Span, textOf } from "../../tunnel/http1/head.ts";
+import { Http1Error, type ResponseHead, type Span, textOf } from "../../tunnel/http1/head.ts";
 import { formatBytes, shownTarget, type TrafficLine } from "./traffic_line.ts";
 
 /** What a lens needs. */
@@ -63,7 +63,7 @@ export class HttpLens {
     this.#connection = options.protocol ?? "";
     this.#mode = options.protocol ? "connection" : "http1";
     this.#exchanges = new Exchanges({
-      request: (head, bytes) => this.#request(head, bytes),
+      request: ({ method, targetSpan }, bytes) => ({ method, target: keptTarget(bytes, targetSpan), since: this.#requestSince }),
       answerBody: (content) => void (this.#answerBytes += content),
       answered: (head, exchange) => this.#answered(head, exchange),
     });
@@ -126,10 +126,6 @@ export class HttpLens {
     this.#mode = "blind";
     // The bytes go on whatever goes wrong here.
     this.#options.blind(this.#options.caller, error instanceof Http1Error ? error.message : `a bug in kurun: ${error}`);
-  }
-
-  #request({ method, targetSpan }: RequestHead, bytes: Uint8Array): Exchange {
-    return { method, target: keptTarget(bytes, targetSpan), since: this.#requestSince };
   }
 
   #answered({ status }: ResponseHead, exchange: Exchange | undefined): void {

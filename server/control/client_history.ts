@@ -34,17 +34,12 @@ export class ClientHistory {
 
   /** Notes that a client was admitted. */
   arrived(hello: Hello): void {
-    if (this.#last && this.#last.instance !== hello.instance) this.#remember(this.#last, hello);
+    if (this.#last && this.#last.instance !== hello.instance) this.#replaced.set(this.#last.instance, hello);
+    const [oldest] = this.#replaced.keys();
+    if (this.#replaced.size > MAX_REPLACED) this.#replaced.delete(oldest as string);
     this.#last = hello;
     this.#connected = true;
     this.#since = this.#date();
-  }
-
-  #remember({ instance }: Hello, taker: Hello): void {
-    this.#replaced.set(instance, taker);
-    if (this.#replaced.size <= MAX_REPLACED) return;
-    const [oldest] = this.#replaced.keys();
-    this.#replaced.delete(oldest as string);
   }
 
   /** Notes that a connection has ended. @param connected whether there is a newer one */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { requestFraming, responseFraming } from "./body.ts";
 import { Http1Error, MAX_HEAD_BYTES, parseRequestHead, parseResponseHead, textOf } from "./head.ts";
-import { Messages } from "./messages.ts";
+import { Messages } from "./exchanges.ts";
 
 const latin1 = (text: string) => Uint8Array.from(text, (character) => character.charCodeAt(0));
 
