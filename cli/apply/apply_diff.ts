@@ -1,9 +1,8 @@
 import { ApiError } from "../../k8s/api/api_error.ts";
 import { isAnswer } from "../../k8s/manifests/apply_objects.ts";
 import type { PlannedObject } from "../../k8s/manifests/apply_plan.ts";
-import { LAST_APPLIED } from "../../k8s/manifests/field_ownership.ts";
-import type { Orphan } from "../../k8s/manifests/prune.ts";
-import type { LiveObject } from "../../k8s/manifests/live_object.ts";
+import { LAST_APPLIED, type LiveObject } from "../../k8s/manifests/field_ownership.ts";
+import type { Orphan } from "../../k8s/manifests/applyset.ts";
 import { applyObject } from "../../k8s/manifests/server_side_apply.ts";
 import type { ApplyRun } from "./apply_run.ts";
 import { describeNotApplied } from "./describe_apply.ts";
@@ -30,19 +29,14 @@ export async function printDiff(run: ApplyRun, planned: readonly PlannedObject[]
   let refused = 0;
   for (const object of planned) {
     try {
-      const live = await readLive(run, object.path);
+      const live = (await api.find<LiveObject>(object.path, { signal }))?.body;
       if (live) uids.add(live.metadata.uid);
       const { fieldManager, force, validation } = flags;
-      const then =
-        (await mayBe(applyObject(api, object.path, object.body, { fieldManager, force, validation, dryRun: true, signal }), live))
-          ?.object ??
-          object.body;
-      const [before, after] = comparable(live, then);
-      const name = [object.namespace, object.label].filter((part) => part !== undefined).join("/");
-      const diff = unifiedDiff(before === undefined ? "" : yamlText(before), yamlText(after), {
-        before: `live/${name}`,
-        after: `applied/${name}`,
-      });
+      const trial = applyObject(api, object.path, object.body, { fieldManager, force, validation, dryRun: true, signal });
+      const [before, after] = comparable(live, (await mayBe(trial, live))?.object ?? object.body);
+      const name = fullName(object);
+      const names = { before: `live/${name}`, after: `applied/${name}` };
+      const diff = unifiedDiff(before === undefined ? "" : yamlText(before), yamlText(after), names);
       if (diff === "") continue;
       different = true;
       show(context, diff);
@@ -58,29 +52,24 @@ export async function printDiff(run: ApplyRun, planned: readonly PlannedObject[]
 
 /** Prints what would be pruned, as a diff against nothing. @returns whether there is anything to prune */
 export async function printPruned(run: ApplyRun, orphans: readonly Orphan[]): Promise<boolean> {
-  for (const { path, label, namespace } of orphans.filter(({ kept }) => !kept)) {
-    const live = await readLive(run, path);
+  const pruned = orphans.filter(({ kept }) => !kept);
+  for (const orphan of pruned) {
+    const live = (await run.api.find<LiveObject>(orphan.path, { signal: run.context.interrupted }))?.body;
     if (!live) continue;
-    const [before] = comparable(live, live);
-    const name = [namespace, label].filter((part) => part !== undefined).join("/");
-    show(run.context, unifiedDiff(yamlText(before), "", { before: `live/${name}`, after: `pruned/${name}` }));
+    const name = fullName(orphan);
+    show(run.context, unifiedDiff(yamlText(comparable(live, live)[0]), "", { before: `live/${name}`, after: `pruned/${name}` }));
   }
-  return orphans.some(({ kept }) => !kept);
+  return pruned.length > 0;
+}
+
+function fullName({ namespace, label }: { namespace: string | undefined; label: string }): string {
+  return namespace === undefined ? label : `${namespace}/${label}`;
 }
 
 /** A terminal shows control characters escaped; a pipe gets them as they are. */
 function show(context: Context, diff: string): void {
   if (context.stdio.stdoutIsTerminal) context.stdout(diff);
   else context.data(diff);
-}
-
-async function readLive({ api, context }: ApplyRun, path: string): Promise<LiveObject | undefined> {
-  try {
-    return (await api.get(path, { signal: context.interrupted })).body as LiveObject;
-  } catch (error) {
-    if (error instanceof ApiError && error.status === 404) return undefined;
-    throw error;
-  }
 }
 
 /** A dry run fails if the object's namespace or kind does not exist yet: then the object is new, exactly as in the manifest. */
@@ -103,11 +92,9 @@ function comparable(
   const hide = (object: Record<string, unknown>, other: Record<string, unknown> | undefined, changed: string) => {
     const hidden = { ...object };
     for (const field of ["data", "stringData"]) {
-      const values = object[field] as Record<string, unknown> | undefined;
-      const others = other?.[field] as Record<string, unknown> | undefined;
-      if (values) {
-        hidden[field] = Object.fromEntries(Object.keys(values).map((key) => [key, values[key] === others?.[key] ? HIDDEN : changed]));
-      }
+      const [values, others] = [object[field], other?.[field]] as (Record<string, unknown> | undefined)[];
+      if (!values) continue;
+      hidden[field] = Object.fromEntries(Object.keys(values).map((key) => [key, values[key] === others?.[key] ? HIDDEN : changed]));
     }
     return hidden;
   };

@@ -1,10 +1,10 @@
 import { applyObjects, type ApplyOutcome } from "../../k8s/manifests/apply_objects.ts";
-import type { PlannedObject } from "../../k8s/manifests/apply_plan.ts";
-import { applySetId, applySetParent, asMember } from "../../k8s/manifests/applyset.ts";
+import { isNamespace, type PlannedObject } from "../../k8s/manifests/apply_plan.ts";
+import { applySetId, applySetParent, asMember, writeParent } from "../../k8s/manifests/applyset.ts";
 import { followRollouts, type RolloutObserver } from "../../k8s/workloads/follow_rollouts.ts";
 import { printDiff, printPruned } from "./apply_diff.ts";
 import type { ApplyRun } from "./apply_run.ts";
-import { announceSet, isHomeOf, openSet, orphansOf, pruneSet } from "./apply_set.ts";
+import { openSet, orphansOf, pruneSet } from "./apply_set.ts";
 import { describeNotApplied, describeOutcome } from "./describe_apply.ts";
 import { ExitCode, type InterruptedError, UserError } from "../command/errors.ts";
 import { deliverReferences } from "./load_manifests.ts";
@@ -46,9 +46,11 @@ export async function applyPrepared(
     if (different || pruned) throw new DifferenceError();
     return;
   }
-  const home = set && !dryRun ? planned.filter((object) => isHomeOf(set, object)) : [];
+  // The namespace of the set's parent must exist first.
+  const home = set && !dryRun ? planned.filter(({ source }) => isNamespace(source) && source.name === set.parent.namespace) : [];
   const first = await applyPlanned(run, home, before, planned.filter((object) => !home.includes(object)));
-  if (set && !dryRun) await announceSet(run, set);
+  // Where members may be from now on, so that none is forgotten if kurun ends half-way.
+  if (set && !dryRun) await writeParent(run.api, set.parent, set.all, context.interrupted);
   const paths = new Set(planned.map(({ path }) => path));
   // An object that leaves the manifests and comes back must be applied again.
   for (const path of before?.keys() ?? []) if (!paths.has(path)) before!.delete(path);

@@ -1,8 +1,16 @@
-import { isNamespace, type PlannedObject } from "../../k8s/manifests/apply_plan.ts";
-import { type ApplySetParent, type ApplySetScope, saysPart, scopeOf, unite } from "../../k8s/manifests/applyset.ts";
+import type { PlannedObject } from "../../k8s/manifests/apply_plan.ts";
+import {
+  type ApplySetParent,
+  type ApplySetScope,
+  findOrphans,
+  type Orphan,
+  readParent,
+  saysPart,
+  scopeOf,
+  writeParent,
+} from "../../k8s/manifests/applyset.ts";
 import { deleteObject } from "../../k8s/manifests/delete_objects.ts";
 import type { ApiResources } from "../../k8s/manifests/discovery.ts";
-import { findOrphans, type Orphan, readParent, writeParent } from "../../k8s/manifests/prune.ts";
 import type { ApplyRun } from "./apply_run.ts";
 import { describeEnd } from "./describe_apply.ts";
 import { ExitCode, UserError } from "../command/errors.ts";
@@ -19,24 +27,15 @@ export interface OpenSet {
 
 /** Checks, before anything is built, that the parent belongs to a set, and that no object names its set itself. */
 export async function openSet(run: ApplyRun, parent: ApplySetParent, planned: readonly PlannedObject[]): Promise<OpenSet> {
-  const claims = planned.filter(({ source }) => saysPart(source));
+  const claims = planned.filter(saysPart);
   if (claims.length > 0) {
     const what = "its labels name a set, which only --applyset may do: remove the label applyset.kubernetes.io/part-of";
     throw new ManifestError(claims.map(({ source: { file, line, column } }) => ({ file, line, column, what })));
   }
   const now = scopeOf(planned);
   const before = await readParent(run.api, parent, run.context.interrupted);
-  return { parent, now, all: before ? unite(before, now) : now };
-}
-
-/** Records where members may be from now on, so that none is forgotten if kurun ends half-way. */
-export async function announceSet(run: ApplyRun, set: OpenSet): Promise<void> {
-  await writeParent(run.api, set.parent, set.all, run.context.interrupted);
-}
-
-/** Whether an object is the namespace of the set's parent, which must exist first. */
-export function isHomeOf({ parent }: OpenSet, { source }: PlannedObject): boolean {
-  return isNamespace(source) && source.name === parent.namespace;
+  const all = before ? { kinds: now.kinds.union(before.kinds), namespaces: now.namespaces.union(before.namespaces) } : now;
+  return { parent, now, all };
 }
 
 /**

@@ -2,28 +2,24 @@ import { Command, Option } from "commander";
 import { Api } from "../../k8s/api/api.ts";
 import { ConnectionError } from "../../k8s/api/connection_error.ts";
 import { inOrder, type PlannedObject, planObjects } from "../../k8s/manifests/apply_plan.ts";
-import { type ApplySetParent, applySetParent, type ApplySetScope } from "../../k8s/manifests/applyset.ts";
+import {
+  type ApplySetParent,
+  applySetParent,
+  type ApplySetScope,
+  findOrphans,
+  parentPath,
+  readParent,
+} from "../../k8s/manifests/applyset.ts";
 import { deleteObject, objectGone } from "../../k8s/manifests/delete_objects.ts";
 import { discover } from "../../k8s/manifests/discovery.ts";
-import { readParent } from "../../k8s/manifests/prune.ts";
 import { checkedSetName } from "./apply_flags.ts";
 import { addClusterFlags, openCluster } from "../command/cluster_flags.ts";
 import type { Context } from "../command/context.ts";
-import { deleteSet } from "./delete_set.ts";
 import { describeNotApplied } from "./describe_apply.ts";
 import { parseDuration } from "../command/duration.ts";
 import { ExitCode, type InterruptedError, UserError } from "../command/errors.ts";
 import { objectsOf } from "./load_manifests.ts";
 import { addManifestFlags, manifestNames, openManifests, refuse } from "./manifest_flags.ts";
-
-interface DeleteFlags {
-  readonly dryRun: "client" | "server" | undefined;
-  readonly output: "name" | undefined;
-  readonly ignoreNotFound: boolean;
-  readonly wait: boolean;
-  readonly timeoutMs: number;
-  readonly applySet: string | undefined;
-}
 
 /** An object that is marked for deletion. */
 interface Marked {
@@ -92,10 +88,12 @@ Examples:
   kurun delete -f k8s/ --applyset shop
 `;
 
-function deleteFlags(options: Record<string, unknown>): DeleteFlags {
+type DeleteFlags = ReturnType<typeof deleteFlags>;
+
+function deleteFlags(options: Record<string, unknown>) {
   return {
-    dryRun: options.dryRun as DeleteFlags["dryRun"],
-    output: options.output as DeleteFlags["output"],
+    dryRun: options.dryRun as "client" | "server" | undefined,
+    output: options.output as "name" | undefined,
     ignoreNotFound: options.ignoreNotFound === true,
     wait: options.wait !== false,
     timeoutMs: parseDuration("--timeout", options.timeout as string),
@@ -127,29 +125,28 @@ async function deletePlanned(
   const { first, rest } = inOrder(planned);
   const marked: Marked[] = [];
   let failures = 0;
+  /** @returns whether there was such an object */
+  const remove = async (object: Removable): Promise<boolean> => {
+    const { path, label, namespace } = object;
+    const options = { dryRun: flags.dryRun === "server", signal: context.interrupted };
+    const uid = flags.dryRun === "client" ? "" : await deleteObject(api, object, options);
+    if (uid === undefined) return false;
+    context.stdout(deletedText(label, namespace, flags));
+    marked.push({ path, label, uid });
+    return true;
+  };
   for (const object of [...first, ...rest].reverse()) {
     try {
-      const uid = flags.dryRun === "client"
-        ? ""
-        : await deleteObject(api, object, { dryRun: flags.dryRun === "server", signal: context.interrupted });
-      if (uid !== undefined) {
-        context.stdout(deletedText(object.label, object.namespace, flags));
-        marked.push({ path: object.path, label: object.label, uid });
-      } else if (!flags.ignoreNotFound) {
-        failures++;
-        context.stderr(`error: ${object.label} does not exist${object.namespace ? ` in namespace ${object.namespace}` : ""}\n`);
-      }
+      if (await remove(object) || flags.ignoreNotFound) continue;
+      failures++;
+      context.stderr(`error: ${object.label} does not exist${object.namespace ? ` in namespace ${object.namespace}` : ""}\n`);
     } catch (error) {
       if (error instanceof ConnectionError) throw error;
       failures++;
       context.stderr(`${describeNotApplied(object, error, context.describe)}\n`);
     }
   }
-  if (set && failures === 0) {
-    const line = (label: string, namespace: string | undefined) => deletedText(label, namespace, flags);
-    const deleted = new Set(marked.map(({ path }) => path));
-    marked.push(...await deleteSet({ context, api, ...set, dryRun: flags.dryRun, deleted, line }));
-  }
+  if (set && failures === 0) await deleteSet(context, api, set, new Set(marked.map(({ path }) => path)), remove);
   if (flags.wait && flags.dryRun === undefined) {
     failures += await waitUntilGone(context, api, marked, flags.timeoutMs).catch((error) => {
       if (!context.interrupted.aborted) throw error;
@@ -163,13 +160,38 @@ async function deletePlanned(
   if (failures > 0) throw new UserError(`${failures} of ${planned.length} objects were not deleted`, ExitCode.failed);
 }
 
-/** @returns how many objects still exist */
-async function waitUntilGone(
+/** An object to delete. */
+interface Removable {
+  readonly path: string;
+  readonly label: string;
+  readonly namespace: string | undefined;
+  readonly uid?: string;
+}
+
+/** Deletes a set's members, and then its parent. If a member is of a kind that is never pruned, it and the parent stay. */
+async function deleteSet(
   context: Context,
   api: Api,
-  marked: readonly Marked[],
-  timeoutMs: number,
-): Promise<number> {
+  { parent, scope }: KnownSet,
+  deleted: ReadonlySet<string>,
+  remove: (object: Removable) => Promise<boolean>,
+): Promise<void> {
+  const signal = context.interrupted;
+  const { orphans } = await findOrphans(api, parent, scope, await discover(api, signal), new Set(), signal);
+  const members = orphans.filter(({ path }) => !deleted.has(path));
+  for (const member of members) {
+    if (!member.kept) await remove(member);
+    else {
+      const why = "because its kind is never deleted with a set: name its manifest with -f, or delete it yourself";
+      context.stderr(`Warning: ${member.label} stays, ${why}\n`);
+    }
+  }
+  if (members.some(({ kept }) => kept)) return;
+  await remove({ path: parentPath(parent), label: `${parent.kind.toLowerCase()}/${parent.name}`, namespace: parent.namespace });
+}
+
+/** @returns how many objects still exist */
+async function waitUntilGone(context: Context, api: Api, marked: readonly Marked[], timeoutMs: number): Promise<number> {
   let there = 0;
   const until = timeoutMs === 0 ? Infinity : context.now() + timeoutMs;
   for (const { path, label, uid } of marked) {
@@ -177,9 +199,7 @@ async function waitUntilGone(
     const waits = (why: string) => context.stderr(`Waiting until ${label} is gone: ${why}\n`);
     if (await objectGone(api, { path, uid }, { withinMs, waits, signal: context.interrupted })) continue;
     there++;
-    context.stderr(
-      `error: ${label} is still being deleted after ${timeoutMs / 1000} s\n`,
-    );
+    context.stderr(`error: ${label} is still being deleted after ${timeoutMs / 1000} s\n`);
   }
   return there;
 }

@@ -1,18 +1,13 @@
 import { Document, visit } from "yaml";
-import { escapeCharacter, SPECIAL_IN_YAML } from "../../k8s/api/exact_json.ts";
+import { escapeCharacter, parseJson, SPECIAL_IN_YAML } from "../../k8s/api/exact_json.ts";
 import { plainValue } from "../../k8s/manifests/manifest_scalars.ts";
 import { objectLabel } from "../../k8s/manifests/manifest_objects.ts";
 
-/** An output format for programs. */
-export type ObjectFormat = "yaml" | "json" | "name";
-
 /** Objects as kubectl prints them: a single one by itself, several as a List. */
-export function objectsText(objects: readonly Record<string, unknown>[], format: ObjectFormat, managedFields: boolean): string {
+export function objectsText(objects: readonly Record<string, unknown>[], format: "yaml" | "json" | "name", managedFields: boolean): string {
   if (format === "name") {
-    return objects.map((object) => {
-      const { apiVersion, kind, metadata } = object as { apiVersion: string; kind: string; metadata: { name: string } };
-      return `${objectLabel({ apiVersion, kind, name: metadata.name })}\n`;
-    }).join("");
+    const named = objects as readonly { apiVersion: string; kind: string; metadata: { name: string } }[];
+    return named.map(({ apiVersion, kind, metadata: { name } }) => `${objectLabel({ apiVersion, kind, name })}\n`).join("");
   }
   const shown = managedFields ? objects : objects.map(withoutManagedFields);
   const all = shown.length === 1 ? shown[0]! : { apiVersion: "v1", items: shown, kind: "List", metadata: {} };
@@ -24,10 +19,8 @@ export function objectsText(objects: readonly Record<string, unknown>[], format:
  * control characters.
  */
 export function yamlText(object: unknown): string {
-  const document = new Document(JSON.parse(JSON.stringify(object), exactIntegers), {
-    aliasDuplicateObjects: false,
-    sortMapEntries: true,
-  });
+  // The YAML writer prints a bigint with all its digits.
+  const document = new Document(parseJson(JSON.stringify(object), BigInt), { aliasDuplicateObjects: false, sortMapEntries: true });
   visit(document, {
     Scalar(_, node) {
       if (typeof node.value === "string" && needsQuotes(node.value)) node.type = "QUOTE_DOUBLE";
@@ -40,12 +33,6 @@ export function yamlText(object: unknown): string {
 /** Whether kubectl's YAML reader would misread the text without quotes, plain or as a block. */
 function needsQuotes(text: string): boolean {
   return plainValue(text) !== text || text === "<<" || /^\s|\r|\n[^\S\n]+(?:\n|$)/.test(text) || text.search(SPECIAL_IN_YAML) >= 0;
-}
-
-/** Turns integers that a JavaScript number would change into bigints, which the YAML writer prints exactly. */
-function exactIntegers(_key: string, value: unknown, ...[context]: { source?: string }[]): unknown {
-  const source = context?.source ?? "";
-  return typeof value === "number" && !Number.isSafeInteger(value) && /^-?\d+$/.test(source) ? BigInt(source) : value;
 }
 
 /** The object without `metadata.managedFields`. */

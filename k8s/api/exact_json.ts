@@ -17,13 +17,13 @@ export function exactDigits(value: unknown): string | undefined {
   return json.isRawJSON(value) ? value.rawJSON : undefined;
 }
 
-/** Reads JSON. Integers that a JavaScript number would change become {@linkcode exactNumber}. @throws SyntaxError */
-export function parseJson(text: string): unknown {
+/** Reads JSON. Integers that a JavaScript number would change go through `exact`. @throws SyntaxError */
+export function parseJson(text: string, exact: (digits: string) => unknown = exactNumber): unknown {
   // A reviver makes parsing three times as slow, and few texts have so long a number.
   if (!/\d{16}/.test(text)) return JSON.parse(text);
   return JSON.parse(text, (_key: string, value: unknown, ...[context]: { source?: string }[]) => {
     const source = context?.source ?? "";
-    return typeof value === "number" && !Number.isSafeInteger(value) && /^-?\d+$/.test(source) ? exactNumber(source) : value;
+    return typeof value === "number" && !Number.isSafeInteger(value) && /^-?\d+$/.test(source) ? exact(source) : value;
   });
 }
 

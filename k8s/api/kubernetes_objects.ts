@@ -58,6 +58,7 @@ export type Endpoint = Wire<models.V1Endpoint>;
 export type PodSecurity = Wire<models.V1PodSecurityContext>;
 export type ContainerSecurity = Wire<models.V1SecurityContext>;
 export type PodSpec = Wire<models.V1PodSpec>;
+export type ManagedFields = Wire<models.V1ManagedFieldsEntry>;
 export type Status = Wire<models.V1Status>;
 export type StatusDetails = Wire<models.V1StatusDetails>;
 export type AccessReview = Wire<models.V1SelfSubjectAccessReview>;

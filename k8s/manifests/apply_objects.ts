@@ -10,7 +10,7 @@ import { ApiError } from "../api/api_error.ts";
 import { ConnectionError } from "../api/connection_error.ts";
 import { inOrder, isDefinition, isNamespace, type PlannedObject } from "./apply_plan.ts";
 import { kindsOfDefinition } from "./discovery.ts";
-import type { LiveObject } from "./live_object.ts";
+import type { LiveObject } from "./field_ownership.ts";
 import { sleep } from "../api/sleep.ts";
 import { type AppliedObject, applyObject, FieldConflictError, PreviewError, type ServerSideApply } from "./server_side_apply.ts";
 

@@ -6,6 +6,7 @@
 
 import { type ApiResource, type ApiResources, collectionPath, groupOf, kindsOfDefinition } from "./discovery.ts";
 import { type ManifestObject, objectKey, objectLabel } from "./manifest_objects.ts";
+import type { Remark } from "./manifest_text.ts";
 
 /** An object of a manifest, with the file or URL it comes from. */
 export interface SourcedObject extends ManifestObject {
@@ -13,11 +14,8 @@ export interface SourcedObject extends ManifestObject {
 }
 
 /** A problem and its place. */
-export interface ManifestProblem {
+export interface ManifestProblem extends Remark {
   readonly file: string;
-  readonly line: number;
-  readonly column: number;
-  readonly what: string;
 }
 
 /** An object and where it is in the API. */

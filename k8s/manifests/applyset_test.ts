@@ -1,6 +1,19 @@
 import type { Live } from "../api/kubernetes_objects.ts";
 import assert from "node:assert/strict";
-import { ApplySetError, applySetId, applySetParent, isPruned, parentBody, parentPath, parseGroupKind, readScope } from "./applyset.ts";
+import { scriptedApi } from "../../tests/scripted_api.ts";
+import { ScriptedServer } from "../../tests/scripted_server.ts";
+import {
+  ApplySetError,
+  applySetId,
+  applySetParent,
+  findOrphans,
+  isPruned,
+  parentBody,
+  parentPath,
+  parseGroupKind,
+  readScope,
+} from "./applyset.ts";
+import { ApiResources } from "./discovery.ts";
 
 const PARENT = applySetParent("demo", "e2");
 
@@ -42,4 +55,21 @@ Deno.test("namespaces, definitions of kinds and volumes are never pruned", () =>
   const kept = ["Namespace", "PersistentVolume", "PersistentVolumeClaim", "CustomResourceDefinition.apiextensions.k8s.io"];
   assert.deepEqual([...kept, "ConfigMap", "Deployment.apps"].filter(isPruned), ["ConfigMap", "Deployment.apps"]);
   assert.deepEqual(parseGroupKind("Cron.a.example.com"), { kind: "Cron", group: "a.example.com" });
+});
+
+const scope = (...kinds: string[]) => ({ kinds: new Set(kinds), namespaces: new Set(["x"]) });
+const signal = new AbortController().signal;
+
+Deno.test("members of a kind whose server does not answer now are not forgotten: that is an error, and a kind that is gone is none", async () => {
+  using server = new ScriptedServer((_, reply) => reply.json(200, { items: [] }));
+  using api = scriptedApi(server);
+  const resources = new ApiResources([{ group: "", version: "v1", kind: "ConfigMap", plural: "configmaps", namespaced: true }], [
+    "silent.example",
+  ]);
+  const find = (...kinds: string[]) => findOrphans(api, PARENT, scope(...kinds), resources, new Set(), signal);
+  await assert.rejects(find("ConfigMap", "Cron.silent.example"), {
+    name: "ApplySetError",
+    message: "the set demo has Cron.silent.example, and the API server of silent.example does not answer",
+  });
+  assert.deepEqual(await find("ConfigMap", "Cron.gone.example"), { orphans: [], gone: ["Cron.gone.example"] });
 });

@@ -16,12 +16,6 @@ export interface Deletable {
   readonly uid?: string;
 }
 
-/** How an object is deleted. */
-export interface DeleteObject {
-  readonly dryRun: boolean;
-  readonly signal: AbortSignal;
-}
-
 const POLL_MS = 100;
 
 /**
@@ -30,7 +24,11 @@ const POLL_MS = 100;
  * @returns its uid, to wait for; undefined if it does not exist
  * @throws as {@linkcode Api.request} does
  */
-export async function deleteObject(api: Api, { path, uid }: Deletable, { dryRun, signal }: DeleteObject): Promise<string | undefined> {
+export async function deleteObject(
+  api: Api,
+  { path, uid }: Deletable,
+  { dryRun, signal }: { dryRun: boolean; signal: AbortSignal },
+): Promise<string | undefined> {
   try {
     const { body } = await api.delete<{ metadata?: Metadata; details?: StatusDetails }>(path, {
       signal,

@@ -5,15 +5,15 @@
  * @module
  */
 
+import type { Live, ManagedFields } from "../api/kubernetes_objects.ts";
+
 /** An entry of `metadata.managedFields`. */
-export interface ManagedFieldsEntry {
-  readonly manager?: string;
-  readonly operation?: string;
-  readonly apiVersion?: string;
-  readonly subresource?: string;
-  readonly fieldsV1?: FieldSet;
-  readonly [field: string]: unknown;
-}
+export type ManagedFieldsEntry = Omit<ManagedFields, "fieldsV1"> & { readonly fieldsV1?: FieldSet };
+
+/** An object that the API server returned. */
+export type LiveObject = Record<string, unknown> & {
+  readonly metadata: Omit<Live["metadata"], "managedFields"> & { readonly managedFields?: readonly ManagedFieldsEntry[] };
+};
 
 /** Fields as FieldsV1 has them: each key is a step of a path; a set without steps is the field itself. */
 export interface FieldSet {
@@ -38,16 +38,9 @@ function isPredecessor({ manager, operation, subresource, fieldsV1 }: ManagedFie
   return fieldsV1?.["f:metadata"]?.["f:annotations"]?.[`f:${LAST_APPLIED}`] !== undefined;
 }
 
-function isCreate({ manager, operation, subresource }: ManagedFieldsEntry): boolean {
-  return manager === CREATE_MANAGER && operation === "Update" && !subresource;
-}
-
-/**
- * The managers whose conflicts do not count, because kubectl made the object by apply or create.
- */
+/** The managers whose conflicts do not count, because kubectl made the object by apply or create. */
 export function yieldingManagers(managedFields: readonly ManagedFieldsEntry[], applier: string): Set<string> {
-  const yielding = managedFields.filter((entry) => isKubectl(entry, applier));
-  return new Set(yielding.map(({ manager }) => manager ?? ""));
+  return new Set(managedFields.filter((entry) => isKubectl(entry, applier)).map(({ manager = "" }) => manager));
 }
 
 /**
@@ -55,8 +48,7 @@ export function yieldingManagers(managedFields: readonly ManagedFieldsEntry[], a
  * removed from the manifest would stay forever, owned by kubectl.
  */
 export function withoutPredecessors(managedFields: readonly ManagedFieldsEntry[], applier: string): ManagedFieldsEntry[] | undefined {
-  const isOld = (entry: ManagedFieldsEntry) => isPredecessor(entry, applier);
-  return managedFields.some(isOld) ? moved(managedFields, isOld, applier) : undefined;
+  return moved(managedFields, isPredecessor, applier);
 }
 
 /**
@@ -64,8 +56,7 @@ export function withoutPredecessors(managedFields: readonly ManagedFieldsEntry[]
  * undefined if there are none.
  */
 export function withoutKubectl(managedFields: readonly ManagedFieldsEntry[], applier: string): ManagedFieldsEntry[] | undefined {
-  const isOld = (entry: ManagedFieldsEntry) => isKubectl(entry, applier);
-  return managedFields.some(isOld) ? moved(managedFields, isOld, applier) : undefined;
+  return moved(managedFields, isKubectl, applier);
 }
 
 /** Undoes {@linkcode withoutKubectl}, and keeps what others have changed meanwhile. */
@@ -79,40 +70,37 @@ export function withKubectlAgain(
 }
 
 function isKubectl(entry: ManagedFieldsEntry, applier: string): boolean {
-  return isPredecessor(entry, applier) || isCreate(entry);
+  const { manager, operation, subresource } = entry;
+  return isPredecessor(entry, applier) || manager === CREATE_MANAGER && operation === "Update" && !subresource;
 }
 
-function isApplier({ manager, operation, subresource }: ManagedFieldsEntry, applier: string): boolean {
+/** Whether an entry holds what the applier itself applied. */
+export function isApplier({ manager, operation, subresource }: ManagedFieldsEntry, applier: string): boolean {
   return manager === applier && operation === "Apply" && !subresource;
 }
 
-function moved(
-  entries: readonly ManagedFieldsEntry[],
-  isOld: (entry: ManagedFieldsEntry) => boolean,
-  applier: string,
-): ManagedFieldsEntry[] {
+function moved(entries: readonly ManagedFieldsEntry[], isOld: typeof isKubectl, applier: string): ManagedFieldsEntry[] | undefined {
+  const old = entries.filter((entry) => isOld(entry, applier));
   // The most recent entry comes first.
-  const target = entries.find((entry) => isApplier(entry, applier)) ?? entries.find(isOld)!;
-  const fieldsV1 = entries
-    .filter((entry) => isOld(entry) && entry.apiVersion === target.apiVersion)
+  const target = entries.find((entry) => isApplier(entry, applier)) ?? old[0];
+  if (old.length === 0 || !target) return undefined;
+  const fieldsV1 = old
+    .filter(({ apiVersion }) => apiVersion === target.apiVersion)
     .reduce((fields, entry) => union(fields, entry.fieldsV1 ?? {}), target.fieldsV1 ?? {});
   return entries
-    .map((entry) => entry === target ? { ...entry, manager: applier, operation: "Apply", fieldsV1 } : entry)
-    .filter((entry) => !isOld(entry));
+    .filter((entry) => entry === target || !old.includes(entry))
+    .map((entry) => entry === target ? { ...entry, manager: applier, operation: "Apply", fieldsV1 } : entry);
 }
 
 /** The union of two field sets. */
 export function union(a: FieldSet, b: FieldSet): FieldSet {
-  if (isField(a) && isField(b)) return {};
+  const [first, second] = [a, b].map((set) => Object.keys(set).length === 0);
+  if (first && second) return {};
   // In a set with other steps, the step `.` is the field itself.
-  const [left, right] = [isField(a) ? SELF : a, isField(b) ? SELF : b];
+  const [left, right] = [first ? SELF : a, second ? SELF : b];
   const steps: Record<string, FieldSet> = { ...left };
   for (const [step, inner] of Object.entries(right)) steps[step] = steps[step] === undefined ? inner : union(steps[step], inner);
   return steps;
 }
 
 const SELF: FieldSet = { ".": {} };
-
-function isField(set: FieldSet): boolean {
-  return Object.keys(set).length === 0;
-}

@@ -14,8 +14,18 @@ type Step = string | number | Readonly<Record<string, string>>;
  * a map is found at its key.
  */
 export function fieldNode(root: Node | undefined, field: string): Node | undefined {
+  return nearest(root, stepsOf(field)).place;
+}
+
+/** The node of the value at `keys`, or of the nearest field above it that exists. */
+export function valueNode(root: Node | undefined, keys: readonly string[]): Node | undefined {
+  const { value, place } = nearest(root, keys);
+  return value ?? place;
+}
+
+function nearest(root: Node | undefined, steps: readonly Step[]): { value: Node | undefined; place: Node | undefined } {
   let [value, place]: [unknown, unknown] = [root, root];
-  for (const step of stepsOf(field)) {
+  for (const step of steps) {
     if (isMap(value) && typeof step === "string") {
       const pair = value.items.find(({ key }) => isScalar(key) && String(key.value) === step);
       if (!pair) break;
@@ -27,7 +37,7 @@ export function fieldNode(root: Node | undefined, field: string): Node | undefin
       [value, place] = [item, item];
     } else break;
   }
-  return place as Node | undefined;
+  return { value: value as Node | undefined, place: place as Node | undefined };
 }
 
 function stepsOf(field: string): Step[] {

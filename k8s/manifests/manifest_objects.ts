@@ -4,9 +4,9 @@
  * @module
  */
 
-import { isMap, isScalar, isSeq, type Node } from "yaml";
+import { isMap, isSeq, type Node } from "yaml";
 import { exactDigits } from "../api/exact_json.ts";
-import { fieldNode } from "./field_place.ts";
+import { fieldNode, valueNode } from "./field_place.ts";
 import { groupOf } from "./discovery.ts";
 import { documentValue, ValueError } from "./manifest_values.ts";
 import type { ManifestDocument, ManifestText, Place, Remark } from "./manifest_text.ts";
@@ -116,18 +116,6 @@ function check(body: Record<string, unknown>): { keys: string[]; what: string } 
     }
   }
   return undefined;
-}
-
-/** The node of a field's value, or of the nearest field above it that exists. */
-function valueNode(node: Node | undefined, keys: readonly string[]): Node | undefined {
-  let found = node;
-  for (const key of keys) {
-    const pair = isMap(found) ? found.items.find((pair) => isScalar(pair.key) && String(pair.key.value) === key) : undefined;
-    const next = pair?.value ?? pair?.key;
-    if (!next) return found;
-    found = next as Node;
-  }
-  return found;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

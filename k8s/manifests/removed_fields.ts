@@ -1,7 +1,6 @@
 import { parseJson } from "../api/exact_json.ts";
-import { type FieldSet, type ManagedFieldsEntry, union, withoutPredecessors } from "./field_ownership.ts";
+import { type FieldSet, isApplier, type LiveObject, union, withoutPredecessors } from "./field_ownership.ts";
 import type { ObjectBody } from "./manifest_objects.ts";
-import type { LiveObject } from "./live_object.ts";
 
 /**
  * The result of a dry run without the fields that will disappear once the applier owns those of `kubectl apply`: the ones that the manifest does not
@@ -14,16 +13,13 @@ export function withoutRemovedFields(object: LiveObject, applier: string): LiveO
   const before = object.metadata.managedFields ?? [];
   const after = withoutPredecessors(before, applier);
   if (after === undefined) return undefined;
-  const isApplier = ({ manager, operation, subresource }: ManagedFieldsEntry) =>
-    manager === applier && operation === "Apply" && !subresource;
-  const taken = after.find(isApplier)?.fieldsV1 ?? {};
+  const taken = after.find((entry) => isApplier(entry, applier))?.fieldsV1 ?? {};
   // After the dry run the applier's own entry has the fields of the manifest.
-  const staying = [...before.filter(isApplier), ...after.filter((entry) => !isApplier(entry))];
+  const staying = [...before.filter((entry) => isApplier(entry, applier)), ...after.filter((entry) => !isApplier(entry, applier))];
   const kept = staying.reduce<FieldSet>((all, { fieldsV1 = {} }) => union(all, fieldsV1), { ".": {} });
   const left = parseJson(JSON.stringify(object)) as LiveObject;
   remove(left, taken, kept);
-  left.metadata.managedFields = staying;
-  return left;
+  return { ...left, metadata: { ...left.metadata, managedFields: staying } };
 }
 
 /** The metadata that a manifest may have, other than its name. */
@@ -52,22 +48,18 @@ function remove(value: Container, fields: FieldSet, kept: FieldSet): void {
   for (const { step, inner, at } of found) {
     const stays = kept[step];
     const isMember = Object.keys(inner).length === 0 || inner["."] !== undefined;
-    if (isMember && stays === undefined) {
-      drop(value, at);
-      continue;
-    }
+    let isGone = isMember && stays === undefined;
     const child = (value as Record<string | number, unknown>)[at];
-    if (typeof child !== "object" || child === null) continue;
-    const size = Object.keys(child).length;
-    remove(child as Container, inner, stays ?? {});
-    // The API server removes a map or list with its last item.
-    if (size > 0 && Object.keys(child).length === 0) drop(value, at);
+    if (!isGone && typeof child === "object" && child !== null) {
+      const size = Object.keys(child).length;
+      remove(child as Container, inner, stays ?? {});
+      // The API server removes a map or list with its last item.
+      isGone = size > 0 && Object.keys(child).length === 0;
+    }
+    if (!isGone) continue;
+    if (Array.isArray(value)) value.splice(at as number, 1);
+    else delete value[at];
   }
-}
-
-function drop(value: Container, at: string | number): void {
-  if (Array.isArray(value)) value.splice(at as number, 1);
-  else delete value[at];
 }
 
 /** The key or index that a step of a path leads to: `f:` is a field, `k:` the item with these keys, `v:` the item with this value, `i:` an index. */
@@ -78,14 +70,12 @@ function place(value: Container, step: string): string | number | undefined {
   if (!Array.isArray(value)) return undefined;
   const at = kind === "i:"
     ? Number(rest)
-    : value.findIndex((item) => kind === "k:" ? hasKeys(item, JSON.parse(rest)) : isValue(item, rest));
+    : value.findIndex((item) =>
+      kind === "k:" ? hasKeys(item, JSON.parse(rest)) : JSON.stringify(item) === JSON.stringify(JSON.parse(rest))
+    );
   return at >= 0 && at < value.length ? at : undefined;
 }
 
 function hasKeys(item: unknown, keys: Record<string, unknown>): boolean {
   return Object.entries(keys).every(([key, wanted]) => (item as Record<string, unknown> | null)?.[key] === wanted);
-}
-
-function isValue(item: unknown, json: string): boolean {
-  return JSON.stringify(item) === JSON.stringify(JSON.parse(json));
 }

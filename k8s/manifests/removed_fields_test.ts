@@ -1,7 +1,6 @@
 import { deepStrictEqual as same, strictEqual } from "node:assert/strict";
-import { LAST_APPLIED, type ManagedFieldsEntry } from "./field_ownership.ts";
+import { LAST_APPLIED, type LiveObject, type ManagedFieldsEntry } from "./field_ownership.ts";
 import { replacing, withoutRemovedFields } from "./removed_fields.ts";
-import type { LiveObject } from "./live_object.ts";
 
 const ANNOTATION = { "f:annotations": { ".": {}, [`f:${LAST_APPLIED}`]: {} } };
 const entry = (manager: string, fieldsV1: ManagedFieldsEntry["fieldsV1"]): ManagedFieldsEntry => ({

@@ -8,13 +8,13 @@ import type { Api, ApiAnswer, Query } from "../api/api.ts";
 import { ApiError } from "../api/api_error.ts";
 import {
   CREATE_MANAGER,
+  type LiveObject,
   type ManagedFieldsEntry,
   withKubectlAgain,
   withoutKubectl,
   withoutPredecessors,
   yieldingManagers,
 } from "./field_ownership.ts";
-import type { LiveObject } from "./live_object.ts";
 import type { ObjectBody } from "./manifest_objects.ts";
 import { replacing, withoutRemovedFields } from "./removed_fields.ts";
 
@@ -33,8 +33,6 @@ export interface ServerSideApply {
 /** An applied object as the cluster has it now. */
 export interface AppliedObject {
   readonly object: LiveObject;
-  /** Whether it did not exist before. */
-  readonly created: boolean;
   readonly warnings: readonly string[];
 }
 
@@ -71,29 +69,28 @@ const MAX_TRIES = 5;
  * @throws as {@linkcode Api.request} does
  */
 export async function applyObject(api: Api, path: string, body: ObjectBody, options: ServerSideApply): Promise<AppliedObject> {
-  let answer: ApiAnswer;
+  let answer: ApiAnswer<LiveObject>;
   try {
     answer = await sendOverConflicts(api, path, body, options);
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 422) throw error;
     answer = await sendOverKubectl(api, path, body, options, error);
   }
-  const object = answer.body as LiveObject;
-  const applied = { object, created: answer.status === 201, warnings: answer.warnings };
-  if (options.dryRun) return { ...applied, object: await withRemovals(api, path, body, object, options) };
-  if (!await takeOver(api, path, object, options, withoutPredecessors)) return applied;
+  const { body: object, warnings } = answer;
+  if (options.dryRun) return { object: await withRemovals(api, path, body, object, options), warnings };
+  if (!await takeOver(api, path, object, options, withoutPredecessors)) return { object, warnings };
   // Only this second request can remove what the manifest no longer has.
-  return { ...applied, object: (await send(api, path, body, options)).body as LiveObject };
+  return { object: (await send(api, path, body, options)).body, warnings };
 }
 
 /** Applies, and resolves conflicts that are only with kubectl. */
-async function sendOverConflicts(api: Api, path: string, body: ObjectBody, options: ServerSideApply): Promise<ApiAnswer> {
+async function sendOverConflicts(api: Api, path: string, body: ObjectBody, options: ServerSideApply): Promise<ApiAnswer<LiveObject>> {
   try {
     return await send(api, path, body, options);
   } catch (error) {
     const conflicts = fieldConflicts(error);
     if (conflicts.length === 0) throw error;
-    const live = (await api.get(path, { signal: options.signal })).body as LiveObject;
+    const { body: live } = await api.get<LiveObject>(path, { signal: options.signal });
     const yielding = yieldingManagers(live.metadata.managedFields ?? [], options.fieldManager);
     const foreign = conflicts.filter(({ manager }) => !yielding.has(manager));
     if (foreign.length > 0) throw new FieldConflictError(foreign, { cause: error });
@@ -115,13 +112,10 @@ async function sendOverKubectl(
   body: ObjectBody,
   options: ServerSideApply,
   refusal: ApiError,
-): Promise<ApiAnswer> {
-  const live = await api.get(path, { signal: options.signal }).then((answer) => answer.body as LiveObject, (error) => {
-    if (error instanceof ApiError && error.status === 404) throw refusal;
-    throw error;
-  });
-  const before = live.metadata.managedFields ?? [];
-  if (withoutKubectl(before, options.fieldManager) === undefined) throw refusal;
+): Promise<ApiAnswer<LiveObject>> {
+  const live = (await api.find<LiveObject>(path, { signal: options.signal }))?.body;
+  const before = live?.metadata.managedFields ?? [];
+  if (!live || withoutKubectl(before, options.fieldManager) === undefined) throw refusal;
   if (options.dryRun) throw new PreviewError(refusal.message, { cause: refusal });
   await takeOver(api, path, live, options, withoutKubectl);
   try {
@@ -134,7 +128,7 @@ async function sendOverKubectl(
   }
 }
 
-function send(api: Api, path: string, body: ObjectBody, options: ServerSideApply): Promise<ApiAnswer> {
+function send(api: Api, path: string, body: ObjectBody, options: ServerSideApply): Promise<ApiAnswer<LiveObject>> {
   const { fieldManager, force, dryRun, validation, signal } = options;
   const query: Query = { fieldValidation: validation, dryRun: dryRun ? "All" : undefined };
   return api.apply(path, body, { fieldManager, force, signal, query });
@@ -187,13 +181,13 @@ async function takeOver(
       return true;
     } catch (error) {
       if (!(error instanceof ApiError) || error.status !== 409 || tries === MAX_TRIES) throw error;
-      live = (await api.get(path, { signal })).body as LiveObject;
+      live = (await api.get<LiveObject>(path, { signal })).body;
     }
   }
 }
 
 /** The conflicts that an answer reports; none if it reports something else. */
-export function fieldConflicts(error: unknown): FieldConflict[] {
+function fieldConflicts(error: unknown): FieldConflict[] {
   if (!(error instanceof ApiError) || error.status !== 409) return [];
   return (error.details?.causes ?? []).filter(({ reason }) => reason === "FieldManagerConflict").map(({ field = "", message = "" }) => {
     const [, quoted] = /^conflict with ("(?:[^"\\]|\\.)*")/.exec(message) ?? [];
