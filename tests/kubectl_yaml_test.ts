@@ -1,9 +1,8 @@
 /** How kurun reads manifests, compared with kubectl's own code over generated ones. Takes Go. */
 import assert from "node:assert/strict";
-import { decodeManifest } from "../k8s/manifests/manifest_encoding.ts";
 import { yamlText } from "../cli/apply/object_text.ts";
 import { exactDigits, parseJson, yamlSafeJson } from "../k8s/api/exact_json.ts";
-import { readManifest } from "../k8s/manifests/manifest_text.ts";
+import { decodeManifest, readManifest } from "../k8s/manifests/manifest_text.ts";
 import { documentValue, ValueError } from "../k8s/manifests/manifest_values.ts";
 import { findGo } from "./cluster/go.ts";
 import { type KubectlReading, readAsKubectl } from "./kubectl_yaml_program.ts";

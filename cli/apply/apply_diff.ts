@@ -4,12 +4,12 @@ import type { PlannedObject } from "../../k8s/manifests/apply_plan.ts";
 import { LAST_APPLIED, type LiveObject } from "../../k8s/manifests/field_ownership.ts";
 import type { Orphan } from "../../k8s/manifests/applyset.ts";
 import { applyObject } from "../../k8s/manifests/server_side_apply.ts";
-import type { ApplyRun } from "./apply_run.ts";
 import { describeNotApplied } from "./describe_apply.ts";
 import type { Context } from "../command/context.ts";
 import { ExitCode, UserError } from "../command/errors.ts";
 import { withoutManagedFields, yamlText } from "./object_text.ts";
 import { unifiedDiff } from "./unified_diff.ts";
+import type { ApplyRun } from "./prepare_manifests.ts";
 
 /** Shown in place of a Secret's values. */
 const HIDDEN = "(not shown)";

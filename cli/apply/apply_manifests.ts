@@ -3,13 +3,12 @@ import { isNamespace, type PlannedObject } from "../../k8s/manifests/apply_plan.
 import { applySetId, applySetParent, asMember, writeParent } from "../../k8s/manifests/applyset.ts";
 import { followRollouts, type RolloutObserver } from "../../k8s/workloads/follow_rollouts.ts";
 import { printDiff, printPruned } from "./apply_diff.ts";
-import type { ApplyRun } from "./apply_run.ts";
 import { openSet, orphansOf, pruneSet } from "./apply_set.ts";
 import { describeNotApplied, describeOutcome } from "./describe_apply.ts";
 import { ExitCode, type InterruptedError, UserError } from "../command/errors.ts";
 import { deliverReferences } from "./load_manifests.ts";
 import { objectsText } from "./object_text.ts";
-import { planAgain, type PreparedManifests, prepareManifests } from "./prepare_manifests.ts";
+import { type ApplyRun, planAgain, type PreparedManifests, prepareManifests } from "./prepare_manifests.ts";
 
 /** Reads, builds, delivers and applies manifests. @throws ManifestError, UserError, or an error of the cluster */
 export async function applyManifests(run: ApplyRun): Promise<void> {

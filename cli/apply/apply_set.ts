@@ -11,10 +11,10 @@ import {
 } from "../../k8s/manifests/applyset.ts";
 import { deleteObject } from "../../k8s/manifests/delete_objects.ts";
 import type { ApiResources } from "../../k8s/manifests/discovery.ts";
-import type { ApplyRun } from "./apply_run.ts";
 import { describeEnd } from "./describe_apply.ts";
 import { ExitCode, UserError } from "../command/errors.ts";
 import { ManifestError } from "./manifest_error.ts";
+import type { ApplyRun } from "./prepare_manifests.ts";
 
 /** A set that is being applied. */
 export interface OpenSet {

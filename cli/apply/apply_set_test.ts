@@ -4,7 +4,7 @@ import { ApiResources } from "../../k8s/manifests/discovery.ts";
 import { scriptedApi } from "../../tests/scripted_api.ts";
 import { ScriptedServer } from "../../tests/scripted_server.ts";
 import { describeError } from "../describe_error.ts";
-import type { ApplyRun } from "./apply_run.ts";
+import type { ApplyRun } from "./prepare_manifests.ts";
 import { pruneSet } from "./apply_set.ts";
 
 Deno.test("pruning that breaks off says that all was applied, and what was pruned, and the set forgets nothing", async () => {

@@ -1,12 +1,11 @@
 import { dirname, relative, resolve } from "node:path";
 import { type AppliedBefore, applyPrepared } from "./apply_manifests.ts";
-import type { ApplyRun } from "./apply_run.ts";
 import { BuildError } from "../builders/build_error.ts";
 import { BuildErrors } from "../images/build_images.ts";
 import { findContainerfile } from "../builders/containerfile_builder.ts";
 import { ExitCode, usageError, UserError } from "../command/errors.ts";
 import { ManifestError } from "./manifest_error.ts";
-import { type PreparedManifests, prepareManifests } from "./prepare_manifests.ts";
+import { type ApplyRun, type PreparedManifests, prepareManifests } from "./prepare_manifests.ts";
 import { findSource } from "../builders/program_source.ts";
 import { FileWatcher } from "../builders/watch_files.ts";
 import { addFolder, ANY_NAME, foldersBelow, MANIFEST_NAME, type WatchedPaths, watchedPaths } from "../builders/watched_paths.ts";

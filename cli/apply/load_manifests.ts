@@ -47,23 +47,24 @@ export async function loadManifests(files: readonly ManifestFile[]): Promise<Loa
   const manifests: LoadedManifest[] = [];
   for (const file of files) {
     const manifest = readManifest(file.text);
-    problems.push(...manifest.problems.map((problem) => ({ ...problem, file: file.name })));
-    warnings.push(...manifest.warnings.map((warning) => ({ ...warning, file: file.name })));
-    problems.push(...findMistakenReferences(manifest).map((mistake) => ({ ...mistake, file: file.name })));
+    const at = ({ line, column }: Place, what: string) => ({ file: file.name, line, column, what });
+    problems.push(...[...manifest.problems, ...findMistakenReferences(manifest)].map((problem) => at(problem, problem.what)));
+    warnings.push(...manifest.warnings.map((warning) => at(warning, warning.what)));
     const references: LoadedReference[] = [];
     for (const reference of findReferences(manifest)) {
-      const { path, problem } = await locate(reference, file);
-      const at = (place: Place, what: string) => describeProblem({ ...place, file: file.name, what });
-      const { pullAlways } = reference;
-      if (problem) missing.push(problem);
-      else {
-        references.push({
-          reference,
-          path,
-          what: at(reference, describe(reference, manifest)),
-          ...pullAlways && { pullAlways: at(pullAlways, "imagePullPolicy: Always") },
-        });
+      const { path, wrong } = await locate(reference, file);
+      if (wrong !== undefined) {
+        missing.push(at(reference, wrong));
+        continue;
       }
+      const what = describeProblem(at(reference, describe(reference, manifest)));
+      const { pullAlways } = reference;
+      references.push({
+        reference,
+        path,
+        what,
+        ...pullAlways && { pullAlways: describeProblem(at(pullAlways, "imagePullPolicy: Always")) },
+      });
     }
     manifests.push({ file, manifest, references });
   }
@@ -98,20 +99,12 @@ export function objectsOf(manifests: readonly LoadedManifest[]): { objects: Sour
   return { objects, problems };
 }
 
-/** The problems in the order of files and lines. */
-export function inReadingOrder(problems: readonly ManifestProblem[], files: readonly ManifestFile[]): ManifestProblem[] {
-  const order = new Map(files.map(({ name }, index) => [name, index]));
-  const rank = ({ file }: ManifestProblem) => order.get(file) ?? files.length;
-  return [...problems].sort((a, b) => rank(a) - rank(b) || a.line - b.line || a.column - b.column);
-}
-
-async function locate(reference: ManifestReference, file: ManifestFile): Promise<{ path: string; problem?: ManifestProblem }> {
-  const given = reference.path;
-  const wrong = (what: string) => ({ path: "", problem: { file: file.name, line: reference.line, column: reference.column, what } });
-  if (file.folder === undefined) {
+async function locate({ path: given }: ManifestReference, { folder }: ManifestFile): Promise<{ path: string; wrong?: string }> {
+  const wrong = (wrong: string) => ({ path: "", wrong });
+  if (folder === undefined) {
     return wrong(`kurun://${given} refers to source on this machine, which a downloaded manifest may not choose: save it as a file first`);
   }
-  const path = isAbsolute(given) ? given : resolve(file.folder, given);
+  const path = isAbsolute(given) ? given : resolve(folder, given);
   try {
     await Deno.stat(path);
   } catch (error) {

@@ -7,17 +7,12 @@ export class ManifestError extends Error {
   readonly problems: readonly ManifestProblem[];
 
   constructor(problems: readonly ManifestProblem[], options?: ErrorOptions) {
-    super(describeProblems(problems), options);
+    super(problems.map(describeProblem).join("\n"), options);
     this.problems = problems;
   }
 }
 
-/** A line for each problem, `file:line:column: what`, which editors understand. */
-export function describeProblems(problems: readonly ManifestProblem[]): string {
-  return problems.map(describeProblem).join("\n");
-}
-
-/** `file:line:column: what` */
+/** `file:line:column: what`, which editors understand. */
 export function describeProblem({ file, line, column, what }: ManifestProblem): string {
   return `${file}:${line === 0 ? "" : `${line}:${column}:`} ${what}`;
 }

@@ -1,7 +1,7 @@
 import { basename, dirname, join, resolve } from "node:path";
 import type { ManifestProblem } from "../../k8s/manifests/apply_plan.ts";
 import { isLoopback } from "../local/loopback.ts";
-import { decodeManifest } from "../../k8s/manifests/manifest_encoding.ts";
+import { decodeManifest } from "../../k8s/manifests/manifest_text.ts";
 import { MANIFEST_NAME } from "../builders/watched_paths.ts";
 
 /** A manifest's text and where it came from. */
@@ -11,8 +11,6 @@ export interface ManifestFile {
   readonly text: string;
   /** The base of relative paths; undefined if the manifest was downloaded. */
   readonly folder: string | undefined;
-  /** The path, if it is a file. */
-  readonly path?: string;
 }
 
 /** Where to read manifests from. */
@@ -50,35 +48,20 @@ export async function readManifestFiles(options: ManifestFileOptions): Promise<{
   return { files, problems };
 }
 
-interface FileBytes {
-  readonly name: string;
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly folder: string | undefined;
-  readonly path?: string;
-}
+type FileBytes = Omit<ManifestFile, "text"> & { readonly bytes: Uint8Array<ArrayBuffer> };
 
 async function* readNamed(
   name: string,
-  options: ManifestFileOptions,
+  { cwd, recursive, signal, stdin }: ManifestFileOptions,
   fail: (file: string, what: string) => void,
 ): AsyncGenerator<FileBytes> {
-  const { cwd } = options;
-  if (name === "-") {
-    yield { name: "stdin", bytes: await options.stdin(), folder: cwd };
-    return;
-  }
-  if (/^https?:\/\//.test(name)) {
-    yield { name, bytes: await download(new URL(name), options.signal), folder: undefined };
-    return;
-  }
+  if (name === "-") return yield { name: "stdin", bytes: await stdin(), folder: cwd };
+  if (/^https?:\/\//.test(name)) return yield { name, bytes: await download(new URL(name), signal), folder: undefined };
   const path = resolve(cwd, name);
   if (KUSTOMIZATION.test(basename(path))) throw kustomizeError(dirname(name));
-  if (!(await Deno.stat(path)).isDirectory) {
-    yield { name, bytes: await Deno.readFile(path), folder: resolve(path, ".."), path };
-    return;
-  }
+  if (!(await Deno.stat(path)).isDirectory) return yield { name, bytes: await Deno.readFile(path), folder: dirname(path) };
   let found = false;
-  for await (const inner of manifestsIn(name, cwd, options.recursive)) {
+  for await (const inner of manifestsIn(name, cwd, recursive)) {
     found = true;
     const path = resolve(cwd, inner);
     let bytes;
@@ -89,22 +72,20 @@ async function* readNamed(
       if (!(error instanceof Deno.errors.NotFound)) fail(inner, describeFailure(error));
       continue;
     }
-    yield { name: inner, bytes, folder: resolve(path, ".."), path };
+    yield { name: inner, bytes, folder: dirname(path) };
   }
-  if (!found) {
-    throw new UnreadableError(`there are no .yaml, .yml or .json files in this folder${options.recursive ? "" : " (-R looks deeper)"}`);
-  }
+  if (!found) throw new UnreadableError(`there are no .yaml, .yml or .json files in this folder${recursive ? "" : " (-R looks deeper)"}`);
 }
 
 /** The manifests of a folder by name, with those of nested folders in their place. Links to folders are not followed: they may lead back. */
 async function* manifestsIn(folder: string, cwd: string, recursive: boolean): AsyncGenerator<string> {
-  const entries: Deno.DirEntry[] = [];
-  for await (const entry of Deno.readDir(resolve(cwd, folder))) entries.push(entry);
+  const entries = await Array.fromAsync(Deno.readDir(resolve(cwd, folder)));
   for (const { name, isDirectory, isSymlink } of entries.sort((a, b) => a.name < b.name ? -1 : 1)) {
     if (KUSTOMIZATION.test(name)) throw kustomizeError(folder);
     const path = join(folder, name);
+    const isFolder = isDirectory || isSymlink && await Deno.stat(resolve(cwd, path)).then((stat) => stat.isDirectory, () => false);
     if (isDirectory && recursive) yield* manifestsIn(path, cwd, recursive);
-    else if (!isDirectory && MANIFEST_NAME.test(name) && !(isSymlink && await isFolder(resolve(cwd, path)))) yield path;
+    else if (!isFolder && MANIFEST_NAME.test(name)) yield path;
   }
 }
 
@@ -115,27 +96,22 @@ function kustomizeError(folder: string): UnreadableError {
   return new UnreadableError(`this is a kustomization; apply what kustomize builds: kubectl kustomize ${folder} | kurun apply -f -`);
 }
 
-async function isFolder(path: string): Promise<boolean> {
-  return await Deno.stat(path).then((stat) => stat.isDirectory, () => false);
-}
-
 /** It was found but must not be read. The message says why. */
 class UnreadableError extends Error {}
 
 async function download(url: URL, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
   if (isOpen(url)) {
-    throw new UnreadableError(
-      "http:// lets anyone on the network change the manifest: use https://, or download it and check it first",
-    );
+    throw new UnreadableError("http:// lets anyone on the network change the manifest: use https://, or download it and check it first");
   }
   const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(URL_TIMEOUT_MS)]) });
-  if (!response.ok) {
+  const wrong = !response.ok
+    ? `the answer was ${response.status} ${response.statusText}`.trimEnd()
+    : isOpen(new URL(response.url))
+    ? `it redirects to ${response.url}, and http:// lets anyone on the network change the manifest`
+    : undefined;
+  if (wrong !== undefined) {
     await response.body?.cancel();
-    throw new UnreadableError(`the answer was ${response.status} ${response.statusText}`.trimEnd());
-  }
-  if (isOpen(new URL(response.url))) {
-    await response.body?.cancel();
-    throw new UnreadableError(`it redirects to ${response.url}, and http:// lets anyone on the network change the manifest`);
+    throw new UnreadableError(wrong);
   }
   const parts: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { collect } from "../command/cluster_flags.ts";
 import type { Context } from "../command/context.ts";
 import { usageError } from "../command/errors.ts";
-import { inReadingOrder, type Loaded, loadManifests } from "./load_manifests.ts";
+import { type Loaded, loadManifests } from "./load_manifests.ts";
 import { describeProblem, ManifestError } from "./manifest_error.ts";
 import { type ManifestFile, readManifestFiles } from "./manifest_files.ts";
 
@@ -46,7 +46,10 @@ export async function openManifests(
   return { ...loaded, problems: [...unread, ...loaded.problems], files };
 }
 
-/** Ends the command if there are problems. @throws ManifestError with all of them */
+/** Ends the command if there are problems. @throws ManifestError with all of them, in the order of files and lines */
 export function refuse(problems: Loaded["problems"], files: readonly ManifestFile[]): void {
-  if (problems.length > 0) throw new ManifestError(inReadingOrder(problems, files));
+  if (problems.length === 0) return;
+  const rank = new Map(files.map(({ name }, index) => [name, index]));
+  const of = ({ file }: { file: string }) => rank.get(file) ?? files.length;
+  throw new ManifestError(problems.toSorted((a, b) => of(a) - of(b) || a.line - b.line || a.column - b.column));
 }

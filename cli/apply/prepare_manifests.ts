@@ -1,28 +1,25 @@
 import type { Api } from "../../k8s/api/api.ts";
-import {
-  duplicateObjects,
-  type ManifestProblem,
-  type NamespaceChoice,
-  type PlannedObject,
-  planObjects,
-  type SourcedObject,
-} from "../../k8s/manifests/apply_plan.ts";
+import { duplicateObjects, type NamespaceChoice, type PlannedObject, planObjects } from "../../k8s/manifests/apply_plan.ts";
 import { type ApiResources, discover } from "../../k8s/manifests/discovery.ts";
 import type { Context } from "../command/context.ts";
 import { ExitCode, UserError } from "../command/errors.ts";
+import type { Deliver } from "../images/deliver_images.ts";
+import type { ApplyFlags } from "./apply_flags.ts";
 import { type LoadedManifest, objectsOf } from "./load_manifests.ts";
 import { openManifests, refuse } from "./manifest_flags.ts";
 import type { ManifestFile } from "./manifest_files.ts";
 
-/** Options for {@link prepareManifests}. */
-export interface PrepareOptions {
+/** What `kurun apply` works with. */
+export interface ApplyRun {
   readonly context: Context;
   readonly api: Api;
   /** Files, folders, URLs and `-`. */
   readonly names: readonly string[];
-  /** The options of the command line. */
+  /** The options of the command line, and what they mean. */
   readonly options: Record<string, unknown>;
+  readonly flags: ApplyFlags;
   readonly namespace: NamespaceChoice;
+  readonly deliver: Deliver;
 }
 
 /** Manifests that passed all checks possible before anything is built. */
@@ -40,7 +37,7 @@ export interface PreparedManifests {
  *
  * @throws ManifestError with all problems, or an error of the cluster
  */
-export async function prepareManifests({ context, api, names, options, namespace }: PrepareOptions): Promise<PreparedManifests> {
+export async function prepareManifests({ context, api, names, options, namespace }: ApplyRun): Promise<PreparedManifests> {
   const { files, manifests, problems, missing } = await openManifests(context, names, options);
   const read = objectsOf(manifests);
   const wrong = [...problems, ...missing, ...read.problems, ...duplicateObjects(read.objects, namespace.namespace)];
@@ -60,7 +57,7 @@ export async function prepareManifests({ context, api, names, options, namespace
 
 /** Plans again after references were replaced in the manifests: the same objects with other values. */
 export function planAgain({ manifests, resources, files }: PreparedManifests, namespace: NamespaceChoice): readonly PlannedObject[] {
-  const { objects, problems }: { objects: SourcedObject[]; problems: ManifestProblem[] } = objectsOf(manifests);
+  const { objects, problems } = objectsOf(manifests);
   const again = planObjects(objects, resources, namespace);
   // A reference may have been used as a name or namespace, which an image cannot be.
   refuse([...problems, ...again.problems], files);

@@ -5,8 +5,7 @@
  */
 
 import { dirname, isAbsolute, join, resolve, sep as SEPARATOR } from "node:path";
-import { decodeManifest } from "../manifests/manifest_encoding.ts";
-import { readManifest } from "../manifests/manifest_text.ts";
+import { decodeManifest, readManifest } from "../manifests/manifest_text.ts";
 import { documentValue } from "../manifests/manifest_values.ts";
 import { FieldError, kubeconfigFields } from "./kubeconfig_entries.ts";
 import type { ClusterEntry, ContextEntry, KubeconfigFields, UserEntry } from "./kubeconfig_entries.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { DefinitionSpec } from "../api/kubernetes_objects.ts";
+import type { DefinitionSpec, GroupList, ResourceList } from "../api/kubernetes_objects.ts";
 import type { Api } from "../api/api.ts";
 import { ApiError } from "../api/api_error.ts";
 
@@ -29,7 +29,12 @@ export class ApiResources {
   /** @param resources the preferred version of a kind first */
   constructor(resources: readonly ApiResource[], silentGroups: readonly string[] = []) {
     this.silentGroups = silentGroups;
-    for (const resource of resources) this.#add(resource);
+    for (const resource of resources) {
+      const kind = `${apiVersionOf(resource)} ${resource.kind}`;
+      const groupKind = `${resource.group} ${resource.kind}`;
+      if (!this.#byKind.has(kind)) this.#byKind.set(kind, resource);
+      if (!this.#byGroupKind.has(groupKind)) this.#byGroupKind.set(groupKind, resource);
+    }
   }
 
   /** The kind of an object's `apiVersion` and `kind`. */
@@ -45,13 +50,6 @@ export class ApiResources {
   /** The same, with kinds that are about to be created. Those of the cluster come first. */
   with(resources: readonly ApiResource[]): ApiResources {
     return new ApiResources([...this.#byKind.values(), ...resources], this.silentGroups);
-  }
-
-  #add(resource: ApiResource): void {
-    const kind = `${apiVersionOf(resource)} ${resource.kind}`;
-    const groupKind = `${resource.group} ${resource.kind}`;
-    if (!this.#byKind.has(kind)) this.#byKind.set(kind, resource);
-    if (!this.#byGroupKind.has(groupKind)) this.#byGroupKind.set(groupKind, resource);
   }
 }
 
@@ -88,22 +86,13 @@ export async function discover(api: Api, signal?: AbortSignal): Promise<ApiResou
   if (found.every((list) => list !== undefined)) {
     return new ApiResources(found.flatMap(({ resources }) => resources), found.flatMap(({ silent }) => silent));
   }
-  const versions = servedVersions(core, groups);
+  // Of each group the preferred version first.
+  const all = (groups as Partial<GroupList>).groups ?? [];
+  const named = all.flatMap((group) => [group.preferredVersion, ...group.versions]).flatMap((one) => one?.groupVersion ?? []);
+  const versions = [...new Set([...(core as { versions?: readonly string[] }).versions ?? [], ...named])];
   const lists = await Promise.all(versions.map((apiVersion) => readVersion(api, apiVersion, signal)));
   const silent = versions.filter((_, at) => lists[at] === undefined).map(groupOf);
   return new ApiResources(lists.flatMap((list) => list ?? []), silent);
-}
-
-/** The versions in an APIVersions and an APIGroupList, the preferred version of each group first. */
-function servedVersions(core: unknown, groups: unknown): string[] {
-  const { versions = [] } = core as { versions?: readonly string[] };
-  const { groups: all = [] } = groups as { groups?: readonly { preferredVersion?: GroupVersion; versions?: readonly GroupVersion[] }[] };
-  const named = all.flatMap((group) => [group.preferredVersion, ...group.versions ?? []]).flatMap((one) => one?.groupVersion ?? []);
-  return [...new Set([...versions, ...named])];
-}
-
-interface GroupVersion {
-  readonly groupVersion: string;
 }
 
 interface GroupDiscovery {
@@ -114,7 +103,7 @@ interface GroupDiscovery {
     readonly resources?: readonly {
       readonly resource: string;
       readonly scope: string;
-      readonly responseKind?: { readonly group?: string; readonly version?: string; readonly kind?: string };
+      readonly responseKind?: { readonly kind?: string };
     }[];
   }[];
 }
@@ -123,34 +112,24 @@ interface GroupDiscovery {
 export function readAggregated(body: unknown): { resources: ApiResource[]; silent: string[] } | undefined {
   const { kind, items } = body as { kind?: string; items?: readonly GroupDiscovery[] };
   if (kind !== "APIGroupDiscoveryList") return undefined;
-  const resources: ApiResource[] = [];
-  const silent = new Set<string>();
-  for (const { metadata, versions = [] } of items ?? []) {
-    const group = metadata?.name ?? "";
-    for (const { version, freshness, resources: served = [] } of versions) {
-      if (freshness === "Stale") silent.add(group);
-      for (const { resource: plural, scope, responseKind } of served) {
-        if (responseKind?.kind) resources.push({ group, version, kind: responseKind.kind, plural, namespaced: scope === "Namespaced" });
-      }
-    }
-  }
-  return { resources, silent: [...silent] };
+  const served = (items ?? []).flatMap(({ metadata, versions = [] }) => versions.map((one) => ({ ...one, group: metadata?.name ?? "" })));
+  const resources = served.flatMap(({ group, version, resources = [] }) =>
+    resources.flatMap(({ resource: plural, scope, responseKind }) =>
+      responseKind?.kind ? [{ group, version, kind: responseKind.kind, plural, namespaced: scope === "Namespaced" }] : []
+    )
+  );
+  return { resources, silent: served.filter(({ freshness }) => freshness === "Stale").map(({ group }) => group) };
 }
 
 /** The kinds of one version, from the request that every cluster supports; undefined if its API server does not answer. */
 async function readVersion(api: Api, apiVersion: string, signal?: AbortSignal): Promise<ApiResource[] | undefined> {
   const group = groupOf(apiVersion);
   try {
-    const { body } = await api.get(group === "" ? `/api/${apiVersion}` : `/apis/${apiVersion}`, signal ? { signal } : {});
-    const { resources = [] } = body as { resources?: readonly { name: string; kind: string; namespaced: boolean }[] };
+    const { body } = await api.get<Partial<ResourceList>>(`/${group === "" ? "api" : "apis"}/${apiVersion}`, signal ? { signal } : {});
+    const version = apiVersion.slice(apiVersion.indexOf("/") + 1);
     // Names with a slash are subresources.
-    return resources.filter(({ name }) => !name.includes("/")).map(({ name, kind, namespaced }) => ({
-      group,
-      version: apiVersion.slice(apiVersion.indexOf("/") + 1),
-      kind,
-      plural: name,
-      namespaced,
-    }));
+    return (body.resources ?? []).filter(({ name }) => !name.includes("/"))
+      .map(({ name: plural, kind, namespaced }) => ({ group, version, kind, plural, namespaced }));
   } catch (error) {
     if (error instanceof ApiError && error.status === 404) return [];
     if (error instanceof ApiError && error.status >= 500) return undefined;
@@ -163,11 +142,6 @@ export function kindsOfDefinition(definition: object): ApiResource[] {
   const { group, scope, names, versions } = (definition as { spec?: Partial<DefinitionSpec> }).spec ?? {};
   if (!group || !names?.kind || !names.plural || !Array.isArray(versions)) return [];
   const { kind, plural } = names;
-  return versions.filter(({ name, served }) => name && served !== false).map(({ name }) => ({
-    group,
-    version: name!,
-    kind,
-    plural,
-    namespaced: scope !== "Cluster",
-  }));
+  return versions.filter(({ name, served }) => name && served !== false)
+    .map(({ name: version }) => ({ group, version, kind, plural, namespaced: scope !== "Cluster" }));
 }

@@ -4,8 +4,7 @@
  * @module
  */
 
-import { type Document, isAlias, isScalar, type Node, parseAllDocuments, type ParsedNode, Scalar, visit } from "yaml";
-import { joinColons, parseWithDashes } from "./flow_scalars.ts";
+import { type Document, isAlias, isMap, isScalar, type Node, type Pair, parseAllDocuments, type ParsedNode, Scalar, visit } from "yaml";
 import { BYTE_ORDER_MARK, manifestParts } from "./manifest_parts.ts";
 import { ScalarError } from "./manifest_scalars.ts";
 import { findAnchors, isMerge, keyOf } from "./manifest_values.ts";
@@ -39,6 +38,20 @@ export interface ManifestText {
   place(offset: number): Place;
 }
 
+/**
+ * The text of a manifest's bytes: UTF-8, or UTF-16 where a byte order mark says so, as Windows PowerShell writes it and kubectl reads it.
+ *
+ * @returns the text with its byte order mark; undefined where the bytes are not valid
+ */
+export function decodeManifest(bytes: Uint8Array): string | undefined {
+  const encoding = bytes[0] === 0xff && bytes[1] === 0xfe ? "utf-16le" : bytes[0] === 0xfe && bytes[1] === 0xff ? "utf-16be" : "utf-8";
+  try {
+    return new TextDecoder(encoding, { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Reads a text, which may still have its byte order mark. */
 export function readManifest(text: string): ManifestText {
   const place = places(text);
@@ -48,8 +61,7 @@ export function readManifest(text: string): ManifestText {
   for (const { start, end } of manifestParts(text)) {
     const part = text.slice(start, end);
     const problem = (offset: number, what: string) => problems.push({ ...place(start + offset), what });
-    const separator = /^---[^\s\ufeff]/.test(part);
-    if (separator) {
+    if (/^---[^\s\ufeff]/.test(part)) {
       problem(0, "a line that begins with --- separates documents: only a comment may follow");
       continue;
     }
@@ -78,7 +90,7 @@ export function readManifest(text: string): ManifestText {
 /** The documents that are not empty. */
 function parse(text: string, problem: (offset: number, what: string) => void): Document<ParsedNode>[] {
   try {
-    const documents = parseWithDashes(text, parseYaml);
+    const documents = parseWithDashes(text);
     for (const document of documents) joinColons(document, text);
     return documents.filter(({ contents, errors }) => errors.length > 0 || contents !== null && !isEmpty(contents));
   } catch (error) {
@@ -102,6 +114,63 @@ function parseYaml(text: string): Document<ParsedNode>[] {
   return Array.isArray(documents) ? documents : [];
 }
 
+/** Stands for a dash while the text is parsed: as long, and in no manifest. */
+const DASH = "\ue0d5";
+
+/**
+ * Parses a text, a second time where there are dashes between brackets: go-yaml reads `[tar, xf, -]` by YAML 1.1, and the parser here
+ * follows YAML 1.2, which forbids that dash.
+ */
+function parseWithDashes(text: string): Document<ParsedNode>[] {
+  const documents = parseYaml(text);
+  const dashes = documents.flatMap(({ errors }) => errors).flatMap(({ code, pos: [offset] }) =>
+    code === "BLOCK_IN_FLOW" && text[offset] === "-" ? [offset] : []
+  );
+  if (dashes.length === 0) return documents;
+  const characters = text.split("");
+  for (const offset of dashes) characters[offset] = DASH;
+  const again = parseYaml(characters.join(""));
+  for (const document of again) {
+    visit(document, {
+      Scalar(_, node) {
+        if (typeof node.value === "string" && node.value.includes(DASH)) node.value = node.value.replaceAll(DASH, "-");
+      },
+    });
+  }
+  return again;
+}
+
+/**
+ * Makes `[name:]` the text `name:`, as YAML 1.1 has it. YAML 1.2 takes it for a key without a value.
+ *
+ * @param text what the document was parsed from
+ */
+function joinColons(document: Document, text: string): void {
+  visit(document, {
+    Pair(_, pair, path) {
+      const map = path.at(-1);
+      if (isMap(map) && map.flow === true && takeColon(pair, text)) pair.value = null;
+    },
+    Seq(_, list) {
+      list.items.forEach((item, index) => {
+        if (!isMap(item) || item.flow !== true || item.range?.[0] !== (item.items[0]?.key as ParsedNode | undefined)?.range?.[0]) return;
+        const [pair] = item.items;
+        if (pair && takeColon(pair, text)) list.items[index] = pair.key;
+      });
+    },
+  });
+}
+
+/** Appends the colon to a key without a value before a comma or a bracket. @returns whether it is one */
+function takeColon({ key, value }: Pair, text: string): boolean {
+  if (!isScalar(key) || key.type !== Scalar.PLAIN || !key.range) return false;
+  const isEmpty = value === null || isScalar(value) && value.source === "" && value.type === Scalar.PLAIN;
+  const end = key.range[1];
+  if (!isEmpty || text[end] !== ":" || !/[,\]}]/.test(text[end + 1] ?? "")) return false;
+  key.value += ":";
+  return true;
+}
+
 function isEmpty(node: Node): boolean {
   return isScalar(node) && node.value === "" && node.type === Scalar.PLAIN && node.anchor === undefined && node.tag === undefined;
 }
@@ -113,7 +182,7 @@ function duplicateKeys(document: Document): { key: string; offset: number }[] {
       const keys = new Set<string>();
       for (const { key: node } of map.items) {
         // A merge key may be there several times.
-        if (!isScalar(node) || isAlias(node) || isMerge(node)) continue;
+        if (!isScalar(node) || isMerge(node)) continue;
         const key = textOf(node);
         if (key === undefined) continue;
         if (keys.has(key)) found.push({ key, offset: node.range?.[0] ?? 0 });
