@@ -19,7 +19,7 @@ function refused(...words: string[]): string {
   assert.fail(`${words.join(" ")} is taken`);
 }
 
-Deno.test("without flags all is applied strictly as kurun", () => {
+Deno.test("the defaults are strict validation and the field manager kurun", () => {
   assert.deepEqual(parse(), {
     fieldManager: "kurun",
     force: false,
@@ -35,13 +35,13 @@ Deno.test("without flags all is applied strictly as kurun", () => {
   });
 });
 
-Deno.test("kubectl's flags of apply are taken", () => {
+Deno.test("the flags of kubectl apply are accepted", () => {
   assert.equal(parse("--server-side", "--force-conflicts", "--field-manager=me").fieldManager, "me");
   assert.deepEqual(["true", "false", "warn"].map((how) => parse(`--validate=${how}`).validation), ["Strict", "Ignore", "Warn"]);
   assert.equal(parse("--prune", "--applyset=shop").applySet, "shop");
 });
 
-Deno.test("a flag of kubectl's that means nothing here is refused by its name, with what to do", () => {
+Deno.test("an unsupported flag of kubectl is refused by name, with what to do instead", () => {
   for (
     const words of [
       ["-k", "folder"],

@@ -7,7 +7,7 @@ import { describeError } from "../describe_error.ts";
 import type { ApplyRun } from "./prepare_manifests.ts";
 import { pruneSet } from "./apply_set.ts";
 
-Deno.test("pruning that breaks off says that all was applied, and what was pruned, and the set forgets nothing", async () => {
+Deno.test("pruning that fails half-way says what was pruned, and the set forgets no member", async () => {
   const item = (name: string) => ({ metadata: { name, uid: name } });
   using server = new ScriptedServer(({ method, target }, reply) => {
     if (method === "GET") return reply.json(200, { items: [item("a"), item("b")] });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { isWatched } from "../builders/watched_paths.ts";
 import { sourcePaths } from "./apply_watch.ts";
 
-Deno.test("any file of a Dockerfile's context matters, a new one too, whether the file is named or its folder", async () => {
+Deno.test("every file in a Dockerfile's context is watched, new ones too, whether the reference names the file or its folder", async () => {
   const folder = await Deno.realPath(await Deno.makeTempDir());
   try {
     await Deno.mkdir(`${folder}/site/.git`, { recursive: true });

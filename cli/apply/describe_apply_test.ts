@@ -7,7 +7,7 @@ import { readManifest } from "../../k8s/manifests/manifest_text.ts";
 import { describeError } from "../describe_error.ts";
 import { describeNotApplied, describeOutcome } from "./describe_apply.ts";
 
-/** What the user reads where the API server refuses an object because of these fields. */
+/** The message for an object that the API server refuses because of these fields. */
 function refused(kind: string, causes: { field: string; message: string }[], manifest = ""): string {
   const [source] = readObjects(readManifest(`apiVersion: v1\nkind: ${kind}\nmetadata: {name: x}\n${manifest}`)).objects;
   const object = { source: { ...source!, file: "a.yaml" }, label: `${kind.toLowerCase()}/x`, namespace: "n" } as PlannedObject;
@@ -16,7 +16,7 @@ function refused(kind: string, causes: { field: string; message: string }[], man
 }
 
 const STRUCT = `core.PodTemplateSpec{ObjectMeta:v1.ObjectMeta{Name:"", ${"Labels:map[string]string(nil), ".repeat(80)}}}`;
-/** The API server's words (v1.34) for fields that cannot be changed, and what is left of them. */
+/** Kinds, fields, the API server's messages (v1.34) about immutable fields, and what kurun prints of them. */
 const IMMUTABLE: readonly [string, string, string, string][] = [
   ["Job", "spec.template", `Invalid value: ${STRUCT}: field is immutable`, "spec.template: field is immutable"],
   ["Deployment", "spec.selector", 'Invalid value: {"matchLabels":{"a":"b"}}: field is immutable', "spec.selector: field is immutable"],
@@ -44,7 +44,7 @@ const IMMUTABLE: readonly [string, string, string, string][] = [
   ["StorageClass", "parameters", "Forbidden: updates to parameters are forbidden.", "parameters: updates to parameters are forbidden."],
 ];
 
-Deno.test("a field that cannot be changed is told in three lines with what to do, whatever the kind", () => {
+Deno.test("an immutable field is reported in three lines with what to do, whatever the kind", () => {
   for (const [kind, field, message, reason] of IMMUTABLE) {
     const [first, second, third, ...more] = refused(kind, [{ field, message }]).split("\n");
     assert.match(first!, /^error: a\.yaml:\d+:\d+: \w+\/x: /);
@@ -55,7 +55,7 @@ Deno.test("a field that cannot be changed is told in three lines with what to do
   }
 });
 
-Deno.test("any other refusal keeps its words, without long Go values", () => {
+Deno.test("any other refusal keeps its text, without long Go values", () => {
   assert.equal(
     refused("Service", [{ field: "spec.ports[0].port", message: "Invalid value: 99999: must be between 1 and 65535, inclusive" }]),
     'error: a.yaml:1:1: service/x: Error from server (Invalid): Service "x" is invalid: spec.ports[0].port: Invalid value: 99999: ' +
@@ -67,7 +67,7 @@ Deno.test("any other refusal keeps its words, without long Go values", () => {
   );
 });
 
-Deno.test("a refusal is told at the line of its field", () => {
+Deno.test("a refusal is reported at the line of its field", () => {
   const spec = "spec:\n  containers:\n  - name: c\n    env:\n    - {name: MODE}\n    - {name: MODE}\n    replicsa: 1\n";
   assert.match(refused("Pod", [{ field: "spec.containers[0].env[1].name", message: "Duplicate value" }], spec), /^error: a\.yaml:9:8: /);
   const [source] = readObjects(readManifest(`apiVersion: v1\nkind: Pod\nmetadata: {name: x}\n${spec}`)).objects;
@@ -80,7 +80,7 @@ Deno.test("a refusal is told at the line of its field", () => {
   assert.equal(told("no field at all"), "a.yaml:1:1:");
 });
 
-Deno.test("what was on its way when the connection broke is neither applied nor not tried", () => {
+Deno.test("an object whose request was under way when the connection broke is reported as unknown", () => {
   const object = (label: string) => ({ label }) as PlannedObject;
   const text = describeOutcome({
     applied: new Map(),

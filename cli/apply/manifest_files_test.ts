@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { ManifestError } from "./manifest_error.ts";
 import { readManifestFiles } from "./manifest_files.ts";
 
-/** Reads what `names` say in a folder with these files. */
+/** Reads the manifests `names` in a folder with these files. */
 async function read(
   files: Record<string, string | Uint8Array>,
   names: string[],
@@ -12,7 +12,7 @@ async function read(
   return await readFolder(files, () => {}, names, { recursive, stdin });
 }
 
-/** The same, with what `prepare` does to the folder before. */
+/** The same, after `prepare` has changed the folder. */
 async function readFolder(
   files: Record<string, string | Uint8Array>,
   prepare: (folder: string) => void,
@@ -48,7 +48,7 @@ async function problemsOf(reading: Promise<unknown>): Promise<string[]> {
 
 const FILES = { "k8s/b.yaml": "b", "k8s/a.yml": "a", "k8s/c.json": "{}", "k8s/notes.txt": "no", "k8s/deep/d.yaml": "d", "other.txt": "o" };
 
-Deno.test("a folder's manifests are read by name, those of its folders with -R alone", async () => {
+Deno.test("a folder's manifests are read in the order of their names, nested folders only with -R", async () => {
   assert.deepEqual((await read(FILES, ["k8s"])).map(({ name }) => name), ["k8s/a.yml", "k8s/b.yaml", "k8s/c.json"]);
   assert.deepEqual((await read(FILES, ["k8s/"], { recursive: true })).map(({ name, folder }) => [name, folder]), [
     ["k8s/a.yml", "./k8s"],
@@ -58,7 +58,7 @@ Deno.test("a folder's manifests are read by name, those of its folders with -R a
   ]);
 });
 
-Deno.test("links to nothing, as Emacs leaves them, are passed over, and links to folders lead nowhere", async () => {
+Deno.test("dangling links, such as Emacs's locks, are skipped, and links to folders are not followed", async () => {
   const link = (cwd: string) => {
     Deno.symlinkSync("jane@laptop.1234:5678", join(cwd, "k8s/.#b.yaml"));
     Deno.symlinkSync("..", join(cwd, "k8s/deep/up"));
@@ -69,21 +69,21 @@ Deno.test("links to nothing, as Emacs leaves them, are passed over, and links to
   assert.deepEqual(found.map(({ name }) => name), ["k8s/a.yml", "k8s/b.yaml", "k8s/c.json", "k8s/deep/d.yaml", "k8s/link.yaml"]);
 });
 
-Deno.test("a file that is named is read whatever its name, standard input is of the current folder", async () => {
+Deno.test("a named file is read whatever its extension, and standard input belongs to the current folder", async () => {
   assert.deepEqual(await read(FILES, ["other.txt", "-"], { stdin: "\ufeffin\r\n" }), [
     { name: "other.txt", text: "o", folder: "." },
     { name: "stdin", text: "\ufeffin\r\n", folder: "." },
   ]);
 });
 
-Deno.test("UTF-16 is read where a byte order mark says so", async () => {
+Deno.test("UTF-16 is read if it has a byte order mark", async () => {
   const le = new Uint8Array([0xff, 0xfe, 0x61, 0, 0xe9, 0]);
   const be = new Uint8Array([0xfe, 0xff, 0, 0x61, 0, 0xe9]);
   const found = await read({ "le.yaml": le, "be.yaml": be }, ["le.yaml", "be.yaml"]);
   assert.deepEqual(found.map(({ text }) => text), ["\ufeffaé", "\ufeffaé"]);
 });
 
-Deno.test("a folder of kustomize's is told with what to do", async () => {
+Deno.test("a kustomization is refused with what to do instead", async () => {
   const files = { "k8s/kustomization.yaml": "resources: [a.yaml]\n", "k8s/a.yaml": "a" };
   for (const name of ["k8s", "k8s/kustomization.yaml"]) {
     assert.deepEqual(await problemsOf(read(files, [name])), [
@@ -92,7 +92,7 @@ Deno.test("a folder of kustomize's is told with what to do", async () => {
   }
 });
 
-Deno.test("all that cannot be read is told at once", async () => {
+Deno.test("all unreadable files are reported at once", async () => {
   const files = { ...FILES, "bad.yaml": new Uint8Array([0x61, 0xff, 0xfe]), "empty/x.txt": "" };
   assert.deepEqual(await problemsOf(read(files, ["missing.yaml", "k8s", "bad.yaml", "empty", "http://example.com/x.yaml"])), [
     "missing.yaml: no such file or folder",
@@ -102,7 +102,7 @@ Deno.test("all that cannot be read is told at once", async () => {
   ]);
 });
 
-Deno.test("a URL on this machine is read, of no folder here; what it answers else is told", async () => {
+Deno.test("a URL on this machine is read and has no folder; other answers are reported", async () => {
   const answers = (request: Request) => {
     const { pathname } = new URL(request.url);
     if (pathname === "/on") return Response.redirect("http://example.com/x");

@@ -1,6 +1,6 @@
 /**
- * `kurun resolve` over manifests that others have written: the definitions of cert-manager and the Gateway API, and what Helm prints. They
- * come from Go modules, which are fetched the first time.
+ * `kurun resolve` over manifests of other projects: the definitions of cert-manager and the Gateway API, and Helm's output. They come from
+ * Go modules, which are downloaded once.
  *
  * @module
  */
@@ -13,11 +13,11 @@ import { jsonValues } from "../builders/go_command.ts";
 import type { Context } from "../command/context.ts";
 import { resolveCommand } from "./resolve_command.ts";
 
-/** Modules, where manifests are in them, and how many at least. */
+/** Modules, their folders with manifests, and the least number of manifests. */
 const MODULES = [
   { module: "sigs.k8s.io/gateway-api@v1.3.0", folders: ["config/crd/standard", "config/crd/experimental"], name: /_.*\.yaml$/, count: 16 },
   { module: "github.com/cert-manager/cert-manager@v1.18.2", folders: ["deploy/crds"], name: /\.yaml$/, count: 6 },
-  // Helm's own tests have what it prints.
+  // Helm's tests contain its output.
   {
     module: "helm.sh/helm/v3@v3.18.4",
     folders: ["cmd/helm/testdata/output"],
@@ -26,10 +26,10 @@ const MODULES = [
   },
 ] as const;
 
-/** Fetching is given up after this, in milliseconds. */
+/** The time limit for downloading, in milliseconds. */
 const FETCH_MS = 180_000;
 
-/** The modules' folders, in their order, or why they cannot be had. */
+/** The modules' folders in the same order, or why they are not available. */
 async function fetchModules(): Promise<{ folders: string[] } | { why: string }> {
   let program: string;
   try {
@@ -37,7 +37,7 @@ async function fetchModules(): Promise<{ folders: string[] } | { why: string }> 
   } catch (error) {
     return { why: (error as Error).message };
   }
-  // Away from any go.mod, which would have a say in it.
+  // Outside any module, whose go.mod would count.
   const cwd = await Deno.makeTempDir();
   try {
     const args = ["mod", "download", "-json", ...MODULES.map(({ module }) => module)];
@@ -53,7 +53,7 @@ async function fetchModules(): Promise<{ folders: string[] } | { why: string }> 
 
 const fetched = await fetchModules();
 
-/** Skipped, which the runner counts and names, where the modules cannot be had. */
+/** The test is skipped if the modules are not available; the runner counts and names skipped tests. */
 function realTest(at: number, test: (files: string[]) => Promise<void>): void {
   const { module, folders, name, count } = MODULES[at]!;
   const title = `resolve changes nothing in the manifests of ${module}, but a reference`;

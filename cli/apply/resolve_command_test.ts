@@ -7,7 +7,7 @@ Deno.test("one manifest stays as it is", () => {
   for (const text of ["", "a: 1", "\ufeffa: 1\r\n", "%YAML 1.2\n---\na: 1\n...\n"]) assert.equal(joinManifests([text]), text);
 });
 
-Deno.test("several manifests are one text with the documents of all", () => {
+Deno.test("several manifests are joined into one text with all documents", () => {
   const texts = [
     "a: 1",
     "---\nb: 2\n",

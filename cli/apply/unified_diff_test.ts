@@ -4,11 +4,11 @@ import { unifiedDiff } from "./unified_diff.ts";
 
 const NAMES = { before: "a", after: "b" };
 
-Deno.test("equal texts have no difference", () => {
+Deno.test("equal texts have an empty diff", () => {
   assert.equal(unifiedDiff("a\nb\n", "a\nb\n", NAMES), "");
 });
 
-Deno.test("a changed line is shown with three lines around it, and far changes in hunks of their own", () => {
+Deno.test("a changed line has three lines of context, and distant changes have separate hunks", () => {
   const before = Array.from({ length: 20 }, (_, line) => `line ${line + 1}\n`);
   const after = before.with(4, "five\n").with(17, "eighteen\n");
   assert.equal(
@@ -20,12 +20,12 @@ Deno.test("a changed line is shown with three lines around it, and far changes i
   );
 });
 
-Deno.test("what is new has nothing before it", () => {
+Deno.test("a new text is all additions, and a deleted one all removals", () => {
   assert.equal(unifiedDiff("", "a\nb\n", NAMES), "--- a\n+++ b\n@@ -0,0 +1,2 @@\n+a\n+b\n");
   assert.equal(unifiedDiff("a\n", "", NAMES), "--- a\n+++ b\n@@ -1,1 +0,0 @@\n-a\n");
 });
 
-Deno.test("12,000 lines take little time: new, with few changes, and all different", () => {
+Deno.test("12,000 lines are fast: new, with few changes, and all different", () => {
   const lines = (word: string) => Array.from({ length: 12_000 }, (_, line) => `${word} ${line}\n`);
   const [before, after] = [lines("before"), lines("after")];
   const began = performance.now();
@@ -34,11 +34,11 @@ Deno.test("12,000 lines take little time: new, with few changes, and all differe
   const all = unifiedDiff(`same\n${before.join("")}end\n`, `same\n${after.join("")}end\n`, NAMES);
   assert.match(all, /^--- a\n\+\+\+ b\n@@ -2,12000 \+2,12000 @@\n-before 0\n/);
   assert.equal(all.split("\n").length, 24_004);
-  // The search by the square took a minute.
+  // The quadratic search took a minute.
   assert.ok(performance.now() - began < 20_000, `${performance.now() - began} ms`);
 });
 
-Deno.test("patch makes the second text of the first by the difference, whatever they are (100 seeds)", async () => {
+Deno.test("patch turns the first text into the second by the diff (100 seeds)", async () => {
   const folder = await Deno.makeTempDir();
   try {
     for (let seed = 1; seed <= 100; seed++) {

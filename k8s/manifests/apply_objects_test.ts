@@ -26,7 +26,7 @@ spec: {group: a.example, names: {kind: Cron, plural: crons}, scope: Cluster, ver
 
 const object = (kind: string, name: string, apiVersion = "v1") => `{apiVersion: ${apiVersion}, kind: ${kind}, metadata: {name: ${name}}}\n`;
 
-/** Applies manifests to a server that answers as `answer` says; what it does not answer is cut off. */
+/** Applies manifests to a server that answers as `answer` says, and closes the connection if there is no answer. */
 async function apply(
   documents: string[],
   answer: (path: string, time: number) => [number, unknown] | undefined,
@@ -61,7 +61,7 @@ function summary({ applied, failed, untried }: ApplyOutcome): string[][] {
 const refused: [number, unknown] = [422, { kind: "Status", reason: "Invalid", message: "no" }];
 const taken: [number, unknown] = [200, { metadata: {} }];
 
-Deno.test("what is refused does not keep the others from being applied", async () => {
+Deno.test("a refused object does not stop the others from being applied", async () => {
   const { outcome } = await apply(
     [object("ConfigMap", "a"), object("ConfigMap", "b"), object("ConfigMap", "c")],
     (path) => path.endsWith("/b") ? refused : taken,
@@ -69,7 +69,7 @@ Deno.test("what is refused does not keep the others from being applied", async (
   assert.deepEqual(summary(outcome), [["configmap/a", "configmap/c"], ["configmap/b"], []]);
 });
 
-Deno.test("when the cluster goes away in the middle, what was applied and what was not is known", async () => {
+Deno.test("if the cluster goes away half-way, the outcome says what was applied and what was not", async () => {
   const { outcome } = await apply(
     [object("ConfigMap", "a"), object("ConfigMap", "b"), object("ConfigMap", "c")],
     (path) => path.endsWith("/a") ? taken : undefined,
@@ -99,7 +99,7 @@ Deno.test("an object waits until its definition is established and its path is s
   assert.deepEqual(requests, [`PATCH ${definition}`, `GET ${definition}`, `GET ${definition}`, `PATCH ${cron}`, `PATCH ${cron}`]);
 });
 
-Deno.test("a definition whose names are taken fails with why", async () => {
+Deno.test("a definition whose names are taken fails with the reason", async () => {
   const conditions = [{ type: "NamesAccepted", status: "False", message: '"crons" is already in use' }];
   const { outcome } = await apply([DEFINITION], () => [200, { metadata: {}, status: { conditions } }]);
   assert.deepEqual(summary(outcome)[1], ["customresourcedefinition.apiextensions.k8s.io/crons.a.example"]);

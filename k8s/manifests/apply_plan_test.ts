@@ -35,7 +35,7 @@ spec:
   versions: [{name: v1, served: true}, {name: v0, served: false}]
 `;
 
-Deno.test("an object's place comes of its kind, and its namespace of itself or else the user's choice", () => {
+Deno.test("an object's kind decides its path; its namespace is its own, or else the user's choice", () => {
   const { planned, problems } = planObjects(
     objects(
       [named("v1", "ConfigMap", "a"), named("apps/v1", "Deployment", "b", ", namespace: other"), named("v1", "Namespace", "c")].join(
@@ -54,7 +54,7 @@ Deno.test("an object's place comes of its kind, and its namespace of itself or e
   assert.deepEqual(planned.map(({ body }) => body.metadata.namespace), ["shop", "other", undefined]);
 });
 
-Deno.test("a namespace that contradicts -n is told by its place", () => {
+Deno.test("a namespace that contradicts -n is reported with its place", () => {
   const { problems } = planObjects(objects(`# first\n${named("v1", "ConfigMap", "a", ", namespace: other")}`), CLUSTER, {
     namespace: "shop",
     enforced: true,
@@ -64,7 +64,7 @@ Deno.test("a namespace that contradicts -n is told by its place", () => {
   ]);
 });
 
-Deno.test("a kind that a definition among the objects makes is known, and comes after it", () => {
+Deno.test("a kind that a definition among the objects adds is known, and its objects come after the definition", () => {
   const { planned, problems } = planObjects(
     objects([named("example.com/v1", "Cron", "x"), DEFINITION, named("v1", "Namespace", "ns")].join("---\n")),
     CLUSTER,
@@ -80,7 +80,7 @@ Deno.test("a kind that a definition among the objects makes is known, and comes 
   assert.deepEqual(kindsOfDefinition(objects(DEFINITION)[0]!.body).map(({ version }) => version), ["v1"]);
 });
 
-Deno.test("a kind that nobody has is told with why", () => {
+Deno.test("an unknown kind is reported with the reason", () => {
   const text = [
     named("example.com/v1", "Cron", "x"),
     named("apps/v1beta1", "Deployment", "w"),
@@ -93,7 +93,7 @@ Deno.test("a kind that nobody has is told with why", () => {
   ]);
 });
 
-Deno.test("an object that is there twice is told, whichever version each has", () => {
+Deno.test("an object that occurs twice is reported, whatever the versions", () => {
   const twice = objects(
     [named("v1", "ConfigMap", "a"), named("v1", "ConfigMap", "a", ", namespace: shop"), named("v1", "ConfigMap", "a", ", namespace: b")]
       .join("---\n"),
@@ -103,7 +103,7 @@ Deno.test("an object that is there twice is told, whichever version each has", (
   ]);
 });
 
-Deno.test("aggregated discovery is read, with what does not answer; an older answer is not", () => {
+Deno.test("aggregated discovery is read, including groups that do not answer; an older answer is not", () => {
   const resources = [
     { resource: "deployments", scope: "Namespaced", responseKind: { group: "apps", version: "v1", kind: "Deployment" } },
     { resource: "odd", scope: "Cluster" },

@@ -17,18 +17,18 @@ import { ApiResources } from "./discovery.ts";
 
 const PARENT = applySetParent("demo", "e2");
 
-Deno.test("the parent is a Secret, or what stands before the slash", () => {
+Deno.test("the parent is a Secret, or the resource before the slash", () => {
   assert.deepEqual(PARENT, { kind: "Secret", name: "demo", namespace: "e2" });
   assert.equal(parentPath(PARENT), "/api/v1/namespaces/e2/secrets/demo");
   assert.equal(parentPath(applySetParent("configmaps/demo", "e2")), "/api/v1/namespaces/e2/configmaps/demo");
 });
 
 Deno.test("the id is kubectl's", () => {
-  // kubectl apply --server-side --prune --applyset=myset -n test: its own tests have this id.
+  // kubectl's own tests have this id.
   assert.equal(applySetId(applySetParent("my-set", "test")), "applyset-0eFHV8ySqp7XoShsGvyWFQD3s96yqwHmzc4e0HR1dsY-v1");
 });
 
-Deno.test("what a parent is written with is read again", () => {
+Deno.test("a parent's scope is read as it was written", () => {
   const scope = { kinds: new Set(["Service", "Deployment.apps"]), namespaces: new Set(["e2", "other", "another"]) };
   const body = parentBody(PARENT, scope);
   assert.deepEqual(body.metadata.annotations, {
@@ -39,7 +39,7 @@ Deno.test("what a parent is written with is read again", () => {
   assert.deepEqual(readScope(PARENT, body as Live), scope);
 });
 
-Deno.test("a parent of another program, or none at all, is refused", () => {
+Deno.test("a parent of another program, or an object that is not a parent, is refused", () => {
   const body = parentBody(PARENT, { kinds: new Set(), namespaces: new Set() });
   const changed = (annotations: Record<string, string>) => ({ metadata: { ...body.metadata, annotations } });
   const kinds = { "applyset.kubernetes.io/contains-group-kinds": "" };
@@ -60,7 +60,7 @@ Deno.test("namespaces, definitions of kinds and volumes are never pruned", () =>
 const scope = (...kinds: string[]) => ({ kinds: new Set(kinds), namespaces: new Set(["x"]) });
 const signal = new AbortController().signal;
 
-Deno.test("members of a kind whose server does not answer now are not forgotten: that is an error, and a kind that is gone is none", async () => {
+Deno.test("a kind whose API server does not answer is an error, so that its members are not forgotten; a kind that is gone is not", async () => {
   using server = new ScriptedServer((_, reply) => reply.json(200, { items: [] }));
   using api = scriptedApi(server);
   const resources = new ApiResources([{ group: "", version: "v1", kind: "ConfigMap", plural: "configmaps", namespaced: true }], [

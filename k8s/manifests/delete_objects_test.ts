@@ -3,7 +3,7 @@ import { scriptedApi } from "../../tests/scripted_api.ts";
 import { ScriptedServer } from "../../tests/scripted_server.ts";
 import { deleteObject, whatKeeps } from "./delete_objects.ts";
 
-Deno.test("what keeps an object are its finalizers, what is left in it, or its time to end", () => {
+Deno.test("whatKeeps names finalizers, remaining content, or the grace period", () => {
   assert.equal(whatKeeps({ metadata: { finalizers: ["a/b"] } }), "its finalizers are not done: a/b");
   const remaining = { type: "NamespaceContentRemaining", status: "True", message: "some pods are left" };
   const fine = { type: "NamespaceDeletionDiscoveryFailure", status: "False", message: "all is well" };

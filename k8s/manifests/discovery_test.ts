@@ -3,7 +3,7 @@ import { scriptedApi } from "../../tests/scripted_api.ts";
 import { ScriptedServer } from "../../tests/scripted_server.ts";
 import { discover } from "./discovery.ts";
 
-Deno.test("all kinds are asked for in two requests, an older cluster's version by version", async () => {
+Deno.test("discovery takes two requests, and one for each version on an older cluster", async () => {
   const item = {
     metadata: { name: "apps" },
     versions: [{ version: "v1", resources: [{ resource: "deployments", scope: "Namespaced", responseKind: { kind: "Deployment" } }] }],

@@ -9,7 +9,7 @@ const client = (manager: string, fieldsV1 = {}, apiVersion = "apps/v1"): Managed
   fieldsV1: { ...APPLIED, ...fieldsV1 },
 });
 
-Deno.test("fields of both sets are in the union, where one has a field and the other what is inside of it too", () => {
+Deno.test("the union has the fields of both sets, also if one has a field and the other fields inside it", () => {
   assert.deepEqual(union({ "f:a": { "f:b": {} }, "f:c": {} }, { "f:a": { "f:d": {} }, "f:e": {} }), {
     "f:a": { "f:b": {}, "f:d": {} },
     "f:c": {},
@@ -19,7 +19,7 @@ Deno.test("fields of both sets are in the union, where one has a field and the o
   assert.deepEqual(union({ "f:a": { ".": {} } }, { "f:a": {} }), { "f:a": { ".": {} } });
 });
 
-Deno.test("what kubectl apply owned becomes the applier's, and others keep theirs", () => {
+Deno.test("the applier takes over what kubectl apply owned, and others keep their fields", () => {
   const controller = { manager: "kube-controller-manager", operation: "Update", subresource: "status", fieldsV1: { "f:status": {} } };
   const edited = { manager: "kubectl-edit", operation: "Update", apiVersion: "apps/v1", fieldsV1: { "f:spec": { "f:paused": {} } } };
   const fields = { "f:spec": { "f:replicas": {} } };
@@ -30,7 +30,7 @@ Deno.test("what kubectl apply owned becomes the applier's, and others keep their
   ]);
 });
 
-Deno.test("an applier that is there already gets the fields too, those of another version are dropped", () => {
+Deno.test("an existing entry of the applier gets the fields too; those of another version are dropped", () => {
   const own = { manager: "kurun", operation: "Apply", apiVersion: "apps/v1", fieldsV1: { "f:spec": { "f:template": {} } } };
   const old = client("kubectl-client-side-apply", { "f:spec": { "f:old": {} } }, "apps/v1beta1");
   const now = client("kubectl-client-side-apply", { "f:spec": { "f:replicas": {} } });
@@ -39,13 +39,13 @@ Deno.test("an applier that is there already gets the fields too, those of anothe
   ]);
 });
 
-Deno.test("what kubectl apply --server-side owned becomes the applier's too, unless that is kubectl itself", () => {
+Deno.test("the applier also takes over what kubectl apply --server-side owned, unless the applier is kubectl", () => {
   const kubectl = { manager: "kubectl", operation: "Apply", apiVersion: "v1", fieldsV1: { "f:spec": { "f:type": {} } } };
   assert.deepEqual(withoutPredecessors([kubectl], "kurun"), [{ ...kubectl, manager: "kurun" }]);
   assert.equal(withoutPredecessors([kubectl], "kubectl"), undefined);
 });
 
-Deno.test("what kubectl create made is taken only where it must be replaced, and edits are nobody's to take", () => {
+Deno.test("fields of kubectl create are taken only if they must be replaced, and those of kubectl edit never", () => {
   const edited = { manager: "kubectl-edit", operation: "Update", apiVersion: "v1", fieldsV1: { "f:spec": { "f:paused": {} } } };
   const created = { manager: "kubectl-create", operation: "Update", apiVersion: "v1", fieldsV1: { "f:spec": { "f:type": {} } } };
   assert.equal(withoutPredecessors([edited, created], "kurun"), undefined);

@@ -16,7 +16,7 @@ spec:
         ports: [{containerPort: 80}, {containerPort: 81, protocol: UDP}]
 `;
 
-Deno.test("a field that the API server names is found at its key, an item at its begin, what is missing at the nearest above", () => {
+Deno.test("a field is found at its key, an item at its start, and a missing one at the nearest field above", () => {
   const [object] = readObjects(readManifest(MANIFEST)).objects;
   const container = '.spec.template.spec.containers[name="c"]';
   const places = {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { objectLabel, readObjects } from "./manifest_objects.ts";
 import { readManifest } from "./manifest_text.ts";
 
-/** Labels and places of the objects of a text, and what is wrong with it. */
+/** Labels and places of a text's objects, and its problems. */
 function read(text: string): { objects: string[]; problems: string[]; warnings: string[] } {
   const manifest = readManifest(text);
   const { objects, problems } = readObjects(manifest);
@@ -14,7 +14,7 @@ function read(text: string): { objects: string[]; problems: string[]; warnings: 
   };
 }
 
-Deno.test("documents, Lists and lists of Lists are objects where they stand; empty documents are none", () => {
+Deno.test("documents and the items of Lists, nested ones too, are objects with their places; empty documents are not", () => {
   const text = [
     "# Source: chart/templates/web.yaml\n---\n\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n---\n# nothing\n---\n",
     "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: ConfigMap\n  metadata: {name: one}\n",
@@ -27,7 +27,7 @@ Deno.test("documents, Lists and lists of Lists are objects where they stand; emp
   });
 });
 
-Deno.test("JSON is read with tabs, and several values after one another", () => {
+Deno.test("JSON is read with tabs, and several values in a row", () => {
   const one = '{\n\t"apiVersion": "v1",\n\t"kind": "Secret",\n\t"metadata": {"name": "a{\\"}"}\n}';
   assert.deepEqual(read(`\ufeff${one}\n\n${one.replace('a{\\"}', "b")}`), {
     objects: ['1:1 secret/a{"}', "7:1 secret/b"],
@@ -36,7 +36,7 @@ Deno.test("JSON is read with tabs, and several values after one another", () => 
   });
 });
 
-/** Texts, and what is wrong with them. */
+/** Texts and their problems. */
 const WRONG: readonly [string, string][] = [
   ["kind: Pod\nmetadata: {name: a}\n", "1:1: this object has no apiVersion"],
   ["apiVersion: v1\nmetadata: {name: a}\n", "1:1: this object has no kind"],
@@ -64,11 +64,11 @@ const WRONG: readonly [string, string][] = [
   ["a: [1\nb: 2\n", "2:1: Flow sequence in block collection must be sufficiently indented and end with a ]"],
 ];
 
-Deno.test("what is wrong is told by its place", () => {
+Deno.test("each problem is reported with its place", () => {
   for (const [text, problem] of WRONG) assert.equal(read(text).problems[0], problem, text);
 });
 
-Deno.test("all that is wrong is told at once, and what is right is read all the same", () => {
+Deno.test("all problems are reported at once, and valid objects are still read", () => {
   const all = read([...WRONG.map(([text]) => text), "apiVersion: v1\nkind: Pod\nmetadata: {name: fine}\n"].join("---\n"));
   for (const [, problem] of WRONG) {
     const what = problem.replace(/^[\d:]+ /, "");
@@ -77,13 +77,13 @@ Deno.test("all that is wrong is told at once, and what is right is read all the 
   assert.match(all.objects.join(), /^\d+:1 pod\/fine$/);
 });
 
-Deno.test("a key that is there twice is a warning, since kubectl takes the last one", () => {
+Deno.test("a duplicate key is a warning, since kubectl takes the last one", () => {
   const { warnings, problems, objects } = read("apiVersion: v1\nkind: Pod\nkind: Service\nmetadata:\n  name: a\n  name: b\n");
   assert.deepEqual([objects, problems], [["1:1 service/b"], []]);
   assert.deepEqual(warnings, ["3:1: kind occurs twice; the last one counts", "6:3: name occurs twice; the last one counts"]);
 });
 
-Deno.test("anchors, aliases and merge keys are followed, and a bomb of them is refused", () => {
+Deno.test("anchors, aliases and merge keys are followed, and an alias bomb is refused", () => {
   const manifest = readManifest("apiVersion: v1\nkind: ConfigMap\nmetadata: &m {name: a}\ndata: {<<: *m, b: *m}\n");
   assert.deepEqual(readObjects(manifest).objects[0]!.body.data, { name: "a", b: { name: "a" } });
   const levels = Array.from({ length: 9 }, (_, level) => `l${level + 1}: &l${level + 1} [${Array(9).fill(`*l${level}`).join(",")}]\n`);

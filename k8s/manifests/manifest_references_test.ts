@@ -16,7 +16,7 @@ function findReferences(text: string): { references: ManifestReference[]; faults
   return { references: find(manifest), faults: manifest.problems };
 }
 
-/** Splices IMAGE into what is found. */
+/** Replaces all references by IMAGE. */
 function resolve(text: string): string {
   const { references, faults } = findReferences(text);
   assert.deepEqual(faults, []);
@@ -40,22 +40,22 @@ finds(
 );
 finds("quotes stay as they are", `a: "«./x»"\nb: '«./y»'\nc: «./z»\n`);
 finds("an alias is replaced at its anchor", "a: &app «./app»\nb: *app\nc: !!str «./tagged»\n");
-finds("keys are no references, complex ones neither", "kurun://./key: 1\n? {a: kurun://./deep}\n: «./value»\n");
+finds("keys are not references, not even inside complex keys", "kurun://./key: 1\n? {a: kurun://./deep}\n: «./value»\n");
 finds(
   "text that only contains a reference stays",
   "a: |\n  kurun://./block\nb: >\n  image: kurun://./folded\nc: see kurun://./sentence\nd: kurun:// is a scheme\ne: kurun://\n# kurun://./comment\nf: «./x»\n",
 );
 finds(
-  "what kubectl applied last stays",
+  "the last-applied annotation stays as it is",
   `metadata:\n  annotations:\n    kubectl.kubernetes.io/last-applied-configuration: |\n      {"spec":{"image":"kurun://./old"}}\nspec: {image: «./new»}\n`,
 );
-finds("line ends of Windows and a byte order mark stay", "\uFEFFa: «./x»\r\nb: |\r\n  kurun://./no\r\n---\r\nc: '«./y»'\r\n");
-finds("a line of dashes inside of a string parts no documents", "a: |\n  ---\n  kurun://./no\nb: «./x»\n---\nc: «./y»\n...\n---\n");
+finds("CRLF line ends and a byte order mark stay", "\uFEFFa: «./x»\r\nb: |\r\n  kurun://./no\r\n---\r\nc: '«./y»'\r\n");
+finds("a line of dashes inside a string does not separate documents", "a: |\n  ---\n  kurun://./no\nb: «./x»\n---\nc: «./y»\n...\n---\n");
 finds("equal keys in one map do not end the search", "a: «./x»\na: «./y»\n");
-finds("JSON is found too, with tabs and without a line end", '{\n\t"items": [{"image": "«./x»"},\t{"image":"«./y»"}]}');
+finds("references are found in JSON, with tabs and without a final newline", '{\n\t"items": [{"image": "«./x»"},\t{"image":"«./y»"}]}');
 finds("a document without an end and an empty one", "---\n---\na: «./x»");
 
-Deno.test("a block scalar that is a reference and nothing else stays a block", () => {
+Deno.test("a block scalar that is only a reference stays a block", () => {
   assert.equal(resolve("a: |- # c\n  kurun://./x\nb: 1\n"), `a: |- # c\n  ${IMAGE}\nb: 1\n`);
   assert.equal(resolve("a: >-\r\n  kurun://./x\r\n\r\nb: 1\r\n"), `a: >-\r\n  ${IMAGE}\r\n\r\nb: 1\r\n`);
 });
@@ -68,7 +68,7 @@ Deno.test("JSON's escaped slashes are read, and a value that needs quotes gets t
   assert.equal(spliceReferences(text, references, ["12", "yes"]), `a: "12"\nb: 'yes'\n`);
 });
 
-Deno.test("a reference knows which field it is", () => {
+Deno.test("a reference knows its field", () => {
   const { references } = findReferences("spec:\n  a.b: [x, {image: kurun://./x}]\n  c:\n  - - kurun://./y\n---\n- kurun://./z\n");
   assert.deepEqual(references.map(({ field, document }) => [field, document]), [
     ['spec["a.b"][1].image', 0],
@@ -77,7 +77,7 @@ Deno.test("a reference knows which field it is", () => {
   ]);
 });
 
-Deno.test("a reference knows its place as editors count it", () => {
+Deno.test("a reference knows its line and column as editors count them", () => {
   const { references } = findReferences("\uFEFFa: kurun://./x\r\nlist:\r\n- 'kurun://./y'\r\n---\r\nb: kurun://./z\r\n");
   assert.deepEqual(references.map(({ line, column }) => [line, column]), [[1, 4], [3, 3], [5, 4]]);
 });
@@ -87,7 +87,7 @@ Deno.test("a text without references is the same text", () => {
   assert.equal(resolve(text), text);
 });
 
-Deno.test("all faults are told, by their places", () => {
+Deno.test("all syntax errors are reported with their places", () => {
   const { faults } = findReferences("a: [1\nb: 2\n---\nc: 'x' y\n---\nd: *nowhere\n---\ne: 1\n");
   assert.deepEqual([...new Set(faults.map(({ line }) => line))], [2, 4, 6]);
   assert.ok(faults.some(({ column, what }) => column === 4 && what.includes("*nowhere")), JSON.stringify(faults));
@@ -152,7 +152,7 @@ class RandomManifest {
   }
 }
 
-Deno.test("whatever the manifest, the references alone change, in the text as in the values (300 seeds)", () => {
+Deno.test("in any manifest only the references change, in the text and in the values (300 seeds)", () => {
   for (let seed = 1; seed <= 300; seed++) {
     const manifest = new RandomManifest(seed);
     const text = manifest.text();
@@ -178,7 +178,7 @@ Deno.test("whatever the manifest, the references alone change, in the text as in
 
 finds("a path may have spaces and any letter", "image: «./größe ☃»\nb: '«./a b»' # c\nc: [«./x y», \"«/abs olute»\"]\n");
 
-Deno.test("what is nearly a reference is told, and an image called kurun is none", () => {
+Deno.test("a mistyped reference is reported, and an image named kurun is not", () => {
   const text =
     "a: kurun:../goc\nimage: kurun:/abs\nimage2: kurun:1.2\nb: {image: 'kurun://'}\nimage3: kurun:latest\nc: {image: 'kurun://./x '}\n";
   assert.deepEqual(findMistakenReferences(readManifest(text)).map(({ line, column, what }) => `${line}:${column}: ${what}`), [
@@ -196,7 +196,7 @@ Deno.test("a reference knows whether its container always pulls", () => {
   assert.deepEqual(references.map(({ pullAlways }) => pullAlways), [{ line: 1, column: 41 }, undefined, undefined]);
 });
 
-Deno.test("quotes stay the same even after the parsed documents were resolved", () => {
+Deno.test("quotes stay the same even after the parsed documents are resolved", () => {
   const text = "a: 'kurun://./x'\nb: \"kurun://./y\"\nc: kurun://./z\n";
   const { references } = findReferences(text);
   const values = references.map(() => IMAGE);

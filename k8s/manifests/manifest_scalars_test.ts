@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readManifest } from "./manifest_text.ts";
 import { documentValue } from "./manifest_values.ts";
 
-/** What kubectl makes of plain scalars, as JSON. tests/kubectl_yaml_test.ts asks kubectl's code about many more, where Go is there. */
+/** What kubectl makes of plain scalars, as JSON. tests/kubectl_yaml_test.ts compares many more with kubectl's own code if Go is installed. */
 const KUBECTL: Readonly<Record<string, string>> = {
   "y": "true",
   "Y": "true",
@@ -72,7 +72,7 @@ function valueOf(text: string): unknown {
   return (documentValue(readManifest(text).documents[0]!.document) as { value: unknown }).value;
 }
 
-Deno.test("a plain scalar means what it means to kubectl", () => {
+Deno.test("a plain scalar has the value that kubectl gives it", () => {
   for (const [text, json] of Object.entries(KUBECTL)) assert.equal(JSON.stringify(valueOf(`value: ${text}\n`)), json, text);
 });
 

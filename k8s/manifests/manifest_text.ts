@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Document, isAlias, isMap, isScalar, type Node, type Pair, parseAllDocuments, type ParsedNode, Scalar, visit } from "yaml";
+import { type Document, isMap, isScalar, type Node, type Pair, parseAllDocuments, type ParsedNode, Scalar, visit } from "yaml";
 import { BYTE_ORDER_MARK, manifestParts } from "./manifest_parts.ts";
 import { ScalarError } from "./manifest_scalars.ts";
 import { findAnchors, isMerge, keyOf } from "./manifest_values.ts";

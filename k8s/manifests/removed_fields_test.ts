@@ -15,7 +15,7 @@ function object(managedFields: ManagedFieldsEntry[], rest: Record<string, unknow
   return { apiVersion: "v1", kind: "Pod", metadata, ...rest };
 }
 
-Deno.test("a preview is without what kubectl apply alone owned and the manifest does not have", () => {
+Deno.test("a preview leaves out fields that only kubectl apply owned and the manifest does not have", () => {
   const port = (name: string) => ({ [`k:{"port":${name}}`]: { ".": {}, "f:port": {} } });
   const before = object([
     entry("kubectl-client-side-apply", {
@@ -40,12 +40,12 @@ Deno.test("a preview is without what kubectl apply alone owned and the manifest 
   strictEqual((before.spec as { ports: unknown[] }).ports.length, 3);
 });
 
-Deno.test("what kubectl never applied loses nothing more than the API server's dry run shows", () => {
+Deno.test("an object that kubectl never applied is previewed as the API server's dry run shows it", () => {
   const before = object([entry("kurun", { "f:data": { "f:a": {} } }), entry("kubectl-edit", { "f:data": { "f:b": {} } })], {});
   strictEqual(withoutRemovedFields(before, "kurun"), undefined);
 });
 
-Deno.test("the API server is asked what becomes of an object without these fields, with what only the manifest has", () => {
+Deno.test("the patch for a preview removes these fields and adds those that only the manifest has", () => {
   const before = object([], { data: { a: "1" }, spec: {}, status: {} });
   const left: LiveObject = { ...before, metadata: { ...before.metadata, annotations: {}, labels: { a: "b" } }, data: undefined };
   same(replacing(before, left, { metadata: { name: "x" }, kind: "Secret", stringData: { b: "2" } }), [

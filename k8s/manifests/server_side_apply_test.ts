@@ -40,13 +40,13 @@ const conflict = (...managers: string[]) => ({
   code: 409,
 });
 
-/** Answers one request after the other. */
+/** Answers the requests in this order. */
 function answering(...answers: [number, unknown][]): ScriptedServer {
   let next = 0;
   return new ScriptedServer((_, reply) => reply.json(...answers[next++] ?? [500, {}] as [number, unknown]));
 }
 
-/** The kinds of requests that came. */
+/** The requests as short words. */
 function requests(server: ScriptedServer): string[] {
   return server.requests.map(({ method, target, headers }) => {
     const { searchParams } = new URL(target, "http://a");
@@ -59,7 +59,7 @@ function requests(server: ScriptedServer): string[] {
   });
 }
 
-Deno.test("an object that nobody else manages is applied by one request", async () => {
+Deno.test("an object that nobody else manages takes one request", async () => {
   using server = answering([201, live("kurun")]);
   using api = scriptedApi(server);
   await applyObject(api, PATH, BODY, OPTIONS);
@@ -67,7 +67,7 @@ Deno.test("an object that nobody else manages is applied by one request", async 
   assert.equal(server.requests[0]!.target, `${PATH}?fieldManager=kurun&fieldValidation=Strict`);
 });
 
-Deno.test("a conflict with kubectl apply is no conflict: its fields are moved at the version that was seen, and it is applied again", async () => {
+Deno.test("a conflict with kubectl apply is resolved: its fields are moved at the resourceVersion seen, and the object is applied again", async () => {
   using server = answering([409, conflict("kubectl-client-side-apply")], [200, live("kubectl-client-side-apply")], [200, {}], [
     200,
     live("kurun"),
@@ -85,7 +85,7 @@ Deno.test("a conflict with kubectl apply is no conflict: its fields are moved at
   ]);
 });
 
-Deno.test("fields are moved anew where somebody was faster", async () => {
+Deno.test("moving fields is retried after a concurrent change", async () => {
   const faster = { kind: "Status", status: "Failure", reason: "Conflict", message: "the object has been modified", code: 409 };
   const old = live("kubectl-client-side-apply");
   using server = answering([200, old], [409, faster], [200, { ...old, metadata: { ...old.metadata, resourceVersion: "8" } }], [200, {}], [
@@ -98,7 +98,7 @@ Deno.test("fields are moved anew where somebody was faster", async () => {
   assert.equal(JSON.parse(server.requests[3]!.body)[1].value, "8");
 });
 
-Deno.test("a conflict with somebody else as well changes nothing and names only them", async () => {
+Deno.test("a conflict that involves another manager changes nothing and names only that manager", async () => {
   using server = answering([409, conflict("kubectl-client-side-apply", "hpa 1")], [
     200,
     live("kubectl-client-side-apply"),
@@ -110,7 +110,7 @@ Deno.test("a conflict with somebody else as well changes nothing and names only 
   assert.deepEqual(requests(server), ["PATCH apply", "GET"]);
 });
 
-Deno.test("a dry run moves nothing, and shows what will be", async () => {
+Deno.test("a dry run moves nothing, and shows the future object", async () => {
   using server = answering([409, conflict("kubectl-client-side-apply")], [200, live("kubectl-client-side-apply")], [
     200,
     live("kubectl-client-side-apply"),
@@ -122,7 +122,7 @@ Deno.test("a dry run moves nothing, and shows what will be", async () => {
   assert.ok(server.requests.filter(({ method }) => method === "PATCH").every(({ target }) => target.includes("dryRun=All")));
 });
 
-Deno.test("fields that this request has moved itself, before the answer was lost, make it apply once more", async () => {
+Deno.test("an object is applied once more if its fields were moved and the answer was lost", async () => {
   // The patch that moves the fields is sent twice if its connection breaks: the second one conflicts with the first.
   using server = answering([200, live("kubectl-client-side-apply")], [409, { kind: "Status", code: 409 }], [200, live("kurun")], [
     200,
@@ -135,7 +135,7 @@ Deno.test("fields that this request has moved itself, before the answer was lost
 
 const INVALID = { kind: "Status", status: "Failure", reason: "Invalid", message: 'Service "web" is invalid: Duplicate value', code: 422 };
 
-Deno.test("what is invalid only beside kubectl's own items is applied after these have become the applier's", async () => {
+Deno.test("an object that is invalid only together with kubectl's items is applied after taking them over", async () => {
   for (const manager of ["kubectl-client-side-apply", "kubectl-create"]) {
     using server = answering([422, INVALID], [200, live(manager)], [200, {}], [200, live("kurun")]);
     using api = scriptedApi(server);
@@ -146,7 +146,7 @@ Deno.test("what is invalid only beside kubectl's own items is applied after thes
   }
 });
 
-Deno.test("what is invalid all the same leaves kubectl its fields", async () => {
+Deno.test("an object that stays invalid leaves kubectl its fields", async () => {
   const before = live("kubectl-client-side-apply");
   using server = answering([422, INVALID], [200, before], [200, {}], [422, { ...INVALID, message: "really" }], [200, {}]);
   using api = scriptedApi(server);
@@ -155,7 +155,7 @@ Deno.test("what is invalid all the same leaves kubectl its fields", async () => 
   assert.deepEqual(JSON.parse(server.requests[4]!.body)[0].value, before.metadata.managedFields);
 });
 
-Deno.test("what is invalid beside others' fields, or new, is told as the API server tells it; a dry run says that it cannot tell", async () => {
+Deno.test("an invalid object that is new or has others' fields fails with the API server's error; a dry run says that it cannot show it", async () => {
   const edited = { metadata: { managedFields: [{ manager: "somebody", operation: "Update" }] } };
   using others = answering([422, INVALID], [200, edited]);
   using othersApi = scriptedApi(others);

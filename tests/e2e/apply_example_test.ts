@@ -1,6 +1,6 @@
 /**
- * The example of `kurun apply`, examples/apply, from its first day to its last: from a folder, standard input and a URL, by containerd and
- * by a registry.
+ * The whole life of the example of `kurun apply`, examples/apply: from a folder, standard input and a URL, through containerd and a
+ * registry.
  *
  * @module
  */
@@ -12,10 +12,10 @@ import { REGISTRY_PATH, REGISTRY_USER, TestRegistry } from "./registry.ts";
 
 const EXAMPLE = new URL("../../examples/apply", import.meta.url).pathname;
 const SET = ["--prune", "--applyset", "shop"];
-/** How long an apply that changes nothing may take, on a machine that does much else. */
+/** How long an apply that changes nothing may take on a busy machine. */
 const QUICK_MS = 5_000;
 
-/** The example, as a test has it. */
+/** A test's copy of the example. */
 interface Shop extends AsyncDisposable {
   readonly files: Files;
   /** The group of its own kind, which is of this test alone, since definitions are the whole cluster's. */
@@ -24,7 +24,7 @@ interface Shop extends AsyncDisposable {
   readonly applied: readonly string[];
 }
 
-/** A copy of the example that differs from all others: nothing that is built of it can be in the cluster before. */
+/** A copy of the example that differs from all others, so that none of its images can be in the cluster yet. */
 async function copyOfExample(): Promise<Shop> {
   const files = await Files.of({});
   const { success } = await new Deno.Command("cp", { args: ["-r", `${EXAMPLE}/.`, files.folder] }).output();
@@ -58,7 +58,7 @@ async function edit(files: Files, name: string, from: string, to: string): Promi
   await files.write(name, text.replaceAll(from, to));
 }
 
-/** All manifests in one text, without these files. */
+/** All manifests except these files, in one text. */
 async function manifests({ files }: Shop, ...without: string[]): Promise<string> {
   const texts: string[] = [];
   for (const name of ["api.yaml", "nightly.yaml", "nightly_crd.yaml", "report.yaml", "worker.yaml"]) {
@@ -67,7 +67,7 @@ async function manifests({ files }: Shop, ...without: string[]): Promise<string>
   return texts.join("---\n");
 }
 
-/** The lines of objects that it applied or removed, sorted. */
+/** The lines about objects that were applied or deleted, sorted. */
 function lines({ code, stdout, stderr }: Ended): string[] {
   assert.equal(code, 0, `${stdout}${stderr}`);
   return stdout.trim().split("\n").filter((line) => / (serverside-applied|pruned|deleted from .*|deleted)$/.test(line)).sort();
@@ -85,7 +85,7 @@ function sent({ stderr }: Ended): string[] {
   ).sort();
 }
 
-/** What somebody asked for: each object without what the cluster says of it; a change of its specification shows in its generation. */
+/** The objects without what the cluster reports about them. A change of an object's spec shows in its generation. */
 async function wanted({ name }: TestNamespace, { group }: Shop): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for (const kinds of [`deployments,services,cronjobs,secrets,nightlies.${group}`, `crd/nightlies.${group}`]) {
@@ -98,18 +98,18 @@ async function wanted({ name }: TestNamespace, { group }: Shop): Promise<Map<str
   return found;
 }
 
-/** What is not as it was. */
+/** What changed. */
 function differing(before: Map<string, string>, after: Map<string, string>): string[] {
   return [...new Set([...before.keys(), ...after.keys()])].filter((name) => before.get(name) !== after.get(name)).sort();
 }
 
-/** A Deployment's Pods that are to stay. */
+/** A Deployment's Pods that are not being deleted. */
 async function pods({ name }: TestNamespace, app: string): Promise<string[]> {
   const { items } = JSON.parse(await kubectl(["get", "pods", "-n", name, "-l", `app.kubernetes.io/name=${app}`, "-o", "json"]));
   return (items as ListedObject[]).filter(({ metadata }) => !metadata.deletionTimestamp).map(({ metadata }) => metadata.name).sort();
 }
 
-/** All that there is in a namespace, of any kind that the cluster has, and the definitions of the example's kind. Events tell of the past. */
+/** All objects in a namespace, of every kind in the cluster except events, and the definitions of the example's kind. */
 async function everything({ name }: TestNamespace, { group }: Shop): Promise<string[]> {
   const kinds = (await kubectl(["api-resources", "--verbs=list", "--namespaced", "-o", "name"])).trim().split("\n");
   const listed = kinds.filter((kind) => !/^(events|pods\.metrics)\b/.test(kind)).join(",");
@@ -117,11 +117,11 @@ async function everything({ name }: TestNamespace, { group }: Shop): Promise<str
   return `${await kubectl(["get", listed, "-n", name, "-o", "name"])}${definition}`.trim().split("\n").sort();
 }
 
-/** Waits until nothing is there but what was before: Pods take their time to end. */
+/** Waits until only the objects from before are left: Pods take a while to stop. */
 async function nothingLeft(namespace: TestNamespace, shop: Shop, before: string[]): Promise<void> {
   let left: unknown;
   for (let tries = 60; tries > 0; tries--) {
-    // A kind that is going is in lists of kinds for a moment longer.
+    // A deleted kind stays in discovery for a moment.
     left = await everything(namespace, shop).catch(String);
     if (String(left) === String(before)) return;
     await new Promise((resolve) => setTimeout(resolve, 250));
@@ -129,7 +129,7 @@ async function nothingLeft(namespace: TestNamespace, shop: Shop, before: string[
   assert.deepEqual(left, before);
 }
 
-/** All that there is in a namespace once the cluster has put in it what it puts in each. */
+/** All objects in a namespace once the cluster has created those that each namespace gets. */
 async function everythingBefore(namespace: TestNamespace, shop: Shop): Promise<string[]> {
   await kubectl(["wait", "--for=create", "serviceaccount/default", "configmap/kube-root-ca.crt", "-n", namespace.name, "--timeout=20s"]);
   const all = await everything(namespace, shop);
@@ -141,7 +141,7 @@ async function everythingBefore(namespace: TestNamespace, shop: Shop): Promise<s
   return all;
 }
 
-/** Orders something of the API, and waits until the worker has done it. */
+/** Places an order through the API, and waits until the worker has processed it. */
 async function orderIsDone(namespace: TestNamespace, item: string): Promise<void> {
   const orders = `http://${await namespace.address("api")}/orders`;
   const order = await fetch(orders, { method: "POST", body: JSON.stringify({ item }) });
@@ -156,14 +156,14 @@ async function orderIsDone(namespace: TestNamespace, item: string): Promise<void
   assert.deepEqual(seen, [{ id: 1, item, done: true }]);
 }
 
-/** Has the CronJob run now. @returns what it printed on its last line */
+/** Runs the CronJob now. @returns the last line that it printed */
 async function reportNow({ name }: TestNamespace): Promise<string> {
   await kubectl(["create", "job", "now", "--from=cronjob/report", "-n", name]);
   await kubectl(["wait", "job/now", "--for=condition=complete", "--timeout=30s", "-n", name]);
   return (await kubectl(["logs", "job/now", "-n", name])).trim().split("\n").at(-1) ?? "";
 }
 
-/** The images that the objects have got, of the kind of the example's own too. */
+/** The images of the objects, including those of the example's own kind. */
 async function images({ name }: TestNamespace, { group }: Shop): Promise<Record<"api" | "worker" | "report" | "nightly", string>> {
   const get = (what: string, path: string) => kubectl(["get", what, "-n", name, "-o", `jsonpath={${path}}`]);
   const container = "spec.template.spec.containers[0].image";
@@ -184,7 +184,7 @@ function areImagesOf(found: Awaited<ReturnType<typeof images>>, repository: stri
   assert.equal(found.nightly, found.report);
 }
 
-clusterTest("the example lives its life from a folder, by containerd, as a set", async (namespace) => {
+clusterTest("the whole life of the example, from a folder, through containerd, as a set", async (namespace) => {
   await using shop = await copyOfExample();
   const { files, group, applied } = shop;
   const before = await everythingBefore(namespace, shop);
@@ -225,7 +225,7 @@ clusterTest("the example lives its life from a folder, by containerd, as a set",
   const pruned = await apply();
   assert.deepEqual(lines(pruned), ["cronjob.batch/report pruned", ...applied.filter((line) => !line.startsWith("cronjob"))]);
   assert.deepEqual([built(pruned), sent(pruned)], [[], []], pruned.stderr);
-  // The set's Secret says which kinds are in it.
+  // The set's Secret records the kinds of its members.
   assert.deepEqual(differing(asChanged, await wanted(namespace, shop)), ["CronJob/report", "Secret/shop"]);
 
   const deleted = await kurun(namespace, "delete", "-f", files.path("k8s"), "--applyset", "shop");
@@ -240,7 +240,7 @@ clusterTest("the example lives its life from a folder, by containerd, as a set",
   await nothingLeft(namespace, shop, before);
 });
 
-/** Has the namespace's Pods pull from the registry, as a cluster's user does it; the manifests say nothing of it. */
+/** Lets the namespace's Pods pull from the registry, as a user would. The manifests do not mention it. */
 async function mayPull({ name }: TestNamespace, registry: string): Promise<void> {
   const { username, password } = REGISTRY_USER;
   const as = [`--docker-server=${registry}`, `--docker-username=${username}`, `--docker-password=${password}`];
@@ -249,81 +249,86 @@ async function mayPull({ name }: TestNamespace, registry: string): Promise<void>
   await kubectl(["patch", "serviceaccount", "default", "-n", name, "-p", '{"imagePullSecrets":[{"name":"pull"}]}']);
 }
 
-/** How many images were pulled for Pods of a namespace, by name. */
+/** How many images were pulled for the Pods of a namespace, by image name. */
 async function pulled({ name }: TestNamespace): Promise<string[]> {
   const { items } = JSON.parse(await kubectl(["get", "events", "-n", name, "--field-selector=reason=Pulled", "-o", "json"]));
   return (items as { message: string }[]).flatMap(({ message }) => /^Successfully pulled image "([^"]*)"/.exec(message)?.[1] ?? []).sort();
 }
 
-clusterTest("the example lives its life from standard input and from a URL, by a registry that gives tokens", async (namespace) => {
-  await using registry = await TestRegistry.start("token");
-  await using shop = await copyOfExample();
-  const { files, applied } = shop;
-  const repo = `${registry.registry}/${REGISTRY_PATH}`;
-  const auth = btoa(`${REGISTRY_USER.username}:${REGISTRY_USER.password}`);
-  await files.write("docker/config.json", JSON.stringify({ auths: { [registry.registry]: { auth } } }));
-  const env = { DOCKER_CONFIG: files.path("docker") };
-  await mayPull(namespace, registry.registry);
-  const before = await everythingBefore(namespace, shop);
-  // In the manifests' own folder, since that is what their references are relative to.
-  const reading = (text: string, command: string, ...words: string[]) =>
-    kurunReading(text, [command, "-f", "-", "-n", namespace.name, ...words], files.path("k8s"), env);
-  const all = await manifests(shop);
+clusterTest(
+  "the whole life of the example, from standard input and a URL, through a registry with tokens",
+  async (namespace) => {
+    await using registry = await TestRegistry.start("token");
+    await using shop = await copyOfExample();
+    const { files, applied } = shop;
+    const repo = `${registry.registry}/${REGISTRY_PATH}`;
+    const auth = btoa(`${REGISTRY_USER.username}:${REGISTRY_USER.password}`);
+    await files.write("docker/config.json", JSON.stringify({ auths: { [registry.registry]: { auth } } }));
+    const env = { DOCKER_CONFIG: files.path("docker") };
+    await mayPull(namespace, registry.registry);
+    const before = await everythingBefore(namespace, shop);
+    // In the folder of the manifests, since their references are relative to it.
+    const reading = (text: string, command: string, ...words: string[]) =>
+      kurunReading(text, [command, "-f", "-", "-n", namespace.name, ...words], files.path("k8s"), env);
+    const all = await manifests(shop);
 
-  const first = await reading(all, "apply", "--repo", repo, "--wait");
-  assert.deepEqual(lines(first), applied);
-  assert.deepEqual([built(first), sent(first)], [["api", "report", "worker"], ["api", "report", "worker"]]);
-  const firstImages = await images(namespace, shop);
-  areImagesOf(firstImages, repo);
-  await orderIsDone(namespace, "tea");
-  assert.match(await reportNow(namespace), /: 1 orders, 1 done$/);
-  assert.deepEqual(await pulled(namespace), [firstImages.api, firstImages.report, firstImages.worker].sort());
+    const first = await reading(all, "apply", "--repo", repo, "--wait");
+    assert.deepEqual(lines(first), applied);
+    assert.deepEqual([built(first), sent(first)], [["api", "report", "worker"], ["api", "report", "worker"]]);
+    const firstImages = await images(namespace, shop);
+    areImagesOf(firstImages, repo);
+    await orderIsDone(namespace, "tea");
+    assert.match(await reportNow(namespace), /: 1 orders, 1 done$/);
+    assert.deepEqual(await pulled(namespace), [firstImages.api, firstImages.report, firstImages.worker].sort());
 
-  const asApplied = await wanted(namespace, shop);
-  const again = await reading(all, "apply", "--repo", repo, "--wait");
-  assert.deepEqual([lines(again), built(again), sent(again)], [applied, [], []], again.stderr);
-  assert.deepEqual(differing(asApplied, await wanted(namespace, shop)), []);
+    const asApplied = await wanted(namespace, shop);
+    const again = await reading(all, "apply", "--repo", repo, "--wait");
+    assert.deepEqual([lines(again), built(again), sent(again)], [applied, [], []], again.stderr);
+    assert.deepEqual(differing(asApplied, await wanted(namespace, shop)), []);
 
-  await edit(files, "api/main.go", "listening on", "changed, listening on");
-  const changed = await reading(all, "apply", "--repo", repo, "--wait");
-  assert.deepEqual([lines(changed), built(changed), sent(changed)], [applied, ["api"], ["api"]], changed.stderr);
-  assert.deepEqual(differing(asApplied, await wanted(namespace, shop)), ["Deployment/api"]);
+    await edit(files, "api/main.go", "listening on", "changed, listening on");
+    const changed = await reading(all, "apply", "--repo", repo, "--wait");
+    assert.deepEqual([lines(changed), built(changed), sent(changed)], [applied, ["api"], ["api"]], changed.stderr);
+    assert.deepEqual(differing(asApplied, await wanted(namespace, shop)), ["Deployment/api"]);
 
-  const resolved = await reading(all, "resolve", "--repo", repo);
-  assert.deepEqual([resolved.code, resolved.stderr], [0, ""]);
-  assert.equal(lines(await reading(all, "delete")).length, applied.length);
-  await nothingLeft(namespace, shop, before);
+    const resolved = await reading(all, "resolve", "--repo", repo);
+    assert.deepEqual([resolved.code, resolved.stderr], [0, ""]);
+    assert.equal(lines(await reading(all, "delete")).length, applied.length);
+    await nothingLeft(namespace, shop, before);
 
-  await using other = await TestNamespace.create();
-  await mayPull(other, registry.registry);
-  const otherBefore = await everythingBefore(other, shop);
-  let served = all;
-  await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, () => new Response(served));
-  const url = `http://127.0.0.1:${server.addr.port}/shop.yaml`;
-  const fromUrl = (command: string, ...words: string[]) => KurunProcess.run([command, "-f", url, "-n", other.name, ...words], env);
-  const refused = await fromUrl("apply", "--repo", repo, ...SET);
-  assert.deepEqual([refused.code === 0, refused.stdout, built(refused)], [false, "", []]);
-  // By place, each of them.
-  const places = [...refused.stderr.matchAll(/^(?:error: )?\s*(\S+):(\d+):\d+: .*kurun:\/\/(\S+) means source on this machine, which /gm)];
-  const references = all.split("\n").flatMap((line, at) =>
-    /: kurun:\/\/(\S+)$/.exec(line)?.slice(1).map((path) => [url, `${at + 1}`, path]) ?? []
-  );
-  assert.equal(references.length, 4);
-  assert.deepEqual(places.map(([, ...place]) => place), references, refused.stderr);
-  assert.deepEqual(await everything(other, shop), otherBefore);
+    await using other = await TestNamespace.create();
+    await mayPull(other, registry.registry);
+    const otherBefore = await everythingBefore(other, shop);
+    let served = all;
+    await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, () => new Response(served));
+    const url = `http://127.0.0.1:${server.addr.port}/shop.yaml`;
+    const fromUrl = (command: string, ...words: string[]) => KurunProcess.run([command, "-f", url, "-n", other.name, ...words], env);
+    const refused = await fromUrl("apply", "--repo", repo, ...SET);
+    assert.deepEqual([refused.code === 0, refused.stdout, built(refused)], [false, "", []]);
+    // Each with its place.
+    const places = [
+      ...refused.stderr.matchAll(/^(?:error: )?\s*(\S+):(\d+):\d+: .*kurun:\/\/(\S+) means source on this machine, which /gm),
+    ];
+    const references = all.split("\n").flatMap((line, at) =>
+      /: kurun:\/\/(\S+)$/.exec(line)?.slice(1).map((path) => [url, `${at + 1}`, path]) ?? []
+    );
+    assert.equal(references.length, 4);
+    assert.deepEqual(places.map(([, ...place]) => place), references, refused.stderr);
+    assert.deepEqual(await everything(other, shop), otherBefore);
 
-  served = resolved.stdout;
-  const applying = await fromUrl("apply", ...SET, "--wait");
-  assert.deepEqual([lines(applying), built(applying), sent(applying)], [applied, [], []], applying.stderr);
-  areImagesOf(await images(other, shop), repo);
-  await orderIsDone(other, "coffee");
-  // What is on the URL is what was resolved there, of the manifests that are left.
-  const fewer = await reading(await manifests(shop, "report.yaml"), "resolve", "--repo", repo);
-  served = fewer.stdout;
-  assert.deepEqual(
-    lines(await fromUrl("apply", ...SET)),
-    ["cronjob.batch/report pruned", ...applied.filter((line) => !line.startsWith("cronjob"))],
-  );
-  assert.equal(lines(await fromUrl("delete", "--applyset", "shop")).length, applied.length);
-  await nothingLeft(other, shop, otherBefore);
-});
+    served = resolved.stdout;
+    const applying = await fromUrl("apply", ...SET, "--wait");
+    assert.deepEqual([lines(applying), built(applying), sent(applying)], [applied, [], []], applying.stderr);
+    areImagesOf(await images(other, shop), repo);
+    await orderIsDone(other, "coffee");
+    // The URL serves the remaining manifests as kurun resolve printed them.
+    const fewer = await reading(await manifests(shop, "report.yaml"), "resolve", "--repo", repo);
+    served = fewer.stdout;
+    assert.deepEqual(
+      lines(await fromUrl("apply", ...SET)),
+      ["cronjob.batch/report pruned", ...applied.filter((line) => !line.startsWith("cronjob"))],
+    );
+    assert.equal(lines(await fromUrl("delete", "--applyset", "shop")).length, applied.length);
+    await nothingLeft(other, shop, otherBefore);
+  },
+);

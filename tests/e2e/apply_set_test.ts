@@ -10,7 +10,7 @@ async function configMaps(namespace: TestNamespace): Promise<string[]> {
   return text.split(" ").filter((name) => name !== "kube-root-ca.crt");
 }
 
-/** Runs kubectl's own apply of the same set. */
+/** Applies the same set with kubectl. */
 async function kubectlApply(namespace: TestNamespace, file: string): Promise<string> {
   const args = ["apply", "--server-side", "--prune", "--applyset=shop", "-n", namespace.name, "-f", file];
   const { stdout, stderr, code } = await new Deno.Command("kubectl", { args, env: { KUBECTL_APPLYSET: "true" } }).output();
@@ -19,7 +19,7 @@ async function kubectlApply(namespace: TestNamespace, file: string): Promise<str
   return text.decode(stdout);
 }
 
-clusterTest("what leaves the manifests of a set is pruned, after all is applied; what is not of the set stays", async (namespace) => {
+clusterTest("objects that leave a set's manifests are pruned after everything is applied; other objects stay", async (namespace) => {
   await kubectl(["create", "configmap", "foreign", "-n", namespace.name]);
   await using files = await Files.of({
     "a.yaml": configMap("a"),
@@ -50,7 +50,7 @@ clusterTest("what leaves the manifests of a set is pruned, after all is applied;
   assert.equal(JSON.parse(annotations)["applyset.kubernetes.io/contains-group-kinds"], "ConfigMap");
 });
 
-clusterTest("kubectl goes on with kurun's set, and kurun with kubectl's", async (namespace) => {
+clusterTest("kubectl continues kurun's set, and kurun continues kubectl's", async (namespace) => {
   await using files = await Files.of({ "a.yaml": configMap("a"), "b.yaml": configMap("b"), "c.yaml": configMap("c") });
   assert.equal((await kurun(namespace, "apply", "-f", files.folder, ...SET)).code, 0);
   await Deno.remove(files.path("c.yaml"));
@@ -63,7 +63,7 @@ clusterTest("kubectl goes on with kurun's set, and kurun with kubectl's", async 
   assert.deepEqual(back, { code: 0, stdout: "configmap/a serverside-applied\nconfigmap/b pruned\n", stderr: "" });
 });
 
-clusterTest("a volume claim that leaves the manifests stays, and is told each time", async (namespace) => {
+clusterTest("a volume claim that leaves the manifests stays, with a warning each time", async (namespace) => {
   const claim = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data}\n" +
     "spec: {storageClassName: none, accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}\n";
   await using files = await Files.of({ "a.yaml": configMap("a"), "b.yaml": claim });
@@ -80,7 +80,7 @@ clusterTest("a volume claim that leaves the manifests stays, and is told each ti
   assert.equal(await kubectl(["get", "pvc", "-n", namespace.name, "-o", "name"]), "persistentvolumeclaim/data\n");
 });
 
-clusterTest("nothing is pruned where something could not be applied", async (namespace) => {
+clusterTest("nothing is pruned if an object could not be applied", async (namespace) => {
   await using files = await Files.of({ "a.yaml": configMap("a"), "b.yaml": configMap("b") });
   assert.equal((await kurun(namespace, "apply", "-f", files.folder, ...SET)).code, 0);
   await Deno.remove(files.path("b.yaml"));
@@ -90,7 +90,7 @@ clusterTest("nothing is pruned where something could not be applied", async (nam
   assert.deepEqual(await configMaps(namespace), ["a", "b"]);
 });
 
-clusterTest("a set's name that something else has is refused before anything is applied", async (namespace) => {
+clusterTest("a set's name that another object has is refused before anything is applied", async (namespace) => {
   await kubectl(["create", "secret", "generic", "shop", "-n", namespace.name]);
   await using files = await Files.of({ "a.yaml": configMap("a") });
   const { code, stderr } = await kurun(namespace, "apply", "-f", files.folder, ...SET);
@@ -99,7 +99,7 @@ clusterTest("a set's name that something else has is refused before anything is 
   assert.deepEqual(await configMaps(namespace), []);
 });
 
-clusterTest("delete removes what the manifests name, all else of the set, and the set, and nothing is left", async (namespace) => {
+clusterTest("delete removes the objects of the manifests, all other members of the set, and the set itself", async (namespace) => {
   await using files = await Files.of({ "a.yaml": configMap("a"), "b.yaml": configMap("b") });
   assert.equal((await kurun(namespace, "apply", "-f", files.folder, ...SET)).code, 0);
   await Deno.remove(files.path("b.yaml"));
@@ -117,7 +117,7 @@ clusterTest("members in other namespaces are pruned too", async (namespace) => {
   await using other = await TestNamespace.create();
   const inOther = (name: string) => configMap(name).replace(`{name: ${name}}`, `{name: ${name}, namespace: ${other.name}}`);
   await using files = await Files.of({ "a.yaml": inOther("a"), "b.yaml": inOther("b") });
-  // The set is where the context's namespace is, since -n would have all objects there.
+  // The set is in the context's namespace, since -n would force all objects into one.
   const context = await kubectl(["config", "view", "--minify", "--raw", "-o", "json"]);
   const config = JSON.parse(context);
   config.contexts[0].context.namespace = namespace.name;
@@ -134,7 +134,7 @@ clusterTest("members in other namespaces are pruned too", async (namespace) => {
   );
 });
 
-clusterTest("a set may bring the namespace that it is kept in", async (namespace) => {
+clusterTest("a set may contain the namespace that its parent is in", async (namespace) => {
   const inner = `${namespace.name}-inner`;
   await using files = await Files.of({ "a.yaml": `${configMap("a")}---\napiVersion: v1\nkind: Namespace\nmetadata: {name: ${inner}}\n` });
   const run = (...words: string[]) => KurunProcess.run([...words, "-f", files.folder, "-n", inner]);
@@ -146,7 +146,7 @@ clusterTest("a set may bring the namespace that it is kept in", async (namespace
   assert.equal(await kubectl(["get", "namespace", inner, "--ignore-not-found"]), "");
 });
 
-clusterTest("a set that is not there is not deleted in silence", async (namespace) => {
+clusterTest("deleting a set that does not exist is an error", async (namespace) => {
   const typo = await kurun(namespace, "delete", "--applyset", "shpo");
   const stderr = `error: there is no set shpo in namespace ${namespace.name}; nothing was deleted\n`;
   assert.deepEqual(typo, { code: 1, stdout: "", stderr });

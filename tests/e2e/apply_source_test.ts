@@ -61,7 +61,7 @@ spec:
   assert.doesNotMatch(again.stderr, /^(Built|Bringing) /m);
 });
 
-clusterTest("--watch applies what changed alone: a manifest, a source, a new file, and goes on after a mistake", async (namespace) => {
+clusterTest("--watch applies only what changed (a manifest, a source, a new file), and continues after an error", async (namespace) => {
   await using files = await Files.of({
     ...PROGRAM,
     "k8s/web.yaml": deployment("web", { image: "kurun://../api" }),
@@ -93,7 +93,7 @@ clusterTest("--watch applies what changed alone: a manifest, a source, a new fil
   assert.equal(await watch.exit, 0);
 });
 
-clusterTest("--watch waits for a change where the first build fails", async (namespace) => {
+clusterTest("--watch waits for a change if the first build fails", async (namespace) => {
   await using files = await Files.of({ ...PROGRAM, "k8s/web.yaml": deployment("web", { replicas: 0, image: "kurun://../api" }) });
   await files.write("api/main.go", "package main\n\nfunc main() { nothing }\n");
   await using watch = KurunProcess.start(["apply", "-f", files.path("k8s"), "--watch", "-n", namespace.name]);
@@ -105,7 +105,7 @@ clusterTest("--watch waits for a change where the first build fails", async (nam
 });
 
 clusterTest(
-  "a source in a folder with a space is built, a Job that changes is told with what to do, and Always is refused",
+  "a source in a folder with a space is built, a changed Job is reported with what to do, and Always is refused",
   async (namespace) => {
     const job = deployment("j", { image: "kurun://./größe ☃" }).replace("apps/v1", "batch/v1").replace("kind: Deployment", "kind: Job")
       .replace("  selector: {matchLabels: {app: j}}\n", "  completions: 0\n").replace(
@@ -131,7 +131,7 @@ clusterTest(
   },
 );
 
-clusterTest("a change ends the wait of --watch --wait for what does not get ready, and a new folder counts with -R", async (namespace) => {
+clusterTest("with --watch --wait a change ends the wait for a rollout, and -R also watches new folders", async (namespace) => {
   await using files = await Files.of({ "k8s/web.yaml": deployment("web", { replicas: 1 }) });
   await using watch = KurunProcess.start(["apply", "-f", files.path("k8s"), "-R", "--watch", "--wait", "-n", namespace.name]);
   await watch.waitFor(/Waiting for deployment\.apps\/web: /);
@@ -143,7 +143,7 @@ clusterTest("a change ends the wait of --watch --wait for what does not get read
   assert.equal(await watch.exit, 0);
 });
 
-clusterTest("what cannot be built is told by place, all of it, and nothing is applied", async (namespace) => {
+clusterTest("all build failures are reported with their places, and nothing is applied", async (namespace) => {
   const web = deployment("web", { image: "kurun://./empty" });
   await using files = await Files.of({
     "a.yaml": `${configMap("c")}---\n${web}`,
@@ -185,7 +185,7 @@ clusterTest("resolve prints manifests without references byte for byte", async (
   }
 });
 
-clusterTest("resolve changes references alone, of standard input from the current folder", async () => {
+clusterTest("resolve changes only references; those of standard input are relative to the current folder", async () => {
   await using files = await Files.of(PROGRAM);
   const text = "a: &x  'kurun://./api'  # kept\r\nb: *x\r\nkurun://./api: |\r\n  kurun://./api no\r\n";
   const { code, stdout, stderr } = await kurunReading(text, ["resolve", "-f", "-"], files.folder);

@@ -51,7 +51,7 @@ clusterTest("manifests are applied from a folder, from standard input and from a
 });
 
 clusterTest(
-  "a definition of a kind, its objects and their namespace are applied in one go, whatever stands first, and deleted",
+  "a CustomResourceDefinition, its objects and their namespace are applied in one run, in any order, and deleted",
   async (namespace) => {
     const group = `${namespace.name}.example.com`;
     const inner = `${namespace.name}-inner`;
@@ -86,7 +86,7 @@ spec:
         `customresourcedefinition.apiextensions.k8s.io/crons.${group} serverside-applied\ncron.${group}/x serverside-applied\n`,
       stderr: "",
     });
-    // Nothing is lost that no Go type knows.
+    // Fields that no Go type has are kept.
     assert.equal(await kubectl(["get", `crons.${group}`, "x", "-n", inner, "-o", "jsonpath={.spec.any}"]), '{"thing":[1,{"b":"c"}]}');
     for (const strategy of ["client", "server"]) {
       const dry = await kurun0("delete", "-f", files.path("all.yaml"), `--dry-run=${strategy}`);
@@ -103,13 +103,13 @@ spec:
     assert.equal(await kubectl(["get", "namespace", inner, "--ignore-not-found"]), "");
     assert.equal((await kurun0("delete", "-f", files.path("all.yaml"), "--ignore-not-found")).code, 0);
     const again = await kurun0("delete", "-f", files.path("all.yaml"));
-    // The API server tells of a kind for a moment after its end.
+    // The API server lists a kind for a moment after it is deleted.
     assert.notEqual(again.code, 0);
     assert.match(again.stderr, /^(\S+all\.yaml:1:1: the cluster has no Cron in |error: cron\.\S+ does not exist in namespace )/);
   },
 );
 
-clusterTest("--diff and --dry-run=server show what goes of what kubectl applied, exactly as it then goes", async (namespace) => {
+clusterTest("--diff and --dry-run=server show which of kubectl's fields disappear, exactly as they then do", async (namespace) => {
   const manifest = (env: string, more: string) =>
     deployment("web", { replicas: 0 }).replace("        image:", `        env: [${env}]\n        ports: [${more}]\n        image:`);
   await using files = await Files.of({
@@ -135,7 +135,7 @@ clusterTest("--diff and --dry-run=server show what goes of what kubectl applied,
 });
 
 clusterTest(
-  "what kubectl applied goes on as kurun's: no conflict, and a field that leaves the manifest leaves the object",
+  "kurun takes over what kubectl applied, without a conflict, and removes fields that leave the manifest",
   async (namespace) => {
     await using files = await Files.of({ "a.yaml": configMap("one", { a: "1", b: "2" }) });
     await kubectl(["apply", "-n", namespace.name, "-f", files.path("a.yaml")]);
@@ -148,7 +148,7 @@ clusterTest(
     assert.equal(await get(namespace, "cm/one", ".data"), '{"a":"changed"}');
     assert.equal(await get(namespace, "cm/one", ".metadata.annotations"), "");
     assert.equal(await get(namespace, "cm/one", ".metadata.managedFields[*].manager"), "kurun");
-    // And the same values again, where there is no conflict that would tell.
+    // The same values again: then there is no conflict that would reveal the owner.
     await files.write("b.yaml", configMap("two", { a: "1", b: "2" }));
     await kubectl(["apply", "-n", namespace.name, "-f", files.path("b.yaml")]);
     await files.write("b.yaml", configMap("two", { a: "1" }));
@@ -157,7 +157,7 @@ clusterTest(
   },
 );
 
-clusterTest("a controller's field that the manifest leaves out is not fought over", async (namespace) => {
+clusterTest("a controller's field that the manifest does not set is left to the controller", async (namespace) => {
   await using files = await Files.of({ "a.yaml": deployment("web") });
   assert.equal((await kurun(namespace, "apply", "-f", files.path("a.yaml"))).code, 0);
   await kubectl(["scale", "deployment", "web", "--replicas=0", "-n", namespace.name]);
@@ -167,40 +167,43 @@ clusterTest("a controller's field that the manifest leaves out is not fought ove
   assert.equal(await get(namespace, "deploy/web", ".spec.template.spec.containers[0].image"), "kurun.test/other:1");
 });
 
-clusterTest("a conflict names field, owner and flag, the other objects are applied, and what was not is said", async (namespace) => {
-  const text = `${configMap("one")}---\n${deployment("web", { replicas: 0 })}---\n${configMap("two")}`;
-  await using files = await Files.of({ "a.yaml": text });
-  const path = files.path("a.yaml");
-  assert.equal((await kurun(namespace, "apply", "-f", path)).code, 0);
-  await kubectl([
-    "patch",
-    "deployment",
-    "web",
-    "-n",
-    namespace.name,
-    "--field-manager=somebody",
-    "-p",
-    '{"spec":{"minReadySeconds":7,"paused":true}}',
-  ]);
-  await files.write("a.yaml", text.replace("  replicas: 0\n", "  replicas: 0\n  minReadySeconds: 5\n  paused: false\n"));
-  const { code, stdout, stderr } = await kurun(namespace, "apply", "-f", path);
-  assert.deepEqual([code, stdout], [1, "configmap/one serverside-applied\nconfigmap/two serverside-applied\n"]);
-  assert.equal(
-    stderr,
-    [
-      `error: ${path}:5:1: deployment.apps/web: fields have another value, set by another manager:`,
-      "  somebody holds .spec.minReadySeconds, .spec.paused",
-      "  Remove them from the manifest, or take them over with --force-conflicts",
-      "error: applied: configmap/one, configmap/two",
-      "  refused: deployment.apps/web\n",
-    ].join("\n"),
-  );
-  assert.equal(await get(namespace, "deploy/web", ".spec.minReadySeconds"), "7");
-  assert.equal((await kurun(namespace, "apply", "-f", path, "--force-conflicts")).code, 0);
-  assert.equal(await get(namespace, "deploy/web", ".spec.minReadySeconds"), "5");
-});
+clusterTest(
+  "a conflict names the field, its owner and the flag; the other objects are applied, and the outcome lists both",
+  async (namespace) => {
+    const text = `${configMap("one")}---\n${deployment("web", { replicas: 0 })}---\n${configMap("two")}`;
+    await using files = await Files.of({ "a.yaml": text });
+    const path = files.path("a.yaml");
+    assert.equal((await kurun(namespace, "apply", "-f", path)).code, 0);
+    await kubectl([
+      "patch",
+      "deployment",
+      "web",
+      "-n",
+      namespace.name,
+      "--field-manager=somebody",
+      "-p",
+      '{"spec":{"minReadySeconds":7,"paused":true}}',
+    ]);
+    await files.write("a.yaml", text.replace("  replicas: 0\n", "  replicas: 0\n  minReadySeconds: 5\n  paused: false\n"));
+    const { code, stdout, stderr } = await kurun(namespace, "apply", "-f", path);
+    assert.deepEqual([code, stdout], [1, "configmap/one serverside-applied\nconfigmap/two serverside-applied\n"]);
+    assert.equal(
+      stderr,
+      [
+        `error: ${path}:5:1: deployment.apps/web: fields have another value, set by another manager:`,
+        "  somebody holds .spec.minReadySeconds, .spec.paused",
+        "  Remove them from the manifest, or take them over with --force-conflicts",
+        "error: applied: configmap/one, configmap/two",
+        "  refused: deployment.apps/web\n",
+      ].join("\n"),
+    );
+    assert.equal(await get(namespace, "deploy/web", ".spec.minReadySeconds"), "7");
+    assert.equal((await kurun(namespace, "apply", "-f", path, "--force-conflicts")).code, 0);
+    assert.equal(await get(namespace, "deploy/web", ".spec.minReadySeconds"), "5");
+  },
+);
 
-clusterTest("after a namespace that is refused nothing else is tried, and that is said", async (namespace) => {
+clusterTest("after a refused namespace nothing else is tried, and the outcome says so", async (namespace) => {
   await using files = await Files.of({
     "a.yaml": `${configMap("one")}---\napiVersion: v1\nkind: Namespace\nmetadata: {name: Wrong_Name}\n`,
   });
@@ -210,7 +213,7 @@ clusterTest("after a namespace that is refused nothing else is tried, and that i
   assert.ok(stderr.endsWith("error: nothing was applied\n  refused: namespace/Wrong_Name\n  not tried: configmap/one\n"), stderr);
 });
 
-clusterTest("one malformed file of ten is told by its place with all else that is wrong, and nothing is applied", async (namespace) => {
+clusterTest("one malformed file of ten is reported with its place and all other problems, and nothing is applied", async (namespace) => {
   const files = await Files.of(Object.fromEntries(Array.from({ length: 8 }, (_, index) => [`m${index}.yaml`, configMap(`m${index}`)])));
   await using _files = files;
   await files.write("m8.yaml", `${configMap("m8")}---\nspec:\n  a: [1\n  b: 2\n`);
@@ -235,7 +238,7 @@ clusterTest("one malformed file of ten is told by its place with all else that i
   assert.deepEqual(await names(namespace, "cm,deploy"), []);
 });
 
-clusterTest("a reference in a manifest from a URL is refused with why", async (namespace) => {
+clusterTest("a reference in a manifest from a URL is refused with the reason", async (namespace) => {
   await using server = Deno.serve(
     { port: 0, hostname: "127.0.0.1", onListen() {} },
     () => new Response(deployment("web", { image: "kurun://./x" })),
@@ -245,29 +248,32 @@ clusterTest("a reference in a manifest from a URL is refused with why", async (n
   assert.match(stderr, /x\.yaml:13:16: kurun:\/\/\.\/x refers to source on this machine, which a downloaded manifest may not choose/);
 });
 
-clusterTest("a dry run applies nothing, the server's is the server's answer, and --diff shows what would change", async (namespace) => {
-  await using files = await Files.of({ "a.yaml": configMap("one", { a: "1" }) });
-  const path = files.path("a.yaml");
-  assert.equal((await kurun(namespace, "apply", "-f", path, "--dry-run=client")).stdout, "configmap/one serverside-applied (dry run)\n");
-  assert.equal(
-    (await kurun(namespace, "apply", "-f", path, "--dry-run=server")).stdout,
-    "configmap/one serverside-applied (server dry run)\n",
-  );
-  const created = await kurun(namespace, "apply", "-f", path, "--diff");
-  assert.equal(created.code, 1);
-  assert.match(created.stdout, /^--- live\/.*\n\+\+\+ applied\/t-\w+\/configmap\/one\n@@ -0,0 \+1,\d+ @@\n\+apiVersion: v1\n/);
-  assert.deepEqual(await names(namespace, "cm"), []);
-  assert.equal((await kurun(namespace, "apply", "-f", path)).code, 0);
-  assert.deepEqual(await kurun(namespace, "apply", "-f", path, "--diff"), { code: 0, stdout: "", stderr: "" });
-  await files.write("a.yaml", configMap("one", { a: "2" }));
-  const changed = await kurun(namespace, "apply", "-f", path, "--diff");
-  assert.equal(changed.code, 1);
-  assert.match(changed.stdout, /\n- {2}a: "1"\n\+ {2}a: "2"\n/);
-  const bad = await kurun(namespace, "apply", "--dry-run=server", "-f", "/dev/null");
-  assert.deepEqual([bad.code, bad.stderr], [2, "error: these manifests contain no objects\n"]);
-});
+clusterTest(
+  "a dry run applies nothing, --dry-run=server prints the server's answer, and --diff shows what would change",
+  async (namespace) => {
+    await using files = await Files.of({ "a.yaml": configMap("one", { a: "1" }) });
+    const path = files.path("a.yaml");
+    assert.equal((await kurun(namespace, "apply", "-f", path, "--dry-run=client")).stdout, "configmap/one serverside-applied (dry run)\n");
+    assert.equal(
+      (await kurun(namespace, "apply", "-f", path, "--dry-run=server")).stdout,
+      "configmap/one serverside-applied (server dry run)\n",
+    );
+    const created = await kurun(namespace, "apply", "-f", path, "--diff");
+    assert.equal(created.code, 1);
+    assert.match(created.stdout, /^--- live\/.*\n\+\+\+ applied\/t-\w+\/configmap\/one\n@@ -0,0 \+1,\d+ @@\n\+apiVersion: v1\n/);
+    assert.deepEqual(await names(namespace, "cm"), []);
+    assert.equal((await kurun(namespace, "apply", "-f", path)).code, 0);
+    assert.deepEqual(await kurun(namespace, "apply", "-f", path, "--diff"), { code: 0, stdout: "", stderr: "" });
+    await files.write("a.yaml", configMap("one", { a: "2" }));
+    const changed = await kurun(namespace, "apply", "-f", path, "--diff");
+    assert.equal(changed.code, 1);
+    assert.match(changed.stdout, /\n- {2}a: "1"\n\+ {2}a: "2"\n/);
+    const bad = await kurun(namespace, "apply", "--dry-run=server", "-f", "/dev/null");
+    assert.deepEqual([bad.code, bad.stderr], [2, "error: these manifests contain no objects\n"]);
+  },
+);
 
-clusterTest("a Secret's values are in no diff", async (namespace) => {
+clusterTest("a diff never shows a Secret's values", async (namespace) => {
   const secret = (value: string) => `apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {same: "keep", password: "${value}"}\n`;
   await using files = await Files.of({ "a.yaml": secret("before") });
   assert.equal((await kurun(namespace, "apply", "-f", files.path("a.yaml"))).code, 0);
@@ -276,7 +282,7 @@ clusterTest("a Secret's values are in no diff", async (namespace) => {
   assert.equal(code, 1);
   assert.match(stdout, /^- {2}password: \(not shown\)\n\+ {2}password: \(not shown, changed\)$/m);
   assert.ok(!stdout.includes(btoa("before")) && !stdout.includes(btoa("after")) && !stdout.includes("after\n"), stdout);
-  // kubectl keeps the manifest in an annotation, values and all.
+  // kubectl keeps the whole manifest in an annotation, including the values.
   await files.write("b.yaml", secret("secret-of-kubectl").replace("name: s", "name: t"));
   await kubectl(["apply", "-n", namespace.name, "-f", files.path("b.yaml")]);
   await files.write("b.yaml", secret("after").replace("name: s", "name: t"));
@@ -286,19 +292,19 @@ clusterTest("a Secret's values are in no diff", async (namespace) => {
   assert.match(kubectls.stdout, /^ {3}same: \(not shown\)$/m);
 });
 
-clusterTest("-o prints the objects as the cluster has them, one for itself and several as a List", async (namespace) => {
+clusterTest("-o prints the objects as the cluster has them, a single one by itself and several as a List", async (namespace) => {
   await using files = await Files.of({ "a.yaml": configMap("one", { on: "yes" }), "b.yaml": configMap("two") });
   const one = await kurun(namespace, "apply", "-f", files.path("a.yaml"), "-o", "json");
   const object = JSON.parse(one.stdout);
   assert.deepEqual([object.kind, object.data, object.metadata.managedFields], ["ConfigMap", { on: "yes" }, undefined]);
   const both = await kurun(namespace, "apply", "-f", files.folder, "-o", "yaml", "--show-managed-fields");
-  // kubectl reads what kurun prints: what it would take for truth values is quoted.
+  // kubectl reads what kurun prints, so text that it would take for booleans is quoted.
   const read = await kubectl(["create", "-f", "-", "--dry-run=client", "-o", "jsonpath={.metadata.name} {.data}\n"], both.stdout);
   assert.equal(read, 'one {"on":"yes"}\ntwo \n');
   assert.match(both.stdout, /manager: kurun/);
 });
 
-clusterTest("what a kind does not have is refused by the server by name", async (namespace) => {
+clusterTest("the server refuses an unknown field by its name", async (namespace) => {
   await using files = await Files.of({
     "a.yaml": deployment("web", { replicas: 0 }).replace("  replicas: 0\n", "  replicas: 0\n  replicsa: 1\n"),
   });
@@ -307,21 +313,24 @@ clusterTest("what a kind does not have is refused by the server by name", async 
   assert.match(stderr, /a\.yaml:6:3: deployment\.apps\/web: Error from server: .*\.spec\.replicsa: field not declared/);
 });
 
-clusterTest("-n that contradicts a manifest, words after -- and nothing at all are refused before anything is asked", async (namespace) => {
-  await using files = await Files.of({ "a.yaml": configMap("one").replace("{name: one}", "{name: one, namespace: elsewhere}") });
-  const other = await kurun(namespace, "apply", "-f", files.path("a.yaml"));
-  assert.equal(other.code, 2);
-  assert.match(other.stderr, /a\.yaml:1:1: ConfigMap one is in namespace elsewhere, but -n says t-/);
-  const words = await kurun0("apply", "-f", files.path("a.yaml"), "--", "--namespace=x");
-  assert.deepEqual([words.code, words.stderr.slice(0, 40)], [2, "error: --namespace=x after -- is not a m"]);
-  assert.match((await kurun0("apply")).stderr, /^error: no manifests given: /);
-  assert.match(
-    (await kurun0("apply", "-k", "x")).stderr,
-    /^error: kurun apply does not support --kustomize: use kubectl kustomize FOLDER \| kurun apply -f -/,
-  );
-});
+clusterTest(
+  "-n that contradicts a manifest, flags after -- and an empty command line are refused before any request",
+  async (namespace) => {
+    await using files = await Files.of({ "a.yaml": configMap("one").replace("{name: one}", "{name: one, namespace: elsewhere}") });
+    const other = await kurun(namespace, "apply", "-f", files.path("a.yaml"));
+    assert.equal(other.code, 2);
+    assert.match(other.stderr, /a\.yaml:1:1: ConfigMap one is in namespace elsewhere, but -n says t-/);
+    const words = await kurun0("apply", "-f", files.path("a.yaml"), "--", "--namespace=x");
+    assert.deepEqual([words.code, words.stderr.slice(0, 40)], [2, "error: --namespace=x after -- is not a m"]);
+    assert.match((await kurun0("apply")).stderr, /^error: no manifests given: /);
+    assert.match(
+      (await kurun0("apply", "-k", "x")).stderr,
+      /^error: kurun apply does not support --kustomize: use kubectl kustomize FOLDER \| kurun apply -f -/,
+    );
+  },
+);
 
-clusterTest("--wait follows a Job to its end", async (namespace) => {
+clusterTest("--wait follows a Job until it ends", async (namespace) => {
   const job = (spec: string) =>
     deployment("j").replace("apps/v1", "batch/v1").replace("kind: Deployment", "kind: Job")
       .replace("  selector: {matchLabels: {app: j}}\n", `  ${spec}\n`).replace("    spec:\n", "    spec:\n      restartPolicy: Never\n");
@@ -335,7 +344,7 @@ clusterTest("--wait follows a Job to its end", async (namespace) => {
   assert.deepEqual([done.code, done.stderr], [0, "job.batch/j is ready\n"]);
 });
 
-clusterTest("--wait says what a Pod waits for, and what never gets ready", async (namespace) => {
+clusterTest("--wait says what a Pod waits for, and what does not become ready", async (namespace) => {
   await using files = await Files.of({ "a.yaml": deployment("web", { replicas: 1, image: "kurun.test/none:1" }) });
   const { code, stdout, stderr } = await kurun(namespace, "apply", "-f", files.path("a.yaml"), "--wait", "--timeout", "4s");
   assert.deepEqual([code, stdout], [1, "deployment.apps/web serverside-applied\n"]);
@@ -352,7 +361,7 @@ clusterTest("--wait says what a Pod waits for, and what never gets ready", async
   assert.deepEqual([ready.code, ready.stderr], [0, "deployment.apps/web is ready\n"]);
 });
 
-clusterTest("delete says what keeps an object that does not go, and gives up after --timeout", async (namespace) => {
+clusterTest("delete says why an object still exists, and gives up after --timeout", async (namespace) => {
   await using files = await Files.of({ "a.yaml": configMap("kept") });
   assert.equal((await kurun(namespace, "apply", "-f", files.path("a.yaml"))).code, 0);
   await kubectl(["patch", "cm", "kept", "-n", namespace.name, "-p", '{"metadata":{"finalizers":["example.com/keep"]}}']);
@@ -366,7 +375,7 @@ clusterTest("delete says what keeps an object that does not go, and gives up aft
   );
 });
 
-clusterTest("a right that is missing is told for the object that needs it", async (namespace) => {
+clusterTest("a missing right is reported for the object that needs it", async (namespace) => {
   await using files = await Files.of({ "a.yaml": configMap("one") });
   const { code, stderr } = await kurun(namespace, "apply", "-f", files.path("a.yaml"), "--as", "nobody");
   assert.equal(code, 1);
@@ -374,7 +383,7 @@ clusterTest("a right that is missing is told for the object that needs it", asyn
   assert.match(stderr, /^error: nothing was applied\n {2}refused: configmap\/one$/m);
 });
 
-clusterTest("Ctrl+C while it waits says what is so, and is no success", async (namespace) => {
+clusterTest("Ctrl+C during --wait says what was applied, and exits with a failure", async (namespace) => {
   await using files = await Files.of({ "a.yaml": deployment("web", { replicas: 1 }), "b.yaml": configMap("kept") });
   await using apply = KurunProcess.start(["apply", "-f", files.folder, "--wait", "-n", namespace.name]);
   await apply.waitFor(/Waiting for deployment/);
@@ -395,13 +404,13 @@ function service(port: number, protocol = "TCP"): string {
   return `apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec:\n  selector: {app: s}\n  ports:\n  - {name: http, protocol: ${protocol}, port: ${port}}\n`;
 }
 
-/** A Deployment with something in its container and its Pod. */
+/** A Deployment with additional fields in its container and its Pod. */
 function changing(container: string, pod: string): string {
   return deployment("web", { replicas: 0 }).replace("        image:", `        ${container}\n        image:`)
     .replace("      containers:", `      ${pod}\n      containers:`);
 }
 
-clusterTest("a list's item that kubectl made is replaced, whichever way kubectl made it", async (namespace) => {
+clusterTest("a list item that kubectl made is replaced, whichever command made it", async (namespace) => {
   const ways = [["apply"], ["create"], ["apply", "--server-side"]];
   await using files = await Files.of({});
   const changes = [
@@ -435,7 +444,7 @@ clusterTest("a list's item that kubectl made is replaced, whichever way kubectl 
   }
 });
 
-clusterTest("a manifest that is wrong in itself leaves kubectl its fields", async (namespace) => {
+clusterTest("an invalid manifest leaves kubectl its fields", async (namespace) => {
   await using files = await Files.of({ "a.yaml": service(80) });
   await kubectl(["apply", "-n", namespace.name, "-f", files.path("a.yaml")]);
   const before = await get(namespace, "svc/s", ".metadata.managedFields[*].manager");
@@ -446,7 +455,7 @@ clusterTest("a manifest that is wrong in itself leaves kubectl its fields", asyn
   assert.equal(await get(namespace, "svc/s", ".metadata.managedFields[*].manager"), before);
 });
 
-clusterTest("every character of a ConfigMap arrives, and a commit hash", async (namespace) => {
+clusterTest("every character of a ConfigMap arrives unchanged, and so does a commit hash", async (namespace) => {
   const data = {
     Makefile: "all:\n\techo hi\r\n",
     special: "\u007f\u0085\u009b\u2028\u2029\ufeff\u202e\u0007\u001b[31m",
