@@ -83,9 +83,8 @@ async function nameIsFree(api: Api, { namespace, name }: RunPlan, signal: AbortS
   const until = performance.now() + GONE_WITHIN_MS;
   const paths = [`/apis/batch/v1/namespaces/${namespace}/jobs/${name}`, `/api/v1/namespaces/${namespace}/pods/${name}`];
   for (;;) {
-    const found = (await Promise.all(paths.map((path) => api.get<Live>(path, { signal }).catch(ignoreMissing)))).flatMap((answer) =>
-      answer ? [answer.body.metadata] : []
-    );
+    const answers = await Promise.all(paths.map((path) => api.get<Live>(path, { signal }).catch(ignoreMissing)));
+    const found = answers.flatMap((answer) => answer ? [answer.body.metadata] : []);
     if (found.length === 0) return;
     const stays = found.find(({ deletionTimestamp }) => deletionTimestamp === undefined);
     // The garbage collector removes the Pod a moment after the Job that owns it.
