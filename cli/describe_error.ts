@@ -27,7 +27,7 @@ import { NeverStartedError } from "./run/run_end.ts";
 import { ManifestError } from "./apply/manifest_error.ts";
 import { NotReadyError } from "./session/wait_until_ready.ts";
 
-/** The one place where errors become text: what was tried, what came back, what to do. */
+/** Describes any error for the user: what failed, what was seen, and what to do. */
 export function describeError(error: unknown): ErrorText {
   if (error instanceof NeverStartedError) return { ...describeError(error.cause), exitCode: ExitCode.neverStarted };
   if (error instanceof SessionLostError) return { ...describeError(error.cause), exitCode: ExitCode.sessionLost };
@@ -67,7 +67,7 @@ export function describeError(error: unknown): ErrorText {
     return failure(`${error.kind} ${error.objectName} already exists: choose another name with --servicename, or delete it`);
   }
   if (error instanceof FolderError) return failure(error.message, ExitCode.failed);
-  // What the operating system says of a file, with its path: a home folder that may not be written to, a full disk.
+  // An error of the operating system about a file, with its path: a read-only home folder, a full disk.
   if (error instanceof Error && /\(os error \d+\)/.test(error.message)) return failure(error.message, ExitCode.failed);
   const text = error instanceof Error ? error.stack ?? error.message : String(error);
   return failure(`this is a bug in kurun. Please report it with the text below.\n${text}`, ExitCode.failed);
@@ -84,7 +84,7 @@ function describeKubeconfig({ problem, message, available }: KubeconfigError): s
   return available.length === 0 ? message : `${message}; available: ${available.join(", ")}`;
 }
 
-/** What to do, where the kind of failure tells. */
+/** What to do about a kind of failure. */
 const CONNECTION_HINTS: Partial<Record<ConnectionErrorKind, string>> = {
   refused: "check that the cluster is running and that this is its address",
   unreachable: "check the network, and the VPN if the cluster needs one",

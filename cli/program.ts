@@ -19,15 +19,15 @@ import { stopCommand } from "./session/stop_command.ts";
 import { VERSION } from "./command/version.ts";
 import { versionCommand } from "./version_command.ts";
 
-/** Runs one command line. @returns the exit code; what went wrong has been said on stderr */
+/** Runs a command line and prints errors on stderr. @returns the exit code */
 export async function runProgram(context: Context): Promise<number> {
   try {
     await program(context).parseAsync([...context.args], { from: "user" });
     return ExitCode.ok;
   } catch (error) {
-    // commander has printed its own sentence already, or the help that was asked for.
+    // commander has already printed its error, or the help.
     if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
-    // Ctrl+C before anything was made: nothing is to be said about it.
+    // Ctrl+C before anything was created needs no message.
     if (context.interrupted.aborted && isInterrupt(error, context)) return ExitCode.ok;
     if (error instanceof DifferenceError) return ExitCode.failed;
     if (error instanceof ProgramEndedError) return error.exitCode;
@@ -66,7 +66,7 @@ export function program(context: Context): Command {
     command.exitOverride().showSuggestionAfterError().showHelpAfterError(
       `See ${[context.program, ...(command === kurun ? [] : [command.name()])].join(" ")} --help.`,
     ).configureOutput({
-      // Examples say kurun; who runs it as kubectl's plugin types more.
+      // Examples say kurun, but users of the kubectl plugin type kubectl kurun.
       writeOut: (text) => context.stdout(context.program === "kurun" ? text : text.replace(/^( +)kurun /gm, `$1${context.program} `)),
       writeErr: context.stderr,
       outputError: (text, write) => write(text),

@@ -5,9 +5,9 @@ import type { New } from "../../k8s/api/kubernetes_objects.ts";
 import { isRun, type SessionPlan } from "../../k8s/session/objects/session_plan.ts";
 import { usageError } from "./errors.ts";
 
-/** What stands for all that is new at each start: names' ends, keys, times. */
+/** Replaces values that are new at each start: suffixes of names, keys, times. */
 const MADE_AT_START = "(generated at start)";
-/** The end of names, which must be a name itself. */
+/** Replaces the suffix of names, which must stay valid names. */
 export const NAME_END = "xxxxx";
 
 /** Adds kubectl's `--dry-run=client` and `-o`. */
@@ -19,7 +19,7 @@ export function addDryRunFlags(command: Command): Command {
     .addOption(new Option("-o, --output <format>", "with --dry-run: the output format (default: yaml)").choices(["yaml", "json"]));
 }
 
-/** The format that a dry run is to be printed in; undefined where none was asked for. @throws UserError for a format without a dry run */
+/** The output format of a dry run; undefined without `--dry-run`. @throws UserError for a format without a dry run */
 export function dryRunFormat(options: Record<string, unknown>): "yaml" | "json" | undefined {
   const { dryRun, output } = options as { dryRun?: string; output?: "yaml" | "json" };
   if (dryRun !== undefined) return output ?? "yaml";
@@ -27,10 +27,10 @@ export function dryRunFormat(options: Record<string, unknown>): "yaml" | "json" 
   return undefined;
 }
 
-/** The objects that would be made, without what is new at each start: the same plan gives the same text. */
+/** The objects that would be created, without values that are new at each start: the same plan gives the same text. */
 export function dryRunText(plan: SessionPlan, format: "yaml" | "json"): string {
   const annotations = { ...plan.annotations, "kurun.dev/since": MADE_AT_START };
-  // The name of a run is the user's, or made as that already.
+  // The name of a run is the user's, or already ends in NAME_END.
   const name = isRun(plan) ? plan.name : plan.name.replace(/[^-]+$/, NAME_END);
   const objects = sessionObjects({ ...plan, name, annotations }, { name, uid: MADE_AT_START }, NO_SECRETS).map(withoutValues);
   if (format === "json") return `${JSON.stringify({ apiVersion: "v1", kind: "List", items: objects }, null, 4)}\n`;

@@ -2,12 +2,12 @@ import { usageError } from "./errors.ts";
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
-/** Timers take no more: they fire at once beyond it. */
+/** The longest delay of a timer: longer ones fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Reads a duration as Kubernetes writes it: `90s`, `1m30s`, `500ms`, `0`.
- * @param mostMs the largest that is allowed, in milliseconds
+ * @param mostMs the longest allowed duration, in milliseconds
  * @returns milliseconds
  * @throws UserError naming the flag and the limit
  */

@@ -1,7 +1,7 @@
 /** A name of a Secret and of most other objects, and the prefix of a label: a DNS subdomain (RFC 1123). */
 export const OBJECT_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
 
-/** A random end for a name: five letters and digits like those of Kubernetes, without vowels so that no words appear. */
+/** A random suffix for a name: five letters and digits without vowels, so that no words appear, as in Kubernetes. */
 export function nameEnd(random: (length: number) => Uint8Array): string {
   return [...random(5)].map((byte) => "bcdfghjklmnpqrstvwxz2456789"[byte % 27]).join("");
 }

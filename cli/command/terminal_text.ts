@@ -8,15 +8,15 @@ const MAX_LINE = 10_000;
 const UNPRINTABLE = /(?![\t\n\u200c\u200d]|\r\n)[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu;
 
 /**
- * Makes any text fit for a terminal: what could carry an escape sequence, or show something else than is there, becomes visible as
- * `\x1b` or `\u202e`. A text that went through it once stays the same.
+ * Makes any text safe to print on a terminal: characters that could start an escape sequence or hide text are printed as `\x1b` or
+ * `\u202e`. Escaping a text twice changes nothing more.
  */
 export function terminalText(text: string): string {
   const escaped = text.replace(UNPRINTABLE, escape);
   return escaped.length > MAX_LINE ? escaped.split("\n").map(cut).join("\n") : escaped;
 }
 
-/** {@linkcode terminalText} in a single line without tabs. */
+/** {@linkcode terminalText} on a single line without tabs. */
 export function terminalLine(text: string): string {
   return terminalText(text.replace(/\s*[\r\n]+\s*|\t/g, " "));
 }

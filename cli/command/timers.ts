@@ -1,9 +1,9 @@
 /** How often {@link onWake} reads the clock. */
 const TICK_MS = 1_000;
-/** The machine has slept where the clock is this far ahead of a tick; a busy event loop stays below. */
+/** The machine has slept if the clock is this far ahead of a tick; a busy event loop stays below. */
 const JUMP_MS = 4_000;
 
-/** Waits `ms` milliseconds, or until aborted: it returns then too. */
+/** Waits `ms` milliseconds or until aborted; it never throws. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
@@ -21,7 +21,7 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
 export class Alarm {
   #rung = new AbortController();
 
-  /** Ends all pauses that are going on. */
+  /** Ends all current pauses. */
   ring(): void {
     this.#rung.abort();
     this.#rung = new AbortController();
@@ -35,7 +35,7 @@ export class Alarm {
 
 /**
  * Calls `woke` when this process has not run for a while: the machine slept, or the process was stopped (SIGSTOP) and continues.
- * @param date the time of day, which goes on while a machine sleeps; monotonic clocks stand still
+ * @param date the time of day, which advances while the machine sleeps; monotonic clocks stop
  */
 export function onWake(date: () => Date, woke: (sleptMs: number) => void, signal: AbortSignal): void {
   let last = date().getTime();

@@ -1,6 +1,6 @@
 import { NativeConnection } from "../../tunnel/mod.ts";
 
-/** A connection over a TCP connection of Deno's own, without Nagle's delay. */
+/** A connection over a TCP socket of Deno, without Nagle's delay. */
 export class TcpConnection extends NativeConnection {
   constructor(socket: Deno.TcpConn) {
     super(socket);

@@ -42,7 +42,7 @@ export interface ForwardOptions {
   readonly rewrite?: Rewrite | undefined;
   /** Whether to print a line for each request. */
   readonly verbose: boolean;
-  /** How long to wait until callers can be served, in milliseconds; 0 for ever. */
+  /** How long to wait until callers can be served, in milliseconds; 0 waits forever. */
   readonly timeoutMs: number;
 }
 

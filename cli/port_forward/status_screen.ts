@@ -5,7 +5,7 @@ import { Traffic } from "./traffic.ts";
 
 /** The status line is redrawn at most five times a second. */
 const REDRAW_MS = 200;
-/** Without a status line, messages within this time become one write: at 20,000 lines a second, a write for each took 8 % of the time. */
+/** Without a status line, messages within this time become one write: at 20,000 lines a second, single writes took 8 % of the time. */
 const GATHER_MS = 20;
 /** Moves to the start of the line and erases it. */
 const CLEAR = "\r\x1b[K";
@@ -13,11 +13,11 @@ const CLEAR = "\r\x1b[K";
 const FREE_COLUMNS = 3;
 
 /**
- * A status line at the bottom of the terminal, redrawn in place, with all other messages above it. Where standard error is not a terminal,
- * or is one that cannot move its cursor, there is no status line and messages are only passed on.
+ * A status line at the bottom of the terminal, redrawn in place, with all other messages above it. If standard error is not a terminal,
+ * or is a terminal that cannot move its cursor, there is no status line and messages are printed as they come.
  */
 export class StatusScreen {
-  /** For everything that is printed while the screen is open. */
+  /** The context to print with while the screen is open. */
   readonly context: Context;
   /** The counts that the line shows. */
   readonly traffic: Traffic;
@@ -25,12 +25,12 @@ export class StatusScreen {
   readonly #terminal: Context["terminal"];
   readonly #color: boolean;
   #state: StatusState;
-  /** Messages that are not printed yet. */
+  /** Messages that are yet to be printed. */
   #lines = "";
   #drawn = false;
   #drawnAt = -Infinity;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Redraws each second while the line shows how long something takes. */
+  /** Redraws every second while the line shows a duration. */
   readonly #clock: ReturnType<typeof setInterval> | undefined;
   #closed = false;
 
@@ -57,7 +57,7 @@ export class StatusScreen {
     this.#changed();
   }
 
-  /** Removes the line for good. Later messages are passed on. */
+  /** Removes the line. Later messages are printed directly. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -75,7 +75,7 @@ export class StatusScreen {
   #print(print: () => void): void {
     if (!this.#closed) this.#write("");
     print();
-    // A pipe's reader that shares this terminal (`| tee`) prints a moment later: until then there must be no status line in its way.
+    // The reader of a pipe (`| tee`) may print to this terminal a moment later, so the status line returns only after a pause.
     this.#drawnAt = this.#outer.now();
     this.#changed();
   }

@@ -1,5 +1,5 @@
 /**
- * The lines of `-v`: one for each request, or one for each connection if kurun does not read its HTTP.
+ * The lines of `-v`: one for each request, or one for each connection whose requests kurun does not read.
  *
  *     TIME METHOD TARGET STATUS BYTES MS CALLER [NOTE]
  *     14:05:09 POST /mutate?timeout=10s 200 1.2kB 3.4ms 10.244.0.1:52069

@@ -76,7 +76,7 @@ async function untilAborted<T>(handshake: Promise<T>, close: () => void, signal?
   const abort = () => aborted.reject(signal?.reason);
   signal?.addEventListener("abort", abort);
   if (signal?.aborted) abort();
-  // Closing rejects it where nobody listens any more.
+  // Closing the connection rejects the handshake later.
   handshake.catch(() => {});
   try {
     return await Promise.race([handshake, aborted.promise]);

@@ -42,7 +42,7 @@ export async function takePlace(transport: Transport, handshake: HandshakeOption
   const { rest } = await handshakeAsClient(transport, handshake);
   const ended = Promise.withResolvers<never>();
   const session = new Session(transport, { role: "client", now, onEnd: () => ended.reject(new Error("the session ended first")) });
-  const abort = () => session.destroy(new Error("there is no more time"));
+  const abort = () => session.destroy(new Error("the server did not answer in time"));
   signal.addEventListener("abort", abort);
   if (signal.aborted) abort();
   for (const message of rest) session.receive(message);
