@@ -134,7 +134,7 @@ export class Api {
     let next: string | undefined;
     while (true) {
       const query = { limit: PAGE_SIZE, ...options.query, continue: next };
-      const { body, date } = await this.get<Page<T>>(path, { ...options, query });
+      const { body, date } = await this.get<{ items?: readonly T[] | null; metadata?: { continue?: string } }>(path, { ...options, query });
       items.push(...body.items ?? []);
       next = body.metadata?.continue || undefined;
       if (next === undefined) return { items, date };
@@ -376,12 +376,6 @@ export class Api {
     const kind = error.malformed ? "protocol" : error.cause === undefined ? "reset" : connectionErrorKind(error.cause);
     return new ConnectionError(kind, { address: this.#address, detail: error.message, cause: error });
   }
-}
-
-/** One page of a list. */
-interface Page<T> {
-  readonly items?: readonly T[] | null;
-  readonly metadata?: { readonly continue?: string };
 }
 
 interface Exchange {

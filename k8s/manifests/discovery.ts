@@ -80,7 +80,7 @@ const ACCEPT = [...AGGREGATED, "application/json"].join(",");
  * @throws as {@linkcode Api.request} does
  */
 export async function discover(api: Api, signal?: AbortSignal): Promise<ApiResources> {
-  const options = { accept: ACCEPT, ...(signal ? { signal } : {}) };
+  const options = { accept: ACCEPT, signal };
   const [core, groups] = await Promise.all(["/api", "/apis"].map(async (path) => (await api.get(path, options)).body));
   const found = [core, groups].map((body) => readAggregated(body));
   if (found.every((list) => list !== undefined)) {

@@ -27,17 +27,15 @@ export interface TlsSecretCheck {
  */
 export async function checkTlsSecret(api: Api, check: TlsSecretCheck, signal?: AbortSignal): Promise<string[]> {
   const { namespace, name } = check;
-  let data: Readonly<Record<string, string>>;
   try {
-    const { body } = await api.get<Secret>(`/api/v1/namespaces/${namespace}/secrets/${name}`, signal ? { signal } : {});
-    data = body.data ?? {};
+    const { body } = await api.get<Secret>(`/api/v1/namespaces/${namespace}/secrets/${name}`, { signal });
+    return checkTlsData(body.data ?? {}, check);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     if (error.status === 404) throw new TlsSecretError(`there is no Secret ${name} in namespace ${namespace}`, { cause: error });
     if (error.status !== 403) throw error;
     return [`Secret ${name} could not be checked: reading it needs the right "get secrets" in namespace ${namespace}`];
   }
-  return checkTlsData(data, check);
 }
 
 /** {@link checkTlsSecret} for a Secret's data, in base64 as the API server sends it. */
