@@ -2,7 +2,7 @@ import { dirname, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { denoLayer } from "../k8s/images/deno_layer.ts";
 import { bundleServer } from "../k8s/images/server_bundle.ts";
-import { makeServerImage } from "../k8s/images/server_image.ts";
+import { makeServerImage, serverImageReference } from "../k8s/images/server_image.ts";
 import type { Architecture } from "../k8s/images/shared_libraries.ts";
 import { userCacheFolder } from "../k8s/images/layer_cache.ts";
 import type { Context } from "./command/context.ts";
@@ -20,7 +20,7 @@ export function imageCommand(context: Context): Command {
     .option("--output <file>", "the archive to write", `${DEFAULT_FOLDER}/kurun-server-${VERSION}-linux-ARCH.tar`)
     .addOption(
       new Option("--arch <architecture>", "the architecture of the cluster's nodes").choices(["amd64", "arm64"])
-        .default(ownArchitecture(), "this machine's"),
+        .default(Deno.build.arch === "aarch64" ? "arm64" : "amd64", "this machine's"),
     )
     .addHelpText("after", "\nExamples:\n  kurun image --output kurun-server.tar\n  kind load image-archive kurun-server.tar\n")
     .action((options: { output: string; arch: Architecture }) =>
@@ -36,7 +36,7 @@ async function makeImage(context: Context, output: string, architecture: Archite
   const system = await denoLayer(architecture, { cacheFolder: `${userCacheFolder(context.env)}/image`, progress, signal });
   progress(`writing ${output}`);
   const image = await makeServerImage({ version: VERSION, architecture, system, serverJs, output, signal });
-  context.stdout(`${output} holds ${image.reference} (${Math.round(image.bytes / 1e6)} MB)\n`);
+  context.stdout(`${output} holds ${serverImageReference(VERSION)} (${Math.round(image.bytes / 1e6)} MB)\n`);
 }
 
 /** A folder that is missing is most likely a typing error. @throws UserError */
@@ -50,8 +50,4 @@ async function checkFolder(folder: string): Promise<void> {
 async function serverSource(signal: AbortSignal): Promise<Uint8Array> {
   if (Deno.build.standalone) return await Deno.readFile(new URL("./server.js", import.meta.url));
   return await bundleServer(new URL("../server/main.ts", import.meta.url), { signal });
-}
-
-function ownArchitecture(): Architecture {
-  return Deno.build.arch === "aarch64" ? "arm64" : "amd64";
 }

@@ -12,6 +12,8 @@ import { pause } from "../command/timers.ts";
 
 /** The time limit for names since the start of the process, in milliseconds. Whoever gets nothing presses Tab again. */
 const ANSWER_MS = 450;
+/** The least time for names: on a busy machine the start alone takes half a second, and then nothing would ever be offered. */
+const LEAST_MS = 250;
 
 /** The reply that tells the shell to complete the names of files. */
 const FILES = ":files";
@@ -82,7 +84,7 @@ async function valuesOf(context: Context, of: Option | Argument, words: readonly
   const [key, placeholder] = of instanceof Argument ? [of.name(), of.name()] : [of.long ?? "", of.flags.replace(/^[^<]*/, "")];
   const kind = KINDS[key];
   if (kind === undefined) return /file|path|program/.test(placeholder) ? [FILES] : [];
-  const left = Math.max(1, ANSWER_MS - context.now());
+  const left = Math.max(LEAST_MS, ANSWER_MS - context.now());
   const names = await Promise.race([findNames(context, kind, words), pause(left, context.interrupted).then(() => [])]).catch(() => []);
   // Names go through the shell's word splitting, so names that need quotes are left out.
   return names.filter((name) => /^[\w@%+=:,./-]+$/.test(name));

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { IMAGE_DENO_VERSION } from "../../k8s/images/image_deno.ts";
 import type { ImageLayer } from "../../k8s/images/image_layer.ts";
-import { imageOfConfig, type ImagePlatform, type OciImage } from "../../k8s/images/oci_image.ts";
+import { imageOfConfig, type OciImage } from "../../k8s/images/oci_image.ts";
 import type { SourceInputs } from "./source_inputs.ts";
 import { VERSION } from "../command/version.ts";
 
@@ -15,12 +15,8 @@ export interface ImageRecord {
 }
 
 /** The record on disk. The manifest is computed from the rest. */
-interface StoredRecord {
-  readonly inputs?: SourceInputs | undefined;
-  readonly digest: string;
-  readonly platform: ImagePlatform;
+interface StoredRecord extends Omit<ImageRecord, "image">, Pick<OciImage, "platform" | "layers"> {
   readonly config: string;
-  readonly layers: readonly ImageLayer[];
 }
 
 /** How long unused layers are kept, in milliseconds: a program's layer has megabytes. */

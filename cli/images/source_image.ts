@@ -6,7 +6,7 @@ import { buildSource } from "../builders/build_program.ts";
 import { BuildError } from "../builders/build_error.ts";
 import { buildContainerfile, findContainerfile } from "../builders/containerfile_builder.ts";
 import { goSays } from "../builders/go_command.ts";
-import { type ImageRecord, readRecord, recordPath, writeRecord } from "./image_record.ts";
+import { readRecord, recordPath, writeRecord } from "./image_record.ts";
 import { findSource, type ProgramSource } from "../builders/program_source.ts";
 import { inputsDigest, sourceInputs } from "./source_inputs.ts";
 
@@ -47,7 +47,9 @@ export async function sourceImage(path: string, options: SourceImageOptions): Pr
   const record = recordPath(folder, path, architecture);
   const name = imageName(path);
   const before = await readRecord(record);
-  if (before && await isUnchanged(before, options)) return { name, image: before.image, built: false };
+  if (before?.inputs && await inputsDigest(before.inputs, environment, digests) === before.digest) {
+    return { name, image: before.image, built: false };
+  }
   const source = await find(path, options);
   if ("containerfile" in source) {
     const known = before && before.inputs === undefined ? { id: before.digest, image: before.image } : undefined;
@@ -63,10 +65,6 @@ export async function sourceImage(path: string, options: SourceImageOptions): Pr
   if (inputs && digest !== undefined) await writeRecord(record, { inputs, digest, image });
   signal.throwIfAborted();
   return { name, image, built: true };
-}
-
-async function isUnchanged({ inputs, digest }: ImageRecord, { environment, digests }: SourceImageOptions): Promise<boolean> {
-  return inputs !== undefined && await inputsDigest(inputs, environment, digests) === digest;
 }
 
 async function find(path: string, options: SourceImageOptions): Promise<ProgramSource | { readonly containerfile: string }> {
@@ -89,9 +87,7 @@ async function build(source: ProgramSource, name: string, record: string, option
   ]);
   try {
     return await programImage({
-      kind: program.kind,
-      path: program.path,
-      unstable: program.unstable,
+      ...program,
       name,
       architecture,
       timeZones,

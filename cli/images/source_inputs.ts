@@ -27,12 +27,8 @@ interface NamedFolder {
 const GO_FIELDS = "-json=Dir,Standard,GoFiles,IgnoredGoFiles,SFiles,HFiles,SysoFiles,EmbedFiles,EmbedPatterns,Module";
 const SOURCE_FILE = /\.(?:go|s|S|h|syso|[cm]?[jt]sx?)$/;
 
-/** Options for {@linkcode sourceInputs}. */
-export interface InputOptions {
-  /** The node's architecture, as Go names it. */
-  readonly architecture: string;
-  readonly signal: AbortSignal;
-}
+/** The node's architecture, as Go names it, and what stops the compiler. */
+type InputOptions = { readonly architecture: string; readonly signal: AbortSignal };
 
 /**
  * Asks the compiler for the inputs of a source.
@@ -98,7 +94,8 @@ async function goInputs(source: GoSource, { architecture, signal }: InputOptions
     if (!folders.has(Dir)) folders.set(Dir, "source");
     for (const pattern of EmbedPatterns) folders.set(embedRoot(Dir, pattern), "all");
   }
-  return { files: [...files].sort(), folders: sortedFolders(folders), programs: ["go"], variables: ["GO", "CGO"] };
+  const named = [...folders].map(([path, names]) => ({ path, names })).sort((a, b) => a.path < b.path ? -1 : 1);
+  return { files: [...files].sort(), folders: named, programs: ["go"], variables: ["GO", "CGO"] };
 }
 
 async function scriptInputs(source: ScriptSource, options: InputOptions): Promise<SourceInputs | undefined> {
@@ -148,17 +145,9 @@ function* upwards(folder: string): Generator<string, void> {
   }
 }
 
-function sortedFolders(folders: ReadonlyMap<string, NamedFolder["names"]>): NamedFolder[] {
-  return [...folders].map(([path, names]) => ({ path, names })).sort((a, b) => a.path < b.path ? -1 : 1);
-}
-
-async function contentDigest(path: string): Promise<string> {
-  try {
-    return createHash("sha256").update(await Deno.readFile(path)).digest("hex");
-  } catch {
-    // Missing or unreadable: the compiler will report it.
-    return "";
-  }
+/** Empty for a file that is missing or unreadable, which the compiler will report. */
+function contentDigest(path: string): Promise<string> {
+  return Deno.readFile(path).then((bytes) => createHash("sha256").update(bytes).digest("hex"), () => "");
 }
 
 async function namesIn(path: string, names: NamedFolder["names"], below = ""): Promise<string[]> {

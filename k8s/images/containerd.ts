@@ -21,13 +21,8 @@ const NAMESPACE = "k8s.io";
 
 /** The socket of k3s and RKE2. */
 export const K3S_SOCKET = "/run/k3s/containerd/containerd.sock";
-
 /** The places of containerd's socket: its own, then k3s and RKE2, then MicroK8s. */
-export const CONTAINERD_SOCKETS = [
-  "/run/containerd/containerd.sock",
-  K3S_SOCKET,
-  "/var/snap/microk8s/common/run/containerd.sock",
-] as const;
+export const CONTAINERD_SOCKETS = ["/run/containerd/containerd.sock", K3S_SOCKET, "/var/snap/microk8s/common/run/containerd.sock"] as const;
 
 /**
  * The names that the kubelet would find.
@@ -35,8 +30,7 @@ export const CONTAINERD_SOCKETS = [
  */
 export async function containerdImages(names: readonly string[], containerd: Containerd): Promise<Set<string>> {
   const filters = names.map((name) => `name==${name}`);
-  const said = await ctr(["images", "ls", "-q", ...filters], containerd);
-  return new Set(said.split("\n").filter((line) => line !== ""));
+  return new Set((await ctr(["images", "ls", "-q", ...filters], containerd)).split("\n").filter(Boolean));
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { ImageLayer } from "./image_layer.ts";
-import { imageDeno } from "./image_deno.ts";
+import { imageDeno, type ImageDenoOptions } from "./image_deno.ts";
 import { cachedLayer } from "./layer_cache.ts";
 import { type Architecture, findSharedLibraries, type SharedLibrary } from "./shared_libraries.ts";
 import type { TarEntry } from "./tar.ts";
@@ -20,31 +20,34 @@ export const DENO_ENVIRONMENT = {
   NO_COLOR: "1",
 } as const;
 
-/** Options for {@link denoLayer}. */
-export interface DenoLayerOptions {
-  /** Keeps Deno and its packed layer between runs, up to 400 MB. */
-  readonly cacheFolder: string;
-  /** Called with a line of text before each slow step. */
-  readonly progress: (line: string) => void;
-  readonly signal?: AbortSignal;
-}
-
 /**
  * The layer with Deno and the system libraries that it needs. kurun's server and users' scripts share it, so a node stores it once. It has
  * no shell, no package manager and no certificates of this machine; Deno brings certificates and time zones.
  *
+ * @param options.cacheFolder keeps Deno and its packed layer between runs, up to 400 MB
  * @throws ImageError where Deno or a library cannot be found
  */
-export async function denoLayer(architecture: Architecture, options: DenoLayerOptions): Promise<ImageLayer> {
+export async function denoLayer(architecture: Architecture, options: ImageDenoOptions): Promise<ImageLayer> {
   const { cacheFolder, progress } = options;
-  const cancel = { ...options.signal && { signal: options.signal } };
   await Deno.mkdir(cacheFolder, { recursive: true });
-  const deno = await imageDeno(architecture, { cacheFolder, progress, ...cancel });
+  const deno = await imageDeno(architecture, options);
   const libraries = await findSharedLibraries(deno, architecture);
   return await cachedLayer(cacheFolder, systemEntries(deno, libraries), {
-    ...cancel,
+    ...options,
     onPack: () => progress(`packing ${deno} and ${libraries.length} libraries; they are kept in ${cacheFolder}`),
   });
+}
+
+/** /etc with {@link IMAGE_USER} under a name, and the order of name resolution. */
+export function userEntries(name: string): TarEntry[] {
+  const text = (value: string) => new TextEncoder().encode(value);
+  const passwd = `root:x:0:0:root:/root:/sbin/nologin\n${name}:x:${IMAGE_USER}:${IMAGE_USER}:${name}:/tmp:/sbin/nologin\n`;
+  return [
+    { type: "directory", path: "etc" },
+    { type: "file", path: "etc/group", contents: text(`root:x:0:\n${name}:x:${IMAGE_USER}:\n`) },
+    { type: "file", path: "etc/nsswitch.conf", contents: text("hosts: files dns\n") },
+    { type: "file", path: "etc/passwd", contents: text(passwd) },
+  ];
 }
 
 /**
@@ -52,16 +55,8 @@ export async function denoLayer(architecture: Architecture, options: DenoLayerOp
  * @param deno the executable's path on this machine
  */
 export function systemEntries(deno: string, libraries: readonly SharedLibrary[]): TarEntry[] {
-  const text = (value: string) => new TextEncoder().encode(value);
   return [
-    { type: "directory", path: "etc" },
-    { type: "file", path: "etc/group", contents: text(`root:x:0:\nkurun:x:${IMAGE_USER}:\n`) },
-    { type: "file", path: "etc/nsswitch.conf", contents: text("hosts: files dns\n") },
-    {
-      type: "file",
-      path: "etc/passwd",
-      contents: text(`root:x:0:0:root:/root:/sbin/nologin\nkurun:x:${IMAGE_USER}:${IMAGE_USER}:kurun:/tmp:/sbin/nologin\n`),
-    },
+    ...userEntries("kurun"),
     { type: "symlink", path: "lib", target: "usr/lib" },
     { type: "symlink", path: "lib64", target: "usr/lib" },
     { type: "directory", path: "tmp", mode: 0o1777 },
@@ -70,12 +65,7 @@ export function systemEntries(deno: string, libraries: readonly SharedLibrary[])
     { type: "file", path: "usr/bin/deno", mode: 0o755, contents: { copyOf: deno } },
     { type: "directory", path: "usr/lib" },
     { type: "symlink", path: "usr/lib/aarch64-linux-gnu", target: "." },
-    ...libraries.map(({ name, path }): TarEntry => ({
-      type: "file",
-      path: `usr/lib/${name}`,
-      mode: 0o755,
-      contents: { copyOf: path },
-    })),
+    ...libraries.map(({ name, path }) => ({ type: "file", path: `usr/lib/${name}`, mode: 0o755, contents: { copyOf: path } }) as const),
     { type: "symlink", path: "usr/lib/x86_64-linux-gnu", target: "." },
     { type: "symlink", path: "usr/lib64", target: "lib" },
   ];

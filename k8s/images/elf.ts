@@ -45,13 +45,15 @@ export async function readElf(path: string): Promise<ElfFile> {
   if (header.getUint32(0) !== 0x7f454c46) throw new ElfError(`${path} is not an ELF file`);
   if (header.getUint8(4) !== 2 || header.getUint8(5) !== 1) throw new ElfError(`${path} is not a 64-bit little-endian ELF file`);
   const segments = await readSegments(file, path, header);
-  const architecture = ARCHITECTURES.get(header.getUint16(18, true) as 62 | 183);
-
   const interp = segments.find((segment) => segment.type === PT.interp);
   const interpreter = interp && cString(await readAt(file, path, interp.offset, interp.bytes), 0);
   const dynamic = segments.find((segment) => segment.type === PT.dynamic);
   const needed = dynamic ? await readNeeded(file, path, segments, dynamic) : [];
-  return { architecture, needed, ...interpreter !== undefined && { interpreter } };
+  return {
+    architecture: ARCHITECTURES.get(header.getUint16(18, true) as 62 | 183),
+    needed,
+    ...interpreter !== undefined && { interpreter },
+  };
 }
 
 async function readSegments(file: Deno.FsFile, path: string, header: DataView): Promise<Segment[]> {

@@ -7,19 +7,17 @@
  */
 import { dirname } from "node:path";
 import { type ImageLayer, writeLayer } from "./image_layer.ts";
-import { encodeJson, type ImageConfig, MEDIA_TYPE, type OciImage, ociImage } from "./oci_image.ts";
-import { tar, type TarEntry, type TarFile } from "./tar.ts";
+import { encodeJson, type ImageConfig, type ImagePlatform, MEDIA_TYPE, type OciImage, ociImage } from "./oci_image.ts";
+import { type FileContents, tar, type TarEntry } from "./tar.ts";
 
 /** The contents of an archive of one image. */
 export interface ImageContents {
   /** The image's name with its tag, such as `ghcr.io/kurun-dev/server:1.0.0`. */
   readonly reference: string;
-  readonly platform: { readonly os: string; readonly architecture: string };
+  readonly platform: ImagePlatform;
   readonly config: ImageConfig;
   /** The lowest first: entries to pack, or packed layers. */
   readonly layers: readonly (readonly TarEntry[] | ImageLayer)[];
-  /** The image's time of creation. @default 1970, so that the same contents give the same image */
-  readonly created?: Date;
 }
 
 /** The result of {@link writeImageArchive}. */
@@ -49,7 +47,7 @@ export async function writeImageArchive(
   contents: ImageContents,
   options: { signal?: AbortSignal } = {},
 ): Promise<ImageArchive> {
-  const { reference, platform, config, created } = contents;
+  const { reference, platform, config } = contents;
   parseReference(reference);
   const work = await Deno.makeTempDir({ dir: dirname(path), prefix: ".kurun-image-" });
   const partial = `${work}/image.tar`;
@@ -58,7 +56,7 @@ export async function writeImageArchive(
     for (const layer of contents.layers) {
       layers.push("digest" in layer ? layer : await writeLayer(`${work}/${layers.length}`, layer, options));
     }
-    const image = ociImage({ platform, config, layers, ...created && { created } });
+    const image = ociImage({ platform, config, layers });
     const bytes = await writeArchive(partial, [{ image, reference }], options.signal);
     await Deno.rename(partial, path);
     return { path, digest: image.manifest.digest, bytes };
@@ -80,7 +78,7 @@ export function archiveEntries(images: readonly NamedImage[], without: ReadonlyS
     Layers: image.layers.map(({ digest }) => blobPath(digest)),
   }));
   // Two layers with the same bytes are one blob.
-  const blobs = new Map<string, TarFile["contents"]>();
+  const blobs = new Map<string, FileContents>();
   for (const { image: { layers, config, manifest } } of images) {
     for (const layer of layers) blobs.set(layer.digest, { copyOf: layer.path });
     blobs.set(config.digest, config.contents).set(manifest.digest, manifest.contents);
@@ -89,11 +87,9 @@ export function archiveEntries(images: readonly NamedImage[], without: ReadonlyS
   return [
     { type: "directory", path: "blobs" },
     { type: "directory", path: "blobs/sha256" },
-    ...[...blobs].sort(([a], [b]) => a < b ? -1 : 1).map(([digest, contents]): TarFile => ({
-      type: "file",
-      path: blobPath(digest),
-      contents,
-    })),
+    ...[...blobs].sort(([a], [b]) => a < b ? -1 : 1).map(([digest, contents]) =>
+      ({ type: "file", path: blobPath(digest), contents }) as const
+    ),
     { type: "file", path: "index.json", contents: encodeJson(index) },
     ...dockerManifest.length > 0 ? [{ type: "file", path: "manifest.json", contents: encodeJson(dockerManifest) } as const] : [],
     { type: "file", path: "oci-layout", contents: encodeJson({ imageLayoutVersion: "1.0.0" }) },

@@ -42,11 +42,13 @@ export interface ImageDenoOptions {
  * @throws ImageError where it cannot be fetched, or is not what it should be
  */
 export async function imageDeno(architecture: Architecture, options: ImageDenoOptions): Promise<string> {
+  const { digest } = DISTRIBUTIONS[architecture];
   const running = await runningDeno(architecture);
   if (running !== undefined) return running;
-  const { digest } = DISTRIBUTIONS[architecture];
   const kept = `${options.cacheFolder}/deno-${IMAGE_DENO_VERSION}-${architecture}`;
-  if (await isFile(kept) && (digest === undefined || await fileDigest(kept) === digest)) return kept;
+  if (await Deno.stat(kept).then(({ isFile }) => isFile, () => false) && (digest === undefined || await fileDigest(kept) === digest)) {
+    return kept;
+  }
   options.progress(`fetching Deno ${IMAGE_DENO_VERSION} for ${architecture} from npm`);
   await fetchFromNpm(kept, architecture, options);
   await removeOthers(options.cacheFolder, kept, architecture);
@@ -57,10 +59,9 @@ export async function imageDeno(architecture: Architecture, options: ImageDenoOp
 async function runningDeno(architecture: Architecture): Promise<string | undefined> {
   if (Deno.build.os !== "linux" || Deno.version.deno !== IMAGE_DENO_VERSION || Deno.build.standalone) return undefined;
   const path = Deno.execPath();
-  const { digest, interpreter } = DISTRIBUTIONS[architecture];
+  const { digest } = DISTRIBUTIONS[architecture];
   if (digest !== undefined) return await fileDigest(path) === digest ? path : undefined;
-  const elf = await readElf(path);
-  return elf.architecture === architecture && elf.interpreter === interpreter ? path : undefined;
+  return await checkImageDeno(path, architecture).then(() => path, () => undefined);
 }
 
 /**
@@ -115,31 +116,19 @@ async function run(program: string, args: string[], wanted: string, { signal, en
     output = await new Deno.Command(program, { args, env: { ...env }, stdout: "null", stderr: "piped", ...signal && { signal } }).output();
   } catch (cause) {
     const why = cause instanceof Deno.errors.NotFound ? `${program} was not found in PATH` : `${program}: ${(cause as Error).message}`;
+    const install = program === "tar" ? "tar" : "Node.js, which brings npm (https://nodejs.org)";
     throw new ImageError(
-      `cannot fetch Deno for the image (${wanted}): ${why}\n` +
-        `Install ${
-          program === "tar" ? "tar" : "Node.js, which brings npm (https://nodejs.org)"
-        }, or run kurun with Deno ${IMAGE_DENO_VERSION} ` +
+      `cannot fetch Deno for the image (${wanted}): ${why}\nInstall ${install}, or run kurun with Deno ${IMAGE_DENO_VERSION} ` +
         "on Linux of the cluster's architecture: then nothing is fetched.",
       { cause },
     );
   }
   signal?.throwIfAborted();
   if (output.success) return;
-  const said = new TextDecoder().decode(output.stderr).trim().split("\n").filter((line) => !/complete log of this run/.test(line)).join(
-    " ",
-  );
+  const lines = new TextDecoder().decode(output.stderr).trim().split("\n");
+  const said = lines.filter((line) => !line.includes("complete log of this run")).join(" ");
   throw new ImageError(
     `cannot fetch Deno for the image (${wanted}): ${program} failed with exit code ${output.code}: ${said.slice(0, 500)}\n` +
       "Check the network, and the registry that npm config get registry prints.",
   );
-}
-
-async function isFile(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isFile;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }

@@ -24,18 +24,17 @@ export async function cachedLayer(
   options.onPack?.();
   // Each process has its own file, so that two do not write into one.
   const partial = await Deno.makeTempFile({ dir: folder, prefix: ".partial-" });
-  const layer = await writeLayer(partial, entries, options);
-  await Deno.rename(partial, `${path}.tar.gz`);
-  await Deno.writeTextFile(`${path}.json`, JSON.stringify({ digest: layer.digest, diffId: layer.diffId, bytes: layer.bytes }));
+  const layer = { ...await writeLayer(partial, entries, options), path: `${path}.tar.gz` };
+  await Deno.rename(partial, layer.path);
+  await Deno.writeTextFile(`${path}.json`, JSON.stringify(layer));
   await removeOldest(folder);
-  return { ...layer, path: `${path}.tar.gz` };
+  return layer;
 }
 
 /** The cached layer, if its digest is still right: a full disk or a person may have changed the file. */
 async function readKept(path: string): Promise<ImageLayer | undefined> {
   try {
-    const kept: Omit<ImageLayer, "path"> = JSON.parse(await Deno.readTextFile(`${path}.json`));
-    const layer = { path: `${path}.tar.gz`, digest: kept.digest, diffId: kept.diffId, bytes: kept.bytes };
+    const layer: ImageLayer = { ...JSON.parse(await Deno.readTextFile(`${path}.json`)), path: `${path}.tar.gz` };
     if (await fileDigest(layer.path) !== layer.digest) return undefined;
     await Deno.utime(`${path}.json`, new Date(), new Date());
     return layer;
@@ -66,8 +65,7 @@ async function removeOldest(folder: string): Promise<void> {
   }
   layers.sort((a, b) => b.used - a.used);
   for (const { path } of layers.slice(LAYERS_KEPT)) {
-    await Deno.remove(`${path}.json`).catch(() => {});
-    await Deno.remove(`${path}.tar.gz`).catch(() => {});
+    for (const ending of ["json", "tar.gz"]) await Deno.remove(`${path}.${ending}`).catch(() => {});
   }
 }
 

@@ -30,7 +30,7 @@ export interface ImageBlob {
   readonly mediaType: string;
   /** `sha256:` and hex digits. */
   readonly digest: string;
-  readonly contents: Uint8Array;
+  readonly contents: Uint8Array<ArrayBuffer>;
 }
 
 /** An image. */
@@ -51,24 +51,15 @@ export const MEDIA_TYPE = {
   layer: "application/vnd.oci.image.layer.v1.tar+gzip",
 } as const;
 
-/**
- * Makes an image from layers. The same layers and config give the same image, byte for byte.
- *
- * @param options.created the image's time of creation; 1970 by default, so that images do not differ in it
- */
+/** Makes an image from layers. The same layers and config give the same image, byte for byte. */
 export function ociImage(
-  { platform, config, layers, created = new Date(0) }: {
-    platform: ImagePlatform;
-    config: ImageConfig;
-    layers: readonly ImageLayer[];
-    created?: Date;
-  },
+  { platform, config, layers }: { platform: ImagePlatform; config: ImageConfig; layers: readonly ImageLayer[] },
 ): OciImage {
-  return imageOfConfig(platform, encodeJson(configObject(platform, config, layers, created.toISOString())), layers);
+  return imageOfConfig(platform, encodeJson(configObject(platform, config, layers)), layers);
 }
 
 /** Makes an image with a config that another program wrote. @param config its bytes, used unchanged */
-export function imageOfConfig(platform: ImagePlatform, config: Uint8Array, layers: readonly ImageLayer[]): OciImage {
+export function imageOfConfig(platform: ImagePlatform, config: Uint8Array<ArrayBuffer>, layers: readonly ImageLayer[]): OciImage {
   const configBlob = blob(MEDIA_TYPE.config, config);
   const manifest = encodeJson({
     schemaVersion: 2,
@@ -80,7 +71,8 @@ export function imageOfConfig(platform: ImagePlatform, config: Uint8Array, layer
 }
 
 /** The image-spec's config object, with the given fields only. */
-function configObject(platform: ImagePlatform, config: ImageConfig, layers: readonly ImageLayer[], created: string): unknown {
+function configObject(platform: ImagePlatform, config: ImageConfig, layers: readonly ImageLayer[]): unknown {
+  const created = new Date(0).toISOString(); // a real time would make images differ
   return {
     created,
     ...platform,
@@ -103,6 +95,6 @@ export function encodeJson(value: unknown): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(JSON.stringify(value));
 }
 
-function blob(mediaType: string, contents: Uint8Array): ImageBlob {
+function blob(mediaType: string, contents: Uint8Array<ArrayBuffer>): ImageBlob {
   return { mediaType, digest: `sha256:${createHash("sha256").update(contents).digest("hex")}`, contents };
 }

@@ -6,9 +6,9 @@
 import { dirname } from "node:path";
 import { rootCertificates } from "node:tls";
 import { unzipSync } from "fflate";
-import { DENO_ENVIRONMENT, denoLayer, IMAGE_USER } from "./deno_layer.ts";
+import { DENO_ENVIRONMENT, denoLayer, IMAGE_USER, userEntries } from "./deno_layer.ts";
 import { ImageError } from "./image_error.ts";
-import { type ImageLayer, writeLayer } from "./image_layer.ts";
+import { writeLayer } from "./image_layer.ts";
 import { cachedLayer } from "./layer_cache.ts";
 import { type ImageConfig, type OciImage, ociImage } from "./oci_image.ts";
 import { DENO_PATH } from "./server_command.ts";
@@ -38,6 +38,7 @@ export interface ProgramImageOptions {
   readonly signal: AbortSignal;
 }
 
+const COMMON_CONFIG = { user: `${IMAGE_USER}:${IMAGE_USER}`, workingDir: "/" } as const;
 /** The folder of programs in the image. */
 const FOLDER = "app";
 /** A program is packed after every change, and most are sent to a nearby machine: gzip 9 would take three times as long for 3 %. */
@@ -56,23 +57,16 @@ export async function programImage(options: ProgramImageOptions): Promise<OciIma
   const [lower, own] = await Promise.all([
     script
       ? denoLayer(architecture, { cacheFolder: options.denoFolder, progress: options.progress, signal })
-      : staticLayer(options.staticFolder, options.timeZones, signal),
+      : cachedLayer(options.staticFolder, staticEntries(options.timeZones), { signal }),
     writeLayer(options.layerPath, [
       { type: "directory", path: FOLDER },
       { type: "file", path: file, mode: script ? 0o644 : 0o755, contents: { copyOf: path } },
     ], { signal, level: LEVEL }),
   ]);
-  const config = script ? scriptConfig(`/${file}`, options.unstable ?? []) : executableConfig(`/${file}`);
+  const config = script
+    ? scriptConfig(`/${file}`, options.unstable ?? [])
+    : { ...COMMON_CONFIG, entrypoint: [`/${file}`], env: { PATH: `/${FOLDER}` } };
   return ociImage({ platform: { os: "linux", architecture }, config, layers: [lower, own] });
-}
-
-function executableConfig(program: string): ImageConfig {
-  return {
-    entrypoint: [program],
-    env: { PATH: `/${FOLDER}` },
-    user: `${IMAGE_USER}:${IMAGE_USER}`,
-    workingDir: "/",
-  };
 }
 
 /**
@@ -82,40 +76,24 @@ function executableConfig(program: string): ImageConfig {
 export function scriptConfig(main: string, unstable: readonly string[]): ImageConfig {
   const features = unstable.map((name) => `--unstable-${name}`);
   return {
+    ...COMMON_CONFIG,
     entrypoint: [DENO_PATH, "run", "--allow-all", "--no-config", "--no-lock", "--no-code-cache", "--quiet", ...features, main],
     env: DENO_ENVIRONMENT,
-    user: `${IMAGE_USER}:${IMAGE_USER}`,
-    workingDir: "/",
   };
-}
-
-async function staticLayer(folder: string, timeZones: Uint8Array | undefined, signal: AbortSignal): Promise<ImageLayer> {
-  return await cachedLayer(folder, staticEntries(timeZones), { signal });
 }
 
 /** What static programs look for: user names, name resolution, certificates, time zones, and a folder for temporary files. */
 function staticEntries(timeZones: Uint8Array | undefined): TarEntry[] {
-  const text = (value: string) => new TextEncoder().encode(value);
+  const certificates = rootCertificates.map((pem) => `${pem.trim()}\n`).sort().join("");
   return [
-    { type: "directory", path: "etc" },
-    { type: "file", path: "etc/group", contents: text(`root:x:0:\nnonroot:x:${IMAGE_USER}:\n`) },
-    { type: "file", path: "etc/nsswitch.conf", contents: text("hosts: files dns\n") },
-    {
-      type: "file",
-      path: "etc/passwd",
-      contents: text(`root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:${IMAGE_USER}:${IMAGE_USER}:nonroot:/tmp:/sbin/nologin\n`),
-    },
+    ...userEntries("nonroot"),
     { type: "directory", path: "etc/ssl" },
     { type: "directory", path: "etc/ssl/certs" },
     // Mozilla's, as Deno brings them: this machine's would make images differ. Their order differs between Deno 2.6 and 2.9.
-    { type: "file", path: "etc/ssl/certs/ca-certificates.crt", contents: text(certificates()) },
+    { type: "file", path: "etc/ssl/certs/ca-certificates.crt", contents: new TextEncoder().encode(certificates) },
     { type: "directory", path: "tmp", mode: 0o1777 },
     ...timeZones ? zoneEntries(timeZones) : [],
   ];
-}
-
-function certificates(): string {
-  return rootCertificates.map((pem) => `${pem.trim()}\n`).sort().join("");
 }
 
 function zoneEntries(zip: Uint8Array): TarEntry[] {

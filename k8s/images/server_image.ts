@@ -1,10 +1,8 @@
 import { DENO_ENVIRONMENT, IMAGE_USER } from "./deno_layer.ts";
-import { type ImageArchive, writeImageArchive } from "./image_archive.ts";
+import { type ImageArchive, type ImageContents, writeImageArchive } from "./image_archive.ts";
 import type { ImageLayer } from "./image_layer.ts";
-import type { ImageConfig } from "./oci_image.ts";
 import { SERVER_COMMAND, SERVER_PATH } from "./server_command.ts";
 import type { Architecture } from "./shared_libraries.ts";
-import type { TarEntry } from "./tar.ts";
 
 /** Options for {@link makeServerImage}. */
 export interface ServerImageOptions {
@@ -20,11 +18,6 @@ export interface ServerImageOptions {
   readonly signal?: AbortSignal;
 }
 
-/** The result of {@link makeServerImage}. */
-export interface ServerImage extends ImageArchive {
-  readonly reference: string;
-}
-
 /** The name of the server's image of a version. */
 export function serverImageReference(version: string): string {
   return `ghcr.io/kurun-dev/server:${version}`;
@@ -37,34 +30,22 @@ export function serverImageReference(version: string): string {
  */
 export async function makeServerImage(
   { version, architecture, system, serverJs, output, signal }: ServerImageOptions,
-): Promise<ServerImage> {
-  const reference = serverImageReference(version);
-  const archive = await writeImageArchive(output, {
-    reference,
+): Promise<ImageArchive> {
+  const contents: ImageContents = {
+    reference: serverImageReference(version),
     platform: { os: "linux", architecture },
-    config: serverConfig(version),
-    layers: [system, serverEntries(serverJs)],
-  }, signal ? { signal } : {});
-  return { ...archive, reference };
-}
-
-function serverConfig(version: string): ImageConfig {
-  return {
-    entrypoint: SERVER_COMMAND,
-    env: DENO_ENVIRONMENT,
-    user: `${IMAGE_USER}:${IMAGE_USER}`,
-    workingDir: "/",
-    labels: {
-      "org.opencontainers.image.title": "kurun server",
-      "org.opencontainers.image.version": version,
-      "org.opencontainers.image.licenses": "Apache-2.0",
+    config: {
+      entrypoint: SERVER_COMMAND,
+      env: DENO_ENVIRONMENT,
+      user: `${IMAGE_USER}:${IMAGE_USER}`,
+      workingDir: "/",
+      labels: {
+        "org.opencontainers.image.title": "kurun server",
+        "org.opencontainers.image.version": version,
+        "org.opencontainers.image.licenses": "Apache-2.0",
+      },
     },
+    layers: [system, [{ type: "directory", path: "kurun" }, { type: "file", path: SERVER_PATH.slice(1), contents: serverJs }]],
   };
-}
-
-function serverEntries(serverJs: Uint8Array): TarEntry[] {
-  return [
-    { type: "directory", path: "kurun" },
-    { type: "file", path: SERVER_PATH.slice(1), contents: serverJs },
-  ];
+  return await writeImageArchive(output, contents, signal ? { signal } : {});
 }

@@ -36,11 +36,11 @@ async function unpack(archive: string, into: string): Promise<void> {
 Deno.test("makeServerImage() makes an image that starts the server without root and with few permissions", async () => {
   await inFolder(async (folder, options) => {
     const image = await makeServerImage(options);
-    equal(image.reference, "ghcr.io/kurun-dev/server:1.2.3");
     await unpack(image.path, `${folder}/image`);
     const [docker] = JSON.parse(await Deno.readTextFile(`${folder}/image/manifest.json`));
     const { config, architecture } = JSON.parse(await Deno.readTextFile(`${folder}/image/${docker.Config}`));
     equal(architecture, "amd64");
+    equal(docker.RepoTags[0], "ghcr.io/kurun-dev/server:1.2.3");
     equal(config.User, "65532:65532");
     equal(config.Entrypoint[0], "/usr/bin/deno");
     equal(config.Entrypoint.at(-1), "/kurun/server.js");

@@ -41,20 +41,17 @@ export async function findSharedLibraries(
   folders: readonly string[] = FOLDERS[architecture],
 ): Promise<SharedLibrary[]> {
   const found = new Map<string, string>();
-  const missing = new Set<string>();
+  const missing: string[] = [];
   const { needed, interpreter } = await readElf(program);
-  const wanted = [...needed, ...interpreter ? [interpreter.slice(interpreter.lastIndexOf("/") + 1)] : []];
-  for (let name = wanted.shift(); name !== undefined; name = wanted.shift()) {
-    if (found.has(name) || missing.has(name)) continue;
+  const wanted = new Set([...needed, ...interpreter ? [interpreter.slice(interpreter.lastIndexOf("/") + 1)] : []]);
+  // A Set also visits what is added meanwhile.
+  for (const name of wanted) {
     const library = await findLibrary(name, architecture, folders);
-    if (!library) {
-      missing.add(name);
-      continue;
-    }
-    found.set(name, library.path);
-    wanted.push(...library.needed);
+    if (library) found.set(name, library.path);
+    else missing.push(name);
+    for (const next of library?.needed ?? []) wanted.add(next);
   }
-  if (missing.size > 0) throw new ImageError(missingText([...missing].sort(), architecture, folders));
+  if (missing.length > 0) throw new ImageError(missingText(missing.sort(), architecture, folders));
   for (const name of LOADED_LATER) {
     const library = await findLibrary(name, architecture, folders);
     if (library) found.set(name, library.path);
@@ -63,11 +60,7 @@ export async function findSharedLibraries(
 }
 
 /** The first library with the name and the architecture: /usr/lib64 may hold another architecture's. */
-async function findLibrary(
-  name: string,
-  architecture: Architecture,
-  folders: readonly string[],
-): Promise<{ path: string; needed: readonly string[] } | undefined> {
+async function findLibrary(name: string, architecture: Architecture, folders: readonly string[]) {
   for (const folder of folders) {
     try {
       const path = await Deno.realPath(`${folder}/${name}`);

@@ -7,38 +7,28 @@
 import { createTarPacker, type TarPackController } from "modern-tar";
 import { ImageError } from "./image_error.ts";
 
+/** An entry of an archive: a directory, a regular file, or a symbolic link whose text is written unchanged. */
+export type TarEntry =
+  & TarEntryBase
+  & (
+    | { readonly type: "directory" }
+    | { readonly type: "file"; readonly contents: FileContents }
+    | { readonly type: "symlink"; readonly target: string }
+  );
+
+/** Bytes, or a file of this machine, which is copied piece by piece. */
+export type FileContents = Uint8Array | { readonly copyOf: string };
+
 /** The fields of every entry. */
 interface TarEntryBase {
   /** The path in the archive: relative, with `/`, without `.` and `..`, and without a trailing `/`. */
   readonly path: string;
   /** Permission bits, set-id and sticky bits included. @default 0o755 for directories, 0o644 for files, 0o777 for links */
   readonly mode?: number;
-  /** @default 0 */
+  /** User and group. @default 0 */
   readonly uid?: number;
-  /** @default 0 */
   readonly gid?: number;
 }
-
-/** A directory. */
-export interface TarDirectory extends TarEntryBase {
-  readonly type: "directory";
-}
-
-/** A regular file, from bytes or from a file of this machine, which is copied piece by piece. */
-export interface TarFile extends TarEntryBase {
-  readonly type: "file";
-  readonly contents: Uint8Array | { readonly copyOf: string };
-}
-
-/** A symbolic link. */
-export interface TarSymlink extends TarEntryBase {
-  readonly type: "symlink";
-  /** The link's text, written unchanged. */
-  readonly target: string;
-}
-
-/** An entry of an archive. */
-export type TarEntry = TarDirectory | TarFile | TarSymlink;
 
 /** Bytes per read of a file: reading more at once did not make packing faster. */
 const READ_BYTES = 256 * 1024;
@@ -68,8 +58,14 @@ export async function* tar(entries: Iterable<TarEntry> | AsyncIterable<TarEntry>
 async function pack(entries: Iterable<TarEntry> | AsyncIterable<TarEntry>, controller: TarPackController): Promise<void> {
   try {
     for await (const entry of entries) {
-      if (entry.type === "file" && !(entry.contents instanceof Uint8Array)) await packCopy(entry, entry.contents.copyOf, controller);
-      else await packBytes(entry, entry.type === "file" ? entry.contents as Uint8Array : undefined, controller);
+      const contents = entry.type === "file" ? entry.contents : new Uint8Array();
+      if (!(contents instanceof Uint8Array)) {
+        await packCopy(entry, contents.copyOf, controller);
+        continue;
+      }
+      const writer = addEntry(entry, contents.length, controller);
+      if (contents.length > 0) await writer.write(contents);
+      await writer.close();
     }
     controller.finalize();
   } catch (error) {
@@ -77,24 +73,17 @@ async function pack(entries: Iterable<TarEntry> | AsyncIterable<TarEntry>, contr
   }
 }
 
-async function packBytes(entry: TarEntry, contents: Uint8Array | undefined, controller: TarPackController): Promise<void> {
-  const writer = addEntry(entry, contents?.length ?? 0, controller);
-  if (contents && contents.length > 0) await writer.write(contents);
-  await writer.close();
-}
-
 async function packCopy(entry: TarEntry, source: string, controller: TarPackController): Promise<void> {
   using file = await Deno.open(source);
   const { size } = await file.stat();
   const writer = addEntry(entry, size, controller);
   let copied = 0;
-  while (true) {
+  while (copied <= size) {
     const buffer = new Uint8Array(READ_BYTES);
     const read = await file.read(buffer);
     if (read === null) break;
     copied += read;
-    if (copied > size) break;
-    await writer.write(buffer.subarray(0, read));
+    if (copied <= size) await writer.write(buffer.subarray(0, read));
   }
   if (copied !== size) {
     throw new ImageError(`${source} changed while it was packed: it had ${size} bytes, then ${copied > size ? "more" : copied}`);

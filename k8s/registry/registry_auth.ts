@@ -46,14 +46,6 @@ export function parseChallenge(header: string): Challenge | undefined {
   return challenges.some(({ scheme }) => scheme === "basic") ? { is: "basic" } : undefined;
 }
 
-/** A request for a token; one by POST has a body. */
-export interface TokenRequest {
-  readonly url: URL;
-  readonly method: "GET" | "POST";
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body?: URLSearchParams;
-}
-
 /**
  * The request for a token (Docker's token authentication): with name and password, with a refresh token (OAuth2), or anonymous.
  *
@@ -63,7 +55,7 @@ export function tokenRequest(
   { realm, service }: Extract<Challenge, { is: "bearer" }>,
   scopes: readonly string[],
   credentials: { username: string; password: string; identityToken?: string } | undefined,
-): TokenRequest {
+): { url: URL; method: "GET" | "POST"; authorization?: string; body?: () => URLSearchParams } {
   const url = new URL(realm);
   if (credentials?.identityToken !== undefined) {
     const body = new URLSearchParams({
@@ -73,17 +65,27 @@ export function tokenRequest(
       scope: scopes.join(" "),
       ...service !== undefined && { service },
     });
-    return { url, method: "POST", headers: {}, body };
+    return { url, method: "POST", body: () => body };
   }
   if (service !== undefined) url.searchParams.set("service", service);
   for (const scope of scopes) url.searchParams.append("scope", scope);
-  if (!credentials) return { url, method: "GET", headers: {} };
+  if (!credentials) return { url, method: "GET" };
   url.searchParams.set("account", credentials.username);
-  return { url, method: "GET", headers: { Authorization: basic(credentials) } };
+  return { url, method: "GET", authorization: basic(credentials) };
+}
+
+/** The token in a token server's answer; undefined where there is none that could be sent in a header. */
+export function tokenIn(answer: string): string | undefined {
+  try {
+    const { token, access_token } = JSON.parse(answer) as { token?: unknown; access_token?: unknown };
+    const found = token || access_token;
+    return typeof found === "string" && /^[\x21-\x7e]+$/.test(found) ? found : undefined;
+  } catch {
+    return undefined; // the text may be a token after all, so it must not be shown
+  }
 }
 
 /** The value of an Authorization header (RFC 7617). */
 export function basic({ username, password }: { username: string; password: string }): string {
-  const bytes = new TextEncoder().encode(`${username}:${password}`);
-  return `Basic ${btoa(String.fromCharCode(...bytes))}`;
+  return `Basic ${new TextEncoder().encode(`${username}:${password}`).toBase64()}`;
 }

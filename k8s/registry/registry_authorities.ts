@@ -26,22 +26,12 @@ export async function registryAuthorities(
 }
 
 async function certificatesIn(folder: string): Promise<string[]> {
-  const found: string[] = [];
-  try {
-    for await (const { name } of Deno.readDir(folder)) {
-      const text = name.endsWith(".crt") ? await read(`${folder}/${name}`) : undefined;
-      if (text !== undefined) found.push(text);
-    }
-  } catch {
-    return []; // there is no such folder
-  }
-  return found;
+  const names = (await Array.fromAsync(Deno.readDir(folder)).catch(() => [])).map(({ name }) => name).filter((name) =>
+    name.endsWith(".crt")
+  );
+  return (await Promise.all(names.map((name) => read(`${folder}/${name}`)))).filter((text) => text !== undefined);
 }
 
 async function read(path: string): Promise<string | undefined> {
-  try {
-    return await Deno.readTextFile(path);
-  } catch {
-    return undefined;
-  }
+  return await Deno.readTextFile(path).catch(() => undefined);
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { basic, type Challenge, parseChallenge, tokenRequest } from "./registry_auth.ts";
+import { basic, type Challenge, parseChallenge, tokenIn, tokenRequest } from "./registry_auth.ts";
 import type { RegistryCredentials } from "./registry_credentials.ts";
 import { RegistryError, type RegistryFailure, saidByRegistry } from "./registry_error.ts";
 import { isLoopback, registryHost } from "./registry_repository.ts";
@@ -53,10 +53,15 @@ export interface RegistryAnswer {
   readonly url: URL;
 }
 
-/** There was no answer, or none that could be read to its end. */
-interface NoAnswer {
-  readonly said: string;
+/** A request without what is decided once for all attempts. */
+interface SentRequest extends Omit<RegistryRequest, "target" | "scopes"> {
+  readonly authorization?: string | undefined;
+  /** Whether a redirect may lead to another server. */
+  readonly mayLeave: boolean;
 }
+
+/** Why there was no answer, or none that could be read to its end. */
+type NoAnswer = { readonly said: string };
 
 /** The pauses between attempts, in milliseconds; there is one attempt more than pauses. */
 const PAUSES_MS = [200, 800, 2_500];
@@ -65,6 +70,8 @@ const MAX_RETRY_AFTER_MS = 10_000;
 const TIMEOUT_MS = 30_000;
 const IDLE_MS = 60_000;
 const MAX_REDIRECTS = 5;
+/** How often a request that gets 401 asks for a new token: requests at the same time may use up one that is good for few. */
+const MAX_RENEWALS = 3;
 /** Tokens have a few KB; an error page without an end must not fill the memory. */
 const MAX_TEXT = 1024 * 1024;
 
@@ -85,7 +92,7 @@ export class RegistryClient implements Disposable {
       this.#http = Deno.createHttpClient({ caCerts: [...options.authorities ?? []] });
     } catch (error) {
       const said = `a certificate authority in SSL_CERT_FILE or in certs.d cannot be read: ${(error as Error).message}`;
-      throw this.#error("reach it", { is: "strange", said });
+      throw this.#strange("reach it", said);
     }
   }
 
@@ -94,43 +101,34 @@ export class RegistryClient implements Disposable {
   }
 
   /**
-   * Sends a request. Broken connections, 5xx, 408 and 429 are retried; after a 401 the request is sent once more with a new token.
+   * Sends a request. Broken connections, 5xx, 408 and 429 are retried; after a 401 the request is sent again with a new token.
    *
    * @throws RegistryError, or the signal's reason
    */
   async request(request: RegistryRequest): Promise<RegistryAnswer> {
     const base = await (this.#base ??= this.#findBase());
     const url = this.#resolve(request.target, base, request.doing);
-    let renewed = false;
-    for (let attempt = 0;; attempt++) {
+    for (let renewals = 0;; renewals++) {
       // An address outside the registry, such as a cloud's storage, carries its own signature.
       const authorization = isSameServer(url, base) ? await this.#authorization(request) : undefined;
-      const answer = await this.#send(url, { ...request, authorization, mayLeave: true });
-      if ("said" in answer) {
-        const pause = request.once ? undefined : PAUSES_MS[attempt];
-        if (pause === undefined) throw this.#error(request.doing, { is: "unreachable", said: answer.said });
-        await this.#pause(pause);
-        continue;
-      }
-      if (isOk(answer) || request.accept?.(answer.status) && (answer.status !== 401 || renewed)) return answer;
+      const answer = await this.#sendUntilFinal(url, { ...request, authorization, mayLeave: true });
+      if (isOk(answer)) return answer;
       // A challenge from elsewhere would choose where the credentials go.
-      if (answer.status === 401 && !renewed && isSameServer(answer.url, base)) {
+      const most = this.#challenge?.is === "basic" ? 1 : MAX_RENEWALS; // a wrong password must not lock an account
+      if (answer.status === 401 && renewals < most && isSameServer(answer.url, base)) {
         this.#challenge = parseChallenge(answer.headers.get("www-authenticate") ?? "") ?? this.#challenge;
         await this.#forgetToken(request.scopes, authorization);
-        renewed = true;
-        attempt--;
         continue;
       }
-      const pause = pauseAfter(answer, attempt);
-      if (pause === undefined) throw this.#error(request.doing, this.#failure(answer));
-      await this.#pause(pause);
+      if (request.accept?.(answer.status)) return answer;
+      throw this.#error(request.doing, this.#failure(answer));
     }
   }
 
   /** Some registries behind a proxy that ends TLS name their own addresses with http://: they mean themselves. */
   #resolve(target: string | URL, base: URL, doing: string): URL {
     const url = URL.parse(target, base);
-    if (url === null) throw this.#error(doing, { is: "strange", said: `it redirects to "${target}", which is not a URL` });
+    if (url === null) throw this.#strange(doing, `it redirects to "${target}", which is not a URL`);
     if (url.protocol === "http:" && base.protocol === "https:" && url.hostname === base.hostname) {
       return new URL(url.pathname + url.search, base);
     }
@@ -153,13 +151,13 @@ export class RegistryClient implements Disposable {
           continue;
         }
         if (answer.status === 401) {
-          this.#challenge = parseChallenge(answer.headers.get("www-authenticate") ?? "");
+          const asked = answer.headers.get("www-authenticate") ?? "no WWW-Authenticate at all";
+          this.#challenge = parseChallenge(asked);
           if (this.#challenge) return base;
-          const schemes = answer.headers.get("www-authenticate") ?? "no WWW-Authenticate at all";
-          throw this.#error(doing, {
-            is: "strange",
-            said: `it requires an authentication scheme that kurun does not support (supported: Bearer, Basic): ${schemes}`,
-          });
+          throw this.#strange(
+            doing,
+            `it requires an authentication scheme that kurun does not support (supported: Bearer, Basic): ${asked}`,
+          );
         }
         const isPage = /^text\/html\b/i.test(answer.headers.get("content-type") ?? "");
         if (isOk(answer) && !isPage) return base;
@@ -167,7 +165,7 @@ export class RegistryClient implements Disposable {
         if (answer.status === 403) throw this.#error(doing, this.#failure(answer));
         if (!isPassing(answer.status)) {
           const seen = isOk(answer) ? "a web page" : said;
-          throw this.#error(doing, { is: "strange", said: `${answer.url} answered ${seen}: it is not a registry, or has no v2 API` });
+          throw this.#strange(doing, `${answer.url} answered ${seen}: it is not a registry, or has no v2 API`);
         }
       }
       const pause = PAUSES_MS[attempt];
@@ -197,63 +195,49 @@ export class RegistryClient implements Disposable {
 
   async #fetchToken(challenge: Extract<Challenge, { is: "bearer" }>, scopes: readonly string[], doing: string): Promise<string> {
     const { credentials } = this.#options;
-    const { url, method, headers, body } = tokenRequest(challenge, scopes, credentials);
+    const { url, ...call } = tokenRequest(challenge, scopes, credentials);
     if (url.protocol !== "https:" && !isLoopback(url.host)) {
-      throw this.#error(doing, { is: "strange", said: `it asks for credentials to be sent to ${url.origin} without TLS` });
+      throw this.#strange(doing, `it asks for credentials to be sent to ${url.origin} without TLS`);
     }
-    for (let attempt = 0;; attempt++) {
-      // A redirect to another server would carry the credentials there, perhaps without TLS.
-      const call = { method, doing, authorization: headers.Authorization, mayLeave: false };
-      const answer = await this.#send(url, { ...call, ...body && { body: () => body } });
-      if ("said" in answer) {
-        const pause = PAUSES_MS[attempt];
-        if (pause === undefined) throw this.#error(doing, { is: "unreachable", said: answer.said });
-        await this.#pause(pause);
-        continue;
-      }
-      if (isOk(answer)) return this.#tokenIn(answer.text, url, doing);
-      const pause = pauseAfter(answer, attempt);
-      if (pause === undefined) {
-        const said = `${url.host}: ${saidByRegistry(answer.text) || answer.status}`;
-        const refused = [400, 401, 403].includes(answer.status);
-        throw this.#error(
-          doing,
-          refused ? { is: "unauthorized", credentials: credentials?.from, said } : { is: "answered", status: answer.status, said },
-        );
-      }
-      await this.#pause(pause);
+    // A redirect to another server would carry the credentials there, perhaps without TLS.
+    const answer = await this.#sendUntilFinal(url, { ...call, doing, mayLeave: false });
+    if (isOk(answer)) {
+      const token = tokenIn(answer.text);
+      if (token === undefined) throw this.#strange(doing, `${url.host} gave no token`);
+      return token;
     }
+    const { status, text } = answer;
+    const said = `${url.host}: ${saidByRegistry(text) || status}`;
+    const refused = [400, 401, 403].includes(status);
+    throw this.#error(doing, refused ? { is: "unauthorized", credentials: credentials?.from, said } : { is: "answered", status, said });
   }
 
-  #tokenIn(text: string, url: URL, doing: string): string {
-    try {
-      const { token, access_token } = JSON.parse(text) as { token?: unknown; access_token?: unknown };
-      const found = token || access_token;
-      // Anything else could not be sent in a header, and the error would show it.
-      if (typeof found === "string" && /^[\x21-\x7e]+$/.test(found)) return found;
-    } catch {
-      // The text may be a token after all, so it is not shown.
+  /** Sends a request again while that may help. @throws RegistryError where there is no answer */
+  async #sendUntilFinal(url: URL, request: SentRequest): Promise<RegistryAnswer> {
+    for (let attempt = 0;; attempt++) {
+      const answer = await this.#send(url, request);
+      if ("said" in answer) {
+        const pause = request.once ? undefined : PAUSES_MS[attempt];
+        if (pause === undefined) throw this.#error(request.doing, { is: "unreachable", said: answer.said });
+        await this.#pause(pause);
+      } else {
+        const pause = request.accept?.(answer.status) ? undefined : pauseAfter(answer, attempt);
+        if (pause === undefined) return answer;
+        await this.#pause(pause);
+      }
     }
-    throw this.#error(doing, { is: "strange", said: `${url.host} gave no token` });
   }
 
   /**
    * Sends one request, through redirects: GET and HEAD follow all of them, other methods only 307 and 308, which keep the method (RFC 9110,
    * section 15.4). Credentials stay with the server that they are for.
    */
-  async #send(
-    url: URL,
-    request: Pick<RegistryRequest, "method" | "headers" | "body" | "doing" | "taken" | "timeoutMs"> & {
-      readonly authorization?: string | undefined;
-      /** Whether a redirect may lead to another server. */
-      readonly mayLeave: boolean;
-    },
-  ): Promise<RegistryAnswer | NoAnswer> {
+  async #send(url: URL, request: SentRequest): Promise<RegistryAnswer | NoAnswer> {
     const { method, doing, authorization } = request;
     let at = url;
     for (let redirects = 0;; redirects++) {
       if (at.protocol !== "https:" && !isLoopback(at.host)) {
-        throw this.#error(doing, { is: "strange", said: `it redirects to ${at.origin} without TLS` });
+        throw this.#strange(doing, `it redirects to ${at.origin} without TLS`);
       }
       const answer = await this.#fetch(at, {
         method,
@@ -265,22 +249,16 @@ export class RegistryClient implements Disposable {
       const next = location === null || answer.status < 300 || answer.status > 399 ? null : URL.parse(location, at);
       if (next === null) return answer;
       if (!request.mayLeave && next.origin !== url.origin) {
-        throw this.#error(doing, { is: "strange", said: `${url.host} asks for credentials to be sent on to ${next.origin}` });
+        throw this.#strange(doing, `${url.host} asks for credentials to be sent on to ${next.origin}`);
       }
       const keepsMethod = method === "GET" || method === "HEAD" || answer.status === 307 || answer.status === 308;
-      if (!keepsMethod) {
-        throw this.#error(doing, { is: "strange", said: `it answered ${method} with ${answer.status}, a redirect to ${next.origin}` });
-      }
-      if (redirects === MAX_REDIRECTS) throw this.#error(doing, { is: "strange", said: `it redirects more than ${MAX_REDIRECTS} times` });
+      if (!keepsMethod) throw this.#strange(doing, `it answered ${method} with ${answer.status}, a redirect to ${next.origin}`);
+      if (redirects === MAX_REDIRECTS) throw this.#strange(doing, `it redirects more than ${MAX_REDIRECTS} times`);
       at = next;
     }
   }
 
-  async #fetch(
-    url: URL,
-    init: RequestInit,
-    { taken, timeoutMs }: Pick<RegistryRequest, "taken" | "timeoutMs">,
-  ): Promise<RegistryAnswer | NoAnswer> {
+  async #fetch(url: URL, init: RequestInit, { taken, timeoutMs }: SentRequest): Promise<RegistryAnswer | NoAnswer> {
     const { signal, userAgent } = this.#options;
     signal.throwIfAborted();
     const limit = new AbortController();
@@ -321,6 +299,10 @@ export class RegistryClient implements Disposable {
     const wait = retryAfterMs(headers);
     const patience = wait !== undefined && wait > MAX_RETRY_AFTER_MS ? `try again in ${Math.ceil(wait / 1000)} s` : "";
     return { is: "answered", status, said: [said, patience].filter(Boolean).join("; ") };
+  }
+
+  #strange(doing: string, said: string): RegistryError {
+    return this.#error(doing, { is: "strange", said });
   }
 
   #error(doing: string, failure: RegistryFailure): RegistryError {

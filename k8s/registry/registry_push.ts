@@ -1,6 +1,5 @@
-import type { ImageLayer } from "../images/image_layer.ts";
 import { MEDIA_TYPE, type OciImage } from "../images/oci_image.ts";
-import type { RegistryClient } from "./registry_client.ts";
+import type { RegistryClient, RegistryRequest } from "./registry_client.ts";
 import { RegistryError } from "./registry_error.ts";
 
 /** An image and where it goes. */
@@ -12,21 +11,13 @@ export interface PushedImage {
   readonly image: OciImage;
 }
 
-/** A layer on disk, or a config in memory. */
+/** A layer, whose contents are a file's path, or a config in memory. */
 interface Blob {
   readonly digest: string;
-  readonly contents: Uint8Array | { readonly path: string };
+  readonly contents: string | Uint8Array<ArrayBuffer>;
 }
 
 type Sent = (bytes: number) => void;
-
-interface DiskBlob extends Blob {
-  readonly contents: { readonly path: string };
-}
-
-function isOnDisk(blob: Blob): blob is DiskBlob {
-  return !(blob.contents instanceof Uint8Array);
-}
 
 const READ_BYTES = 256 * 1024;
 /** How often an upload is begun whose connection breaks, or whose bytes the registry loses. */
@@ -65,10 +56,7 @@ export async function pushImages(client: RegistryClient, images: readonly Pushed
 }
 
 /** What every request for a repository has. */
-interface Call {
-  readonly scopes: readonly string[];
-  readonly doing: string;
-}
+type Call = Pick<RegistryRequest, "scopes" | "doing">;
 
 function callFor(repository: string): Call {
   return { scopes: [`repository:${repository}:pull,push`], doing: `push ${repository}` };
@@ -96,10 +84,10 @@ async function isThere(client: RegistryClient, { repository, image, tag }: Pushe
 }
 
 function blobsOf({ config, layers }: OciImage): Blob[] {
-  const unique = new Map<string, ImageLayer>(layers.map((layer) => [layer.digest, layer]));
+  const unique = new Map(layers.map((layer) => [layer.digest, layer]));
   return [
     { digest: config.digest, contents: config.contents },
-    ...[...unique.values()].map(({ digest, path }) => ({ digest, contents: { path } })),
+    ...unique.values().map(({ digest, path }) => ({ digest, contents: path })),
   ];
 }
 
@@ -122,8 +110,8 @@ async function pushBlob(
   for (let attempt = 1;; attempt++) {
     place ??= await beginUpload(client, repository);
     try {
-      if (whole || !isOnDisk(blob)) await uploadWhole(client, blob, place, call, sent);
-      else await uploadStream(client, blob, place, call, sent);
+      if (whole || typeof blob.contents !== "string") await uploadWhole(client, blob, place, call, sent);
+      else await uploadStream(client, blob.contents, blob.digest, place, call, sent);
       return repository;
     } catch (error) {
       // What became of the bytes is unknown, so a new upload is begun.
@@ -184,7 +172,7 @@ function isPassing(error: unknown): error is RegistryError {
 const OCTETS = { "Content-Type": "application/octet-stream" };
 
 /** As Docker does it, which every registry must know: all bytes in one PATCH of unknown length, then a PUT that says their digest. */
-async function uploadStream(client: RegistryClient, blob: DiskBlob, place: URL, call: Call, sent: Sent): Promise<void> {
+async function uploadStream(client: RegistryClient, path: string, digest: string, place: URL, call: Call, sent: Sent): Promise<void> {
   let taken = 0;
   const count = (bytes: number) => {
     taken += bytes;
@@ -195,23 +183,23 @@ async function uploadStream(client: RegistryClient, blob: DiskBlob, place: URL, 
     ...once,
     method: "PATCH",
     target: place,
-    body: () => ReadableStream.from(readPieces(blob.contents, count)),
+    body: () => ReadableStream.from(readPieces(path, count)),
     taken: () => taken,
   });
-  const target = withDigest(placeAfter(stored.headers, stored.url) ?? place, blob);
+  const target = withDigest(placeAfter(stored.headers, stored.url) ?? place, digest);
   // The registry reads all bytes again before it answers.
   await client.request({ ...once, method: "PUT", target, body: () => new Uint8Array(0), timeoutMs: WHOLE_TIMEOUT_MS });
 }
 
 /** As the distribution-spec's monolithic upload: one PUT whose length is known. Deno sends that only for bytes in memory. */
 async function uploadWhole(client: RegistryClient, blob: Blob, place: URL, call: Call, sent: Sent): Promise<void> {
-  const bytes = isOnDisk(blob) ? await Deno.readFile(blob.contents.path) : blob.contents as Uint8Array;
+  const bytes = typeof blob.contents === "string" ? await Deno.readFile(blob.contents) : blob.contents;
   await client.request({
     ...call,
     method: "PUT",
-    target: withDigest(place, blob),
+    target: withDigest(place, blob.digest),
     headers: OCTETS,
-    body: () => bytes as Uint8Array<ArrayBuffer>,
+    body: () => bytes,
     once: true,
     timeoutMs: WHOLE_TIMEOUT_MS + bytes.length / SLOWEST_BYTES_PER_MS,
   });
@@ -219,16 +207,13 @@ async function uploadWhole(client: RegistryClient, blob: Blob, place: URL, call:
 }
 
 /** The registry's own query stays as it is. */
-function withDigest(place: URL, { digest }: Blob): URL {
+function withDigest(place: URL, digest: string): URL {
   const target = new URL(place);
   target.search += `${target.search === "" ? "" : "&"}digest=${encodeURIComponent(digest)}`;
   return target;
 }
 
-async function* readPieces(
-  { path }: { readonly path: string },
-  sent: (bytes: number) => void,
-): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
+async function* readPieces(path: string, sent: Sent): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
   using file = await Deno.open(path);
   while (true) {
     const buffer = new Uint8Array(READ_BYTES);
@@ -246,13 +231,11 @@ async function putManifest(client: RegistryClient, { repository, tag, image: { m
     method: "PUT",
     target: `/v2/${repository}/manifests/${tag}`,
     headers: { "Content-Type": manifest.mediaType },
-    body: () => manifest.contents as Uint8Array<ArrayBuffer>,
+    body: () => manifest.contents,
   });
   const digest = headers.get("docker-content-digest");
   if (digest !== null && digest !== manifest.digest) {
-    throw new RegistryError(client.registry, call.doing, {
-      is: "strange",
-      said: `it stored the image with the digest ${digest}, which is not the digest of what was sent`,
-    });
+    const said = `it stored the image with the digest ${digest}, which is not the digest of what was sent`;
+    throw new RegistryError(client.registry, call.doing, { is: "strange", said });
   }
 }
