@@ -78,16 +78,8 @@ export async function proof(key: CryptoKey, role: "client" | "server", client: U
   const clientHello = decodeHello(client);
   const serverHello = decodeHello(server);
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", concat(lengthAndBytes(client), lengthAndBytes(server))));
-  const text = new TextEncoder();
-  const parts = [
-    text.encode("kurun/1"),
-    text.encode(role),
-    text.encode(serverHello.session),
-    text.encode(clientHello.instance),
-    text.encode(clientHello.nonce),
-    text.encode(serverHello.nonce),
-    digest,
-  ];
+  const texts = ["kurun/1", role, serverHello.session, clientHello.instance, clientHello.nonce, serverHello.nonce];
+  const parts = [...texts.map((text) => new TextEncoder().encode(text)), digest];
   return new Uint8Array(await crypto.subtle.sign("HMAC", key, concat(...parts.map(lengthAndBytes))));
 }
 

@@ -54,16 +54,12 @@ export class NativeConnection implements Connection {
   }
 
   reset(): void {
-    this.#close();
-  }
-
-  #directionEnded(): void {
-    if (++this.#ended === 2) this.#close();
-  }
-
-  #close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#socket.close();
+  }
+
+  #directionEnded(): void {
+    if (++this.#ended === 2) this.reset();
   }
 }

@@ -24,7 +24,7 @@ export interface Preamble {
   /** The caller's address and port. */
   readonly from: string;
   /** The protocol that the caller's TLS negotiated (ALPN, RFC 7301), where it did. */
-  readonly alpn?: string;
+  readonly alpn?: string | undefined;
   /** Why the caller's TLS handshake failed, for people. Such a stream carries no caller: it only reports. */
   readonly failed?: string;
 }

@@ -39,21 +39,11 @@ export class WindowBudget {
     this.#roundTripMs = Math.min(this.#roundTripMs, ms);
   }
 
-  /** Counts a stream's initial window, which exists whatever the budget says. */
-  add(bytes: number): void {
-    this.granted += bytes;
-  }
-
   /** Takes `bytes` where the budget allows. @returns whether it did */
   tryTake(bytes: number): boolean {
     if (this.granted + bytes > BUDGET_BYTES) return false;
     this.granted += bytes;
     return true;
-  }
-
-  /** Gives back what {@link add} and {@link tryTake} took. */
-  release(bytes: number): void {
-    this.granted -= bytes;
   }
 }
 
@@ -83,7 +73,8 @@ export class ReceiveWindow {
     this.size = initial;
     this.#available = initial;
     this.#judgedSince = this.#gatheringSince = now();
-    budget.add(initial);
+    // It exists whatever the budget says.
+    budget.granted += initial;
   }
 
   /** Counts bytes that the sender has announced. @throws ProtocolError where it had no credit for them */
@@ -112,7 +103,7 @@ export class ReceiveWindow {
 
   /** Returns the window to the budget; call nothing afterwards. */
   release(): void {
-    this.#budget.release(this.size);
+    this.#budget.granted -= this.size;
     this.size = 0;
   }
 
@@ -124,7 +115,7 @@ export class ReceiveWindow {
     const unneeded = Math.min(this.#consumed, this.size - this.#initial);
     this.#consumed -= unneeded;
     this.size -= unneeded;
-    this.#budget.release(unneeded);
+    this.#budget.granted -= unneeded;
   }
 
   #growth(): number {

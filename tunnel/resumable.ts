@@ -133,7 +133,7 @@ export class ResendBuffer implements ResumableSource {
   /** The offset of the first byte that is kept. */
   #from = 0;
   /** How many bytes were written. */
-  #to = 0;
+  written = 0;
   #ended = false;
   #more = Promise.withResolvers<void>();
   #room: (() => void)[] = [];
@@ -143,19 +143,14 @@ export class ResendBuffer implements ResumableSource {
     this.#limit = limit;
   }
 
-  /** How many bytes were written. */
-  get written(): number {
-    return this.#to;
-  }
-
   /** Adds bytes, which belong to the buffer from now on. @returns a promise where the writer must wait before it writes more */
   write(bytes: Uint8Array): void | Promise<void> {
     if (bytes.length > 0) {
       this.#add(bytes);
-      this.#to += bytes.length;
+      this.written += bytes.length;
       this.#tellMore();
     }
-    if (this.#to - this.#from < this.#limit) return;
+    if (this.written - this.#from < this.#limit) return;
     return new Promise((resolve) => this.#room.push(resolve));
   }
 
@@ -167,7 +162,7 @@ export class ResendBuffer implements ResumableSource {
 
   /** Implements {@link ResumableSource}. */
   async read(offset: number): Promise<Uint8Array | null> {
-    while (offset >= this.#to) {
+    while (offset >= this.written) {
       if (this.#ended) return null;
       await this.#more.promise;
     }
@@ -181,14 +176,14 @@ export class ResendBuffer implements ResumableSource {
 
   /** Implements {@link ResumableSource}. */
   taken(offset: number): void {
-    if (offset > this.#to) throw new ProtocolError(`${offset} bytes were taken of ${this.#to}`);
+    if (offset > this.written) throw new ProtocolError(`${offset} bytes were taken of ${this.written}`);
     for (let chunk = this.#chunks[0]; chunk && this.#from < offset; chunk = this.#chunks[0]) {
       const part = Math.min(offset - this.#from, chunk.length);
       this.#from += part;
       if (part === chunk.length) this.#chunks.shift();
       else this.#chunks[0] = chunk.subarray(part);
     }
-    if (this.#to - this.#from < this.#limit) {
+    if (this.written - this.#from < this.#limit) {
       for (const go of this.#room.splice(0)) go();
     }
   }

@@ -75,7 +75,7 @@ async function serve(
   const caller = new CallerConnection(inside.connection, options);
   options.callers.add(caller);
   try {
-    await serveCaller(caller, { port, from, ...(inside.alpn ? { alpn: inside.alpn } : {}) }, started, options);
+    await serveCaller(caller, { port, from, alpn: inside.alpn }, started, options);
     await caller.finish();
   } finally {
     options.callers.delete(caller);
@@ -102,7 +102,7 @@ async function terminateTls(
   tls: TlsTerminator | undefined,
   failed: (why: string) => void,
 ): Promise<Terminated | undefined> {
-  if (!tls) return { connection: raw };
+  if (!tls) return { connection: raw, alpn: undefined };
   try {
     return await tls.terminate(raw);
   } catch (error) {

@@ -25,7 +25,7 @@ export interface Terminated {
   /** The bytes inside its TLS. */
   readonly connection: Connection;
   /** The protocol that was negotiated (ALPN, RFC 7301), where one was. */
-  readonly alpn?: string;
+  readonly alpn: string | undefined;
 }
 
 /** Terminates callers' TLS with a certificate that can change. */
@@ -59,8 +59,7 @@ export class TlsTerminator {
     );
     const timer = setTimeout(() => connection.reset(), HANDSHAKE_MS);
     try {
-      const agreed = await connection.handshake();
-      return agreed === undefined ? { connection } : { connection, alpn: agreed };
+      return { connection, alpn: await connection.handshake() };
     } catch (error) {
       raw.closeWrite();
       setTimeout(() => raw.reset(), GOODBYE_MS);

@@ -38,7 +38,9 @@ export class HeadReader {
     if (before === 0 && this.#kind !== "trailers") {
       if (this.#kind === "request") at = this.#skipBlank(bytes, at);
       if (at === bytes.length) return -1;
-      if (!TOKEN[bytes[at] as number]) throw notHttp(bytes[at] as number);
+      // A TLS record of type "handshake" (RFC 8446, 5.1).
+      if (bytes[at] === 22) throw new Http1Error("it speaks TLS");
+      if (!TOKEN[bytes[at] as number]) throw new Http1Error("it does not begin like HTTP");
     }
     const length = bytes.length;
     for (let lf = at; lf < length; lf++) {
@@ -96,10 +98,4 @@ export class HeadReader {
     this.#kept.set(bytes.subarray(from, to), this.#size);
     this.#size = size;
   }
-}
-
-function notHttp(first: number): Http1Error {
-  // A TLS record of type "handshake" (RFC 8446, 5.1).
-  if (first === 22) return new Http1Error("it speaks TLS");
-  return new Http1Error("it does not begin like HTTP");
 }
