@@ -17,7 +17,6 @@ const JOIN_BYTES = 16 * 1024;
  */
 export class RewritingConnection implements Connection {
   readonly #program: Connection;
-  readonly #rewrite: Rewrite;
   readonly #exchanges: Exchanges<RequestHead>;
   #out: Uint8Array[] = [];
   /** How many of {@link #out} belong to whole requests. */
@@ -40,9 +39,12 @@ export class RewritingConnection implements Connection {
 
   constructor(program: Connection, rewrite: Rewrite) {
     this.#program = program;
-    this.#rewrite = rewrite;
     this.#exchanges = new Exchanges({
-      request: (head, bytes, start, end) => this.#request(head, bytes, start, end),
+      request: (head, bytes, start, end) => {
+        this.#out.push(rewriteHead(head, bytes, start, end, rewrite));
+        this.#inRequest = true;
+        return head;
+      },
       requestBody: (bytes, start, end) => void this.#out.push(bytes.subarray(start, end)),
       requestEnd: () => {
         this.#outWhole = this.#out.length;
@@ -173,12 +175,6 @@ export class RewritingConnection implements Connection {
     this.#exchanges.switching = false;
     if (this.#answersUnknown) throw new Http1Error("the program's answer to an Upgrade is not HTTP/1");
     await this.write(rest);
-  }
-
-  #request(head: RequestHead, bytes: Uint8Array, start: number, end: number): RequestHead {
-    this.#out.push(rewriteHead(head, bytes, start, end, this.#rewrite));
-    this.#inRequest = true;
-    return head;
   }
 
   /** Answers with 400: at once, or behind the answers to the requests before. */

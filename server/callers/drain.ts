@@ -1,7 +1,7 @@
+import { setTimeout as pause } from "node:timers/promises";
 import type { Server } from "node:net";
 import { CloseCode, type LiveClient } from "../control/live_client.ts";
 import type { OpenCallers } from "./open_callers.ts";
-import { pause } from "../net/timing.ts";
 
 /**
  * Callers are accepted for at least ACCEPT_MS, and then until none has come for QUIET_MS: the nodes' proxies learn later than the Pod that

@@ -1,5 +1,5 @@
 import { connect } from "node:net";
-import { pause } from "../net/timing.ts";
+import { setTimeout as pause } from "node:timers/promises";
 
 /** A node's proxy rules follow a Pod's readiness within a second or two; after this the answer is no. */
 const LIMIT_MS = 2_000;

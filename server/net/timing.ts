@@ -1,8 +1,3 @@
-/** Waits so many milliseconds. */
-export function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
 /** Waits for a promise. @returns null where it has not settled within so many milliseconds */
 export async function within<T>(ms: number, promised: Promise<T>): Promise<T | null> {
   const late = Promise.withResolvers<null>();
