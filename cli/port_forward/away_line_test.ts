@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { awayLine } from "./away_line.ts";
 
-Deno.test("one line says what callers get without a connection, and what becomes of the session", () => {
+Deno.test("one line says what callers get without a connection, and when the session is deleted", () => {
   const plan = { holdMs: 3_000, ttlSeconds: 120 };
   assert.equal(
     awayLine(plan, false),

@@ -36,7 +36,7 @@ Deno.test("the status never takes more columns than there are, wide characters i
   assert.equal(renderStatus({ is: "forwarding", since: SINCE }, BUSY, style(12)), "Forwarding …");
 });
 
-Deno.test("colors are off unless wanted, and control characters of an error are shown as text", () => {
+Deno.test("colors are off by default, and control characters of an error are escaped", () => {
   const status = { ...BUSY, lastError: "a\x1b[2Jb\r\nc" };
   assert.match(
     renderStatus({ is: "forwarding", since: SINCE }, status, style(200, true)),
@@ -63,7 +63,7 @@ function terminal(
   return { context, writes, clock };
 }
 
-Deno.test("messages stand above the line, which is drawn at most five times a second and is removed at the end", async () => {
+Deno.test("messages are printed above the line, which is drawn at most five times a second and removed at the end", async () => {
   const { context, writes, clock } = terminal({ NO_COLOR: "1" }, 80);
   const screen = new StatusScreen(context);
   screen.show({ is: "forwarding", since: SINCE });

@@ -69,7 +69,7 @@ for (
   });
 }
 
-Deno.test("without -v no byte is looked at, and only a refusal is told", () => {
+Deno.test("without -v only a refusal is printed", () => {
   const quiet = watch(false, "", ended(new Error("ECONNRESET")));
   assert.deepEqual(quiet.lines, []);
   assert.deepEqual([quiet.traffic.requests, quiet.traffic.errors], [0, 1]);
@@ -78,7 +78,7 @@ Deno.test("without -v no byte is looked at, and only a refusal is told", () => {
 
 for (const verbose of [true, false]) {
   const flag = verbose ? "with -v" : "without -v";
-  Deno.test(`a caller that speaks TLS to a plain Service is told what to do, ${flag}`, () => {
+  Deno.test(`TLS with a plain HTTP Service is explained, ${flag}`, () => {
     const { lines, traffic } = watch(verbose, "", ended(), { asked: "\x16\x03\x01\x02\x00" });
     assert.deepEqual(lines, [
       "10.0.0.1 speaks TLS, but this Service serves plain HTTP: add --tlssecret NAME, or forward tls://localhost:9090",
@@ -93,7 +93,7 @@ for (const verbose of [true, false]) {
       ["one that sends an alert", "\x15\x03\x01\x00\x02\x02\x46"],
     ] as const
   ) {
-    Deno.test(`an http:// upstream that wants TLS is named, ${flag}: ${server}`, () => {
+    Deno.test(`an http:// upstream that expects TLS is explained, ${flag}: ${server}`, () => {
       const { lines, traffic } = watch(verbose, answer, ended());
       assert.equal(lines[0], "http://localhost:9090 speaks TLS: forward https://localhost:9090 instead");
       assert.ok(traffic.errors > 0);
@@ -103,7 +103,7 @@ for (const verbose of [true, false]) {
   }
 }
 
-Deno.test("a failed TLS handshake is said once for each caller and reason, and counted each time", () => {
+Deno.test("a failed TLS handshake is printed once for each caller and reason, and counted each time", () => {
   const lines: string[] = [];
   const traffic = new Traffic();
   const options = {

@@ -21,7 +21,7 @@ const JOB = {
   status: { startTime: "2026-01-01T00:00:00Z" },
 };
 
-Deno.test("a renewal on a connection that has died without a word is made on another within seconds, or at once where that is known", async () => {
+Deno.test("a renewal on a silently dead connection is repeated on a new one within seconds, or at once after a warning", async () => {
   for (const known of [false, true]) {
     // The first connection carries the adoption, and then takes what is sent and says nothing.
     using server: ScriptedServer = new ScriptedServer((_, reply) => server.requests.length === 2 ? undefined : reply.json(200, JOB));

@@ -33,7 +33,7 @@ const AWAY: FoundSession = {
 };
 const LIST = { sessions: [CONNECTED, AWAY], now: NOW };
 
-Deno.test("sessions are a table as kubectl's are", () => {
+Deno.test("sessions are printed as a table, as in kubectl", () => {
   assert.equal(
     sessionListText(LIST, { format: undefined, namespaces: false }),
     "NAME   STATUS                 AGE   WHO   FROM\n" +
@@ -42,7 +42,7 @@ Deno.test("sessions are a table as kubectl's are", () => {
   );
 });
 
-Deno.test("-A says each one's namespace, -o wide what it is for", () => {
+Deno.test("-A adds the namespace, and -o wide the upstream", () => {
   assert.equal(
     sessionListText(LIST, { format: "wide", namespaces: true }),
     "NAMESPACE    NAME   STATUS                 AGE   WHO   FROM     UPSTREAM                PORTS    SESSION           UNTIL\n" +
@@ -51,14 +51,14 @@ Deno.test("-A says each one's namespace, -o wide what it is for", () => {
   );
 });
 
-Deno.test("a session that never ends by itself, one that ends and one that cannot be asked have their words", () => {
+Deno.test("the status of a session without a deadline, of one that is ending, and of one that cannot be asked", () => {
   const forever = { ...AWAY, owner: { ...AWAY.owner, until: undefined } };
   assert.equal(sessionStatus(forever, NOW), "Away");
   assert.equal(sessionStatus({ ...CONNECTED, ending: true }, NOW), "Ending");
   assert.equal(sessionStatus({ ...CONNECTED, presence: { is: "unknown", seen: "2026-01-01T00:09:48Z" } }, NOW), "Seen 12s ago");
 });
 
-Deno.test("-o name is what stop takes, -o json and yaml are one List of objects", () => {
+Deno.test("-o name prints what kurun stop takes, and -o json and yaml print a List", () => {
   assert.equal(sessionListText(LIST, { format: "name", namespaces: false }), "session/web\nsession/a\n");
   const json = JSON.parse(sessionListText(LIST, { format: "json", namespaces: false }));
   assert.deepEqual(parse(sessionListText(LIST, { format: "yaml", namespaces: true })), json);
@@ -84,7 +84,7 @@ Deno.test("-o name is what stop takes, -o json and yaml are one List of objects"
   });
 });
 
-Deno.test("names that another user chose cannot move the terminal's cursor", () => {
+Deno.test("names chosen by another user cannot move the terminal's cursor", () => {
   const evil = { ...CONNECTED, owner: { ...CONNECTED.owner, who: "\x1b[2Jann\n" } };
   const text = sessionListText({ sessions: [evil], now: NOW }, { format: undefined, namespaces: false });
   assert.equal(text.split("\n")[1], "web    Connected   4m    \\x1b[2Jann    laptop");

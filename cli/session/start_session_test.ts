@@ -48,7 +48,7 @@ function answer({ method, target }: ScriptedRequest, reply: ScriptedReply, allow
   return method === "POST" ? reply.json(201, { status: { allowed } }) : reply.json(404, NOT_FOUND);
 }
 
-Deno.test("rights and names are asked about all at once: nothing waits for another's answer", async () => {
+Deno.test("rights and names are checked in parallel", async () => {
   const questions = sessionRights("shop", "web").length + 3;
   const held: (() => void)[] = [];
   const { claim } = await run(async (request, reply) => {
@@ -72,7 +72,7 @@ Deno.test("all missing rights are named together", async () => {
   );
 });
 
-Deno.test("where asking about rights is forbidden it goes on", async () => {
+Deno.test("a start continues if rights may not be checked", async () => {
   const { asked } = await run((request, reply) =>
     request.method === "POST" ? reply.json(403, { kind: "Status", reason: "Forbidden", message: "no", code: 403 }) : answer(request, reply)
   );

@@ -21,11 +21,11 @@ function serve(far: MemoryTransport, rest: readonly Uint8Array[]): void {
   for (const message of rest) session.receive(message);
 }
 
-Deno.test("a place is taken once the server answers", async () => {
+Deno.test("taking the place of a client ends when the server answers", async () => {
   await takeFrom(serve);
 });
 
-Deno.test("who takes a place does not wait for a session that has ended, nor longer than there is time", async () => {
+Deno.test("taking the place of a client ends with the session, and at the deadline", async () => {
   await assert.rejects(takeFrom((far) => far.destroy()), /the session ended first/);
   await assert.rejects(takeFrom(() => {}, 50), /the session ended first/);
 });
