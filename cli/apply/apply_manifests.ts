@@ -37,7 +37,9 @@ export async function applyPrepared(
     return context.data(text);
   }
   const set = parent && await openSet(run, parent, prepared.planned);
-  const built = dryRun ? prepared.planned : await buildAndPlan(run, prepared);
+  // Builds and delivers the sources that the manifests refer to.
+  const images = dryRun ? undefined : await deliverReferences(prepared.manifests, run.deliver);
+  const built = images?.size ? planAgain(prepared, run.namespace) : prepared.planned;
   const planned = set ? built.map((object) => asMember(object, applySetId(set.parent))) : built;
   if (flags.diff) {
     const { different, uids } = await printDiff(run, planned);
@@ -98,12 +100,6 @@ async function waitForRollouts({ api, context, flags }: ApplyRun, planned: reado
   throw new UserError(["everything was applied, but these objects did not become ready:", ...lines].join("\n"), ExitCode.failed);
 }
 
-/** Builds and delivers the sources that the manifests refer to. @returns the objects with images in place of references */
-async function buildAndPlan(run: ApplyRun, prepared: PreparedManifests): Promise<readonly PlannedObject[]> {
-  const images = await deliverReferences(prepared.manifests, run.deliver);
-  return images.size === 0 ? prepared.planned : planAgain(prepared, run.namespace);
-}
-
 /**
  * Applies objects and prints a line for each of them.
  *
@@ -117,20 +113,13 @@ async function applyPlanned(
   later: readonly PlannedObject[] = [],
 ): Promise<ApplyOutcome["applied"]> {
   const { context, api, flags } = run;
+  const { fieldManager, force, validation } = flags;
   const dryRun = flags.dryRun === "server";
-  const outcome = await applyObjects(api, planned, {
-    fieldManager: flags.fieldManager,
-    force: flags.force,
-    dryRun,
-    validation: flags.validation,
-    signal: context.interrupted,
-  }, {
+  const outcome = await applyObjects(api, planned, { fieldManager, force, validation, dryRun, signal: context.interrupted }, {
     applied({ label, path, body }, { object, warnings }) {
       before?.set(path, { text: JSON.stringify(body), uid: object.metadata.uid });
       for (const warning of warnings) context.stderr(`Warning: ${warning}\n`);
-      if (object.metadata.deletionTimestamp) {
-        context.stderr(`Warning: ${label} is being deleted, and what was applied with it\n`);
-      }
+      if (object.metadata.deletionTimestamp) context.stderr(`Warning: ${label} is being deleted, and what was applied with it\n`);
       if (flags.output === "name") context.stdout(`${label}\n`);
       else if (flags.output === undefined) context.stdout(`${label} serverside-applied${dryRun ? " (server dry run)" : ""}\n`);
     },

@@ -144,19 +144,14 @@ async function applyOne(api: Api, object: PlannedObject, options: ServerSideAppl
 async function established(api: Api, path: string, applied: LiveObject, signal: AbortSignal): Promise<void> {
   const until = performance.now() + ESTABLISHED_WITHIN_MS;
   for (let live = applied;;) {
-    const conditions = conditionsOf(live);
+    const { conditions = [] } = live.status as { conditions?: readonly Condition[] } | undefined ?? {};
     if (conditions.some(({ type, status }) => type === "Established" && status === "True")) return;
     const refused = conditions.find(({ type, status }) => type === "NamesAccepted" && status === "False");
     if (refused) throw new NotEstablishedError(`its names are not accepted: ${refused.message ?? refused.reason}`);
     if (performance.now() > until) throw new NotEstablishedError(`it is not established after ${ESTABLISHED_WITHIN_MS / 1000} s`);
     await sleep(POLL_MS, signal);
-    live = (await api.get(path, { signal })).body as LiveObject;
+    live = (await api.get<LiveObject>(path, { signal })).body;
   }
-}
-
-/** The conditions of an object's status. */
-function conditionsOf({ status }: LiveObject): readonly Condition[] {
-  return (status as { conditions?: readonly Condition[] } | undefined)?.conditions ?? [];
 }
 
 /** Whether a kind's path is not served yet. The 404 of an object, such as a namespace, carries a name. */

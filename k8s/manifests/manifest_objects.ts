@@ -72,15 +72,8 @@ function readDocument(manifest: ManifestText, { document, base }: ManifestDocume
     }
     const object = body as ObjectBody & { apiVersion: string; kind: string };
     const { apiVersion, kind, metadata: { name, namespace } } = object;
-    objects.push({
-      ...at(node),
-      apiVersion,
-      kind,
-      name,
-      namespace: namespace || undefined,
-      body: object,
-      place: (field) => at(fieldNode(node, field)),
-    });
+    const place = (field: string) => at(fieldNode(node, field));
+    objects.push({ ...at(node), apiVersion, kind, name, namespace: namespace || undefined, body: object, place });
   }
 }
 
@@ -100,19 +93,18 @@ function check(body: Record<string, unknown>): { keys: string[]; what: string } 
       ? { keys: ["metadata", "generateName"], what: `${what} has generateName instead of name, and apply needs a name` }
       : { keys: ["metadata"], what: `${what} has no metadata.name` };
   }
-  if (typeof name !== "string") return { keys: ["metadata", "name"], what: `metadata.name must be text, not ${nameOf(name)}; quote it` };
-  if (namespace !== undefined && namespace !== null && typeof namespace !== "string") {
-    return { keys: ["metadata", "namespace"], what: `metadata.namespace must be text, not ${nameOf(namespace)}; quote it` };
+  for (const [field, value] of Object.entries({ name, namespace: namespace ?? "" })) {
+    if (typeof value !== "string") {
+      return { keys: ["metadata", field], what: `metadata.${field} must be text, not ${nameOf(value)}; quote it` };
+    }
   }
   for (const [field, map] of Object.entries({ labels, annotations })) {
     if (map === undefined || map === null) continue;
     if (!isRecord(map)) return { keys: ["metadata", field], what: `metadata.${field} must be a map, not ${nameOf(map)}` };
     for (const [key, value] of Object.entries(map)) {
       if (value === null || typeof value === "string") continue;
-      return {
-        keys: ["metadata", field, key],
-        what: `metadata.${field}: the value of ${key} must be text, not ${nameOf(value)}; quote it`,
-      };
+      const what = `metadata.${field}: the value of ${key} must be text, not ${nameOf(value)}; quote it`;
+      return { keys: ["metadata", field, key], what };
     }
   }
   return undefined;
@@ -138,11 +130,6 @@ export function objectKey(object: ManifestObject, namespace: string): string {
 
 /** Kubectl's name of an object: `deployment.apps/web`. */
 export function objectLabel({ apiVersion, kind, name }: { apiVersion: string; kind: string; name: string }): string {
-  return `${kindLabel(apiVersion, kind)}/${name}`;
-}
-
-/** Kubectl's name of a kind: `deployment.apps`. */
-export function kindLabel(apiVersion: string, kind: string): string {
   const group = groupOf(apiVersion);
-  return `${kind.toLowerCase()}${group === "" ? "" : `.${group}`}`;
+  return `${kind.toLowerCase()}${group === "" ? "" : `.${group}`}/${name}`;
 }
