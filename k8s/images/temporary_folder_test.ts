@@ -1,24 +1,24 @@
 import assert from "node:assert/strict";
-import { FolderError, temporaryFolder } from "./temporary_folder.ts";
+
+/** Runs in a process with a TMPDIR of its own: other test files run in this process at the same time. */
+const PROGRAM = `
+  import { FolderError, temporaryFolder } from ${JSON.stringify(new URL("temporary_folder.ts", import.meta.url).href)};
+  await temporaryFolder("kurun-").catch((error) => console.log(error instanceof FolderError ? error.message : "not a FolderError"));
+`;
 
 Deno.test({
   name: "a TMPDIR that cannot be used is named, with the reason and what to do",
   ignore: Deno.build.os === "windows",
   fn: async () => {
-    const before = Deno.env.get("TMPDIR");
     const file = await Deno.makeTempFile();
     try {
       for (const [folder, why] of [["/nowhere/at/all", "No such file or directory"], [file, "Not a directory"]] as const) {
-        Deno.env.set("TMPDIR", folder);
-        await assert.rejects(temporaryFolder("kurun-"), (error) => {
-          assert.ok(error instanceof FolderError);
-          assert.match(error.message, new RegExp(`^a temporary folder cannot be created in TMPDIR=${folder}: ${why} .*Set TMPDIR to`));
-          return true;
-        });
+        const args = ["eval", "-q", PROGRAM];
+        const { stdout } = await new Deno.Command(Deno.execPath(), { args, env: { TMPDIR: folder }, stderr: "inherit" }).output();
+        const said = new TextDecoder().decode(stdout);
+        assert.match(said, new RegExp(`^a temporary folder cannot be created in TMPDIR=${folder}: ${why} .*Set TMPDIR to`));
       }
     } finally {
-      if (before === undefined) Deno.env.delete("TMPDIR");
-      else Deno.env.set("TMPDIR", before);
       await Deno.remove(file);
     }
   },
