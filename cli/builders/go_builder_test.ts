@@ -232,7 +232,7 @@ Deno.test({
     const program = `
       import { buildGo } from ${here("go_builder.ts")};
       import { findSource } from ${here("program_source.ts")};
-      const source = await findSource(["."], Deno.cwd());
+      const source = await findSource(["."], ${JSON.stringify(folder)});
       const signal = AbortSignal.timeout(1_500);
       const options = { architecture: ${JSON.stringify(goArchitecture())}, stderr: () => {}, signal };
       await buildGo(source, options).catch((error) => console.log(error === signal.reason));
@@ -242,7 +242,12 @@ Deno.test({
     try {
       await Deno.writeTextFile(join(folder, "go.mod"), MODULE);
       await Deno.writeTextFile(join(folder, "main.go"), slow);
-      const options: Deno.CommandOptions = { args: ["eval", "-q", program], cwd: folder, env: { TMPDIR: temporary }, stderr: "inherit" };
+      const options: Deno.CommandOptions = {
+        args: ["eval", "-q", program],
+        cwd: new URL(".", import.meta.url),
+        env: { TMPDIR: temporary },
+        stderr: "inherit",
+      };
       const { stdout } = await new Deno.Command(Deno.execPath(), options).output();
       assert.equal(new TextDecoder().decode(stdout), "true\n");
       for await (const { name } of Deno.readDir(temporary)) {
