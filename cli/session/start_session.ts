@@ -13,7 +13,7 @@ import { findServices } from "../../k8s/session/service/found_services.ts";
 import { checkPodPatchTaken } from "../../k8s/session/pod/pod_patch_check.ts";
 import { checkRights, sessionRights } from "../../k8s/session/session_rights.ts";
 import { ClusterSession, ObjectExistsError, SessionGoneError, SessionTakenError } from "../../k8s/session/session.ts";
-import { controlServiceName, type ForwardPlan, type SessionPlan } from "../../k8s/session/objects/session_plan.ts";
+import { Annotation, controlServiceName, type ForwardPlan, type SessionPlan } from "../../k8s/session/objects/session_plan.ts";
 import { sessionOwner } from "../../k8s/session/owner/session_owner.ts";
 import { KEY_BYTES } from "../../tunnel/mod.ts";
 import { nameEnd } from "../command/object_name.ts";
@@ -137,7 +137,7 @@ function describeAdoption({ job, presence, mine }: AdoptableSession): string {
 }
 
 function refusedTo({ namespace, service, annotations }: ForwardPlan, { session }: SessionTakenError): ServiceRefusedError {
-  const mine = session.who === annotations["kurun.dev/who"] && session.from === annotations["kurun.dev/from"];
+  const mine = session.who === annotations[Annotation.who] && session.from === annotations[Annotation.from];
   const presence = { is: "connected", since: session.since } as const;
   return new ServiceRefusedError({ is: "in-use", session, presence, mine }, namespace, service);
 }
