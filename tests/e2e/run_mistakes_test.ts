@@ -59,7 +59,7 @@ clusterTest(
     assert.equal(untold.code, 125);
     assert.match(
       untold.stderr,
-      /^Error from server \(Forbidden\): [^\n]* must specify limits\.memory [^\n]*\n {2}Say what the Pod gets, with --requests and --limits\.\n$/,
+      /^Error from server \(Forbidden\): [^\n]* must specify limits\.memory [^\n]*\n {2}Set the Pod's resources with --requests and --limits\.\n$/,
     );
     const over = await mistake(namespace, ["--limits", "memory=1Gi", BEHAVE, "exit", "0"]);
     assert.match(over.stderr, /^Error from server \(Forbidden\): [^\n]* exceeded quota: small[^\n]*\n$/);
