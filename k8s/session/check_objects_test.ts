@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
+import { SeededRandom } from "../../tests/seeded_random.ts";
 import type { Api } from "../api/api.ts";
+import type { Service, ServicePort } from "../api/kubernetes_objects.ts";
 import { ApiError } from "../api/api_error.ts";
 import { checkObjects, SessionBrokenError } from "./check_objects.ts";
 import type { ForwardPlan } from "./objects/session_plan.ts";
+import { decideOnService } from "./service/service_decision.ts";
 import { type ClusterSession, SessionGoneError } from "./session.ts";
 
 const PLAN = {
@@ -82,4 +85,50 @@ Deno.test("a joined Service keeps its own selector", async () => {
   assert.ok(
     await check({ ...ALL, "services/web": { ...SERVICE, spec: { ...SERVICE.spec, selector: { app: "web" } } } }, { plan }) as number > 8,
   );
+});
+
+Deno.test("a Service that a session can join is no change while it stays as it is", async () => {
+  const random = new SeededRandom(20);
+  const joinable = Array.from({ length: 200 }, () => randomService(random)).flatMap((service) => {
+    const found = { service, control: undefined, all: [], jobs: new Map(), endpoints: [], client: undefined, now: new Date() };
+    const decision = decideOnService(found, { name: "web", port: undefined });
+    return decision.do === "join" ? [{ service, plan: { ...PLAN, ports: decision.ports, joined: decision } as ForwardPlan }] : [];
+  });
+  assert.ok(joinable.length > 100);
+  await Promise.all(joinable.map(async ({ service, plan }) => {
+    const found = await check({ ...ALL, "services/web": service }, { plan });
+    assert.ok(typeof found === "number", `${found}: ${JSON.stringify(service)}`);
+  }));
+});
+
+/** A Service as the API server returns it: headless or not, with target ports of all kinds, and with one number for TCP and UDP. */
+function randomService(random: SeededRandom): Service {
+  const headless = random.chance(0.4);
+  const ports = [53, 80, 443, 8443].filter(() => random.chance(0.6)).flatMap((port) => {
+    const protocols = random.pick([["TCP"], ["UDP", "TCP"], ["TCP", "UDP"], ["UDP"]] as const);
+    return protocols.map((protocol): ServicePort => ({
+      name: `${protocol.toLowerCase()}-${port}`,
+      protocol,
+      port,
+      targetPort: random.pick([port, port + 8000, "web", "hook"]),
+    }));
+  });
+  const spec = { selector: { app: "web" }, ports, clusterIP: headless ? "None" : "10.0.0.1" };
+  return { metadata: { name: "web", uid: "1" }, spec } as Service;
+}
+
+Deno.test("an object is looked at again after an API server that starts has refused it", async () => {
+  const answers = [forbidden, forbidden, gone];
+  const failure = await check({
+    ...ALL,
+    get "services/web"() {
+      return answers.length > 1 ? answers.shift() : answers[0];
+    },
+  });
+  assert.ok(failure instanceof SessionBrokenError, String(failure));
+});
+
+Deno.test("an object that seems deleted ends no session as long as the cluster cannot tell whether the session is there", async () => {
+  const unreachable = () => Promise.reject(new ApiError("etcd has no leader", { status: 500 }));
+  assert.ok(await check({ ...ALL, "services/web": gone }, { renew: unreachable }) as number > 8);
 });
