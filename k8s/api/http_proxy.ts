@@ -26,7 +26,8 @@ export function proxyFromEnvironment(server: URL, env: { get(name: string): stri
  */
 export function parseProxyUrl(text: string): URL {
   const url = URL.parse(text.includes("://") ? text : `http://${text}`);
-  const shown = text.replace(/\/\/[^@/]*@/, "//…@");
+  // A password that is not encoded may itself have a slash or an @, and a text that is no URL has no scheme before it.
+  const shown = text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, "$1…@");
   if (url === null || url.hostname === "") throw new TypeError(`Cannot use the proxy "${shown}": it is not a URL`);
   if (url.protocol === "socks5:" || url.protocol === "socks5h:") {
     throw new TypeError(`Cannot use the proxy "${shown}": SOCKS is not supported; use an http:// or https:// proxy`);

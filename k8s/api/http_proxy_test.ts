@@ -60,5 +60,11 @@ Deno.test("parseProxyUrl() refuses unsupported proxies, and never shows a passwo
   for (const text of ["socks5://j:SECRET@p:1080", "ftp://j:SECRET@p", "http://", "http://j:SECRET@p:port"]) {
     assert.throws(() => parseProxyUrl(text), (error: Error) => error instanceof TypeError && !error.message.includes("SECRET"), text);
   }
+  for (const before of ["http://", "https://", "HTTP://", "ftp://", "socks5://", ""]) {
+    for (const password of ["SECRET", "SECRET/SECRET", "SECRET@SECRET", "x//SECRET@SECRET", "SECRET#SECRET", "SECRET?SECRET", "x SECRET"]) {
+      const text = `${before}j:${password}@p:99999`;
+      assert.throws(() => parseProxyUrl(text), (error: Error) => error instanceof TypeError && !error.message.includes("SECRET"), text);
+    }
+  }
   assert.throws(() => parseProxyUrl("socks5://p:1080"), /SOCKS is not supported/);
 });
