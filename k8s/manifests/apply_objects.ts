@@ -144,7 +144,8 @@ async function applyOne(api: Api, object: PlannedObject, options: ServerSideAppl
 async function established(api: Api, path: string, applied: LiveObject, signal: AbortSignal): Promise<void> {
   const until = performance.now() + ESTABLISHED_WITHIN_MS;
   for (let live = applied;;) {
-    const { conditions = [] } = live.status as { conditions?: readonly Condition[] } | undefined ?? {};
+    // A definition that has just been created has null here, for which a default value does not stand in.
+    const conditions = (live.status as { conditions?: readonly Condition[] | null } | undefined)?.conditions ?? [];
     if (conditions.some(({ type, status }) => type === "Established" && status === "True")) return;
     const refused = conditions.find(({ type, status }) => type === "NamesAccepted" && status === "False");
     if (refused) throw new NotEstablishedError(`its names are not accepted: ${refused.message ?? refused.reason}`);

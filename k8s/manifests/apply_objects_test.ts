@@ -89,8 +89,10 @@ Deno.test("nothing is applied after a namespace that was refused or is being del
 
 Deno.test("an object waits until its definition is established and its path is served", async () => {
   const established = [200, { metadata: {}, status: { conditions: [{ type: "Established", status: "True" }] } }] as [number, unknown];
+  // As the API server answers it right after its creation.
+  const created = [200, { metadata: {}, status: { conditions: null } }] as [number, unknown];
   const { outcome, requests } = await apply([object("Cron", "c", "a.example/v1"), DEFINITION], (path, time) => {
-    if (path.startsWith("GET")) return time === 1 ? taken : established;
+    if (path.startsWith("GET")) return time === 1 ? created : established;
     return path.endsWith("/crons/c") && time === 1 ? [404, { kind: "Status", reason: "NotFound", message: "no such resource" }] : taken;
   });
   assert.deepEqual(summary(outcome)[0], ["customresourcedefinition.apiextensions.k8s.io/crons.a.example", "cron.a.example/c"]);

@@ -42,7 +42,7 @@ function nodeFacts({ metadata, spec, status }: Node): NodeFacts {
     runtime: info?.containerRuntimeVersion,
     architecture: info?.architecture,
     schedulable: spec?.unschedulable !== true,
-    images: new Set(status?.images?.flatMap(({ names = [] }) => names)),
+    images: new Set(status?.images?.flatMap(({ names }) => names ?? [])),
   };
 }
 

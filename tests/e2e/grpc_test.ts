@@ -87,7 +87,7 @@ clusterTest("gRPC in plain HTTP/2: all four kinds of call, status, cancellation 
   assert.deepEqual((await grpc("call", `${await namespace.address()}:80`)).split("\n"), ALL_CALLS);
   await sawThemGo(server);
   await kurun.waitFor(/^\S+ h2 - - \d+(\.\d)?MB \d+ms \d+\.\d+\.\d+\.\d+:\d+ \d+(\.\d)?MB in/m);
-  assert.equal(kurun.stderr.match(/^\S+ \S+ \S+ \d\S*B /gm)?.length, 1, kurun.stderr);
+  assert.equal(kurun.stderr.match(/^\S+ \S+ \S+ \S+ \d\S*B /gm)?.length, 1, kurun.stderr);
 });
 
 clusterTest(
