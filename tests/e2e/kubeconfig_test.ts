@@ -55,7 +55,7 @@ const kinds: Record<string, (setting: Setting) => Promise<Run>> = {
       env: { KUBECONFIG: await write("config", kubeconfigText({ cluster: trusted(facts), user: {} })) },
       args: ["--token", token],
       watch: ({ stdout, stderr }) => {
-        assert.match(stderr, /^Warning: --token can be read in the process list/m);
+        assert.match(stderr, /^Warning: other users of this machine can read --token in the process list/m);
         assert.ok(!(stdout + stderr).includes(token.slice(-20)));
       },
     };
