@@ -46,7 +46,8 @@ export function program(context: Context): Command {
   const kurun = new Command(context.program)
     .enablePositionalOptions()
     .description(
-      "Lets a cluster Service call a program on your machine, and runs your programs and manifests in the cluster, through the API server alone.",
+      "Connects a Service in the cluster to a program on your machine, runs programs in the cluster from source, " +
+        "and applies manifests whose images are built from source.",
     )
     .version(VERSION, "--version", "print the version")
     .addCommand(portForwardCommand(context))

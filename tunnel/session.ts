@@ -279,7 +279,7 @@ export class Session implements StreamHost, FrameReceiver {
   /** Answers pile up only where the other side causes them and reads nothing, which is a flood. */
   #boundAnswers(): void {
     if (this.#transport.buffered > UNREAD_ANSWERS_BYTES) {
-      throw new ProtocolError("The other side asks without end and does not read the answers");
+      throw new ProtocolError("The other side sends requests without reading the answers");
     }
   }
 

@@ -14,7 +14,7 @@ export function applyCommand(context: Context): Command {
   const command = new Command("apply")
     .summary("apply manifests whose images are built from local source")
     .description(
-      "Applies manifests. First, kurun replaces each value kurun://PATH by an image, which it builds from the source at PATH (relative to the " +
+      "Applies manifests. First, kurun replaces each value kurun://PATH with an image, which it builds from the source at PATH (relative to the " +
         "manifest's folder) and delivers to the cluster. The API server then applies the objects (server-side apply), " +
         "namespaces and CustomResourceDefinitions first. kurun takes over what kubectl apply applied before, without conflicts.",
     )

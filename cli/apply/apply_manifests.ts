@@ -119,7 +119,9 @@ async function applyPlanned(
     applied({ label, path, body }, { object, warnings }) {
       before?.set(path, { text: JSON.stringify(body), uid: object.metadata.uid });
       for (const warning of warnings) context.stderr(`Warning: ${warning}\n`);
-      if (object.metadata.deletionTimestamp) context.stderr(`Warning: ${label} is being deleted, and what was applied with it\n`);
+      if (object.metadata.deletionTimestamp) {
+        context.stderr(`Warning: ${label} is being deleted, so the applied changes will be lost: apply again once it is gone\n`);
+      }
       if (flags.output === "name") context.stdout(`${label}\n`);
       else if (flags.output === undefined) context.stdout(`${label} serverside-applied${dryRun ? " (server dry run)" : ""}\n`);
     },

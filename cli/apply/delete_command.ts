@@ -182,7 +182,7 @@ async function deleteSet(
   for (const member of members) {
     if (!member.kept) await remove(member);
     else {
-      const why = "because its kind is never deleted with a set: name its manifest with -f, or delete it yourself";
+      const why = "because its kind is never deleted with a set: pass its manifest with -f, or delete it yourself";
       context.stderr(`Warning: ${member.label} stays, ${why}\n`);
     }
   }

@@ -17,8 +17,8 @@ function reasonOf(object: PlannedObject, error: unknown, describe: Context["desc
   if (error instanceof FieldConflictError) return describeConflict(error);
   if (error instanceof NotEstablishedError) return error.message;
   if (error instanceof PreviewError) {
-    return "a dry run cannot show this change, because fields that kubectl made have to become kurun's first.\n" +
-      "  Without them the API server refuses it. Apply it without --diff and --dry-run: that moves them";
+    return "a dry run cannot show this change: kurun first has to take over fields that kubectl apply set, which a dry run does not do.\n" +
+      "  Apply it without --diff and --dry-run";
   }
   const immutable = error instanceof ApiError && describeImmutable(object, error);
   return immutable || describe(error instanceof ApiError ? shortRefusal(error) : error).text.replace(/^error: /, "");
@@ -26,7 +26,7 @@ function reasonOf(object: PlannedObject, error: unknown, describe: Context["desc
 
 function describeConflict({ conflicts }: FieldConflictError): string {
   const byManager = Map.groupBy(conflicts, ({ manager }) => manager);
-  const lines = [...byManager].map(([manager, fields]) => `  ${manager} holds ${fields.map(({ field }) => field).join(", ")}`);
+  const lines = [...byManager].map(([manager, fields]) => `  ${manager} owns ${fields.map(({ field }) => field).join(", ")}`);
   const [fields, them] = conflicts.length === 1 ? ["a field has", "it"] : ["fields have", "them"];
   return [
     `${fields} another value, set by another manager:`,

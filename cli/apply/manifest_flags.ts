@@ -19,7 +19,7 @@ export function manifestNames(command: string, more: readonly string[], options:
   const flag = more.find((word) => word.startsWith("-") && word !== "-");
   if (flag !== undefined) {
     throw usageError(
-      `${flag} after -- is not a manifest: kurun does not pass flags on to kubectl. Give kurun's own before -- (kurun ${command} --help)`,
+      `${flag} after -- is not a manifest: kurun does not pass flags on to kubectl. Put kurun's own flags before -- (see kurun ${command} --help)`,
     );
   }
   const names = [...(options.filename ?? []) as string[], ...more];

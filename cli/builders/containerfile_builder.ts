@@ -70,7 +70,7 @@ export async function buildContainerfile(file: string, options: ContainerfileOpt
       const why = (cause as Error).message.replaceAll(`${work}/`, "").replace(/\s+/g, " ");
       throw new ContainerfileError(
         `the image of ${file} cannot be read from the archive that ${builder.program} saved: ${why}\n` +
-          `Update ${builder.program}, or remove it from PATH so that another of docker, podman and buildah is used.`,
+          `Update ${builder.program}, or remove it from PATH so that kurun uses another of docker, podman and buildah.`,
         { cause },
       );
     }

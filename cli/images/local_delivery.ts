@@ -86,12 +86,12 @@ async function run(
     output = await new Deno.Command(program, { args, env: { ...env }, stdin: "null", stdout: "piped", stderr: "piped", signal }).output();
   } catch (cause) {
     if (!(cause instanceof Deno.errors.NotFound)) throw cause;
-    throw new UserError(`cannot bring images to ${to}: ${program} was not found in PATH`, ExitCode.failed, { cause });
+    throw new UserError(`cannot load images into ${to}: ${program} was not found in PATH`, ExitCode.failed, { cause });
   }
   signal.throwIfAborted();
   if (output.success) return;
   const text = new TextDecoder();
   const said = text.decode(output.stderr).trim() || text.decode(output.stdout).trim();
   const call = `${program} ${args.slice(0, 2).join(" ")}`;
-  throw new UserError(`cannot bring images to ${to}: ${call} failed with exit code ${output.code}: ${said}`, ExitCode.failed);
+  throw new UserError(`cannot load images into ${to}: ${call} failed with exit code ${output.code}: ${said}`, ExitCode.failed);
 }

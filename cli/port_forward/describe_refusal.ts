@@ -51,7 +51,7 @@ function describeInUse(
 }
 
 function describePresence(presence: Presence, until: string | undefined): string {
-  const end = until === undefined ? "stays until somebody removes it" : `ends at ${until} unless its client returns`;
+  const end = until === undefined ? "stays until it is removed with kurun stop" : `ends at ${until} unless its client returns`;
   switch (presence.is) {
     case "connected":
       return "";

@@ -235,7 +235,7 @@ async function removeSession(context: Context, session: ClusterSession): Promise
 }
 
 function describeLater({ plan: { ttlSeconds } }: ClusterSession): string {
-  return ttlSeconds > 0 ? `the cluster removes it within ${ttlSeconds} s` : "it stays, since --ttl is 0";
+  return ttlSeconds > 0 ? `the cluster removes it within ${ttlSeconds} s` : "it stays, because --ttl is 0";
 }
 
 function interruption(signal: AbortSignal): Promise<void> {

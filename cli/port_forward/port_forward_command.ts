@@ -36,7 +36,7 @@ interface PortForwardOptions extends Record<string, unknown>, TrafficFlags, TlsF
 /** `kurun port-forward URL` */
 export function portForwardCommand(context: Context): Command {
   const command = new Command("port-forward")
-    .summary("let a Service in the cluster call a program on your machine")
+    .summary("connect a Service in the cluster to a program on your machine")
     .description("Creates a Service in the cluster whose callers reach the program at URL on this machine, until Ctrl+C.")
     .argument("<url>", "the program: http://localhost:8080, localhost:8080 or 8080; also https://, tcp:// and tls:// (TLS passed through)")
     .option("--servicename <name>", "the Service to create, or an existing one without Pods", "kurun")

@@ -57,7 +57,7 @@ export function parseUpstream(text: string): Upstream {
   const scheme = (given?.[1] ?? "http").toLowerCase();
   const [, authority = "", path = ""] = /^([^/]*)(.*)$/s.exec(given?.[2] ?? (/^\d+$/.test(text) ? `localhost:${text}` : text)) ?? [];
   if (!isScheme(scheme)) {
-    throw wrong(text, `has the scheme ${scheme}, but kurun knows http, https, tcp and tls`, meantScheme(scheme, authority));
+    throw wrong(text, `has the scheme ${scheme}, but kurun supports http, https, tcp and tls`, meantScheme(scheme, authority));
   }
   const [host, shownHost, port] = hostAndPort(text, scheme, authority);
   const isBytes = scheme === "tcp" || scheme === "tls";
@@ -96,7 +96,7 @@ function refuseMistakes(text: string): void {
     );
   }
   if (/[?#]/.test(text)) {
-    throw wrong(text, "has a query or fragment; only a path can precede the path of each request", text.replace(/[?#].*$/s, ""));
+    throw wrong(text, "has a query or fragment, but kurun can prepend only a path to each request's path", text.replace(/[?#].*$/s, ""));
   }
   const scheme = /^([a-z]+):\/\//i.exec(text)?.[1]?.toLowerCase() ?? "http";
   const authority = bare.split("/")[0]!;

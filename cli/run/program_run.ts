@@ -225,7 +225,7 @@ export class ProgramRun {
     const { options, context } = this.#given;
     const { name, namespace, ttlSeconds } = session.plan;
     if (!options.remove && this.started) {
-      const until = ttlSeconds > 0 ? `for ${ttlSeconds} s` : "until somebody removes it";
+      const until = ttlSeconds > 0 ? `for ${ttlSeconds} s` : "until it is removed";
       return this.#say(`Pod ${name} stays ${until}: kurun stop ${name} -n ${namespace} removes it`);
     }
     try {

@@ -72,7 +72,7 @@ async function forward(
         await pause(RETRY_MS, signal);
         continue;
       }
-      if (!signal.aborted) say(`A connection to a port of -p was closed: ${(error as Error).message}`);
+      if (!signal.aborted) say(`A connection to a port forwarded with -p was closed: ${(error as Error).message}`);
       return connection.reset();
     }
   }

@@ -70,7 +70,7 @@ async function ctr(args: readonly string[], { socket, signal, env = {} }: Contai
     }).spawn();
   } catch (cause) {
     const why = cause instanceof Deno.errors.NotFound ? "ctr was not found in PATH; it comes with containerd" : (cause as Error).message;
-    throw new ImageError(`cannot bring images into containerd (${socket}): ${why}`, { cause });
+    throw new ImageError(`cannot load images into containerd (${socket}): ${why}`, { cause });
   }
   // A ctr that ends before it has read everything says why on stderr.
   const fed = input?.pipeTo(child.stdin).catch((error) => error);

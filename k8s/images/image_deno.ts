@@ -116,7 +116,7 @@ async function run(program: string, args: string[], wanted: string, { signal, en
     output = await new Deno.Command(program, { args, env: { ...env }, stdout: "null", stderr: "piped", ...signal && { signal } }).output();
   } catch (cause) {
     const why = cause instanceof Deno.errors.NotFound ? `${program} was not found in PATH` : `${program}: ${(cause as Error).message}`;
-    const install = program === "tar" ? "tar" : "Node.js, which brings npm (https://nodejs.org)";
+    const install = program === "tar" ? "tar" : "Node.js, which includes npm (https://nodejs.org)";
     throw new ImageError(
       `cannot fetch Deno for the image (${wanted}): ${why}\nInstall ${install}, or run kurun with Deno ${IMAGE_DENO_VERSION} ` +
         "on Linux of the cluster's architecture: then nothing is fetched.",

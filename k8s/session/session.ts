@@ -266,7 +266,7 @@ export class ClusterSession<Plan extends SessionPlan = SessionPlan> {
   }
 
   #expired(cause?: ApiError): SessionGoneError {
-    return new SessionGoneError(`session ${this.plan.name} has ended: its time was over`, true, { cause });
+    return new SessionGoneError(`session ${this.plan.name} has ended: its --ttl expired while kurun could not renew it`, true, { cause });
   }
 
   #replacedBy(who: string, from: string): SessionGoneError {

@@ -47,7 +47,7 @@ export async function openRequestPort(options: RequestPortOptions): Promise<Serv
     const left = options.callers.arrived();
     serve(socket, options, strangers, report)
       .catch((error) => {
-        strangers(`a caller was cut: ${error.message}`);
+        strangers(`a caller was disconnected: ${error.message}`);
         socket.destroy();
       })
       .finally(left);
@@ -134,7 +134,7 @@ function howEnded(error: Error | undefined): string {
   if (error instanceof RefusedError) return `502 ${error.message.replace(/\p{Cc}+/gu, " ")}`;
   if (error instanceof SessionEndedError) return "client lost";
   if (error instanceof StreamLimitError) return "503 too many callers";
-  if (error instanceof DialTimeoutError) return "502 the client did not dial in time";
+  if (error instanceof DialTimeoutError) return "502 the client did not report in time whether it reached the program";
   if (error instanceof StreamResetError) return "reset by the client";
   return `caller left: ${error.message}`;
 }

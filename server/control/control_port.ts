@@ -81,7 +81,7 @@ export async function openControlPort(options: ControlPortOptions): Promise<Serv
     webSockets.handleUpgrade(request, socket, head as never, (webSocket: WebSocket) => {
       const transport = new WebSocketTransport(webSocket as unknown as WebSocketLike);
       admit(transport, { ...options, strangers, from }, history, () => unproven.delete(socket)).catch((error) => {
-        strangers(`peer ${from} was cut: ${error.message}`);
+        strangers(`peer ${from} was disconnected: ${error.message}`);
         transport.destroy();
       });
     });

@@ -71,7 +71,7 @@ export class Supervisor {
     this.#serve(stream).catch((error) => {
       stream.reset();
       // A lost connection ends its streams; the control port logs that.
-      if (stream.failure === undefined || error !== stream.failure) this.#options.log(`a stream was cut: ${error.message}`);
+      if (stream.failure === undefined || error !== stream.failure) this.#options.log(`a stream was closed: ${error.message}`);
     });
   }
 
@@ -130,7 +130,7 @@ export class Supervisor {
         else if (message.do === "close") run?.program.closeOutput(message.output);
         else run?.program.resize(message);
       })
-      .catch((error) => this.#options.log(`a request was not obeyed: ${error.message}`));
+      .catch((error) => this.#options.log(`a request of the client failed: ${error.message}`));
   }
 
   async #start(request: RunRequest): Promise<void> {

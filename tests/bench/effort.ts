@@ -24,7 +24,7 @@ export const QUICK: Effort = { times: 1, tlsTimes: 1, bodies: 1, starts: 1, seco
 
 /** The effort as text, for the table's header. */
 export function effortText({ times, tlsTimes, bodies, starts, seconds, shortSeconds, admissions }: Effort): string {
-  return `Medians of ${times} runs (${bodies} for large bodies, ${starts} for starts), directly and through kurun in turns. Requests: nginx with one worker and a body of 22 bytes, ` +
+  return `Medians of ${times} runs (${bodies} for large bodies, ${starts} for starts), directly and through kurun, alternating. Requests: nginx with one worker and a body of 22 bytes, ` +
     `wrk -t2 -d${seconds}s (-t1 at one connection) after a warm-up of 1 s. With --tlssecret, direct is nginx itself with TLS and the same ` +
     `certificate, and wrk's handshakes count. Shortened: requests with --tlssecret ${tlsTimes} runs, redis-benchmark and -v ${shortSeconds} s each, ` +
     `and with a delay one run of wrk for ${seconds} s. ${admissions} admission requests of each kind.`;

@@ -46,7 +46,7 @@ const PARTS: readonly Part[] = [
     yield await requests("requests", ways, { connections, pairs: effort.times, seconds: effort.seconds });
   }]),
   ["memory after the plain requests", async function* ({ plain }) {
-    yield memoryRow("most memory after the plain requests, laptop / Pod", await (await plain()).peaks());
+    yield memoryRow("peak memory after the plain requests, laptop / Pod", await (await plain()).peaks());
   }],
   ...CONNECTIONS.map((connections): Part => [`requests tlssecret ${connections}`, async function* ({ nginx, tls, effort }) {
     const ways = { direct: nginx.tlsUrl, through: `https://${(await tls()).host}` };
@@ -80,8 +80,8 @@ const PARTS: readonly Part[] = [
     yield await helpRow(effort.times);
   }],
   ["memory after all", async function* ({ plain, tls }) {
-    yield memoryRow("most memory after all, laptop / Pod", await (await plain()).peaks());
-    yield memoryRow("most memory after all, laptop / Pod, --tlssecret", await (await tls()).peaks());
+    yield memoryRow("peak memory after all, laptop / Pod", await (await plain()).peaks());
+    yield memoryRow("peak memory after all, laptop / Pod, --tlssecret", await (await tls()).peaks());
   }],
 ];
 

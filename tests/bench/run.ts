@@ -114,7 +114,7 @@ async function sendingRow(namespace: TestNamespace, folder: string, times: numbe
   const speeds: number[] = [];
   for (let i = 0; i < times; i++) speeds.push(await runSending(namespace, folder, `it has ${LARGE_BYTES}`));
   return {
-    what: "run: a program of 60 MB, from the first sight of its being sent to its first output",
+    what: 'run: a 60 MB program, from the first "Sending the program" to its first output',
     through: `${Math.round(median(speeds) / 1e6)} MB/s`,
   };
 }

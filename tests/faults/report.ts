@@ -37,15 +37,15 @@ export function reliabilityDocument(faults: readonly Fault[], runs: readonly Fau
   return `# Reliability
 
 What callers of a Service see while parts of kurun or of the cluster fail. Callers send 50 requests per second, whether or not earlier ones have been
-answered, four of five on a new connection, each with an id. Each request must get its answer, or what its row allows, within the hold (3 s)
-plus a second, and the program must see each id at most once. *Seen* counts what callers got instead of their answer: *503 lost* if the connection
-was lost while a request was open, *503 nobody* if no client was connected, else the error of the connection. *Again* is the time until every
-request is answered within a second again. It is measured from the fault, or from the return of the network, the API server (its first 200 from
-/readyz) or the client.
+answered, four of five on a new connection, each with an id. Each request must get its answer, or what the row allows, within
+\`--hold\` (3 s) plus a second, and the program must see each id at most once. *Seen* counts what callers got instead of their answer: *503
+lost* if the connection was lost while a request was open, *503 nobody* if no client was connected, otherwise the error of the connection.
+*Again* is the time until every request is once more answered within a second. It is measured from the fault, or from the return of the
+network, the API server (its first 200 from /readyz) or the client.
 
 Written by \`deno task test:faults --repeat N --write\`; do not edit. ${machine}
 
-| when | callers may see | runs as stated | requests | seen | longest wait | again, median | again, longest | also measured |
+| when | callers may see | runs that passed | requests | seen | longest wait | again, median | again, longest | also measured |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 ${rows.join("")}`;
 }

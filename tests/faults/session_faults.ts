@@ -56,7 +56,7 @@ export const sessionFaults: readonly Fault[] = [
   },
   {
     name: "the client's rights are removed",
-    says: "nothing until the client is certain, then 503 until the session ends; nothing is left after its ttl plus 15 s",
+    says: "nothing until the client gives up, then 503 until the session ends; nothing is left after its ttl plus 15 s",
     maySee: WHILE_IT_GOES,
     holdMs: 3_000,
     run: removeRights,
