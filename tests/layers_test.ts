@@ -86,7 +86,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "k8s/nodes": ["k8s/api", "k8s/images"],
   "k8s/registry": ["k8s/images"],
   "k8s/images": [],
-  "k8s/kubeconfig": ["k8s/api", "k8s/manifests"],
+  "k8s/kubeconfig": ["k8s/api", "k8s/certificate", "k8s/manifests"],
   "k8s/certificate": [],
   "k8s/api": [],
 

@@ -5,8 +5,9 @@
  */
 
 import { Buffer } from "node:buffer";
-import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
+import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
 import { CredentialError } from "../api/cluster_access.ts";
+import { publicKeyOf, spki } from "../certificate/public_key.ts";
 import type { ExecCredentialSource } from "./exec_credential.ts";
 
 /** The text of a file that may be replaced at any time. */
@@ -147,19 +148,6 @@ export class UserCredentials {
 
 function isoTime(ms: number): string {
   return new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
-}
-
-/** Undefined for a key that Deno 2.6 cannot read from a certificate, such as Ed25519. */
-function publicKeyOf(certificate: X509Certificate): string | undefined {
-  try {
-    return spki(certificate.publicKey);
-  } catch {
-    return undefined;
-  }
-}
-
-function spki(key: KeyObject): string {
-  return key.export({ type: "spki", format: "der" }).toString("base64");
 }
 
 /** The text of a source. @throws {CredentialError} when its file cannot be read */

@@ -1,8 +1,9 @@
-import { createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
+import { createPublicKey, X509Certificate } from "node:crypto";
 import type { Api } from "../../api/api.ts";
 import { ApiError } from "../../api/api_error.ts";
 import type { Secret } from "../../api/kubernetes_objects.ts";
 import { certificateNames, coversHost } from "../../certificate/certificate_names.ts";
+import { publicKeyOf, spki } from "../../certificate/public_key.ts";
 
 /** A Secret cannot be used for TLS. The message says which one and why. */
 export class TlsSecretError extends Error {
@@ -50,7 +51,7 @@ export function checkTlsData(data: Readonly<Record<string, string>>, { name, nam
   const certificate = understood(() => new X509Certificate(pem), `Secret ${name}: tls.crt is not a valid certificate`);
   const names = understood(() => certificateNames(pem), `Secret ${name}: tls.crt is not a valid certificate`);
   const key = understood(() => spki(createPublicKey(keyPem)), `Secret ${name}: tls.key is not a valid private key`);
-  if (spki(certificate.publicKey) !== key) throw new TlsSecretError(`Secret ${name}: tls.key does not belong to tls.crt`);
+  if ((publicKeyOf(certificate) ?? key) !== key) throw new TlsSecretError(`Secret ${name}: tls.key does not belong to tls.crt`);
   const [from, to] = [new Date(certificate.validFrom), new Date(certificate.validTo)];
   const host = `${service}.${namespace}.svc`;
   return [
@@ -62,10 +63,6 @@ export function checkTlsData(data: Readonly<Record<string, string>>, { name, nam
       }, not for ${host}: callers that use this name will refuse it`,
     ]),
   ];
-}
-
-function spki(key: KeyObject): string {
-  return key.export({ type: "spki", format: "der" }).toString("base64");
 }
 
 function understood<T>(read: () => T, otherwise: string): T {
