@@ -26,7 +26,7 @@ function reasonOf(object: PlannedObject, error: unknown, describe: Context["desc
 
 function describeConflict({ conflicts }: FieldConflictError): string {
   const byManager = Map.groupBy(conflicts, ({ manager }) => manager);
-  const lines = [...byManager].map(([manager, fields]) => `  ${manager} owns ${fields.map(({ field }) => field).join(", ")}`);
+  const lines = [...byManager].map(([manager, fields]) => `  ${manager} holds ${fields.map(({ field }) => field).join(", ")}`);
   const [fields, them] = conflicts.length === 1 ? ["a field has", "it"] : ["fields have", "them"];
   return [
     `${fields} another value, set by another manager:`,
