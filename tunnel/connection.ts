@@ -14,7 +14,7 @@ export interface Connection {
    * @param cause what broke, for a connection that can tell its peer
    */
   reset(cause?: Error): void;
-  /** Calls a listener at a break while nobody reads or writes here, because a relay waits at its other end. Optional. */
+  /** Calls a listener at a break, past ones included, while nobody reads or writes here: a relay waits at its other end. Optional. */
   onFailure?(listener: (error: Error) => void): void;
 }
 

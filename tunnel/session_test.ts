@@ -198,6 +198,16 @@ Deno.test("a reset ends both directions of one stream on both sides, and no othe
   assert.deepEqual([client.streamCount, server.streamCount], [1, 1]);
 });
 
+Deno.test("a stream that was reset before anybody listened for it tells its listener at once", async () => {
+  const theirs: Stream[] = [];
+  const { client } = pair((stream) => void theirs.push(stream));
+  client.open(bytes("x")).reset();
+  await settle();
+  const errors: Error[] = [];
+  theirs[0]!.onFailure((error) => errors.push(error));
+  assert.ok(errors[0] instanceof StreamResetError);
+});
+
 Deno.test("a writer that waits for credit gets the error of a reset", async () => {
   const { client } = pair((stream) => setTimeout(() => stream.reset(), 5));
   const stream = client.open(new Uint8Array());

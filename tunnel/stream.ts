@@ -55,9 +55,13 @@ export class Stream {
     this.#window = new ReceiveWindow(host.budget, host.now, host.initialWindow);
   }
 
-  /** Implements {@link Connection.onFailure}. Not called where the session ends behind a direction that arrived whole and can be read. */
+  /**
+   * Implements {@link Connection.onFailure}; it may have failed already, for example in the message that opened it. Not called where the
+   * session ends behind a direction that arrived whole and can be read.
+   */
   onFailure(listener: (error: Error) => void): void {
     this.#failed = listener;
+    if (this.failure && !this.#arrivedWhole) listener(this.failure);
   }
 
   /**

@@ -96,3 +96,23 @@ for (const insecure of [true, false]) {
     },
   });
 }
+
+Deno.test({
+  name: "a caller that leaves as it arrives is not waited for, also where the program does not answer the TLS handshake",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  fn: async () => {
+    using listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+    const upstream = { ...parseUpstream(`https://localhost:${listener.addr.port}`), trust: { insecure: true } };
+    const watch = { verbose: false, traffic: new Traffic(), say: () => {}, now, date: () => new Date() };
+    const [a, b] = memoryTransportPair();
+    const served = Promise.withResolvers<void>();
+    const onStream = (stream: Stream) => void serveStream(stream, { upstream, watch }).then(served.resolve);
+    new Session(b, { role: "client", now, onStream });
+    // One message has the preamble and the reset.
+    new Session(a, { role: "server", now }).open(encodePreamble({ port: 8444, from: "10.0.0.1:1" })).reset();
+    const timer = setTimeout(() => served.reject(new Error("it still waits for the program")), 2_000);
+    await served.promise;
+    clearTimeout(timer);
+  },
+});
