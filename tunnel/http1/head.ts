@@ -88,7 +88,7 @@ export function parseRequestHead(bytes: Uint8Array, from = 0, to = bytes.length)
   const minor = minorVersion(bytes, end + 1);
   const headersStart = end + " HTTP/1.1\r\n".length;
   const isWhole = methodEnd > from && bytes[methodEnd] === SP && end > start && bytes[end] === SP && bytes[headersStart - 1] === LF;
-  if (!isWhole || minor < 0) throw requestLineError(textOf(bytes, { start: from, end: bytes.indexOf(LF, from) - 1 }));
+  if (!isWhole || minor < 0) throw requestLineError(shortText(bytes, from, bytes.indexOf(LF, from) - 1));
   const { upgrade, ...fields } = parseFields(bytes, headersStart, to);
   if (fields.chunked && minor === 0) throw new Http1Error("it has Transfer-Encoding in HTTP/1.0");
   const method = shortText(bytes, from, Math.min(methodEnd, from + MAX_METHOD_BYTES));
@@ -226,7 +226,7 @@ function requestLineError(line: string): Http1Error {
   return line === "PRI * HTTP/2.0" ? new Http1Error("it speaks HTTP/2", true) : notOurVersion();
 }
 
-/** A text of a few bytes: a decoder takes a microsecond for it. */
+/** A text of a few bytes, each a character: a decoder takes a microsecond for it, and that of "latin1" changes 0x80 to 0x9f. */
 function shortText(bytes: Uint8Array, start: number, end: number): string {
   let text = "";
   for (let at = start; at < end; at++) text += String.fromCharCode(bytes[at] as number);

@@ -96,6 +96,8 @@ const REFUSED: [name: string, text: string, why: RegExp][] = [
   ["a target with a space", "GET /a b HTTP/1.1\r\n\r\n", /version/],
   ["a target with a control character", "GET /a\x01b HTTP/1.1\r\n\r\n", /target has a character/],
   ["no version", "GET /\r\n\r\n", /not a request line/],
+  ["a method with a byte above ASCII", "G\x80T / HTTP/1.1\r\n\r\n", /method has a character/],
+  ["a version behind a target above ASCII", "GET /\x80 HTTP/3.0\r\n\r\n", /version/],
   ["HTTP/0.9's version", "GET / HTTP/0.9\r\n\r\n", /version/],
   ["a version in small letters", "GET / http/1.1\r\n\r\n", /version/],
   ["a version with more", "GET / HTTP/1.1 \r\n\r\n", /version/],
