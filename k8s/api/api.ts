@@ -311,7 +311,7 @@ export class Api {
       if (value !== undefined) query.set(key, String(value));
     }
     const origin = identity.forwarding ? server.origin : "";
-    const target = origin + server.pathname.replace(/\/$/, "") + path + (query.size > 0 ? `?${query}` : "");
+    const target = origin + server.pathname.replace(/\/$/, "") + safePath(path) + (query.size > 0 ? `?${query}` : "");
     const body = options.body === undefined ? undefined : new TextEncoder().encode(yamlSafeJson(options.body));
     return {
       method,
@@ -376,6 +376,14 @@ export class Api {
     const kind = error.malformed ? "protocol" : error.cause === undefined ? "reset" : connectionErrorKind(error.cause);
     return new ConnectionError(kind, { address: this.#address, detail: error.message, cause: error });
   }
+}
+
+/**
+ * A path without characters that would end it. A name in it may come from the cluster (an annotation, an owner reference), and a line break
+ * there would begin another request, with the user's rights.
+ */
+function safePath(path: string): string {
+  return path.toWellFormed().replace(/[^\x21-\x7e]|[?#]/gu, encodeURIComponent);
 }
 
 interface Exchange {

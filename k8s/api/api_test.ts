@@ -50,6 +50,24 @@ Deno.test("Api prepends the path of the server's URL to every request", async ()
   assert.equal(server.requests[0]?.target, "/k8s/clusters/c-1/api");
 });
 
+Deno.test("Api lets no name in a path end the path or begin another request", async () => {
+  using server = new ScriptedServer((_, reply) => reply.json(200, OK));
+  using api = apiTo(server);
+  const names = ["a HTTP/1.1\r\nHost: x\r\n\r\nDELETE /api/v1/namespaces/prod", "a b", "a?b=c", "a#b", "\0", "ü", "\ud800", "a%2Fb"];
+  for (const name of names) await api.get(`/api/${name}`, { query: { limit: 1 } });
+  assert.equal(server.connections, 1);
+  assert.deepEqual(server.requests.map(({ method, target }) => `${method} ${target}`), [
+    "GET /api/a%20HTTP/1.1%0D%0AHost:%20x%0D%0A%0D%0ADELETE%20/api/v1/namespaces/prod?limit=1",
+    "GET /api/a%20b?limit=1",
+    "GET /api/a%3Fb=c?limit=1",
+    "GET /api/a%23b?limit=1",
+    "GET /api/%00?limit=1",
+    "GET /api/%C3%BC?limit=1",
+    "GET /api/%EF%BF%BD?limit=1",
+    "GET /api/a%2Fb?limit=1",
+  ]);
+});
+
 Deno.test("Api uses one connection for sequential requests, and several for parallel ones", async () => {
   using server = new ScriptedServer((_, reply) => reply.json(200, OK));
   using api = apiTo(server);

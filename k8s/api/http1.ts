@@ -104,6 +104,8 @@ export class HttpConnection {
   }
 
   #write(request: HttpRequest): void {
+    // A space would end the target, and a line break the request.
+    if (!/^[\x21-\x7e]+$/.test(request.target)) throw new TypeError("The target of a request has a character that it cannot have");
     const lines = [`${request.method} ${request.target} HTTP/1.1`];
     for (const [name, values] of Object.entries(request.headers)) {
       for (const value of [values].flat()) {

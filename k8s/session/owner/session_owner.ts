@@ -34,9 +34,13 @@ export interface SessionOwner {
 /** The user and machine that a session belongs to. */
 export type Person = Pick<SessionOwner, "who" | "from">;
 
+/** A Service's name (RFC 1123, label). Anybody who may create Jobs may write any text into the annotation, which goes into paths and commands. */
+const SERVICE_NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
+
 /** Reads a session's Job. */
 export function sessionOwner({ metadata, spec, status }: Job): SessionOwner {
   const { name, uid, annotations = {} } = metadata;
+  const { [Annotation.service]: service = "" } = annotations;
   const seconds = spec?.activeDeadlineSeconds;
   const start = Date.parse(status?.startTime ?? "");
   return {
@@ -48,7 +52,7 @@ export function sessionOwner({ metadata, spec, status }: Job): SessionOwner {
     until: seconds === undefined || Number.isNaN(start) ? undefined : new Date(start + seconds * 1000).toISOString(),
     seen: annotations[Annotation.seen] ?? metadata.creationTimestamp,
     upstream: annotations[Annotation.upstream] ?? "",
-    service: annotations[Annotation.service] ?? name.replace(/-kurun-[^-]*$/, ""),
+    service: SERVICE_NAME.test(service) ? service : name.replace(/-kurun-[^-]*$/, ""),
     ports: annotations[Annotation.ports] ?? "",
     plan: annotations[Annotation.plan] ?? "",
     flags: annotations[Annotation.flags] ?? "",

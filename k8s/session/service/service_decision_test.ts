@@ -56,6 +56,15 @@ Deno.test("a session without one of its Services is not whole", () => {
   }
 });
 
+Deno.test("a session's Service has the name that its Job says, unless that is no name", () => {
+  const service = (annotation: string) => {
+    const metadata = { name: "hook-kurun-bcdfg", uid: "job-1", annotations: { "kurun.dev/service": annotation } };
+    return sessionOwner({ metadata } as Job).service;
+  };
+  assert.equal(service("web"), "web");
+  for (const text of ["", "a b", "a/../b", "a\nb", "a\r\n\r\nDELETE /", "$(id)", "-a", "A"]) assert.equal(service(text), "hook");
+});
+
 Deno.test("a session's Job says whose it is, until when, and when its client was last seen", () => {
   const [found] = [...job({}, "bob").values()];
   assert.deepEqual(sessionOwner(found!), {
