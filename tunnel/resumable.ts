@@ -1,9 +1,9 @@
 /**
  * Bytes that survive lost connections: each has an offset, the sender keeps what the receiver has not taken, and on the next stream the
- * receiver says where to go on.
+ * receiver says where to continue.
  *
- * The receiver sends offsets, 64 bits each, big endian: the first says where the sender should begin, each later one that everything
- * before it was taken. The sender ends its direction after the last byte; the receiver ends its own once it has taken all bytes.
+ * The receiver sends 64-bit big-endian offsets: the first says where the sender should begin, and each later one confirms that everything
+ * before it was received. The sender ends its direction after the last byte; the receiver ends its own once it has received all bytes.
  *
  * @module
  */

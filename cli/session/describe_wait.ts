@@ -1,7 +1,7 @@
 import type { WaitReason } from "../../k8s/workloads/pod_status.ts";
 import { SESSION_LABEL } from "../../k8s/session/objects/session_plan.ts";
 
-/** What the Pod waits for, and what to do about it where that is known. */
+/** What the Pod waits for, and what to do about it if that is known. */
 export function describeWait(reason: WaitReason): string {
   const hint = whatToDo(reason);
   return `${describeReason(reason)}${hint ? `\n  ${hint}` : ""}`;

@@ -30,7 +30,7 @@ export interface RequestOptions {
   /** The media types that the answer may have, all of them JSON. @default {"application/json"} */
   readonly accept?: string;
   readonly signal?: AbortSignal | undefined;
-  /** For the whole answer, in milliseconds; 0 is no timeout. @default {30_000, or the value of --request-timeout} */
+  /** For the whole answer, in milliseconds; 0 means no timeout. @default {30_000, or the value of --request-timeout} */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -56,7 +56,7 @@ export interface ApiOptions {
   readonly userAgent: string;
   /** Ends all requests that are under way, and refuses later ones. */
   readonly signal?: AbortSignal;
-  /** The default timeout of a request, in milliseconds; 0 is no timeout. */
+  /** The default timeout of a request, in milliseconds; 0 means no timeout. */
   readonly requestTimeoutMs?: number;
 }
 

@@ -19,7 +19,7 @@ export interface ClusterAccess {
   readonly user: string;
   /** Warnings for the user, such as that the server's certificate is not verified. */
   readonly warnings: readonly string[];
-  /** `--request-timeout` in milliseconds; 0 is no timeout, undefined if not given. */
+  /** `--request-timeout` in milliseconds; 0 means no timeout, undefined if not given. */
   readonly requestTimeoutMs: number | undefined;
   /**
    * Options for the next request or WebSocket. To be called for each, because tokens and certificates change.

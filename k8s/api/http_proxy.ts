@@ -26,7 +26,7 @@ export function proxyFromEnvironment(server: URL, env: { get(name: string): stri
  */
 export function parseProxyUrl(text: string): URL {
   const url = URL.parse(text.includes("://") ? text : `http://${text}`);
-  // A password that is not encoded may itself have a slash or an @, and a text that is no URL has no scheme before it.
+  // A password that is not encoded may itself have a slash or an @, and text that is not a URL has no scheme before it.
   const shown = text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, "$1…@");
   if (url === null || url.hostname === "") throw new TypeError(`Cannot use the proxy "${shown}": it is not a URL`);
   if (url.protocol === "socks5:" || url.protocol === "socks5h:") {

@@ -22,7 +22,7 @@ export class RequestBounds {
     }
   }
 
-  /** Starts the timeout, or restarts it with another time. 0 is no timeout. */
+  /** Starts the timeout, or restarts it with another time. 0 means no timeout. */
   startTimeout(ms: number): void {
     clearTimeout(this.#timer);
     if (ms === 0 || this.signal.aborted) return;

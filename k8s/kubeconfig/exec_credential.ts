@@ -121,9 +121,11 @@ export class ExecCredentialSource {
     const given = (value: unknown) => typeof value === "string" && value !== "" ? value : undefined;
     const credential = { token: given(token)?.trim(), certPem: given(clientCertificateData), keyPem: given(clientKeyData) };
     if ((credential.certPem === undefined) !== (credential.keyPem === undefined)) {
-      throw this.#error("it gave a client certificate without its key, or a key without its certificate");
+      throw this.#error("it returned a client certificate without its key, or a key without its certificate");
     }
-    if (credential.token === undefined && credential.certPem === undefined) throw this.#error("it gave neither a token nor a certificate");
+    if (credential.token === undefined && credential.certPem === undefined) {
+      throw this.#error("it returned neither a token nor a certificate");
+    }
     const expires = given(expirationTimestamp) === undefined ? Infinity : Date.parse(expirationTimestamp);
     if (Number.isNaN(expires)) throw this.#error("its expirationTimestamp is not a time");
     return { credential, expires };

@@ -93,7 +93,7 @@ function choose(config: MergedKubeconfig, flags: ClusterFlags): Chosen {
   const context = config.contexts.get(contextName);
   if (context === undefined && contextName !== "") throw unknown("context", contextName, config.contexts);
   if (context === undefined && !flags.cluster && !flags.server) {
-    const message = "No context is chosen: the kubeconfig has no current-context";
+    const message = "No context is selected: the kubeconfig has no current-context. Choose one with --context";
     throw new KubeconfigError("no-context", message, [...config.contexts.keys()]);
   }
   const clusterName = flags.cluster || context?.cluster || "";

@@ -84,7 +84,7 @@ function readInteger(digits: string): bigint | undefined {
   return value >= MIN_INT64 && value <= (sign === "" ? MAX_UINT64 : MAX_INT64) ? value : undefined;
 }
 
-/** Undefined where it is no float, or one that is too large: go-yaml takes such a number for text. */
+/** Undefined if it is not a float, or is too large: go-yaml reads such a number as text. */
 function readFloat(digits: string): number | undefined {
   if (!FLOAT.test(digits)) return undefined;
   const value = Number(digits);

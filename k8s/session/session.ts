@@ -149,8 +149,8 @@ export class ClusterSession<Plan extends SessionPlan = SessionPlan> {
   }
 
   /**
-   * Has the cluster remove everything, and waits a moment to see it happen. It is no error if the session is already gone. A session that
-   * another client has adopted is left to that client: the Job keeps its uid then, so the version decides.
+   * Deletes the session and waits a moment until the cluster has removed everything. It is not an error if the session is already
+   * gone. A session that another client has adopted is left to that client: the Job keeps its uid then, so the version decides.
    *
    * @throws as {@linkcode Api.delete} does
    */
@@ -241,9 +241,9 @@ export class ClusterSession<Plan extends SessionPlan = SessionPlan> {
     }
   }
 
-  /** Why the session is gone. Whoever has a session for the same Service now has replaced it; otherwise nobody knows who deleted it. */
+  /** Why the session is gone. The owner of a newer session for the same Service replaced it; otherwise it is not known who did. */
   async #gone(cause?: ApiError): Promise<SessionGoneError> {
-    // The garbage collector comes a moment after the deadline; people who delete it are seldom so punctual.
+    // The garbage collector deletes it just after the deadline; a deletion by hand at the same moment is unlikely.
     if (this.#now() + this.#clockOffset >= this.#deadline) return this.#expired(cause);
     const successor = await this.#successor();
     if (successor) return this.#replacedBy(successor[Annotation.who] ?? "", successor[Annotation.from] ?? "");

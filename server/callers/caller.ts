@@ -9,12 +9,12 @@ import { ErrorCode, type Http2Boundary, http2GoAway, http2Settings } from "./htt
 const DRAIN_BYTES = 8 * 1024 * 1024;
 const DRAIN_MS = 1_000;
 /**
- * An HTTP/2 caller has this many milliseconds to ask after it got SETTINGS, which gRPC's callers wait for first. Its requests then fail;
- * one that had not asked yet would dial again at once, without end.
+ * An HTTP/2 caller has this many milliseconds after SETTINGS to send a request, because gRPC clients wait for SETTINGS first. Its requests
+ * then fail. Without the wait, a client that has sent no request would reconnect at once, forever.
  */
 const HTTP2_ASK_MS = 200;
 
-/** Nobody is connected to the session who could answer. */
+/** No client is connected to the session. */
 export class NobodyConnectedError extends Error {
   override readonly name = "NobodyConnectedError";
 }
@@ -28,8 +28,8 @@ export interface CallerOptions {
 }
 
 /**
- * A caller's connection. What went wrong is told in the caller's own protocol as long as no byte of the awaited answer has been sent.
- * After that a failure is a reset: half an answer must never look whole.
+ * A caller's connection. A failure is reported in the caller's own protocol as long as no byte of the awaited answer has been sent.
+ * After that, a failure is a reset: half an answer must never look whole.
  */
 export class CallerConnection implements Connection {
   readonly #connection: Connection;
@@ -41,7 +41,7 @@ export class CallerConnection implements Connection {
   #draining = false;
   /** Nothing more goes to the caller from the relay. */
   #over = false;
-  /** Nothing more from the caller goes on. */
+  /** Nothing more from the caller is passed on. */
   #closing = false;
 
   constructor(connection: Connection, options: CallerOptions) {
@@ -93,7 +93,7 @@ export class CallerConnection implements Connection {
     this.#settle(this.#end());
   }
 
-  /** Waits until a caller that is refused has been told so. */
+  /** Waits until a refused caller has been sent its answer. */
   async finish(): Promise<void> {
     if (this.#over) await this.#settled.promise;
   }
@@ -155,7 +155,7 @@ export class CallerConnection implements Connection {
     await this.#end();
   }
 
-  /** Drops what the caller sends, for so long at most, while it is wanted. */
+  /** Reads and drops what the caller sends, for at most `ms` milliseconds and while `wanted` is true. */
   async #drop(ms: number, wanted: () => boolean, read: () => Promise<Uint8Array | null> = () => this.read()): Promise<void> {
     const until = performance.now() + ms;
     for (let left = DRAIN_BYTES; left > 0 && wanted();) {

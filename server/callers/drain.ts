@@ -40,7 +40,7 @@ export async function drain({ live, callers, ports, log }: DrainOptions): Promis
   callers.closeIdle();
   const left = Math.max(0, since + DEADLINE_MS - performance.now());
   const finished = await Promise.race([callers.allGone().then(() => true), pause(left)]);
-  log(finished ? "drained" : `not drained within ${DEADLINE_MS / 1000} s: the open connections are cut`);
+  log(finished ? "drained" : `not drained within ${DEADLINE_MS / 1000} s: the open connections are closed`);
   live.session?.close(CloseCode.stopping, "the server is being stopped");
   await pause(GOODBYE_MS);
 }

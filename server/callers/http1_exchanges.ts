@@ -7,8 +7,8 @@ import { REVIEW_START_BYTES } from "./admission_fallback.ts";
 const HEAD_BYTES = 8 * 1024;
 
 /**
- * Follows the exchanges of one caller's HTTP/1 connection, so that it is known at any moment whether the caller can be told something
- * between two answers. It never changes, holds or delays a byte. What two programs could read in two ways, it does not follow any further.
+ * Tracks the exchanges of one caller's HTTP/1 connection, so that it is known at any moment whether an answer can be sent without breaking
+ * into another one. It never changes, holds back or delays a byte. It stops tracking at bytes that two programs could parse differently.
  */
 export class Http1Exchanges {
   /** Up to 8 KiB of the connection's first bytes, where no head could be read. */

@@ -27,7 +27,7 @@ export async function serveTlsFiles(
       terminator.use(pair.cert, pair.key);
       log("the certificate has changed; the new one is served from now on");
     } catch (error) {
-      log(`the changed certificate cannot be used, the previous one stays: ${(error as Error).message}`);
+      log(`the changed certificate cannot be used, so the previous one is still served: ${(error as Error).message}`);
     } finally {
       looking = false;
     }

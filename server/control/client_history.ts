@@ -10,7 +10,7 @@ export interface ClientAnswer {
   readonly since: string | null;
 }
 
-/** Remembers since when a client is connected or none is, and which clients' session another client has taken over. */
+/** Remembers since when a client has been connected or disconnected, and which client replaced which. */
 export class ClientHistory {
   readonly #date: () => Date;
   #connected = false;

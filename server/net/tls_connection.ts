@@ -102,7 +102,7 @@ export class TlsConnection implements Connection {
         const bytes = await this.#below.read();
         if (bytes === null) {
           await new Promise((resolve) => setTimeout(resolve, 0));
-          if (!this.#ended) this.#fail(new TlsCutError("the connection ended without TLS saying so"));
+          if (!this.#ended) this.#fail(new TlsCutError("the connection ended without a TLS close_notify"));
         } else {
           this.#under.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
           // node:tls may hand on the content one turn later.
@@ -128,7 +128,7 @@ export class TlsConnection implements Connection {
     this.#ended = true;
     this.#reader?.resolve(null);
     this.#reader = undefined;
-    this.#secure.reject(new TlsCutError("the connection ended before the handshake did"));
+    this.#secure.reject(new TlsCutError("the connection ended during the TLS handshake"));
     void this.#awaitEndBelow();
   }
 

@@ -1,5 +1,5 @@
 /**
- * Questions to a session's Pod: whether its client is there, with the judgement of the answer, and whether callers reach it.
+ * Asks a session's Pod whether its client is connected, and whether callers reach the Pod; interprets the answers.
  *
  * @module
  */
@@ -27,7 +27,7 @@ export type Presence =
   | { readonly is: "connected"; readonly since: string }
   /** Since when, ISO 8601; empty if the Pod cannot say. */
   | { readonly is: "away"; readonly since: string }
-  /** Not connected, or nobody can tell, but seen so recently that it probably lives: it is starting or dialling again. */
+  /** Not connected, or not known, but seen so recently that it is probably running: it is starting or reconnecting. */
   | { readonly is: "unknown"; readonly seen: string };
 
 /**
@@ -49,9 +49,9 @@ export async function askClient(api: Api, namespace: string, service: string, si
 }
 
 /**
- * Judges whether the client is there. The Pod's answer comes first. "Not connected" is not the whole truth if the deadline was moved after
- * the connection ended: then a client lives and dials, or another one has just adopted the session. The deadline alone decides before any
- * client has connected, and if the Pod cannot be asked.
+ * Judges whether the client is there. The Pod's answer comes first. "Not connected" is not conclusive if the deadline was moved after
+ * the connection ended: then a client is running and reconnecting, or another one has just adopted the session. The deadline alone
+ * decides before any client has connected, and if the Pod cannot be asked.
  *
  * @param answer undefined if the Pod could not be asked
  * @param now by the cluster's clock

@@ -24,7 +24,7 @@ export type ServiceDecision =
   | ({ readonly do: "join" } & ServiceJoin)
   /** These are about to disappear. */
   | { readonly do: "wait"; readonly going: readonly string[] }
-  /** A session has the name. `join` is set if the Service is not the session's own; `whole` tells whether both Services are there. */
+  /** A session has the name. `join` is set if the Service is not the session's own; `whole` says whether both Services exist. */
   | { readonly do: "ask"; readonly job: Job; readonly join: ServiceJoin | undefined; readonly whole: boolean }
   | { readonly do: "refuse"; readonly refusal: ServiceRefusal };
 
@@ -52,7 +52,7 @@ export type ServiceRefusal =
   | { readonly is: "live"; readonly pods: readonly string[]; readonly selector: Readonly<Record<string, string>> }
   | { readonly is: "stuck"; readonly going: readonly string[]; readonly seconds: number };
 
-/** Decides. If either of the two names forbids to go on, that decides. */
+/** Decides what to do. If either of the two names prevents the start, that takes precedence. */
 export function decideOnService(found: FoundServices, wish: ServiceWish): ServiceDecision {
   for (const service of [found.control, found.service]) {
     const decision = service && ofOurs(service, found, wish);
@@ -64,7 +64,7 @@ export function decideOnService(found: FoundServices, wish: ServiceWish): Servic
   return shared ? refuse(shared) : { do: "create" };
 }
 
-/** What speaks for and against using a Service that a session has. */
+/** The facts that decide whether a session's Service can be used. */
 export interface Occupation {
   /** Whether the session belongs to the same user on the same machine. */
   readonly mine: boolean;
@@ -75,7 +75,7 @@ export interface Occupation {
   readonly takeover: boolean;
 }
 
-/** Resume the session, replace it by a new one, or leave it alone. */
+/** Resume the session, replace it with a new one, or leave it alone. */
 export type OccupationDecision =
   | { readonly do: "adopt" }
   | { readonly do: "refuse" }
@@ -124,7 +124,7 @@ function ofForeign(service: Service, found: FoundServices, wish: ServiceWish): S
     : refuse({ is: "live", pods: [...new Set(live)], selector: join.selector });
 }
 
-/** How a Service that is not kurun's can be joined whatever is behind it, or why not. */
+/** How a Service that kurun did not create can be joined, regardless of its Pods, or why it cannot. */
 function joinOf({ spec = {} }: Service, wish: ServiceWish): ServiceJoin | ServiceRefusal {
   const { type, externalName = "", selector = {}, ports = [], clusterIP } = spec;
   if (type === "ExternalName") return { is: "external-name", target: externalName };
