@@ -50,7 +50,7 @@ clusterTest("kubectl kurun: kubectl finds the plugin, hands it all arguments and
   assert.match(both.stdout, new RegExp(`^kurun ${VERSION}, .*\nKubernetes ${cluster.gitVersion}, ${cluster.platform}\n$`));
 
   const wrong = await folder.run("kurun", "port-forward", "8080", "--serviceport", "0");
-  assert.equal(wrong.stderr, "error: --serviceport 0 is no port: 1 to 65535\n");
+  assert.equal(wrong.stderr, "error: --serviceport must be 1 to 65535, got 0\n");
   assert.equal(wrong.code, 2);
 });
 

@@ -20,7 +20,7 @@ clusterTest("after a sleep longer than the ttl a new session serves the same nam
   for (let i = 0; i < 60 && await job() !== ""; i++) await pause(250);
   kurun.signal("SIGCONT");
   const [, name] = await kurun.waitFor(/^Forwarding again, as session (\S+)$/m, 20_000);
-  assert.match(kurun.stderr, new RegExp(`^Session ${before} has ended: .* making a new one under the same names$`, "m"));
+  assert.match(kurun.stderr, new RegExp(`^Session ${before} has ended: .* Creating a new one with the same names$`, "m"));
   assert.equal(await job(), name);
   assert.notEqual(name, before);
   assert.equal(await answer(`http://kurun.${namespace.name}.svc/`), "here");

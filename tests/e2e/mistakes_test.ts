@@ -181,7 +181,7 @@ const REFUSED_OBJECTS: readonly Mistake[] = [
     refusedFirst: false,
     code: 3,
     stderr:
-      /^Error from server \(InternalError\): Internal error occurred: failed calling webhook "services\.kurun\.test": .*service "nosuch" not found\n {2}The webhook services\.kurun\.test is asked about kurun's own objects and does not answer: .*\n$/,
+      /^Error from server \(InternalError\): Internal error occurred: failed calling webhook "services\.kurun\.test": .*service "nosuch" not found\n {2}The webhook services\.kurun\.test matches kurun's own objects and does not answer\. Find and delete its configuration, then retry:\n {4}kubectl get [^\n]*\n {4}kubectl delete KIND NAME\n {2}To prevent this, add to the webhook in its configuration:\n {4}objectSelector: \{matchExpressions: \[\{key: kurun\.dev\/session, operator: DoesNotExist\}\]\}\n$/,
   },
   {
     name: "a quota that has no room for the session",
@@ -224,7 +224,7 @@ const REFUSED_PODS: readonly Mistake[] = [
     objects: [webhookAbout("pods")],
     code: 1,
     stderr: twice(
-      /FailedCreate: Error creating: Internal error occurred: failed calling webhook "pods.kurun.test": .*service "nosuch" not found\n {2}The webhook pods\.kurun\.test is asked about kurun's own objects and does not answer: leave kurun's objects out of it by an objectSelector \(kurun\.dev\/session DoesNotExist\), or bring it up first\./,
+      /FailedCreate: Error creating: Internal error occurred: failed calling webhook "pods.kurun.test": .*service "nosuch" not found\n {2}The webhook pods\.kurun\.test matches kurun's own objects and does not answer\. Find and delete its configuration, then retry:\n {4}kubectl get [^\n]*\n {4}kubectl delete KIND NAME\n {2}To prevent this, add to the webhook in its configuration:\n {4}objectSelector: \{matchExpressions: \[\{key: kurun\.dev\/session, operator: DoesNotExist\}\]\}/,
     ),
   },
   {
@@ -238,7 +238,7 @@ const REFUSED_PODS: readonly Mistake[] = [
     args: ["8080", "--timeout", "5s", "--server-image", "kurun.test/no-such-image:1"],
     code: 1,
     stderr: twice(
-      /(ErrImagePull|ImagePullBackOff): .*kurun\.test\/no-such-image:1.*\n {2}Make the image with `kurun image` and bring it to the nodes \(kind load image-archive, ctr images import\), or name another with --server-image\./,
+      /(ErrImagePull|ImagePullBackOff): .*kurun\.test\/no-such-image:1.*\n {2}Build the image with `kurun image` and load it into the nodes \(kind load image-archive, ctr images import\), or pass another with --server-image\./,
     ),
   },
   {
