@@ -132,7 +132,7 @@ function describeAnswer(error: ApiError): ErrorText {
     );
   }
   const hint = /failed quota: .*must specify/.test(message) ? "\n  Set the Pod's resources with --requests and --limits." : "";
-  const webhook = /failed calling webhook "([^"]*)"/.exec(message)?.[1];
+  const webhook = /failed calling webhook "([\w.-]+)"/.exec(message)?.[1];
   return {
     text: `Error from server${reason ? ` (${reason})` : ""}: ${message}${webhook ? `\n  ${failingWebhook(webhook)}` : hint}`,
     exitCode: ExitCode.cluster,

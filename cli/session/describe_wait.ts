@@ -21,7 +21,8 @@ function whatToDo({ kind, message }: WaitReason): string | undefined {
   if (/violates PodSecurity/.test(message)) {
     return "kurun's own Pod passes Pod Security restricted: check what overrides or webhooks changed in it.";
   }
-  const webhook = /failed calling webhook "([^"]*)"/.exec(message)?.[1];
+  // A webhook's refusal may have any text, and the name goes into a command to copy.
+  const webhook = /failed calling webhook "([\w.-]+)"/.exec(message)?.[1];
   if (webhook) return failingWebhook(webhook);
   return undefined;
 }

