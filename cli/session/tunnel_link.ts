@@ -28,7 +28,8 @@ const LASTING_MS = 5_000;
 const COMPANY_MS = 1_500;
 /** A dial fails after this. */
 const DIAL_MS = 10_000;
-const HANDSHAKE_MS = 5_000;
+/** Not much longer than the server waits for a proof (3 s): a dial whose turn comes later than that is refused. */
+const HANDSHAKE_MS = 3_500;
 /** This many refusals in a row over this time are final: an API server that starts refuses until it has loaded the roles. */
 const FINAL_REFUSALS = 8;
 const FINAL_REFUSALS_MS = 8_000;

@@ -172,6 +172,26 @@ Deno.test("a dial whose proof fails lets the other one prove itself", async () =
   assert.deepEqual(states.map(({ is }) => is), ["failed", "connected"]);
 });
 
+Deno.test("a dial whose proof gets no answer lets the next one prove itself before the server has given that up", async () => {
+  const stop = new AbortController();
+  let dials = 0;
+  const connected: number[] = [];
+  const dial = () => {
+    const [near, far] = memoryTransportPair();
+    const number = ++dials;
+    let sent = 0;
+    const send = far.send.bind(far);
+    // The first connection breaks behind the server's hello, and nobody notices.
+    far.send = (message) => number === 1 && ++sent > 1 ? undefined : send(message);
+    // As the control port: 3 s (server/control/control_port.ts).
+    handshakeAsServer(far, { ...identity, signal: AbortSignal.timeout(3_000) })
+      .then(() => number > 1 && connected.push(number), () => far.destroy());
+    return Promise.resolve(near);
+  };
+  await hold(dial, ({ is }) => is === "connected" && stop.abort(), stop.signal);
+  assert.deepEqual(connected, [2]);
+});
+
 Deno.test("a dial that fails after it got company is told of, and refuses for all of them", async () => {
   const states: LinkState[] = [];
   const late = ["no route", "no"];
