@@ -58,7 +58,7 @@ Deno.test("rights and names are checked in parallel", async () => {
     await answer(request, reply);
   });
   assert.equal(held.length, questions);
-  assert.deepEqual(claim, { do: "create", plan: annotated(PLAN), unserved: [], unchecked: false });
+  assert.deepEqual(claim, { do: "create", plan: annotated(PLAN), unserved: [], siblings: [], unchecked: false });
 });
 
 Deno.test("all missing rights are named together", async () => {

@@ -59,6 +59,8 @@ export interface NewClaim {
   readonly plan: ForwardPlan;
   /** Ports of the joined Service that cannot be served, such as `53/UDP`. */
   readonly unserved: readonly string[];
+  /** Other Services that select the session's Pod for ports that it does not serve. */
+  readonly siblings: readonly string[];
   /** Whether Services could not be listed, so that another one may select the Pod as well. */
   readonly unchecked: boolean;
 }
@@ -110,9 +112,15 @@ export async function claimService(api: Api, options: ClaimOptions): Promise<Ser
     const unchecked = found.all === undefined && (decision.do === "join" || Object.keys(podLabels).length > 0);
     switch (decision.do) {
       case "create":
-        return { do: "create", plan: annotated(plan), unserved: [], unchecked };
+        return { do: "create", plan: annotated(plan), unserved: [], siblings: [], unchecked };
       case "join":
-        return { do: "create", plan: annotated(joined(plan, decision)), unserved: decision.unserved, unchecked };
+        return {
+          do: "create",
+          plan: annotated(joined(plan, decision)),
+          unserved: decision.unserved,
+          siblings: decision.siblings,
+          unchecked,
+        };
       case "refuse":
         throw await refusedError(api, decision.refusal, plan, signal);
       case "ask":

@@ -34,6 +34,8 @@ export interface ServiceJoin {
   readonly ports: readonly ServedPort[];
   /** Ports that cannot be served, such as `53/UDP`. */
   readonly unserved: readonly string[];
+  /** Other Services that select the Pod as well, for ports that it does not serve: their callers are refused there. */
+  readonly siblings: readonly string[];
 }
 
 /** Why a Service cannot be used. */
@@ -47,7 +49,7 @@ export type ServiceRefusal =
   | { readonly is: "no-selector" }
   | { readonly is: "no-tcp" }
   | { readonly is: "no-such-port"; readonly port: number; readonly ports: readonly number[] }
-  /** Other Services select the Pod as well, by the joined selector or by the user's labels: their callers would arrive here. */
+  /** Callers of other Services, which select the Pod as well by the joined selector or by the user's labels, would arrive here. */
   | { readonly is: "shared"; readonly others: readonly string[]; readonly selector: Readonly<Record<string, string>> }
   | { readonly is: "live"; readonly pods: readonly string[]; readonly selector: Readonly<Record<string, string>> }
   | { readonly is: "stuck"; readonly going: readonly string[]; readonly seconds: number };
@@ -60,7 +62,7 @@ export function decideOnService(found: FoundServices, wish: ServiceWish): Servic
   }
   if (found.control) return refuse({ is: "control-name", control: controlServiceName(wish.name) });
   if (found.service) return ofForeign(found.service, found, wish);
-  const shared = sharedBy(found, wish, {});
+  const shared = sharedBy(found, wish);
   return shared ? refuse(shared) : { do: "create" };
 }
 
@@ -102,8 +104,8 @@ function ofOurs(service: Service, found: FoundServices, wish: ServiceWish): Serv
   const job = found.jobs.get(session);
   // Its owner is gone: the garbage collector will remove this Service, even if it were adopted now.
   if (!job || job.metadata.uid !== owner.uid || isEnding(job)) return { do: "wait", going: [`service/${metadata.name}`] };
-  const join = found.service && !isOurs(found.service.metadata) ? joinOf(found.service, wish) : undefined;
-  const shared = join && "unserved" in join ? sharedBy(found, wish, join.selector) : undefined;
+  const join = found.service && !isOurs(found.service.metadata) ? joinOf(found.service, found, wish) : undefined;
+  const shared = join && "unserved" in join ? sharedBy(found, wish, join) : undefined;
   if (shared) return refuse(shared);
   const whole = found.service !== undefined && found.control !== undefined;
   return { do: "ask", job, join: join && "unserved" in join ? join : undefined, whole };
@@ -111,9 +113,9 @@ function ofOurs(service: Service, found: FoundServices, wish: ServiceWish): Serv
 
 function ofForeign(service: Service, found: FoundServices, wish: ServiceWish): ServiceDecision {
   const { metadata } = service;
-  const join = joinOf(service, wish);
+  const join = joinOf(service, found, wish);
   if ("is" in join) return refuse(join);
-  const shared = sharedBy(found, wish, join.selector);
+  const shared = sharedBy(found, wish, join);
   if (shared) return refuse(shared);
   // A Pod that is terminating gets no new connections once kurun's Pod is ready.
   const live = found.endpoints.filter(({ conditions }) => conditions?.terminating !== true).map(nameOf);
@@ -125,7 +127,7 @@ function ofForeign(service: Service, found: FoundServices, wish: ServiceWish): S
 }
 
 /** How a Service that kurun did not create can be joined, regardless of its Pods, or why it cannot. */
-function joinOf({ spec = {} }: Service, wish: ServiceWish): ServiceJoin | ServiceRefusal {
+function joinOf({ spec = {} }: Service, found: FoundServices, wish: ServiceWish): ServiceJoin | ServiceRefusal {
   const { type, externalName = "", selector = {}, ports = [], clusterIP } = spec;
   if (type === "ExternalName") return { is: "external-name", target: externalName };
   if (Object.keys(selector).length === 0) return { is: "no-selector" };
@@ -136,24 +138,40 @@ function joinOf({ spec = {} }: Service, wish: ServiceWish): ServiceJoin | Servic
   if (wish.port !== undefined && !served.some(({ port }) => port === wish.port)) {
     return { is: "no-such-port", port: wish.port, ports: served.map(({ port }) => port) };
   }
-  return { selector, ports: served.filter(({ port }) => wish.port === undefined || port === wish.port), unserved: unservedPorts(ports) };
+  const joined = served.filter(({ port }) => wish.port === undefined || port === wish.port);
+  const siblings = othersSelecting(found, wish, selector).filter((other) => !leadsHere(other, joined)).map(({ metadata }) => metadata.name);
+  return { selector, ports: joined, unserved: unservedPorts(ports), siblings };
 }
 
-/** Other Services that would route their callers to a Pod with these labels and the user's. */
-function sharedBy(
-  { all = [] }: FoundServices,
-  { name, podLabels = {} }: ServiceWish,
-  joined: Readonly<Record<string, string>>,
-): ServiceRefusal | undefined {
+/** Refuses if callers of another Service would arrive here, or at a Pod that has only the user's labels. */
+function sharedBy(found: FoundServices, wish: ServiceWish, join?: ServiceJoin): ServiceRefusal | undefined {
+  const others = othersSelecting(found, wish, join?.selector ?? {}).filter((other) => !join || leadsHere(other, join.ports));
+  return others.length === 0
+    ? undefined
+    : { is: "shared", others: others.map(({ metadata }) => metadata.name), selector: { ...wish.podLabels, ...join?.selector } };
+}
+
+/** Other Services that select a Pod with these labels and the user's. */
+function othersSelecting({ all = [] }: FoundServices, { name, podLabels = {} }: ServiceWish, joined: Readonly<Record<string, string>>) {
   const labels: Readonly<Record<string, string>> = { ...podLabels, ...MANAGED_BY, ...joined };
-  const others = all.filter(({ metadata, spec = {} }) => {
+  return all.filter(({ metadata, spec = {} }) => {
     const selector = Object.entries(spec.selector ?? {});
     const selects = selector.length > 0 && selector.every(([key, value]) => labels[key] === value);
     return metadata.name !== name && !metadata.deletionTimestamp && spec.type !== "ExternalName" && selects;
   });
-  return others.length === 0
-    ? undefined
-    : { is: "shared", others: others.map(({ metadata }) => metadata.name), selector: { ...podLabels, ...joined } };
+}
+
+/**
+ * Whether a Service's callers would reach a port that kurun's Pod serves. kubebuilder gives a project's webhook and metrics Services one
+ * selector and different target ports: there they do not. A headless Service hands out the Pod's address, whatever the port.
+ */
+function leadsHere({ spec = {} }: Service, served: readonly ServedPort[]): boolean {
+  if (spec.clusterIP === "None" || spec.ports === undefined) return true;
+  const names = served.map(({ targetName }) => targetName);
+  const numbers = served.map(({ targetPort }) => targetPort);
+  return spec.ports.filter(isTcp).some(({ port, targetPort = port }) =>
+    typeof targetPort === "string" ? names.includes(targetPort) : numbers.includes(targetPort)
+  );
 }
 
 function nameOf({ targetRef, addresses }: Endpoint): string {

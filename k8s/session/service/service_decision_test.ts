@@ -43,7 +43,7 @@ Deno.test("if nothing is there, the Service is created", () => {
 
 Deno.test("a session's Service is asked about, its own or joined; a joined one with its selector and ports", () => {
   const found = { ...NOTHING, control: ours("hook-kurun"), jobs: job() };
-  const join = { selector: { app: "hook" }, ports: [{ port: 443, targetPort: 9443 }], unserved: [] };
+  const join = { selector: { app: "hook" }, ports: [{ port: 443, targetPort: 9443 }], unserved: [], siblings: [] };
   const expected = { do: "ask", job: [...job().values()][0], whole: true };
   assert.deepEqual(decideOnService({ ...found, service: ours("hook") }, WISH), { ...expected, join: undefined });
   assert.deepEqual(decideOnService({ ...found, service: foreign() }, WISH), { ...expected, join });
@@ -121,6 +121,7 @@ Deno.test("a Service without Pods is joined, and of a requested port only that i
     selector: { app: "hook" },
     ports: [{ name: "b", port: 443, targetPort: 8444, targetName: "webhook" }],
     unserved: ["53/UDP"],
+    siblings: [],
   });
 });
 
@@ -156,6 +157,20 @@ Deno.test("a Service is not joined if another Service selects the Pod by the joi
       refusal: { is: "shared", others: ["b"], selector: { app: "hook", tier: "front" } },
     });
   }
+});
+
+Deno.test("a Service that selects the Pod for ports that it does not serve does not prevent joining, and is named", () => {
+  const service = foreign({ selector: { app: "hook" }, ports: [{ port: 443, targetPort: 9443 }, { port: 80, targetPort: "web" }] });
+  const selector = { app: "hook" };
+  const decide = (spec: NonNullable<Service["spec"]>) =>
+    decideOnService({ ...NOTHING, service, all: [service, other("metrics", { selector, ...spec })] }, WISH);
+  // As kubebuilder lays out a project.
+  const joined = decide({ ports: [{ port: 8443, targetPort: 8443 }] });
+  assert.deepEqual(joined.do === "join" && joined.siblings, ["metrics"]);
+  assert.equal(decide({ ports: [{ port: 9443 }] }).do, "refuse");
+  assert.equal(decide({ ports: [{ port: 8443, targetPort: 8443 }, { port: 1, targetPort: "web" }] }).do, "refuse");
+  assert.equal(decide({ clusterIP: "None", ports: [{ port: 8443, targetPort: 8443 }] }).do, "refuse");
+  assert.equal(decide({ ports: [{ port: 9443, protocol: "UDP" }] }).do, "join");
 });
 
 Deno.test("Services that cannot select the Pod, or are being deleted, do not prevent joining", () => {
