@@ -29,6 +29,8 @@ export async function serveRuns(
   log: (line: string) => void,
   exit: (code: number) => void,
 ): Promise<void> {
+  let running: Supervisor | undefined;
+  stopOnSignals(() => running?.stop(GRACE_MS, LAST_WORDS_MS) ?? Promise.resolve(), () => exit(STOPPED), log);
   const children = new ChildReaper(Deno.pid === 1);
   const environment = programEnvironment(Deno.env.toObject());
   // A Deno that was copied into another image needs its own dynamic loader.
@@ -44,7 +46,7 @@ export async function serveRuns(
     outOfMemory: countOutOfMemory,
     log,
   });
-  stopOnSignals(() => supervisor.stop(GRACE_MS, LAST_WORDS_MS), () => exit(STOPPED), log);
+  running = supervisor;
   const onStream = (stream: Stream) => supervisor.accept(stream);
   await acceptClient(config, ["run"], { live: new LiveClient(), reach: new ReachCheck([]), onStream, log });
   log(`session ${config.session}: control port ${config.controlPort}, programs in ${config.run}`);
