@@ -29,8 +29,8 @@ export async function serveRuns(
   log: (line: string) => void,
   exit: (code: number) => void,
 ): Promise<void> {
-  let running: Supervisor | undefined;
-  stopOnSignals(() => running?.stop(GRACE_MS, LAST_WORDS_MS) ?? Promise.resolve(), () => exit(STOPPED), log);
+  let stop = () => Promise.resolve();
+  stopOnSignals(() => stop(), () => exit(STOPPED), log);
   const children = new ChildReaper(Deno.pid === 1);
   const environment = programEnvironment(Deno.env.toObject());
   // A Deno that was copied into another image needs its own dynamic loader.
@@ -46,7 +46,7 @@ export async function serveRuns(
     outOfMemory: countOutOfMemory,
     log,
   });
-  running = supervisor;
+  stop = () => supervisor.stop(GRACE_MS, LAST_WORDS_MS);
   const onStream = (stream: Stream) => supervisor.accept(stream);
   await acceptClient(config, ["run"], { live: new LiveClient(), reach: new ReachCheck([]), onStream, log });
   log(`session ${config.session}: control port ${config.controlPort}, programs in ${config.run}`);
