@@ -20,7 +20,7 @@ clusterTest(
     assert.equal(statusLines(busy).length, 1);
     assert.match(
       busy,
-      /^Forwarding http:\/\/kurun\.[^]*\nGET \/a 200 2B [^]*\nGET \/b 200 2B [^]*\nGET \/bad 500 2B [^\n]+\nForwarding since /m,
+      /^Forwarding http:\/\/kurun\.[^]*\n\S+ GET \/a 200 2B [^]*\n\S+ GET \/b 200 2B [^]*\n\S+ GET \/bad 500 2B [^\n]+\nForwarding since /m,
     );
     assert.match(await terminal.screen(true), /\p{Cc}\[32mForwarding since/u);
     await terminal.type("C-c");
@@ -49,9 +49,7 @@ clusterTest("NO_COLOR has no colours, and a narrow terminal no second line", asy
   await terminal.waitFor(/^Forwarding since /m);
   const url = `http://${await namespace.address()}`;
   for (let i = 0; i < 12; i++) await (await fetch(url)).text();
-  const screen = await terminal.waitFor(
-    /^Forwarding since \d\d:\d\d:\d\d · [01] open · \d+…$|^Forwarding since \S+ · \d open · 1 connec…$/m,
-  );
+  const screen = await terminal.waitFor(/^Forwarding since \d\d:\d\d:\d\d · [01] open ·…$/m);
   assert.equal(statusLines(screen).length, 1);
   assert.doesNotMatch(await terminal.screen(true), /\p{Cc}\[3\dm/u);
 });
