@@ -80,7 +80,7 @@ for (const [what, path] of [["", ""], [" behind a path", "/base"]] as const) {
       assert.deepEqual(await Promise.all(closed), [4_000, 4_001, 4_002]);
       while (program.closes.length < SOCKETS) await new Promise((resolve) => setTimeout(resolve, 10));
       assert.deepEqual(program.closes.toSorted(), ["4000 reason 0", "4001 reason 1", "4002 reason 2"]);
-      await kurun.waitFor(/(^upgraded - - 9\.1MB \S+ \S+ 9\.1MB in\n[^]*){3}/m);
+      await kurun.waitFor(/(^\S+ upgraded - - 9\.1MB \S+ \S+ 9\.1MB in\n[^]*){3}/m);
     },
   );
 }
