@@ -307,7 +307,7 @@ clusterTest(
     assert.deepEqual([refused.code === 0, refused.stdout, built(refused)], [false, "", []]);
     // Each with its place.
     const places = [
-      ...refused.stderr.matchAll(/^(?:error: )?\s*(\S+):(\d+):\d+: .*kurun:\/\/(\S+) means source on this machine, which /gm),
+      ...refused.stderr.matchAll(/^(?:error: )?\s*(\S+):(\d+):\d+: .*kurun:\/\/(\S+) refers to source on this machine, which /gm),
     ];
     const references = all.split("\n").flatMap((line, at) =>
       /: kurun:\/\/(\S+)$/.exec(line)?.slice(1).map((path) => [url, `${at + 1}`, path]) ?? []
