@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { podTest } from "../tests/server_process.ts";
 import { connect as connectHttp2 } from "node:http2";
 import { connect, type Server, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
@@ -30,21 +31,15 @@ const KEY = new Uint8Array(32).fill(3);
 
 /** A test that runs only on the image's Deno: before 2.8 sockets cannot be reset. */
 function serverTest(name: string, fn: (server: Running) => Promise<void>): void {
-  Deno.test({
-    name,
-    ignore: Number(Deno.version.deno.split(".")[1]) < 8,
-    sanitizeOps: false,
-    sanitizeResources: false,
-    fn: async () => {
-      const server = await start();
-      try {
-        await fn(server);
-      } finally {
-        server.live.session?.destroy(new Error("the test is over"));
-        server.control.close();
-        server.request.close();
-      }
-    },
+  podTest(name, async () => {
+    const server = await start();
+    try {
+      await fn(server);
+    } finally {
+      server.live.session?.destroy(new Error("the test is over"));
+      server.control.close();
+      server.request.close();
+    }
   });
 }
 

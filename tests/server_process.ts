@@ -141,3 +141,16 @@ function freePort(): number {
   using listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
   return listener.addr.port;
 }
+
+/** A test of code that runs in the Pod. It needs the image's Deno: before 2.8 a socket cannot be reset. */
+export function podTest(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, fn, ignore: Number(Deno.version.deno.split(".")[1]) < 8, sanitizeOps: false, sanitizeResources: false });
+}
+
+/** Such a test with a server process that was started with these arguments. */
+export function serverProcessTest(name: string, fn: (server: ServerProcess) => Promise<void>, args: string[] = []): void {
+  podTest(name, async () => {
+    await using server = await ServerProcess.start(args);
+    await fn(server);
+  });
+}

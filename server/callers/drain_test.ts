@@ -1,24 +1,10 @@
 import assert from "node:assert/strict";
-import { ServerProcess } from "../../tests/server_process.ts";
+import { serverProcessTest } from "../../tests/server_process.ts";
 
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: kurun\r\n\r\n`;
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** A test with a server process, which runs only on the image's Deno. */
-function processTest(name: string, fn: (server: ServerProcess) => Promise<void>): void {
-  Deno.test({
-    name,
-    ignore: Number(Deno.version.deno.split(".")[1]) < 8,
-    sanitizeOps: false,
-    sanitizeResources: false,
-    fn: async () => {
-      await using server = await ServerProcess.start();
-      await fn(server);
-    },
-  });
-}
-
-processTest(
+serverProcessTest(
   "a server that is being stopped answers open requests, serves new callers for a while, and ends when the last has gone",
   async (server) => {
     const client = await server.connect();
@@ -54,7 +40,7 @@ processTest(
   },
 );
 
-processTest(
+serverProcessTest(
   "callers are served as long as new ones arrive, for 8 s at most, and the server ends a second after the last",
   async (server) => {
     await server.connect();
@@ -70,7 +56,7 @@ processTest(
   },
 );
 
-processTest("whatever is open after 8 s is cut: a 503 before an answer's first byte, a reset after it", async (server) => {
+serverProcessTest("whatever is open after 8 s is cut: a 503 before an answer's first byte, a reset after it", async (server) => {
   const client = await server.connect();
   const never = server.call().send(get("/never"));
   const half = server.call().send(get("/half"));
@@ -86,7 +72,7 @@ processTest("whatever is open after 8 s is cut: a 503 before an answer's first b
   assert.ok(performance.now() - since < 9_500, "the Pod's grace is 10 s");
 });
 
-processTest(
+serverProcessTest(
   "a caller that waits for a client when the server is stopped gets a 503 at once, because no client will connect to this Pod",
   async (server) => {
     const caller = server.call().send(get("/x"));

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ServerProcess } from "../../tests/server_process.ts";
+import { type ServerProcess, serverProcessTest } from "../../tests/server_process.ts";
 
 const HOLD_MS = 500;
 const UID = "705ab4f5-6393-11e8-b7cc-42010a800002";
@@ -20,16 +20,7 @@ const WHOLE = /\r\n\r\n(\{[^]*\}\n?|[^{][^]*\n)$/;
 
 /** A test with a server process that allows admission requests; it runs only on the image's Deno. */
 function fallbackTest(name: string, fn: (server: ServerProcess) => Promise<void>, args = ["--fallback=allow"]): void {
-  Deno.test({
-    name,
-    ignore: Number(Deno.version.deno.split(".")[1]) < 8,
-    sanitizeOps: false,
-    sanitizeResources: false,
-    fn: async () => {
-      await using server = await ServerProcess.start([`--hold-ms=${HOLD_MS}`, ...args]);
-      await fn(server);
-    },
-  });
+  serverProcessTest(name, fn, [`--hold-ms=${HOLD_MS}`, ...args]);
 }
 
 fallbackTest("with nobody connected an AdmissionReview is allowed after the hold, unchanged and with a warning", async (server) => {

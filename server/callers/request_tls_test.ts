@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { podTest } from "../../tests/server_process.ts";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
 import { certificateAuthority, type CertificatePair } from "../../k8s/certificate/certificate.ts";
@@ -33,37 +34,31 @@ function tlsTest(
   { alpn = ["http/1.1"], onStream }: { alpn?: string[]; onStream?: (stream: Stream, first: Uint8Array) => unknown },
   fn: (server: Running) => Promise<void>,
 ): void {
-  Deno.test({
-    name,
-    ignore: Number(Deno.version.deno.split(".")[1]) < 8,
-    sanitizeOps: false,
-    sanitizeResources: false,
-    fn: async () => {
-      const log: string[] = [];
-      const preambles: Preamble[] = [];
-      const live = new LiveClient();
-      if (onStream) attach(live, preambles, onStream);
-      const secret = await MountedSecret.create(await issue());
-      const tls = new TlsTerminator(alpn);
-      const files = await serveTlsFiles(secret.dir, tls, (line) => log.push(line), POLL_MS);
-      const server: Server = await openRequestPort({
-        port: 0,
-        session: "kurun-1",
-        live,
-        reach: new ReachCheck([]),
-        callers: new OpenCallers(),
-        holdMs: 50,
-        tls,
-        log: (line) => log.push(line),
-      });
-      try {
-        await fn({ port: (server.address() as AddressInfo).port, log, preambles, rotate: (pair) => secret.put(pair) });
-      } finally {
-        files.stop();
-        server.close();
-        await Deno.remove(secret.dir, { recursive: true });
-      }
-    },
+  podTest(name, async () => {
+    const log: string[] = [];
+    const preambles: Preamble[] = [];
+    const live = new LiveClient();
+    if (onStream) attach(live, preambles, onStream);
+    const secret = await MountedSecret.create(await issue());
+    const tls = new TlsTerminator(alpn);
+    const files = await serveTlsFiles(secret.dir, tls, (line) => log.push(line), POLL_MS);
+    const server: Server = await openRequestPort({
+      port: 0,
+      session: "kurun-1",
+      live,
+      reach: new ReachCheck([]),
+      callers: new OpenCallers(),
+      holdMs: 50,
+      tls,
+      log: (line) => log.push(line),
+    });
+    try {
+      await fn({ port: (server.address() as AddressInfo).port, log, preambles, rotate: (pair) => secret.put(pair) });
+    } finally {
+      files.stop();
+      server.close();
+      await Deno.remove(secret.dir, { recursive: true });
+    }
   });
 }
 

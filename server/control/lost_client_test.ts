@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ServerProcess } from "../../tests/server_process.ts";
+import { serverProcessTest } from "../../tests/server_process.ts";
 
 /** The server's default. */
 const HOLD_MS = 3_000;
@@ -10,50 +10,39 @@ const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: kurun\r\n\r\n`;
 const MAYBE = /^HTTP\/1\.1 503 [^]*may have been delivered/;
 const NOBODY = /^HTTP\/1\.1 503 [^]*nobody is connected to session kurun-1/;
 
-/** A test with a server process and a client process; the server runs only on the image's Deno. */
-function processTest(name: string, fn: (server: ServerProcess) => Promise<void>, args: string[] = []): void {
-  Deno.test({
-    name,
-    ignore: Number(Deno.version.deno.split(".")[1]) < 8,
-    sanitizeOps: false,
-    sanitizeResources: false,
-    fn: async () => {
-      await using server = await ServerProcess.start(args);
-      await fn(server);
-    },
-  });
-}
+serverProcessTest(
+  "a client that is stopped: requests before, during and after are answered within the hold and a second",
+  async (server) => {
+    const client = await server.connect();
+    const kept = server.call().send(get("/first"));
+    await kept.receive(/\/first$/);
+    const idle = server.call().send(get("/idle"));
+    await idle.receive(/\/idle$/);
+    const waiting = server.call().send(get("/never"));
+    await client.waitFor(/^\/never$/m);
+    client.signal("SIGSTOP");
+    const again = kept.send(get("/again")).receive(MAYBE);
+    const before = waiting.receive(MAYBE);
+    // One caller every 100 ms, as at a busy webhook, must not make the silence look short.
+    const flow = [];
+    for (let i = 0; i < 60; i++) {
+      flow.push(server.call().send(get(`/flow-${i}`)).receive(/^HTTP\/1\.1 503 [^]*\n$/));
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    const times = (await Promise.all([again, before, ...flow])).map(({ ms }) => ms);
+    assert.ok(Math.max(...times) <= ANSWERED_MS, `the slowest answer took ${Math.max(...times)} ms`);
+    await idle.ended();
+    assert.equal(idle.end, "ended");
+    assert.equal(idle.got, "");
+    client.signal("SIGCONT");
+    await client.waitFor(/^ended/m);
+    // What waited in the dead connection may arrive, but only once.
+    const seen = client.output.split("\n").filter((line) => line.startsWith("/"));
+    assert.equal(seen.length, new Set(seen).size);
+  },
+);
 
-processTest("a client that is stopped: requests before, during and after are answered within the hold and a second", async (server) => {
-  const client = await server.connect();
-  const kept = server.call().send(get("/first"));
-  await kept.receive(/\/first$/);
-  const idle = server.call().send(get("/idle"));
-  await idle.receive(/\/idle$/);
-  const waiting = server.call().send(get("/never"));
-  await client.waitFor(/^\/never$/m);
-  client.signal("SIGSTOP");
-  const again = kept.send(get("/again")).receive(MAYBE);
-  const before = waiting.receive(MAYBE);
-  // One caller every 100 ms, as at a busy webhook, must not make the silence look short.
-  const flow = [];
-  for (let i = 0; i < 60; i++) {
-    flow.push(server.call().send(get(`/flow-${i}`)).receive(/^HTTP\/1\.1 503 [^]*\n$/));
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  const times = (await Promise.all([again, before, ...flow])).map(({ ms }) => ms);
-  assert.ok(Math.max(...times) <= ANSWERED_MS, `the slowest answer took ${Math.max(...times)} ms`);
-  await idle.ended();
-  assert.equal(idle.end, "ended");
-  assert.equal(idle.got, "");
-  client.signal("SIGCONT");
-  await client.waitFor(/^ended/m);
-  // What waited in the dead connection may arrive, but only once.
-  const seen = client.output.split("\n").filter((line) => line.startsWith("/"));
-  assert.equal(seen.length, new Set(seen).size);
-});
-
-processTest("a client that is stopped, with a hold of half a second: within four seconds", async (server) => {
+serverProcessTest("a client that is stopped, with a hold of half a second: within four seconds", async (server) => {
   const client = await server.connect();
   const kept = server.call().send(get("/first"));
   await kept.receive(/\/first$/);
@@ -69,7 +58,7 @@ processTest("a client that is stopped, with a hold of half a second: within four
   assert.ok(times.at(-1)! <= 1_500, `the last took ${times.at(-1)} ms, with nobody connected`);
 }, ["--hold-ms=500"]);
 
-processTest("a client that is killed: its callers get their 503 at once, and later ones after the hold", async (server) => {
+serverProcessTest("a client that is killed: its callers get their 503 at once, and later ones after the hold", async (server) => {
   const client = await server.connect();
   const kept = server.call().send(get("/first"));
   await kept.receive(/\/first$/);
@@ -83,7 +72,7 @@ processTest("a client that is killed: its callers get their 503 at once, and lat
   assert.ok(ms >= HOLD_MS - 50 && ms < ANSWERED_MS, `${ms} ms`);
 });
 
-processTest(
+serverProcessTest(
   "an answer that has begun is reset when its client is lost, also on a connection that was used before",
   async (server) => {
     const client = await server.connect();
@@ -97,13 +86,13 @@ processTest(
   },
 );
 
-processTest("a client that answers pings is alive however long its program takes", async (server) => {
+serverProcessTest("a client that answers pings is alive however long its program takes", async (server) => {
   await server.connect();
   const { ms } = await server.call().send(get("/slow?9000")).receive(/\/slow\?9000$/);
   assert.ok(ms >= 9_000);
 });
 
-processTest("a request is refused as soon as it is complete, in whatever packets it arrives", async (server) => {
+serverProcessTest("a request is refused as soon as it is complete, in whatever packets it arrives", async (server) => {
   const pieces = async (...parts: string[]) => {
     const caller = server.call();
     for (const part of parts) {

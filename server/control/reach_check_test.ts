@@ -1,13 +1,10 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
+import { podTest } from "../../tests/server_process.ts";
 import { ReachCheck } from "./reach_check.ts";
 
-function serverTest(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, fn, ignore: Number(Deno.version.deno.split(".")[1]) < 8, sanitizeOps: false, sanitizeResources: false });
-}
-
-serverTest("a Service that answers late is waited for, and one that never answers is not waited for forever", async () => {
+podTest("a Service that answers late is waited for, and one that never answers is not waited for forever", async () => {
   const server = createServer((socket) => socket.on("error", () => {}));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
@@ -21,7 +18,7 @@ serverTest("a Service that answers late is waited for, and one that never answer
   assert.ok(performance.now() - started < 3_000);
 });
 
-serverTest("a connection of a running check is recognised, and one that sends bytes is a caller", async () => {
+podTest("a connection of a running check is recognised, and one that sends bytes is a caller", async () => {
   const check = new ReachCheck(["127.0.0.1:9"]);
   assert.equal(await check.isOwn({ destroyed: true, bytesRead: 0 }), false);
   const running = check.run();
@@ -31,7 +28,7 @@ serverTest("a connection of a running check is recognised, and one that sends by
   await running;
 });
 
-serverTest("a thousand concurrent questions share one check and its connections", async () => {
+podTest("a thousand concurrent questions share one check and its connections", async () => {
   let connections = 0;
   const server = createServer((socket) => {
     connections++;
