@@ -53,17 +53,20 @@ export class AdmissionFallback {
   answer(bodyStart: Uint8Array, cause: Error): string | undefined {
     const request = parseReviewStart(bodyStart);
     if (!request) return undefined;
-    const warning = `kurun allowed this unasked: ${this.#why(cause)}`;
+    const warning = this.#warning(cause);
     this.#log(`admission request ${JSON.stringify(request.uid)}: ${warning}`);
     return allowedReview(request, warning);
   }
 
-  #why(cause: Error): string {
+  #warning(cause: Error): string {
     const last = this.#live.last;
     const who = last && `${last.hello.who} on ${last.hello.from}`;
-    if (cause instanceof SessionEndedError) return `the connection to ${who ?? "the program"} was lost before it answered`;
-    if (!last) return "nobody has connected to kurun's Pod yet";
+    // The webhook may have been called already: only its answer is missing.
+    if (cause instanceof SessionEndedError) {
+      return `kurun allowed this without the webhook's answer: the connection to ${who ?? "the program"} was lost`;
+    }
+    if (!last) return "kurun allowed this without calling the webhook: nobody has connected to kurun's Pod yet";
     const since = new Date(Date.now() - last.silentMs).toISOString().replace(/\.\d+/, "");
-    return `nobody connected since ${since}, last ${who}`;
+    return `kurun allowed this without calling the webhook: nobody connected since ${since}, last ${who}`;
   }
 }

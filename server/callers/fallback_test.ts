@@ -27,11 +27,11 @@ fallbackTest("with nobody connected an AdmissionReview is allowed after the hold
   for (const apiVersion of ["admission.k8s.io/v1", "admission.k8s.io/v1beta1"]) {
     const { got, ms } = await server.call().send(post(review({ apiVersion }))).receive(WHOLE);
     assert.match(got, /^HTTP\/1\.1 200 OK\r\nContent-Type: application\/json\r\n/);
-    const warnings = ["kurun allowed this unasked: nobody has connected to kurun's Pod yet"];
+    const warnings = ["kurun allowed this without calling the webhook: nobody has connected to kurun's Pod yet"];
     assert.deepEqual(bodyOf(got), { apiVersion, kind: "AdmissionReview", response: { uid: UID, allowed: true, warnings } });
     assert.ok(ms >= HOLD_MS - 50 && ms < HOLD_MS + 500, `${ms} ms`);
   }
-  await server.process.waitFor(new RegExp(`admission request "${UID}": kurun allowed this unasked`));
+  await server.process.waitFor(new RegExp(`admission request "${UID}": kurun allowed this without calling the webhook: `));
 });
 
 fallbackTest("a review of 6 MB in small packets is allowed", async (server) => {
@@ -83,11 +83,14 @@ fallbackTest("a client that is killed while it is asked: allowed at once, and th
   client.signal("SIGKILL");
   const { got, ms } = await caller.receive(WHOLE);
   assert.deepEqual(bodyOf(got).response.warnings, [
-    "kurun allowed this unasked: the connection to alice on laptop was lost before it answered",
+    "kurun allowed this without the webhook's answer: the connection to alice on laptop was lost",
   ]);
   assert.ok(ms < 500, `${ms} ms`);
   const later = bodyOf((await server.call().send(post(review())).receive(WHOLE)).got);
-  assert.match(later.response.warnings[0]!, /^kurun allowed this unasked: nobody connected since 20\d\d-.*Z, last alice on laptop$/);
+  assert.match(
+    later.response.warnings[0]!,
+    /^kurun allowed this without calling the webhook: nobody connected since 20\d\d-.*Z, last alice on laptop$/,
+  );
 });
 
 fallbackTest("a program's own answer stands: nothing is allowed in its place", async (server) => {
