@@ -293,7 +293,7 @@ serverTest("a peer without the key is refused, and the live client's requests go
   await assert.rejects(stranger, /the proof of the session's key is missing or wrong/);
   assert.equal(session.ended, false);
   assert.equal((await call(server, GET)).got, OK);
-  assert.match(server.log.join("\n"), /^peer 127\.0\.0\.1:\d+ was turned away: /m);
+  assert.match(server.log.join("\n"), /^peer 127\.0\.0\.1:\d+ was rejected: /m);
 });
 
 serverTest("a TLS handshake with the control port that fails is logged with the peer's address", async (server) => {

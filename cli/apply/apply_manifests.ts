@@ -125,7 +125,7 @@ async function applyPlanned(
       if (flags.output === "name") context.stdout(`${label}\n`);
       else if (flags.output === undefined) context.stdout(`${label} serverside-applied${dryRun ? " (server dry run)" : ""}\n`);
     },
-    untriable: ({ label }) => context.stderr(`${label} cannot be tried, because its namespace or kind does not exist yet\n`),
+    untriable: ({ label }) => context.stderr(`${label} cannot be previewed, because its namespace or kind does not exist yet\n`),
     failed: (object, error) => context.stderr(`${describeNotApplied(object, error, context.describe)}\n`),
   });
   const { failed, untried, ended } = outcome;

@@ -26,7 +26,7 @@ function reasonOf(object: PlannedObject, error: unknown, describe: Context["desc
 
 function describeConflict({ conflicts }: FieldConflictError): string {
   const byManager = Map.groupBy(conflicts, ({ manager }) => manager);
-  const lines = [...byManager].map(([manager, fields]) => `  ${manager} holds ${fields.map(({ field }) => field).join(", ")}`);
+  const lines = [...byManager].map(([manager, fields]) => `  ${manager} owns ${fields.map(({ field }) => field).join(", ")}`);
   const [fields, them] = conflicts.length === 1 ? ["a field has", "it"] : ["fields have", "them"];
   return [
     `${fields} another value, set by another manager:`,
@@ -52,7 +52,7 @@ export function describeOutcome({ applied, failed, unsure, untried, ended }: App
     applied.size === 0 ? "nothing was applied" : `applied: ${labels(applied.keys())}`,
     ...(failed.length === 0 ? [] : [`refused: ${labels(failed)}`]),
     ...(unsure === undefined ? [] : [`unknown, because no answer came: ${unsure.label}`]),
-    ...(untried.length === 0 ? [] : [`not tried: ${labels(untried)}`]),
+    ...(untried.length === 0 ? [] : [`not attempted: ${labels(untried)}`]),
   ];
   return lines.join("\n  ");
 }

@@ -91,6 +91,6 @@ Deno.test("an object whose request was under way when the connection broke is re
   }, () => assert.fail("an interruption has its own words"));
   assert.equal(
     text,
-    "interrupted\n  nothing was applied\n  unknown, because no answer came: configmap/a\n  not tried: configmap/b",
+    "interrupted\n  nothing was applied\n  unknown, because no answer came: configmap/a\n  not attempted: configmap/b",
   );
 });

@@ -11,21 +11,21 @@ interface NamedDeliverable extends DeliverableImage {
   readonly reference: string;
 }
 
-/** Brings images into a containerd on this machine under names with their digests, which the kubelet finds without pulling. */
+/** Loads images into a containerd on this machine under names with their digests, which the kubelet finds without pulling. */
 export function containerdDelivery(socket: string): Delivery {
   return async (images, progress, signal) => {
     const named = images.map((one) => ({ ...one, reference: `${LOCAL_REPOSITORY}/${one.name}@${one.image.manifest.digest}` }));
     const references = named.map(({ reference }) => reference);
     const there = await containerdImages(references, { socket, signal });
     const missing = missingOf(named, (reference) => there.has(reference));
-    const sending = (bytes: number) => progress(`Bringing ${namesOf(missing)} to containerd (${megabytes(bytes)})`);
+    const sending = (bytes: number) => progress(`Loading ${namesOf(missing)} into containerd (${megabytes(bytes)})`);
     if (missing.length > 0) await importImages(missing, { socket, signal }, sending);
     return references;
   };
 }
 
 /**
- * Brings images into the nodes of a cluster with `kind load image-archive` or `k3d image import`. Tested only with stand-ins for the two.
+ * Loads images into the nodes of a cluster with `kind load image-archive` or `k3d image import`. Tested only with stand-ins for the two.
  *
  * Names have a tag made from the image's digest (80 bits: enough not to collide, short enough to read) and not the digest itself: an archive
  * as Docker writes it is the safest choice for a program that could not be tested.
@@ -44,7 +44,7 @@ export function clusterDelivery(
     const named = images.map((one) => ({ ...one, reference: `${LOCAL_REPOSITORY}/${one.name}:${one.image.manifest.digest.slice(7, 27)}` }));
     const missing = missingOf(named, isThere);
     if (missing.length > 0) {
-      progress(`Bringing ${namesOf(missing)} to ${to} (${megabytes(layerBytes(missing))})`);
+      progress(`Loading ${namesOf(missing)} into ${to} (${megabytes(layerBytes(missing))})`);
       const folder = await temporaryFolder("kurun-images-");
       try {
         const archive = `${folder}/images.tar`;

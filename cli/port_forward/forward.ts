@@ -126,7 +126,7 @@ class Forwarding {
       remove = !(error instanceof ReplacedError || error instanceof SessionGoneError);
       if (error instanceof SessionGoneError && error.expired) return "expired";
       if (!(error instanceof ReplacedError)) throw again ? new SessionLostError(error) : error;
-      throw new UserError(`session ${session.plan.name} has ended here: ${error.message}`, ExitCode.sessionLost, { cause: error });
+      throw new UserError(`this kurun lost session ${session.plan.name}: ${error.message}`, ExitCode.sessionLost, { cause: error });
     } finally {
       stopKeeping.abort();
       if (remove) {

@@ -63,7 +63,7 @@ export function callerSide({ scheme, url }: Upstream, { tlssecret, appProtocol }
     );
   }
   if (tlssecret !== undefined && scheme === "tls") {
-    throw usageError(`--tlssecret ends the callers' TLS in the Pod, but ${url} passes it through: remove --tlssecret, or use tcp://`);
+    throw usageError(`--tlssecret terminates the callers' TLS in the Pod, but ${url} passes it through: remove --tlssecret, or use tcp://`);
   }
   const bytes = scheme === "tcp" || scheme === "tls";
   if (appProtocol !== undefined && bytes) throw usageError(`--app-protocol is for HTTP only: ${scheme}:// passes bytes through unchanged`);

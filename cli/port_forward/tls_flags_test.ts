@@ -36,7 +36,7 @@ for (
     [
       "tls://localhost:1",
       { tlssecret: "s" },
-      /^--tlssecret ends the callers' TLS .* tls:\/\/localhost:1 passes it through: remove --tlssecret/,
+      /^--tlssecret terminates the callers' TLS .* tls:\/\/localhost:1 passes it through: remove --tlssecret/,
     ],
     ["http://localhost:1", { tlssecret: "My_Secret" }, /^--tlssecret My_Secret is not a valid Secret name/],
     ["tcp://localhost:1", { appProtocol: "h2" }, /^--app-protocol is for HTTP/],

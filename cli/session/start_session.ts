@@ -96,7 +96,7 @@ export async function preflight({ context, access, api, plan, port, takeover }: 
 }
 
 function describeStep(step: ClaimStep, service: string): string {
-  if (step.is === "waiting") return `Waiting for ${step.going.join(", ")} to go: it is still being removed`;
+  if (step.is === "waiting") return `Waiting until ${step.going.join(", ")} ${step.going.length === 1 ? "is" : "are"} deleted`;
   const { session: { who, from, since, upstream }, mine, why, differing } = step;
   const whose = mine ? "your earlier session" : `the session of ${who} on ${from}`;
   return `Replacing ${whose} at Service ${service} (since ${since}, for ${upstream}): ${

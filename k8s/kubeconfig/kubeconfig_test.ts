@@ -225,7 +225,7 @@ Deno.test("a 401 is explained by an expired client certificate or plugin credent
   const status = { token: "t", expirationTimestamp: "2024-01-01T00:00:00Z" };
   const runPlugin = () => Promise.resolve({ code: 0, stdout: JSON.stringify({ ...exec, kind: "ExecCredential", status }) });
   const stale = await refusal(config("dev", { cluster, user: { token: "", exec } }), environment({}, { runPlugin }));
-  assert.match(stale, /the exec plugin of user "dev" gave a credential that expired on 2024-01-01T00:00:00Z/);
+  assert.match(stale, /the exec plugin of user "dev" returned a credential that expired on 2024-01-01T00:00:00Z/);
   await using directory = new Directory();
   const empty = await directory.write("token", "\n");
   assert.match(

@@ -116,7 +116,7 @@ export class UserCredentials {
     const { name, exec } = this.#user;
     if (this.#certificateEnds < this.#now()) return `the client certificate of user "${name}" expired on ${isoTime(this.#certificateEnds)}`;
     const ended = exec?.expiredAt();
-    return ended === undefined ? undefined : `the exec plugin of user "${name}" gave a credential that expired on ${isoTime(ended)}`;
+    return ended === undefined ? undefined : `the exec plugin of user "${name}" returned a credential that expired on ${isoTime(ended)}`;
   }
 
   /** Discards everything that was kept, so that it is read or asked for again. */

@@ -19,7 +19,7 @@ export interface ApplyObserver {
   applied(object: PlannedObject, result: AppliedObject): void;
   /** The object was refused. The others are still applied. */
   failed(object: PlannedObject, error: unknown): void;
-  /** A dry run cannot try the object, because these very objects would create its namespace or kind. */
+  /** A dry run cannot preview the object, because these very objects would create its namespace or kind. */
   untriable(object: PlannedObject): void;
 }
 
@@ -29,7 +29,7 @@ export interface ApplyOutcome {
   readonly failed: readonly PlannedObject[];
   /** The object whose request was under way when applying ended: it may or may not be applied. */
   readonly unsure?: PlannedObject;
-  /** Objects that were not tried, because something they need failed or the cluster became unreachable. */
+  /** Objects that were not attempted, because something they need failed or the cluster became unreachable. */
   readonly untried: readonly PlannedObject[];
   /** What ended applying early, if anything did. */
   readonly ended?: unknown;
@@ -48,7 +48,7 @@ const POLL_MS = 100;
 
 /**
  * Applies objects in order. If one is refused the others are still applied, unless they may need it: after a namespace or
- * a CustomResourceDefinition has failed, nothing else is tried.
+ * a CustomResourceDefinition has failed, nothing else is attempted.
  */
 export async function applyObjects(
   api: Api,

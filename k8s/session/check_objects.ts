@@ -92,7 +92,7 @@ function serviceChange({ spec = {} }: Service, plan: ForwardPlan): string | unde
     if (!found) return `no longer has port ${port}`;
     const leadsTo = found.targetPort ?? port;
     if (leadsTo !== targetPort && leadsTo !== targetName) {
-      return `leads port ${port} to another port of the Pod, ${leadsTo}`;
+      return `maps port ${port} to another target port, ${leadsTo}`;
     }
   }
   return undefined;

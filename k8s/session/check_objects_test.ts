@@ -58,7 +58,7 @@ for (
     [
       "a target port",
       { "services/web": { ...SERVICE, spec: { ...SERVICE.spec, ports: [{ port: 80, targetPort: 9 }] } } },
-      "Service web leads port 80 to another port of the Pod, 9",
+      "Service web maps port 80 to another target port, 9",
     ],
   ] as [string, Objects, string][]
 ) {

@@ -270,7 +270,7 @@ export class ClusterSession<Plan extends SessionPlan = SessionPlan> {
   }
 
   #replacedBy(who: string, from: string): SessionGoneError {
-    return new SessionGoneError(`session ${this.plan.name} has ended here: replaced by ${who} from ${from}`, false);
+    return new SessionGoneError(`this kurun lost session ${this.plan.name}: replaced by ${who} from ${from}`, false);
   }
 
   /**

@@ -151,7 +151,7 @@ Deno.test("a client that renews a session of another client learns who replaced 
       await reply.json(200, job("3", "2026-01-01T00:06:00Z", "bob"));
     }, async (api) => await (await adopt(api)).renew(5_000));
     assert.ok(outcome instanceof SessionGoneError);
-    assert.equal(outcome.message, "session web-kurun-bcdfg has ended here: replaced by bob from desk");
+    assert.equal(outcome.message, "this kurun lost session web-kurun-bcdfg: replaced by bob from desk");
     assert.equal(outcome.expired, false);
   }
 });

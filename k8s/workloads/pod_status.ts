@@ -65,7 +65,5 @@ function isAboutImage(reason: string): boolean {
 function describeEnd({ exitCode, reason, message = "" }: NonNullable<ContainerState["terminated"]>): string {
   // The end of its log, through terminationMessagePolicy: FallbackToLogsOnError.
   const last = message.trim().split("\n").at(-1) ?? "";
-  return `it ended with exit code ${exitCode}${reason && reason !== "Error" ? ` (${reason})` : ""}${
-    last ? `; its last line was: ${last}` : ""
-  }`;
+  return `exited with code ${exitCode}${reason && reason !== "Error" ? ` (${reason})` : ""}${last ? `; its last line was: ${last}` : ""}`;
 }

@@ -26,7 +26,7 @@ Deno.test("a container that keeps crashing is reported with its last line", () =
   assert.deepEqual(podWaitsFor({ metadata, status: { containerStatuses } }), {
     kind: "crash",
     reason: "CrashLoopBackOff",
-    message: "it ended with exit code 1; its last line was: the key is missing",
+    message: "exited with code 1; its last line was: the key is missing",
   });
 });
 

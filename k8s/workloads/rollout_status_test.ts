@@ -73,7 +73,7 @@ Deno.test("a Pod's reason is that of the first container that blocks it, init co
   const pull = { state: { waiting: { reason: "ErrImagePull", message: "no such host" } } };
   assert.equal(podReason(pod({ ...starting, initContainerStatuses: [pull] })), "ErrImagePull: no such host");
   const ended = { state: { terminated: { exitCode: 3, reason: "Error", message: "panic: no\n" } } };
-  assert.equal(podReason(pod({ containerStatuses: [ended] })), "it ended with exit code 3; its last line was: panic: no");
+  assert.equal(podReason(pod({ containerStatuses: [ended] })), "exited with code 3; its last line was: panic: no");
   assert.equal(
     podReason({ ...pod({ containerStatuses: [pull] }), metadata: { name: "a", uid: "u", deletionTimestamp: "now" } }),
     undefined,

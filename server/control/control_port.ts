@@ -132,7 +132,7 @@ async function admit(
     options.live.attach(session, hello);
   } catch (error) {
     if (!(error instanceof HandshakeError)) throw error;
-    options.strangers(`peer ${options.from} was turned away: ${error.message}`);
+    options.strangers(`peer ${options.from} was rejected: ${error.message}`);
     sendRefusal(transport, "the proof of the session's key is missing or wrong");
     transport.close(CloseCode.unproven, "not proven");
   }

@@ -34,7 +34,7 @@ async function unchangedRow(namespace: TestNamespace, folder: string, times: num
   const taken: number[] = [];
   for (let i = 0; i < times; i++) {
     const { ms, stderr } = await timed(args);
-    if (/Built|Bringing/.test(stderr)) throw new Error(`it built or sent what had not changed: ${stderr}`);
+    if (/Built|Loading/.test(stderr)) throw new Error(`it built or sent what had not changed: ${stderr}`);
     taken.push(ms);
   }
   return { what: `apply: ${MANIFESTS} manifests with ${SOURCES.length} references, nothing changed`, through: seconds(median(taken)) };
@@ -49,7 +49,7 @@ async function changedRow(namespace: TestNamespace, folder: string, times: numbe
     // A new string each time, so that no cache has it.
     await Deno.writeTextFile(`${folder}/api/main.go`, main.replace("listening on", `${crypto.randomUUID()} listens on`));
     const { ms, stderr } = await timed(args);
-    if (!/^Built .*api .*\n(?:.*\n)*Bringing api /m.test(stderr)) throw new Error(`it built or sent nothing: ${stderr}`);
+    if (!/^Built .*api .*\n(?:.*\n)*Loading api /m.test(stderr)) throw new Error(`it built or sent nothing: ${stderr}`);
     taken.push(ms);
   }
   const running = await kubectl(["get", "deployment", "api", "-n", namespace.name, "-o", "jsonpath={.status.availableReplicas}"]);

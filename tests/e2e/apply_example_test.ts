@@ -80,8 +80,8 @@ function built({ stderr }: Ended): string[] {
 
 /** The names of the images that were sent. */
 function sent({ stderr }: Ended): string[] {
-  return [...stderr.matchAll(/^(?:Bringing|Pushed) (.*) to /gm)].flatMap(([, names = ""]) =>
-    names.split(", ").map((name) => name.slice(name.lastIndexOf("/") + 1))
+  return [...stderr.matchAll(/^(?:Loading (.*) into|Pushed (.*) to) /gm)].flatMap(([, loaded, pushed]) =>
+    (loaded ?? pushed ?? "").split(", ").map((name) => name.slice(name.lastIndexOf("/") + 1))
   ).sort();
 }
 

@@ -58,7 +58,7 @@ spec:
   assert.equal(await kubectl(["logs", "deploy/web", "-n", namespace.name]), "one\n");
   const again = await kurun(namespace, "apply", "-f", files.path("k8s"));
   assert.equal(again.code, 0);
-  assert.doesNotMatch(again.stderr, /^(Built|Bringing) /m);
+  assert.doesNotMatch(again.stderr, /^(Built|Loading) /m);
 });
 
 clusterTest("--watch applies only what changed (a manifest, a source, a new file), and continues after an error", async (namespace) => {

@@ -77,7 +77,7 @@ spec:
     const trial = await kurun0("apply", "-f", files.path("all.yaml"), "--dry-run=server");
     assert.deepEqual([trial.code, trial.stderr], [
       0,
-      `cron.${group}/x cannot be tried, because its namespace or kind does not exist yet\n`,
+      `cron.${group}/x cannot be previewed, because its namespace or kind does not exist yet\n`,
     ]);
     const applied = await kurun0("apply", "-f", files.path("all.yaml"));
     assert.deepEqual(applied, {
@@ -191,7 +191,7 @@ clusterTest(
       stderr,
       [
         `error: ${path}:5:1: deployment.apps/web: fields have another value, set by another manager:`,
-        "  somebody holds .spec.minReadySeconds, .spec.paused",
+        "  somebody owns .spec.minReadySeconds, .spec.paused",
         "  Remove them from the manifest, or take them over with --force-conflicts",
         "error: applied: configmap/one, configmap/two",
         "  refused: deployment.apps/web\n",
@@ -210,7 +210,7 @@ clusterTest("after a refused namespace nothing else is tried, and the outcome sa
   const { code, stdout, stderr } = await kurun(namespace, "apply", "-f", files.path("a.yaml"));
   assert.deepEqual([code, stdout], [1, ""]);
   assert.match(stderr, /a\.yaml:7:12: namespace\/Wrong_Name: Error from server \(Invalid\): /);
-  assert.ok(stderr.endsWith("error: nothing was applied\n  refused: namespace/Wrong_Name\n  not tried: configmap/one\n"), stderr);
+  assert.ok(stderr.endsWith("error: nothing was applied\n  refused: namespace/Wrong_Name\n  not attempted: configmap/one\n"), stderr);
 });
 
 clusterTest("one malformed file of ten is reported with its place and all other problems, and nothing is applied", async (namespace) => {

@@ -104,7 +104,7 @@ clusterTest(
         assert.match(first.references[at] ?? "", new RegExp(`^kurun\\.local/${name}@sha256:[0-9a-f]{64}$`));
         assert.match(first.stderr, new RegExp(`^Built .*${name} \\(`, "m"));
       }
-      assert.match(first.stderr, /^Bringing api, worker, report to containerd/m);
+      assert.match(first.stderr, /^Loading api, worker, report into containerd/m);
 
       await runPod(namespace, pod("api", api));
       const host = await address(namespace, "api");
@@ -135,7 +135,7 @@ clusterTest(
       await Deno.writeTextFile(`${folder}/orders/more.go`, 'package orders\n\nfunc init() { println("more", Mark) }\n');
       const changed = await build(sources);
       assert.deepEqual([...changed.stderr.matchAll(/^Built \S*\/(\w+) /gm)].map(([, name]) => name).sort(), ["api", "report", "worker"]);
-      assert.match(changed.stderr, /^Bringing api, report to containerd/m);
+      assert.match(changed.stderr, /^Loading api, report into containerd/m);
       assert.equal(changed.references[1], worker);
       assert.notEqual(changed.references[0], api);
       assert.notEqual(changed.references[2], report);
@@ -242,7 +242,7 @@ clusterTest("all sources that cannot be built are named with the compiler's outp
     assert.match(stderr, /report: [^]*undefined: missing/);
     assert.match(stderr, /k8s: .*no program/);
     assert.match(stderr, /there is no file or folder .*nowhere/);
-    assert.doesNotMatch(stderr, /Bringing/);
+    assert.doesNotMatch(stderr, /Loading/);
   });
 });
 

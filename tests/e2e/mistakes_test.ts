@@ -246,7 +246,7 @@ const REFUSED_PODS: readonly Mistake[] = [
     args: ["8080", "--timeout", "6s", "--server-image", "kurun.test/toolbox:1"],
     code: 1,
     stderr:
-      /^Waiting for the Pod: (CrashLoopBackOff: )?it ended with exit code \d+.*; its last line was: .*\nerror: kurun's Pod was not ready within 6 s; everything was removed again\. It waited for:\n {2}.*it ended with exit code \d+.*; its last line was: .*\n$/,
+      /^Waiting for the Pod: (CrashLoopBackOff: )?exited with code \d+.*; its last line was: .*\nerror: kurun's Pod was not ready within 6 s; everything was removed again\. It waited for:\n {2}.*exited with code \d+.*; its last line was: .*\n$/,
   },
 ];
 

@@ -85,7 +85,7 @@ clusterTest("with that Role --takeover removes what another has, who learns by w
   assert.match(kurun.stderr, /^Replacing the session of \S+ on desk-7 at Service kurun \(.*\): its key cannot be read$/m);
   assert.equal(await (await fetch(`http://${await namespace.address()}/`)).text(), "from here");
   assert.equal(await other.exit, 4);
-  assert.match(other.stderr, /^error: session kurun-kurun-\w{5} has ended here: replaced by \S+ from desk-8$/m);
+  assert.match(other.stderr, /^error: this kurun lost session kurun-kurun-\w{5}: replaced by \S+ from desk-8$/m);
 });
 
 clusterTest("that Role is enough for kurun ls and kurun stop; what cleanup may not look at it says", async (namespace) => {

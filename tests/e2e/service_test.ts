@@ -212,7 +212,7 @@ clusterTest("a Service that is being removed is not joined but waited for, in wo
   await create(namespace, { ...service, metadata: { ...service.metadata as Record<string, unknown>, finalizers: ["kurun.test/hold"] } });
   await kubectl(["delete", "service", "hook", "-n", namespace.name, "--wait=false"]);
   await using upstream = serveHttp(() => new Response("from here"));
-  const waits = /^Waiting for service\/hook to go: .*\n/;
+  const waits = /^Waiting until service\/hook is deleted\n/;
   const ended = forwardHook(upstream, namespace);
   await ended.waitFor(waits);
   ended.signal("SIGINT");

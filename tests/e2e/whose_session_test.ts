@@ -132,7 +132,7 @@ clusterTest("--takeover goes on as another's live session: the other ends and sa
   assert.equal(await answer(namespace), "theirs");
   await using kurun = await KurunProcess.startOn("desk-8", args(mine, namespace, "--takeover")).ready();
   assert.equal(await other.exit, SESSION_LOST);
-  assert.match(other.stderr, /^error: session kurun-kurun-\w{5} has ended here: replaced by \S+ from desk-8$/m);
+  assert.match(other.stderr, /^error: this kurun lost session kurun-kurun-\w{5}: replaced by \S+ from desk-8$/m);
   assert.match(kurun.stderr, new RegExp(`^Took over session kurun-kurun-\\w{5} from \\S+ on desk-7, who had used it since ${SINCE}$`, "m"));
   assert.equal(await answer(namespace), "mine");
   assert.deepEqual(await identity(namespace), was);
@@ -148,7 +148,7 @@ clusterTest("--takeover with other flags makes a new session, and the other is t
   const was = await identity(namespace);
   await using kurun = await KurunProcess.startOn("desk-8", args(mine, namespace, "--takeover", "--hold", "1s")).ready();
   assert.equal(await other.exit, SESSION_LOST);
-  assert.match(other.stderr, /^error: session kurun-kurun-\w{5} has ended here: replaced by \S+ from desk-8$/m);
+  assert.match(other.stderr, /^error: this kurun lost session kurun-kurun-\w{5}: replaced by \S+ from desk-8$/m);
   assert.match(kurun.stderr, /^Replacing the session of \S+ on desk-7 at Service kurun \(.*\): --hold differs$/m);
   assert.equal(await answer(namespace), "mine");
   assert.deepEqual((await identity(namespace)).filter((object) => was.includes(object)), []);
@@ -220,7 +220,7 @@ clusterTest("a client that cannot reach its Pod learns at its next renewal that 
   await using kurun = await forward(upstream, namespace, "--ttl", "6s").ready();
   const job = await adoptByHand(namespace);
   assert.equal(await kurun.exit, SESSION_LOST);
-  assert.match(kurun.stderr, /^error: session kurun-kurun-\w{5} has ended here: replaced by bob from desk-9$/m);
+  assert.match(kurun.stderr, /^error: this kurun lost session kurun-kurun-\w{5}: replaced by bob from desk-9$/m);
   assert.ok((await namespace.left()).includes(job));
 });
 
@@ -250,6 +250,6 @@ clusterTest(
     await using kurun = KurunProcess.startOn("desk-8", args(mine, namespace, "--ttl", "30s", "--takeover", ...image));
     await kurun.waitFor(/^Replacing the session of \S+ on desk-7 at Service kurun \(.*\): its client may be about to connect$/m);
     assert.equal(await other.exit, SESSION_LOST);
-    assert.match(other.stderr, /^error: session kurun-kurun-\w{5} has ended here: replaced by \S+ from desk-8$/m);
+    assert.match(other.stderr, /^error: this kurun lost session kurun-kurun-\w{5}: replaced by \S+ from desk-8$/m);
   },
 );
