@@ -3,7 +3,7 @@ import { checkPodPatch, type PodPatch } from "../../k8s/session/objects/pod_over
 import { SESSION_LABEL } from "../../k8s/session/objects/session_plan.ts";
 import { collect } from "../command/cluster_flags.ts";
 import { usageError } from "../command/errors.ts";
-import { OBJECT_NAME } from "../command/object_name.ts";
+import { checkSecretName, OBJECT_NAME } from "../command/object_name.ts";
 import { readPatchFlag } from "../command/patch_flag.ts";
 
 /** A label's name without its prefix, or its value (Kubernetes "Labels and Selectors": Syntax and character set). */
@@ -36,11 +36,7 @@ export function addPodFlags(command: Command): Command {
 /** Reads the flags of {@link addPodFlags}. @throws UserError naming the flag and the rule */
 export async function podWishes(options: Record<string, unknown>): Promise<PodWishes> {
   const { imagePullSecret, serverOverrides } = options as Record<string, string | undefined>;
-  if (imagePullSecret !== undefined && !OBJECT_NAME.test(imagePullSecret)) {
-    throw usageError(
-      `--image-pull-secret ${imagePullSecret} is not a valid Secret name: use lower-case letters, digits, - and ., at most 253 characters`,
-    );
-  }
+  if (imagePullSecret !== undefined) checkSecretName("--image-pull-secret", imagePullSecret);
   return {
     podLabels: parseLabels((options.label ?? []) as string[]),
     ...(imagePullSecret === undefined ? {} : { imagePullSecret }),

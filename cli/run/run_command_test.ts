@@ -29,6 +29,11 @@ Deno.test("a flag of kurun's behind the program gives a warning, unless -- is be
   }
 });
 
+Deno.test("a pull secret whose name no Secret can have is refused", async () => {
+  const { error } = await attempt("--image-pull-secret", "My_Secret", "./nowhere.ts");
+  assert.match(String(error), /--image-pull-secret My_Secret is not a valid Secret name: use lower-case letters/);
+});
+
 Deno.test("--rm without a value, as in Docker and kubectl, is refused with the right form", async () => {
   const { error } = await attempt("--rm", "./nowhere.ts");
   assert.match(String(error), /--rm must be true or false, got \.\/nowhere\.ts\. .*--rm=false keeps the Pod/);

@@ -4,7 +4,7 @@ import type { RunPod } from "../../k8s/session/objects/session_plan.ts";
 import type { Context } from "../command/context.ts";
 import { parseDuration } from "../command/duration.ts";
 import { usageError } from "../command/errors.ts";
-import { nameEnd } from "../command/object_name.ts";
+import { checkSecretName, nameEnd } from "../command/object_name.ts";
 import { readPatchFlag } from "../command/patch_flag.ts";
 import type { PodPatch } from "../../k8s/session/objects/pod_overrides.ts";
 import { parsePortPair, type PortPair } from "./run_ports.ts";
@@ -78,6 +78,7 @@ export async function runOptions(context: Context, program: string, args: readon
       `--name must be lower-case letters, digits and -, start with a letter, and have at most 57 characters, got ${flags.name}`,
     );
   }
+  if (flags.imagePullSecret !== undefined) checkSecretName("--image-pull-secret", flags.imagePullSecret);
   const { stdinIsTerminal, readable } = context.stdio;
   const terminal = (flags.tty ?? false) && stdinIsTerminal;
   if (flags.tty && !terminal) context.stderr("Warning: -t is ignored: standard input is not a terminal\n");
