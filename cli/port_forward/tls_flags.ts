@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import { usageError } from "../command/errors.ts";
-import { OBJECT_NAME } from "../command/object_name.ts";
-import type { Upstream } from "./upstream_url.ts";
+import { checkSecretName } from "../command/object_name.ts";
+import { carriesBytes, type Upstream, type UpstreamScheme } from "./upstream_url.ts";
 
 /** The flags of {@link addTlsFlags}. */
 export interface TlsFlags {
@@ -18,7 +18,7 @@ export interface CallerSide {
   /** Whether callers may use HTTP/2. */
   readonly http2: boolean;
   /** The scheme of the Service's URL. */
-  readonly scheme: "http" | "https" | "tcp" | "tls";
+  readonly scheme: UpstreamScheme;
   /** The `appProtocol` of the Service's port, if known. */
   readonly appProtocol?: string;
 }
@@ -57,15 +57,11 @@ export async function trustUpstream(upstream: Upstream, { appProtocol, upstreamC
 
 /** The callers' protocols according to the flags. @throws UserError naming the flag that does not apply */
 export function callerSide({ scheme, url }: Upstream, { tlssecret, appProtocol }: TlsFlags): CallerSide {
-  if (tlssecret !== undefined && !OBJECT_NAME.test(tlssecret)) {
-    throw usageError(
-      `--tlssecret ${tlssecret} is not a valid Secret name: use lower-case letters, digits, - and ., at most 253 characters`,
-    );
-  }
+  if (tlssecret !== undefined) checkSecretName("--tlssecret", tlssecret);
   if (tlssecret !== undefined && scheme === "tls") {
     throw usageError(`--tlssecret terminates the callers' TLS in the Pod, but ${url} passes it through: remove --tlssecret, or use tcp://`);
   }
-  const bytes = scheme === "tcp" || scheme === "tls";
+  const bytes = carriesBytes(scheme);
   if (appProtocol !== undefined && bytes) throw usageError(`--app-protocol is for HTTP only: ${scheme}:// passes bytes through unchanged`);
   const http2 = appProtocol === "h2";
   if (tlssecret === undefined) {

@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import { usageError } from "../command/errors.ts";
 import { type Rewrite, rewriteFor } from "./rewrite_head.ts";
+import { carriesBytes, type UpstreamScheme } from "./upstream_url.ts";
 
 /** Adds the flags for printing and changing requests. */
 export function addTrafficFlags(command: Command): Command {
@@ -31,8 +32,7 @@ export type Fallback = "error" | "allow";
 
 /** Where requests go. */
 export interface RewriteTarget {
-  /** The URL's scheme, without `:`. */
-  readonly scheme: string;
+  readonly scheme: UpstreamScheme;
   /** The URL's path; `/` or undefined if it has none. */
   readonly path?: string | undefined;
   /** Whether callers may use HTTP/2. */
@@ -50,7 +50,7 @@ export function requestRewrite(
   const rewrite = rewriteFor(path, hostHeader);
   if (!rewrite) return undefined;
   const what = hostHeader === undefined ? `the URL's path ${path}` : "--host-header";
-  if (scheme !== "http" && scheme !== "https") throw usageError(`${what} is for HTTP only: ${scheme}:// passes bytes through unchanged`);
+  if (carriesBytes(scheme)) throw usageError(`${what} is for HTTP only: ${scheme}:// passes bytes through unchanged`);
   if (http2) throw usageError(`${what} works with HTTP/1.1 only: remove --app-protocol h2, or the path and --host-header`);
   return rewrite;
 }
@@ -58,7 +58,7 @@ export function requestRewrite(
 /** The value of `--fallback`. @throws UserError if the Pod cannot do it */
 export function checkedFallback({ scheme, http2 }: RewriteTarget, { fallback }: Pick<TrafficFlags, "fallback">): Fallback {
   if (fallback === "error") return fallback;
-  if (scheme !== "http" && scheme !== "https") {
+  if (carriesBytes(scheme)) {
     throw usageError(`--fallback allow is for http:// and https:// URLs: kurun's Pod cannot read requests of ${scheme}://`);
   }
   if (http2) {

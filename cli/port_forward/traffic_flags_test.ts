@@ -3,7 +3,7 @@ import { UserError } from "../command/errors.ts";
 import { checkedFallback, requestRewrite } from "./traffic_flags.ts";
 
 Deno.test("requests are changed only where the URL has a path or --host-header is given", () => {
-  const target = { scheme: "http", path: "/", http2: false };
+  const target = { scheme: "http", path: "/", http2: false } as const;
   assert.equal(requestRewrite(target, {}), undefined);
   assert.deepEqual(requestRewrite({ ...target, path: "/api//" }, {}), { prefix: "/api", host: undefined });
   assert.deepEqual(requestRewrite({ ...target, scheme: "https" }, { hostHeader: "a:80" }), { prefix: "", host: "a:80" });

@@ -60,8 +60,7 @@ export function parseUpstream(text: string): Upstream {
     throw wrong(text, `has the scheme ${scheme}, but kurun supports http, https, tcp and tls`, meantScheme(scheme, authority));
   }
   const [host, shownHost, port] = hostAndPort(text, scheme, authority);
-  const isBytes = scheme === "tcp" || scheme === "tls";
-  if (isBytes && path !== "" && path !== "/") {
+  if (carriesBytes(scheme) && path !== "" && path !== "/") {
     throw wrong(text, `has a path, but ${scheme}:// carries bytes without requests`, `${scheme}://${authority}`);
   }
   const cleanPath = new URL(`http://localhost${path}`).pathname;
@@ -156,6 +155,11 @@ function wrong(text: string, what: string, meant?: string): Error {
   return usageError(
     `"${text}" ${what}${meant === undefined ? ". Example: http://localhost:8080" : `. Did you mean: kurun port-forward ${meant}`}`,
   );
+}
+
+/** Whether callers' bytes pass through as they are: they need not be HTTP. */
+export function carriesBytes(scheme: UpstreamScheme): scheme is "tcp" | "tls" {
+  return scheme === "tcp" || scheme === "tls";
 }
 
 function isScheme(text: string): text is UpstreamScheme {

@@ -1,7 +1,7 @@
 import { type Preamble, type RelayEnd, type RelayWatch, SessionEndedError, StreamResetError } from "../../tunnel/mod.ts";
 import { HttpLens, type LensEnd } from "./http_lens.ts";
 import type { Traffic } from "./traffic.ts";
-import type { Upstream } from "./upstream_url.ts";
+import { carriesBytes, type Upstream } from "./upstream_url.ts";
 import { formatTrafficLine, timeOfDay, type TrafficLine } from "./traffic_line.ts";
 
 /** How callers are watched. */
@@ -39,7 +39,7 @@ export class CallerWatch implements RelayWatch {
     this.#options = options;
     this.#from = from;
     this.#upstream = upstream;
-    this.#raw = upstream.scheme === "tcp" || upstream.scheme === "tls" ? upstream.scheme : undefined;
+    this.#raw = carriesBytes(upstream.scheme) ? upstream.scheme : undefined;
     this.#arrivedAt = options.now();
     options.traffic.opened();
     if (!options.verbose) return;
@@ -71,9 +71,7 @@ export class CallerWatch implements RelayWatch {
     if (!this.#backBegun && bytes && bytes.length > 0) {
       this.#backBegun = true;
       const { scheme, url } = this.#upstream;
-      // An alert (RFC 8446, 5.1).
-      const speaksTls = bytes[0] === 0x15 && bytes[1] === 3 || WANTS_TLS.test(new TextDecoder("latin1").decode(bytes.subarray(0, 1_000)));
-      if (scheme === "http" && speaksTls && !this.#hinted) {
+      if (scheme === "http" && !this.#hinted && expectsTls(bytes)) {
         this.#hint(`${url} speaks TLS: forward ${url.replace("http:", "https:")} instead`);
       }
     }
@@ -127,6 +125,11 @@ export class CallerWatch implements RelayWatch {
     if (this.#refused || !(isFault || (status !== undefined && status >= 500))) return;
     traffic.failed([method, target, status, note].filter((word) => word !== undefined).join(" "));
   }
+}
+
+/** Whether a program that got plain HTTP answers that it expects TLS, in words or with an alert (RFC 8446, 5.1). */
+function expectsTls(bytes: Uint8Array): boolean {
+  return bytes[0] === 0x15 && bytes[1] === 3 || WANTS_TLS.test(new TextDecoder("latin1").decode(bytes.subarray(0, 1_000)));
 }
 
 /** Reports a failed TLS handshake of a caller with the Pod. */
