@@ -13,12 +13,13 @@ import { keepSession } from "../session/keep_session.ts";
 import { LinkTeller } from "./link_teller.ts";
 import type { Rewrite } from "./rewrite_head.ts";
 import { type ServeOptions, serveStream } from "./serve_stream.ts";
+import { describeRemains, removeOwnSession } from "../session/remove_own_session.ts";
 import { sessionLink } from "../session/session_link.ts";
 import type { StartedSession } from "../session/start_session.ts";
 import { StatusScreen } from "./status_screen.ts";
 import { holdTunnel, ReplacedError } from "../session/tunnel_link.ts";
 import { waitUntilReady } from "../session/wait_until_ready.ts";
-import type { Upstream, UpstreamScheme } from "./upstream_url.ts";
+import { carriesBytes, type Upstream, type UpstreamScheme } from "./upstream_url.ts";
 
 /** The pause before another attempt to create a session without a network. */
 const RETRY_MS = 1_000;
@@ -130,14 +131,14 @@ class Forwarding {
     } finally {
       stopKeeping.abort();
       if (remove) {
-        context.leave(`Session ${session.plan.name} was not removed: ${describeLater(session)}`);
+        context.leave(`Session ${session.plan.name} was not removed: ${describeRemains(session)}`);
         const served = session.plan.joined !== undefined && this.#teller.connected;
         // The connection may have been lost and restored before.
         lost = Promise.withResolvers();
         if (!served) stop.abort();
         this.#teller.end();
         this.#screen.close();
-        const removed = await removeSession(context, session);
+        const removed = await removeOwnSession(context, session);
         // Other Pods may be ready behind the Service. Until the nodes have followed, callers still reach kurun's.
         if (served && removed) await Promise.race([lost.promise, pause(DRAIN_MS, signal)]);
         context.leave(undefined);
@@ -219,23 +220,8 @@ class Forwarding {
     const urls = plan.ports.map(({ port }) => `${callerScheme}://${plan.service}.${plan.namespace}.svc:${port}`);
     // One write, so that a reader waiting for the first line gets all of them.
     this.#screen.context.stdout(urls.map((url) => `Forwarding ${url} -> ${upstream.url}\n`).join(""));
-    this.#say(awayLine(plan, upstream.scheme === "tcp" || upstream.scheme === "tls"));
+    this.#say(awayLine(plan, carriesBytes(upstream.scheme)));
   }
-}
-
-/** Removes the session. A failure is only printed: the deadline removes it later, and it must not hide why the command ends. */
-async function removeSession(context: Context, session: ClusterSession): Promise<boolean> {
-  try {
-    await session.delete();
-    return true;
-  } catch (error) {
-    context.stderr(`Session ${session.plan.name} could not be removed (${(error as Error).message}): ${describeLater(session)}\n`);
-    return false;
-  }
-}
-
-function describeLater({ plan: { ttlSeconds } }: ClusterSession): string {
-  return ttlSeconds > 0 ? `the cluster removes it within ${ttlSeconds} s` : "it stays, because --ttl is 0";
 }
 
 function interruption(signal: AbortSignal): Promise<void> {

@@ -9,6 +9,7 @@ import type { Context } from "../command/context.ts";
 import { ExitCode, UserError } from "../command/errors.ts";
 import { Alarm, onWake, pause } from "../command/timers.ts";
 import { keepSession } from "../session/keep_session.ts";
+import { removeOwnSession } from "../session/remove_own_session.ts";
 import type { StartedSession } from "../session/start_session.ts";
 import { ReplacedError } from "../session/tunnel_link.ts";
 import { ProgramBuilds, sentProgram } from "./program_builds.ts";
@@ -228,12 +229,7 @@ export class ProgramRun {
       const until = ttlSeconds > 0 ? `for ${ttlSeconds} s` : "until it is removed";
       return this.#say(`Pod ${name} stays ${until}: kurun stop ${name} -n ${namespace} removes it`);
     }
-    try {
-      await session.delete();
-    } catch (error) {
-      const later = ttlSeconds > 0 ? `the cluster removes it within ${ttlSeconds} s` : "it stays, because --ttl is 0";
-      context.stderr(`Session ${name} could not be removed (${(error as Error).message}): ${later}\n`);
-    }
+    await removeOwnSession(context, session);
   }
 }
 
