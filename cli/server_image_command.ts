@@ -7,6 +7,7 @@ import type { Architecture } from "../k8s/images/shared_libraries.ts";
 import { userCacheFolder } from "../k8s/images/layer_cache.ts";
 import type { Context } from "./command/context.ts";
 import { usageError } from "./command/errors.ts";
+import { THIS_ARCHITECTURE } from "./command/this_architecture.ts";
 import { VERSION } from "./command/version.ts";
 
 /** The folder of archives that were not given a name; it is created where it is missing. */
@@ -20,7 +21,7 @@ export function imageCommand(context: Context): Command {
     .option("--output <file>", "the archive to write", `${DEFAULT_FOLDER}/kurun-server-${VERSION}-linux-ARCH.tar`)
     .addOption(
       new Option("--arch <architecture>", "the architecture of the cluster's nodes").choices(["amd64", "arm64"])
-        .default(Deno.build.arch === "aarch64" ? "arm64" : "amd64", "this machine's"),
+        .default(THIS_ARCHITECTURE, "this machine's"),
     )
     .addHelpText("after", "\nExamples:\n  kurun image --output kurun-server.tar\n  kind load image-archive kurun-server.tar\n")
     .action((options: { output: string; arch: Architecture }) =>

@@ -6,15 +6,13 @@ import { commonArchitecture, linuxNodes, type NodeFacts } from "../../k8s/nodes/
 import { openCluster } from "../command/cluster_flags.ts";
 import type { Context } from "../command/context.ts";
 import { usageError } from "../command/errors.ts";
+import { THIS_ARCHITECTURE } from "../command/this_architecture.ts";
 import { buildImages, type SourceReference } from "./build_images.ts";
 import { chooseWay, type ThisMachine, type Way } from "./choose_delivery.ts";
 import { type DeliverFlags, deliverFlags, needsCluster } from "./deliver_flags.ts";
 import type { Delivery } from "./delivery.ts";
 import { clusterDelivery, containerdDelivery } from "./local_delivery.ts";
 import { registryDelivery } from "./registry_delivery.ts";
-
-export type { SourceReference } from "./build_images.ts";
-export { BuildErrors } from "./build_images.ts";
 
 /** Builds and delivers images of sources. @returns the image's name for a manifest, by the source's path */
 export type Deliver = (references: readonly SourceReference[]) => Promise<ReadonlyMap<string, string>>;
@@ -100,7 +98,7 @@ export function chosenArchitecture(
   flags: Pick<DeliverFlags, "architecture">,
   nodes: readonly Pick<NodeFacts, "architecture" | "schedulable">[],
 ): { architecture: Architecture; others: string[] } {
-  const architecture = flags.architecture ?? commonArchitecture(nodes) ?? (Deno.build.arch === "aarch64" ? "arm64" : "amd64");
+  const architecture = flags.architecture ?? commonArchitecture(nodes) ?? THIS_ARCHITECTURE;
   const others = nodes.map((node) => node.architecture).filter((one) => one !== undefined && one !== architecture);
   return { architecture, others: [...new Set(others)] as string[] };
 }
