@@ -1,17 +1,15 @@
-import { dirname, relative, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { type AppliedBefore, applyPrepared } from "./apply_manifests.ts";
 import { BuildError } from "../builders/build_error.ts";
 import { BuildErrors } from "../images/build_images.ts";
 import { findContainerfile } from "../builders/containerfile_builder.ts";
 import { ExitCode, usageError, UserError } from "../command/errors.ts";
+import { THIS_ARCHITECTURE } from "../command/this_architecture.ts";
 import { ManifestError } from "./manifest_error.ts";
 import { type ApplyRun, type PreparedManifests, prepareManifests } from "./prepare_manifests.ts";
 import { findSource } from "../builders/program_source.ts";
-import { FileWatcher } from "../builders/watch_files.ts";
+import { FileWatcher, namedFiles } from "../builders/watch_files.ts";
 import { addFolder, ANY_NAME, foldersBelow, MANIFEST_NAME, type WatchedPaths, watchedPaths } from "../builders/watched_paths.ts";
-
-/** Names this many changed files; others are only counted. */
-const MAX_NAMED = 3;
 
 /**
  * Applies manifests, and then what changes with each change of a manifest or of its source, until Ctrl+C. What cannot be read, built or
@@ -40,7 +38,7 @@ export async function watchManifests(run: ApplyRun): Promise<void> {
     try {
       if (!first) {
         const changed = await watcher.next(signal);
-        context.stderr(`${named(changed)} changed\n`);
+        context.stderr(`${namedFiles(changed)} changed\n`);
       }
       await applyOnce();
     } catch (error) {
@@ -110,8 +108,7 @@ async function allPaths(own: ManifestPaths, { manifests }: PreparedManifests, si
 /** The files of a source. */
 export async function sourcePaths(path: string, signal: AbortSignal): Promise<WatchedPaths> {
   try {
-    const architecture = Deno.build.arch === "aarch64" ? "arm64" : "amd64";
-    return await watchedPaths(await findSource([path], Deno.cwd()), { architecture, signal });
+    return await watchedPaths(await findSource([path], Deno.cwd()), { architecture: THIS_ARCHITECTURE, signal });
   } catch (error) {
     // For a folder with a Dockerfile, or a broken one, any change may matter.
     if (!(error instanceof BuildError)) throw error;
@@ -122,9 +119,4 @@ export async function sourcePaths(path: string, signal: AbortSignal): Promise<Wa
       folders: new Map((await foldersBelow(context)).map((folder) => [folder, ANY_NAME])),
     };
   }
-}
-
-function named(paths: readonly string[]): string {
-  const names = paths.slice(0, MAX_NAMED).map((path) => relative(Deno.cwd(), path));
-  return names.join(", ") + (paths.length > MAX_NAMED ? ` and ${paths.length - MAX_NAMED} more` : "");
 }

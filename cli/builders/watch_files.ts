@@ -1,13 +1,13 @@
-import { dirname, sep as SEPARATOR } from "node:path";
-import { Alarm } from "../command/timers.ts";
+import { dirname, relative, sep as SEPARATOR } from "node:path";
+import { Alarm, LONGEST_TIMER_MS } from "../command/timers.ts";
 import { foldersOf, isWatched, type WatchedPaths } from "./watched_paths.ts";
 
 /** A change is complete when nothing else has changed for this long: an editor saves in several steps, and a formatter may follow. */
 export const QUIET_MS = 60;
 /** If changes do not stop, the first one waits at most this long. */
 export const LONGEST_MS = 1_000;
-/** The longest timer. */
-const FOREVER_MS = 2 ** 31 - 1;
+/** At most this many changed files are named; the others are counted. */
+const MAX_NAMED = 3;
 
 /** Gathers changes that belong together. The caller passes the time in. */
 export class Settling {
@@ -96,7 +96,7 @@ export class FileWatcher implements Disposable {
       if (this.#failure !== undefined) throw this.#failure;
       const wait = this.#settling.wait(this.#now());
       if (wait === 0) return;
-      await this.#changed.pause(wait ?? FOREVER_MS, signal);
+      await this.#changed.pause(wait ?? LONGEST_TIMER_MS, signal);
     }
   }
 
@@ -125,6 +125,12 @@ export class FileWatcher implements Disposable {
       this.#changed.ring();
     }
   }
+}
+
+/** Changed files for a message, relative to the current folder: `main.go, go.mod and 2 more`. */
+export function namedFiles(paths: readonly string[]): string {
+  const names = paths.slice(0, MAX_NAMED).map((path) => relative(Deno.cwd(), path));
+  return names.join(", ") + (paths.length > MAX_NAMED ? ` and ${paths.length - MAX_NAMED} more` : "");
 }
 
 /** Whether this is a folder of watched files or above one. When it disappears, Deno 2.9 does not always report the files in it. */

@@ -1,9 +1,7 @@
 import { usageError } from "./errors.ts";
+import { LONGEST_TIMER_MS } from "./timers.ts";
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
-
-/** The longest delay of a timer: longer ones fire at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Reads a duration as Kubernetes writes it: `90s`, `1m30s`, `500ms`, `0`.
@@ -11,7 +9,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
  * @returns milliseconds
  * @throws UserError naming the flag and the limit
  */
-export function parseDuration(flag: string, text: string, mostMs = MAX_TIMER_MS): number {
+export function parseDuration(flag: string, text: string, mostMs = LONGEST_TIMER_MS): number {
   if (text === "0") return 0;
   const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)];
   if (parts.length === 0 || parts.map(([part]) => part).join("") !== text) {

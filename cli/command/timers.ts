@@ -1,3 +1,5 @@
+/** The longest delay of a timer: longer ones fire at once. */
+export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** How often {@link onWake} reads the clock. */
 const TICK_MS = 1_000;
 /** The machine has slept if the clock is this far ahead of a tick; a busy event loop stays below. */

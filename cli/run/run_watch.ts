@@ -1,12 +1,9 @@
-import { relative } from "node:path";
 import type { RunEnd } from "../../tunnel/mod.ts";
 import { BuildError } from "../builders/build_error.ts";
 import type { BuiltProgram } from "../builders/built_program.ts";
+import { namedFiles } from "../builders/watch_files.ts";
 import type { ProgramBuilds } from "./program_builds.ts";
 import { NotStartedError, type RemoteRun } from "./remote_run.ts";
-
-/** At most this many changed files are named; the rest is counted. */
-const MAX_NAMED = 3;
 
 /**
  * Builds a watched source, and again after each change, until a build succeeds.
@@ -24,7 +21,7 @@ export async function buildUntilItWorks(
       say(`error: ${error.message}`);
       say("Waiting for a change");
     }
-    say(`${named(await programs.changed())} changed: building`);
+    say(`${namedFiles(await programs.changed())} changed: building`);
     await programs.watch();
   }
 }
@@ -56,7 +53,7 @@ async function replace(options: WatchProgramOptions, end: Promise<RunEnd>): Prom
     const change = programs.changed();
     const first = await Promise.race([change, running().ended()]);
     if ("code" in first && !signals.asked) say(`The program ended with exit code ${first.code}: waiting for a change`);
-    say(`${named(await change)} changed: building`);
+    say(`${namedFiles(await change)} changed: building`);
     try {
       const built = await programs.build();
       // A program may continue after a signal, but no new one starts.
@@ -69,9 +66,4 @@ async function replace(options: WatchProgramOptions, end: Promise<RunEnd>): Prom
     }
     await programs.watch();
   }
-}
-
-function named(paths: readonly string[]): string {
-  const names = paths.slice(0, MAX_NAMED).map((path) => relative(Deno.cwd(), path));
-  return names.join(", ") + (paths.length > MAX_NAMED ? ` and ${paths.length - MAX_NAMED} more` : "");
 }
