@@ -4,6 +4,7 @@ import { type ApplyOutcome, NotEstablishedError } from "../../k8s/manifests/appl
 import type { PlannedObject } from "../../k8s/manifests/apply_plan.ts";
 import { FieldConflictError, PreviewError } from "../../k8s/manifests/server_side_apply.ts";
 import type { Context } from "../command/context.ts";
+import { InterruptedError } from "../command/errors.ts";
 
 /** Why an object was not applied, and what to do. */
 export function describeNotApplied(object: PlannedObject, error: unknown, describe: Context["describe"]): string {
@@ -36,7 +37,7 @@ function describeConflict({ conflicts }: FieldConflictError): string {
 }
 
 function isInterrupt(error: unknown): boolean {
-  return error instanceof Error && error.message === "interrupted" || error instanceof ConnectionError && error.kind === "aborted";
+  return error instanceof InterruptedError || error instanceof ConnectionError && error.kind === "aborted";
 }
 
 /** What ended a command early. */

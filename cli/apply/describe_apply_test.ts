@@ -4,6 +4,7 @@ import { ConnectionError } from "../../k8s/api/connection_error.ts";
 import type { PlannedObject } from "../../k8s/manifests/apply_plan.ts";
 import { readObjects } from "../../k8s/manifests/manifest_objects.ts";
 import { readManifest } from "../../k8s/manifests/manifest_text.ts";
+import { type FieldConflict, FieldConflictError } from "../../k8s/manifests/server_side_apply.ts";
 import { describeError } from "../describe_error.ts";
 import { describeNotApplied, describeOutcome } from "./describe_apply.ts";
 
@@ -78,6 +79,18 @@ Deno.test("a refusal is reported at the line of its field", () => {
   assert.equal(told(`${failed}.spec.containers[name="c"].replicsa: field not declared in schema`), "a.yaml:10:5:");
   assert.equal(told('strict decoding error: unknown field "spec.containers[0].replicsa"'), "a.yaml:10:5:");
   assert.equal(told("no field at all"), "a.yaml:1:1:");
+});
+
+Deno.test("a conflict names each manager with its fields and says what to do", () => {
+  const [source] = readObjects(readManifest("apiVersion: v1\nkind: Pod\nmetadata: {name: x}\n")).objects;
+  const object = { source: { ...source!, file: "a.yaml" }, label: "pod/x" } as PlannedObject;
+  const told = (...conflicts: FieldConflict[]) => describeNotApplied(object, new FieldConflictError(conflicts), describeError);
+  assert.equal(
+    told({ field: ".spec.a", manager: "helm" }, { field: ".spec.b", manager: "hpa" }, { field: ".spec.c", manager: "helm" }),
+    "error: a.yaml:1:1: pod/x: fields have another value, set by another manager:\n  helm owns .spec.a, .spec.c\n  hpa owns .spec.b\n" +
+      "  Remove them from the manifest, or take them over with --force-conflicts",
+  );
+  assert.match(told({ field: ".spec.a", manager: "helm" }), /: a field has another value, .*\n {2}helm owns \.spec\.a\n {2}Remove it from/);
 });
 
 Deno.test("an object whose request was under way when the connection broke is reported as unknown", () => {
