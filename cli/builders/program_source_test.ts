@@ -94,12 +94,12 @@ Deno.test("a folder's main module is the existing one that its configuration nam
 refuses("a path that is not there is named as it was typed", MODULE, ["./nope.go"], /^error: there is no file or folder \.\/nope\.go$/);
 refuses("a path through a file is not there", MODULE, ["main.go/x.ts"], /no file or folder main\.go\/x\.ts$/);
 refuses("a file in another language is refused", { "a.py": "" }, ["a.py"], /^error: a\.py is neither Go/);
-refuses("Go files beside something else are refused", MODULE, ["main.go", "cmd"], /main\.go and cmd are more than one program/);
+refuses("Go files together with something else are refused", MODULE, ["main.go", "cmd"], /main\.go and cmd are more than one program/);
 refuses("two scripts are refused", { "a.ts": "", "b.ts": "" }, ["a.ts", "b.ts"], /a\.ts and b\.ts are more than one/);
 refuses("Go files of two folders are refused", MODULE, ["main.go", "cmd/a/a.go"], /several folders: main\.go, cmd\/a\/a\.go/);
 refuses("a Go test is refused", { "a_test.go": "package main\n" }, ["a_test.go"], /a_test\.go is a test file/);
 refuses(
-  "a folder with a module but without Go files is told from one with nothing",
+  "a folder with a go.mod but without Go files has an error of its own",
   { "go.mod": "module x\n" },
   ["."],
   /found in \.: it has a go\.mod but no Go files\. Name the folder of the main package/,

@@ -123,7 +123,7 @@ Deno.test("changes are complete after a quiet time, and each file is reported on
   assert.deepEqual(changes.take(), ["c"]);
 });
 
-Deno.test("endless changes are reported all the same, and the next ones wait again", () => {
+Deno.test("changes that never stop are still reported, and the next ones wait again", () => {
   const changes = new Settling();
   for (let now = 0; now < LONGEST_MS; now += QUIET_MS / 2) {
     changes.add("log", now);

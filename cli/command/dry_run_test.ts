@@ -23,7 +23,7 @@ Deno.test("a dry run shows every object, the Job first, and is the same at each 
   );
 });
 
-Deno.test("a dry run holds no value of a secret, only their names", () => {
+Deno.test("a dry run shows the names of a Secret's values and not the values", () => {
   const { items } = JSON.parse(dryRunText(plan, "json"));
   const secret = items.find(({ kind }: { kind: string }) => kind === "Secret");
   assert.deepEqual(secret.stringData, {
@@ -34,7 +34,7 @@ Deno.test("a dry run holds no value of a secret, only their names", () => {
   assert.equal(secret.data, undefined);
 });
 
-Deno.test("-o without a dry run is refused; with one, yaml is what is printed", () => {
+Deno.test("-o without a dry run is refused; the default of a dry run is yaml", () => {
   assert.throws(() => dryRunFormat({ output: "json" }), /-o json needs --dry-run=client/);
   assert.equal(dryRunFormat({ dryRun: "client" }), "yaml");
   assert.equal(dryRunFormat({ dryRun: "client", output: "json" }), "json");

@@ -7,10 +7,10 @@ Deno.test("durations are written as Kubernetes writes them", () => {
 });
 
 for (const text of ["5", "s", "-3s", "3 s", "3x", "", "3s4"]) {
-  Deno.test(`"${text}" is no duration, and the flag is named`, () => assert.throws(() => parseDuration("--ttl", text), /--ttl/));
+  Deno.test(`"${text}" is not a duration, and the error names the flag`, () => assert.throws(() => parseDuration("--ttl", text), /--ttl/));
 }
 
-Deno.test("a duration above its limit is refused with the limit, and none is longer than a timer", () => {
+Deno.test("a duration above its limit is refused with the limit, which is at most a timer's", () => {
   assert.equal(parseDuration("--hold", "10m", 600_000), 600_000);
   assert.throws(() => parseDuration("--hold", "1h", 600_000), { message: "--hold must be 0 to 10m, got 1h" });
   assert.throws(() => parseDuration("--timeout", "600h"), { message: "--timeout must be 0 to 596h, got 600h" });

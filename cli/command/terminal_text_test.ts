@@ -11,7 +11,7 @@ for (
     ["a hyperlink (OSC 8)", "\x1b]8;;http://x\x1b\\here", "\\x1b]8;;http://x\\x1b\\here"],
     ["a backspace and DEL", "admin\b\x7f", "admin\\x08\\x7f"],
     ["a carriage return that would overwrite the line", "error\rok", "error\\x0dok"],
-    ["a line's end of Windows", "one\r\ntwo\n", "one\r\ntwo\n"],
+    ["a Windows line ending", "one\r\ntwo\n", "one\r\ntwo\n"],
     ["tabs, letters and emoji", "\tzwölf 日本 👩‍💻", "\tzwölf 日本 👩‍💻"],
     ["a bidirectional override", "a\u202egpj.exe", "a\\u202egpj.exe"],
     ["bidirectional isolates and marks", "\u2066\u2069\u200e\u200f\u061c", "\\u2066\\u2069\\u200e\\u200f\\u061c"],
@@ -46,10 +46,10 @@ Deno.test("a long line is cut and says how long it was; the lines around it stay
   assert.equal(terminalText(shown), shown);
 });
 
-Deno.test("a text for one line has no line ends", () => assert.equal(terminalLine("one\r\n  two\n\nthree\x1b"), "one two three\\x1b"));
+Deno.test("terminalLine() joins lines", () => assert.equal(terminalLine("one\r\n  two\n\nthree\x1b"), "one two three\\x1b"));
 
 for (const args of [["port-forward", "a\x1b[2Jb"], ["--\x1b[2J"], ["ls", "--kubeconfig", "/nowhere/\x1b]0;x\x07\u202e"]]) {
-  Deno.test(`nothing on a terminal's control characters passes through the program: ${JSON.stringify(args)}`, async () => {
+  Deno.test(`control characters in arguments are escaped in the program's messages: ${JSON.stringify(args)}`, async () => {
     const main = new URL("../../main.ts", import.meta.url).pathname;
     const { code, stderr } = await new Deno.Command(Deno.execPath(), { args: ["run", "-A", "-q", main, ...args] }).output();
     const text = new TextDecoder().decode(stderr);

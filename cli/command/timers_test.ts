@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { onWake } from "./timers.ts";
 
-Deno.test("a jump of the clock is a sleep; a busy second is none, and after the end nothing is told", async () => {
+Deno.test("a jump of the clock is reported as a sleep; a busy second is not, nor anything after the end", async () => {
   const stop = new AbortController();
   const told: number[] = [];
   let ahead = 0;

@@ -152,7 +152,7 @@ Deno.test("every host that the URL standard reads as another IPv4 address is ref
   assert.ok(read > 1_000, `${read} hosts were other addresses`);
 });
 
-Deno.test("no text at all is taken for another host than it names, and none ends in a bug", () => {
+Deno.test("no text is read as a host that it does not name, and none causes an unexpected error", () => {
   const random = new SeededRandom(99);
   const pieces = [
     "http",
