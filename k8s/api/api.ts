@@ -56,11 +56,10 @@ export interface ApiOptions {
   readonly userAgent: string;
   /** Ends all requests that are under way, and refuses later ones. */
   readonly signal?: AbortSignal;
-  /** The default timeout of a request, in milliseconds; 0 means no timeout. */
-  readonly requestTimeoutMs?: number;
 }
 
 const FIELD_MANAGER = "kurun";
+/** For a request without --request-timeout, in milliseconds. */
 const DEFAULT_TIMEOUT_MS = 30_000;
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 const PAGE_SIZE = 500;
@@ -101,10 +100,9 @@ export class Api {
    * @throws {CredentialError} if the user's credentials cannot be obtained
    */
   async request<T>(method: string, path: string, options: RequestOptions = {}): Promise<ApiAnswer<T>> {
-    const timeoutMs = options.timeoutMs ?? this.#options.requestTimeoutMs ?? this.access.requestTimeoutMs ?? DEFAULT_TIMEOUT_MS;
     const bounds = this.#bounds(options.signal);
     try {
-      const { response, connection, keep } = await this.#send(method, path, options, bounds, timeoutMs);
+      const { response, connection, keep } = await this.#send(method, path, options, bounds);
       const text = await this.#readText(response, connection, bounds);
       keep();
       return {
@@ -217,7 +215,7 @@ export class Api {
     const bounds = this.#bounds(options.signal);
     try {
       const query = { watch: true, timeoutSeconds: seconds, ...options.query };
-      const { response, keep } = await this.#send("GET", path, { query }, bounds, this.#options.requestTimeoutMs ?? DEFAULT_TIMEOUT_MS);
+      const { response, keep } = await this.#send("GET", path, { query }, bounds);
       bounds.startTimeout(seconds * 1000 + WATCH_LATE_MS);
       try {
         yield* watchEvents<T>(response.body);
@@ -251,7 +249,7 @@ export class Api {
   }
 
   /** Retries until the answer is final. @throws as {@linkcode Api.request} does */
-  async #send(method: string, path: string, options: RequestOptions, bounds: RequestBounds, timeoutMs: number): Promise<Exchange> {
+  async #send(method: string, path: string, options: RequestOptions, bounds: RequestBounds): Promise<Exchange> {
     let refreshed = false;
     let resent = false;
     let tries = 1;
@@ -259,7 +257,7 @@ export class Api {
       bounds.signal.throwIfAborted();
       // Not counted in the timeout: an exec plugin may wait for the user to log in.
       const identity = await bounds.race(this.access.connection());
-      if (first) bounds.startTimeout(timeoutMs);
+      if (first) bounds.startTimeout(options.timeoutMs ?? this.access.requestTimeoutMs ?? DEFAULT_TIMEOUT_MS);
       const connection = await this.#open(identity, method, bounds);
       const wasUsed = connection.used;
       const distrusted = this.#distrusted;

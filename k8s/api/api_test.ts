@@ -432,7 +432,7 @@ Deno.test("Api.watch() closes its connection when its consumer stops", async () 
 
 Deno.test("Api.watch() is not limited by the timeout of requests, and ends by its signal", async () => {
   using server = new ScriptedServer((_, reply) => reply.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"));
-  const api = new Api(accessTo(server), { userAgent: "kurun/test", requestTimeoutMs: 100 });
+  using api = apiTo(server, { requestTimeoutMs: 100 });
   const controller = new AbortController();
   setTimeout(() => controller.abort(), 300);
   const start = performance.now();
@@ -441,7 +441,14 @@ Deno.test("Api.watch() is not limited by the timeout of requests, and ends by it
   }, { kind: "aborted" });
   assert.ok(performance.now() - start >= 290);
   await server.allClosed();
-  api.close();
+});
+
+Deno.test("Api.watch() is limited by the timeout of requests until it is answered", async () => {
+  using server = new ScriptedServer(() => {});
+  using api = apiTo(server, { requestTimeoutMs: 100 });
+  const timeout = { name: "ConnectionError", kind: "timeout", detail: "no answer within 0.1 s" };
+  await assert.rejects(api.watch("/pods", { signal: AbortSignal.timeout(2_000) }).next(), timeout);
+  await server.allClosed();
 });
 
 Deno.test("Api.watch() ends by itself if the API server does not end it in time", async () => {

@@ -15,8 +15,8 @@ const ANSWER_LIMIT_MS = 15_000;
 export async function answeringVersion(kubeconfig: string): Promise<string> {
   let api: Api | undefined;
   try {
-    const access = await loadClusterAccess({ kubeconfig }, { get: (name) => Deno.env.get(name) });
-    api = new Api(access, { userAgent: "kurun-tests", requestTimeoutMs: ANSWER_LIMIT_MS });
+    const access = await loadClusterAccess({ kubeconfig, requestTimeout: ANSWER_LIMIT_MS }, { get: (name) => Deno.env.get(name) });
+    api = new Api(access, { userAgent: "kurun-tests" });
     const { gitVersion } = (await api.get("/version")).body as { gitVersion?: string };
     // Even unknown users may ask for the version; this request needs a known one.
     await api.create("/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", {

@@ -12,6 +12,6 @@ export async function apiServer(): Promise<{ readonly url: URL; readonly ca: str
 
 /** A client of it, as administrator. The caller closes it. */
 export async function apiOfTests(): Promise<Api> {
-  const access = await loadClusterAccess({}, { get: (name) => Deno.env.get(name) });
-  return new Api(access, { userAgent: "kurun-tests", requestTimeoutMs: 5_000 });
+  const access = await loadClusterAccess({ requestTimeout: 5_000 }, { get: (name) => Deno.env.get(name) });
+  return new Api(access, { userAgent: "kurun-tests" });
 }
