@@ -20,6 +20,8 @@ import { decideOnService, decideOnSession, type OccupationDecision, type Service
 /** How long things that are being removed may take: a Pod's grace period is 30 s by default, that of kurun's Pod 10 s. */
 const GONE_WITHIN_MS = 40_000;
 const POLL_MS = 150;
+/** A wait lists all Services of the namespace, which may be thousands, only this often. */
+const LIST_MS = 1_000;
 
 /** A Service under one of the session's names cannot be used. */
 export class ServiceRefusedError extends Error {
@@ -105,6 +107,8 @@ export async function claimService(api: Api, options: ClaimOptions): Promise<Ser
   const { namespace, service, podLabels = {} } = plan;
   const until = performance.now() + GONE_WITHIN_MS;
   let { found } = options;
+  // The given look may have waited for the user's rights: the first poll lists again.
+  let listedAt = -Infinity;
   let told = "";
   let removed = "";
   for (;;) {
@@ -140,7 +144,9 @@ export async function claimService(api: Api, options: ClaimOptions): Promise<Ser
       }
     }
     await sleep(POLL_MS, signal);
-    found = await findServices(api, namespace, service, signal);
+    const isListed = performance.now() - listedAt < LIST_MS;
+    if (!isListed) listedAt = performance.now();
+    found = await findServices(api, namespace, service, signal, isListed ? found : undefined);
   }
 }
 

@@ -29,11 +29,24 @@ export interface FoundServices {
   readonly now: Date;
 }
 
-/** Looks at both names. @throws as {@linkcode Api.get} does */
-export async function findServices(api: Api, namespace: string, name: string, signal: AbortSignal): Promise<FoundServices> {
+/**
+ * Looks at both names.
+ *
+ * @param recent an earlier look, whose list of all Services is taken over
+ * @throws as {@linkcode Api.get} does
+ */
+export async function findServices(
+  api: Api,
+  namespace: string,
+  name: string,
+  signal: AbortSignal,
+  recent?: FoundServices,
+): Promise<FoundServices> {
   const path = `/api/v1/namespaces/${namespace}/services`;
   // Awaited last: a start waits for the other requests anyway, and a long list takes longer than each of them.
-  const listing = api.list<Service>(path, { signal }).catch(onStatus([403], undefined));
+  const listing = recent
+    ? Promise.resolve(recent.all)
+    : api.list<Service>(path, { signal }).then(({ items }) => items, onStatus([403], undefined));
   listing.catch(() => {});
   const [service, control] = await Promise.all([
     api.find<Service>(`${path}/${name}`, { signal }),
@@ -50,7 +63,7 @@ export async function findServices(api: Api, namespace: string, name: string, si
   return {
     service: service?.body,
     control: control?.body,
-    all: all?.items,
+    all,
     jobs: new Map(jobs.flatMap((job) => job ? [[job.body.metadata.name, job.body]] : [])),
     endpoints,
     client,

@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { scriptedApi } from "../../../tests/scripted_api.ts";
+import { ScriptedServer } from "../../../tests/scripted_server.ts";
+import type { ForwardPlan } from "../objects/session_plan.ts";
+import { claimService, type ClaimStep } from "./claim_service.ts";
+import { findServices } from "./found_services.ts";
+
+const PLAN: ForwardPlan = {
+  name: "web-kurun-bcdfg",
+  namespace: "shop",
+  service: "web",
+  ports: [{ port: 80, targetPort: 8444 }],
+  image: "server:1",
+  ttlSeconds: 120,
+  holdMs: 3000,
+  annotations: {},
+};
+const SERVICES = "/api/v1/namespaces/shop/services";
+
+Deno.test("a start polls the Service that it waits for, and lists all Services at most each second", async () => {
+  const going = { metadata: { name: "web", uid: "1", deletionTimestamp: "2026-01-01T00:00:00Z" } };
+  let looks = 0;
+  using server = new ScriptedServer(({ target }, reply) => {
+    if (target.includes("?limit=")) return reply.json(200, { items: [] });
+    if (target === `${SERVICES}/web` && ++looks <= 5) return reply.json(200, going);
+    return reply.json(404, { kind: "Status", reason: "NotFound", message: "not found" });
+  });
+  using api = scriptedApi(server);
+  const { signal } = new AbortController();
+  const steps: ClaimStep[] = [];
+  const start = performance.now();
+  const claim = await claimService(api, {
+    plan: PLAN,
+    port: undefined,
+    takeover: false,
+    found: await findServices(api, "shop", "web", signal),
+    say: (step) => steps.push(step),
+    tellClient: () => Promise.resolve(),
+    signal,
+  });
+  const seconds = Math.floor((performance.now() - start) / 1000);
+  assert.equal(claim.do === "create" && claim.unchecked, false);
+  assert.deepEqual(steps, [{ is: "waiting", going: ["service/web"] }]);
+  assert.equal(looks, 6);
+  const lists = server.requests.filter(({ target }) => target.startsWith(`${SERVICES}?`)).length;
+  assert.ok(lists <= 2 + seconds, `${lists} lists in ${seconds} s`);
+});
