@@ -1,24 +1,9 @@
 import type { ImageLayer } from "./image_layer.ts";
 import { imageDeno, type ImageDenoOptions } from "./image_deno.ts";
 import { cachedLayer } from "./layer_cache.ts";
+import { IMAGE_USER } from "./server_command.ts";
 import { type Architecture, findSharedLibraries, type SharedLibrary } from "./shared_libraries.ts";
 import type { TarEntry } from "./tar.ts";
-
-/** The user that programs run as; distroless images use the same number. */
-export const IMAGE_USER = 65532;
-
-/**
- * NO_COLOR because Deno 2.9 colours errors in logs too. DENO_DIR and HOME because /tmp is the only place that may be writable.
- * DENO_USE_CGROUPS so that programs see the Pod's memory and not the node's.
- */
-export const DENO_ENVIRONMENT = {
-  PATH: "/usr/bin",
-  HOME: "/tmp",
-  DENO_DIR: "/tmp/deno",
-  DENO_NO_UPDATE_CHECK: "1",
-  DENO_USE_CGROUPS: "1",
-  NO_COLOR: "1",
-} as const;
 
 /**
  * The layer with Deno and the system libraries that it needs. kurun's server and users' scripts share it, so a node stores it once. It has

@@ -6,12 +6,12 @@
 import { dirname } from "node:path";
 import { rootCertificates } from "node:tls";
 import { unzipSync } from "fflate";
-import { DENO_ENVIRONMENT, denoLayer, IMAGE_USER, userEntries } from "./deno_layer.ts";
+import { denoLayer, userEntries } from "./deno_layer.ts";
 import { ImageError } from "./image_error.ts";
 import { writeLayer } from "./image_layer.ts";
 import { cachedLayer } from "./layer_cache.ts";
 import { type ImageConfig, type OciImage, ociImage } from "./oci_image.ts";
-import { DENO_PATH } from "./server_command.ts";
+import { DENO_ENVIRONMENT, DENO_PATH, IMAGE_USER } from "./server_command.ts";
 import type { Architecture } from "./shared_libraries.ts";
 import type { TarEntry } from "./tar.ts";
 

@@ -1,7 +1,6 @@
-import { DENO_ENVIRONMENT, IMAGE_USER } from "./deno_layer.ts";
 import { type ImageArchive, type ImageContents, writeImageArchive } from "./image_archive.ts";
 import type { ImageLayer } from "./image_layer.ts";
-import { SERVER_COMMAND, SERVER_PATH } from "./server_command.ts";
+import { DENO_ENVIRONMENT, IMAGE_USER, SERVER_COMMAND, SERVER_PATH } from "./server_command.ts";
 import type { Architecture } from "./shared_libraries.ts";
 
 /** Options for {@link makeServerImage}. */

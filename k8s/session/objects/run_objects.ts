@@ -5,7 +5,7 @@
  */
 
 import type { NewPod, PodSpec } from "../../api/kubernetes_objects.ts";
-import { copiedSupervisorCommand, SUPERVISOR_COMMAND } from "../../images/server_command.ts";
+import { copiedSupervisorCommand, DENO_ENVIRONMENT, IMAGE_USER, SUPERVISOR_COMMAND } from "../../images/server_command.ts";
 import { metadata, NO_MESH, podSecurity, serverContainer } from "./session_objects.ts";
 import { CONTROL_PORT, type Owner, type RunPlan } from "./session_plan.ts";
 import { isObject, type JsonObject, strategicMerge } from "./strategic_merge.ts";
@@ -21,8 +21,8 @@ const TMP_LIMIT_MIB = 1024;
 /** Where the server is copied if programs run in another image, and how much room it gets. */
 const BASE_FOLDER = "/kurun/base";
 const BASE_LIMIT_MIB = 512;
-/** The user that a program runs as in another image, whose own user may be root: the same as in kurun's image. */
-const BASE_USER = 65532;
+/** The variables that kurun's own image sets, without PATH: programs are looked up in that of the other image. */
+const BASE_ENVIRONMENT = Object.entries(DENO_ENVIRONMENT).filter(([name]) => name !== "PATH").map(([name, value]) => ({ name, value }));
 
 /** The largest program, in bytes: the kubelet evicts a Pod whose volumes exceed their limits. */
 export const MAX_PROGRAM_BYTES = PROGRAM_LIMIT_MIB * 1024 * 1024 / 2 - 1024 * 1024;
@@ -115,14 +115,7 @@ function podSpec(plan: RunPlan): PodSpec {
       env: [
         { name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
         { name: "POD_NAMESPACE", valueFrom: { fieldRef: { fieldPath: "metadata.namespace" } } },
-        // kurun's own image sets these itself.
-        ...(baseImage === undefined ? [] : [
-          { name: "HOME", value: "/tmp" },
-          { name: "DENO_DIR", value: "/tmp/deno" },
-          { name: "DENO_NO_UPDATE_CHECK", value: "1" },
-          { name: "DENO_USE_CGROUPS", value: "1" },
-          { name: "NO_COLOR", value: "1" },
-        ]),
+        ...(baseImage === undefined ? [] : BASE_ENVIRONMENT),
       ],
       ports: [{ name: "kurun-control", containerPort: CONTROL_PORT }],
       ...resources,
@@ -132,7 +125,8 @@ function podSpec(plan: RunPlan): PodSpec {
         { name: "tmp", mountPath: "/tmp" },
         ...(baseImage === undefined ? [] : [{ ...base, readOnly: true }]),
       ],
-      ...(baseImage === undefined ? {} : { securityContext: { ...common.securityContext, runAsUser: BASE_USER } }),
+      // The other image's own user may be root.
+      ...(baseImage === undefined ? {} : { securityContext: { ...common.securityContext, runAsUser: IMAGE_USER } }),
     }],
   };
 }

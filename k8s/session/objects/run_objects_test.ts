@@ -60,6 +60,13 @@ Deno.test("with another image an init container copies the supervisor, which run
   assert.equal(container.image, "debian");
   assert.deepEqual(container.command.slice(0, 4), ["/kurun/base/ld.so", "--library-path", "/kurun/base/lib", "/kurun/base/deno"]);
   assert.equal(container.securityContext.runAsUser, 65532);
+  assert.deepEqual(container.env.slice(2).map(({ name, value }: { name: string; value: string }) => `${name}=${value}`), [
+    "HOME=/tmp",
+    "DENO_DIR=/tmp/deno",
+    "DENO_NO_UPDATE_CHECK=1",
+    "DENO_USE_CGROUPS=1",
+    "NO_COLOR=1",
+  ]);
   assert.equal(pod({}).pod.spec.initContainers, undefined);
 });
 
