@@ -64,8 +64,10 @@ export function groupOf(apiVersion: string): string {
 }
 
 /** The path of a kind's objects, in one namespace if the kind is namespaced. */
-export function collectionPath(resource: ApiResource, namespace: string | undefined): string {
-  const { group, version, plural } = resource;
+export function collectionPath(
+  { group, version, plural }: Pick<ApiResource, "group" | "version" | "plural">,
+  namespace: string | undefined,
+): string {
   const root = group === "" ? `/api/${version}` : `/apis/${group}/${version}`;
   return `${root}${namespace === undefined ? "" : `/namespaces/${encodeURIComponent(namespace)}`}/${plural}`;
 }
@@ -125,7 +127,7 @@ export function readAggregated(body: unknown): { resources: ApiResource[]; silen
 async function readVersion(api: Api, apiVersion: string, signal?: AbortSignal): Promise<ApiResource[] | undefined> {
   const group = groupOf(apiVersion);
   try {
-    const { body } = await api.get<Partial<ResourceList>>(`/${group === "" ? "api" : "apis"}/${apiVersion}`, signal ? { signal } : {});
+    const { body } = await api.get<Partial<ResourceList>>(`/${group === "" ? "api" : "apis"}/${apiVersion}`, { signal });
     const version = apiVersion.slice(apiVersion.indexOf("/") + 1);
     // Names with a slash are subresources.
     return (body.resources ?? []).filter(({ name }) => !name.includes("/"))

@@ -5,11 +5,10 @@
  */
 
 import type { Api } from "../api/api.ts";
-import { ApiError } from "../api/api_error.ts";
+import { ApiError, mayPass } from "../api/api_error.ts";
 import type { PlannedObject } from "../manifests/apply_plan.ts";
 import { collectionPath } from "../manifests/discovery.ts";
 import type { ClusterEvent, Pod, Workload } from "../api/kubernetes_objects.ts";
-import { mayPass } from "../api/api_error.ts";
 import { hasRollout, podReason, podSelector, type RolloutStatus, rolloutStatus } from "./rollout_status.ts";
 import { sleep } from "../api/sleep.ts";
 
@@ -28,8 +27,10 @@ export interface UnreadyObject {
 }
 
 const POLL_MS = 250;
-/** No reasons are looked up for workloads that are ready sooner. */
+/** Nothing is reported about workloads that are ready sooner. */
 const QUIET_MS = 1_500;
+/** How often the reasons of a workload are looked up: that lists its Pods. */
+const REASONS_MS = 1_000;
 
 /**
  * Waits until all workloads among these objects are ready.
@@ -59,6 +60,7 @@ async function follow(
   signal: AbortSignal,
 ): Promise<UnreadyObject | undefined> {
   const quietUntil = performance.now() + QUIET_MS;
+  let reasonsAt = quietUntil;
   const told = new Set<string>();
   let reasons: string[] = [];
   const tell = (text: string) => {
@@ -72,14 +74,14 @@ async function follow(
       observer.ready(object);
       return undefined;
     }
-    const late = performance.now() > until;
-    if (late || status?.failure !== undefined || performance.now() > quietUntil) {
-      reasons = status?.workload ? await podReasons(api, object, status.workload, signal) : reasons;
-      if (status) tell(status.state);
-      for (const reason of reasons) tell(reason);
+    const now = performance.now();
+    const isFinal = now > until || status?.failure !== undefined;
+    if (status?.workload && (isFinal || now > reasonsAt)) {
+      reasons = await podReasons(api, object, status.workload, signal);
+      reasonsAt = now + REASONS_MS;
     }
-    const why = [status?.failure ?? status?.state ?? "its state is unknown", ...reasons].join("; ");
-    if (late || status?.failure !== undefined) return { object, why };
+    if (status && (isFinal || now > quietUntil)) [status.state, ...reasons].forEach(tell);
+    if (isFinal) return { object, why: [status?.failure ?? status?.state ?? "its state is unknown", ...reasons].join("; ") };
     await sleep(POLL_MS, signal);
   }
 }
@@ -113,16 +115,16 @@ async function podReasons(api: Api, object: PlannedObject, workload: Workload, s
   }
 }
 
-async function podsOf(api: Api, { namespace, resource }: PlannedObject, workload: Workload, signal: AbortSignal): Promise<readonly Pod[]> {
+async function podsOf(api: Api, { namespace }: PlannedObject, workload: Workload, signal: AbortSignal): Promise<readonly Pod[]> {
   const labelSelector = podSelector(workload);
   if (labelSelector === undefined) return [];
-  const path = collectionPath({ ...resource, group: "", version: "v1", plural: "pods" }, namespace);
+  const path = collectionPath({ group: "", version: "v1", plural: "pods" }, namespace);
   return (await api.list<Pod>(path, { query: { labelSelector }, signal })).items;
 }
 
 /** The cluster's last warning about a workload without Pods. */
-async function warningsOf(api: Api, { namespace, resource }: PlannedObject, workload: Workload, signal: AbortSignal): Promise<string[]> {
-  const path = collectionPath({ ...resource, group: "", version: "v1", plural: "events" }, namespace);
+async function warningsOf(api: Api, { namespace }: PlannedObject, workload: Workload, signal: AbortSignal): Promise<string[]> {
+  const path = collectionPath({ group: "", version: "v1", plural: "events" }, namespace);
   const fieldSelector = `involvedObject.uid=${workload.metadata.uid},type=Warning`;
   const { items } = await api.list<ClusterEvent>(path, { query: { fieldSelector }, signal });
   const last = items.at(-1);
