@@ -231,7 +231,7 @@ function startTls(
     }
     open.push(socket);
     holdReads(socket);
-    const onClose = () => reject(Object.assign(new Error("closed during the TLS handshake")));
+    const onClose = () => reject(new Error("closed during the TLS handshake"));
     socket.once("error", reject).once("close", onClose);
     socket.once("secureConnect", () => {
       if (handshakeFailed(socket)) {

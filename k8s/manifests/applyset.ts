@@ -7,7 +7,7 @@
 
 import { createHash } from "node:crypto";
 import type { Api } from "../api/api.ts";
-import { ApiError } from "../api/api_error.ts";
+import { onStatus } from "../api/api_error.ts";
 import type { Live, Metadata } from "../api/kubernetes_objects.ts";
 import type { PlannedObject } from "./apply_plan.ts";
 import { type ApiResources, apiVersionOf, collectionPath } from "./discovery.ts";
@@ -195,12 +195,14 @@ export async function findOrphans(
     }
     for (const namespace of resource.namespaced ? [...scope.namespaces].sort() : [undefined]) {
       const collection = collectionPath(resource, namespace);
-      const items = await listOrNone(api, collection, `${PART_OF_LABEL}=${applySetId(parent)}`, signal);
-      if (items === undefined) {
+      const query = { labelSelector: `${PART_OF_LABEL}=${applySetId(parent)}` };
+      // The API server still names a kind for a moment after its deletion.
+      const list = await api.list(collection, { query, signal }).catch(onStatus([404], undefined));
+      if (list === undefined) {
         gone.push(groupKind);
         break;
       }
-      for (const { metadata: { name, uid, deletionTimestamp } } of items) {
+      for (const { metadata: { name, uid, deletionTimestamp } } of list.items) {
         if (applied.has(uid) || deletionTimestamp) continue;
         const label = objectLabel({ apiVersion: apiVersionOf(resource), kind, name });
         orphans.push({ label, namespace, path: `${collection}/${encodeURIComponent(name)}`, uid, kept: !isPruned(groupKind) });
@@ -208,14 +210,4 @@ export async function findOrphans(
     }
   }
   return { orphans, gone };
-}
-
-/** Undefined if the kind is gone: the API server still lists it for a moment after its deletion. */
-async function listOrNone(api: Api, path: string, labelSelector: string, signal: AbortSignal): Promise<readonly Live[] | undefined> {
-  try {
-    return (await api.list(path, { query: { labelSelector }, signal })).items;
-  } catch (error) {
-    if (error instanceof ApiError && error.status === 404) return undefined;
-    throw error;
-  }
 }

@@ -30,12 +30,7 @@ export async function deleteObject(
   { dryRun, signal }: { dryRun: boolean; signal: AbortSignal },
 ): Promise<string | undefined> {
   try {
-    const { body } = await api.delete<{ metadata?: Metadata; details?: StatusDetails }>(path, {
-      signal,
-      dryRun,
-      propagationPolicy: "Background",
-      ...(uid === undefined ? {} : { uid }),
-    });
+    const { body } = await api.delete<{ metadata?: Metadata; details?: StatusDetails }>(path, { uid, dryRun, signal });
     // The answer is the object if it stays for a while, otherwise a Status.
     return body.details?.uid ?? body.metadata?.uid ?? "";
   } catch (error) {

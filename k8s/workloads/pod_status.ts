@@ -62,8 +62,15 @@ function isAboutImage(reason: string): boolean {
   return /^(ErrImage|ImagePull|InvalidImageName|ErrImageNeverPull|RegistryUnavailable)/.test(reason);
 }
 
-function describeEnd({ exitCode, reason, message = "" }: NonNullable<ContainerState["terminated"]>): string {
-  // The end of its log, through terminationMessagePolicy: FallbackToLogsOnError.
-  const last = message.trim().split("\n").at(-1) ?? "";
-  return `exited with code ${exitCode}${reason && reason !== "Error" ? ` (${reason})` : ""}${last ? `; its last line was: ${last}` : ""}`;
+type Ended = NonNullable<ContainerState["terminated"]>;
+
+function describeEnd(ended: Ended): string {
+  const { exitCode, reason } = ended;
+  return `exited with code ${exitCode}${reason && reason !== "Error" ? ` (${reason})` : ""}${lastLineOf(ended)}`;
+}
+
+/** What a container wrote last, to append to how it ended: its message is the end of its log (`FallbackToLogsOnError`). Empty if it wrote nothing. */
+export function lastLineOf({ message = "" }: Ended): string {
+  const last = message.trim().split("\n").at(-1);
+  return last ? `; its last line was: ${last}` : "";
 }

@@ -4,10 +4,10 @@
  * @module
  */
 import type { Api } from "../../api/api.ts";
-import { ApiError } from "../../api/api_error.ts";
+import { ApiError, mayPass } from "../../api/api_error.ts";
 import type { Pod } from "../../api/kubernetes_objects.ts";
-import { mayPass } from "../../api/api_error.ts";
 import { sleep } from "../../api/sleep.ts";
+import { lastLineOf } from "../../workloads/pod_status.ts";
 import { RUN_CONTAINER } from "../objects/run_objects.ts";
 import type { SessionPlan } from "../objects/session_plan.ts";
 
@@ -79,9 +79,6 @@ export function podEnd({ metadata, status }: Pick<Pod, "metadata" | "status">, g
   if (phase === "Failed" && reason !== "") return { kind: "evicted", message: `${reason}: ${message}` };
   if (gone) return { kind: "deleted", message: "" };
   if (metadata.deletionTimestamp) return { kind: "deleted", message: "", graceMs: 1000 * (metadata.deletionGracePeriodSeconds ?? 0) };
-  if (ended) {
-    const last = (ended.message ?? "").trim().split("\n").at(-1) ?? "";
-    return { kind: "ended", message: `exit code ${ended.exitCode}${last ? `; its last line was: ${last}` : ""}` };
-  }
+  if (ended) return { kind: "ended", message: `exit code ${ended.exitCode}${lastLineOf(ended)}` };
   return phase === "Failed" || phase === "Succeeded" ? { kind: "ended", message } : undefined;
 }
