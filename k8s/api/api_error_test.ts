@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
-import { ApiError } from "./api_error.ts";
+import { ApiError, mayPass } from "./api_error.ts";
 import { ConnectionError, type ConnectionErrorKind } from "./connection_error.ts";
-import { mayPass } from "./api_error.ts";
 
 Deno.test("mayPass() accepts failed connections, overload and server errors, but no refusal, cancellation or other error", () => {
   const connection = (kind: ConnectionErrorKind) => new ConnectionError(kind, { address: "a:1", detail: "" });

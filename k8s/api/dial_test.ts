@@ -168,14 +168,14 @@ Deno.test("dial() reports the proxy's answer, without the password", async () =>
 });
 
 Deno.test("dial() blames the proxy if that cannot be reached", async () => {
-  const port = await closedPort();
+  const port = closedPort();
   const error = await failure({ host: "kube.example", port: 6443, tls: trust, proxy: new URL(`http://127.0.0.1:${port}`) });
   assert.equal(error.kind, "proxy");
   assert.match(error.message, /ECONNREFUSED/);
 });
 
 Deno.test("dial() distinguishes a closed port, an unknown name, and a server without TLS", async () => {
-  assert.equal((await failure({ host: "127.0.0.1", port: await closedPort(), tls: trust })).kind, "refused");
+  assert.equal((await failure({ host: "127.0.0.1", port: closedPort(), tls: trust })).kind, "refused");
   assert.equal((await failure({ host: "no-such-host.invalid", port: 6443, tls: trust })).kind, "dns");
   using plain = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const answered = plain.accept().then(async (conn) => {
@@ -216,9 +216,9 @@ Deno.test("a WebSocket reports why its connection failed", async () => {
   await assert.rejects(echo({ ...target, tls: { ca: otherCa.certPem } }, "hello"), { name: "ConnectionError", kind: "tls-untrusted" });
 });
 
-async function closedPort(): Promise<number> {
+function closedPort(): number {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   listener.close();
-  return await Promise.resolve(port);
+  return port;
 }

@@ -97,7 +97,8 @@ Deno.test("a Service that a session can join is no change while it stays as it i
   assert.ok(joinable.length > 100);
   await Promise.all(joinable.map(async ({ service, plan }) => {
     const found = await check({ ...ALL, "services/web": service }, { plan });
-    assert.ok(typeof found === "number", `${found}: ${JSON.stringify(service)}`);
+    // At least one look at all four objects.
+    assert.ok(found as number >= 4, `${found}: ${JSON.stringify(service)}`);
   }));
 });
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
+import { scriptedApi } from "../../tests/scripted_api.ts";
 import { type ScriptedReply, type ScriptedRequest, ScriptedServer } from "../../tests/scripted_server.ts";
-import { Api } from "../api/api.ts";
-import { loadClusterAccess } from "../kubeconfig/kubeconfig.ts";
+import type { Api } from "../api/api.ts";
 import { ClusterSession, ObjectExistsError, SessionGoneError, SessionTakenError } from "./session.ts";
 import type { ForwardPlan } from "./objects/session_plan.ts";
 import type { Job } from "../api/kubernetes_objects.ts";
@@ -40,14 +40,9 @@ async function against<T>(
   run: (api: Api) => Promise<T>,
 ): Promise<{ asked: ScriptedRequest[]; outcome: T | Error }> {
   using server = new ScriptedServer(handle);
-  const access = await loadClusterAccess({ server: `http://127.0.0.1:${server.port}` }, { get: () => undefined });
-  const api = new Api(access, { userAgent: "test" });
-  try {
-    const outcome = await run(api).catch((error: Error) => error);
-    return { asked: [...server.requests], outcome };
-  } finally {
-    api.close();
-  }
+  using api = scriptedApi(server);
+  const outcome = await run(api).catch((error: Error) => error);
+  return { asked: [...server.requests], outcome };
 }
 
 function status(reply: ScriptedReply, code: number, reason: string): Promise<void> {

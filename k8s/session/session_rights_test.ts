@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
+import { scriptedApi } from "../../tests/scripted_api.ts";
 import { ScriptedServer } from "../../tests/scripted_server.ts";
-import { Api } from "../api/api.ts";
-import { loadClusterAccess } from "../kubeconfig/kubeconfig.ts";
 import { checkRights, describeRight, MissingRightsError, type Right } from "./session_rights.ts";
 
 Deno.test("checkRights() checks each right and names the missing ones in their order", async () => {
@@ -9,8 +8,7 @@ Deno.test("checkRights() checks each right and names the missing ones in their o
     const { resourceAttributes } = JSON.parse(request.body).spec;
     return reply.json(201, { status: { allowed: resourceAttributes.verb === "get" } });
   });
-  const access = await loadClusterAccess({ server: `http://127.0.0.1:${server.port}` }, { get: () => undefined });
-  const api = new Api(access, { userAgent: "test" });
+  using api = scriptedApi(server);
   const rights: Right[] = [
     { verb: "create", group: "batch", resource: "jobs", namespace: "shop" },
     { verb: "get", resource: "services", subresource: "proxy", name: "https:web-kurun:8333", namespace: "shop" },
@@ -21,7 +19,6 @@ Deno.test("checkRights() checks each right and names the missing ones in their o
     return true;
   });
   assert.deepEqual(JSON.parse(server.requests[1]!.body).spec.resourceAttributes, rights[1]);
-  api.close();
 });
 
 Deno.test("describeRight() names verb, resource, object and namespace", () => {
