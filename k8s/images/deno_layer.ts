@@ -10,7 +10,7 @@ import type { TarEntry } from "./tar.ts";
  * no shell, no package manager and no certificates of this machine; Deno brings certificates and time zones.
  *
  * @param options.cacheFolder keeps Deno and its packed layer between runs, up to 400 MB
- * @throws ImageError where Deno or a library cannot be found
+ * @throws ImageError if Deno or a library cannot be found
  */
 export async function denoLayer(architecture: Architecture, options: ImageDenoOptions): Promise<ImageLayer> {
   const { cacheFolder, progress } = options;
@@ -36,7 +36,7 @@ export function userEntries(name: string): TarEntry[] {
 }
 
 /**
- * The files of the layer. All libraries are in one folder, and every path where a distribution's dynamic loader looks leads there.
+ * The files of the layer. All libraries are in one folder, and every path that a distribution's dynamic loader searches leads there.
  * @param deno the executable's path on this machine
  */
 export function systemEntries(deno: string, libraries: readonly SharedLibrary[]): TarEntry[] {

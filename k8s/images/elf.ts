@@ -37,7 +37,7 @@ interface Segment {
 
 /**
  * Reads a file's headers only.
- * @throws ElfError where it is not such a file, and Deno's errors where it cannot be read
+ * @throws ElfError if it is not such a file, and Deno's errors if it cannot be read
  */
 export async function readElf(path: string): Promise<ElfFile> {
   using file = await Deno.open(path);

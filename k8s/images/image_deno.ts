@@ -8,7 +8,7 @@ export const IMAGE_DENO_VERSION = "2.9.6";
 
 interface Distribution {
   readonly package: string;
-  /** The digest of its executable, which Deno's own releases have too; where it is unknown, npm's check has to do. */
+  /** The digest of its executable, which Deno's own releases have too; if it is unknown, npm's own check has to do. */
   readonly digest?: string;
   /** The dynamic loader's path in its executables: the image must have it there. */
   readonly interpreter: string;
@@ -35,11 +35,11 @@ export interface ImageDenoOptions {
 }
 
 /**
- * Finds the Deno that goes into the image: the one that runs kurun where it is the same, else the one in the cache, else npm's, fetched by
+ * Finds the Deno that goes into the image: the one that runs kurun if it is the same, else the one in the cache, else npm's, fetched by
  * the user's `npm`, which knows about mirrors, proxies and certificates.
  *
  * @returns the executable's path on this machine
- * @throws ImageError where it cannot be fetched, or is not what it should be
+ * @throws ImageError if it cannot be fetched, or is not the expected one
  */
 export async function imageDeno(architecture: Architecture, options: ImageDenoOptions): Promise<string> {
   const { digest } = DISTRIBUTIONS[architecture];
@@ -55,7 +55,7 @@ export async function imageDeno(architecture: Architecture, options: ImageDenoOp
   return kept;
 }
 
-/** The Deno that runs kurun, if it has the known digest; where no digest is known, if it has the version and would start in the image. */
+/** The Deno that runs kurun, if it has the known digest; if none is known, it must have the version and would start in the image. */
 async function runningDeno(architecture: Architecture): Promise<string | undefined> {
   if (Deno.build.os !== "linux" || Deno.version.deno !== IMAGE_DENO_VERSION || Deno.build.standalone) return undefined;
   const path = Deno.execPath();

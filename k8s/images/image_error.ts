@@ -1,5 +1,5 @@
 /**
- * An image could not be made or delivered. The message is for the user: what failed, what was seen, and what to do where that is known.
+ * An image could not be made or delivered. The message is for the user: what failed, what was seen, and what to do if that is known.
  */
 export class ImageError extends Error {
   override readonly name = "ImageError";

@@ -29,7 +29,7 @@ interface LayerOptions {
  * with gzip 6 in 2 s. zstd would save more (32.5 MB at level 19, in 48 s), but Docker reads it only since version 23.
  *
  * @param path the file to write; an existing one is overwritten, and a partial one is removed on failure
- * @throws what {@link tar} throws, and Deno's errors where the file cannot be written
+ * @throws what {@link tar} throws, and Deno's errors if the file cannot be written
  */
 export async function writeLayer(path: string, entries: Iterable<TarEntry>, options: LayerOptions = {}): Promise<ImageLayer> {
   return await compress(path, tar(entries), options);
@@ -71,7 +71,7 @@ async function compress(path: string, contents: AsyncIterable<Uint8Array>, optio
 
 /**
  * The sha256 digest of a file, in the form of {@link ImageLayer}. The file is read in pieces.
- * @throws Deno's errors where it cannot be read
+ * @throws Deno's errors if it cannot be read
  */
 export async function fileDigest(path: string): Promise<string> {
   using file = await Deno.open(path);

@@ -9,7 +9,7 @@ const LAYERS_KEPT = 4;
 /**
  * Packs entries into a layer, or returns the cached layer of the same entries: compressing Deno takes 4 s, comparing it 0.3 s.
  *
- * @param folder the cache's folder, created where it is missing; kurun writes and deletes `layer-*` in it
+ * @param folder the cache's folder, created if it is missing; kurun writes and deletes `layer-*` in it
  * @throws what {@link writeLayer} throws
  */
 export async function cachedLayer(
@@ -71,7 +71,7 @@ async function removeOldest(folder: string): Promise<void> {
 
 /**
  * kurun's cache folder: `$XDG_CACHE_HOME/kurun`, else `~/.cache/kurun`, on Windows in `%LOCALAPPDATA%`.
- * @throws ImageError where the environment names neither a cache folder nor a home
+ * @throws ImageError if the environment names neither a cache folder nor a home
  */
 export function userCacheFolder(env: (name: string) => string | undefined): string {
   const base = env("XDG_CACHE_HOME") || env("LOCALAPPDATA");

@@ -47,7 +47,7 @@ const LEVEL = 6;
 /**
  * Makes the image of a program. The same file, time zones and version of Deno give the same image on every machine.
  *
- * @throws ImageError, or Deno's errors where files cannot be read or written
+ * @throws ImageError, or Deno's errors if files cannot be read or written
  */
 export async function programImage(options: ProgramImageOptions): Promise<OciImage> {
   const { kind, path, architecture, signal } = options;

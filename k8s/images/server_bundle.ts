@@ -7,10 +7,10 @@ import { ImageError } from "./image_error.ts";
  * Bundles the server's source and all its imports into one JavaScript file, with `deno bundle` of the Deno that runs.
  *
  * It is not minified: `--minify` on Deno 2.6.10, and `--minify --keep-names` on 2.9.6 too, leave `require("node:events")` in packages such as
- * ws without a `require`, and the server dies at its start. It starts as fast without.
+ * ws without a `require`, and the server dies at its start. It starts just as fast unminified.
  *
  * @param entry the server's `main.ts`, as a file: or https: URL
- * @throws ImageError where the source is wrong, a package cannot be fetched, or kurun is a compiled program
+ * @throws ImageError if the source is wrong, a package cannot be fetched, or kurun is a compiled program
  */
 export async function bundleServer(entry: URL, options: { signal?: AbortSignal } = {}): Promise<Uint8Array> {
   if (Deno.build.standalone) {
@@ -41,7 +41,7 @@ export async function bundleServer(entry: URL, options: { signal?: AbortSignal }
 }
 
 /**
- * Removes the user's cache folder from a bundle, which names npm modules by their path: it would tell who built an image, and make each
+ * Removes the user's cache folder from a bundle, which names npm modules by their path: it would reveal who built an image, and make each
  * user's image differ. Only whole comment lines and keys of modules are changed.
  */
 export function withoutHomePaths(source: string): string {

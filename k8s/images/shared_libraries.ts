@@ -23,7 +23,7 @@ const FOLDERS: Record<Architecture, readonly string[]> = {
 
 /**
  * Loaded by name at run time, so no header names them: glibc before 2.34 looks up host names with these, and Go programs built with cgo
- * need the last. They are added where they are found.
+ * need the last. They are added if they are found.
  */
 const LOADED_LATER = ["libnss_dns.so.2", "libnss_files.so.2", "libresolv.so.2"];
 

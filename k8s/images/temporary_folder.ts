@@ -7,7 +7,7 @@ export class FolderError extends Error {
  * Makes a new temporary folder.
  *
  * @param prefix how its name begins
- * @throws FolderError where it cannot be made, as with a TMPDIR that is not there, is not a folder, may not be written to or is full
+ * @throws FolderError if it cannot be made: TMPDIR does not exist, is not a folder, is not writable or is full
  */
 export async function temporaryFolder(prefix: string): Promise<string> {
   try {

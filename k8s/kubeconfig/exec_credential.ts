@@ -24,7 +24,7 @@ export interface ExecCall {
   readonly interactive: boolean;
 }
 
-/** Runs a program; its standard error goes straight to the user. @throws Deno.errors.NotFound when it does not exist */
+/** Runs a program; its standard error goes straight to the user. @throws Deno.errors.NotFound if it does not exist */
 export type ExecRunner = (call: ExecCall) => Promise<{ code: number; stdout: string }>;
 
 /** Runs a plugin as a child process. */
@@ -53,7 +53,7 @@ export class ExecCredentialSource {
   /** Of the last credential, even if it was discarded. */
   #expires = Infinity;
 
-  /** @throws {CredentialError} when the configuration cannot be used */
+  /** @throws {CredentialError} if the configuration cannot be used */
   constructor(config: ExecEntry, options: ExecSourceOptions) {
     this.#config = config;
     this.#options = options;
@@ -77,7 +77,7 @@ export class ExecCredentialSource {
     return await this.#running;
   }
 
-  /** The time at which the last credential expired, in milliseconds since 1970; undefined where it is valid, or there is none. */
+  /** The time at which the last credential expired, in milliseconds since 1970; undefined if it is valid, or there is none. */
   expiredAt(): number | undefined {
     return this.#expires <= this.#options.now() ? this.#expires : undefined;
   }

@@ -56,8 +56,8 @@ export interface KubeconfigEnvironment {
 /**
  * Finds the cluster and the user.
  *
- * @throws {KubeconfigError} when they cannot be found, or their entries are wrong
- * @throws {CredentialError} when the user's exec plugin cannot be used
+ * @throws {KubeconfigError} if they cannot be found, or their entries are wrong
+ * @throws {CredentialError} if the user's exec plugin cannot be used
  */
 export async function loadClusterAccess(flags: ClusterFlags, env: KubeconfigEnvironment): Promise<ClusterAccess> {
   const { paths, required } = kubeconfigPaths(flags.kubeconfig, env);

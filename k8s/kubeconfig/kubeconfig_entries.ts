@@ -1,6 +1,6 @@
 /**
  * The types of a kubeconfig's entries, and how their values are read: as client-go's `clientcmd/api/v1` decodes them, so a value of a wrong
- * type is an error wherever it stands, null is the same as nothing, and unknown fields are ignored. Pure.
+ * type is an error anywhere, null counts as absent, and unknown fields are ignored. Pure.
  *
  * @module
  */
@@ -72,7 +72,7 @@ export type ContextEntry = Decoded<typeof CONTEXT>;
 /** A kubeconfig file. */
 export type KubeconfigFields = Decoded<typeof KUBECONFIG>;
 
-/** A value has a type that it must not have. The message names the field and the type, never the value, which may be a secret. */
+/** A value has the wrong type. The message names the field and the type, never the value, which may be a secret. */
 export class FieldError extends Error {
   override readonly name = "FieldError";
 }
@@ -82,7 +82,7 @@ export function kubeconfigFields(value: unknown): KubeconfigFields {
   return read(value, KUBECONFIG, "") as KubeconfigFields ?? {};
 }
 
-/** @returns undefined for null, which Go takes for nothing */
+/** @returns undefined for null, which Go treats as absent */
 function read(value: unknown, shape: Shape, where: string): unknown {
   if (value === null || value === undefined) return undefined;
   if (shape === "anything") return value;

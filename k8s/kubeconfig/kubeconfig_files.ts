@@ -30,7 +30,7 @@ export type KubeconfigProblem =
 export class KubeconfigError extends Error {
   override readonly name = "KubeconfigError";
 
-  /** @param available the existing contexts, clusters or users, where an unknown one was named */
+  /** @param available the existing contexts, clusters or users, if an unknown one was named */
   constructor(readonly problem: KubeconfigProblem, message: string, readonly available: readonly string[] = [], options?: ErrorOptions) {
     super(message, options);
   }
@@ -41,7 +41,7 @@ export interface MergedKubeconfig {
   readonly clusters: ReadonlyMap<string, ClusterEntry>;
   readonly users: ReadonlyMap<string, UserEntry>;
   readonly contexts: ReadonlyMap<string, ContextEntry>;
-  /** Empty where there is none. */
+  /** Empty if there is none. */
   readonly currentContext: string;
   /** The files that were read, in order. */
   readonly files: readonly string[];

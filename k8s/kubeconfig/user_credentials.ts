@@ -21,7 +21,7 @@ export class FileText {
     this.#now = now;
   }
 
-  /** The file's text, at most 10 s old. @throws {CredentialError} when it cannot be read */
+  /** The file's text, at most 10 s old. @throws {CredentialError} if it cannot be read */
   async read(): Promise<string> {
     if (this.#text !== undefined && this.#now() - this.#readAt < FILE_MAX_AGE_MS) return this.#text;
     try {
@@ -88,7 +88,7 @@ export class UserCredentials {
     this.#impersonation = user.impersonation === undefined ? {} : impersonationHeaders(user.impersonation);
   }
 
-  /** @throws {CredentialError} when they cannot be had or used */
+  /** @throws {CredentialError} if they cannot be obtained or used */
   async resolve(): Promise<ResolvedCredentials> {
     const { token, basic, exec, name } = this.#user;
     const headers: Record<string, string | string[]> = { ...this.#impersonation };
@@ -111,7 +111,7 @@ export class UserCredentials {
     return { headers, ...pair };
   }
 
-  /** What of the credentials that were used last has expired, as the reason of a 401; undefined where nothing has. */
+  /** Which of the credentials used last has expired, as the reason for a 401; undefined if none has. */
   expired(): string | undefined {
     const { name, exec } = this.#user;
     if (this.#certificateEnds < this.#now()) return `the client certificate of user "${name}" expired on ${isoTime(this.#certificateEnds)}`;
@@ -150,7 +150,7 @@ function isoTime(ms: number): string {
   return new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
 }
 
-/** The text of a source. @throws {CredentialError} when its file cannot be read */
+/** The text of a source. @throws {CredentialError} if its file cannot be read */
 export async function readText(source: TextSource | undefined): Promise<string | undefined> {
   return source instanceof FileText ? await source.read() : source;
 }

@@ -10,7 +10,7 @@ import { isMap, isScalar, isSeq, type Node } from "yaml";
 type Step = string | number | Readonly<Record<string, string>>;
 
 /**
- * The node of a field, `.spec.containers[name="c"].env` or `spec.ports[1].name`; where it is not there, the nearest one above it. A field of
+ * The node of a field, `.spec.containers[name="c"].env` or `spec.ports[1].name`; if it is missing, the nearest one above it. A field of
  * a map is found at its key.
  */
 export function fieldNode(root: Node | undefined, field: string): Node | undefined {
@@ -31,7 +31,7 @@ function nearest(root: Node | undefined, steps: readonly Step[]): { value: Node 
       if (!pair) break;
       [value, place] = [pair.value, pair.key];
     } else if (isSeq(value) && typeof step !== "string") {
-      // Of items with equal keys the last one is too many.
+      // Of items with equal keys, the last one is the duplicate.
       const item = typeof step === "number" ? value.items[step] : value.items.findLast((item) => hasKeys(item, step));
       if (item === undefined) break;
       [value, place] = [item, item];

@@ -21,11 +21,11 @@ export function manifestParts(text: string): ManifestPart[] {
   });
 }
 
-/** The parts between separators. A separator line belongs to the part that it begins, since a value may stand behind it. */
+/** The parts between separators. A separator line belongs to the part that it begins, since a value may follow it on the line. */
 function yamlParts(text: string): ManifestPart[] {
   const parts: ManifestPart[] = [];
   let start = 0;
-  // Where directives may stand for the document that the next separator begins.
+  // Where the directives of the document after the next separator may begin.
   let prologue: number | undefined = 0;
   let hasDirective = false;
   const cut = (at: number) => {
@@ -47,15 +47,15 @@ function yamlParts(text: string): ManifestPart[] {
   return parts;
 }
 
-/** Where a part begins: behind a byte order mark that has nothing but comments before it. */
+/** Where a part begins: after a byte order mark if only comments precede it. */
 function contentStart(text: string, start: number, end: number): number {
   const [before] = /^(?:---[^\S\n]*(?:#.*)?\r?\n)?(?:[^\S\n\ufeff]*(?:#.*)?\r?\n)*/.exec(text.slice(start, end))!;
   return text[start + before.length] === BYTE_ORDER_MARK ? start + before.length + 1 : start;
 }
 
-/** The offsets of JSON objects that follow one another; undefined where the text is not all JSON. */
+/** The offsets of JSON objects that follow one another; undefined if the text is not all JSON. */
 function jsonObjects(text: string): [number, number][] | undefined {
-  // Behind a separator, which may be the text's first line.
+  // After a separator, which may be the text's first line.
   const start = /^(?:---[^\S\n]*(?:#.*)?(?:\n|$))?\s*/.exec(text)![0].length;
   if (text[start] !== "{") return undefined;
   const objects: [number, number][] = [];

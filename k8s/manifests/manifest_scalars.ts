@@ -25,7 +25,7 @@ export class ScalarError extends Error {
   override readonly name = "ScalarError";
 }
 
-/** The value of a scalar. @throws ScalarError where its tag demands another kind of value */
+/** The value of a scalar. @throws ScalarError if its tag demands another kind of value */
 export function scalarValue(text: string, { tag, plain }: ScalarStyle): ScalarValue {
   if (tag === undefined) return plain ? plainValue(text) : text;
   const kind = tag.startsWith(YAML_TAG) ? tag.slice(YAML_TAG.length) : "";
@@ -61,14 +61,14 @@ const MAX_UINT64 = 2n ** 64n - 1n;
 
 const INTEGER = /^([-+]?)(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|0[0-7]*|[1-9][0-9]*)$/;
 const FLOAT = /^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$/;
-/** Go reads the sign behind the prefix too. */
+/** Go also reads a sign after the prefix. */
 const SIGNED_BINARY = /^0b([-+])([01]+)$/;
 
 /** The value of a plain scalar without a tag. */
 export function plainValue(text: string): ScalarValue {
   const word = WORDS.get(text);
   if (word !== undefined) return word;
-  // Behind a leading point underscores must stand between digits, elsewhere anywhere.
+  // After a leading point, underscores must stand between digits; elsewhere they may stand anywhere.
   if (!/^[-+0-9]|^(?!.*_(?![0-9]))(?!.*[^0-9]_)\./.test(text)) return text;
   const digits = text.replaceAll("_", "");
   return readInteger(digits) ?? readFloat(digits) ?? text;
@@ -80,7 +80,7 @@ function readInteger(digits: string): bigint | undefined {
   if (size === undefined) return undefined;
   const absolute = BigInt(/^0[0-7]+$/.test(size) ? `0o${size.slice(1)}` : size);
   const value = sign === "-" ? -absolute : absolute;
-  // Only what has no sign may use the 64th bit.
+  // Only a number without a sign may use the 64th bit.
   return value >= MIN_INT64 && value <= (sign === "" ? MAX_UINT64 : MAX_INT64) ? value : undefined;
 }
 
@@ -156,7 +156,7 @@ function floatKey(key: number): string {
 /**
  * A number as JSON carries it. One that a JavaScript number would change goes digit by digit (`JSON.rawJSON`).
  *
- * @throws ScalarError where JSON has no such number
+ * @throws ScalarError if JSON has no such number
  */
 export function jsonNumber(value: bigint | number): unknown {
   if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : exactNumber(String(value));

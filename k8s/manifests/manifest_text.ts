@@ -39,9 +39,9 @@ export interface ManifestText {
 }
 
 /**
- * The text of a manifest's bytes: UTF-8, or UTF-16 where a byte order mark says so, as Windows PowerShell writes it and kubectl reads it.
+ * The text of a manifest's bytes: UTF-8, or UTF-16 if a byte order mark says so, as Windows PowerShell writes it and kubectl reads it.
  *
- * @returns the text with its byte order mark; undefined where the bytes are not valid
+ * @returns the text with its byte order mark; undefined if the bytes are not valid
  */
 export function decodeManifest(bytes: Uint8Array): string | undefined {
   const encoding = bytes[0] === 0xff && bytes[1] === 0xfe ? "utf-16le" : bytes[0] === 0xfe && bytes[1] === 0xff ? "utf-16be" : "utf-8";
@@ -118,7 +118,7 @@ function parseYaml(text: string): Document<ParsedNode>[] {
 const DASH = "\ue0d5";
 
 /**
- * Parses a text, a second time where there are dashes between brackets: go-yaml reads `[tar, xf, -]` by YAML 1.1, and the parser here
+ * Parses a text, a second time if there are dashes between brackets: go-yaml reads `[tar, xf, -]` by YAML 1.1, and the parser here
  * follows YAML 1.2, which forbids that dash.
  */
 function parseWithDashes(text: string): Document<ParsedNode>[] {
@@ -141,7 +141,7 @@ function parseWithDashes(text: string): Document<ParsedNode>[] {
 }
 
 /**
- * Makes `[name:]` the text `name:`, as YAML 1.1 has it. YAML 1.2 takes it for a key without a value.
+ * Reads `[name:]` as the text `name:`, as YAML 1.1 does. In YAML 1.2 it is a key without a value.
  *
  * @param text what the document was parsed from
  */

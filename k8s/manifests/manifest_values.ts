@@ -43,12 +43,12 @@ export function findAnchors(document: Document): Anchors {
   return { targets, missing };
 }
 
-/** The value of a document. @throws ValueError where it has one that JSON has not, or a bomb of aliases */
+/** The value of a document. @throws ValueError if JSON lacks one of its values, or it is an alias bomb */
 export function documentValue(document: Document): unknown {
   return new Decoder(findAnchors(document).targets).value(document.contents);
 }
 
-/** A key as text. @throws ScalarError where it has none */
+/** A key as text. @throws ScalarError if it cannot be a key */
 export function keyOf(node: Scalar): string {
   const key = keyText(scalarOf(node));
   if (key === undefined) throw new ScalarError(`a key cannot be ${node.value === "" ? "empty" : node.value}: quote it`);
@@ -65,10 +65,10 @@ function scalarOf(node: Scalar): ScalarValue {
   return scalarValue(String(node.value), { tag: node.tag, plain: node.type === Scalar.PLAIN });
 }
 
-/** Aliases that are never too many, and values below which nobody counts them. */
+/** So many aliases are always allowed, and any number in a document with fewer values than this. */
 const FREE_ALIASES = 100;
 const FREE_VALUES = 1_000;
-/** From so many values on, fewer of them may come from aliases. */
+/** Above this many values, a smaller part of them may come from aliases. */
 const MANY_VALUES = 400_000;
 const TOO_MANY_VALUES = 4_000_000;
 
@@ -106,7 +106,7 @@ class Decoder {
       if (isMerge(key)) this.#merge(value, key as Scalar, object);
       else {
         const text = this.#key(key);
-        // Assigned, a key __proto__ would be lost.
+        // An assignment would lose a key __proto__.
         Object.defineProperty(object, text, { value: this.value(value), configurable: true, enumerable: true, writable: true });
       }
     }
@@ -127,7 +127,7 @@ class Decoder {
       if (isAlias(source)) this.#follow(source, () => this.#fill(target, object));
       else this.#fill(target, object);
     } else if (isSeq(source)) {
-      // The first map of a list has the last word.
+      // The first map of a list wins.
       for (const item of [...source.items].reverse()) {
         if (isSeq(item)) throw new ValueError("<< takes a map or a list of maps", key);
         this.#merge(item, key, object);
@@ -157,7 +157,7 @@ class Decoder {
   }
 }
 
-/** Has errors of a scalar say where it stands. */
+/** Adds the scalar's node to its errors. */
 function at<T>(node: Node | undefined, read: () => T): T {
   try {
     return read();

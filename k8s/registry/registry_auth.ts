@@ -1,4 +1,4 @@
-/** How a registry wants to be shown who we are. */
+/** How a registry wants clients to authenticate. */
 export type Challenge =
   | { readonly is: "basic" }
   | { readonly is: "bearer"; readonly realm: string; readonly service: string | undefined; readonly scope: string | undefined };
@@ -6,7 +6,7 @@ export type Challenge =
 const TOKEN = "[A-Za-z0-9!#$%&'*+.^_`|~-]+";
 /** A scheme's only value, such as `YIIZ==`, or its first parameter's beginning: the lookahead tells them apart. */
 const TOKEN68 = /[A-Za-z0-9._~+/-]+=*(?=\s*(?:,|$))/y;
-/** Lenient in what registries get wrong: unquoted URLs, and a quote that is not closed. */
+/** Lenient about what registries get wrong: unquoted URLs, and a quote that is not closed. */
 const PARAMETER = new RegExp(`(${TOKEN})\\s*=\\s*(?:"((?:[^"\\\\]|\\\\.)*)"?|([^\\s,"]+))`, "y");
 const SCHEME = new RegExp(TOKEN, "y");
 
@@ -14,7 +14,7 @@ const SCHEME = new RegExp(TOKEN, "y");
  * Reads the value of WWW-Authenticate (RFC 9110, section 11.6.1): several challenges, each with parameters or a token68. Several header lines
  * count as one, joined by commas, which is how `Headers` has them.
  *
- * @returns the first Bearer challenge whose realm is a URL, else Basic; undefined where there is neither
+ * @returns the first Bearer challenge whose realm is a URL, else Basic; undefined if there is neither
  */
 export function parseChallenge(header: string): Challenge | undefined {
   const challenges: { scheme: string; parameters: Map<string, string> }[] = [];
@@ -74,7 +74,7 @@ export function tokenRequest(
   return { url, method: "GET", authorization: basic(credentials) };
 }
 
-/** The token in a token server's answer; undefined where there is none that could be sent in a header. */
+/** The token in a token server's answer; undefined if there is none that could be sent in a header. */
 export function tokenIn(answer: string): string | undefined {
   try {
     const { token, access_token } = JSON.parse(answer) as { token?: unknown; access_token?: unknown };

@@ -1,5 +1,5 @@
 /**
- * An HTTP client for one registry (OCI distribution-spec 1.1): it finds out how to authenticate, follows redirects, and retries where that helps.
+ * An HTTP client for one registry (OCI distribution-spec 1.1): it finds out how to authenticate, follows redirects, and retries if that helps.
  *
  * @module
  */
@@ -53,7 +53,7 @@ export interface RegistryAnswer {
   readonly url: URL;
 }
 
-/** A request without what is decided once for all attempts. */
+/** A request whose address and authorization have been decided. */
 interface SentRequest extends Omit<RegistryRequest, "target" | "scopes"> {
   readonly authorization?: string | undefined;
   /** Whether a redirect may lead to another server. */
@@ -70,7 +70,7 @@ const MAX_RETRY_AFTER_MS = 10_000;
 const TIMEOUT_MS = 30_000;
 const IDLE_MS = 60_000;
 const MAX_REDIRECTS = 5;
-/** How often a request that gets 401 asks for a new token: requests at the same time may use up one that is good for few. */
+/** How often a request asks for a new token after a 401: concurrent requests may use up a token that is good for only a few. */
 const MAX_RENEWALS = 3;
 /** Tokens have a few KB; an error page without an end must not fill the memory. */
 const MAX_TEXT = 1024 * 1024;
@@ -84,7 +84,7 @@ export class RegistryClient implements Disposable {
   #base: Promise<URL> | undefined;
   #challenge: Challenge | undefined;
 
-  /** @throws RegistryError where one of the authorities is not a certificate */
+  /** @throws RegistryError if one of the authorities is not a certificate */
   constructor(options: RegistryClientOptions) {
     this.registry = options.registry;
     this.#options = options;
@@ -125,7 +125,7 @@ export class RegistryClient implements Disposable {
     }
   }
 
-  /** Some registries behind a proxy that ends TLS name their own addresses with http://: they mean themselves. */
+  /** Some registries behind a proxy that terminates TLS give their own addresses as http://: stay with TLS there. */
   #resolve(target: string | URL, base: URL, doing: string): URL {
     const url = URL.parse(target, base);
     if (url === null) throw this.#strange(doing, `it redirects to "${target}", which is not a URL`);
@@ -146,7 +146,7 @@ export class RegistryClient implements Disposable {
         const answer = await this.#send(new URL("/v2/", base), { method: "GET", doing, mayLeave: true });
         if ("said" in answer) {
           said = answer.said;
-          // It speaks TLS, so plain HTTP is not tried; and time does not help.
+          // It speaks TLS, so plain HTTP is not tried, and a retry would not help.
           if (/certificate/i.test(said)) throw this.#error(doing, { is: "unreachable", said });
           continue;
         }
@@ -212,7 +212,7 @@ export class RegistryClient implements Disposable {
     throw this.#error(doing, refused ? { is: "unauthorized", credentials: credentials?.from, said } : { is: "answered", status, said });
   }
 
-  /** Sends a request again while that may help. @throws RegistryError where there is no answer */
+  /** Retries a request as long as that may help. @throws RegistryError if there is no answer */
   async #sendUntilFinal(url: URL, request: SentRequest): Promise<RegistryAnswer> {
     for (let attempt = 0;; attempt++) {
       const answer = await this.#send(url, request);
@@ -324,7 +324,7 @@ function isPassing(status: number): boolean {
   return status >= 500 && status !== 501 || status === 429 || status === 408;
 }
 
-/** @returns milliseconds, or undefined where another attempt would not help */
+/** @returns milliseconds, or undefined if another attempt would not help */
 function pauseAfter({ status, headers }: RegistryAnswer, attempt: number): number | undefined {
   const pause = PAUSES_MS[attempt];
   if (!isPassing(status) || pause === undefined) return undefined;
@@ -339,7 +339,7 @@ function retryAfterMs(headers: Headers): number | undefined {
   return Number.isNaN(ms) ? undefined : Math.max(0, ms);
 }
 
-/** A broken body is only an error where it may hold what was asked for: an error page that is cut is still an error page. */
+/** A broken body is only an error if it may hold what was asked for: an error page that is cut off is still an error page. */
 async function textOf(response: Response): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";

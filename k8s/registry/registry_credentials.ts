@@ -47,8 +47,8 @@ export interface CredentialOptions {
  *
  * @param registry as image names spell it
  * @param path the repository's: podman's file may have credentials for a part of a registry
- * @returns undefined where nothing is stored: some registries need no login
- * @throws RegistryCredentialsError where a file is not JSON, or a helper fails
+ * @returns undefined if nothing is stored: some registries need no login
+ * @throws RegistryCredentialsError if a file is not JSON, or a helper fails
  */
 export async function registryCredentials(
   registry: string,

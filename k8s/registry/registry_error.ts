@@ -6,7 +6,7 @@ export type RegistryFailure =
   | { readonly is: "unauthorized"; readonly credentials: string | undefined; readonly said: string }
   /** The registry accepts the credentials but not this push. */
   | { readonly is: "denied"; readonly credentials: string | undefined; readonly said: string }
-  /** The registry answered with an error, several times where it could have passed. */
+  /** The registry answered with an error, several times if it could have passed. */
   | { readonly is: "answered"; readonly status: number; readonly said: string }
   /** The registry does not follow the distribution-spec, or asks for something unsafe. */
   | { readonly is: "strange"; readonly said: string };

@@ -20,7 +20,7 @@ interface Blob {
 type Sent = (bytes: number) => void;
 
 const READ_BYTES = 256 * 1024;
-/** How often an upload is begun whose connection breaks, or whose bytes the registry loses. */
+/** Attempts at an upload whose connection breaks or whose bytes the registry loses. */
 const UPLOAD_TRIES = 3;
 /** A body in one piece shows no progress: it may take a minute, and more at less than 100 kB/s. */
 const WHOLE_TIMEOUT_MS = 60_000;
@@ -123,9 +123,9 @@ async function pushBlob(
 }
 
 /**
- * Asks for a blob to be mounted from another repository. Registries may refuse that for any reason of theirs, and it saves only time.
+ * Asks for a blob to be mounted from another repository. Registries may refuse for any reason; it only saves time.
  *
- * @returns where to upload it instead, where the registry says so; undefined where it does not
+ * @returns where to upload it instead, if the registry says so; otherwise undefined
  */
 async function mount(client: RegistryClient, repository: string, { digest }: Blob, from: string): Promise<"mounted" | URL | undefined> {
   const { scopes, doing } = callFor(repository);
@@ -156,7 +156,7 @@ async function beginUpload(client: RegistryClient, repository: string): Promise<
   return place;
 }
 
-/** Where an answer says that the upload goes on: relative to where the answer came from. */
+/** Where the upload continues according to an answer. A relative address is relative to where the answer came from. */
 function placeAfter(headers: Headers, url: URL): URL | undefined {
   const location = headers.get("location");
   return location === null ? undefined : URL.parse(location, url) ?? undefined;

@@ -20,7 +20,7 @@ export class SessionBrokenError extends Error {
 /**
  * Looks every five seconds whether a session's objects are still there and its Service still leads to kurun's Pod. Objects that the user
  * may not read are left out.
- * @throws SessionBrokenError where one is not, SessionGoneError where the whole session has ended
+ * @throws SessionBrokenError if one is not, SessionGoneError if the whole session has ended
  */
 export async function checkObjects(api: Api, session: ClusterSession<ForwardPlan>, signal: AbortSignal, everyMs = CHECK_MS): Promise<void> {
   const { plan } = session;
@@ -30,7 +30,7 @@ export async function checkObjects(api: Api, session: ClusterSession<ForwardPlan
     const found = await Promise.all(objects.map(({ path, judge }) => look(api, path, judge, signal)));
     const broken = objects.flatMap(({ label }, index) => found[index]?.change ? [`${label} ${found[index].change}`] : [])[0];
     if (broken !== undefined) {
-      // Where the whole session was deleted, this says so instead. Without an answer, the next look decides.
+      // If the whole session was deleted, this says so instead. Without an answer, the next look decides.
       const renewed = await session.renew(ANSWER_MS).then(() => true, (error) => {
         if (error instanceof SessionGoneError) throw error;
         return false;
@@ -61,7 +61,7 @@ function watchedObjects(plan: ForwardPlan): WatchedObject[] {
   ];
 }
 
-/** @returns what happened to an object; whether it may not be read now; nothing where it is as it was, or cannot be reached now */
+/** @returns what happened to an object; whether it may not be read now; undefined if it is unchanged, or cannot be reached now */
 async function look(
   api: Api,
   path: string,
