@@ -29,7 +29,7 @@ for (
 }
 
 Deno.test("--fallback allow is for what the Pod can read: HTTP/1.1", () => {
-  for (const scheme of ["http", "https"]) assert.equal(checkedFallback({ scheme, http2: false }, { fallback: "allow" }), "allow");
+  for (const scheme of ["http", "https"] as const) assert.equal(checkedFallback({ scheme, http2: false }, { fallback: "allow" }), "allow");
   for (const [target, why] of [[{ scheme: "tcp", http2: false }, /tcp:\/\//], [{ scheme: "tls", http2: false }, /tls:\/\//]] as const) {
     assert.throws(() => checkedFallback(target, { fallback: "allow" }), (error) => error instanceof UserError && why.test(error.message));
     assert.equal(checkedFallback(target, { fallback: "error" }), "error");
