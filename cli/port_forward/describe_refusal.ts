@@ -31,8 +31,7 @@ export function describeRefusal({ refusal, service, namespace, workloads }: Serv
     case "live":
       return `${where} has live Pods behind it: ${describePods(refusal.pods)}.\n${whatToDo(workloads, namespace, refusal.selector)}`;
     case "stuck":
-      return `${refusal.going.join(", ")} in namespace ${namespace} is still being removed after ${refusal.seconds} s. ` +
-        `Check its finalizers (kubectl get -o yaml), or ${OTHER_NAME}`;
+      return describeStuck(refusal, namespace);
   }
 }
 
@@ -60,6 +59,12 @@ function describePresence(presence: Presence, until: string | undefined): string
     case "unknown":
       return ` (its client is not connected, but was last seen at ${presence.seen})`;
   }
+}
+
+function describeStuck({ going, seconds }: Extract<ServiceRefusal, { is: "stuck" }>, namespace: string): string {
+  const [are, their] = going.length === 1 ? ["is", "its"] : ["are", "their"];
+  return `${going.join(", ")} in namespace ${namespace} ${are} still being deleted after ${seconds} s. ` +
+    `Check ${their} finalizers (kubectl get -o yaml), or ${OTHER_NAME}`;
 }
 
 function describePods(pods: readonly string[]): string {
