@@ -37,7 +37,7 @@ async function makeImage(context: Context, output: string, architecture: Archite
   const system = await denoLayer(architecture, { cacheFolder: `${userCacheFolder(context.env)}/image`, progress, signal });
   progress(`writing ${output}`);
   const image = await makeServerImage({ version: VERSION, architecture, system, serverJs, output, signal });
-  context.stdout(`${output} holds ${serverImageReference(VERSION)} (${Math.round(image.bytes / 1e6)} MB)\n`);
+  context.stdout(`${output} contains ${serverImageReference(VERSION)} (${Math.round(image.bytes / 1e6)} MB)\n`);
 }
 
 /** A folder that is missing is most likely a typing error. @throws UserError */

@@ -30,7 +30,7 @@ compiledTest("as kubectl-kurun it is kubectl's plugin and says so in its help", 
 
 compiledTest("it makes the Pod's image from the server that it carries", async (compiled) => {
   const file = await Deno.makeTempFile({ suffix: ".tar" });
-  assert.match(await output(compiled, ["image", "--output", file]), /holds ghcr\.io\/kurun-dev\/server:/);
+  assert.match(await output(compiled, ["image", "--output", file]), /contains ghcr\.io\/kurun-dev\/server:/);
   assert.ok((await Deno.stat(file)).size > 20_000_000);
   await Deno.remove(file);
 });

@@ -101,7 +101,7 @@ Deno.test(
     }),
 );
 
-Deno.test("a Go program that cannot be compiled has no inputs that could be trusted", go, async () => {
+Deno.test("the inputs of a Go program that cannot be compiled are unknown", go, async () => {
   const folder = await Deno.realPath(await Deno.makeTempDir());
   try {
     await Deno.writeTextFile(`${folder}/go.mod`, MODULE);
@@ -113,7 +113,7 @@ Deno.test("a Go program that cannot be compiled has no inputs that could be trus
   }
 });
 
-Deno.test("a script would be built anew when a module or a text that it imports changes, or its project's lock", () =>
+Deno.test("a script is rebuilt if a module or text that it imports changes, or its project's lock file", () =>
   watching(
     {
       "main.ts":
@@ -137,7 +137,7 @@ Deno.test("a script would be built anew when a module or a text that it imports 
     },
   ));
 
-Deno.test("a script would be built anew when an import map or the config of a workspace's member changes", () =>
+Deno.test("a script is rebuilt if an import map or the configuration of a workspace member changes", () =>
   watching(
     {
       "deno.jsonc": '{ // all\n  "workspace": ["./app", "./part"], "importMap": "maps/all.json" }',

@@ -124,7 +124,7 @@ export class HttpLens {
       return;
     }
     this.#mode = "blind";
-    // The bytes go on whatever goes wrong here.
+    // A bug in the lens must not stop the bytes.
     this.#options.blind(this.#options.caller, error instanceof Http1Error ? error.message : `a bug in kurun: ${error}`);
   }
 

@@ -68,7 +68,7 @@ function stillWaiting(stream: Stream, watch: CallerWatch, { upstream }: ServeOpt
   Promise.resolve(stream.write(encodeWaiting())).catch(() => {});
 }
 
-/** Says why, then takes what still comes until the other side has read it: a reset would overtake nothing, but drop what waits there. */
+/** Says why, and then reads until the other side ends: a reset would discard a reason that it has not read yet. */
 async function refuse(stream: Stream, why: string, watch: CallerWatch, first: Uint8Array): Promise<void> {
   try {
     watch.forth(first);

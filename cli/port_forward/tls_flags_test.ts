@@ -56,7 +56,7 @@ for (
   });
 }
 
-Deno.test("a program on loopback is not verified unless its authority is named, any other is unless it is said otherwise", async () => {
+Deno.test("a program on loopback is verified only with --upstream-ca, any other one unless --upstream-insecure is given", async () => {
   await Deno.writeTextFile(authority, "-----BEGIN CERTIFICATE-----\n");
   const trust = async (url: string, flags: TlsFlags) => (await trustUpstream(parseUpstream(url), flags)).trust;
   assert.deepEqual(await trust("https://localhost:1", {}), { insecure: true });

@@ -5,7 +5,7 @@ import { startUpstreamTls, type UpstreamTls, whyNoTls } from "./upstream_tls.ts"
 
 /** How long the program may take to accept a TCP connection, at each of its addresses. The kernel accepts even for a stopped program. */
 const CONNECT_MS = 10_000;
-/** A TLS handshake that takes longer is worth a word: on one machine it takes milliseconds. */
+/** A longer TLS handshake is reported: on one machine it takes milliseconds. */
 const SLOW_MS = 5_000;
 
 /** kurun could not connect to the program on this machine. The message names the program and says why. */

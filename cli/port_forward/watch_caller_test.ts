@@ -98,7 +98,7 @@ for (const verbose of [true, false]) {
       assert.equal(lines[0], "http://localhost:9090 speaks TLS: forward https://localhost:9090 instead");
       assert.ok(traffic.errors > 0);
       const raw = watch(verbose, answer, ended(), { upstream: "tcp://localhost:9090" });
-      assert.ok(!raw.lines.some((line) => /speaks TLS/.test(line)), "bytes are nobody's business");
+      assert.ok(!raw.lines.some((line) => /speaks TLS/.test(line)), "raw bytes are not judged");
     });
   }
 }

@@ -16,7 +16,7 @@ async function attempt(...args: string[]): Promise<{ said: string; error: unknow
   return { said, error };
 }
 
-Deno.test("a flag of kurun's behind the program gives a warning, unless -- is before it", async () => {
+Deno.test("a flag of kurun after the program causes a warning, unless -- precedes it", async () => {
   for (const flags of [["-n", "shop"], ["--kubeconfig=x"], ["x", "--context", "y"], ["--watch"], ["--env=A=1"]]) {
     const { said } = await attempt("./nowhere.ts", ...flags);
     const flag = flags.find((one) => one.startsWith("-"))?.split("=")[0];

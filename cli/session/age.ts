@@ -1,4 +1,4 @@
-/** A time span as kubectl writes it: `42s`, `3m12s`, `5h7m`, `2d4h`. @param ms milliseconds; less than none is none */
+/** A time span as kubectl writes it: `42s`, `3m12s`, `5h7m`, `2d4h`. @param ms milliseconds; negative ones count as 0 */
 export function age(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));
   const minutes = Math.floor(seconds / 60);

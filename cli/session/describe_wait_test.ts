@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { parse } from "yaml";
 import { describeWait } from "./describe_wait.ts";
 
-Deno.test("what the Pod waits for is said in the cluster's words, once", () => {
+Deno.test("what the Pod waits for is described in the cluster's words, once", () => {
   assert.equal(describeWait({ kind: "other", reason: "FailedMount", message: "no such volume" }), "FailedMount: no such volume");
   assert.equal(describeWait({ kind: "pulling", reason: "Pulling", message: 'Pulling image "x"' }), 'Pulling image "x"');
   assert.equal(describeWait({ kind: "other", reason: "SchedulingGated", message: "" }), "SchedulingGated");
 });
 
-Deno.test("where it is known what to do, that is said too", () => {
+Deno.test("a known remedy is added", () => {
   const said = (kind: "image" | "admission", message: string) => describeWait({ kind, reason: "R", message }).split("\n")[1];
   assert.match(said("image", "not found")!, /`kurun image`.*--server-image/);
   assert.match(said("admission", 'pods "x" is forbidden: exceeded quota: q')!, /quota/);

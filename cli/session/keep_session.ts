@@ -40,7 +40,7 @@ export async function keepSession(session: ClusterSession, alarm: Alarm, signal:
       const refused = error instanceof ApiError && error.status === 403;
       refusals = refused ? refusals + 1 : 0;
       if (refused && refusals === FINAL_REFUSALS) throw new RightsLostError(error.message, { cause: error });
-      // Without a network the deadline cannot move. The next attempt that succeeds tells what the cluster did meanwhile.
+      // Without a network the deadline cannot move. The next attempt that succeeds shows what the cluster did meanwhile.
       await alarm.pause(Math.min(RETRY_MS, period), signal);
     }
   }

@@ -25,7 +25,7 @@ const HURRY_MS = 1_000;
 /** A connection that lasted this long resets the pauses. One that is cut at once must not cause a dial loop without pauses. */
 const LASTING_MS = 5_000;
 /** A second dial starts in parallel after this: SYNs that a dead network lost are retransmitted only after 1, 3 and 7 s. */
-const COMPANY_MS = 1_500;
+const SECOND_DIAL_MS = 1_500;
 /** A dial fails after this. */
 const DIAL_MS = 10_000;
 /** Not much longer than the server waits for a proof (3 s): a dial whose turn comes later than that is refused. */
@@ -159,18 +159,18 @@ class TunnelLink {
   async #connect(): Promise<Link | undefined> {
     const { signal, now, chance } = this.#options;
     const others = new AbortController();
-    const dialling = AbortSignal.any([signal, others.signal]);
+    const dialing = AbortSignal.any([signal, others.signal]);
     const won = Promise.withResolvers<Link>();
     won.promise.catch(() => {});
     this.#failures = 0;
     try {
       while (!signal.aborted) {
-        const dialledAt = now();
-        const dial = this.#dial(dialling, won, () => others.abort());
-        const failed = await Promise.race([won.promise.then(() => false), dial, this.#pause(COMPANY_MS)]);
+        const dialedAt = now();
+        const dial = this.#dial(dialing, won, () => others.abort());
+        const failed = await Promise.race([won.promise.then(() => false), dial, this.#pause(SECOND_DIAL_MS)]);
         if (failed && !signal.aborted) {
-          const wait = delay(this.#failures++, chance(), this.#longestDelay()) - (now() - dialledAt);
-          if (wait > 0) await Promise.race([won.promise, this.#pause(wait), this.#hurry.pause(wait, dialling)]);
+          const wait = delay(this.#failures++, chance(), this.#longestDelay()) - (now() - dialedAt);
+          if (wait > 0) await Promise.race([won.promise, this.#pause(wait), this.#hurry.pause(wait, dialing)]);
         }
         if (signal.aborted) return undefined;
         const link = await Promise.race([won.promise, Promise.resolve(undefined)]);

@@ -45,7 +45,7 @@ function hold(
   });
 }
 
-Deno.test("a link that is lost is dialled again until it is ended", async () => {
+Deno.test("a lost link is dialed again until it is aborted", async () => {
   const states: string[] = [];
   const stop = new AbortController();
   let connections = 0;
@@ -67,7 +67,7 @@ Deno.test("a client that was replaced ends, says by whom and does not dial again
   assert.equal(dials, 1);
 });
 
-Deno.test("a failed dial is tried again; where we may not, before anything stood, it is not", async () => {
+Deno.test("a failed dial is retried, but a missing right before the first connection is final", async () => {
   const answers = ["no endpoints", "refused", "no"];
   const states: LinkState[] = [];
   await assert.rejects(
@@ -100,7 +100,7 @@ Deno.test("refusals after the first connection are final only when they stay, si
   }
 });
 
-Deno.test("a Pod that has just got its address is dialled at once, and again after short pauses", async () => {
+Deno.test("a Pod that has just got its address is dialed at once, and again after short pauses", async () => {
   const stop = new AbortController();
   const addressed = Promise.withResolvers<void>();
   let dials = 0;
@@ -118,7 +118,7 @@ Deno.test("a Pod that has just got its address is dialled at once, and again aft
   assert.ok(performance.now() - since < 1_500);
 });
 
-Deno.test("a dial that hangs gets company, and whichever connects first is taken", async () => {
+Deno.test("a second dial starts next to one that hangs, and whichever connects first is used", async () => {
   const stop = new AbortController();
   let dials = 0;
   const connect = dialTo(() => {});
@@ -192,7 +192,7 @@ Deno.test("a dial whose proof gets no answer lets the next one prove itself befo
   assert.deepEqual(connected, [2]);
 });
 
-Deno.test("a dial that fails after it got company is told of, and refuses for all of them", async () => {
+Deno.test("a dial that fails after a second one has started is reported, and its refusal is final for both", async () => {
   const states: LinkState[] = [];
   const late = ["no route", "no"];
   const dial = () =>
