@@ -9,6 +9,8 @@ export class ProgramOutput {
   readonly #stdio: Pick<UserStdio, "write">;
   readonly #screen: Pick<RunScreen, "clear" | "say">;
   #tail: Uint8Array[] = [];
+  /** The size of {@link #tail}. Not summed up at each write: a program may write single bytes. */
+  #tailBytes = 0;
   /** Whether output was lost, as on a full disk. Output after a reader has closed its pipe, as `head` does, is not. */
   lost = false;
 
@@ -19,7 +21,9 @@ export class ProgramOutput {
 
   /** The last few kilobytes of stdout and stderr together. */
   get tail(): string {
-    return this.#tail.map((bytes) => new TextDecoder().decode(bytes)).join("");
+    const decoder = new TextDecoder();
+    // A write may end within a character.
+    return this.#tail.map((bytes) => decoder.decode(bytes, { stream: true })).join("");
   }
 
   /** Writes all of `bytes`. @throws why they could not be written; if output is lost, the user has been told */
@@ -39,8 +43,11 @@ export class ProgramOutput {
   }
 
   #keepTail(bytes: Uint8Array): void {
-    this.#tail.push(bytes.slice(-TAIL_BYTES));
-    let size = this.#tail.reduce((sum, piece) => sum + piece.length, 0);
-    while (size - (this.#tail[0] as Uint8Array).length >= TAIL_BYTES) size -= (this.#tail.shift() as Uint8Array).length;
+    const last = bytes.slice(-TAIL_BYTES);
+    this.#tail.push(last);
+    this.#tailBytes += last.length;
+    while (this.#tailBytes - (this.#tail[0] as Uint8Array).length >= TAIL_BYTES) {
+      this.#tailBytes -= (this.#tail.shift() as Uint8Array).length;
+    }
   }
 }

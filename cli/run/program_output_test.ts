@@ -40,6 +40,8 @@ Deno.test("the last few kilobytes of the output are kept", async () => {
   await output.write("stderr", text("last words"));
   assert.ok(output.tail.endsWith("line 9999\nlast words"));
   assert.ok(output.tail.length >= 8 * 1024 && output.tail.length < 17 * 1024, `${output.tail.length}`);
+  for (const byte of text("\nopen dätä.txt: no such file")) await output.write("stderr", Uint8Array.of(byte));
+  assert.ok(output.tail.endsWith("last words\nopen dätä.txt: no such file"), output.tail.slice(-100));
   await output.write("stdout", new Uint8Array(1_000_000));
   assert.ok(output.tail.length < 17 * 1024);
 });
