@@ -4,8 +4,9 @@
  * @module
  */
 
-import type { Api, ApiAnswer, Query } from "../api/api.ts";
+import type { Api, ApiAnswer } from "../api/api.ts";
 import { ApiError } from "../api/api_error.ts";
+import type { Query } from "../api/request_sender.ts";
 import {
   CREATE_MANAGER,
   type LiveObject,

@@ -3,9 +3,10 @@
  *
  * @module
  */
-import type { Api, Query } from "../../api/api.ts";
+import type { Api } from "../../api/api.ts";
 import { mayPass } from "../../api/api_error.ts";
 import type { ClusterEvent, Pod } from "../../api/kubernetes_objects.ts";
+import type { Query } from "../../api/request_sender.ts";
 import { sleep } from "../../api/sleep.ts";
 import { eventWaitsFor, hasAddress, isReady, podWaitsFor, type WaitReason } from "../../workloads/pod_status.ts";
 import { SESSION_LABEL, type SessionPlan } from "../objects/session_plan.ts";
