@@ -64,10 +64,7 @@ export async function dial(target: DialTarget, options: DialOptions = {}): Promi
   let stop!: (error: ConnectionError) => void;
   const stopped = new Promise<never>((_, reject) => stop = reject);
   stopped.catch(() => {});
-  const timer = setTimeout(
-    () => stop(route.error("timeout", `no answer within ${timeoutMs / 1000} s`)),
-    timeoutMs,
-  );
+  const timer = setTimeout(() => stop(route.error("timeout", `no answer within ${timeoutMs / 1000} s`)), timeoutMs);
   const abort = () => stop(route.error("aborted", "the attempt was cancelled", options.signal?.reason));
   options.signal?.addEventListener("abort", abort, { once: true });
   try {
@@ -91,19 +88,8 @@ class Route {
     this.proxy = target.proxy === undefined ? undefined : `${target.proxy.protocol}//${target.proxy.host}`;
   }
 
-  error(
-    kind: ConnectionError["kind"],
-    detail: string,
-    cause?: unknown,
-    certificate?: PeerCertificate,
-  ): ConnectionError {
-    return new ConnectionError(kind, {
-      address: this.address,
-      proxy: this.proxy,
-      detail,
-      cause,
-      certificate,
-    });
+  error(kind: ConnectionError["kind"], detail: string, cause?: unknown, certificate?: PeerCertificate): ConnectionError {
+    return new ConnectionError(kind, { address: this.address, proxy: this.proxy, detail, cause, certificate });
   }
 }
 
@@ -117,9 +103,7 @@ async function openConnection(route: Route, open: Socket[]): Promise<Socket> {
     socket = await connectToProxy(target.proxy, route, open);
     if (!target.forwarded) await askProxy(socket, target.proxy, route);
   }
-  if (target.tls !== undefined) {
-    socket = await startTls(socket, target.host, target.tls, open);
-  }
+  if (target.tls !== undefined) socket = await startTls(socket, target.host, target.tls, open);
   handOver(socket);
   return socket;
 }
@@ -161,9 +145,7 @@ function askProxy(socket: Socket, proxy: URL, route: Route): Promise<void> {
         holdReads(socket);
         resolve();
       } else {
-        reject(
-          error instanceof ConnectionError ? error : route.error("proxy", error.message, error),
-        );
+        reject(route.error("proxy", error.message, error));
       }
     };
     const onClose = () => done(new Error("the proxy closed the connection without an answer"));
@@ -171,9 +153,7 @@ function askProxy(socket: Socket, proxy: URL, route: Route): Promise<void> {
       answer += chunk.toString("latin1");
       const end = answer.indexOf("\r\n\r\n");
       if (end < 0) {
-        if (answer.length > MAX_PROXY_ANSWER) {
-          done(new Error("the proxy's answer to CONNECT is not HTTP"));
-        }
+        if (answer.length > MAX_PROXY_ANSWER) done(new Error("the proxy's answer to CONNECT is not HTTP"));
         return;
       }
       const line = answer.slice(0, answer.indexOf("\r\n"));
@@ -202,12 +182,7 @@ export function proxyHeaders(proxy: URL): Record<string, string> {
   return { "Proxy-Authorization": `Basic ${Buffer.from(user).toString("base64")}` };
 }
 
-function startTls(
-  under: Socket,
-  host: string,
-  settings: TlsSettings,
-  open: Socket[],
-): Promise<Socket> {
+function startTls(under: Socket, host: string, settings: TlsSettings, open: Socket[]): Promise<Socket> {
   const name = settings.serverName ?? host;
   return new Promise((resolve, reject) => {
     if (under.destroyed) return reject(new Error("closed before the TLS handshake"));
@@ -252,28 +227,19 @@ async function explain(error: unknown, route: Route, signal?: AbortSignal): Prom
     return route.error("tls-client", `the client certificate cannot be used: ${message}`, error);
   }
   const kind = connectionErrorKind(error);
-  if (kind !== "tls-untrusted" && kind !== "tls-expired" && kind !== "tls-name") {
-    return route.error(kind, message, error);
-  }
+  if (kind !== "tls-untrusted" && kind !== "tls-expired" && kind !== "tls-name") return route.error(kind, message, error);
   // Deno 2.9 has the same code for "not trusted" and "expired": the certificate itself tells.
   const certificate = await peerCertificate(route.target, signal);
   const now = new Date();
   if (kind === "tls-untrusted" && certificate !== undefined) {
-    if (certificate.validTo < now) {
-      return route.error("tls-expired", "its certificate has expired", error, certificate);
-    }
-    if (certificate.validFrom > now) {
-      return route.error("tls-expired", "its certificate is not valid yet", error, certificate);
-    }
+    if (certificate.validTo < now) return route.error("tls-expired", "its certificate has expired", error, certificate);
+    if (certificate.validFrom > now) return route.error("tls-expired", "its certificate is not valid yet", error, certificate);
   }
   return route.error(kind, message, error, certificate);
 }
 
 /** The certificate that the server sends, without trusting it; undefined if it cannot be obtained. */
-async function peerCertificate(
-  target: DialTarget,
-  signal?: AbortSignal,
-): Promise<PeerCertificate | undefined> {
+async function peerCertificate(target: DialTarget, signal?: AbortSignal): Promise<PeerCertificate | undefined> {
   try {
     const tls = { serverName: target.tls?.serverName, insecure: true };
     const socket = await dial({ ...target, tls }, { signal, timeoutMs: 3_000 });
