@@ -1,7 +1,6 @@
 import { deepStrictEqual as same, strictEqual as equal } from "node:assert/strict";
+import { scriptedApi } from "../../tests/scripted_api.ts";
 import { ScriptedServer } from "../../tests/scripted_server.ts";
-import { Api } from "../api/api.ts";
-import { loadClusterAccess } from "../kubeconfig/kubeconfig.ts";
 import { commonArchitecture, linuxNodes } from "./nodes.ts";
 
 function node(architecture: string, more: { unschedulable?: boolean; operatingSystem?: string } = {}) {
@@ -14,13 +13,8 @@ function node(architecture: string, more: { unschedulable?: boolean; operatingSy
 
 async function listed(status: number, body: unknown): ReturnType<typeof linuxNodes> {
   using server = new ScriptedServer((_, reply) => reply.json(status, body));
-  const access = await loadClusterAccess({ server: `http://127.0.0.1:${server.port}` }, { get: () => undefined });
-  const api = new Api(access, { userAgent: "test" });
-  try {
-    return await linuxNodes(api, AbortSignal.timeout(5_000));
-  } finally {
-    api.close();
-  }
+  using api = scriptedApi(server);
+  return await linuxNodes(api, AbortSignal.timeout(5_000));
 }
 
 Deno.test("programs are built for the architecture of most Linux nodes that take Pods", async () => {
