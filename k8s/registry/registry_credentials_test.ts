@@ -115,7 +115,7 @@ Deno.test("a config that is not JSON, and a helper that is missing, broken or st
   });
 });
 
-Deno.test("explicit nulls mean nothing, in a config and in a helper's answer", async () => {
+Deno.test("explicit nulls count as absent, in a config and in a helper's answer", async () => {
   const files = {
     ".docker/config.json": '{"auths": null, "credHelpers": null, "credsStore": "null"}',
     "bin/docker-credential-null": "#!/bin/sh\necho null\n",

@@ -75,7 +75,7 @@ Deno.test("objects that are as they were, cannot be reached, or may not be read 
   assert.ok(await check({ ...ALL, secrets: forbidden, deployments: forbidden }) as number > 4);
 });
 
-Deno.test("where the whole session was deleted, that is what is said", async () => {
+Deno.test("if the whole session was deleted, that is reported", async () => {
   const ended = new SessionGoneError("ended", false);
   assert.equal(await check({ ...ALL, "services/web": gone }, { renew: () => Promise.reject(ended) }), ended);
 });
@@ -129,7 +129,7 @@ Deno.test("an object is looked at again after an API server that starts has refu
   assert.ok(failure instanceof SessionBrokenError, String(failure));
 });
 
-Deno.test("an object that seems deleted ends no session as long as the cluster cannot tell whether the session is there", async () => {
+Deno.test("an object that seems deleted does not end the session while the cluster cannot tell whether the session exists", async () => {
   const unreachable = () => Promise.reject(new ApiError("etcd has no leader", { status: 500 }));
   assert.ok(await check({ ...ALL, "services/web": gone }, { renew: unreachable }) as number > 8);
 });
