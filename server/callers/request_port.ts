@@ -39,13 +39,11 @@ export interface RequestPortOptions {
 /** Accepts callers; each becomes one stream to the client. @returns once it listens, on all addresses */
 export async function openRequestPort(options: RequestPortOptions): Promise<Server> {
   const strangers = sparingly(options.log);
-  // Failures are reported as sparingly as they are logged: each is a stream that a stranger can cause.
-  const report = sparingly((preamble) => void reportFailure(options.live, preamble).catch(() => {}));
   const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS });
   server.maxConnections = MAX_CALLERS;
   server.on("connection", (socket: Socket) => {
     const left = options.callers.arrived();
-    serve(socket, options, strangers, report)
+    serve(socket, options, strangers)
       .catch((error) => {
         strangers(`a caller was disconnected: ${error.message}`);
         socket.destroy();
@@ -56,20 +54,16 @@ export async function openRequestPort(options: RequestPortOptions): Promise<Serv
   return server;
 }
 
-async function serve(
-  socket: Socket,
-  options: RequestPortOptions,
-  strangers: (line: string) => void,
-  report: (preamble: string) => void,
-): Promise<void> {
+async function serve(socket: Socket, options: RequestPortOptions, strangers: (line: string) => boolean): Promise<void> {
   const started = performance.now();
   const from = peerAddress(socket);
   const port = socket.localPort ?? options.port;
   const raw = new SocketConnection(socket);
   if (await options.reach.isOwn(socket)) return;
   const inside = await terminateTls(raw, options.tls, (why) => {
-    strangers(`TLS handshake with ${from}: ${why}`);
-    report(JSON.stringify({ port, from, failed: why.replace(/[^\x20-\x7e]/g, "?").slice(0, 300) }));
+    // Reported to the client as sparingly as it is logged: each report is a stream that a stranger can cause.
+    if (!strangers(`TLS handshake with ${from}: ${why}`)) return;
+    reportFailure(options.live, { port, from, failed: why.replace(/[^\x20-\x7e]/g, "?").slice(0, 300) }).catch(() => {});
   });
   if (!inside) return;
   const caller = new CallerConnection(inside.connection, options);
@@ -89,10 +83,10 @@ async function serveCaller(caller: CallerConnection, preamble: Preamble, started
   if (options.verbose) options.log(connectionLine(preamble, end, performance.now() - started));
 }
 
-/** Tells the client about a caller whose TLS handshake failed, if one is connected. @param preamble as JSON, or a line about left out ones */
-async function reportFailure(live: LiveClient, preamble: string): Promise<void> {
-  if (!preamble.startsWith("{") || !live.session) return;
-  const stream = await live.open(encodePreamble(JSON.parse(preamble)), 0);
+/** Tells the client, if one is connected, about a caller whose TLS handshake failed. */
+async function reportFailure(live: LiveClient, preamble: Preamble): Promise<void> {
+  if (!live.session) return;
+  const stream = await live.open(encodePreamble(preamble), 0);
   if (stream && !(stream instanceof Error)) stream.closeWrite();
 }
 

@@ -4,7 +4,8 @@ import type { TlsTerminator } from "./tls_terminator.ts";
 const POLL_MS = 2_000;
 
 /**
- * Serves the certificate in `dir`, where the kubelet has mounted a Secret with `tls.crt` and `tls.key`, and each later version of it. A version that cannot be used changes nothing.
+ * Serves the certificate in `dir`, where the kubelet has mounted a Secret with `tls.crt` and `tls.key`, and each later version of it. A
+ * version that cannot be used changes nothing.
  * @returns once the first is served; `stop` ends it @throws the error of the file system or of TLS where the first cannot be used
  */
 export async function serveTlsFiles(

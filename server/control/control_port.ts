@@ -53,7 +53,7 @@ export async function openControlPort(options: ControlPortOptions): Promise<Serv
     autoPong: false,
   } as ServerOptions);
   const unproven = new Unproven();
-  const strangers = sparingly(options.log, () => performance.now());
+  const strangers = sparingly(options.log);
   const history = new ClientHistory(() => new Date());
   const server = createServer(
     { cert: options.cert, key: options.key, handshakeTimeout: PROOF_MS },

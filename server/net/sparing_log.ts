@@ -5,8 +5,9 @@ const LINES = 20;
  * Limits a log to 20 lines in ten seconds, for what strangers can cause as often as they like, such as failed handshakes. The rest are
  * counted, and the count goes before the next line.
  * @param now milliseconds of a clock that never goes back
+ * @returns logs a line, and tells whether it did
  */
-export function sparingly(log: (line: string) => void, now: () => number = () => performance.now()): (line: string) => void {
+export function sparingly(log: (line: string) => void, now: () => number = () => performance.now()): (line: string) => boolean {
   let since = -Infinity;
   let lines = 0;
   return (line) => {
@@ -15,6 +16,8 @@ export function sparingly(log: (line: string) => void, now: () => number = () =>
       since = now();
       lines = 0;
     }
-    if (++lines <= LINES) log(line);
+    const within = ++lines <= LINES;
+    if (within) log(line);
+    return within;
   };
 }
