@@ -4,12 +4,11 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import type { RemoteRun, RunSettings, SentProgram } from "../cli/run/remote_run.ts";
 import { SupervisorClient } from "../cli/run/supervisor_client.ts";
-import { spawnProcess } from "../server/run/spawn_process.ts";
-import { Supervisor } from "../server/run/supervisor.ts";
-import { encodeMessage, encodePreamble, memoryTransportPair, NativeConnection, type RunEnd, Session } from "../tunnel/mod.ts";
+import type { Supervisor } from "../server/run/supervisor.ts";
+import { encodeMessage, encodePreamble, NativeConnection, type RunEnd } from "../tunnel/mod.ts";
+import { bash, executable, linkTo, sent, supervisorTest, testSupervisor } from "./supervisor_link.ts";
 
 /** A client and a supervisor, and the connections between them. */
 class Stage implements AsyncDisposable {
@@ -26,29 +25,14 @@ class Stage implements AsyncDisposable {
       await this.taking;
       this.outputs[output].push(bytes.slice());
     });
-    this.supervisor = new Supervisor({
-      folder: this.folder,
-      architecture: "amd64",
-      scriptCommand: (script, flags) => [Deno.execPath(), "run", "--allow-all", "--ext=js", ...flags, script],
-      env: { PATH: Deno.env.get("PATH") ?? "", DENO_DIR: this.folder },
-      spawn: spawnProcess,
-      dial: async (port) => new NativeConnection(await Deno.connect({ port })),
-      outOfMemory: () => 0,
-      log: () => {},
-    });
+    this.supervisor = testSupervisor(this.folder, async (port) => new NativeConnection(await Deno.connect({ port })));
   }
 
   /** Connects anew; the previous connection is lost. */
   connect(): void {
     this.cut();
-    const [a, b] = memoryTransportPair();
-    const now = () => performance.now();
-    const server = new Session(b, { role: "server", now, onStream: (stream) => this.supervisor.accept(stream) });
-    const session = new Session(a, { role: "client", now });
-    this.#cut = () => {
-      session.destroy(new Error("cut"));
-      server.destroy(new Error("cut"));
-    };
+    const { session, cut } = linkTo(this.supervisor);
+    this.#cut = cut;
     this.client.attach(session);
   }
 
@@ -59,12 +43,16 @@ class Stage implements AsyncDisposable {
 
   /** Runs a shell script. */
   run(script: string, wishes: Partial<RunSettings> = {}, stdin = false): RemoteRun {
-    const program = sent(new TextEncoder().encode(`#!/bin/bash\n${script}\n`));
-    return this.client.start(program, { kind: "executable", name: "try", args: [], env: [], workdir: this.folder, ...wishes }, stdin);
+    return this.client.start(bash(script), { ...executable(this.folder), ...wishes }, stdin);
   }
 
   text(output: "stdout" | "stderr"): string {
     return new TextDecoder().decode(new Uint8Array(this.outputs[output].flatMap((bytes) => [...bytes])));
+  }
+
+  /** Waits until standard output contains a text. */
+  async printed(text: string): Promise<void> {
+    while (!this.text("stdout").includes(text)) await pause(10);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -74,27 +62,15 @@ class Stage implements AsyncDisposable {
   }
 }
 
-function sent(bytes: Uint8Array): SentProgram {
-  return {
-    sha256: createHash("sha256").update(bytes).digest("hex"),
-    size: bytes.length,
-    read: (offset) => Promise.resolve(offset >= bytes.length ? null : bytes.subarray(offset, offset + 1000)),
-    taken: () => {},
-  };
+function runTest(name: string, fn: (stage: Stage) => Promise<void>): void {
+  supervisorTest(name, async () => {
+    await using stage = new Stage();
+    await fn(stage);
+  });
 }
 
-function runTest(name: string, fn: (stage: Stage) => Promise<void>): void {
-  Deno.test({
-    name,
-    // The supervisor runs only on Linux, and blocking calls of the C library end only with what they wait for.
-    ignore: Deno.build.os !== "linux",
-    sanitizeOps: false,
-    sanitizeResources: false,
-    fn: async () => {
-      await using stage = new Stage();
-      await fn(stage);
-    },
-  });
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 runTest("a program gets exactly its arguments and environment, and its exit code, stdout and stderr come back apart", async (stage) => {
@@ -116,13 +92,13 @@ runTest("output that is written while the connection is lost, again and again, a
   void ended.then(() => over = true);
   let cuts = 0;
   while (!over) {
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await pause(5);
     if (over) break;
     stage.cut();
     cuts++;
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await pause(5);
     stage.connect();
-    await new Promise((resolve) => setTimeout(resolve, cuts * 5));
+    await pause(cuts * 5);
   }
   assert.ok(cuts > 2, `${cuts} cuts`);
   assert.equal(stage.text("stdout"), Array.from({ length: 30_000 }, (_, i) => `line ${i + 1}\n`).join(""));
@@ -135,7 +111,7 @@ runTest("a program whose output nobody reads blocks at 4 MiB, and then goes on",
   const run = stage.run(`head -c 20000000 /dev/zero; echo done > ${stage.folder}/written`);
   await run.started;
   stage.cut();
-  await new Promise((resolve) => setTimeout(resolve, 700));
+  await pause(700);
   await assert.rejects(Deno.stat(`${stage.folder}/written`), Deno.errors.NotFound);
   taking.resolve();
   stage.connect();
@@ -151,7 +127,7 @@ runTest("a program's input, and its end, arrive exactly once over lost connectio
     const text = `${i} ${"x".repeat(i * 100)}\n`;
     written.push(text);
     await run.input.write(new TextEncoder().encode(text));
-    if (i % 10 === 5) await new Promise((resolve) => setTimeout(resolve, 10));
+    if (i % 10 === 5) await pause(10);
     if (i % 10 === 8) stage.cut();
   }
   run.input.end();
@@ -163,7 +139,7 @@ runTest("a program's input, and its end, arrive exactly once over lost connectio
 runTest("a signal reaches the program and what it has started, also one that was sent while the connection was lost", async (stage) => {
   stage.connect();
   const run = stage.run(`trap 'echo got; exit 7' INT; echo ready; sleep 60 & wait`);
-  while (!stage.text("stdout").includes("ready")) await new Promise((resolve) => setTimeout(resolve, 10));
+  await stage.printed("ready");
   stage.cut();
   stage.client.signal(run, "SIGINT");
   stage.connect();
@@ -174,13 +150,13 @@ runTest("a signal reaches the program and what it has started, also one that was
 runTest("a signal is sent once however often the connection is lost", async (stage) => {
   stage.connect();
   const run = stage.run(`n=0; trap 'n=$((n+1))' USR1; trap 'echo $n; exit' TERM; echo ready; while :; do sleep 0.02; done`);
-  while (!stage.text("stdout").includes("ready")) await new Promise((resolve) => setTimeout(resolve, 10));
+  await stage.printed("ready");
   stage.client.signal(run, "SIGUSR1");
   for (let i = 0; i < 5; i++) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await pause(20);
     stage.connect();
   }
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await pause(100);
   stage.client.signal(run, "SIGTERM");
   await run.ended();
   assert.equal(stage.text("stdout"), "ready\n1\n");
@@ -189,14 +165,11 @@ runTest("a signal is sent once however often the connection is lost", async (sta
 runTest("a request that arrives twice, by two connections, is obeyed once", async (stage) => {
   stage.connect();
   const run = stage.run(`n=0; trap 'n=$((n+1))' USR1; trap 'echo $n; exit' TERM; echo ready; while :; do sleep 0.02; done`);
-  while (!stage.text("stdout").includes("ready")) await new Promise((resolve) => setTimeout(resolve, 10));
-  const [a, b] = memoryTransportPair();
-  const now = () => performance.now();
-  new Session(b, { role: "server", now, onStream: (stream) => stage.supervisor.accept(stream) });
-  const control = new Session(a, { role: "client", now }).open(encodePreamble({ for: "control" }));
+  await stage.printed("ready");
+  const control = linkTo(stage.supervisor).session.open(encodePreamble({ for: "control" }));
   for (let times = 0; times < 3; times++) {
     control.write(encodeMessage({ seq: 2, do: "signal", run: 1, signal: "SIGUSR1" }));
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    await pause(60);
   }
   control.write(encodeMessage({ seq: 3, do: "signal", run: 1, signal: "SIGTERM" }));
   await run.outputDone;
@@ -210,8 +183,8 @@ runTest("a program that a signal ends has exit code 128 plus its number", async 
 
 runTest("a program that was altered in transit is not run", async (stage) => {
   stage.connect();
-  const program = { ...sent(new TextEncoder().encode("#!/bin/sh\necho no\n")), sha256: "0".repeat(64) };
-  const run = stage.client.start(program, { kind: "executable", name: "try", args: [], env: [], workdir: "/" }, false);
+  const program = { ...bash("echo no"), sha256: "0".repeat(64) };
+  const run = stage.client.start(program, executable("/"), false);
   await assert.rejects(run.ended(), /did not arrive as it was sent/);
   assert.equal(stage.text("stdout"), "");
 });
@@ -229,12 +202,12 @@ runTest("sending a large program resumes where it was cut off", async (stage) =>
         cuts++;
         setTimeout(() => stage.connect(), 1);
       }
-      await new Promise((resolve) => setTimeout(resolve, 0));
+      await pause(0);
       return piece.length > 0 ? piece : null;
     },
   };
   stage.connect();
-  const run = stage.client.start(program, { kind: "executable", name: "try", args: [], env: [], workdir: "/" }, false);
+  const run = stage.client.start(program, executable("/"), false);
   assert.deepEqual(await run.ended(), { code: 9 });
   assert.equal(cuts, 4);
   // Each cut costs what was under way, never the whole.
@@ -245,13 +218,12 @@ runTest("a started program is not offered again on the next connection, and may 
   stage.connect();
   let removed = false;
   let again = 0;
-  const program = sent(new TextEncoder().encode("#!/bin/bash\necho ready; read; exit 3\n"));
+  const program = bash("echo ready; read; exit 3");
   const read = (offset: number) => {
     if (removed) again++;
     return program.read(offset);
   };
-  const wishes: RunSettings = { kind: "executable", name: "try", args: [], env: [], workdir: "/" };
-  const run = stage.client.start({ ...program, read, taken: () => void (removed && again++) }, wishes, true);
+  const run = stage.client.start({ ...program, read, taken: () => void (removed && again++) }, executable("/"), true);
   await run.started;
   removed = true;
   stage.connect();
@@ -280,7 +252,7 @@ runTest("a script gets the unstable Deno features that it was sent with", async 
 runTest("a later run replaces the previous one, which is asked to end and leaves no process behind", async (stage) => {
   stage.connect();
   const first = stage.run(`trap 'echo bye; exit' TERM; echo first; sleep 300 & echo $!; wait`);
-  while (!/first\n\d+\n/.test(stage.text("stdout"))) await new Promise((resolve) => setTimeout(resolve, 10));
+  while (!/first\n\d+\n/.test(stage.text("stdout"))) await pause(10);
   const sleeper = Number(/first\n(\d+)/.exec(stage.text("stdout"))?.[1]);
   const second = stage.run("echo second; exit 5");
   assert.deepEqual(await second.ended(), { code: 5 });
@@ -297,13 +269,10 @@ runTest("a terminal is the program's controlling terminal, with the client's siz
   stage.connect();
   const script = `trap 'stty size; echo resized' WINCH; [ -t 0 -a -t 1 -a -t 2 ] && stty size; while :; do sleep 0.02; done`;
   const run = stage.run(script, { terminal: { columns: 91, rows: 17 } }, true);
-  const waitFor = async (text: string) => {
-    while (!stage.text("stdout").includes(text)) await new Promise((resolve) => setTimeout(resolve, 10));
-  };
-  await waitFor("17 91\r\n");
+  await stage.printed("17 91\r\n");
   stage.client.resize(run, { columns: 40, rows: 9 });
   // Not just the size: Ctrl+C would end stty in the trap, and the loop would go on.
-  await waitFor("9 40\r\nresized\r\n");
+  await stage.printed("9 40\r\nresized\r\n");
   // Ctrl+C, typed.
   run.input.write(new Uint8Array([3]));
   assert.deepEqual(await run.ended(), { code: 130, signal: "SIGINT" });
@@ -316,12 +285,8 @@ runTest("an output that nobody reads any more ends the program at its next write
     broken = true;
     return Promise.reject(new Deno.errors.BrokenPipe());
   });
-  const [a, b] = memoryTransportPair();
-  const now = () => performance.now();
-  new Session(b, { role: "server", now, onStream: (stream) => stage.supervisor.accept(stream) });
-  client.attach(new Session(a, { role: "client", now }));
-  const program = sent(new TextEncoder().encode("#!/bin/bash\nyes\n"));
-  const run = client.start(program, { kind: "executable", name: "try", args: [], env: [], workdir: "/" }, false);
+  client.attach(linkTo(stage.supervisor).session);
+  const run = client.start(bash("yes"), executable("/"), false);
   const end = await run.ended();
   assert.ok(broken);
   assert.equal(end.code, 141);
@@ -344,17 +309,17 @@ runTest("a program that cannot be started says why", async (stage) => {
   stage.connect();
   await assert.rejects(stage.run("", { workdir: "/nix" }).ended(), /there is no folder \/nix in the Pod/);
   const text = sent(new Uint8Array([1, 2, 3]));
-  const run = stage.client.start(text, { kind: "executable", name: "try", args: [], env: [], workdir: "/" }, false);
+  const run = stage.client.start(text, executable("/"), false);
   await assert.rejects(run.ended(), /Exec format error/);
 });
 
 runTest("a program that is stopped with its Pod is read to its end, also over a connection that is lost meanwhile", async (stage) => {
   stage.connect();
   const run = stage.run(`trap 'head -c 3000000 /dev/zero; echo bye; exit 7' TERM; echo ready; while :; do sleep 0.02; done`);
-  while (!stage.text("stdout").includes("ready")) await new Promise((resolve) => setTimeout(resolve, 10));
+  await stage.printed("ready");
   stage.cut();
   const stopped = stage.supervisor.stop(20_000);
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  await pause(300);
   stage.connect();
   await stopped;
   // The Pod's process exits now.
@@ -368,7 +333,8 @@ runTest("the wait for a stopped program's client is limited", async (stage) => {
   const run = stage.run("echo ready; sleep 60");
   await run.started;
   stage.cut();
-  await stage.supervisor.stop(0, 50);
+  const late = pause(5_000).then(() => "late");
+  assert.equal(await Promise.race([stage.supervisor.stop(0, 50).then(() => "stopped"), late]), "stopped");
 });
 
 runTest("arguments that are too long for a request are refused at once, and the next program runs", async (stage) => {
@@ -394,7 +360,7 @@ runTest("a start with 1.5 MiB of environment and transfers over -p survive links
         for (;;) await Promise.all([stream.write(new Uint8Array(200_000)), stream.read()]);
       }).catch(() => {});
     }
-    await new Promise((resolve) => setTimeout(resolve, 3 * cut));
+    await pause(3 * cut);
     stage.connect();
   }
   assert.deepEqual(await ended, { code: 0 });

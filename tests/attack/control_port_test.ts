@@ -103,7 +103,7 @@ attackTest("a client with the key that floods and never reads is bounded or cut,
     await prove(socket);
     (socket as unknown as { _socket: Socket })._socket.pause();
     await run(socket);
-    const { session } = await client(server, (stream) => void answering(stream));
+    const session = await client(server, (stream) => void answering(stream));
     const caller = new Caller(server);
     while (caller.answers < 3 && caller.failures.length === 0) await pause(5);
     await caller.stop();

@@ -11,7 +11,6 @@ import {
   importKey,
   readPreamble,
   Session,
-  type SessionEnd,
   type Stream,
   type WebSocketLike,
   WebSocketTransport,
@@ -19,7 +18,7 @@ import {
 
 const ENTRY = new URL("../../server/main.ts", import.meta.url);
 const KEY = new Uint8Array(32).fill(7);
-export const GET = "GET /x HTTP/1.1\r\nHost: kurun\r\n\r\n";
+const GET = "GET /x HTTP/1.1\r\nHost: kurun\r\n\r\n";
 const OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 /** Waits. @param ms milliseconds */
@@ -119,7 +118,7 @@ function freePort(): number {
 }
 
 /** A WebSocket to the control port. */
-export async function openWebSocket({ control }: ServerProcess): Promise<WebSocket> {
+export async function openWebSocket({ control }: Pick<ServerProcess, "control">): Promise<WebSocket> {
   const socket = new WebSocket(`wss://127.0.0.1:${control}/tunnel`, "kurun.v1", { rejectUnauthorized: false, perMessageDeflate: false });
   await new Promise((resolve, reject) => {
     socket.once("open", resolve);
@@ -140,17 +139,13 @@ export async function prove(socket: WebSocket): Promise<{ transport: WebSocketTr
   return { transport, rest };
 }
 
-/** An authenticated client whose streams `onStream` serves. */
-export async function client(
-  server: ServerProcess,
-  onStream: (stream: Stream) => void,
-): Promise<{ session: Session; end: Promise<SessionEnd> }> {
+/** The session of an authenticated client whose streams `onStream` serves. */
+export async function client(server: Pick<ServerProcess, "control">, onStream: (stream: Stream) => void): Promise<Session> {
   const { transport, rest } = await prove(await openWebSocket(server));
-  const end = Promise.withResolvers<SessionEnd>();
-  const session = new Session(transport, { role: "client", now: () => performance.now(), onStream, onEnd: end.resolve });
+  const session = new Session(transport, { role: "client", now: () => performance.now(), onStream });
   for (const message of rest) session.receive(message);
   await session.ping();
-  return { session, end: end.promise };
+  return session;
 }
 
 /** Answers a caller's requests one after another; `others` serves callers that do not start like {@link GET}. */
@@ -169,7 +164,7 @@ export async function answering(stream: Stream, others?: (stream: Stream) => Pro
 
 /** A well-behaved caller that sends requests over and over while others attack. */
 export class Caller {
-  readonly slowestMs = { value: 0 };
+  slowestMs = 0;
   answers = 0;
   failures: string[] = [];
   #asking = true;
@@ -194,7 +189,7 @@ export class Caller {
       const got = await answer(socket);
       if (got === OK) this.answers++;
       else this.failures.push(got);
-      this.slowestMs.value = Math.max(this.slowestMs.value, performance.now() - started);
+      this.slowestMs = Math.max(this.slowestMs, performance.now() - started);
       if (!keepAlive || got !== OK) {
         socket.destroy();
         socket = undefined;

@@ -1,21 +1,13 @@
 /** The supervisor's process while its client's link is congested and breaks. */
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
-import { encodePreamble, type RunPreamble, type Session, type Stream } from "../../tunnel/mod.ts";
 import { SupervisorClient } from "../../cli/run/supervisor_client.ts";
+import { encodePreamble, type RunPreamble, type Session } from "../../tunnel/mod.ts";
 import { TcpRelay } from "../faults/tcp_relay.ts";
+import { bash, drain, executable } from "../supervisor_link.ts";
 import { attackTest, client, pause, ServerProcess } from "./server_process.ts";
 
 /** With 64 KiB each, more than the sockets between the two processes hold and the 1 MiB at which a link counts as congested. */
 const DOWNLOADS = 300;
-
-async function ignored(stream: Stream): Promise<void> {
-  try {
-    while (await stream.read() !== null);
-  } catch {
-    // Cut.
-  }
-}
 
 /** A port whose bytes never end. */
 function flood(): Deno.TcpListener {
@@ -38,31 +30,22 @@ attackTest("a download that nobody reads congests the link, the link breaks, and
   using port = flood();
   await using server = await ServerProcess.start({ more: ["--run", folder] });
   await using relay = new TcpRelay(new URL(`https://127.0.0.1:${server.control}`));
-  const bytes = new TextEncoder().encode("#!/bin/bash\nuntil [ -e done ]; do echo again; sleep 0.02; done; exit 7\n");
-  const sha256 = createHash("sha256").update(bytes).digest("hex");
   const runs = new SupervisorClient(() => Promise.resolve());
   const connect = async (): Promise<Session> => {
-    const { session } = await client({ ...server, control: relay.port } as ServerProcess, () => {});
+    const session = await client({ control: relay.port }, () => {});
     runs.attach(session);
     return session;
   };
   await connect();
-  const read = (offset: number) => Promise.resolve(offset >= bytes.length ? null : bytes.slice(offset));
-  const run = runs.start({ sha256, size: bytes.length, read, taken: () => {} }, {
-    kind: "executable",
-    name: "x",
-    args: [],
-    env: [],
-    workdir: folder,
-  }, true);
+  const run = runs.start(bash("until [ -e done ]; do echo again; sleep 0.02; done; exit 7"), executable(folder), true);
   await run.started;
   for (let cuts = 0; cuts < 3; cuts++) {
     const session = await connect();
     relay.holdBack();
-    for (let i = 0; i < DOWNLOADS; i++) void ignored(session.open(encodePreamble({ for: "port", port: port.addr.port })));
+    for (let i = 0; i < DOWNLOADS; i++) void drain(session.open(encodePreamble({ for: "port", port: port.addr.port })));
     await pause(500);
     const more: RunPreamble[] = [{ for: "control" }, { for: "stdout", run: 1 }, { for: "stdin", run: 1 }, { for: "port", port: 1 }];
-    for (const preamble of more) void ignored(session.open(encodePreamble(preamble)));
+    for (const preamble of more) void drain(session.open(encodePreamble(preamble)));
     await pause(300);
     relay.cut();
     relay.letGo();
