@@ -13,13 +13,13 @@
  */
 import { withFigures } from "./bench/document.ts";
 import { type BenchFlags, benchFlags } from "./bench/flags.ts";
-import { type Cluster, ensureUp } from "./cluster/cluster.ts";
+import { ensureUp } from "./cluster/cluster.ts";
 import { findProgram } from "./cluster/commands.ts";
 import { installPackages } from "./cluster/packages.ts";
 import { progressOnStderr } from "./cluster/progress.ts";
+import { loadServerImage } from "./server_image.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
-const IMAGE = `${ROOT}build/kurun-server-bench.tar`;
 const DOCUMENT = `${ROOT}docs/benchmarks.md`;
 /** The programs that make and take the load, and the Debian packages they are in. */
 const NEEDED = [["wrk", "wrk"], ["nginx", "nginx-light"], ["redis-server", "redis-server"], ["redis-benchmark", "redis-tools"]] as const;
@@ -41,13 +41,6 @@ async function bench(flags: BenchFlags): Promise<number> {
   const { code } = await child.status;
   if (code === 0 && flags.write) await Deno.writeTextFile(DOCUMENT, withFigures(await Deno.readTextFile(DOCUMENT), table));
   return code;
-}
-
-async function loadServerImage(cluster: Cluster): Promise<void> {
-  const args = ["run", "-A", "main.ts", "image", "--output", IMAGE];
-  const { success } = await new Deno.Command(Deno.execPath(), { args, cwd: ROOT, stdout: "null", stderr: "inherit" }).output();
-  if (!success) throw new Error("the server's image could not be made");
-  if (!cluster.foreign) await cluster.load(IMAGE);
 }
 
 if (import.meta.main) {

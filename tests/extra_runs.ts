@@ -1,6 +1,6 @@
 /**
- * Runs of the command line in other forms on the cluster: as one executable, and from source on the oldest supported Deno. Each runs only if
- * the environment says where to find what it needs.
+ * Runs of the command line in other forms on the cluster: as one executable, and from source on the oldest supported Deno. Each is left out
+ * if the environment does not name what it needs.
  *
  * @module
  */
@@ -30,7 +30,7 @@ export interface ExtraRun {
 /** Compiles the executable. Needs a denort (KURUN_DENORT or DENORT_BIN) of the same version as the compiling Deno (KURUN_OLD_DENO, else this one). */
 export async function compiledRun(): Promise<ExtraRun> {
   const denort = Deno.env.get("KURUN_DENORT") ?? Deno.env.get("DENORT_BIN");
-  if (!denort) return { title: "The compiled kurun is not tried: neither KURUN_DENORT nor DENORT_BIN says where a denort is" };
+  if (!denort) return { title: "The compiled kurun is not tested: neither KURUN_DENORT nor DENORT_BIN is set" };
   const compiler = Deno.env.get("KURUN_OLD_DENO") ?? Deno.execPath();
   const { success, stderr } = await new Deno.Command(compiler, {
     args: ["run", "-A", "tests/compile.ts"],
@@ -51,12 +51,12 @@ export async function compiledRun(): Promise<ExtraRun> {
 }
 
 /** Runs from source on an older Deno (KURUN_OLD_DENO). */
-export function oldDenoRun(): Promise<ExtraRun> {
+export function oldDenoRun(): ExtraRun {
   const old = Deno.env.get("KURUN_OLD_DENO");
-  if (!old) return Promise.resolve({ title: "An older Deno is not tried: KURUN_OLD_DENO says of none" });
-  return Promise.resolve({
+  if (!old) return { title: "kurun is not tested on an older Deno: KURUN_OLD_DENO is not set" };
+  return {
     title: `kurun from source on ${old}:`,
     tests: CHOSEN,
     env: { ...LEFT_OUT, KURUN_COMMAND: JSON.stringify([old, "run", "-A", `${ROOT}main.ts`]) },
-  });
+  };
 }

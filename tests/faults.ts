@@ -12,14 +12,14 @@ import { findProgram } from "./cluster/commands.ts";
 import { installPackages } from "./cluster/packages.ts";
 import { progressOnStderr } from "./cluster/progress.ts";
 import { faultFlags } from "./faults/flags.ts";
+import { loadServerImage } from "./server_image.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
-const IMAGE = `${ROOT}build/kurun-server-faults.tar`;
 
-/** Returns the cluster to break: only one of our own will do. @throws {ClusterUnavailableError} */
-export function checkOwn(cluster: Cluster): void {
+/** @throws {ClusterUnavailableError} unless the cluster is our own, because the faults break it */
+function checkOwn(cluster: Cluster): void {
   if (cluster.foreign) {
-    throw new ClusterUnavailableError("the faults break the cluster, so they run only on one of our own, not on the one that was named");
+    throw new ClusterUnavailableError("the faults break the cluster, so they do not run on the one that KURUN_TEST_KUBECONFIG names");
   }
 }
 
@@ -32,13 +32,6 @@ export async function faultsInside(
   checkOwn(cluster);
   if (!await findProgram("faketime")) await installPackages(["faketime"], progressOnStderr());
   return cluster.exec([Deno.execPath(), "run", "-A", "tests/faults/inside.ts", ...args], { cwd: ROOT, ...options });
-}
-
-async function loadServerImage(cluster: Cluster): Promise<void> {
-  const args = ["run", "-A", "main.ts", "image", "--output", IMAGE];
-  const { success } = await new Deno.Command(Deno.execPath(), { args, cwd: ROOT, stdout: "null", stderr: "inherit" }).output();
-  if (!success) throw new Error("building the server's image failed");
-  await cluster.load(IMAGE);
 }
 
 if (import.meta.main) {

@@ -4,7 +4,7 @@ import type { SourceFile } from "./source_files.ts";
 export type Graph = ReadonlyMap<string, ReadonlySet<string>>;
 
 /** The file that a relative specifier in `path` names, from the project's root. */
-export function resolveImport(path: string, specifier: string): string {
+function resolveImport(path: string, specifier: string): string {
   return new URL(specifier, `file:///${path}`).pathname.slice(1);
 }
 

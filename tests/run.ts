@@ -12,9 +12,9 @@ import { faultsInside } from "./faults.ts";
 import { ALL_FAULTS } from "./faults/all_faults.ts";
 import { grpcProgram } from "./grpc_program.ts";
 import { registryProgram } from "./registry_program.ts";
+import { loadServerImage } from "./server_image.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
-const IMAGE = `${ROOT}build/kurun-server-test.tar`;
 
 interface Counts {
   passed: number;
@@ -62,17 +62,6 @@ async function faults(cluster: Cluster): Promise<Counts> {
   }
   say("The faults:");
   return await count(await faultsInside(cluster, [], { env: { NO_COLOR: "1" }, stdout: "piped", stderr: "inherit" }));
-}
-
-async function loadServerImage(cluster: Cluster): Promise<void> {
-  const { code } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "main.ts", "image", "--output", IMAGE],
-    cwd: ROOT,
-    stdout: "inherit",
-    stderr: "inherit",
-  }).output();
-  if (code !== 0) throw new Error("building the server's image failed");
-  if (!cluster.foreign) await cluster.load(IMAGE);
 }
 
 function options(args: string[], env: Record<string, string> = {}): Deno.CommandOptions {

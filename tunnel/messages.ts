@@ -8,7 +8,7 @@ import { lengthAndBytes } from "./bytes.ts";
 import { ProtocolError } from "./errors.ts";
 
 /** On Linux a program's arguments and environment take 2 MiB at most (ARG_MAX); JSON can double that. */
-export const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
+const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
 
 /** Encodes a message. @throws RangeError where it is too long */
 export function encodeMessage(message: unknown): Uint8Array {

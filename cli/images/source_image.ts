@@ -115,7 +115,7 @@ async function goTimeZones(folder: string, signal: AbortSignal): Promise<Uint8Ar
 }
 
 /** The last part of an image's name for a source's path, by the rules of the distribution-spec. */
-export function imageName(path: string): string {
+function imageName(path: string): string {
   const file = basename(path);
   const folder = basename(dirname(path));
   const program = /^(?:main|index)\.\w+$|\.go$|^(?:Dockerfile|Containerfile)/.test(file)

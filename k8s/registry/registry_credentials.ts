@@ -115,7 +115,7 @@ export function fromFile({ auths }: DockerConfig, registry: string, path: string
 }
 
 /** The keys under which Docker's config may have a registry, the most likely first. */
-export function keysOf(registry: string): string[] {
+function keysOf(registry: string): string[] {
   if (registry === "docker.io") return ["https://index.docker.io/v1/", "docker.io", "index.docker.io", "registry-1.docker.io"];
   return [
     registry,

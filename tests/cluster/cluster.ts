@@ -4,14 +4,14 @@
  * @module
  */
 import { foreignCluster } from "./foreign_cluster.ts";
-import { ensureOwnUp, whyNoOwnCluster } from "./own_cluster.ts";
+import { ensureOwnUp } from "./own_cluster.ts";
 import { type Progress, progressOnStderr } from "./progress.ts";
 
 export { ClusterError, ClusterUnavailableError, ForeignClusterError } from "./errors.ts";
 export { TOOLBOX_IMAGE } from "./toolbox_image.ts";
 
 /** The environment variable that names an existing cluster to use instead. */
-export const KUBECONFIG_VARIABLE = "KURUN_TEST_KUBECONFIG";
+const KUBECONFIG_VARIABLE = "KURUN_TEST_KUBECONFIG";
 
 /** The signals of {@link Cluster.control}. */
 export type ControlSignal = "KILL" | "TERM" | "INT";
@@ -76,9 +76,4 @@ export function foreignKubeconfig(): string | undefined {
 export async function ensureUp({ forTests = true, progress = progressOnStderr() }: UpOptions = {}): Promise<Cluster> {
   const kubeconfig = foreignKubeconfig();
   return kubeconfig ? await foreignCluster(kubeconfig) : await ensureOwnUp(progress, { forTests });
-}
-
-/** Checks, without creating anything, whether this machine can have a cluster. @returns why it cannot, or undefined */
-export async function whyUnavailable(): Promise<string | undefined> {
-  return foreignKubeconfig() ? undefined : await whyNoOwnCluster();
 }

@@ -18,7 +18,7 @@ const CAP_NET_ADMIN = 12n;
 const CAP_SYS_ADMIN = 21n;
 
 /** Checks whether this machine can have a cluster of our own. @returns why it cannot, or undefined */
-export async function whyNoOwnCluster(): Promise<string | undefined> {
+async function whyNoOwnCluster(): Promise<string | undefined> {
   const other = "Or name an existing cluster with KURUN_TEST_KUBECONFIG=FILE.";
   if (Deno.build.os !== "linux") return `A cluster can be created on Linux only; this is ${Deno.build.os}. ${other}`;
   if (Deno.uid() !== 0) {

@@ -69,7 +69,7 @@ export class TestNamespace implements AsyncDisposable {
 }
 
 /** Why tests that need a cluster cannot run, if they cannot; they are then counted as skipped. */
-export const NO_CLUSTER = Deno.env.get("KURUN_NO_CLUSTER");
+const NO_CLUSTER = Deno.env.get("KURUN_NO_CLUSTER");
 
 /** A regular expression for the names of tests to leave out: the slow ones in the runs of tests/extra_runs.ts. */
 const LEFT_OUT = Deno.env.get("KURUN_LEAVE_OUT");

@@ -2,7 +2,7 @@ import { type Destination, HttpCaller } from "./http_caller.ts";
 import { type FlowRecord, isPrompt } from "./flow_records.ts";
 
 /** Requests a second. */
-export const RATE = 50;
+const RATE = 50;
 /** Every fifth request uses a kept connection, as most HTTP clients do. */
 const KEPT_EVERY = 5;
 /** Every tenth request takes the program this long, so that one is always in flight. */

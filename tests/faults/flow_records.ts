@@ -41,7 +41,7 @@ export interface FlowRecord {
 }
 
 /** A request that takes longer than this was held, or worse. */
-export const PROMPT_MS = 1_000;
+const PROMPT_MS = 1_000;
 
 /** Whether a request was answered without delay. @param now the current time, for a request that still waits */
 export function isPrompt({ sentAt, endedAt, saw }: FlowRecord, now: number): boolean {

@@ -3,7 +3,7 @@ import { Http1Error, parseRequestHead, parseResponseHead, type RequestHead, type
 import { HeadReader } from "./head_reader.ts";
 
 /** The most requests that may wait for answers at once: a caller that pipelines without end must not fill our memory. */
-export const MAX_AWAITED = 256;
+const MAX_AWAITED = 256;
 
 /** What an {@link Exchanges} reports. Bytes are valid until the call returns. */
 export interface ExchangeEvents<R> {

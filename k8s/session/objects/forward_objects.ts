@@ -45,7 +45,7 @@ export function serverDeployment(plan: ForwardPlan, owner: Owner): NewDeployment
 }
 
 /** The labels of the server's Pod. A joined Service's selector wins over kurun's labels, except for the one that the Deployment selects by. */
-export function podLabels(plan: ForwardPlan): Record<string, string> {
+function podLabels(plan: ForwardPlan): Record<string, string> {
   return { ...plan.podLabels, ...labels(plan), ...NO_MESH.labels, ...plan.joined?.selector, [SESSION_LABEL]: plan.name };
 }
 

@@ -100,7 +100,7 @@ export function podSecurity(more: PodSecurity = {}): PodSecurity {
 }
 
 /** A container's security context that the Pod Security level `restricted` accepts. */
-export function containerSecurity(more: ContainerSecurity = {}): ContainerSecurity {
+function containerSecurity(more: ContainerSecurity = {}): ContainerSecurity {
   return { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] }, ...more };
 }
 
