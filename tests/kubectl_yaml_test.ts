@@ -11,7 +11,7 @@ import { SeededRandom } from "./seeded_random.ts";
 const NO_GO = await findGo().then(() => false, () => true);
 const bytes = (text: string) => new TextEncoder().encode(text);
 
-/** JSON with sorted keys, one line for each document, or undefined where the manifest is refused. */
+/** JSON with sorted keys, one line for each document. Documents that are null do not count. */
 function canonical(documents: readonly unknown[]): string {
   const sorted = (value: unknown): unknown => {
     if (typeof value !== "object" || value === null) return value;
@@ -39,12 +39,12 @@ function readAsKurun(manifest: Uint8Array): string | undefined {
   }
 }
 
-/** Whether kubectl understood the YAML, and refuses a value of it. */
+/** Whether kubectl parsed the YAML and refused a value in it. */
 function refusesValue({ error = "" }: KubectlReading): boolean {
   return /cannot decode|unsupported|invalid map key|base64|contains itself|map merge requires/.test(error);
 }
 
-/** Compares all manifests. Where kubectl stumbles over the syntax kurun may understand more. */
+/** Compares all manifests. Where kubectl refuses the syntax, kurun may accept more. @param show the text of one, for a report */
 async function compare(
   manifests: readonly Uint8Array<ArrayBuffer>[],
   show: (at: number) => string,
@@ -63,60 +63,23 @@ async function compare(
   return { equal, refused };
 }
 
+/** Scalars that YAML 1.1 and 1.2, or two parsers, read in different ways. */
 const WORDS = [
-  ["", "~", "null", "Null", "NULL", "nULL", "y", "Y", "yes", "Yes", "YES", "yEs", "n", "N", "no", "No", "NO", "nO"],
-  ["on", "On", "ON", "oN", "off", "Off", "OFF", "true", "True", "TRUE", "tRUE", "false", "False", "FALSE"],
-  [".inf", "-.inf", "+.INF", ".nan", ".NaN", "-.nan", ".iNF", "Infinity", "inf", "nan", "<<", "="],
-  [
-    "0",
-    "-0",
-    "+0",
-    "-0.0",
-    "00",
-    "08",
-    "09.5",
-    "0_8",
-    "010",
-    "0o",
-    "0x",
-    "0b",
-    "0x_",
-    "0b_",
-    "0o17",
-    "0O17",
-    "0x1F",
-    "0XfF",
-    "0b101",
-    "0B1",
-  ],
-  [
-    "0b+1",
-    "0b-1",
-    "-0b-1",
-    "0b_1",
-    "0x_",
-    "0b2",
-    "0xg",
-    "0x1p3",
-    "_1",
-    "-_1",
-    "1__2",
-    "1_000.5",
-    "._5",
-    ".5_5",
-    ".5e3",
-    ".5e",
-    "+.5",
-    "-.",
-    ".",
-  ],
-  ["1:30", "190:20:30", "2001-12-14", "2001-12-14T21:59:43Z", "2001-12-14t21:59:43.10-05:00", "2001-1-2 3:4:5", "2001-13-14", "2001-02-30"],
-  ["1e3", "12e4567", "1E400", "-1e400", "1e-400", "1.", "1e5", "1e6", "1e20", "1e21", "1e22", "1e+5", "1e_5", "1e", "+", "-", "1_0e1_0"],
-  ["9007199254740992", "9007199254740993", "-9007199254740993", "9223372036854775807", "9223372036854775808", "18446744073709551615"],
-  ["18446744073709551616", "-9223372036854775808", "-9223372036854775809", "+18446744073709551615", "0xFFFFFFFFFFFFFFFF"],
-  ["0x1FFFFFFFFFFFFFFFF", "-0x8000000000000000", "0777777777777777777777", "07777777777777777777777777"],
-  ["123456789.125", "0.0001", "0.00001", "0.1", "1.5", "1e-7", "3.4028236e38", "1e39", "1.17549435e-38", "1e-46", "16777217.0", "0.3"],
-].flat();
+  "",
+  ..."~ null Null NULL nULL y Y yes Yes YES yEs n N no No NO nO".split(" "),
+  ..."on On ON oN off Off OFF true True TRUE tRUE false False FALSE".split(" "),
+  ...".inf -.inf +.INF .nan .NaN -.nan .iNF Infinity inf nan << =".split(" "),
+  ..."0 -0 +0 -0.0 00 08 09.5 0_8 010 0o 0x 0b 0x_ 0b_ 0o17 0O17 0x1F 0XfF 0b101 0B1".split(" "),
+  ..."0b+1 0b-1 -0b-1 0b_1 0x_ 0b2 0xg 0x1p3 _1 -_1 1__2 1_000.5 ._5 .5_5 .5e3 .5e +.5 -. .".split(" "),
+  ..."1:30 190:20:30 2001-12-14 2001-12-14T21:59:43Z 2001-12-14t21:59:43.10-05:00".split(" "),
+  "2001-1-2 3:4:5",
+  ..."2001-13-14 2001-02-30".split(" "),
+  ..."1e3 12e4567 1E400 -1e400 1e-400 1. 1e5 1e6 1e20 1e21 1e22 1e+5 1e_5 1e + - 1_0e1_0".split(" "),
+  ..."9007199254740992 9007199254740993 -9007199254740993 9223372036854775807 9223372036854775808 18446744073709551615".split(" "),
+  ..."18446744073709551616 -9223372036854775808 -9223372036854775809 +18446744073709551615 0xFFFFFFFFFFFFFFFF".split(" "),
+  ..."0x1FFFFFFFFFFFFFFFF -0x8000000000000000 0777777777777777777777 07777777777777777777777777".split(" "),
+  ..."123456789.125 0.0001 0.00001 0.1 1.5 1e-7 3.4028236e38 1e39 1.17549435e-38 1e-46 16777217.0 0.3".split(" "),
+];
 const CHARACTERS = [..."0123456789", ..."0123456789", ..."_.-+eExXobafnyTZp~<:", "\u0661", "\uff11", "é"];
 const TAGS = ["str", "int", "float", "bool", "null", "binary", "timestamp", "merge", "map", "seq", "set"].map((tag) => `!!${tag}`);
 
@@ -162,13 +125,13 @@ class ScalarGenerator {
 }
 
 /**
- * What kurun refuses, with its place, and kubectl does not: between braces a value that ends in a colon; an infinite number that is
- * overwritten. And `! :x`, an empty key for kubectl.
+ * What kurun refuses, and kubectl does not: between braces, a value that ends in a colon; an infinite number that a later value replaces;
+ * and `! :x`, which is an empty key for kubectl.
  */
 const REFUSED_BY_KURUN = /\{[^}]*: [^}]*::? ?[,}1]|[-+]?\.(?:inf|nan).*(?:<<|\n.*value)|! :/i;
 
 Deno.test({
-  name: "every scalar, as a value and as a key, means what it means to kubectl (20,000 generated manifests)",
+  name: "every scalar, as a value or a key, is read as kubectl reads it (20,000 generated manifests)",
   ignore: NO_GO,
   async fn() {
     const generator = new ScalarGenerator(new SeededRandom(1));
@@ -178,7 +141,7 @@ Deno.test({
   },
 });
 
-/** Documents, with a number in each that tells them apart. */
+/** Documents, most of them with a number that tells them apart. */
 const DOCUMENTS: readonly ((at: number) => string)[] = [
   (at) => `a: ${at}\n`,
   (at) => `a: ${at}\nb:\n- x\n- c: |\n    text\n    --- no\n    ...\n`,
@@ -219,7 +182,7 @@ function documentStream(random: SeededRandom): string {
   let text = random.chance(0.3) ? random.pick(SEPARATORS) : "";
   text += document(0);
   for (let at = 1; at <= random.below(4); at++) {
-    // A file that begins with a byte order mark, behind one with a document.
+    // As in two files in a row, the second of which begins with a byte order mark.
     const mark = random.chance(0.2) ? `a: ${at}0\n---\n\ufeff` : "";
     text += random.pick(SEPARATORS) + mark + document(at);
   }
@@ -238,7 +201,7 @@ function encode(text: string, random: SeededRandom): Uint8Array<ArrayBuffer> {
 
 Deno.test({
   name:
-    "documents are told apart as by kubectl, whatever separators, line ends, byte order marks and encoding (10,000 generated manifests)",
+    "documents are separated as kubectl does, with any separators, line ends, byte order marks and encoding (10,000 generated manifests)",
   ignore: NO_GO,
   async fn() {
     const random = new SeededRandom(2);
@@ -252,10 +215,7 @@ Deno.test({
 });
 
 Deno.test("integers of 64 bits keep their digits", () => {
-  const [document] = readManifest(
-    "a: 9223372036854775807\nb: {18446744073709551615: x}\nc: -9007199254740993\n".replace("b: {18446744073709551615: x}\n", ""),
-  )
-    .documents;
+  const [document] = readManifest("a: 9223372036854775807\nc: -9007199254740993\n").documents;
   assert.equal(JSON.stringify(documentValue(document!.document)), '{"a":9223372036854775807,"c":-9007199254740993}');
   assert.equal(
     JSON.stringify(parseJson('{"a":9223372036854775807,"b":0.1234567890123456789,"c":1e300}')),
@@ -266,57 +226,21 @@ Deno.test("integers of 64 bits keep their digits", () => {
 /** Text of any kind, most of it dangerous in YAML. */
 function anyText(random: SeededRandom, scalars: ScalarGenerator): string {
   if (random.chance(0.3)) return scalars.text();
-  const parts = [
-    "a",
-    "é",
-    "日本",
-    "😀",
-    " ",
-    "  ",
-    "\n",
-    "\t",
-    "\r",
-    "\r\n",
-    ": ",
-    " #",
-    "- ",
-    "'",
-    '"',
-    "\\",
-    "|",
-    ">",
-    "%",
-    "@",
-    "`",
-    "&a",
-    "*a",
-    "!x",
-  ];
-  const special = [
-    "\x00",
-    "\x07",
-    "\x1b[31m",
-    "\x7f",
-    "\x85",
-    "\x9b",
-    "\u00a0",
-    "\u2028",
-    "\u2029",
-    "\ufeff",
-    "\u202e",
-    "{",
-    "}",
-    "[",
-    "]",
-    ",",
-    "?",
-    "---",
-  ];
+  const parts = ["a", "é", "日本", "😀", " ", "  ", ..."\n\t\r", "\r\n", ": ", " #", "- ", ...`'"\\|>%@\``, "&a", "*a", "!x"];
+  const special = [..."\x00\x07", "\x1b[31m", ..."\x7f\x85\x9b\u00a0\u2028\u2029\ufeff\u202e{}[],?", "---"];
   return Array.from({ length: random.below(8) }, () => random.pick(random.chance(0.5) ? parts : special)).join("");
 }
 
+/** Asserts that kubectl reads each object's text as that object. */
+async function assertRead(objects: readonly Record<string, unknown>[], write: (object: Record<string, unknown>) => string): Promise<void> {
+  const texts = objects.map(write);
+  for (const [at, { documents, error }] of (await readAsKubectl(texts.map(bytes))).entries()) {
+    assert.equal(error ?? canonical(documents), canonical([objects[at]]), JSON.stringify(texts[at]));
+  }
+}
+
 Deno.test({
-  name: "kubectl reads the YAML that kurun prints as the same values, to the last control character (5,000 generated objects)",
+  name: "kubectl reads the YAML that kurun prints as the same values, control characters included (5,000 generated objects)",
   ignore: NO_GO,
   async fn() {
     const random = new SeededRandom(3);
@@ -326,10 +250,7 @@ Deno.test({
       { length: 5_000 },
       () => ({ [text() || "x"]: text(), b: [text(), { c: text() }], d: 2 ** 53 + 2, e: 0.5, f: null }),
     );
-    const readings = await readAsKubectl(objects.map((object) => bytes(yamlText(object))));
-    for (const [at, { documents, error }] of readings.entries()) {
-      assert.equal(error ?? canonical(documents), canonical([objects[at]]), JSON.stringify(yamlText(objects[at])));
-    }
+    await assertRead(objects, yamlText);
   },
 });
 
@@ -340,8 +261,7 @@ Deno.test({
     const random = new SeededRandom(4);
     const scalars = new ScalarGenerator(random);
     const objects = Array.from({ length: 5_000 }, () => ({ a: anyText(random, scalars), [`k${anyText(random, scalars)}`]: 1 }));
-    // Behind a comment it is no JSON for kubectl's reader.
-    const readings = await readAsKubectl(objects.map((object) => bytes(`# YAML\n${yamlSafeJson(object)}`)));
-    for (const [at, { documents, error }] of readings.entries()) assert.equal(error ?? canonical(documents), canonical([objects[at]]));
+    // kubectl would read it as JSON without the comment.
+    await assertRead(objects, (object) => `# YAML\n${yamlSafeJson(object)}`);
   },
 });
