@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { hookDeployment } from "./hook_deployment.ts";
 import { KurunProcess } from "./kurun_process.ts";
 import { clusterTest, kubectl, objectsIn, type TestNamespace } from "./kubernetes.ts";
 import { serveHttp, type Upstream } from "./upstreams.ts";
@@ -7,12 +8,12 @@ import { serveHttp, type Upstream } from "./upstreams.ts";
 const TLS_HANDSHAKE = 22;
 const TOOLBOX = "kurun.test/toolbox:1";
 
-/** Applies objects in a namespace. */
+/** Creates objects in a namespace. */
 async function create(namespace: TestNamespace, ...items: Record<string, unknown>[]): Promise<void> {
   await kubectl(["create", "-n", namespace.name, "-f", "-"], JSON.stringify({ apiVersion: "v1", kind: "List", items }));
 }
 
-/** A Service as charts of webhooks have it: three ports, one target by name, one under 1024. */
+/** A Service like those of webhooks' charts, with three ports: one with a named target, one below 1024. */
 function webhookService(more: Record<string, unknown> = {}): Record<string, unknown> {
   return {
     apiVersion: "v1",
@@ -30,30 +31,10 @@ function webhookService(more: Record<string, unknown> = {}): Record<string, unkn
   };
 }
 
-/** The Deployment behind it, as Pod Security wants it. */
-function hookDeployment(replicas: number): Record<string, unknown> {
+/** The Deployment whose Pods that Service selects. */
+function pausing(replicas: number): Record<string, unknown> {
   const labels = { "app.kubernetes.io/name": "hook", "app.kubernetes.io/managed-by": "Helm" };
-  return {
-    apiVersion: "apps/v1",
-    kind: "Deployment",
-    metadata: { name: "hook" },
-    spec: {
-      replicas,
-      selector: { matchLabels: labels },
-      template: {
-        metadata: { labels },
-        spec: {
-          securityContext: { runAsNonRoot: true, runAsUser: 65532, seccompProfile: { type: "RuntimeDefault" } },
-          containers: [{
-            name: "hook",
-            image: TOOLBOX,
-            args: ["pause"],
-            securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
-          }],
-        },
-      },
-    },
-  };
+  return hookDeployment(labels, replicas, { image: TOOLBOX, args: ["pause"] });
 }
 
 function forwardHook(upstream: Upstream, namespace: TestNamespace, ...args: string[]): KurunProcess {
@@ -67,7 +48,7 @@ async function serviceJson(namespace: TestNamespace, name = "hook"): Promise<str
 clusterTest(
   "a Service without Pods is joined on all its ports, by number and by name, and is byte for byte as before when kurun ends",
   async (namespace) => {
-    await create(namespace, webhookService(), hookDeployment(0));
+    await create(namespace, webhookService(), pausing(0));
     const before = await serviceJson(namespace);
     await using upstream = serveHttp(() => new Response("from here"));
     await using kurun = await forwardHook(upstream, namespace).ready();
@@ -87,7 +68,7 @@ clusterTest(
 );
 
 clusterTest("a failing webhook of failurePolicy Fail that points at the joined Service reaches the program here", async (namespace) => {
-  await create(namespace, webhookService(), hookDeployment(0));
+  await create(namespace, webhookService(), pausing(0));
   await using _hooks = await webhookFor(namespace);
   await assert.rejects(kubectl(["create", "configmap", "a", "-n", namespace.name]), /failed calling webhook/);
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -132,7 +113,7 @@ clusterTest("a headless Service is joined on the port that its callers know", as
 });
 
 clusterTest("a killed kurun's session at a joined Service is adopted, and the Service stays as it was", async (namespace) => {
-  await create(namespace, webhookService(), hookDeployment(0));
+  await create(namespace, webhookService(), pausing(0));
   const before = await serviceJson(namespace);
   await using upstream = serveHttp(() => new Response("from here"));
   const killed = await forwardHook(upstream, namespace).ready();
@@ -147,7 +128,7 @@ clusterTest("a killed kurun's session at a joined Service is adopted, and the Se
 });
 
 clusterTest("a killed kurun's Pod at a joined Service does not stand in the way of one with other flags", async (namespace) => {
-  await create(namespace, webhookService(), hookDeployment(0));
+  await create(namespace, webhookService(), pausing(0));
   const before = await serviceJson(namespace);
   await using upstream = serveHttp(() => new Response("from here"));
   const killed = await forwardHook(upstream, namespace).ready();
@@ -160,7 +141,7 @@ clusterTest("a killed kurun's Pod at a joined Service does not stand in the way 
 });
 
 clusterTest("a Service with live Pods is refused with their names and how to scale them down", async (namespace) => {
-  await create(namespace, webhookService(), hookDeployment(1));
+  await create(namespace, webhookService(), pausing(1));
   const pod = await livePod(namespace);
   const { code, stderr } = await KurunProcess.run(["port-forward", "8080", "-n", namespace.name, "--servicename", "hook"]);
   assert.equal(
@@ -183,7 +164,7 @@ function siblingService(name: string, more: Record<string, unknown> = {}): Recor
 clusterTest("a Service whose Pods other Services select too is refused with their names, and nothing is created", async (namespace) => {
   const siblings = [siblingService("other"), siblingService("gossip", { clusterIP: "None" })];
   // With a live Pod, which may belong to either Service: nobody is told to stop it.
-  await create(namespace, webhookService(), hookDeployment(1), ...siblings);
+  await create(namespace, webhookService(), pausing(1), ...siblings);
   await livePod(namespace);
   const { code, stderr, stdout } = await KurunProcess.run(["port-forward", "8080", "-n", namespace.name, "--servicename", "hook"]);
   assert.equal(
@@ -228,7 +209,7 @@ clusterTest("a Service that is being removed is not joined but waited for, in wo
   assert.equal(await (await fetch(`http://${await namespace.address("hook")}/`)).text(), "from here");
 });
 
-/** Waits until a Pod is behind the Service. */
+/** Waits until the Service has an endpoint. @returns the name of its Pod */
 async function livePod(namespace: TestNamespace): Promise<string> {
   const args = ["get", "endpointslices", "-n", namespace.name, "-l", "kubernetes.io/service-name=hook"];
   for (;;) {

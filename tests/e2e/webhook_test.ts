@@ -3,11 +3,12 @@ import { VERSION } from "../../cli/command/version.ts";
 import { Api } from "../../k8s/api/api.ts";
 import { serverImageReference } from "../../k8s/images/server_image.ts";
 import { loadClusterAccess } from "../../k8s/kubeconfig/kubeconfig.ts";
+import { hookDeployment } from "./hook_deployment.ts";
 import { KurunProcess } from "./kurun_process.ts";
 import { clusterTest, kubectl, type TestNamespace } from "./kubernetes.ts";
 import { configure, Webhook } from "./webhook.ts";
 
-/** What a new ConfigMap's annotations are, once the webhook was asked. */
+/** Creates a ConfigMap. @returns its annotations, with what the webhook added */
 async function annotationsOfNew(namespace: TestNamespace, name: string): Promise<Record<string, string>> {
   const configMap = { apiVersion: "v1", kind: "ConfigMap", metadata: { name, namespace: namespace.name } };
   return JSON.parse(await kubectl(["create", "-f", "-", "-o", "json"], JSON.stringify(configMap))).metadata.annotations;
@@ -54,39 +55,22 @@ clusterTest(
   },
 );
 
-/** Another Pod behind the Service: a webhook on port 9443 that allows everything and changes nothing. */
+/** The webhook that the Service was made for, on port 9443: it allows everything and changes nothing. */
 function original(replicas: number): Record<string, unknown> {
   const program = `const read = (name) => Deno.readTextFileSync("/tls/tls." + name);
     Deno.serve({ port: 9443, cert: read("crt"), key: read("key") }, async (request) =>
       Response.json({ apiVersion: "admission.k8s.io/v1", kind: "AdmissionReview",
         response: { uid: (await request.json()).request.uid, allowed: true } }));`;
-  return {
-    apiVersion: "apps/v1",
-    kind: "Deployment",
-    metadata: { name: "hook" },
-    spec: {
-      replicas,
-      selector: { matchLabels: { app: "hook" } },
-      template: {
-        metadata: { labels: { app: "hook" } },
-        spec: {
-          securityContext: { runAsNonRoot: true, runAsUser: 65532, seccompProfile: { type: "RuntimeDefault" } },
-          volumes: [{ name: "tls", secret: { secretName: "hook-tls" } }],
-          containers: [{
-            name: "hook",
-            image: serverImageReference(VERSION),
-            command: ["/usr/bin/deno", "eval", program],
-            readinessProbe: { tcpSocket: { port: 9443 }, periodSeconds: 1 },
-            volumeMounts: [{ name: "tls", mountPath: "/tls", readOnly: true }],
-            securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
-          }],
-        },
-      },
-    },
+  const container = {
+    image: serverImageReference(VERSION),
+    command: ["/usr/bin/deno", "eval", program],
+    readinessProbe: { tcpSocket: { port: 9443 }, periodSeconds: 1 },
+    volumeMounts: [{ name: "tls", mountPath: "/tls", readOnly: true }],
   };
+  return hookDeployment({ app: "hook" }, replicas, container, [{ name: "tls", secret: { secretName: "hook-tls" } }]);
 }
 
-/** Asks for the creation of ConfigMaps without making any, 30 a second. @returns how each went, once the given promise has settled */
+/** Creates ConfigMaps as dry runs, 30 a second, until a promise settles. @returns who answered each: the webhook here, the original, or the error */
 async function createUntil(namespace: TestNamespace, end: Promise<unknown>): Promise<string[]> {
   const api = new Api(await loadClusterAccess({}, { get: (name) => Deno.env.get(name), interactive: false }), { userAgent: "test" });
   const path = `/api/v1/namespaces/${namespace.name}/configmaps`;
