@@ -191,7 +191,7 @@ serverTest("the large body of a refused request is read, so that its caller read
   assert.equal(error, undefined);
 });
 
-serverTest("an upstream that refuses is a 502 with the reason, and the tunnel goes on", async (server) => {
+serverTest("an upstream that refuses is a 502 with the reason, and the tunnel stays open", async (server) => {
   await client(server, async (stream) => {
     await readPreamble(stream);
     stream.write(encodeRefused("http://localhost:8080 refused the connection"));
@@ -283,7 +283,7 @@ serverTest("half-close passes: the caller's end arrives, and the answer still co
   assert.equal((await call(server, "twelve bytes", { end: true })).got, "got 12");
 });
 
-serverTest("a peer without the key is refused, and the live client's requests go on", async (server) => {
+serverTest("a peer without the key is refused, and the live client's requests continue", async (server) => {
   const { session } = await client(server, answering(OK));
   const transport = await openWebSocket(server);
   const stranger = handshakeAsClient(transport, {
@@ -304,7 +304,7 @@ serverTest("a TLS handshake with the control port that fails is logged with the 
   assert.match(server.log[0]!, /^TLS handshake with 127\.0\.0\.1:\d+: /);
 });
 
-serverTest("silent peers are cut after 3 s, and however many there are, the client is admitted at once", async (server) => {
+serverTest("silent peers are cut after 3 s, and the client is admitted immediately however many there are", async (server) => {
   const started = performance.now();
   const silent = await Promise.all(Array.from({ length: 8 }, () => openWebSocket(server)));
   const closed = new Promise((resolve) => silent[7]!.onclose = resolve);
@@ -315,7 +315,7 @@ serverTest("silent peers are cut after 3 s, and however many there are, the clie
   assert.ok(performance.now() - started < 4_500);
 });
 
-serverTest("a newer client replaces the older, which is told by whom; one that reconnects replaces itself", async (server) => {
+serverTest("a newer client replaces the older, which is told who replaced it; a client that reconnects replaces itself", async (server) => {
   const first = await client(server, answering(OK));
   const again = await client(server, answering(OK));
   assert.equal((await first.ended).transport.code, 4000);
@@ -376,7 +376,7 @@ serverTest("the control port answers whether a client is connected, and since wh
   assert.ok(gone.since > here.since, `${gone.since} after ${here.since}`);
 });
 
-serverTest("a client that was offline while another took the session over is told by whom, and does not take it back", async (server) => {
+serverTest("a client that was offline while another took over the session is told who did, and does not take it back", async (server) => {
   const first = await client(server, () => {}, { instance: "i-1" });
   first.session.destroy(new Error("the network broke"));
   await first.ended;
@@ -403,7 +403,7 @@ async function getJson({ control }: Running, path: string): Promise<unknown> {
   });
 }
 
-serverTest("health is answered next to the tunnel, and no other path is a tunnel", async (server) => {
+serverTest("/healthz is answered, and no path but /tunnel is a tunnel", async (server) => {
   const { port } = server.control.address() as AddressInfo;
   const { Agent, get } = await import("node:https");
   const status = await new Promise((resolve) => {

@@ -12,7 +12,7 @@ const ESCAPED: Readonly<Record<string, string>> = {
 };
 
 for (const [name, code] of Object.entries(ESCAPED)) {
-  Deno.test(`the server logs it and goes on: ${name}`, async () => {
+  Deno.test(`the server logs it and keeps running: ${name}`, async () => {
     const program = `
       import { logUnhandledErrors } from ${JSON.stringify(new URL("unhandled_errors.ts", import.meta.url).href)};
       logUnhandledErrors(console.log);

@@ -28,7 +28,7 @@ compiledTest("as kubectl-kurun it is kubectl's plugin and says so in its help", 
   await Deno.remove(folder, { recursive: true });
 });
 
-compiledTest("it makes the Pod's image from the server that it carries", async (compiled) => {
+compiledTest("it makes the Pod's image from the server that it contains", async (compiled) => {
   const file = await Deno.makeTempFile({ suffix: ".tar" });
   assert.match(await output(compiled, ["image", "--output", file]), /contains ghcr\.io\/kurun-dev\/server:/);
   assert.ok((await Deno.stat(file)).size > 20_000_000);

@@ -30,7 +30,7 @@ for (const command of ["version", "completion bash", "--help", "run --help"]) {
 
 Deno.test({
   ...linux,
-  name: "a reader that has gone is no failure, and messages that cannot be written change no exit code",
+  name: "a reader that has left is not a failure, and messages that cannot be written do not change the exit code",
   fn: async () => {
     assert.deepEqual(await inShell(`"$@" completion bash | true; exit \${PIPESTATUS[0]}`), { code: 0, stdout: "", stderr: "" });
     assert.equal((await inShell(`"$@" nonsense 2> /dev/full`)).code, 2);

@@ -73,15 +73,18 @@ function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-runTest("a program gets exactly its arguments and environment, and its exit code, stdout and stderr come back apart", async (stage) => {
-  stage.connect();
-  const args = ["a b", "", "$(X)", '"q"', "é"];
-  const run = stage.run(`printf '<%s>' "$@" "$V" "$0" "$PWD"; echo err >&2; exit 3`, { args, env: [["V", "$(A) 'x'\nb"]] });
-  assert.deepEqual(await run.ended(), { code: 3 } satisfies RunEnd);
-  const script = /<([^>]*\/[0-9a-f]{64})>/.exec(stage.text("stdout"))?.[1];
-  assert.equal(stage.text("stdout"), `<a b><><$(X)><"q"><é><$(A) 'x'\nb><${script}><${await Deno.realPath(stage.folder)}>`);
-  assert.equal(stage.text("stderr"), "err\n");
-});
+runTest(
+  "a program gets exactly its arguments and environment, and its exit code, stdout and stderr come back separately",
+  async (stage) => {
+    stage.connect();
+    const args = ["a b", "", "$(X)", '"q"', "é"];
+    const run = stage.run(`printf '<%s>' "$@" "$V" "$0" "$PWD"; echo err >&2; exit 3`, { args, env: [["V", "$(A) 'x'\nb"]] });
+    assert.deepEqual(await run.ended(), { code: 3 } satisfies RunEnd);
+    const script = /<([^>]*\/[0-9a-f]{64})>/.exec(stage.text("stdout"))?.[1];
+    assert.equal(stage.text("stdout"), `<a b><><$(X)><"q"><é><$(A) 'x'\nb><${script}><${await Deno.realPath(stage.folder)}>`);
+    assert.equal(stage.text("stderr"), "err\n");
+  },
+);
 
 runTest("output that is written while the connection is lost, again and again, arrives exactly once", async (stage) => {
   stage.connect();
@@ -104,7 +107,7 @@ runTest("output that is written while the connection is lost, again and again, a
   assert.equal(stage.text("stdout"), Array.from({ length: 30_000 }, (_, i) => `line ${i + 1}\n`).join(""));
 });
 
-runTest("a program whose output nobody reads blocks at 4 MiB, and then goes on", async (stage) => {
+runTest("a program whose output nobody reads blocks at 4 MiB, and continues when it is read", async (stage) => {
   stage.connect();
   const taking = Promise.withResolvers<void>();
   stage.taking = taking.promise;
@@ -136,7 +139,7 @@ runTest("a program's input, and its end, arrive exactly once over lost connectio
   assert.equal(stage.text("stdout"), written.join(""));
 });
 
-runTest("a signal reaches the program and what it has started, also one that was sent while the connection was lost", async (stage) => {
+runTest("a signal reaches the program and what it has started, even if it was sent while the connection was lost", async (stage) => {
   stage.connect();
   const run = stage.run(`trap 'echo got; exit 7' INT; echo ready; sleep 60 & wait`);
   await stage.printed("ready");
@@ -278,7 +281,7 @@ runTest("a terminal is the program's controlling terminal, with the client's siz
   assert.deepEqual(await run.ended(), { code: 130, signal: "SIGINT" });
 });
 
-runTest("an output that nobody reads any more ends the program at its next write, as a pipe does", async (stage) => {
+runTest("a closed output ends the program at its next write, as a pipe does", async (stage) => {
   stage.connect();
   let broken = false;
   const client = new SupervisorClient(() => {
@@ -313,20 +316,23 @@ runTest("a program that cannot be started says why", async (stage) => {
   await assert.rejects(run.ended(), /Exec format error/);
 });
 
-runTest("a program that is stopped with its Pod is read to its end, also over a connection that is lost meanwhile", async (stage) => {
-  stage.connect();
-  const run = stage.run(`trap 'head -c 3000000 /dev/zero; echo bye; exit 7' TERM; echo ready; while :; do sleep 0.02; done`);
-  await stage.printed("ready");
-  stage.cut();
-  const stopped = stage.supervisor.stop(20_000);
-  await pause(300);
-  stage.connect();
-  await stopped;
-  // The Pod's process exits now.
-  stage.cut();
-  assert.deepEqual(await run.ended(), { code: 7, podStopped: true });
-  assert.match(stage.text("stdout"), /^ready\n\0{3000000}bye\n$/);
-});
+runTest(
+  "the output of a program that is stopped with its Pod arrives complete, even if the connection is lost meanwhile",
+  async (stage) => {
+    stage.connect();
+    const run = stage.run(`trap 'head -c 3000000 /dev/zero; echo bye; exit 7' TERM; echo ready; while :; do sleep 0.02; done`);
+    await stage.printed("ready");
+    stage.cut();
+    const stopped = stage.supervisor.stop(20_000);
+    await pause(300);
+    stage.connect();
+    await stopped;
+    // The Pod's process exits now.
+    stage.cut();
+    assert.deepEqual(await run.ended(), { code: 7, podStopped: true });
+    assert.match(stage.text("stdout"), /^ready\n\0{3000000}bye\n$/);
+  },
+);
 
 runTest("the wait for a stopped program's client is limited", async (stage) => {
   stage.connect();
@@ -337,7 +343,7 @@ runTest("the wait for a stopped program's client is limited", async (stage) => {
   assert.equal(await Promise.race([stage.supervisor.stop(0, 50).then(() => "stopped"), late]), "stopped");
 });
 
-runTest("arguments that are too long for a request are refused at once, and the next program runs", async (stage) => {
+runTest("arguments that are too long for a request are refused immediately, and the next program runs", async (stage) => {
   stage.connect();
   const args = ["x".repeat(9 * 1024 * 1024)];
   assert.throws(() => stage.run("exit 1", { args }), /arguments and environment are longer than 8 MiB/);

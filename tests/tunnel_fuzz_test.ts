@@ -193,7 +193,7 @@ async function allDone(jobs: readonly Promise<void>[]): Promise<void> {
   }
 }
 
-fuzz("two honest sessions carry every byte in order and whole, whatever their users do, and nobody waits for ever", async (random) => {
+fuzz("two honest sessions carry every byte in order, whatever their users do, and nobody waits forever", async (random) => {
   const wires = memoryTransportPair();
   const jobs: Promise<void>[] = [];
   const directions = new Map<string, Direction>();

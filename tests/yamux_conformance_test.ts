@@ -163,7 +163,7 @@ for (const role of ["client", "server"] as const) {
     assert.ok(await there.session.ping() < 1_000);
   });
 
-  conformanceTest(`as ${role}: a stream reset here is forgotten there, and others go on`, async () => {
+  conformanceTest(`as ${role}: a stream reset here is forgotten there, and others continue`, async () => {
     await using there = await peer(role, "echo");
     for (let i = 0; i < 50; i++) {
       const stream = there.session.open(new Uint8Array(1_000));

@@ -143,7 +143,7 @@ Deno.test("a peer that floods during the handshake is given up", async () => {
   await assert.rejects(result, HandshakeError);
 });
 
-Deno.test("messages right behind the handshake are kept for the session", async () => {
+Deno.test("messages right after the handshake are kept for the session", async () => {
   const [a, b] = memoryTransportPair();
   const [mine, theirs] = [await options(), await options()];
   // Sent in the same turn as the last message, it arrives before the client has checked the proof.
@@ -181,7 +181,7 @@ const bad: [string, Partial<Record<keyof Hello, unknown>>][] = [
   ["a place that is no text", { from: 5 }],
 ];
 for (const [name, more] of bad) {
-  Deno.test(`a hello is refused that has ${name}`, () => {
+  Deno.test(`a hello is refused if it has ${name}`, () => {
     const bytes = new TextEncoder().encode(JSON.stringify({ ...hello({}), ...more }));
     assert.throws(() => decodeHello(bytes), HandshakeError);
   });

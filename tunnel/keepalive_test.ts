@@ -57,7 +57,7 @@ Deno.test("continuing requests do not delay the end of a silent session", async 
   assert.ok(ms < 3_500, `${Math.round(ms)} ms`);
 });
 
-Deno.test("after a sleep a session must answer within 1.5 s, and one that does goes on", async () => {
+Deno.test("after a sleep a session must answer within 1.5 s, and one that does continues", async () => {
   for (const answers of [true, false]) {
     const [a, b] = memoryTransportPair();
     const client = new Session(a, { role: "client", now: () => performance.now() });

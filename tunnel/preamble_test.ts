@@ -10,7 +10,7 @@ function source(pieces: Uint8Array[]): Connection {
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
-Deno.test("a preamble says port, caller and ALPN, and the bytes behind it are passed on", async () => {
+Deno.test("a preamble says port, caller and ALPN, and the bytes after it are passed on", async () => {
   const record = encodePreamble({ port: 8444, from: "10.244.0.9:4711", alpn: "h2" });
   const joined = new Uint8Array([...record, ...bytes("GET /")]);
   for (let at = 0; at <= joined.length; at++) {
@@ -44,5 +44,5 @@ for (
     ["of an endless caller", encodePreamble({ port: 1, from: "x".repeat(101) })],
   ] as const
 ) {
-  Deno.test(`a preamble is refused that is ${name}`, () => assert.rejects(readPreamble(source([record])), HandshakeError));
+  Deno.test(`a preamble is refused if it is ${name}`, () => assert.rejects(readPreamble(source([record])), HandshakeError));
 }

@@ -57,7 +57,7 @@ Deno.test("a burst does not make a window grow", () => {
   assert.equal(window.size, INITIAL_WINDOW);
 });
 
-Deno.test("a slow reader's window stays as it is", () => {
+Deno.test("a slow reader's window keeps its size", () => {
   const clock = { ms: 0 };
   const budget = new WindowBudget();
   budget.measured(40);

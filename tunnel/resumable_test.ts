@@ -67,7 +67,7 @@ Deno.test("bytes cross lost connections whole: none twice, none missing", async 
   assert.deepEqual(sink.bytes, sent);
 });
 
-Deno.test("a writer waits while the limit was not taken, and goes on when it was", async () => {
+Deno.test("a writer waits while the buffer is full, and continues when bytes were taken", async () => {
   const buffer = new ResendBuffer(10);
   assert.equal(buffer.write(new Uint8Array(9)), undefined);
   let room = false;

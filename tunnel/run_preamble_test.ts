@@ -22,7 +22,7 @@ function record(text: string): Uint8Array {
 
 const SHA256 = "0123456789abcdef".repeat(4);
 
-Deno.test("a stream of a run says its purpose, and the bytes behind that are passed on", async () => {
+Deno.test("a stream of a run says its purpose, and the bytes after that are passed on", async () => {
   const preambles: RunPreamble[] = [
     { for: "control" },
     { for: "program", sha256: SHA256, size: 60_000_000 },
@@ -50,7 +50,7 @@ for (
     '{"for":"port","port":65536}',
   ]
 ) {
-  Deno.test(`a run's preamble is refused that is ${text === "" ? "empty" : text}`, async () => {
+  Deno.test(`a run's preamble is refused if it is ${text === "" ? "empty" : text}`, async () => {
     await assert.rejects(readRunPreamble(bringing(record(text))), { name: "HandshakeError" });
   });
 }

@@ -67,7 +67,7 @@ Deno.test("bytes go both ways over a stream, and each way ends by itself", async
   assert.equal(client.streamCount + server.streamCount, 0);
 });
 
-Deno.test("half-close: one side goes on sending after the other has ended its direction", async () => {
+Deno.test("half-close: one side keeps sending after the other has ended its direction", async () => {
   const { client } = pair(async (stream) => {
     await readAll(stream);
     await stream.write(bytes("after your end"));
@@ -79,7 +79,7 @@ Deno.test("half-close: one side goes on sending after the other has ended its di
   assert.equal(await stream.read(), null);
 });
 
-Deno.test("a stream is acknowledged at once, before anybody reads it", async () => {
+Deno.test("a stream is acknowledged immediately, before anybody reads it", async () => {
   const [wire, theirs] = memoryTransportPair();
   new Session(theirs, { role: "server", now, onStream: () => {} });
   const frames: Uint8Array[] = [];
@@ -89,7 +89,7 @@ Deno.test("a stream is acknowledged at once, before anybody reads it", async () 
   assert.deepEqual([...frames[0]!], [...header(FrameType.windowUpdate, Flag.ack, 1, 0)]);
 });
 
-Deno.test("closed before it is acknowledged, a stream still delivers what it carried", async () => {
+Deno.test("a stream that is closed before it is acknowledged still delivers its bytes", async () => {
   const got = Promise.withResolvers<number>();
   const { client } = pair((stream) => void readAll(stream).then(got.resolve));
   const stream = client.open(bytes("12345"));
@@ -126,7 +126,7 @@ Deno.test("frames of one turn leave as one message", async () => {
   assert.equal(wires[0].sent.messages - before, 1);
 });
 
-Deno.test("a hundred streams at once each get their own bytes back", async () => {
+Deno.test("a hundred concurrent streams each get their own bytes back", async () => {
   const { client } = pair(echo);
   await Promise.all(Array.from({ length: 100 }, async (_, i) => {
     const stream = client.open(bytes(`stream ${i}`));
@@ -198,7 +198,7 @@ Deno.test("a reset ends both directions of one stream on both sides, and no othe
   assert.deepEqual([client.streamCount, server.streamCount], [1, 1]);
 });
 
-Deno.test("a stream that was reset before anybody listened for it tells its listener at once", async () => {
+Deno.test("a stream that was reset before anybody listened for it tells its listener immediately", async () => {
   const theirs: Stream[] = [];
   const { client } = pair((stream) => void theirs.push(stream));
   client.open(bytes("x")).reset();
@@ -230,12 +230,12 @@ Deno.test("bytes that were under way when their stream was reset are silently dr
   assert.equal(client.ended, false);
 });
 
-Deno.test("streams are refused where nobody accepts them", async () => {
+Deno.test("streams are refused if nobody accepts them", async () => {
   const { client } = pair();
   await assert.rejects(client.open(bytes("x")).read(), StreamResetError);
 });
 
-Deno.test("at most 1,024 streams are open: both sides refuse one more, and reuse the room of one that ended", async () => {
+Deno.test("at most 1,024 streams are open: both sides refuse one more, and open one again when another has ended", async () => {
   const { client } = pair(() => {});
   const streams = Array.from({ length: MAX_STREAMS }, () => client.open(new Uint8Array()));
   assert.throws(() => client.open(new Uint8Array()), StreamLimitError);
@@ -259,7 +259,7 @@ Deno.test("a ping is answered and measures the round trip", async () => {
   assert.equal(client.budget.roundTripMs, ms);
 });
 
-Deno.test("after go-away no stream is opened, and open streams go on", async () => {
+Deno.test("after go-away no stream is opened, and open streams continue", async () => {
   const { client, server } = pair(echo);
   const stream = client.open(bytes("before"));
   await stream.read();
@@ -282,7 +282,7 @@ Deno.test("when the session ends, every reader and writer on both sides gets its
   assert.deepEqual(ends.map(({ transport }) => transport.code), [4001, 4001]);
 });
 
-Deno.test("a direction that arrived whole can be read after the session has ended", async () => {
+Deno.test("a direction that arrived complete can be read after the session has ended", async () => {
   const { client, server } = pair(async (stream) => {
     await stream.write(bytes("whole"));
     stream.closeWrite();

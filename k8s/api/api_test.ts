@@ -141,7 +141,7 @@ Deno.test("Api asks for new credentials after a 401, and gives up after the seco
   assert.equal(server.requests.length, 4);
 });
 
-Deno.test("Api honours Retry-After after a 429, for at most three attempts", async () => {
+Deno.test("Api honors Retry-After after a 429, for at most three attempts", async () => {
   let put = 0;
   using server = new ScriptedServer((request, reply) =>
     request.target === "/never" || put++ < 2

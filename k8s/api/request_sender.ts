@@ -50,7 +50,7 @@ const DEFAULT_TIMEOUT_MS = 30_000;
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 /** Attempts for a request that the API server delays (429). */
 const MAX_TRIES = 3;
-/** A longer `Retry-After` is not honoured, in milliseconds: the error is more useful. */
+/** A longer `Retry-After` is not honored, in milliseconds: the error is more useful. */
 const MAX_RETRY_AFTER_MS = 10_000;
 
 /** Sends the requests of one user to one API server. */

@@ -12,7 +12,7 @@ export const SERVER_PATH = "/kurun/server.js";
 export const IMAGE_USER = 65532;
 
 /**
- * NO_COLOR because Deno 2.9 colours errors in logs too. DENO_DIR and HOME because /tmp is the only place that may be writable.
+ * NO_COLOR because Deno 2.9 colors errors in logs too. DENO_DIR and HOME because /tmp is the only place that may be writable.
  * DENO_USE_CGROUPS so that programs see the Pod's memory and not the node's.
  */
 export const DENO_ENVIRONMENT = {

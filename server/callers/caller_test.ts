@@ -175,7 +175,7 @@ Deno.test("an HTTP/2 caller is reset within a frame, and within a header block",
   assert.equal((await lose(new ScriptedCaller(asked), [joined(frame(HEADERS, 0, 1, 1), frame(CONTINUATION, 4, 1, 1))])).end, "ended");
 });
 
-Deno.test("an HTTP/2 caller of a server that is being stopped gets one GOAWAY, between two frames, and goes on", async () => {
+Deno.test("an HTTP/2 caller of a server that is being stopped gets one GOAWAY, between two frames, and finishes its streams", async () => {
   const caller = new ScriptedCaller(joined(text(H2_PREFACE), frame(SETTINGS, 0, 0), frame(HEADERS, 5, 1, 1)));
   const connection = new CallerConnection(caller, { session: "kurun-1" });
   await connection.read();

@@ -73,7 +73,7 @@ serverProcessTest("whatever is open after 8 s is cut: a 503 before an answer's f
 });
 
 serverProcessTest(
-  "a caller that waits for a client when the server is stopped gets a 503 at once, because no client will connect to this Pod",
+  "a caller that waits for a client when the server is stopped gets a 503 immediately, because no client will connect to this Pod",
   async (server) => {
     const caller = server.call().send(get("/x"));
     await pause(300);

@@ -41,7 +41,7 @@ fallbackTest("a review of 6 MB in small packets is allowed", async (server) => {
   assert.equal(bodyOf((await large.receive(WHOLE)).got).response.allowed, true);
 });
 
-fallbackTest("a review is allowed whose bytes arrive one by one", async (server) => {
+fallbackTest("a review whose bytes arrive one by one is allowed", async (server) => {
   const slow = server.call();
   for (const character of post(review())) {
     slow.send(character);
@@ -74,7 +74,7 @@ fallbackTest("anything but an AdmissionReview gets the 503 as before", async (se
   for (const { got } of answers) assert.match(got, /^HTTP\/1\.1 503 /);
 });
 
-fallbackTest("a client that is killed while it is asked: allowed at once, and the warning says who was lost", async (server) => {
+fallbackTest("a client that is killed while it is asked: allowed immediately, and the warning says who was lost", async (server) => {
   const client = await server.connect();
   const caller = server.call().send(post(review(), "/first"));
   await caller.receive(/\/first$/);

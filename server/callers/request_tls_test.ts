@@ -176,7 +176,7 @@ tlsTest("with nobody connected a caller over TLS gets the 503 and a clean end", 
 });
 
 tlsTest(
-  "over TLS too an answer that breaks in the middle is a reset, never a clean end",
+  "an answer that breaks in the middle is a reset over TLS too, never a clean end",
   {
     onStream: async (stream) => {
       await stream.write(new TextEncoder().encode("HTTP/1.1 200 OK\r\n\r\nhalf"));
@@ -191,7 +191,7 @@ tlsTest(
 );
 
 tlsTest(
-  "over TLS too half-close passes: the caller's end arrives, and the answer still comes",
+  "half-close passes over TLS too: the caller's end arrives, and the answer still comes",
   {
     onStream: async (stream, first) => {
       let size = first.length;
@@ -236,7 +236,7 @@ tlsTest(
 
 let written = 0;
 tlsTest(
-  "60 MB pass both ways inside TLS, and a slow reader slows the writer down",
+  "60 MB pass both ways inside TLS, and a slow reader slows down the writer",
   {
     onStream: async (stream, first) => {
       let size = first.length;
@@ -258,7 +258,7 @@ tlsTest(
 
 const first = await issue();
 tlsTest(
-  "a rotated Secret is served to new callers while open connections go on, and an unusable one changes only the log",
+  "a rotated Secret is served to new callers while open connections continue, and an unusable one changes only the log",
   {
     onStream: async (stream, start) => {
       await stream.write(start);
@@ -305,7 +305,7 @@ tlsTest(
 );
 
 tlsTest(
-  "a failed handshake logs one line in words, a silent probe logs none, and the port goes on",
+  "a failed handshake logs one line in plain words, a silent probe logs none, and the port keeps working",
   { onStream: answer("hello") },
   async ({ port, log }) => {
     const untrusting = Deno.connectTls({ hostname: "localhost", port, caCerts: [stranger.certPem] }).then((caller) => caller.handshake());

@@ -30,7 +30,7 @@ Deno.test("the history says since when a client is connected, and since when non
   assert.deepEqual(past.answer(), { connected: false, since: time(20) });
 });
 
-Deno.test("an old connection that ends behind a newer one changes nothing", () => {
+Deno.test("an old connection that ends after a newer one began changes nothing", () => {
   const { history: past, at } = history();
   past.arrived(hello("i-1"));
   at(5);
@@ -40,7 +40,7 @@ Deno.test("an old connection that ends behind a newer one changes nothing", () =
   assert.deepEqual(past.answer(), { connected: true, since: time(5) });
 });
 
-Deno.test("a replaced client is recognised when it comes back, and one that only reconnects is admitted", () => {
+Deno.test("a replaced client is recognized when it comes back, and one that only reconnects is admitted", () => {
   const { history: past } = history();
   past.arrived(hello("i-1"));
   past.left(false);

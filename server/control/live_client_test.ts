@@ -48,7 +48,7 @@ liveTest("callers that wait while all streams are taken get one as soon as one e
   assert.ok(performance.now() - since < 1_000);
 });
 
-liveTest("a caller that waits too long while all streams are taken gets that error, and with nobody connected none", async (live) => {
+liveTest("a caller that waits too long while all streams are taken gets a StreamLimitError, and without a client nothing", async (live) => {
   assert.equal(await live.open(NOTHING, 10), undefined);
   attached(live);
   await Promise.all(Array.from({ length: MAX_STREAMS }, () => live.open(NOTHING, 1_000)));
@@ -67,7 +67,7 @@ liveTest(
   },
 );
 
-liveTest("a server that is being stopped lets nobody wait for a client", async (live) => {
+liveTest("while a server is being stopped no caller waits for a client", async (live) => {
   const waiting = live.open(NOTHING, 60_000);
   live.drain();
   assert.equal(await waiting, undefined);

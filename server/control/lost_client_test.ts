@@ -58,7 +58,7 @@ serverProcessTest("a client that is stopped, with a hold of half a second: withi
   assert.ok(times.at(-1)! <= 1_500, `the last took ${times.at(-1)} ms, with nobody connected`);
 }, ["--hold-ms=500"]);
 
-serverProcessTest("a client that is killed: its callers get their 503 at once, and later ones after the hold", async (server) => {
+serverProcessTest("a client that is killed: its callers get their 503 immediately, and later ones after the hold", async (server) => {
   const client = await server.connect();
   const kept = server.call().send(get("/first"));
   await kept.receive(/\/first$/);

@@ -18,7 +18,7 @@ podTest("a Service that answers late is waited for, and one that never answers i
   assert.ok(performance.now() - started < 3_000);
 });
 
-podTest("a connection of a running check is recognised, and one that sends bytes is a caller", async () => {
+podTest("a connection of a running check is recognized, and one that sends bytes is a caller", async () => {
   const check = new ReachCheck(["127.0.0.1:9"]);
   assert.equal(await check.isOwn({ destroyed: true, bytesRead: 0 }), false);
   const running = check.run();

@@ -26,7 +26,7 @@ Deno.test("of too many unproven connections the address with the most loses its 
   client.destroy();
 });
 
-Deno.test("a proven peer is no longer cut", () => {
+Deno.test("a peer is not cut once it has proven itself", () => {
   const unproven = new Unproven();
   const client = new Peer("10.0.0.1", 1);
   unproven.add(client);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { certificateVariables } from "./certificates.ts";
 
-Deno.test("programs get certificate authorities where the image has none, and keep the image's own", async () => {
+Deno.test("programs get certificate authorities if the image has none, and keep the image's own", async () => {
   const root = await Deno.makeTempDir();
   try {
     const given = await certificateVariables(root, {}, root);

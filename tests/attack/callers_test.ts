@@ -54,7 +54,7 @@ attackTest("callers that reset in a loop and endless heads leave nothing behind,
   assert.ok(server.alive && server.logged < 10_000, server.log);
 });
 
-attackTest("two thousand callers that send and read nothing, on all streams, are bounded, and a connection goes on", async () => {
+attackTest("two thousand callers that send and read nothing, on all streams, are bounded, and an open connection continues", async () => {
   await using server = await ServerProcess.start();
   const floods = async (stream: Stream) => {
     for (;;) await stream.write(new Uint8Array(64 * 1024));

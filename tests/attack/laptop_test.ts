@@ -133,7 +133,7 @@ laptopTest(
   },
 );
 
-laptopTest("garbage preambles are reset, whatever they hold, and nothing of them reaches the terminal", async (laptop) => {
+laptopTest("garbage preambles are reset, whatever they contain, and nothing of them reaches the terminal", async (laptop) => {
   const random = new SeededRandom(Math.floor(Math.random() * 2 ** 31));
   const session = new Session(await laptop.pod(), { role: "server", now });
   const hostile = [

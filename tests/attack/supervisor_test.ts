@@ -25,7 +25,7 @@ function flood(): Deno.TcpListener {
   return listener;
 }
 
-attackTest("a download that nobody reads congests the link, the link breaks, and the program runs on to its end", async () => {
+attackTest("a download that nobody reads congests the link, the link breaks, and the program still runs to its end", async () => {
   const folder = await Deno.makeTempDir();
   using port = flood();
   await using server = await ServerProcess.start({ more: ["--run", folder] });

@@ -16,7 +16,7 @@ Requests/sec:   6674.96
 Transfer/sec:      1.08MB
 `;
 
-Deno.test("wrk's figures are read in milliseconds, whatever their units", () => {
+Deno.test("wrk's latencies are read in milliseconds, whatever their units", () => {
   assert.deepEqual(readWrk(PRINTED), { perSecond: 6674.96, p50: 0.846, p99: 1050, errors: undefined });
 });
 

@@ -135,7 +135,7 @@ clusterTest("--diff and --dry-run=server show which of kubectl's fields disappea
 });
 
 clusterTest(
-  "kurun takes over what kubectl applied, without a conflict, and removes fields that leave the manifest",
+  "kurun takes over what kubectl applied without a conflict, and removes fields that are no longer in the manifest",
   async (namespace) => {
     await using files = await Files.of({ "a.yaml": configMap("one", { a: "1", b: "2" }) });
     await kubectl(["apply", "-n", namespace.name, "-f", files.path("a.yaml")]);
@@ -203,7 +203,7 @@ clusterTest(
   },
 );
 
-clusterTest("after a refused namespace nothing else is tried, and the outcome says so", async (namespace) => {
+clusterTest("after a namespace is refused nothing else is tried, and the outcome says so", async (namespace) => {
   await using files = await Files.of({
     "a.yaml": `${configMap("one")}---\napiVersion: v1\nkind: Namespace\nmetadata: {name: Wrong_Name}\n`,
   });
@@ -304,7 +304,7 @@ clusterTest("-o prints the objects as the cluster has them, a single one by itse
   assert.match(both.stdout, /manager: kurun/);
 });
 
-clusterTest("the server refuses an unknown field by its name", async (namespace) => {
+clusterTest("an unknown field is refused by its name", async (namespace) => {
   await using files = await Files.of({
     "a.yaml": deployment("web", { replicas: 0 }).replace("  replicas: 0\n", "  replicas: 0\n  replicsa: 1\n"),
   });
@@ -444,7 +444,7 @@ clusterTest("a list item that kubectl made is replaced, whichever command made i
   }
 });
 
-clusterTest("an invalid manifest leaves kubectl its fields", async (namespace) => {
+clusterTest("an invalid manifest leaves kubectl's fields to kubectl", async (namespace) => {
   await using files = await Files.of({ "a.yaml": service(80) });
   await kubectl(["apply", "-n", namespace.name, "-f", files.path("a.yaml")]);
   const before = await get(namespace, "svc/s", ".metadata.managedFields[*].manager");

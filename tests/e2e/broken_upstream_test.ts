@@ -65,7 +65,7 @@ for (const [way, path] of [["", ""], [" behind a rewriter", "/base"]] as const) 
 }
 
 clusterTest(
-  "a program that does not run fails the request of a caller in plain HTTP/2, and GOAWAY says why",
+  "a request over plain HTTP/2 to a program that does not run fails, and GOAWAY says why",
   async (namespace) => {
     const args = ["port-forward", "http://localhost:9", "-n", namespace.name, "--app-protocol", "h2", "-v"];
     await using kurun = await KurunProcess.start(args).ready();
@@ -87,7 +87,7 @@ clusterTest(
   },
 );
 
-clusterTest("a program that hangs holds up its own caller alone, and learns when that one leaves", async (namespace) => {
+clusterTest("a program that hangs delays only its own caller, and is told when that caller leaves", async (namespace) => {
   const hanging: RawConnection[] = [];
   await using upstream = await serveRaw(async (connection) => {
     const got = await connection.waitFor(/\r\n\r\n/);
@@ -119,7 +119,7 @@ clusterTest("a program that hangs holds up its own caller alone, and learns when
   await kurun.waitFor(/^\S+ POST \/hang-uploading - 0B \d+ms \S+ caller left$/m);
 });
 
-clusterTest("an answer that is no HTTP reaches its caller byte for byte, through a rewriter too, and -v says so", async (namespace) => {
+clusterTest("an answer that is not HTTP reaches its caller unchanged, also through a rewriter, and -v says so", async (namespace) => {
   const garbage = String.fromCharCode(...Array.from({ length: 2_000 }, (_, i) => (i * 97 + 1) & 255));
   await using upstream = await serveRaw(async (connection) => {
     await connection.waitFor(/\r\n\r\n$/);
@@ -137,7 +137,7 @@ clusterTest("an answer that is no HTTP reaches its caller byte for byte, through
 });
 
 clusterTest(
-  "heads of 200 kB pass both ways; a rewriter answers one of a request with 400, and the program sees none of it",
+  "heads of 200 kB pass both ways; a rewriter refuses such a request with 400, and the program sees none of it",
   async (namespace) => {
     const long = `X-Long: ${"a".repeat(200_000)}\r\n`;
     const longAnswer = `HTTP/1.1 200 OK\r\n${long}Content-Length: 2\r\n\r\nok`;

@@ -114,7 +114,7 @@ for (const [shell, offer] of Object.entries(SHELLS)) {
     assert.deepEqual(await offered("kurun ls --names"), ["--namespace"]);
     assert.deepEqual(await offered("kurun ls --servicen", 1), []);
   });
-  shellTest("the words that a flag or an argument may have", async () => {
+  shellTest("the values of a flag or an argument", async () => {
     assert.deepEqual(await offered("kurun port-forward --output "), ["json", "yaml"]);
     assert.deepEqual(await offered("kurun completion z"), ["zsh"]);
   });
@@ -126,7 +126,7 @@ for (const [shell, offer] of Object.entries(SHELLS)) {
       assert.deepEqual(more, []);
     }
   });
-  shellTest("the kubeconfig's contexts, also behind =", async () => {
+  shellTest("the kubeconfig's contexts, also after =", async () => {
     assert.deepEqual(await offered("kurun port-forward --context kind-"), ["kind-dev", "kind-prod"]);
     const [joined] = await offered("kurun port-forward --context=kind-p");
     assert.match(joined ?? "", /^(?:--context=)?kind-prod$/);
@@ -139,7 +139,7 @@ for (const [shell, offer] of Object.entries(SHELLS)) {
   });
 }
 
-Deno.test("a cluster that does not answer is given up after half a second, without a word", async () => {
+Deno.test("a cluster that does not answer is given up after half a second, silently", async () => {
   using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   await using place = await newPlace(`https://127.0.0.1:${(silent.addr as Deno.NetAddr).port}`);
   const started = performance.now();

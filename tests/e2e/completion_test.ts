@@ -30,7 +30,7 @@ async function fill({ name }: TestNamespace): Promise<void> {
   await kubectl(["create", "secret", "generic", "web-tls", "--from-literal=a=b", "-n", name]);
 }
 
-clusterTest("namespaces, Services and Secrets are completed from the cluster, in the namespace that the line names", async (namespace) => {
+clusterTest("namespaces, Services and Secrets are completed from the cluster, in the namespace of the command line", async (namespace) => {
   const { name } = namespace;
   await fill(namespace);
   const namespaces = await pressTab(() => complete(["port-forward", "8080", "-n"]));
@@ -49,7 +49,7 @@ clusterTest("without -n, names come from the context's namespace", async (namesp
   assert.deepEqual(await pressTab(() => complete(words)), ["web", "worker"]);
 });
 
-clusterTest("a user without the right to list gets nothing, and no error in the middle of the line", async (namespace) => {
+clusterTest("a user without the right to list gets no candidates, and no error on the command line", async (namespace) => {
   await fill(namespace);
   await using kubeconfig = await KubeconfigFile.create((config) => void (config.users[0]!.user["as"] = "nobody"));
   for (const flag of ["--namespace", "--servicename", "--tlssecret"]) {
@@ -59,7 +59,7 @@ clusterTest("a user without the right to list gets nothing, and no error in the 
   assert.equal(stderr, "", "that kubeconfig works where nothing is listed");
 });
 
-clusterTest("Tab in bash offers the Services of the namespace that stands on the line", async (namespace) => {
+clusterTest("Tab in bash offers the Services of the namespace on the command line", async (namespace) => {
   await fill(namespace);
   const folder = await Deno.makeTempDir({ prefix: "kurun-bash-" });
   const command = kurunCommand().map((word) => `'${word}'`).join(" ");

@@ -54,7 +54,7 @@ async function overheardProof(session: string): Promise<Uint8Array[]> {
 }
 
 clusterTest(
-  "a peer in the cluster without the key, replaying, reflecting or silent gets nothing, and requests go on",
+  "a peer in the cluster that has no key, replays, reflects or stays silent gets nothing, and requests continue",
   async (namespace) => {
     await using upstream = serveHttp(() => new Response("mine"));
     await using kurun = await KurunProcess.start(["port-forward", upstream.url, "-n", namespace.name]).ready();

@@ -48,7 +48,7 @@ async function withWebhook(
 }
 
 clusterTest(
-  "with --fallback allow kubectl create goes on within the hold when kurun is killed, unchanged and with a warning",
+  "with --fallback allow kubectl create succeeds within the hold when kurun is killed, unchanged and with a warning",
   async (namespace) => {
     await withWebhook(namespace, ["--fallback", "allow"], async (kurun, webhook) => {
       await kurun.waitFor(/^If kurun loses its connection, admission requests are allowed with a warning after 1 s, others get 503\. /m);

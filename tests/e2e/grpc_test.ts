@@ -109,7 +109,7 @@ clusterTest(
   },
 );
 
-clusterTest("gRPC over the Pod's TLS to an https program: the same, and -v has a line for each connection", async (namespace) => {
+clusterTest("gRPC over the Pod's TLS to an https program works the same, and -v has a line for each connection", async (namespace) => {
   const now = new Date();
   const authority = await certificateAuthority({ commonName: "a test's", days: 1, now });
   const folder = await Deno.makeTempDir({ prefix: "kurun-grpc-" });

@@ -24,7 +24,7 @@ function answering(answer: (head: string) => string): (connection: RawConnection
   };
 }
 
-clusterTest("keep-alive, pipelining, HEAD, 204, 304 and 1xx pass as they are, and -v has a line for each request", async (namespace) => {
+clusterTest("keep-alive, pipelining, HEAD, 204, 304 and 1xx pass unchanged, and -v has a line for each request", async (namespace) => {
   await using upstream = await serveRaw(answering((head) => {
     if (head.startsWith("HEAD")) return "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
     if (head.includes("/204")) return "HTTP/1.1 204 No Content\r\nX-A: b\r\n\r\n";
@@ -61,7 +61,7 @@ clusterTest("keep-alive, pipelining, HEAD, 204, 304 and 1xx pass as they are, an
   assert.doesNotMatch(kurun.stderr, /abc|hidden/);
 });
 
-clusterTest("chunks, their extensions and trailers pass byte for byte, both ways, and the same through a rewriter", async (namespace) => {
+clusterTest("chunks, their extensions and trailers pass unchanged in both directions, also through a rewriter", async (namespace) => {
   const body = '3;ext="a b"\r\nabc\r\n00A\r\n0123456789\r\n0\r\nX-Sum: 13\r\n\r\n';
   const answer = `HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\ntransfer-encoding: chunked\r\n\r\n${body}`;
   const seen: string[] = [];
@@ -83,7 +83,7 @@ clusterTest("chunks, their extensions and trailers pass byte for byte, both ways
 });
 
 clusterTest(
-  "Expect: 100-continue is the program's to answer, and bodies flow both ways at once, through a rewriter too",
+  "Expect: 100-continue is left to the program, and bodies flow both ways at the same time, also through a rewriter",
   async (namespace) => {
     await using upstream = await serveRaw(async (connection) => {
       await connection.waitFor(/\r\n\r\n$/);
@@ -135,7 +135,7 @@ clusterTest("a compressed body arrives as it was sent, and WebSockets work behin
 });
 
 clusterTest(
-  "a path and --host-header reach the program, and what could smuggle a request is a 400 that it never sees",
+  "a path and --host-header reach the program, and what could smuggle a request is refused with 400 before it",
   async (namespace) => {
     const seen: string[] = [];
     await using upstream = serveHttp((request) => {
@@ -165,7 +165,7 @@ clusterTest(
   },
 );
 
-clusterTest("a request without an answer has a line that says why, and the Pod's log a line for each connection", async (namespace) => {
+clusterTest("-v says why a request got no answer, and the Pod logs a line for each connection", async (namespace) => {
   await using upstream = await serveRaw(async (connection) => {
     const got = await connection.waitFor(/\r\n\r\n$/);
     if (got.includes("/closed")) connection.close();
@@ -198,7 +198,7 @@ clusterTest("a request without an answer has a line that says why, and the Pod's
   assert.match(log, /caller=\d+\.\d+\.\d+\.\d+:\d+ port=8444 alpn=- in=\d+ out=\d+ ms=\d+\.\d end=\S+/);
 });
 
-clusterTest("a program that does not listen has its 502 in a line, with the reason", async (namespace) => {
+clusterTest("-v shows the 502 for a program that does not listen, with the reason", async (namespace) => {
   await using kurun = await KurunProcess.start(["port-forward", "http://localhost:9", "-n", namespace.name, "-v"]).ready();
   assert.equal((await fetch(`http://${await namespace.address()}/a`, { method: "POST", body: "x" })).status, 502);
   await kurun.waitFor(/^\S+ POST \/a 502 0B \S+ \S+ refused: http:\/\/localhost:9 refused the connection: is the program running\?$/m);

@@ -11,7 +11,7 @@ const CONFIG_MAP_BYTES = 1024 * 1024;
 const CLEAN_UP_MS = 30_000;
 
 clusterTest(
-  "in a Pod kurun is its ServiceAccount, forwards to the Pod's other container, and cleans up when the Pod is deleted",
+  "in a Pod kurun uses its ServiceAccount, forwards to another container of the Pod, and cleans up when the Pod is deleted",
   async (namespace) => {
     const { name } = namespace;
     await giveRole(namespace);

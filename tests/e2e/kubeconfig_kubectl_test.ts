@@ -201,7 +201,7 @@ function unquoted(name: string): string {
   return name.replace(/^(['"])(.*)\1$/, "$2");
 }
 
-Deno.test("kurun and kubectl choose and send the same for generated kubeconfigs, or both refuse", async () => {
+Deno.test("kurun and kubectl choose the same cluster and send the same for generated kubeconfigs, or both refuse", async () => {
   const before = { folder: Deno.cwd(), path: Deno.env.get("PATH") ?? "" };
   const ca = await certificateAuthority({ commonName: "ca", days: 1, now: new Date() });
   const certificate = await ca.issue({ names: ["127.0.0.1"], days: 1, now: new Date() });

@@ -32,7 +32,7 @@ class PluginFolder implements AsyncDisposable {
   }
 }
 
-clusterTest("kubectl kurun: kubectl finds the plugin, hands it all arguments and gives back its exit code", async () => {
+clusterTest("kubectl kurun passes all arguments to the plugin and returns its exit code", async () => {
   await using folder = await PluginFolder.create();
   const listed = await folder.run("plugin", "list");
   assert.match(listed.stdout, new RegExp(`^${folder.path}/kubectl-kurun$`, "m"));
@@ -54,13 +54,13 @@ clusterTest("kubectl kurun: kubectl finds the plugin, hands it all arguments and
   assert.equal(wrong.code, 2);
 });
 
-clusterTest("kubectl kurun says in its help that it is started so", async () => {
+clusterTest("the help of kubectl kurun shows that name", async () => {
   await using folder = await PluginFolder.create();
   const { stdout } = await folder.run("kurun", "port-forward", "--help");
   assert.match(stdout, /^Usage: kubectl kurun port-forward/);
 });
 
-clusterTest("Ctrl+C of kubectl kurun removes everything: kubectl makes way for the plugin", async (namespace) => {
+clusterTest("Ctrl+C of kubectl kurun removes everything", async (namespace) => {
   await using folder = await PluginFolder.create();
   await using upstream = serveHttp(() => new Response("from here"));
   const child = folder.kubectl(["kurun", "port-forward", upstream.url, "-n", namespace.name]).spawn();

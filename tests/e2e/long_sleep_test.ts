@@ -10,7 +10,7 @@ async function answer(url: string): Promise<string> {
   return await (await fetch(url, { signal: AbortSignal.timeout(5_000) })).text();
 }
 
-clusterTest("after a sleep longer than the ttl a new session serves the same names, and a line says so", async (namespace) => {
+clusterTest("after a sleep longer than the ttl a new session serves the same names, with a message that says so", async (namespace) => {
   await using upstream = serveHttp(() => new Response("here"));
   await using kurun = await KurunProcess.start(["port-forward", upstream.url, "-n", namespace.name, "--ttl", `${TTL_S}s`]).ready();
   const job = () => kubectl(["get", "jobs", "-n", namespace.name, "-o", "jsonpath={.items[*].metadata.name}"]);
@@ -31,7 +31,7 @@ clusterTest("after a sleep longer than the ttl a new session serves the same nam
 });
 
 clusterTest(
-  "a session that somebody deletes is not made again: kurun ends with a sentence and an exit code of its own",
+  "a deleted session is not created again: kurun exits with a message and its own exit code",
   async (namespace) => {
     await using upstream = serveHttp(() => new Response("here"));
     await using kurun = await KurunProcess.start(["port-forward", upstream.url, "-n", namespace.name]).ready();
@@ -42,7 +42,7 @@ clusterTest(
   },
 );
 
-clusterTest("a machine that sleeps for less than the ttl goes on with the session that it has", async (namespace) => {
+clusterTest("a machine that sleeps for less than the ttl keeps its session", async (namespace) => {
   await using upstream = serveHttp(() => new Response("here"));
   await using kurun = await KurunProcess.start(["port-forward", upstream.url, "-n", namespace.name]).ready();
   const url = `http://kurun.${namespace.name}.svc/`;

@@ -28,39 +28,42 @@ function rows(stdout: string): string[][] {
   return stdout.trimEnd().split("\n").map((line) => line.split(/ {2,}/));
 }
 
-clusterTest("ls shows whose a session is, from where, and whether anybody is connected or when it will be removed", async (namespace) => {
-  await using upstream = here();
-  await using _here = await KurunProcess.startOn("desk-7", args(upstream, namespace, "here")).ready();
-  await kill(await KurunProcess.startOn("desk-8", args(upstream, namespace, "away")).ready());
-  const { code, stdout, stderr } = await run(namespace, "ls");
-  assert.deepEqual([code, stderr], [0, ""]);
-  const [head, away, connected, ...more] = rows(stdout);
-  assert.deepEqual(more, []);
-  assert.deepEqual(head, ["NAME", "STATUS", "AGE", "WHO", "FROM"]);
-  assert.deepEqual([away![0], away![4], connected![0], connected![1], connected![4]], ["away", "desk-8", "here", "Connected", "desk-7"]);
-  assert.match(away![1]!, /^Away, removed in (\d+s|2m)$/);
-  assert.match(connected![2]!, /^\d+s$/);
+clusterTest(
+  "ls shows each session's user and machine, and whether a client is connected or when the session will be removed",
+  async (namespace) => {
+    await using upstream = here();
+    await using _here = await KurunProcess.startOn("desk-7", args(upstream, namespace, "here")).ready();
+    await kill(await KurunProcess.startOn("desk-8", args(upstream, namespace, "away")).ready());
+    const { code, stdout, stderr } = await run(namespace, "ls");
+    assert.deepEqual([code, stderr], [0, ""]);
+    const [head, away, connected, ...more] = rows(stdout);
+    assert.deepEqual(more, []);
+    assert.deepEqual(head, ["NAME", "STATUS", "AGE", "WHO", "FROM"]);
+    assert.deepEqual([away![0], away![4], connected![0], connected![1], connected![4]], ["away", "desk-8", "here", "Connected", "desk-7"]);
+    assert.match(away![1]!, /^Away, removed in (\d+s|2m)$/);
+    assert.match(connected![2]!, /^\d+s$/);
 
-  const wide = rows((await run(namespace, "ls", "-o", "wide")).stdout);
-  assert.deepEqual(wide[0]!.slice(5), ["UPSTREAM", "PORTS", "SESSION", "UNTIL"]);
-  assert.deepEqual(wide[2]!.slice(5, 7), [upstream.url, "80"]);
-  assert.match(wide[2]![7]!, /^here-kurun-\w{5}$/);
-  const all = rows((await KurunProcess.run(["ls", "-A"])).stdout);
-  assert.equal(all[0]![0], "NAMESPACE");
-  assert.deepEqual(all.filter(([where]) => where === namespace.name).map(([, name]) => name), ["away", "here"]);
-  assert.equal((await run(namespace, "ls", "-o", "name")).stdout, "session/away\nsession/here\n");
-  const { items } = JSON.parse((await run(namespace, "ls", "-o", "json")).stdout);
-  assert.deepEqual(
-    items.map((item: { metadata: { name: string }; status: { state: string } }) => [item.metadata.name, item.status.state]),
-    [
-      ["away", "Away"],
-      ["here", "Connected"],
-    ],
-  );
-});
+    const wide = rows((await run(namespace, "ls", "-o", "wide")).stdout);
+    assert.deepEqual(wide[0]!.slice(5), ["UPSTREAM", "PORTS", "SESSION", "UNTIL"]);
+    assert.deepEqual(wide[2]!.slice(5, 7), [upstream.url, "80"]);
+    assert.match(wide[2]![7]!, /^here-kurun-\w{5}$/);
+    const all = rows((await KurunProcess.run(["ls", "-A"])).stdout);
+    assert.equal(all[0]![0], "NAMESPACE");
+    assert.deepEqual(all.filter(([where]) => where === namespace.name).map(([, name]) => name), ["away", "here"]);
+    assert.equal((await run(namespace, "ls", "-o", "name")).stdout, "session/away\nsession/here\n");
+    const { items } = JSON.parse((await run(namespace, "ls", "-o", "json")).stdout);
+    assert.deepEqual(
+      items.map((item: { metadata: { name: string }; status: { state: string } }) => [item.metadata.name, item.status.state]),
+      [
+        ["away", "Away"],
+        ["here", "Connected"],
+      ],
+    );
+  },
+);
 
 clusterTest(
-  "ls of a namespace without sessions says so on stderr alone, and of one that may not be listed what is missing",
+  "ls of a namespace without sessions says so on stderr only, and a missing right to list is named",
   async (namespace) => {
     const none = await run(namespace, "ls");
     assert.deepEqual(none, { code: 0, stdout: "", stderr: `No sessions found in ${namespace.name} namespace.\n` });
@@ -70,23 +73,26 @@ clusterTest(
   },
 );
 
-clusterTest("stop ends a session by its Service's name or its own, its kurun says so, and all that it made goes", async (namespace) => {
-  await using upstream = here();
-  await using one = await KurunProcess.start(args(upstream, namespace, "one", "--ttl", "6s")).ready();
-  await using two = await KurunProcess.start(args(upstream, namespace, "two", "--ttl", "6s")).ready();
-  const jobs = (await objectsIn(namespace.name)).filter(({ kind }) => kind === "Job").map(({ metadata }) => metadata.name);
-  const stopped = await run(namespace, "stop", "session/one", jobs.find((name) => name.startsWith("two-"))!);
-  assert.equal(stopped.stderr, "");
-  assert.deepEqual(stopped.stdout.trim().split("\n").sort(), ["session/one stopped", "session/two stopped"]);
-  assert.equal(stopped.code, 0);
-  assert.deepEqual(await namespace.left(), []);
-  for (const kurun of [one, two]) {
-    assert.equal(await kurun.exit, SESSION_LOST);
-    assert.match(kurun.stderr, /^error: session \w+-kurun-\w{5} has ended: it was deleted in the cluster, for instance by kurun stop$/m);
-  }
-});
+clusterTest(
+  "stop ends a session named by its Service or itself, its kurun says so, and everything it created is removed",
+  async (namespace) => {
+    await using upstream = here();
+    await using one = await KurunProcess.start(args(upstream, namespace, "one", "--ttl", "6s")).ready();
+    await using two = await KurunProcess.start(args(upstream, namespace, "two", "--ttl", "6s")).ready();
+    const jobs = (await objectsIn(namespace.name)).filter(({ kind }) => kind === "Job").map(({ metadata }) => metadata.name);
+    const stopped = await run(namespace, "stop", "session/one", jobs.find((name) => name.startsWith("two-"))!);
+    assert.equal(stopped.stderr, "");
+    assert.deepEqual(stopped.stdout.trim().split("\n").sort(), ["session/one stopped", "session/two stopped"]);
+    assert.equal(stopped.code, 0);
+    assert.deepEqual(await namespace.left(), []);
+    for (const kurun of [one, two]) {
+      assert.equal(await kurun.exit, SESSION_LOST);
+      assert.match(kurun.stderr, /^error: session \w+-kurun-\w{5} has ended: it was deleted in the cluster, for instance by kurun stop$/m);
+    }
+  },
+);
 
-clusterTest("stop says which session is not there, and stops the others all the same", async (namespace) => {
+clusterTest("stop names a session that does not exist, and stops the others", async (namespace) => {
   await using upstream = here();
   await using kurun = await KurunProcess.start(args(upstream, namespace, "one", "--ttl", "6s")).ready();
   await kubectl(["create", "job", "foreign", "--image=none", "-n", namespace.name]);
@@ -98,7 +104,7 @@ clusterTest("stop says which session is not there, and stops the others all the 
   assert.equal((await run(namespace, "stop")).code, 2);
 });
 
-clusterTest("a session that another user is connected to is stopped by --force alone", async (namespace) => {
+clusterTest("a session that another user is connected to is stopped only with --force", async (namespace) => {
   await using upstream = here();
   await using theirs = await KurunProcess.startOn("desk-7", args(upstream, namespace, "theirs", "--ttl", "6s")).ready();
   for (const words of [["stop", "theirs"], ["stop", "--all"]]) {
@@ -131,7 +137,7 @@ async function leaveOrphans({ name: namespace }: TestNamespace): Promise<void> {
   await kubectl(["create", "-n", namespace, "-f", "-"], JSON.stringify({ apiVersion: "v1", kind: "List", items }));
 }
 
-clusterTest("cleanup removes sessions without a client and orphans, and nothing that lives or is not kurun's", async (namespace) => {
+clusterTest("cleanup removes orphans and sessions without a client, and nothing that is live or not kurun's", async (namespace) => {
   await using upstream = here();
   await using _live = await KurunProcess.start(args(upstream, namespace, "live")).ready();
   await using _theirs = await KurunProcess.startOn("desk-7", args(upstream, namespace, "theirs")).ready();
@@ -167,7 +173,7 @@ async function left(namespace: TestNamespace): Promise<string[]> {
   return (await namespace.left()).filter((name) => !name.startsWith("Pod/"));
 }
 
-clusterTest("a Job that has ended and stays is cleaned up", async (namespace) => {
+clusterTest("a Job that has ended but was not removed is cleaned up", async (namespace) => {
   const job = {
     apiVersion: "batch/v1",
     kind: "Job",
@@ -185,7 +191,7 @@ clusterTest("a Job that has ended and stays is cleaned up", async (namespace) =>
   assert.equal(await kubectl(["get", "jobs", "-n", namespace.name, "-l", LABEL, "-o", "name"]), "");
 });
 
-clusterTest("Tab behind stop offers the Services of the sessions that are there", async (namespace) => {
+clusterTest("Tab after stop offers the Services of the existing sessions", async (namespace) => {
   await using upstream = here();
   await using _kurun = await KurunProcess.start(args(upstream, namespace, "api")).ready();
   // kurun answers within half a second or says nothing, and the machine may be busy.

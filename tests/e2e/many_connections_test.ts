@@ -17,7 +17,7 @@ const STOPPED_LIMITS = { here: 320 * MIB, there: 256 * MIB };
 
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: kurun\r\n\r\n`;
 
-clusterTest("1,000 connections at once each get their own answers, all of them before any is closed", async (namespace) => {
+clusterTest("1,000 concurrent connections each get their own answer, all before any is closed", async (namespace) => {
   let arrived = 0;
   let all = Promise.withResolvers<void>();
   await using upstream = serveHttp(async (request) => {
@@ -43,7 +43,7 @@ clusterTest("1,000 connections at once each get their own answers, all of them b
   await memoryIsBounded(kurun, namespace, { here: 200 * MIB, there: 200 * MIB });
 });
 
-clusterTest("500 readers that stop hold up nobody, and the memory of both ends is bounded", async (namespace) => {
+clusterTest("500 callers that stop reading delay nobody, and the memory of both ends is bounded", async (namespace) => {
   await using upstream = serveHttp((request) => new Response(request.url.endsWith("/big") ? zeros(BIG) : "small"));
   await using kurun = await KurunProcess.start(["port-forward", upstream.url, "-n", namespace.name]).ready();
   const address = await namespace.address();

@@ -4,7 +4,7 @@ import { KurunProcess } from "./kurun_process.ts";
 import { clusterTest, kubectl } from "./kubernetes.ts";
 import { serveHttp } from "./upstreams.ts";
 
-clusterTest("without -n everything is made in the context's own namespace", async (namespace) => {
+clusterTest("without -n everything is created in the context's namespace", async (namespace) => {
   await using kubeconfig = await KubeconfigFile.create((kubeconfig) =>
     void (kubeconfig.contexts[0]!.context["namespace"] = namespace.name)
   );
@@ -14,7 +14,7 @@ clusterTest("without -n everything is made in the context's own namespace", asyn
   assert.equal(await (await fetch(`http://${await namespace.address()}/`)).text(), "from here");
 });
 
-clusterTest("a namespace that enforces Pod Security restricted takes the Pod, and has nothing to warn of", async (namespace) => {
+clusterTest("a namespace that enforces Pod Security restricted admits the Pod without a warning", async (namespace) => {
   const labels = JSON.parse(await kubectl(["get", "namespace", namespace.name, "-o", "jsonpath={.metadata.labels}"]));
   assert.equal(labels["pod-security.kubernetes.io/enforce"], "restricted");
   await using upstream = serveHttp(() => new Response("from here"));

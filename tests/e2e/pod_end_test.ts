@@ -58,7 +58,7 @@ async function pods(namespace: TestNamespace): Promise<string[]> {
 }
 
 clusterTest(
-  "the Pod is deleted while twenty requests a second go through it: all are answered, and a stream ends whole",
+  "the Pod is deleted under twenty requests a second: all are answered, and a stream ends complete",
   async (namespace) => {
     await using program = serveHttp((request) => {
       if (new URL(request.url).pathname !== "/stream") return new Response("ok");

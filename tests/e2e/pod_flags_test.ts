@@ -15,7 +15,7 @@ function named(list: { name: string }[], name: string): Record<string, unknown> 
   return list.find((entry) => entry.name === name);
 }
 
-clusterTest("labels, port, pull secret and overrides are the running Pod's own, and callers are answered", async (namespace) => {
+clusterTest("labels, port, pull secret and overrides reach the running Pod, and callers are answered", async (namespace) => {
   const { name } = namespace;
   const registry = ["--docker-server=registry.example", "--docker-username=me", "--docker-password=secret"];
   await kubectl(["create", "secret", "docker-registry", "pull-me", ...registry, "-n", name]);
@@ -59,7 +59,7 @@ securityContext: {runAsUser: 12345}
   assert.equal(service.ports[0].targetPort, 9000);
 });
 
-clusterTest("a Pod port below 1024 needs no root: a restricted namespace takes it, and callers are answered", async (namespace) => {
+clusterTest("a Pod port below 1024 needs no root: a restricted namespace admits the Pod, and callers are answered", async (namespace) => {
   await using upstream = serveHttp(() => new Response("from here"));
   await using kurun = await KurunProcess.start(["port-forward", upstream.url, "-n", namespace.name, "--pod-port", "80"]).ready();
   assert.equal(kurun.remarks, "");
@@ -68,7 +68,7 @@ clusterTest("a Pod port below 1024 needs no root: a restricted namespace takes i
   assert.equal(await (await fetch(`http://${status.podIP}:80/`)).text(), "from here");
 });
 
-clusterTest("a Pod port where kurun's own would be moves kurun's own", async (namespace) => {
+clusterTest("--pod-port may be the default control port, which then moves", async (namespace) => {
   await using upstream = serveHttp(() => new Response("from here"));
   await using _kurun = await KurunProcess.start(["port-forward", upstream.url, "-n", namespace.name, "--pod-port", "8333"]).ready();
   assert.equal(await (await fetch(`http://${await namespace.address()}/`)).text(), "from here");
@@ -77,7 +77,7 @@ clusterTest("a Pod port where kurun's own would be moves kurun's own", async (na
 });
 
 for (const format of ["yaml", "json"]) {
-  clusterTest(`--dry-run=client -o ${format} contacts nobody, and the cluster takes what it prints`, async (namespace) => {
+  clusterTest(`--dry-run=client -o ${format} contacts nobody, and the cluster accepts what it prints`, async (namespace) => {
     let connections = 0;
     using nobody = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     (async () => {
@@ -107,7 +107,7 @@ for (const format of ["yaml", "json"]) {
   });
 }
 
-clusterTest("a dry run prints what is really made, but for names, keys and times", async (namespace) => {
+clusterTest("a dry run prints what is created, except for names, keys and times", async (namespace) => {
   await using upstream = serveHttp(() => new Response("from here"));
   // With --ttl 0, since a deadline is moved while kurun runs.
   const flags = ["-l", "team=payments", "--pod-port", "9000", "--serviceport", "8080", "--ttl", "0"];

@@ -12,7 +12,7 @@ function forward(upstream: Upstream, namespace: TestNamespace, ...args: string[]
   return KurunProcess.start(["port-forward", upstream.url, "-n", namespace.name, ...args]).ready();
 }
 
-clusterTest("a Pod reaches the program here by the Service's name, and stdout says so in one line", async (namespace) => {
+clusterTest("a Pod reaches the local program by the Service's name, and stdout says so in one line", async (namespace) => {
   await using upstream = serveHttp((request) => new Response(`hello from here, ${new URL(request.url).pathname}\n`));
   await using kurun = await forward(upstream, namespace);
   assert.equal(kurun.stdout, `Forwarding http://kurun.${namespace.name}.svc:80 -> ${upstream.url}\n`);
@@ -35,7 +35,7 @@ clusterTest("1 GB down and 1 GB up stream through, in at most 200 MB of memory o
   assert.ok(Math.max(peaks.here, peaks.there) <= MEMORY_LIMIT, JSON.stringify(peaks));
 });
 
-clusterTest("server-sent events arrive as they are sent, each before the next exists", async (namespace) => {
+clusterTest("server-sent events arrive as they are sent, each before the next is created", async (namespace) => {
   let send: (event: string) => void = () => {};
   await using upstream = serveHttp(() => {
     const body = new ReadableStream<Uint8Array>({
@@ -55,7 +55,7 @@ clusterTest("server-sent events arrive as they are sent, each before the next ex
   await reader.cancel().catch(() => {});
 });
 
-clusterTest("200 connections at once are not held up by one that stopped reading", async (namespace) => {
+clusterTest("200 concurrent connections are not delayed by one that stopped reading", async (namespace) => {
   await using upstream = serveHttp((request) => new Response(request.url.endsWith("/big") ? zeros(GIB) : "small"));
   await using _kurun = await forward(upstream, namespace);
   const host = await namespace.address();
@@ -86,7 +86,7 @@ clusterTest("a WebSocket echoes", async (namespace) => {
   await new Promise((resolve) => socket.onclose = resolve);
 });
 
-clusterTest("Ctrl+C ends it within 2 s and leaves nothing without a deletion mark", async (namespace) => {
+clusterTest("Ctrl+C ends kurun within 2 s and leaves only objects that are marked for deletion", async (namespace) => {
   await using upstream = serveHttp(() => new Response("ok"));
   await using kurun = await forward(upstream, namespace);
   const started = performance.now();
@@ -135,7 +135,7 @@ clusterTest("the deadline moves while the client lives: the session outlasts its
   assert.equal(await (await fetch(`http://${await namespace.address()}/`)).text(), "still here");
 });
 
-clusterTest("everything belongs to the session from the first object on, and says whose it is", async (namespace) => {
+clusterTest("every object belongs to the session from its creation on, and names the session's owner", async (namespace) => {
   await using upstream = serveHttp(() => new Response("ok"));
   await using _kurun = await forward(upstream, namespace);
   const objects = await objectsIn(namespace.name);
@@ -148,7 +148,7 @@ clusterTest("everything belongs to the session from the first object on, and say
   }
 });
 
-clusterTest("a program here that does not listen is a 502 that says so", async (namespace) => {
+clusterTest("a local program that does not listen is a 502 that says so", async (namespace) => {
   await using _kurun = await KurunProcess.start(["port-forward", "http://localhost:9", "-n", namespace.name]).ready();
   const answer = await fetch(`http://${await namespace.address()}/`);
   assert.equal(answer.status, 502);

@@ -8,7 +8,7 @@ import { callRaw, serveRaw } from "./raw_http.ts";
 
 for (const scheme of ["tcp", "http"]) {
   clusterTest(
-    `over ${scheme}:// a server that speaks first is heard by a caller that has said nothing, and either may end first`,
+    `over ${scheme}:// a server may speak first, and either side may end first`,
     async (namespace) => {
       await using upstream = await serveRaw(async (connection) => {
         connection.send("220 mail.test ready\r\n");
@@ -47,7 +47,7 @@ for (const scheme of ["tcp", "http"]) {
   );
 }
 
-clusterTest("over tcp:// a break of either end is a break for the other, never a clean end, and -v says whose", async (namespace) => {
+clusterTest("over tcp:// a reset by either end is a reset for the other, never a clean end, and -v says whose", async (namespace) => {
   let leave = () => {};
   const left = new Promise<void>((resolve) => leave = resolve);
   await using upstream = await serveRaw(async (connection) => {
@@ -74,7 +74,7 @@ clusterTest("over tcp:// a break of either end is a break for the other, never a
   await kurun.waitFor(/^\S+ tcp - - 11B \S+ \S+ 6B in, caller left$/m);
 });
 
-clusterTest("of a tls:// connection -v has one line and no word that went through it", async (namespace) => {
+clusterTest("-v prints one line for a tls:// connection, and nothing of its contents", async (namespace) => {
   const now = new Date();
   const authority = await certificateAuthority({ commonName: "a test's", days: 1, now });
   const name = `kurun.${namespace.name}.svc`;

@@ -46,7 +46,7 @@ clusterTest("with the Role of docs/rbac.yaml alone kurun forwards, and removes e
   assert.deepEqual(await namespace.left(), []);
 });
 
-clusterTest("that Role's rules that are for trouble alone are not needed without", async (namespace) => {
+clusterTest("the Role's rules for diagnosing problems are not needed when nothing goes wrong", async (namespace) => {
   const text = await documented();
   const end = text.indexOf(NEEDLESS);
   const least = text.slice(0, end) + text.slice(text.indexOf("---\n", end));
@@ -58,7 +58,7 @@ clusterTest("that Role's rules that are for trouble alone are not needed without
 });
 
 clusterTest(
-  "that Role, which reads no Secrets, makes a new session where a killed kurun's cannot be adopted, and says why",
+  "the Role without reading Secrets creates a new session instead of adopting a killed kurun's, and kurun says why",
   async (namespace) => {
     await using kubeconfig = await onlyWith(namespace, await documented());
     await using upstream = serveHttp(() => new Response("from here"));
@@ -75,20 +75,23 @@ clusterTest(
   },
 );
 
-clusterTest("with that Role --takeover removes what another has, who learns by whom when it moves its deadline next", async (namespace) => {
-  await using kubeconfig = await onlyWith(namespace, await documented());
-  await using upstream = serveHttp(() => new Response("from here"));
-  const args = ["port-forward", upstream.url, "-n", namespace.name];
-  await using other = await KurunProcess.startOn("desk-7", [...args, "--ttl", "45s"]).ready();
-  await using kurun = await KurunProcess.startOn("desk-8", [...args, "--kubeconfig", kubeconfig.path, "--ttl", "45s", "--takeover"])
-    .ready();
-  assert.match(kurun.stderr, /^Replacing the session of \S+ on desk-7 at Service kurun \(.*\): its key cannot be read$/m);
-  assert.equal(await (await fetch(`http://${await namespace.address()}/`)).text(), "from here");
-  assert.equal(await other.exit, 4);
-  assert.match(other.stderr, /^error: this kurun lost session kurun-kurun-\w{5}: replaced by \S+ from desk-8$/m);
-});
+clusterTest(
+  "with the Role --takeover removes another user's session, and that kurun learns who took over at its next renewal",
+  async (namespace) => {
+    await using kubeconfig = await onlyWith(namespace, await documented());
+    await using upstream = serveHttp(() => new Response("from here"));
+    const args = ["port-forward", upstream.url, "-n", namespace.name];
+    await using other = await KurunProcess.startOn("desk-7", [...args, "--ttl", "45s"]).ready();
+    await using kurun = await KurunProcess.startOn("desk-8", [...args, "--kubeconfig", kubeconfig.path, "--ttl", "45s", "--takeover"])
+      .ready();
+    assert.match(kurun.stderr, /^Replacing the session of \S+ on desk-7 at Service kurun \(.*\): its key cannot be read$/m);
+    assert.equal(await (await fetch(`http://${await namespace.address()}/`)).text(), "from here");
+    assert.equal(await other.exit, 4);
+    assert.match(other.stderr, /^error: this kurun lost session kurun-kurun-\w{5}: replaced by \S+ from desk-8$/m);
+  },
+);
 
-clusterTest("that Role is enough for kurun ls and kurun stop; what cleanup may not look at it says", async (namespace) => {
+clusterTest("the Role is enough for kurun ls and kurun stop, and cleanup names what it may not read", async (namespace) => {
   await using kubeconfig = await onlyWith(namespace, await documented());
   await using upstream = serveHttp(() => new Response("from here"));
   const there = ["-n", namespace.name, "--kubeconfig", kubeconfig.path];
@@ -121,7 +124,7 @@ const NEEDED = [
   ["pods", "watch", "watch pods"],
 ] as const;
 
-clusterTest("without any one verb kurun refuses before anything is created, naming it, with exit code 3", async (namespace) => {
+clusterTest("a missing verb is named, with exit code 3, before anything is created", async (namespace) => {
   await using kubeconfig = await onlyWith(namespace, await documented());
   const rules: Rule[] = JSON.parse(await kubectl(["get", "role", "kurun", "-n", namespace.name, "-o", "json"])).rules;
   for (const [resource, verb, named] of NEEDED) {

@@ -68,7 +68,7 @@ clusterTest(
   },
 );
 
-clusterTest("without amounts of its own, the Pod has those of a LimitRange", async (namespace) => {
+clusterTest("without --requests and --limits the Pod gets the defaults of a LimitRange", async (namespace) => {
   const limits = [{ type: "Container", default: { memory: "210Mi" }, defaultRequest: { memory: "70Mi" } }];
   const range = { apiVersion: "v1", kind: "LimitRange", metadata: { name: "range" }, spec: { limits } };
   await kubectl(["create", "-n", namespace.name, "-f", "-"], JSON.stringify(range));

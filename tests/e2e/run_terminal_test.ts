@@ -7,7 +7,7 @@ import { TmuxTerminal } from "./tmux_terminal.ts";
 const BEHAVE = programFolder("tests/programs/behave");
 
 clusterTest(
-  "a full-screen program gets the size and the keys of the terminal, whose former contents return at its end",
+  "a full-screen program gets the terminal's size and keys, and the earlier contents return at its end",
   async (namespace) => {
     await using terminal = await TmuxTerminal.start(["run", "-it", "-n", namespace.name, programFolder("examples/screen")]);
     const drawn = await terminal.waitFor(/^\+- 100x30, key: none, q ends -+\+$/m);

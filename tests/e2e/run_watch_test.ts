@@ -38,7 +38,7 @@ clusterTest("--watch replaces the program in the same Pod and keeps the last one
   assert.deepEqual(await namespace.left(), []);
 });
 
-clusterTest("with --watch a file that is saved while the Pod starts counts, and a build is removed once it runs", async (namespace) => {
+clusterTest("with --watch a file that is saved while the Pod starts is built, and a build is removed once it runs", async (namespace) => {
   await using program = new WordProgram();
   await program.write("one");
   const TMPDIR = await Deno.makeTempDir();

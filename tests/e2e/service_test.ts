@@ -46,7 +46,7 @@ async function serviceJson(namespace: TestNamespace, name = "hook"): Promise<str
 }
 
 clusterTest(
-  "a Service without Pods is joined on all its ports, by number and by name, and is byte for byte as before when kurun ends",
+  "a Service without Pods is joined on all its ports, by number and by name, and is byte for byte unchanged after kurun exits",
   async (namespace) => {
     await create(namespace, webhookService(), pausing(0));
     const before = await serviceJson(namespace);
@@ -67,7 +67,7 @@ clusterTest(
   },
 );
 
-clusterTest("a failing webhook of failurePolicy Fail that points at the joined Service reaches the program here", async (namespace) => {
+clusterTest("a webhook with failurePolicy Fail that points at the joined Service reaches the local program", async (namespace) => {
   await create(namespace, webhookService(), pausing(0));
   await using _hooks = await webhookFor(namespace);
   await assert.rejects(kubectl(["create", "configmap", "a", "-n", namespace.name]), /failed calling webhook/);
@@ -103,7 +103,7 @@ async function webhookFor(namespace: TestNamespace): Promise<AsyncDisposable> {
   return { [Symbol.asyncDispose]: async () => void await kubectl(["delete", "validatingwebhookconfiguration", namespace.name]) };
 }
 
-clusterTest("a headless Service is joined on the port that its callers know", async (namespace) => {
+clusterTest("a headless Service is joined on the ports that its callers use", async (namespace) => {
   await create(namespace, webhookService({ clusterIP: "None" }));
   await using upstream = serveHttp(() => new Response("from here"));
   await using _kurun = await forwardHook(upstream, namespace).ready();
@@ -112,7 +112,7 @@ clusterTest("a headless Service is joined on the port that its callers know", as
   }
 });
 
-clusterTest("a killed kurun's session at a joined Service is adopted, and the Service stays as it was", async (namespace) => {
+clusterTest("a killed kurun's session at a joined Service is adopted, and the Service is unchanged", async (namespace) => {
   await create(namespace, webhookService(), pausing(0));
   const before = await serviceJson(namespace);
   await using upstream = serveHttp(() => new Response("from here"));
@@ -127,7 +127,7 @@ clusterTest("a killed kurun's session at a joined Service is adopted, and the Se
   assert.deepEqual(await sessionNames(namespace), sessions);
 });
 
-clusterTest("a killed kurun's Pod at a joined Service does not stand in the way of one with other flags", async (namespace) => {
+clusterTest("a killed kurun's Pod at a joined Service does not block a start with different flags", async (namespace) => {
   await create(namespace, webhookService(), pausing(0));
   const before = await serviceJson(namespace);
   await using upstream = serveHttp(() => new Response("from here"));
@@ -140,7 +140,7 @@ clusterTest("a killed kurun's Pod at a joined Service does not stand in the way 
   assert.equal(await serviceJson(namespace), before);
 });
 
-clusterTest("a Service with live Pods is refused with their names and how to scale them down", async (namespace) => {
+clusterTest("a Service with live Pods is refused with their names and the command that scales them down", async (namespace) => {
   await create(namespace, webhookService(), pausing(1));
   const pod = await livePod(namespace);
   const { code, stderr } = await KurunProcess.run(["port-forward", "8080", "-n", namespace.name, "--servicename", "hook"]);
@@ -188,26 +188,29 @@ clusterTest("a label that another Service selects is refused, and one that none 
   await using _kurun = await KurunProcess.start(["port-forward", upstream.url, "-n", namespace.name, "-l", "team=b"]).ready();
 });
 
-clusterTest("a Service that is being removed is not joined but waited for, in words, and Ctrl+C ends that at once", async (namespace) => {
-  const service = webhookService();
-  await create(namespace, { ...service, metadata: { ...service.metadata as Record<string, unknown>, finalizers: ["kurun.test/hold"] } });
-  await kubectl(["delete", "service", "hook", "-n", namespace.name, "--wait=false"]);
-  await using upstream = serveHttp(() => new Response("from here"));
-  const waits = /^Waiting until service\/hook is deleted\n/;
-  const ended = forwardHook(upstream, namespace);
-  await ended.waitFor(waits);
-  ended.signal("SIGINT");
-  assert.equal(await ended.exit, 0);
-  assert.match(ended.stderr, new RegExp(`${waits.source}$`));
-  assert.deepEqual(await leftOfKurun(namespace), []);
+clusterTest(
+  "kurun waits, with a message, until a Service that is being removed is gone, and Ctrl+C ends the wait immediately",
+  async (namespace) => {
+    const service = webhookService();
+    await create(namespace, { ...service, metadata: { ...service.metadata as Record<string, unknown>, finalizers: ["kurun.test/hold"] } });
+    await kubectl(["delete", "service", "hook", "-n", namespace.name, "--wait=false"]);
+    await using upstream = serveHttp(() => new Response("from here"));
+    const waits = /^Waiting until service\/hook is deleted\n/;
+    const ended = forwardHook(upstream, namespace);
+    await ended.waitFor(waits);
+    ended.signal("SIGINT");
+    assert.equal(await ended.exit, 0);
+    assert.match(ended.stderr, new RegExp(`${waits.source}$`));
+    assert.deepEqual(await leftOfKurun(namespace), []);
 
-  await using kurun = forwardHook(upstream, namespace);
-  await kurun.waitFor(waits);
-  await kubectl(["patch", "service", "hook", "-n", namespace.name, "--type", "merge", "-p", '{"metadata":{"finalizers":null}}']);
-  await kurun.ready();
-  assert.equal(kurun.stdout, `Forwarding http://hook.${namespace.name}.svc:80 -> ${upstream.url}\n`);
-  assert.equal(await (await fetch(`http://${await namespace.address("hook")}/`)).text(), "from here");
-});
+    await using kurun = forwardHook(upstream, namespace);
+    await kurun.waitFor(waits);
+    await kubectl(["patch", "service", "hook", "-n", namespace.name, "--type", "merge", "-p", '{"metadata":{"finalizers":null}}']);
+    await kurun.ready();
+    assert.equal(kurun.stdout, `Forwarding http://hook.${namespace.name}.svc:80 -> ${upstream.url}\n`);
+    assert.equal(await (await fetch(`http://${await namespace.address("hook")}/`)).text(), "from here");
+  },
+);
 
 /** Waits until the Service has an endpoint. @returns the name of its Pod */
 async function livePod(namespace: TestNamespace): Promise<string> {

@@ -9,7 +9,7 @@ function statusLines(screen: string): string[] {
 }
 
 clusterTest(
-  "in a terminal a status line counts at the foot, lines stand above it, and nothing of it is left in the end",
+  "in a terminal a status line at the bottom counts requests, other lines go above it, and it is erased at the end",
   async (namespace) => {
     await using upstream = serveHttp((request) => new Response("ok", { status: request.url.endsWith("/bad") ? 500 : 200 }));
     await using terminal = await TmuxTerminal.start(["port-forward", upstream.url, "-n", namespace.name, "-v"]);
@@ -30,7 +30,7 @@ clusterTest(
   },
 );
 
-clusterTest("a lost connection is on the status line until it is back", async (namespace) => {
+clusterTest("the status line shows a lost connection until it is restored", async (namespace) => {
   await using upstream = serveHttp(() => new Response("ok"));
   await using terminal = await TmuxTerminal.start(["port-forward", upstream.url, "-n", namespace.name]);
   await terminal.waitFor(/^Forwarding since /m);
@@ -42,7 +42,7 @@ clusterTest("a lost connection is on the status line until it is back", async (n
   assert.equal(statusLines(back).length, 1);
 });
 
-clusterTest("NO_COLOR has no colours, and a narrow terminal no second line", async (namespace) => {
+clusterTest("NO_COLOR removes colors, and a narrow terminal does not wrap the status line", async (namespace) => {
   await using upstream = serveHttp(() => new Response("ok"));
   const options = { columns: 40, env: { NO_COLOR: "1" } };
   await using terminal = await TmuxTerminal.start(["port-forward", upstream.url, "-n", namespace.name], options);
@@ -54,7 +54,7 @@ clusterTest("NO_COLOR has no colours, and a narrow terminal no second line", asy
   assert.doesNotMatch(await terminal.screen(true), /\p{Cc}\[3\dm/u);
 });
 
-clusterTest("a dumb terminal has plain lines alone", async (namespace) => {
+clusterTest("a dumb terminal gets only plain lines", async (namespace) => {
   await using upstream = serveHttp(() => new Response("ok"));
   const args = ["port-forward", upstream.url, "-n", namespace.name, "-v"];
   await using terminal = await TmuxTerminal.start(args, { env: { TERM: "dumb" } });

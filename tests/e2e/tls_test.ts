@@ -53,7 +53,7 @@ async function ask(url: string, caCerts: string[]): Promise<string> {
 const UNTRUSTED_ONCE = /^[\d.]+: TLS handshake failed: the caller does not trust the certificate \(UnknownCA\)\. [^\n]*\n$/;
 
 clusterTest(
-  "an HTTPS Service with a Secret's certificate is answered by an https program here, verified or on loopback",
+  "an HTTPS Service with a Secret's certificate is answered by a local https program, verified or on loopback",
   async (namespace) => {
     await using upstream = serveHttps((request) => new Response(`${request.method} ${new URL(request.url).pathname}`));
     await putSecret(namespace, await forService(namespace));
@@ -80,7 +80,7 @@ clusterTest(
   },
 );
 
-clusterTest("a rotated Secret is served while 20 callers a second come, and none of them fails", async (namespace) => {
+clusterTest("a rotated Secret is served under 20 requests a second, none of which fails", async (namespace) => {
   await using upstream = serveHttps(() => new Response("here"));
   await putSecret(namespace, await forService(namespace));
   await using _kurun = await portForward(namespace, upstream.url, "--tlssecret", "mine", "--serviceport", "443").ready();
@@ -109,7 +109,7 @@ clusterTest("a rotated Secret is served while 20 callers a second come, and none
 });
 
 clusterTest(
-  "with --app-protocol h2 a caller's HTTP/2 arrives as HTTP/2 at the program, and its HTTP/1.1 as HTTP/1.1",
+  "with --app-protocol h2 the program gets a caller's HTTP/2 as HTTP/2, and HTTP/1.1 as HTTP/1.1",
   async (namespace) => {
     const versions: string[] = [];
     const server = createSecureServer({ cert: program.certPem, key: program.keyPem, allowHTTP1: true }, (request, response) => {
@@ -139,7 +139,7 @@ clusterTest(
   },
 );
 
-clusterTest("tls:// passes a caller's TLS through: the program's certificate, and the caller's own at the program", async (namespace) => {
+clusterTest("tls:// passes TLS through: the caller sees the program's certificate, and the program the caller's", async (namespace) => {
   const certificate = await forService(namespace, local);
   await using server = await TlsServer.listen({ certificate, clientCa: local.certPem });
   await using kurun = await portForward(namespace, `tls://localhost:${server.port}`, "--serviceport", "443").ready();
@@ -151,7 +151,7 @@ clusterTest("tls:// passes a caller's TLS through: the program's certificate, an
   await assert.rejects(ask(url, [local.certPem]));
 });
 
-clusterTest("tcp:// carries any bytes, in the Pod's TLS too, whatever protocol the caller offers", async (namespace) => {
+clusterTest("tcp:// carries any bytes, also inside the Pod's TLS, whatever protocol the caller offers", async (namespace) => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   (async () => {
     for await (const caller of listener) {
@@ -189,7 +189,7 @@ const SECRETS: readonly { what: string; data?: () => Promise<Record<string, stri
   },
 ];
 
-clusterTest("a Secret that cannot serve is refused in one sentence before anything is created", async (namespace) => {
+clusterTest("an unusable Secret is refused with one sentence before anything is created", async (namespace) => {
   for (const { what, data, says } of SECRETS) {
     if (data) {
       const secret = { apiVersion: "v1", kind: "Secret", metadata: { name: "mine" }, stringData: await data() };
@@ -202,7 +202,7 @@ clusterTest("a Secret that cannot serve is refused in one sentence before anythi
   assert.equal(await kubectl(["get", "jobs,deployments,services", "-n", namespace.name, "-o", "name"]), "");
 });
 
-clusterTest("a Secret that callers will not like, or that may not be read, is warned of and served", async (namespace) => {
+clusterTest("a Secret that callers may reject, or that kurun may not read, causes a warning and is served", async (namespace) => {
   await using upstream = serveHttps(() => new Response("here"));
   await putSecret(namespace, await authority.issue({ names: ["a.example"], days: -0.01, now }));
   {

@@ -52,7 +52,7 @@ function digest(data: Uint8Array): string {
 
 for (const [what, path] of [["", ""], [" behind a path", "/base"]] as const) {
   clusterTest(
-    `WebSockets${what} carry messages of up to 8 MB, compressed or not, pings, and the code that closes them`,
+    `WebSockets${what} carry messages of up to 8 MB, compressed or not, pings, and close codes`,
     async (namespace) => {
       await using program = await serveWebSockets();
       await using kurun = await KurunProcess.start(["port-forward", `http://localhost:${program.port}${path}`, "-n", namespace.name, "-v"])

@@ -15,7 +15,7 @@ async function annotationsOfNew(namespace: TestNamespace, name: string): Promise
 }
 
 clusterTest(
-  "a webhook here is asked through a Service that has no Pods, at three ports, and without kurun creates fail with its sentence",
+  "the API server calls a local webhook through three ports of a Service without Pods, and creates fail with kurun's message without it",
   async (namespace) => {
     const service = {
       apiVersion: "v1",
@@ -94,7 +94,7 @@ async function createUntil(namespace: TestNamespace, end: Promise<unknown>): Pro
   return answers;
 }
 
-clusterTest("no webhook call fails when kurun ends while the original is up", async (namespace) => {
+clusterTest("no webhook call fails when kurun exits after the original webhook is ready", async (namespace) => {
   await kubectl(["create", "service", "clusterip", "hook", "--tcp=443:9443", "-n", namespace.name]);
   await using webhook = await Webhook.start(namespace, "hook");
   await kubectl(["create", "-n", namespace.name, "-f", "-"], JSON.stringify(original(0)));

@@ -37,7 +37,7 @@ async function kill(kurun: KurunProcess): Promise<void> {
 }
 
 clusterTest(
-  "after kill -9 a start goes on as the session that is there, and answers within 2 s the request that came meanwhile",
+  "after kill -9 the next start resumes the session, and answers within 2 s a request that arrived in between",
   async (namespace) => {
     await using before = says("before");
     await using after = says("after");
@@ -67,7 +67,7 @@ clusterTest(
 );
 
 clusterTest(
-  "an adopted session says at its Job whose it is now, since when and for what, and outlives its old deadline",
+  "the Job of an adopted session names its new program, and the session outlives its old deadline",
   async (namespace) => {
     await using before = says("before");
     await using after = says("after");
@@ -80,26 +80,29 @@ clusterTest(
   },
 );
 
-clusterTest("the user's own session that is connected is refused in its own words, and goes on", async (namespace) => {
-  await using upstream = says("first");
-  await using _kurun = await forward(upstream, namespace).ready();
-  const was = await identity(namespace);
-  const { code, stdout, stderr } = await KurunProcess.run(args(upstream, namespace));
-  assert.equal(code, 3);
-  assert.equal(stdout, "");
-  assert.match(
-    stderr,
-    new RegExp(
-      `^error: you are already running this: Service kurun in namespace ${namespace.name} has forwarded to ${upstream.url} on \\S+ since ${SINCE}\\. ` +
-        `End it \\(kurun stop kurun -n ${namespace.name}\\), replace it with --takeover, or choose another name with --servicename\\n$`,
-    ),
-  );
-  assert.deepEqual(await identity(namespace), was);
-  assert.equal(await answer(namespace), "first");
-});
+clusterTest(
+  "a second start of one's own connected session is refused with its own message, and the session continues",
+  async (namespace) => {
+    await using upstream = says("first");
+    await using _kurun = await forward(upstream, namespace).ready();
+    const was = await identity(namespace);
+    const { code, stdout, stderr } = await KurunProcess.run(args(upstream, namespace));
+    assert.equal(code, 3);
+    assert.equal(stdout, "");
+    assert.match(
+      stderr,
+      new RegExp(
+        `^error: you are already running this: Service kurun in namespace ${namespace.name} has forwarded to ${upstream.url} on \\S+ since ${SINCE}\\. ` +
+          `End it \\(kurun stop kurun -n ${namespace.name}\\), replace it with --takeover, or choose another name with --servicename\\n$`,
+      ),
+    );
+    assert.deepEqual(await identity(namespace), was);
+    assert.equal(await answer(namespace), "first");
+  },
+);
 
 clusterTest(
-  "somebody else's session is refused with who, from where, since when and for what, also when nobody is connected",
+  "another user's session is refused with its user, machine, start and program, even if nobody is connected",
   async (namespace) => {
     await using upstream = says("theirs");
     const theirs = await KurunProcess.startOn("desk-7", args(upstream, namespace, "--ttl", "30s")).ready();
@@ -124,35 +127,44 @@ clusterTest(
   },
 );
 
-clusterTest("--takeover goes on as another's live session: the other ends and says by whom, and removes nothing", async (namespace) => {
-  await using theirs = says("theirs");
-  await using mine = says("mine");
-  await using other = await KurunProcess.startOn("desk-7", args(theirs, namespace)).ready();
-  const was = await identity(namespace);
-  assert.equal(await answer(namespace), "theirs");
-  await using kurun = await KurunProcess.startOn("desk-8", args(mine, namespace, "--takeover")).ready();
-  assert.equal(await other.exit, SESSION_LOST);
-  assert.match(other.stderr, /^error: this kurun lost session kurun-kurun-\w{5}: replaced by \S+ from desk-8$/m);
-  assert.match(kurun.stderr, new RegExp(`^Took over session kurun-kurun-\\w{5} from \\S+ on desk-7, who had used it since ${SINCE}$`, "m"));
-  assert.equal(await answer(namespace), "mine");
-  assert.deepEqual(await identity(namespace), was);
-  kurun.signal("SIGINT");
-  assert.equal(await kurun.exit, 0);
-  assert.deepEqual(await namespace.left(), []);
-});
+clusterTest(
+  "--takeover takes over another user's live session, whose kurun exits with the new user's name and removes nothing",
+  async (namespace) => {
+    await using theirs = says("theirs");
+    await using mine = says("mine");
+    await using other = await KurunProcess.startOn("desk-7", args(theirs, namespace)).ready();
+    const was = await identity(namespace);
+    assert.equal(await answer(namespace), "theirs");
+    await using kurun = await KurunProcess.startOn("desk-8", args(mine, namespace, "--takeover")).ready();
+    assert.equal(await other.exit, SESSION_LOST);
+    assert.match(other.stderr, /^error: this kurun lost session kurun-kurun-\w{5}: replaced by \S+ from desk-8$/m);
+    assert.match(
+      kurun.stderr,
+      new RegExp(`^Took over session kurun-kurun-\\w{5} from \\S+ on desk-7, who had used it since ${SINCE}$`, "m"),
+    );
+    assert.equal(await answer(namespace), "mine");
+    assert.deepEqual(await identity(namespace), was);
+    kurun.signal("SIGINT");
+    assert.equal(await kurun.exit, 0);
+    assert.deepEqual(await namespace.left(), []);
+  },
+);
 
-clusterTest("--takeover with other flags makes a new session, and the other is told by whom all the same", async (namespace) => {
-  await using theirs = says("theirs");
-  await using mine = says("mine");
-  await using other = await KurunProcess.startOn("desk-7", args(theirs, namespace)).ready();
-  const was = await identity(namespace);
-  await using kurun = await KurunProcess.startOn("desk-8", args(mine, namespace, "--takeover", "--hold", "1s")).ready();
-  assert.equal(await other.exit, SESSION_LOST);
-  assert.match(other.stderr, /^error: this kurun lost session kurun-kurun-\w{5}: replaced by \S+ from desk-8$/m);
-  assert.match(kurun.stderr, /^Replacing the session of \S+ on desk-7 at Service kurun \(.*\): --hold differs$/m);
-  assert.equal(await answer(namespace), "mine");
-  assert.deepEqual((await identity(namespace)).filter((object) => was.includes(object)), []);
-});
+clusterTest(
+  "--takeover with different flags creates a new session, and the replaced kurun still names who took over",
+  async (namespace) => {
+    await using theirs = says("theirs");
+    await using mine = says("mine");
+    await using other = await KurunProcess.startOn("desk-7", args(theirs, namespace)).ready();
+    const was = await identity(namespace);
+    await using kurun = await KurunProcess.startOn("desk-8", args(mine, namespace, "--takeover", "--hold", "1s")).ready();
+    assert.equal(await other.exit, SESSION_LOST);
+    assert.match(other.stderr, /^error: this kurun lost session kurun-kurun-\w{5}: replaced by \S+ from desk-8$/m);
+    assert.match(kurun.stderr, /^Replacing the session of \S+ on desk-7 at Service kurun \(.*\): --hold differs$/m);
+    assert.equal(await answer(namespace), "mine");
+    assert.deepEqual((await identity(namespace)).filter((object) => was.includes(object)), []);
+  },
+);
 
 /** Waits until one of two has ended. @returns the one that goes on, and the code and words of the other */
 async function race(two: readonly [KurunProcess, KurunProcess]): Promise<{ winner: KurunProcess; code: number; stderr: string }> {
@@ -160,7 +172,7 @@ async function race(two: readonly [KurunProcess, KurunProcess]): Promise<{ winne
   return { winner: two[1 - first.index]!, code: first.code, stderr: two[first.index]!.stderr };
 }
 
-clusterTest("of two starts at the same time one serves, and the other is refused and takes nothing away", async (namespace) => {
+clusterTest("of two simultaneous starts one serves, and the other is refused and removes nothing", async (namespace) => {
   await using upstream = says("one of two");
   await using one = forward(upstream, namespace);
   await using two = forward(upstream, namespace);
@@ -172,7 +184,7 @@ clusterTest("of two starts at the same time one serves, and the other is refused
   assert.equal((await objectsIn(namespace.name)).filter(({ kind, metadata }) => kind === "Job" && !metadata.deletionTimestamp).length, 1);
 });
 
-clusterTest("of two starts that find the same session without a client one adopts it, and the other is refused", async (namespace) => {
+clusterTest("of two starts that find a session without a client, one adopts it and the other is refused", async (namespace) => {
   await using upstream = says("adopted");
   await kill(await forward(upstream, namespace).ready());
   const was = await identity(namespace);
@@ -187,7 +199,7 @@ clusterTest("of two starts that find the same session without a client one adopt
   assert.deepEqual(await identity(namespace), was);
 });
 
-clusterTest("a client whose session was deleted ends and says so", async (namespace) => {
+clusterTest("a client whose session was deleted exits with a message that says so", async (namespace) => {
   await using upstream = says("here");
   await using kurun = await forward(upstream, namespace, "--ttl", "6s").ready();
   await kubectl(["delete", "jobs", "--all", "-n", namespace.name, "--cascade=background"]);
@@ -215,7 +227,7 @@ async function adoptByHand(namespace: TestNamespace): Promise<string> {
   return `Job/${job.metadata.name}`;
 }
 
-clusterTest("a client that cannot reach its Pod learns at its next renewal that another has its session", async (namespace) => {
+clusterTest("a client that cannot reach its Pod learns at its next renewal that its session was taken over", async (namespace) => {
   await using upstream = says("here");
   await using kurun = await forward(upstream, namespace, "--ttl", "6s").ready();
   const job = await adoptByHand(namespace);
@@ -224,7 +236,7 @@ clusterTest("a client that cannot reach its Pod learns at its next renewal that 
   assert.ok((await namespace.left()).includes(job));
 });
 
-clusterTest("a client that ends before it knows that another adopted its session takes nothing away", async (namespace) => {
+clusterTest("a client that exits before it learns that its session was adopted removes nothing", async (namespace) => {
   await using upstream = says("here");
   const kurun = await forward(upstream, namespace).ready();
   const job = await adoptByHand(namespace);
@@ -234,7 +246,7 @@ clusterTest("a client that ends before it knows that another adopted its session
 });
 
 clusterTest(
-  "--takeover of a session that is still starting makes a new one, and who started it ends and says by whom",
+  "--takeover of a session that is still starting creates a new one, and the replaced kurun names who took over",
   async (namespace) => {
     await using theirs = says("theirs");
     await using mine = says("mine");

@@ -17,7 +17,7 @@ Deno.test("requests are answered again with the first answer after which none is
   assert.equal(answeredAgainAt(records, 1_000), 2_600);
 });
 
-Deno.test("if nothing failed, requests are answered again at once", () => {
+Deno.test("if nothing failed, requests are answered again immediately", () => {
   assert.equal(answeredAgainAt([record(0, 5), record(20, 5)], 10), 10);
 });
 

@@ -174,7 +174,7 @@ for (const [name, text, method, told] of RESPONSES) {
   });
 }
 
-Deno.test("a head of 64 KiB is read quickly, byte by byte too", () => {
+Deno.test("a head of 64 KiB is read quickly, also byte by byte", () => {
   const text = `GET / HTTP/1.1\r\nA: ${"a".repeat(MAX_HEAD_BYTES - 23)}\r\n\r\n`;
   assert.equal(text.length, MAX_HEAD_BYTES);
   const started = performance.now();
