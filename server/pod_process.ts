@@ -26,7 +26,7 @@ export async function acceptClient(
 }
 
 /**
- * Stops at the first signal, and ends at once at the second. Call it before anything else: process 1 of a container ignores signals
+ * Stops at the first signal, and exits immediately at the second. Call it before anything else: process 1 of a container ignores signals
  * without a listener until the Pod's grace period is over.
  * @param exit ends the process, with whether stopping failed
  */

@@ -53,7 +53,7 @@ export async function serveRuns(
 }
 
 function programEnvironment(env: Record<string, string>): Record<string, string> {
-  // Deno puts a folder of its own in front of the image's PATH.
+  // Deno puts its own folder in front of the image's PATH.
   const path = (env.PATH ?? "").split(":").filter((folder) => !folder.endsWith("/node_compat_bin")).join(":");
   return { ...Object.fromEntries(Object.entries(env).filter(([name]) => !OWN_VARIABLES.test(name))), PATH: path };
 }

@@ -17,7 +17,7 @@ export interface KubectlReading {
   readonly error?: string;
 }
 
-/** Has kubectl's code read manifests, each by itself. @throws ClusterUnavailableError without Go, ClusterError with what go said */
+/** Reads manifests with kubectl's code, each by itself. @throws ClusterUnavailableError without Go, ClusterError with Go's output */
 export async function readAsKubectl(manifests: readonly Uint8Array<ArrayBuffer>[]): Promise<KubectlReading[]> {
   await goBuild(await findGo(), FOLDER, ["-mod=readonly"], PROGRAM, () => {});
   const child = new Deno.Command(PROGRAM, { stdin: "piped", stdout: "piped" }).spawn();

@@ -1,4 +1,4 @@
-/** How kurun reads manifests, compared with kubectl's own code over generated ones. Takes Go. */
+/** Compares how kurun and kubectl's own code read generated manifests. Needs Go. */
 import assert from "node:assert/strict";
 import { yamlText } from "../cli/apply/object_text.ts";
 import { exactDigits, parseJson, yamlSafeJson } from "../k8s/api/exact_json.ts";

@@ -39,7 +39,7 @@ export class PathProxy implements AsyncDisposable {
     this.#server.on("tlsClientError", () => {});
   }
 
-  /** Listens on a port of its own. */
+  /** Listens on a free port. */
   static async listen(options: PathProxyOptions): Promise<PathProxy> {
     const proxy = new PathProxy(options);
     await new Promise<void>((resolve) => proxy.#server.listen(0, "127.0.0.1", resolve));

@@ -18,7 +18,7 @@ export interface ScriptedRequest {
 
 /** What a handler can do with its connection. */
 export interface ScriptedReply {
-  /** Sends these bytes as they are. */
+  /** Sends these bytes unchanged. */
   write(text: string): Promise<void>;
   bytes(part: Uint8Array): Promise<void>;
   /** Sends a complete answer with a Content-Length. */
@@ -27,7 +27,7 @@ export interface ScriptedReply {
   close(): void;
 }
 
-/** Listens on a port of its own until it is disposed. */
+/** Listens on a free port until it is disposed. */
 export class ScriptedServer implements Disposable {
   readonly requests: ScriptedRequest[] = [];
   readonly #listener: Deno.TcpListener;

@@ -56,7 +56,7 @@ export class TlsServer implements AsyncDisposable {
     this.#server.on("tlsClientError", () => {});
   }
 
-  /** Listens on a port of its own. */
+  /** Listens on a free port. */
   static async listen(options: TlsServerOptions): Promise<TlsServer> {
     const server = new TlsServer(options);
     await new Promise<void>((resolve) => server.#server.listen(0, options.hostname ?? "127.0.0.1", resolve));

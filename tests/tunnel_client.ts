@@ -1,6 +1,6 @@
 /**
- * A client of the server in a process of its own, which a test can stop and kill. It answers by the path of each request: /slow?MS after
- * so many milliseconds, /never never, /half with half an answer, /stream with a chunk every 100 ms, anything else at once; with the path.
+ * A client of the server in its own process, which a test can stop and kill. The path of a request decides about its answer: /slow?MS gets
+ * it after so many milliseconds, /never never, /half only half of it, /stream a chunk every 100 ms, and any other path gets it immediately.
  * It says "connected", each path that it sees, "go-away", and the code that its session ended with.
  *
  *     deno run -A tests/tunnel_client.ts PORT KEYFILE

@@ -6,7 +6,7 @@ export class ProtocolError extends Error {
   override readonly name = "ProtocolError";
 }
 
-/** One stream was reset, by either side; the session goes on. */
+/** One stream was reset, by either side; the session continues. */
 export class StreamResetError extends Error {
   override readonly name = "StreamResetError";
 }

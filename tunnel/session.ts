@@ -6,7 +6,7 @@ import { INITIAL_WINDOW, WindowBudget } from "./receive_window.ts";
 import { Stream, type StreamHost } from "./stream.ts";
 import type { Transport, TransportEnd } from "./transport.ts";
 
-/** How many streams a session carries at once; more are refused. */
+/** How many concurrent streams a session carries; more are refused. */
 export const MAX_STREAMS = 1024;
 /** No data frame is longer, so that other streams do not wait long behind it. */
 export const MAX_FRAME_BYTES = 64 * 1024;
@@ -144,7 +144,7 @@ export class Session implements StreamHost, FrameReceiver {
     this.#finish({ code, reason });
   }
 
-  /** Ends the session at once, for when the other side no longer answers. */
+  /** Ends the session immediately, for when the other side no longer answers. */
   destroy(error: Error): void {
     if (this.#endedBy) return;
     this.#transport.destroy();

@@ -86,7 +86,7 @@ export class Stream {
 
   /**
    * Sends bytes, which belong to the stream from now on; one writer at a time.
-   * @returns undefined where they were sent at once, else a promise that resolves when they were
+   * @returns undefined where they were sent immediately, else a promise that resolves when they were
    * @throws StreamResetError, SessionEndedError; thrown, or as the promise's rejection
    */
   write(bytes: Uint8Array): void | Promise<void> {

@@ -31,7 +31,7 @@ export interface Transport {
    * @param reason at most 123 bytes of UTF-8 (RFC 6455, 5.5); longer ones are cut
    */
   close(code: number, reason: string): void;
-  /** Ends it at once; what has not left is dropped. */
+  /** Ends it immediately; what has not left is dropped. */
   destroy(): void;
 }
 

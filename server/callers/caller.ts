@@ -10,7 +10,7 @@ const DRAIN_BYTES = 8 * 1024 * 1024;
 const DRAIN_MS = 1_000;
 /**
  * An HTTP/2 caller has this many milliseconds after SETTINGS to send a request, because gRPC clients wait for SETTINGS first. Its requests
- * then fail. Without the wait, a client that has sent no request would reconnect at once, forever.
+ * then fail. Without the wait, a client that has sent no request would reconnect immediately, forever.
  */
 const HTTP2_ASK_MS = 200;
 

@@ -14,7 +14,7 @@ import { type Terminated, TlsHandshakeError, type TlsTerminator } from "./tls_te
 /** TCP keep-alive of idle callers starts after this. */
 const KEEP_ALIVE_MS = 30_000;
 
-/** Callers at once: the 1,024 that streams carry, and some that wait. More are cut at once, to bound the Pod's memory. */
+/** Concurrent callers: the 1,024 that streams carry, and some that wait. More are disconnected, to bound the Pod's memory. */
 const MAX_CALLERS = 1_280;
 
 /** What a request port needs. */

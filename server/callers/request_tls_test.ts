@@ -87,7 +87,7 @@ function attach(live: LiveClient, preambles: Preamble[], onStream: (stream: Stre
   live.attach(new Session(here, { role: "server", now: clock }), hello as unknown as Parameters<LiveClient["attach"]>[1]);
 }
 
-/** A mounted Secret as the kubelet makes it: the files are links through `..data`, which switches to another folder at once. */
+/** A mounted Secret as the kubelet makes it: the files are links through `..data`, which switches to another folder atomically. */
 class MountedSecret {
   #version = 0;
   private constructor(readonly dir: string) {}

@@ -37,7 +37,7 @@ export async function serveTlsFiles(
   return { stop: () => clearInterval(timer) };
 }
 
-/** Both files of one moment: the kubelet updates a Secret's files at once, by pointing the link `..data` to another folder. */
+/** Both files of one moment: the kubelet updates a Secret's files atomically, by pointing the link `..data` to another folder. */
 async function readPair(dir: string): Promise<{ cert: string; key: string }> {
   const folder = await Deno.realPath(`${dir}/..data`).catch(() => dir);
   const [cert, key] = await Promise.all([Deno.readTextFile(`${folder}/tls.crt`), Deno.readTextFile(`${folder}/tls.key`)]);

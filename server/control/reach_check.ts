@@ -41,7 +41,7 @@ export class ReachCheck {
     }
   }
 
-  /** Whether a caller that has just connected belongs to a running check, which closes at once; the client must not see it. */
+  /** Whether a caller that has just connected belongs to a running check, which closes immediately; the client must not see it. */
   async isOwn(socket: { readonly destroyed: boolean; readonly bytesRead: number }): Promise<boolean> {
     if (this.#running === 0) return false;
     const until = performance.now() + PASSING_MS;

@@ -1,4 +1,4 @@
-/** Connections of unproven peers at once, TLS handshakes included; one more pushes one out. */
+/** Concurrent connections of unproven peers, TLS handshakes included; one more pushes one out. */
 const MAX_UNPROVEN = 16;
 /** Longer than a proof or an answer of the control port may take. Deno 2.9 ignores node's own time limits for requests. */
 const UNPROVEN_MS = 5_000;

@@ -11,8 +11,8 @@ export class TlsCutError extends Error {
 /**
  * The inside of a TLS connection, over any other connection.
  *
- * node:tls does the cryptography and nothing else. Over a socket of its own, on Deno 2.9, it takes a reset for a clean end, loses the end
- * of a stream whose reader is slow, and reads on however slow the reader is. Here it gets only what is read from below when somebody asks
+ * node:tls does the cryptography and nothing else. When it owns the socket, on Deno 2.9, it takes a reset for a clean end, loses the end of
+ * a stream whose reader is slow, and keeps reading however slow the reader is. Here it gets only what is read from below when somebody asks
  * for more: a slow reader slows the other side down, and what broke below breaks above.
  */
 export class TlsConnection implements Connection {

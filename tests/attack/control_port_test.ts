@@ -80,7 +80,7 @@ async function flood(socket: WebSocket, message: Uint8Array, times: number): Pro
 }
 
 const attacks: [string, (socket: WebSocket) => Promise<void>][] = [
-  ["pings without end, each in a message of its own", (socket) => {
+  ["pings without end, each in its own message", (socket) => {
     const message = frames(1, (i) => [FrameType.ping, Flag.syn, 0, i]);
     return flood(socket, message, 100_000);
   }],

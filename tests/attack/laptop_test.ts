@@ -174,7 +174,7 @@ const breaches: [string, (pod: MemoryTransport) => void | Promise<void>][] = [
     pod.send(frame(FrameType.windowUpdate, Flag.syn, 2, 0xffffffff));
   }],
   ["streams of the laptop's own parity", (pod) => pod.send(frame(FrameType.windowUpdate, Flag.syn, 1, 0))],
-  ["bytes that are no frames", (pod) => pod.send(crypto.getRandomValues(new Uint8Array(10_000)).fill(9, 0, 1))],
+  ["bytes that are not frames", (pod) => pod.send(crypto.getRandomValues(new Uint8Array(10_000)).fill(9, 0, 1))],
   ["pings without end whose answers it does not read", async (pod) => {
     pod.peer?.hold();
     const flood = new Uint8Array(HEADER_BYTES * 5_000);

@@ -9,7 +9,7 @@ export interface Place {
 const PIECE = new Uint8Array(256 * 1024);
 
 /**
- * Downloads nginx's 50 MB over a connection of its own and measures from connecting to the last byte. It speaks HTTP over raw TCP, because
+ * Downloads nginx's 50 MB over a new connection and measures from connecting to the last byte. It speaks HTTP over raw TCP, because
  * HTTP clients took as long as the tunnel itself.
  *
  * @returns bytes per second

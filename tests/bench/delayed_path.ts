@@ -34,7 +34,7 @@ export async function* delayedRows(namespace: TestNamespace, nginx: Nginx, effor
   }
 }
 
-/** A relay in a process of its own. */
+/** A relay in its own process. */
 function startRelay(hostname: string, targetPort: number): Promise<ProgramHere> {
   const port = freePort();
   const program = new URL("delay_relay.ts", import.meta.url).pathname;

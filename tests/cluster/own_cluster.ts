@@ -167,7 +167,7 @@ async function settingsOf(place: Paths, built: Record<ProgramName, Program>): Pr
  */
 async function prepare(built: Record<ProgramName, Program>, { missing, go, progress }: Preparation): Promise<void> {
   const smallOnes = async () => {
-    // First, because a problem with Go or the module proxy shows at once.
+    // First, because a problem with Go or the module proxy shows immediately.
     await buildProgram(built.onenode, go, progress);
     await buildProgram(built.toolbox, go, progress);
     await packToolbox(built.toolbox);

@@ -18,7 +18,7 @@ const QUICK_MS = 5_000;
 /** A test's copy of the example. */
 interface Shop extends AsyncDisposable {
   readonly files: Files;
-  /** The group of its own kind, which is of this test alone, since definitions are the whole cluster's. */
+  /** The group of the example's own kind, unique to this test because definitions belong to the whole cluster. */
   readonly group: string;
   /** What an apply of all of it prints, sorted. */
   readonly applied: readonly string[];

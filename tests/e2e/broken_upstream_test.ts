@@ -1,4 +1,4 @@
-/** Programs here that fail their callers, and callers that fail them. */
+/** Local programs that fail their callers, and callers that fail them. */
 import assert from "node:assert/strict";
 import { connect as connectHttp2 } from "node:http2";
 import { KurunProcess } from "./kurun_process.ts";
@@ -11,7 +11,7 @@ const CHUNKED = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: kurun\r\n\r\n`;
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** What each path's program does with the request, what its caller has got when the connection is over, and how that was. */
+/** How the program at each path treats a request, and what its caller has received when the connection ends, and how it ends. */
 const DEATHS: readonly { path: string; die: (connection: RawConnection) => void; got: RegExp | string; end: RawConnection["end"] }[] = [
   {
     path: "/closes-before",

@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { kurunCommand } from "./kurun_process.ts";
 
 const CONTEXTS = ["kind-dev", "kind-prod", "arn:aws:eks:eu-west-1:1:cluster/web"];
-/** kurun answers within half a second or not at all, and the machine may be busy: as a user does, Tab is pressed again. */
+/** kurun answers within half a second or not at all. On a busy machine Tab is pressed again, as a user would. */
 const TABS = 10;
 
 interface Place extends AsyncDisposable {

@@ -3,7 +3,7 @@ import { KubeconfigFile } from "./kubeconfig_file.ts";
 import { kurunCommand, KurunProcess } from "./kurun_process.ts";
 import { clusterTest, kubectl, type TestNamespace } from "./kubernetes.ts";
 
-/** kurun answers within half a second or not at all, and the machine may be busy: as a user does, Tab is pressed again. */
+/** kurun answers within half a second or not at all. On a busy machine Tab is pressed again, as a user would. */
 const TABS = 10;
 
 /** The first answer that is not empty. */

@@ -87,7 +87,7 @@ clusterTest(
     assert.equal(await replayed.closed, 4002);
     assert.equal(replayed.messages.at(-1)![0], 0);
 
-    // With the server's own words.
+    // With the server's own messages.
     const reflecting = await intruder(namespace);
     const reflected = listen(reflecting);
     reflecting.send(hello!.slice());

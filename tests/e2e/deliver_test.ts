@@ -129,7 +129,7 @@ clusterTest(
       const again = await build(sources);
       assert.deepEqual(again, { references: first.references, stderr: "" });
 
-      // What is not used changes the file, and not what is built of it.
+      // An export that nothing imports changes the file, but not what is built from it.
       await Deno.writeTextFile(`${folder}/worker/next_order.ts`, "export const unused = 1;\n", { append: true });
       // A file that was not there, of a package that both Go programs use.
       await Deno.writeTextFile(`${folder}/orders/more.go`, 'package orders\n\nfunc init() { println("more", Mark) }\n');

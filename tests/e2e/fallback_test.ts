@@ -4,7 +4,7 @@ import { clusterTest, type TestNamespace } from "./kubernetes.ts";
 import { configure, Webhook } from "./webhook.ts";
 
 const HOLD_MS = 1_000;
-/** The hold and a second, and what kubectl takes itself. */
+/** The hold, a second, and kubectl's own time. */
 const LIMIT_MS = HOLD_MS + 1_500;
 
 interface Created {
@@ -34,7 +34,7 @@ async function create(namespace: TestNamespace, name: string): Promise<Created> 
   return { code, stderr: text(stderr), ms, object: code === 0 ? JSON.parse(text(stdout)) : undefined };
 }
 
-/** A mutating webhook of failurePolicy Fail through kurun, with these flags more. */
+/** A mutating webhook with failurePolicy Fail through kurun, which gets additional flags. */
 async function withWebhook(
   namespace: TestNamespace,
   flags: string[],

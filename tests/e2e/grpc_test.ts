@@ -8,7 +8,7 @@ import { clusterTest, kubectl } from "./kubernetes.ts";
 /** Longer than all calls of `grpc call` take together. */
 const CALLS_MS = 30_000;
 
-/** What `grpc call` prints where all is well. */
+/** What `grpc call` prints if everything works. */
 const ALL_CALLS = [
   "unary: 4000000 bytes, the same: true",
   "status: FailedPrecondition not today [a test]",
@@ -70,7 +70,7 @@ async function grpc(...args: string[]): Promise<string> {
   return new TextDecoder().decode((await new Deno.Command(await grpcProgram(), options).output()).stdout);
 }
 
-/** That the server saw its callers go: each by itself, for the connection went on. */
+/** Asserts that the server saw each caller leave by itself, while the connection stayed open. */
 async function sawThemGo(server: GrpcServer): Promise<void> {
   await server.hears(/^Wait for a cancel with \d+ ms ended: context canceled$/m);
   await server.hears(/^Flood ended: context canceled$/m);

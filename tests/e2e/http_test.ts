@@ -7,7 +7,7 @@ import { serveHttp, type Upstream } from "./upstreams.ts";
 const HOST = "Host: kurun\r\n";
 const OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-/** kurun port-forward of an upstream into a namespace, once it says that it forwards; and its address. */
+/** Starts kurun port-forward for an upstream and waits until it forwards. */
 async function forward(upstream: Upstream, namespace: TestNamespace, args: string[] = [], path = ""): Promise<KurunProcess> {
   return await KurunProcess.start(["port-forward", `${upstream.url}${path}`, "-n", namespace.name, ...args]).ready();
 }

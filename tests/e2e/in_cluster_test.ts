@@ -7,7 +7,7 @@ import { clusterTest, kubectl, type TestNamespace } from "./kubernetes.ts";
 
 /** The most that a ConfigMap may hold, in bytes (Kubernetes "ConfigMaps": Motivation). */
 const CONFIG_MAP_BYTES = 1024 * 1024;
-/** From SIGTERM until the kubelet kills, and what it takes the cluster to collect what the Job owned. */
+/** From SIGTERM to SIGKILL, and the time in which the cluster collects what the Job owned. */
 const CLEAN_UP_MS = 30_000;
 
 clusterTest(
@@ -50,7 +50,7 @@ const UNPACK = `const packed = await Deno.open("/packed/kurun.js.gz");
 const program = await Deno.open("/kurun-cli/kurun.js", { write: true, create: true });
 await packed.readable.pipeThrough(new DecompressionStream("gzip")).pipeTo(program.writable);`;
 
-/** A Pod as `restricted` wants it: kurun's bundle under the Deno of the server's image, and a program that echoes. */
+/** A Pod that `restricted` admits: kurun's bundle under the Deno of the server's image, and a program that echoes. */
 const POD = {
   apiVersion: "v1",
   kind: "Pod",
@@ -82,7 +82,7 @@ const POD = {
   },
 };
 
-/** docs/rbac.yaml as it stands, for the ServiceAccount that it names. */
+/** docs/rbac.yaml unchanged, for the ServiceAccount that it names. */
 async function giveRole({ name }: TestNamespace): Promise<void> {
   await kubectl(["create", "serviceaccount", "kurun", "-n", name]);
   const text = await Deno.readTextFile(new URL("../../docs/rbac.yaml", import.meta.url));

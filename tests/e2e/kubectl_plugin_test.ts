@@ -4,7 +4,7 @@ import { kurunCommand } from "./kurun_process.ts";
 import { clusterTest } from "./kubernetes.ts";
 import { serveHttp } from "./upstreams.ts";
 
-/** A folder that has kurun as `kubectl-kurun`, and kubectl with that folder before all others. */
+/** A folder with kurun as `kubectl-kurun`, and a kubectl that has this folder first in its PATH. */
 class PluginFolder implements AsyncDisposable {
   private constructor(readonly path: string) {}
 

@@ -57,15 +57,24 @@ export class TestNamespace implements AsyncDisposable {
     return await kubectl(["get", "service", service, "-n", this.name, "-o", "jsonpath={.spec.clusterIP}"]);
   }
 
-  /** The objects that kurun created and that are not marked for deletion. */
+  /** All objects of the kinds that kurun creates, except those marked for deletion, as `Job/NAME`. */
   async left(): Promise<string[]> {
-    const ours = (await objectsIn(this.name)).filter(({ metadata }) => !metadata.deletionTimestamp);
-    return ours.map(({ kind, metadata }) => `${kind}/${metadata.name}`);
+    return named((await objectsIn(this.name)).filter(({ metadata }) => !metadata.deletionTimestamp));
+  }
+
+  /** Those of {@link left} that belong to a session. */
+  async leftOfKurun(): Promise<string[]> {
+    const left = (await objectsIn(this.name)).filter(({ metadata }) => !metadata.deletionTimestamp);
+    return named(left.filter(({ metadata }) => metadata.labels?.["kurun.dev/session"]));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await kubectl(["delete", "namespace", this.name, "--wait=false"]);
   }
+}
+
+function named(objects: readonly ListedObject[]): string[] {
+  return objects.map(({ kind, metadata }) => `${kind}/${metadata.name}`);
 }
 
 /** Why tests that need a cluster cannot run, if they cannot; they are then counted as skipped. */
@@ -74,7 +83,7 @@ const NO_CLUSTER = Deno.env.get("KURUN_NO_CLUSTER");
 /** A regular expression for the names of tests to leave out: the slow ones in the runs of tests/extra_runs.ts. */
 const LEFT_OUT = Deno.env.get("KURUN_LEAVE_OUT");
 
-/** A test on the real cluster, in a namespace of its own. */
+/** A test on the real cluster, in its own namespace. */
 export function clusterTest(name: string, fn: (namespace: TestNamespace) => Promise<void>): void {
   Deno.test({
     name,

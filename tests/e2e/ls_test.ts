@@ -168,7 +168,7 @@ clusterTest("cleanup removes orphans and sessions without a client, and nothing 
   assert.deepEqual(again, { code: 0, stdout: "", stderr: `Nothing is left behind in ${namespace.name} namespace.\n` });
 });
 
-/** What is there but for Pods, whose own end takes its time. */
+/** The objects that exist, without Pods, which take a while to stop. */
 async function left(namespace: TestNamespace): Promise<string[]> {
   return (await namespace.left()).filter((name) => !name.startsWith("Pod/"));
 }

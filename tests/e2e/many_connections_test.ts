@@ -7,9 +7,9 @@ import { serveHttp, zeros } from "./upstreams.ts";
 
 const CONNECTIONS = 1_000;
 const STOPPED = 500;
-/** More than a window and the sockets between the Pod and a caller hold; not more, as a kernel whose TCP is full slows everybody. */
+/** More than a window and the sockets between Pod and caller hold, but no more than that: full TCP buffers slow down the whole machine. */
 const BIG = 2_500_000;
-/** A busy machine takes its time to begin 500 answers. */
+/** A busy machine needs a while to begin 500 answers. */
 const PATIENCE_MS = 30_000;
 const MIB = 1024 * 1024;
 /** The Pod's limit is 256 MiB; 500 readers would be sent 1.25 GB. */
@@ -63,7 +63,7 @@ clusterTest("500 callers that stop reading delay nobody, and the memory of both 
   }
 });
 
-/** Asks for a lot, and stops when the first of it has arrived. */
+/** Requests a large body, and stops reading after its first bytes. */
 function startAndStop(socket: Socket): Promise<void> {
   return new Promise((resolve, reject) => {
     socket.on("error", reject).setTimeout(PATIENCE_MS, () => reject(new Error("no answer in 30 s")));
@@ -75,7 +75,7 @@ function startAndStop(socket: Socket): Promise<void> {
   });
 }
 
-/** Reads to the end. @returns how many bytes that were */
+/** Reads to the end. @returns the number of bytes */
 function rest(socket: Socket): Promise<number> {
   return new Promise((resolve, reject) => {
     let bytes = 0;

@@ -1,5 +1,5 @@
 /**
- * Every mistake that a user can make, and every no of a cluster: the exact sentence, the exit code, and nothing left.
+ * Mistakes of users and refusals by the cluster: each gets its exact message and exit code, and leaves nothing behind.
  *
  * @module
  */
@@ -7,43 +7,43 @@ import assert from "node:assert/strict";
 import { selfSignedServerCertificate } from "../../k8s/certificate/certificate.ts";
 import { type Kubeconfig, KubeconfigFile } from "./kubeconfig_file.ts";
 import { KurunProcess } from "./kurun_process.ts";
-import { clusterTest, kubectl, objectsIn, type TestNamespace } from "./kubernetes.ts";
+import { clusterTest, kubectl, type TestNamespace } from "./kubernetes.ts";
 
 interface Mistake {
   readonly name: string;
-  /** After `port-forward`; without them, `8080`. */
+  /** The arguments after `port-forward`. @default `8080` */
   readonly args?: readonly string[];
   /** Changes the cluster's kubeconfig. */
   readonly kubeconfig?: (kubeconfig: Kubeconfig) => void | Promise<void>;
-  /** Objects that are there before. */
+  /** Objects that exist before the start. */
   readonly objects?: readonly Record<string, unknown>[];
-  /** Only the cluster's answer to the first objects tells. */
+  /** Set if only the cluster's answer to the first objects shows the mistake. */
   readonly refusedFirst?: false;
   readonly code: number;
-  /** The whole of stderr; NAMESPACE stands for the test's. */
+  /** All of stderr; NAMESPACE stands for the test's namespace. */
   readonly stderr: string | RegExp;
 }
 
-/** Where nobody listens. */
+/** An API server that does not listen. */
 const NOBODY = "https://127.0.0.1:1";
 
 const USAGE: readonly Mistake[] = [
   { name: "no URL at all", args: [], code: 2, stderr: /^error: missing required argument 'url'\n/ },
   {
-    name: "a URL that is none",
+    name: "an invalid URL",
     args: ["http://["],
     code: 2,
     stderr: /^error: "http:\/\/\[" has the host \[, which is neither a name nor an address\. Example: http:\/\/localhost:8080\n$/,
   },
-  { name: "a scheme that is not known", args: ["ftp://localhost"], code: 2, stderr: /^error: "ftp:\/\/localhost" has the scheme ftp, / },
+  { name: "an unknown scheme", args: ["ftp://localhost"], code: 2, stderr: /^error: "ftp:\/\/localhost" has the scheme ftp, / },
   {
-    name: "a port that is none",
+    name: "an invalid port",
     args: ["8080", "--serviceport", "70000"],
     code: 2,
     stderr: "error: --serviceport must be 1 to 65535, got 70000\n",
   },
   {
-    name: "a name that no Service may have",
+    name: "an invalid Service name",
     args: ["8080", "--servicename", "My_Service"],
     code: 2,
     stderr: "error: --servicename My_Service is not a valid Service name: use lower-case letters, digits and -, at most 51 characters\n",
@@ -57,30 +57,30 @@ const USAGE: readonly Mistake[] = [
     } is not a valid Service name: use lower-case letters, digits and -, at most 51 characters\n`,
   },
   {
-    name: "a duration that is none",
+    name: "an invalid duration",
     args: ["8080", "--timeout", "soon"],
     code: 2,
     stderr: "error: --timeout soon is not a duration: try 30s, 2m or 1h\n",
   },
   {
-    name: "a label that is none",
+    name: "an invalid label",
     args: ["8080", "--label", "nothing"],
     code: 2,
     stderr: 'error: --label "nothing" is not a valid label: write key=value\n',
   },
-  { name: "a flag that is not known", args: ["8080", "--nosuch"], code: 2, stderr: /^error: unknown option '--nosuch'\n/ },
+  { name: "an unknown flag", args: ["8080", "--nosuch"], code: 2, stderr: /^error: unknown option '--nosuch'\n/ },
 ];
 
 const WAY: readonly Mistake[] = [
   {
-    name: "a namespace that is not there",
+    name: "a namespace that does not exist",
     args: ["8080", "-n", "no-such-namespace"],
     code: 3,
     stderr:
       "error: namespace no-such-namespace does not exist: create it with kubectl create namespace no-such-namespace, or choose another with -n\n",
   },
   {
-    name: "a context that is not there",
+    name: "a context that does not exist",
     args: ["8080", "--context", "nosuch"],
     kubeconfig: (kubeconfig) => {
       kubeconfig.contexts[0]!.name = "kind-dev";
@@ -90,7 +90,7 @@ const WAY: readonly Mistake[] = [
     stderr: /^error: .*nosuch.*; available: kind-dev, prod\n$/,
   },
   {
-    name: "a kubeconfig that is not there",
+    name: "a kubeconfig that does not exist",
     args: ["8080", "--kubeconfig", "/nosuch/config"],
     code: 3,
     stderr: /^error: .*\/nosuch\/config.*\n$/,
@@ -110,7 +110,7 @@ const WAY: readonly Mistake[] = [
       /^error: cannot reach the API server at api\.nosuch\.invalid:6443: .*; check the name, the network, and the VPN if the cluster needs one\n$/,
   },
   {
-    name: "a cluster that takes the connection and says nothing",
+    name: "a cluster that accepts the connection and never answers",
     args: ["8080", "--request-timeout", "1s"],
     kubeconfig: server(silentServer),
     code: 3,
@@ -166,7 +166,7 @@ const SERVICES: readonly Mistake[] = [
     stderr: "error: Service kurun in namespace NAMESPACE has no TCP port 8080, only 80, 443: omit --serviceport to serve all its ports\n",
   },
   {
-    name: "somebody's Service of the control port's name",
+    name: "another Service with the control Service's name",
     objects: [service({ selector: { app: "x" }, ports: [{ port: 80 }] }, "kurun-kurun")],
     code: 3,
     stderr:
@@ -176,7 +176,7 @@ const SERVICES: readonly Mistake[] = [
 
 const REFUSED_OBJECTS: readonly Mistake[] = [
   {
-    name: "a webhook that fails and is asked about kurun's own Services",
+    name: "a failing webhook for kurun's Services",
     objects: [webhookAbout("services")],
     refusedFirst: false,
     code: 3,
@@ -219,7 +219,7 @@ const REFUSED_PODS: readonly Mistake[] = [
     ),
   },
   {
-    name: "a webhook that fails and is asked about kurun's own Pod",
+    name: "a failing webhook for kurun's Pod",
     args: ["8080", "--timeout", "5s"],
     objects: [webhookAbout("pods")],
     code: 1,
@@ -234,7 +234,7 @@ const REFUSED_PODS: readonly Mistake[] = [
     stderr: twice(/Unschedulable: 0\/\d+ nodes are available: .*didn't match Pod's node affinity\/selector.*/),
   },
   {
-    name: "an image that is nowhere",
+    name: "an image that does not exist",
     args: ["8080", "--timeout", "5s", "--server-image", "kurun.test/no-such-image:1"],
     code: 1,
     stderr: twice(
@@ -250,7 +250,7 @@ const REFUSED_PODS: readonly Mistake[] = [
   },
 ];
 
-/** That it is said while it waits, perhaps after the pull itself, and again when it gives up. */
+/** The reason, printed while kurun waits, perhaps after the pull itself, and again when it gives up. */
 function twice(reason: RegExp): RegExp {
   return new RegExp(
     `^(?:Waiting for the Pod: Pulling image "[^"]*"\\n)?Waiting for the Pod: ${reason.source}\\n${
@@ -276,17 +276,17 @@ for (const mistake of [...USAGE, ...WAY, ...SERVICES, ...REFUSED_OBJECTS, ...REF
     assert.doesNotMatch(text, /^\s+at /m);
     assert.equal(code, mistake.code);
     assert.equal(stdout, "");
-    assert.deepEqual(await ofKurun(namespace), []);
+    assert.deepEqual(await namespace.leftOfKurun(), []);
     if (mistake.refusedFirst !== false && mistake.code !== 1) assert.equal(await jobsSince(before, namespace), "");
   });
 }
 
-/** The cluster's version of all things, as of now. */
+/** The cluster's current resourceVersion. */
 async function newestVersion(): Promise<string> {
   return JSON.parse(await kubectl(["get", "--raw", "/apis/batch/v1/jobs?limit=1"])).metadata.resourceVersion;
 }
 
-/** What became of Jobs since, also of those that have gone: a session begins with one. */
+/** The events of Jobs since then, removed ones included: a session begins with a Job. */
 async function jobsSince(version: string, namespace: TestNamespace): Promise<string> {
   const jobs = `/apis/batch/v1/namespaces/${namespace.name}/jobs`;
   return await kubectl(["get", "--raw", `${jobs}?watch=true&resourceVersion=${version}&timeoutSeconds=1`]);
@@ -296,7 +296,7 @@ function server(url: string | (() => string)): (kubeconfig: Kubeconfig) => void 
   return (kubeconfig) => void (kubeconfig.clusters[0]!.cluster["server"] = typeof url === "string" ? url : url());
 }
 
-/** Takes connections as long as the tests run, and never says a word. */
+/** Accepts connections for as long as the tests run, and never answers. */
 function silentServer(): string {
   return `https://127.0.0.1:${Deno.listen({ hostname: "127.0.0.1", port: 0 }).addr.port}`;
 }
@@ -305,7 +305,7 @@ function service(spec: Record<string, unknown>, name = "kurun"): Record<string, 
   return { apiVersion: "v1", kind: "Service", metadata: { name }, spec };
 }
 
-/** A webhook for objects of the namespace that nobody answers; being owned by the namespace, it goes with it. */
+/** A webhook for objects of the namespace that nobody answers. The namespace owns it, so it is removed with the namespace. */
 function webhookAbout(resource: string): Record<string, unknown> {
   return {
     apiVersion: "admissionregistration.k8s.io/v1",
@@ -334,12 +334,4 @@ async function create(namespace: TestNamespace, objects: readonly Record<string,
   );
   const list = JSON.stringify({ apiVersion: "v1", kind: "List", items }).replaceAll("NAMESPACE", namespace.name);
   await kubectl(["create", "-n", namespace.name, "-f", "-"], list);
-}
-
-/** What kurun made and nobody has marked for removal. */
-async function ofKurun(namespace: TestNamespace): Promise<string[]> {
-  const ours = (await objectsIn(namespace.name)).filter(({ metadata }) =>
-    metadata.labels?.["kurun.dev/session"] && !metadata.deletionTimestamp
-  );
-  return ours.map(({ kind, metadata }) => `${kind}/${metadata.name}`);
 }

@@ -5,17 +5,17 @@ import { callRaw } from "./raw_http.ts";
 import { serveHttp } from "./upstreams.ts";
 
 const EVERY_MS = 50;
-/** Far below the hold (3 s): no caller waits for a client, whichever Pod it comes to. */
+/** Far below the hold (3 s): no caller waits for a client, whichever Pod it reaches. */
 const ANSWERED_MS = 2_000;
 
-/** A request's answer, or what came in its place, and how long it took from `at`, both in milliseconds. */
+/** A request's answer or error, when it was sent, and how long it took, in milliseconds. */
 interface Answer {
   readonly at: number;
   readonly ms: number;
   readonly answer: string;
 }
 
-/** Asks once every 50 ms, each on a connection of its own, until stopped. */
+/** Sends a request every 50 ms, each on its own connection, until stopped. */
 function ask(address: string, path: string): { stop(): Promise<Answer[]> } {
   const started = performance.now();
   const answers: Promise<Answer>[] = [];
@@ -41,7 +41,7 @@ async function askOnce(address: string, path: string): Promise<string> {
   return /^HTTP\/1\.1 200 [^]*ok$/.test(got) ? "ok" : `${caller.end}: ${got}`;
 }
 
-/** One request after the other on connections that are kept, as clients of HTTP do. */
+/** Sends one request after another on kept connections, as HTTP clients do. */
 async function keepAsking(url: string, until: { readonly over: boolean }): Promise<string[]> {
   const wrong: string[] = [];
   while (!until.over) {

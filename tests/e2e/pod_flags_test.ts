@@ -126,7 +126,7 @@ clusterTest("a dry run prints what is created, except for names, keys and times"
   }
 });
 
-/** An object has all that another has; the API server adds defaults of its own, but takes nothing away. */
+/** Asserts that an object contains another: the API server adds defaults, but removes nothing. */
 function assertHolds(whole: unknown, part: unknown, where: string): void {
   if (typeof part !== "object" || part === null) return assert.equal(whole, part, where);
   assert.ok(typeof whole === "object" && whole !== null, `${where} is missing`);
@@ -134,7 +134,7 @@ function assertHolds(whole: unknown, part: unknown, where: string): void {
   for (const [field, value] of Object.entries(part)) assertHolds((whole as Record<string, unknown>)[field], value, `${where}.${field}`);
 }
 
-/** What passes kurun's own look at it, and not the API server's. */
+/** Overrides that kurun accepts and the API server refuses. */
 const REFUSED = [
   ['{"resources":{"limits":{"memory":"lots"}}}', /^error: --server-overrides: .*; nothing was created: quantities must match /],
   [

@@ -4,10 +4,10 @@ import { findProcess, KurunProcess, peakMemory } from "./kurun_process.ts";
 import { clusterTest, kubectl, objectsIn, type TestNamespace } from "./kubernetes.ts";
 import { count, serveHttp, type Upstream, zeros } from "./upstreams.ts";
 
-const GIB = 1_000_000_000;
+const GB = 1_000_000_000;
 const MEMORY_LIMIT = 200 * 1024 * 1024;
 
-/** kurun port-forward of an upstream into a namespace, once it says that it forwards. */
+/** Starts kurun port-forward for an upstream and waits until it forwards. */
 function forward(upstream: Upstream, namespace: TestNamespace, ...args: string[]): Promise<KurunProcess> {
   return KurunProcess.start(["port-forward", upstream.url, "-n", namespace.name, ...args]).ready();
 }
@@ -23,13 +23,13 @@ clusterTest("a Pod reaches the local program by the Service's name, and stdout s
 clusterTest("1 GB down and 1 GB up stream through, in at most 200 MB of memory on either side", async (namespace) => {
   await using upstream = serveHttp(async (request) => {
     if (request.method === "POST") return new Response(String(await count(request.body)));
-    return new Response(zeros(GIB));
+    return new Response(zeros(GB));
   });
   await using kurun = await forward(upstream, namespace);
   const url = `http://${await namespace.address()}/`;
-  assert.equal(await count((await fetch(url)).body), GIB);
-  const answer = await fetch(url, { method: "POST", body: zeros(GIB) });
-  assert.equal(await answer.text(), String(GIB));
+  assert.equal(await count((await fetch(url)).body), GB);
+  const answer = await fetch(url, { method: "POST", body: zeros(GB) });
+  assert.equal(await answer.text(), String(GB));
   const server = await findProcess("server.js", await sessionName(namespace));
   const peaks = { here: await peakMemory(kurun.pid), there: await peakMemory(server) };
   assert.ok(Math.max(peaks.here, peaks.there) <= MEMORY_LIMIT, JSON.stringify(peaks));
@@ -56,7 +56,7 @@ clusterTest("server-sent events arrive as they are sent, each before the next is
 });
 
 clusterTest("200 concurrent connections are not delayed by one that stopped reading", async (namespace) => {
-  await using upstream = serveHttp((request) => new Response(request.url.endsWith("/big") ? zeros(GIB) : "small"));
+  await using upstream = serveHttp((request) => new Response(request.url.endsWith("/big") ? zeros(GB) : "small"));
   await using _kurun = await forward(upstream, namespace);
   const host = await namespace.address();
   const stopped = connect({ host, port: 80 });
@@ -159,7 +159,7 @@ async function sessionName(namespace: TestNamespace): Promise<string> {
   return (await kubectl(["get", "jobs", "-n", namespace.name, "-o", "jsonpath={.items[0].metadata.name}"])).trim();
 }
 
-/** What a Pod of its own gets from a URL. */
+/** What a new Pod gets from a URL. */
 async function callFromPod(namespace: TestNamespace, url: string): Promise<string> {
   const pod = {
     apiVersion: "v1",
@@ -183,7 +183,7 @@ async function callFromPod(namespace: TestNamespace, url: string): Promise<strin
   return await kubectl(["logs", "-n", namespace.name, "caller"]);
 }
 
-/** One request on a connection of its own. */
+/** One request on its own connection. */
 function rawGet(host: string, path: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host, port: 80 });

@@ -1,4 +1,4 @@
-/** What is no HTTP: bytes, and TLS that is somebody else's. */
+/** Traffic that is not HTTP: raw bytes, and TLS that kurun does not terminate. */
 import assert from "node:assert/strict";
 import { certificateAuthority } from "../../k8s/certificate/certificate.ts";
 import { TlsServer } from "../tls_server.ts";

@@ -112,7 +112,7 @@ clusterTest("the Role is enough for kurun ls and kurun stop, and cleanup names w
   assert.deepEqual(await namespace.left(), []);
 });
 
-/** Each right that the session needs, as it is named where it is missing. */
+/** Each right that a session needs, as the error about its absence names it. */
 const NEEDED = [
   ["jobs", "create", "create jobs.batch"],
   ["jobs", "patch", "patch jobs.batch"],

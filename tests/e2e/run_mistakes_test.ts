@@ -7,7 +7,7 @@ import { inShell, programFolder } from "./run_process.ts";
 
 const BEHAVE = programFolder("tests/programs/behave");
 
-/** Runs a program that would end with 0. Nothing of it may be left. */
+/** Runs a command line with a mistake, and asserts that nothing is left behind. */
 async function mistake(
   namespace: TestNamespace,
   args: string[],

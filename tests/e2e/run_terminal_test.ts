@@ -56,7 +56,7 @@ clusterTest("text typed in a terminal is the program's input, and Ctrl+D ends it
   await new Promise((resolve) => setTimeout(resolve, 4_000));
   await terminal.type("hello");
   await terminal.type("Enter");
-  // The terminal echoes text that comes before the program behind the line of progress.
+  // The terminal echoes what is typed before the program starts after the progress line.
   await terminal.waitFor(/hello\nhello$/m);
   await terminal.type("C-d");
   await terminal.waitFor(/^6 bytes\n+exit 0$/m);

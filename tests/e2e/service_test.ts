@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { hookDeployment } from "./hook_deployment.ts";
 import { KurunProcess } from "./kurun_process.ts";
-import { clusterTest, kubectl, objectsIn, type TestNamespace } from "./kubernetes.ts";
+import { clusterTest, kubectl, type TestNamespace } from "./kubernetes.ts";
 import { serveHttp, type Upstream } from "./upstreams.ts";
 
 /** The first byte of a TLS connection (RFC 8446, 5.1). */
@@ -63,7 +63,7 @@ clusterTest(
     kurun.signal("SIGINT");
     assert.equal(await kurun.exit, 0);
     assert.equal(await serviceJson(namespace), before);
-    assert.deepEqual(await leftOfKurun(namespace), []);
+    assert.deepEqual(await namespace.leftOfKurun(), []);
   },
 );
 
@@ -152,7 +152,7 @@ clusterTest("a Service with live Pods is refused with their names and the comman
       "give the Service a narrower one, or choose another name with --servicename\n",
   );
   assert.equal(code, 3);
-  assert.deepEqual(await leftOfKurun(namespace), []);
+  assert.deepEqual(await namespace.leftOfKurun(), []);
 });
 
 /** A Service of another workload whose selector also matches the labels that kurun's Pod gets from the Service "hook". */
@@ -184,7 +184,7 @@ clusterTest("a label that another Service selects is refused, and one that none 
   const { code, stderr } = await KurunProcess.run(["port-forward", upstream.url, "-n", namespace.name, "-l", "team=a"]);
   assert.match(stderr, /^error: Service other in namespace .* selects the same Pods as Service kurun \(team=a\): /);
   assert.equal(code, 3);
-  assert.deepEqual(await leftOfKurun(namespace), []);
+  assert.deepEqual(await namespace.leftOfKurun(), []);
   await using _kurun = await KurunProcess.start(["port-forward", upstream.url, "-n", namespace.name, "-l", "team=b"]).ready();
 });
 
@@ -201,7 +201,7 @@ clusterTest(
     ended.signal("SIGINT");
     assert.equal(await ended.exit, 0);
     assert.match(ended.stderr, new RegExp(`${waits.source}$`));
-    assert.deepEqual(await leftOfKurun(namespace), []);
+    assert.deepEqual(await namespace.leftOfKurun(), []);
 
     await using kurun = forwardHook(upstream, namespace);
     await kurun.waitFor(waits);
@@ -225,11 +225,4 @@ async function livePod(namespace: TestNamespace): Promise<string> {
 async function sessionNames(namespace: TestNamespace): Promise<string[]> {
   const list = await kubectl(["get", "jobs", "-n", namespace.name, "-o", "jsonpath={.items[*].metadata.name}"]);
   return list.split(" ").filter((name) => name !== "");
-}
-
-async function leftOfKurun(namespace: TestNamespace): Promise<string[]> {
-  const ours = (await objectsIn(namespace.name)).filter(({ metadata }) =>
-    metadata.labels?.["kurun.dev/session"] && !metadata.deletionTimestamp
-  );
-  return ours.map(({ kind, metadata }) => `${kind}/${metadata.name}`);
 }

@@ -31,7 +31,7 @@ async function putSecret(namespace: TestNamespace, { certPem, keyPem }: Certific
   await kubectl(["apply", "-n", namespace.name, "-f", "-"], JSON.stringify(secret));
 }
 
-/** A program here that speaks TLS with a certificate that the cluster knows nothing of. */
+/** A local program that speaks TLS with a certificate unknown to the cluster. */
 function serveHttps(handler: (request: Request) => Response): Upstream {
   const options = { port: 0, hostname: "127.0.0.1", onListen: () => {}, cert: program.certPem, key: program.keyPem };
   const server = Deno.serve(options, handler);
@@ -42,14 +42,14 @@ function portForward(namespace: TestNamespace, url: string, ...args: string[]): 
   return KurunProcess.start(["port-forward", url, "-n", namespace.name, ...args]);
 }
 
-/** Asks once, over a connection of its own. */
+/** Sends one request on its own connection. */
 async function ask(url: string, caCerts: string[]): Promise<string> {
   using client = Deno.createHttpClient({ caCerts, poolMaxIdlePerHost: 0 });
   const answer = await fetch(url, { client, headers: { connection: "close" }, signal: AbortSignal.timeout(5_000) });
   return `${answer.status} ${await answer.text()}`;
 }
 
-/** What kurun prints about the one caller here that trusts another authority. */
+/** What kurun prints about a caller that trusts another authority. */
 const UNTRUSTED_ONCE = /^[\d.]+: TLS handshake failed: the caller does not trust the certificate \(UnknownCA\)\. [^\n]*\n$/;
 
 clusterTest(
@@ -92,7 +92,7 @@ clusterTest("a rotated Secret is served under 20 requests a second, none of whic
   const asking = setInterval(() => answers.push(ask(url, both).catch((error) => `failed: ${error.message}`)), 50);
   await putSecret(namespace, await forService(namespace, renewing));
   const [pod] = (await kubectl(["get", "pods", "-n", namespace.name, "-o", "name"])).split("\n");
-  // A changed annotation makes kubelet look at the Pod's volumes at once, and not within a minute or so.
+  // A changed annotation makes the kubelet sync the Pod's volumes immediately instead of within a minute.
   await kubectl(["annotate", pod!, "-n", namespace.name, "hasten=1"]);
   const until = performance.now() + 100_000;
   while (await ask(url, [renewing.certPem]).catch(() => "") !== "200 here") {

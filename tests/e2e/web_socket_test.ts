@@ -32,7 +32,7 @@ async function open(url: string, perMessageDeflate: boolean): Promise<WebSocket>
   return socket;
 }
 
-/** Sends all at once, and waits for as many. */
+/** Sends all messages without waiting, then waits for as many. */
 async function exchange(socket: WebSocket, messages: readonly Uint8Array[]): Promise<string[]> {
   const got: string[] = [];
   const all = Promise.withResolvers<void>();

@@ -3,7 +3,7 @@ import { KurunProcess } from "./kurun_process.ts";
 import { clusterTest, kubectl, objectsIn, type TestNamespace } from "./kubernetes.ts";
 import { serveHttp, type Upstream } from "./upstreams.ts";
 
-/** The exit code of a client whose session somebody else has now. */
+/** The exit code of a client that has lost its session. */
 const SESSION_LOST = 4;
 const SINCE = String.raw`20\S+Z`;
 
@@ -19,7 +19,7 @@ function says(text: string): Upstream {
   return serveHttp(() => new Response(text));
 }
 
-/** What makes a session the same one: names and uids of its Job, Pod and Secret, and the Service's address. */
+/** What identifies a session: names and uids of its Job, Pod and Secret, and the Service's address. */
 async function identity(namespace: TestNamespace): Promise<string[]> {
   const objects = (await objectsIn(namespace.name)).filter(({ kind, metadata }) =>
     ["Job", "Pod", "Secret", "Service"].includes(kind) && !metadata.deletionTimestamp
@@ -166,7 +166,7 @@ clusterTest(
   },
 );
 
-/** Waits until one of two has ended. @returns the one that goes on, and the code and words of the other */
+/** Waits until one of two has exited. @returns the other, and the exit code and stderr of the one that exited */
 async function race(two: readonly [KurunProcess, KurunProcess]): Promise<{ winner: KurunProcess; code: number; stderr: string }> {
   const first = await Promise.race(two.map(async (kurun, index) => ({ code: await kurun.exit, index })));
   return { winner: two[1 - first.index]!, code: first.code, stderr: two[first.index]!.stderr };

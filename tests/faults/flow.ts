@@ -18,7 +18,7 @@ const CALM_MS = 2_000;
  * the answers therefore affects as many callers as it would in reality.
  *
  * A server may close a kept connection while a request is on its way. As browsers, fetch and Go do (RFC 9112, 9.3.1), such a request is sent
- * once more if the connection was closed in order before any part of an answer. If it had been delivered all the same, the program would see
+ * once more if the connection was closed in order before any part of an answer. If it had been delivered anyway, the program would see
  * its id twice.
  */
 export class Flow {

@@ -115,7 +115,7 @@ async function rotate(stage: Stage) {
   const faultAt = performance.now();
   await putCertificate(stage, name, after!);
   const pod = (await kubectl(["get", "pods", "-n", stage.namespace.name, "-o", "name"])).trim();
-  // A changed annotation makes kubelet sync the Pod's volumes at once instead of within a minute.
+  // A changed annotation makes the kubelet sync the Pod's volumes immediately instead of within a minute.
   await kubectl(["annotate", pod, "-n", stage.namespace.name, "hasten=1"]);
   using renewed = Deno.createHttpClient({ caCerts: [after!.certPem], poolMaxIdlePerHost: 0 });
   for (;;) {

@@ -95,7 +95,7 @@ export class Stage implements AsyncDisposable {
     await this.startFlow(to);
   }
 
-  /** Starts requests to the Service as it is now. @throws if they are not answered for two seconds in a row */
+  /** Starts requests to the Service in its current state. @throws if they are not answered for two seconds in a row */
   async startFlow(to: (address: string) => Destination = (host) => ({ host, port: 80 })): Promise<void> {
     this.#flows.push(new Flow(to(await this.namespace.address())));
     if (!await this.flow.untilAnswered(STEADY_MS)) throw new Error("requests did not flow before the fault");

@@ -16,7 +16,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// patience is how long a call may take that nothing should stop.
+// patience is the time limit of a call that should succeed.
 const patience = 20 * time.Second
 
 func dial(address, ca, name string) *grpc.ClientConn {
@@ -179,7 +179,7 @@ func echoAtOnce(ctx context.Context, connection *grpc.ClientConn) {
 }
 
 func open(ctx context.Context, connection *grpc.ClientConn, method string) grpc.ClientStream {
-	// What each method really streams, the server says.
+	// The server decides what each method really streams.
 	stream, err := connection.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, "/kurun.test.Kinds/"+method)
 	check(err)
 	return stream

@@ -1,7 +1,7 @@
-// Command grpc is both ends of gRPC, for a test to have its own kurun between them: Go's implementation, with messages of plain bytes.
+// Command grpc is both ends of gRPC for tests of what lies between them: Go's implementation, with plain bytes as messages.
 //
-//	grpc serve [CERTIFICATE KEY]    listens on a port of its own, prints it, and then how each call of Wait and Flood ended
-//	grpc call ADDRESS [CA NAME]     makes every kind of call over one connection, and prints what came of each
+//	grpc serve [CERTIFICATE KEY]    listens on a free port, prints it, and then how each call of Wait and Flood ended
+//	grpc call ADDRESS [CA NAME]     makes every kind of call over one connection, and prints the result of each
 package main
 
 import (
@@ -24,7 +24,7 @@ func main() {
 	}
 }
 
-// raw has messages as they are: the test is about what carries them.
+// raw is a codec for plain bytes: the tests are about what carries the messages.
 type raw struct{}
 
 func (raw) Name() string { return "raw" }

@@ -61,7 +61,7 @@ func unary(name string, answer func(context.Context, []byte) ([]byte, error)) gr
 	}
 }
 
-// wait never answers by itself. That it has begun is told by its header.
+// wait never answers by itself. Its header says that the call has begun.
 func wait(ctx context.Context, request []byte) ([]byte, error) {
 	if err := grpc.SendHeader(ctx, metadata.Pairs("began", "yes")); err != nil {
 		return nil, err
@@ -75,7 +75,7 @@ func wait(ctx context.Context, request []byte) ([]byte, error) {
 	return nil, ctx.Err()
 }
 
-// collect answers with how many messages came, and their bytes.
+// collect answers with the number of messages and their total size.
 func collect(_ any, stream grpc.ServerStream) error {
 	messages, size := 0, 0
 	for {
@@ -93,7 +93,7 @@ func collect(_ any, stream grpc.ServerStream) error {
 	}
 }
 
-// count sends as many messages as it is asked for.
+// count sends the requested number of messages.
 func count(_ any, stream grpc.ServerStream) error {
 	var request []byte
 	if err := stream.RecvMsg(&request); err != nil {
@@ -112,7 +112,7 @@ func count(_ any, stream grpc.ServerStream) error {
 	return nil
 }
 
-// flood sends until its caller has had enough.
+// flood sends until its caller cancels.
 func flood(_ any, stream grpc.ServerStream) error {
 	message := make([]byte, 16*1024)
 	for {

@@ -1,6 +1,6 @@
-// Command kubectl_yaml reads manifests as kubectl 1.34 does, for kurun's reading to be compared with.
+// Command kubectl_yaml reads manifests as kubectl 1.34 does, to compare kurun with it.
 //
-// Each line of standard input is a manifest's bytes in base64. Each line of standard output is what became of it, as JSON:
+// Each line of standard input is a manifest's bytes in base64. Each line of standard output is the result, as JSON:
 // {"documents": [...]} with the objects in order, and "error" with why it was not read to its end.
 //
 // The steps are those of k8s.io/cli-runtime's FileVisitor and StreamVisitor (pkg/resource/visitor.go); importing these would take client-go.

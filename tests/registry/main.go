@@ -1,4 +1,4 @@
-// A real registry for tests: distribution's own, which keeps things in a folder, with both of its ways to ask who somebody is.
+// A real registry for tests: distribution's own, which stores everything in a folder, with both of its authentication methods.
 //
 //	registry serve CONFIG.yml
 package main

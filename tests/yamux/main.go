@@ -1,4 +1,4 @@
-// Command yamux is hashicorp's implementation at the far end of a TCP connection, for ours to be measured against.
+// Command yamux is hashicorp's implementation at the far end of a TCP connection, to test kurun's against.
 //
 //	yamux ROLE ADDRESS JOB
 //

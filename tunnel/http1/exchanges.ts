@@ -2,7 +2,7 @@ import { BodyFramer, type BodyFraming, requestFraming, responseFraming } from ".
 import { Http1Error, parseRequestHead, parseResponseHead, type RequestHead, type ResponseHead } from "./head.ts";
 import { HeadReader } from "./head_reader.ts";
 
-/** The most requests that may wait for answers at once: a caller that pipelines without end must not fill our memory. */
+/** The most requests that may wait for answers: a caller that pipelines without end must not fill our memory. */
 const MAX_AWAITED = 256;
 
 /** What an {@link Exchanges} reports. Bytes are valid until the call returns. */
