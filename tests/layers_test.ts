@@ -115,7 +115,6 @@ const PACKAGE_USERS: Readonly<Record<string, readonly string[]>> = {
   ws: ["k8s/session/dial/tunnel_dial.ts", "server/control/control_port.ts"],
   commander: ["cli/*"],
   diff: ["cli/apply/*"],
-  fflate: ["k8s/images/*"],
   "modern-tar": ["k8s/images/*"],
   yaml: ["cli/*", "k8s/*"],
 };

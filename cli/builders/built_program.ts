@@ -1,6 +1,20 @@
 import { temporaryFolder } from "../../k8s/images/temporary_folder.ts";
 import { fileDigest } from "../../k8s/images/image_layer.ts";
 
+/** How to build a program. */
+export interface BuildOptions {
+  /** The node's, in Go's spelling (amd64, arm64). Scripts run on all and do not wait for it. */
+  readonly architecture: string | PromiseLike<string>;
+  /** Gets the compiler's messages as they come. */
+  readonly stderr: (text: string) => void;
+  /** Stops the compiler and removes its temporary files. */
+  readonly signal: AbortSignal;
+  /** Added to kurun's environment for the compiler; for tests. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Whether the Deno that runs kurun may bundle; that of a compiled kurun cannot. For tests. */
+  readonly ownDeno?: boolean;
+}
+
 /** A program that was built: one file on this machine that the Pod can run. */
 export interface BuiltProgram {
   /** "executable": a static binary for Linux; "script": one ES module for the image's Deno. */

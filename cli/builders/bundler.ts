@@ -1,25 +1,14 @@
 import { dirname, join } from "node:path";
 import { BuildError } from "./build_error.ts";
+import type { BuildOptions } from "./built_program.ts";
 import type { ScriptSource } from "./program_source.ts";
 import { isFile } from "./script_main.ts";
 
-/** The bundler on this machine. */
-export interface Bundler {
-  readonly name: "deno bundle" | "esbuild";
-  readonly program: string;
-}
-
-/** How to look for a bundler. */
-export interface BundlerOptions {
-  readonly signal: AbortSignal;
-  /** Added to kurun's environment for the bundler; for tests. */
-  readonly env?: Readonly<Record<string, string>>;
-  /** Whether the Deno that runs kurun may bundle; that of a compiled kurun cannot. For tests. */
-  readonly ownDeno?: boolean;
-}
+/** The bundler on this machine: its name and path. */
+type Bundler = { readonly name: "deno bundle" | "esbuild"; readonly program: string };
 
 /** Finds a bundler: the Deno that runs kurun, else the one in PATH, else the esbuild of the script's project. @throws BuildError if there is none */
-export async function findBundler(source: ScriptSource, options: BundlerOptions): Promise<Bundler> {
+export async function findBundler(source: ScriptSource, options: BuildOptions): Promise<Bundler> {
   const deno = await findDeno(options);
   if (deno !== undefined) return { name: "deno bundle", program: deno };
   const esbuild = await findEsbuild(dirname(source.main));
@@ -32,7 +21,7 @@ export async function findBundler(source: ScriptSource, options: BundlerOptions)
 
 /** @returns the path or name of a Deno that bundles, or undefined */
 export async function findDeno(
-  { env = {}, ownDeno = !Deno.build.standalone, signal }: BundlerOptions,
+  { env = {}, ownDeno = !Deno.build.standalone, signal }: Pick<BuildOptions, "env" | "ownDeno" | "signal">,
 ): Promise<string | undefined> {
   if (ownDeno) return Deno.execPath();
   signal.throwIfAborted();

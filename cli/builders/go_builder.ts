@@ -1,20 +1,9 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { BuildError } from "./build_error.ts";
-import { type BuiltProgram, builtProgram } from "./built_program.ts";
+import { type BuildOptions, type BuiltProgram, builtProgram } from "./built_program.ts";
 import { CGO_ADVICE, cgoNeeded } from "./cgo_needed.ts";
 import { goSays, goTarget, runGo } from "./go_command.ts";
 import type { GoSource } from "./program_source.ts";
-
-/** How to build a Go program. */
-export interface GoBuildOptions {
-  /** The node's, in Go's spelling: amd64, arm64. */
-  readonly architecture: string;
-  /** Gets the messages of `go`. */
-  readonly stderr: (text: string) => void;
-  readonly signal: AbortSignal;
-  /** Added to the environment of `go`. For tests. */
-  readonly env?: Readonly<Record<string, string>>;
-}
 
 /** `go` prints such lines before it compiles; a compiler's errors follow a line `# PACKAGE`. */
 const MODULE_TROUBLE =
@@ -30,28 +19,32 @@ const TIME_ZONES_FILE = "kurun_time_zones.go";
  * source gives the same bytes on every machine. `kurun run` and `kurun apply` use the same flags, so they share compiled packages.
  * @throws BuildError, or the signal's reason
  */
-export function buildGo(source: GoSource, options: GoBuildOptions): Promise<BuiltProgram> {
-  const { architecture, stderr, signal } = options;
-  return builtProgram({ kind: "executable", unstable: [] }, async (folder) => {
+export async function buildGo(source: GoSource, { stderr, signal, env = {}, ...options }: BuildOptions): Promise<BuiltProgram> {
+  const architecture = await options.architecture;
+  const target = { ...env, ...goTarget(architecture) };
+  return await builtProgram({ kind: "executable", unstable: [] }, async (folder) => {
     const output = join(folder, "program");
-    const [goFlags, main] = await Promise.all([
-      goSays(["env", "GOFLAGS"], source.folder, { env: options.env ?? {}, signal }),
-      mainPackage(source, options),
+    // The folder of a main package that has Go files for the architecture; anything else is no single line.
+    const template = "{{if .GoFiles}}{{.Name}} {{.Dir}}{{end}}";
+    const [goFlags = "", listed = ""] = await Promise.all([
+      goSays(["env", "GOFLAGS"], source.folder, { env, signal }),
+      goSays(["list", "-e", "-f", template, ...source.packages], source.folder, { env: target, signal }),
     ]);
-    const zones = main === undefined || /-overlay\b/.test(goFlags ?? "") ? undefined : await timeZones(source, main, folder);
+    const [, main] = /^main (.+)$/.exec(listed.trim()) ?? [];
+    const zones = main === undefined ? undefined : await timeZones(source, main, folder, goFlags);
     const flags = [
       // A stamp with the commit would make each commit another program, and it fails where git does.
       "-buildvcs=false",
       "-trimpath",
       // Our flag would replace the user's own linker flags (GOFLAGS=-ldflags=-X…).
-      ...(/-ldflags\b/.test(goFlags ?? "") ? [] : [STRIPPED]),
+      ...(/-ldflags\b/.test(goFlags) ? [] : [STRIPPED]),
       ...(zones?.flags ?? []),
     ];
     let said = "";
     const exitCode = await runGo(["build", ...flags, "-o", output, ...source.packages, ...(zones?.files ?? [])], {
       folder: source.folder,
       // Go's temporary files are then removed with the folder, even if go had to be killed.
-      env: { ...options.env, ...goTarget(architecture), GOTMPDIR: folder },
+      env: { ...target, GOTMPDIR: folder },
       stderr: (text) => {
         said += text;
         stderr(text);
@@ -59,7 +52,7 @@ export function buildGo(source: GoSource, options: GoBuildOptions): Promise<Buil
       signal,
     });
     if (exitCode !== 0) {
-      const needed = await cgoNeeded(source, said, { architecture, env: options.env ?? {}, signal });
+      const needed = await cgoNeeded(source, said, { architecture, env, signal });
       if (needed) throw new BuildError("needs-cgo", `${needed}, and ${CGO_ADVICE}`);
       const why = MODULE_TROUBLE.test(said) && !/^# /m.test(said)
         ? `before compiling (exit code ${exitCode}), because of the module or its packages`
@@ -71,23 +64,28 @@ export function buildGo(source: GoSource, options: GoBuildOptions): Promise<Buil
   });
 }
 
-/** The folder of a main package that has Go files for the architecture; undefined for anything else. */
-async function mainPackage(source: GoSource, { architecture, env = {}, signal }: GoBuildOptions): Promise<string | undefined> {
-  const said = await goSays(["list", "-e", "-f", "{{if .GoFiles}}{{.Name}} {{.Dir}}{{end}}", ...source.packages], source.folder, {
-    env: { ...env, ...goTarget(architecture) },
-    signal,
-  });
-  return /^main (.+)$/.exec(said?.trim() ?? "")?.[1];
-}
-
 /**
  * Adds Go's time zones, 450 KB, to the main package by an overlay with one more file. Unlike `-tags timetzdata`, it does not compile other
- * packages again. Go uses these zones only if the Pod's image has none.
+ * packages again. Go uses these zones only if the Pod's image has none. A user's own overlay (in GOFLAGS) becomes part of this one.
+ * @returns undefined if the user's overlay cannot be read, which go reports
  */
-async function timeZones(source: GoSource, main: string, folder: string): Promise<{ flags: string[]; files: string[] }> {
+async function timeZones(
+  source: GoSource,
+  main: string,
+  folder: string,
+  goFlags: string,
+): Promise<{ flags: string[]; files: string[] } | undefined> {
+  const [, quoted, plain] = /["']--?overlay=([^"']+)|-overlay=(\S+)/.exec(goFlags) ?? [];
+  const users = quoted ?? plain;
+  let replaced: Record<string, string> = {};
+  try {
+    if (users !== undefined) replaced = JSON.parse(await Deno.readTextFile(resolve(source.folder, users))).Replace;
+  } catch {
+    return undefined;
+  }
   const [zones, overlay] = [join(folder, TIME_ZONES_FILE), join(folder, "overlay.json")];
   await Deno.writeTextFile(zones, 'package main\n\nimport (\n\t_ "time"\n\t_ "time/tzdata"\n)\n');
-  await Deno.writeTextFile(overlay, JSON.stringify({ Replace: { [join(main, TIME_ZONES_FILE)]: zones } }));
+  await Deno.writeTextFile(overlay, JSON.stringify({ Replace: { ...replaced, [join(main, TIME_ZONES_FILE)]: zones } }));
   const named = source.packages.find((path) => path.endsWith(".go"));
   return { flags: [`-overlay=${overlay}`], files: named === undefined ? [] : [named.replace(/[^/]*$/, TIME_ZONES_FILE)] };
 }

@@ -3,8 +3,8 @@ import { dirname, join } from "node:path";
 import { ExitCode } from "../command/errors.ts";
 import { describeError } from "../describe_error.ts";
 import { BuildError } from "./build_error.ts";
-import type { BuiltProgram } from "./built_program.ts";
-import { buildGo, type GoBuildOptions } from "./go_builder.ts";
+import type { BuildOptions, BuiltProgram } from "./built_program.ts";
+import { buildGo } from "./go_builder.ts";
 import { goArchitecture } from "../../tests/cluster/go.ts";
 import { findSource } from "./program_source.ts";
 
@@ -33,7 +33,7 @@ async function building(
   files: Record<string, string>,
   targets: string[],
   look: (attempt: Attempt, folder: string) => Promise<void> | void,
-  options: Partial<GoBuildOptions> = {},
+  options: Partial<BuildOptions> = {},
 ): Promise<void> {
   const folder = await Deno.realPath(await Deno.makeTempDir());
   let said = "";
@@ -322,7 +322,7 @@ Deno.test({
 
 Deno.test({
   ...go,
-  name: "a Go program has time zones of its own, built from a folder or from files, and prefers the system's",
+  name: "a Go program has time zones of its own, built from a folder, from files or with an overlay, and prefers the system's",
   fn: async () => {
     const source = `package main
 
@@ -338,9 +338,15 @@ func main() {
 	fmt.Println(err, ours == nil, len(os.Args))
 }
 `;
-    for (const targets of [["."], ["main.go"], ["main.go", "more.go"], ["cmd/x"]]) {
-      const files = { "go.mod": MODULE, "main.go": source, "more.go": "package main\n", "cmd/x/main.go": source };
-      await building(files, targets, async ({ program, said }) => {
+    const overlays = ["-overlay=overlay.json", "'-overlay=my overlay.json'"];
+    for (const targets of [["."], ["main.go"], ["main.go", "more.go"], ["cmd/x"], ...overlays]) {
+      const overlay = JSON.stringify({ Replace: { "replaced.go": "more.go" } });
+      const files = {
+        ...{ "go.mod": MODULE, "main.go": source, "more.go": "package main\n", "cmd/x/main.go": source },
+        ...typeof targets === "string" && { "replaced.go": "broken", "overlay.json": overlay, "my overlay.json": overlay },
+      };
+      const [names, options] = typeof targets === "string" ? [["."], { env: { GOFLAGS: targets } }] : [targets, {}];
+      await building(files, names, async ({ program, said }) => {
         assert.ok(program, said);
         const zones = await Deno.makeTempDir();
         const run = async (env: Record<string, string>) =>
@@ -358,7 +364,7 @@ func main() {
         await Deno.writeFile(`${zones}/Kurun/Here`, new Uint8Array([...utc, 0, 0, 0, 0, 0, 0, 85, 84, 67, 0]));
         assert.equal(await run({ ZONEINFO: zones }), "<nil> true 1\n");
         await Deno.remove(zones, { recursive: true });
-      });
+      }, options);
     }
   },
 });

@@ -2,8 +2,8 @@ import { builtinModules } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { withoutHomePaths } from "../../k8s/images/server_bundle.ts";
 import { BuildError } from "./build_error.ts";
-import { type BuiltProgram, builtProgram } from "./built_program.ts";
-import { type BundlerOptions, findBundler } from "./bundler.ts";
+import { type BuildOptions, type BuiltProgram, builtProgram } from "./built_program.ts";
+import { findBundler } from "./bundler.ts";
 import { withCommonJs } from "./commonjs_bundle.ts";
 import type { ScriptSource } from "./program_source.ts";
 import { runCompiler } from "./run_compiler.ts";
@@ -18,18 +18,12 @@ const NEXT_TO_MODULE = [
 /** Bundlers write each module's path before its code. */
 const MODULE_PATH = /^\/\/ (\S.*)$/gm;
 
-/** How to bundle a script. */
-export interface ScriptBuildOptions extends BundlerOptions {
-  /** Gets the bundler's messages. */
-  readonly stderr: (text: string) => void;
-}
-
 /**
  * Bundles a script with its project's modules and npm packages into one ES module. It is not minified, which breaks packages and makes stack
  * traces useless. It has no source map: Deno's bundler writes wrong line numbers.
  * @throws BuildError, or the signal's reason
  */
-export async function buildScript(source: ScriptSource, options: ScriptBuildOptions): Promise<BuiltProgram> {
+export async function buildScript(source: ScriptSource, options: BuildOptions): Promise<BuiltProgram> {
   const { stderr, signal, env = {} } = options;
   // The project's configuration does not go with the bundle.
   const unstable = source.config === undefined ? [] : unstableFeatures(await readConfig(source.config));

@@ -3,10 +3,10 @@ import { dirname, join } from "node:path";
 import { ExitCode } from "../command/errors.ts";
 import { describeError } from "../describe_error.ts";
 import { BuildError } from "./build_error.ts";
-import type { BuiltProgram } from "./built_program.ts";
+import type { BuildOptions, BuiltProgram } from "./built_program.ts";
 import { bundles } from "./bundler.ts";
 import { findSource } from "./program_source.ts";
-import { buildScript, type ScriptBuildOptions, withNodePrefixes } from "./script_builder.ts";
+import { buildScript, withNodePrefixes } from "./script_builder.ts";
 
 interface Attempt {
   readonly program?: BuiltProgram;
@@ -19,7 +19,7 @@ async function bundling(
   files: Record<string, string>,
   targets: string[],
   look: (attempt: Attempt, folder: string) => Promise<void> | void,
-  options: Partial<ScriptBuildOptions> = {},
+  options: Partial<BuildOptions> = {},
 ): Promise<void> {
   const folder = await Deno.realPath(await Deno.makeTempDir());
   let said = "";
@@ -35,7 +35,13 @@ async function bundling(
     if (source.language !== "script") return;
     const stderr = (text: string) => void (said += text);
     try {
-      program = await buildScript(source, { stderr, signal: new AbortController().signal, env: { NO_COLOR: "1" }, ...options });
+      program = await buildScript(source, {
+        architecture: "any",
+        stderr,
+        signal: new AbortController().signal,
+        env: { NO_COLOR: "1" },
+        ...options,
+      });
     } catch (thrown) {
       error = thrown;
     }

@@ -1,6 +1,6 @@
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { BuildOptions } from "./build_program.ts";
+import type { BuildOptions } from "./built_program.ts";
 import { findDeno } from "./bundler.ts";
 import { type GoPackage, goPackages, goSays, goTarget } from "./go_command.ts";
 import type { GoSource, ProgramSource, ScriptSource } from "./program_source.ts";

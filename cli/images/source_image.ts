@@ -1,11 +1,10 @@
-import { basename, dirname, join } from "node:path";
+import { basename, dirname } from "node:path";
 import type { OciImage } from "../../k8s/images/oci_image.ts";
 import { programImage } from "../../k8s/images/program_image.ts";
 import type { Architecture } from "../../k8s/images/shared_libraries.ts";
 import { buildSource } from "../builders/build_program.ts";
 import { BuildError } from "../builders/build_error.ts";
 import { buildContainerfile, findContainerfile } from "../builders/containerfile_builder.ts";
-import { goSays } from "../builders/go_command.ts";
 import { readRecord, recordPath, writeRecord } from "./image_record.ts";
 import { findSource, type ProgramSource } from "../builders/program_source.ts";
 import { inputsDigest, sourceInputs } from "./source_inputs.ts";
@@ -81,16 +80,12 @@ async function find(path: string, options: SourceImageOptions): Promise<ProgramS
 
 async function build(source: ProgramSource, name: string, record: string, options: SourceImageOptions): Promise<OciImage> {
   const { architecture, cacheFolder, stderr, signal } = options;
-  const [program, timeZones] = await Promise.all([
-    buildSource(source, { architecture, stderr, signal }),
-    source.language === "go" ? goTimeZones(source.folder, signal) : undefined,
-  ]);
+  const program = await buildSource(source, { architecture, stderr, signal });
   try {
     return await programImage({
       ...program,
       name,
       architecture,
-      timeZones,
       denoFolder: `${cacheFolder}/image`,
       staticFolder: `${cacheFolder}/images/static`,
       // A new name, because another kurun may be sending the previous layer.
@@ -100,17 +95,6 @@ async function build(source: ProgramSource, name: string, record: string, option
     });
   } finally {
     await program.dispose();
-  }
-}
-
-/** Go's own time zones, for images without any; some distributions of Go leave them out. */
-async function goTimeZones(folder: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
-  const root = (await goSays(["env", "GOROOT"], folder, { env: {}, signal }))?.trim();
-  try {
-    return root ? await Deno.readFile(join(root, "lib/time/zoneinfo.zip")) : undefined;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
   }
 }
 

@@ -1,7 +1,7 @@
 import { MAX_PROGRAM_BYTES } from "../../k8s/session/objects/run_objects.ts";
 import { BuildError } from "../builders/build_error.ts";
-import { type BuildOptions, buildSource } from "../builders/build_program.ts";
-import type { BuiltProgram } from "../builders/built_program.ts";
+import { buildSource } from "../builders/build_program.ts";
+import type { BuildOptions, BuiltProgram } from "../builders/built_program.ts";
 import type { ProgramSource } from "../builders/program_source.ts";
 import { FileWatcher } from "../builders/watch_files.ts";
 import { watchedPaths } from "../builders/watched_paths.ts";

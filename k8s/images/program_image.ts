@@ -5,9 +5,7 @@
  */
 import { dirname } from "node:path";
 import { rootCertificates } from "node:tls";
-import { unzipSync } from "fflate";
 import { denoLayer, userEntries } from "./deno_layer.ts";
-import { ImageError } from "./image_error.ts";
 import { writeLayer } from "./image_layer.ts";
 import { cachedLayer } from "./layer_cache.ts";
 import { type ImageConfig, type OciImage, ociImage } from "./oci_image.ts";
@@ -26,8 +24,6 @@ export interface ProgramImageOptions {
   readonly architecture: Architecture;
   /** The unstable features of Deno that a script runs with: `kv` for `--unstable-kv`. */
   readonly unstable?: readonly string[];
-  /** Go's archive of time zones, `lib/time/zoneinfo.zip`; without it the image has no time zones. */
-  readonly timeZones?: Uint8Array | undefined;
   /** The caches of the lower layers: Deno's, which `kurun image` shares, and that of static programs. */
   readonly denoFolder: string;
   readonly staticFolder: string;
@@ -45,7 +41,7 @@ const FOLDER = "app";
 const LEVEL = 6;
 
 /**
- * Makes the image of a program. The same file, time zones and version of Deno give the same image on every machine.
+ * Makes the image of a program. The same file and version of Deno give the same image on every machine.
  *
  * @throws ImageError, or Deno's errors if files cannot be read or written
  */
@@ -57,7 +53,7 @@ export async function programImage(options: ProgramImageOptions): Promise<OciIma
   const [lower, own] = await Promise.all([
     script
       ? denoLayer(architecture, { cacheFolder: options.denoFolder, progress: options.progress, signal })
-      : cachedLayer(options.staticFolder, staticEntries(options.timeZones), { signal }),
+      : cachedLayer(options.staticFolder, staticEntries(), { signal }),
     writeLayer(options.layerPath, [
       { type: "directory", path: FOLDER },
       { type: "file", path: file, mode: script ? 0o644 : 0o755, contents: { copyOf: path } },
@@ -82,8 +78,8 @@ export function scriptConfig(main: string, unstable: readonly string[]): ImageCo
   };
 }
 
-/** What static programs look for: user names, name resolution, certificates, time zones, and a folder for temporary files. */
-function staticEntries(timeZones: Uint8Array | undefined): TarEntry[] {
+/** What static programs look for: user names, name resolution, certificates, and a folder for temporary files. */
+function staticEntries(): TarEntry[] {
   const certificates = rootCertificates.map((pem) => `${pem.trim()}\n`).sort().join("");
   return [
     ...userEntries("nonroot"),
@@ -92,27 +88,5 @@ function staticEntries(timeZones: Uint8Array | undefined): TarEntry[] {
     // Mozilla's, as Deno brings them: this machine's would make images differ. Their order differs between Deno 2.6 and 2.9.
     { type: "file", path: "etc/ssl/certs/ca-certificates.crt", contents: new TextEncoder().encode(certificates) },
     { type: "directory", path: "tmp", mode: 0o1777 },
-    ...timeZones ? zoneEntries(timeZones) : [],
   ];
-}
-
-function zoneEntries(zip: Uint8Array): TarEntry[] {
-  const root = "usr/share/zoneinfo";
-  const folders = new Set<string>();
-  const files: TarEntry[] = [];
-  for (const [name, contents] of Object.entries(unzipped(zip)).sort(([a], [b]) => a < b ? -1 : 1)) {
-    if (name.endsWith("/")) continue;
-    files.push({ type: "file", path: `${root}/${name}`, contents });
-    for (let at = dirname(`${root}/${name}`); at !== "."; at = dirname(at)) folders.add(at);
-  }
-  return [...[...folders].sort().map((path) => ({ type: "directory", path }) as const), ...files];
-}
-
-function unzipped(zip: Uint8Array): Record<string, Uint8Array> {
-  try {
-    return unzipSync(zip);
-  } catch (cause) {
-    const why = (cause as Error).message;
-    throw new ImageError(`Go's archive of time zones (lib/time/zoneinfo.zip in GOROOT) cannot be read: ${why}. Reinstall Go.`, { cause });
-  }
 }

@@ -1,6 +1,5 @@
-import { deepStrictEqual as same, notStrictEqual as differs, ok, rejects, strictEqual as equal } from "node:assert/strict";
+import { deepStrictEqual as same, notStrictEqual as differs, ok, strictEqual as equal } from "node:assert/strict";
 import { gunzipSync } from "node:zlib";
-import { zipSync } from "fflate";
 import type { ImageLayer } from "./image_layer.ts";
 import { programImage, type ProgramImageOptions, scriptConfig } from "./program_image.ts";
 
@@ -70,18 +69,4 @@ Deno.test("a static program's image has users, certificates and a folder for fil
 
 Deno.test("a script's image starts it with its unstable features", () => {
   same(scriptConfig("/app/main.js", ["kv"]).entrypoint?.slice(-3), ["--quiet", "--unstable-kv", "/app/main.js"]);
-});
-
-Deno.test("a static program's image has the time zones of Go's archive", async () => {
-  const timeZones = zipSync({ "Europe/": new Uint8Array(), "Europe/Berlin": new Uint8Array(3), UTC: new Uint8Array(2) }, { level: 0 });
-  await made("program", async ({ layers }) => {
-    const zones = (await listed(layers[0] as ImageLayer)).filter((line) => line.includes("zoneinfo/"));
-    same(zones.map((line) => line.split(" 00:00:00 ")[1]), [
-      "usr/share/zoneinfo/",
-      "usr/share/zoneinfo/Europe/",
-      "usr/share/zoneinfo/Europe/Berlin",
-      "usr/share/zoneinfo/UTC",
-    ]);
-  }, { timeZones });
-  await rejects(made("program", () => Promise.resolve(), { timeZones: timeZones.subarray(9, -9) }), { message: /Reinstall Go/ });
 });
