@@ -1,10 +1,7 @@
-/**
- * Brings images into a containerd on this machine with containerd's own `ctr`.
- *
- * @module
- */
+/** Brings images into a containerd on this machine with containerd's own `ctr`. @module */
 import { archiveEntries, type NamedImage } from "./image_archive.ts";
 import { ImageError } from "./image_error.ts";
+import { runProgram } from "./run_program.ts";
 import { tar } from "./tar.ts";
 
 /** A containerd. */
@@ -24,10 +21,7 @@ export const K3S_SOCKET = "/run/k3s/containerd/containerd.sock";
 /** The places of containerd's socket: its own, then k3s and RKE2, then MicroK8s. */
 export const CONTAINERD_SOCKETS = ["/run/containerd/containerd.sock", K3S_SOCKET, "/var/snap/microk8s/common/run/containerd.sock"] as const;
 
-/**
- * The names that the kubelet would find.
- * @throws ImageError
- */
+/** The names among these that the kubelet would find. @throws ImageError */
 export async function containerdImages(names: readonly string[], containerd: Containerd): Promise<Set<string>> {
   const filters = names.map((name) => `name==${name}`);
   return new Set((await ctr(["images", "ls", "-q", ...filters], containerd)).split("\n").filter(Boolean));
@@ -45,8 +39,7 @@ export async function importImages(images: readonly NamedImage[], containerd: Co
   const layers = new Map(images.flatMap(({ image }) => image.layers).map((layer) => [layer.digest, layer]));
   const known = new Set([...layers.keys()].filter((digest) => there.has(digest)));
   sending([...layers.values()].reduce((sum, { digest, bytes }) => sum + (known.has(digest) ? 0 : bytes), 0));
-  const send = (without: ReadonlySet<string>) =>
-    ctr(["images", "import", "-"], containerd, ReadableStream.from(tar(archiveEntries(images, without))));
+  const send = (without: ReadonlySet<string>) => ctr(["images", "import", "-"], containerd, tar(archiveEntries(images, without)));
   try {
     await send(known);
   } catch (error) {
@@ -56,29 +49,13 @@ export async function importImages(images: readonly NamedImage[], containerd: Co
   }
 }
 
-async function ctr(args: readonly string[], { socket, signal, env = {} }: Containerd, input?: ReadableStream<Uint8Array>): Promise<string> {
-  signal.throwIfAborted();
-  let child;
-  try {
-    child = new Deno.Command("ctr", {
-      args: ["--address", socket, "--namespace", NAMESPACE, ...args],
-      env: { ...env },
-      stdin: input ? "piped" : "null",
-      stdout: "piped",
-      stderr: "piped",
-      signal,
-    }).spawn();
-  } catch (cause) {
-    const why = cause instanceof Deno.errors.NotFound ? "ctr was not found in PATH; it comes with containerd" : (cause as Error).message;
-    throw new ImageError(`cannot load images into containerd (${socket}): ${why}`, { cause });
-  }
-  // A ctr that ends before it has read everything says why on stderr.
-  const fed = input?.pipeTo(child.stdin).catch((error) => error);
-  const { success, code, stdout, stderr } = await child.output();
-  signal.throwIfAborted();
-  const broken = await fed;
-  if (success && broken === undefined) return new TextDecoder().decode(stdout);
-  const said = new TextDecoder().decode(stderr).trim() || String(broken ?? "nothing");
-  const hint = /permission denied/i.test(said) ? "\nThe socket belongs to root: run kurun as root, or push to a registry with --repo." : "";
-  throw new ImageError(`ctr ${args.slice(0, 2).join(" ")} (${socket}) failed with exit code ${code}: ${said}${hint}`);
+async function ctr(args: readonly string[], { socket, signal, env }: Containerd, input?: AsyncIterable<Uint8Array>): Promise<string> {
+  const name = `ctr ${args.slice(0, 2).join(" ")}`;
+  const options = { name, env, signal, ...input && { input } };
+  const { stdout, failure } = await runProgram("ctr", ["--address", socket, "--namespace", NAMESPACE, ...args], options);
+  if (failure === undefined) return stdout;
+  const hint = /permission denied/i.test(failure)
+    ? "\nThe socket belongs to root: run kurun as root, or push to a registry with --repo."
+    : "";
+  throw new ImageError(`cannot load images into containerd (${socket}): ${failure}${hint}`);
 }

@@ -62,7 +62,7 @@ Deno.test("a layer that was removed after it was listed is imported after all, a
     await Deno.writeTextFile(`${folder}/fails.3`, "");
     await rejects(
       importImages([image], containerd, () => {}),
-      /ctr images import \(\/run\/c\.sock\) failed with exit code 1: content digest: not found/,
+      /containerd \(\/run\/c\.sock\): ctr images import failed with exit code 1: content digest: not found/,
     );
   }));
 

@@ -37,15 +37,13 @@ export interface NamedImage {
 }
 
 /**
- * Writes an archive of one image. It appears under its name when it is complete.
- *
- * @throws TypeError for a reference without a tag
- * @throws what {@link writeLayer} throws
+ * Writes an archive of one image, which appears under its name when it is complete.
+ * @throws TypeError for a reference without a tag, and what {@link writeLayer} throws
  */
 export async function writeImageArchive(
   path: string,
   contents: ImageContents,
-  options: { signal?: AbortSignal } = {},
+  options: { signal?: AbortSignal | undefined } = {},
 ): Promise<ImageArchive> {
   const { reference, platform, config } = contents;
   parseReference(reference);
@@ -57,9 +55,9 @@ export async function writeImageArchive(
       layers.push("digest" in layer ? layer : await writeLayer(`${work}/${layers.length}`, layer, options));
     }
     const image = ociImage({ platform, config, layers });
-    const bytes = await writeArchive(partial, [{ image, reference }], options.signal);
+    await writeArchive(partial, [{ image, reference }], options.signal);
     await Deno.rename(partial, path);
-    return { path, digest: image.manifest.digest, bytes };
+    return { path, digest: image.manifest.digest, bytes: (await Deno.stat(path)).size };
   } finally {
     await Deno.remove(work, { recursive: true });
   }
@@ -121,20 +119,9 @@ function parseReference(reference: string): { full: string; tag: string | undefi
   return { full: tag === undefined ? `${full}@${digest}` : `${full}:${tag}`, tag };
 }
 
-/**
- * Writes an archive of several images.
- * @returns its size in bytes
- * @throws what {@link archiveEntries} and {@link tar} throw, or the signal's reason
- */
-export async function writeArchive(path: string, images: readonly NamedImage[], signal?: AbortSignal): Promise<number> {
-  using file = await Deno.open(path, { write: true, create: true, truncate: true });
-  let bytes = 0;
-  for await (const chunk of tar(archiveEntries(images))) {
-    signal?.throwIfAborted();
-    for (let written = 0; written < chunk.length;) written += await file.write(chunk.subarray(written));
-    bytes += chunk.length;
-  }
-  return bytes;
+/** Writes an archive of several images. @throws what {@link archiveEntries} and {@link tar} throw, or the signal's reason */
+export async function writeArchive(path: string, images: readonly NamedImage[], signal?: AbortSignal): Promise<void> {
+  await Deno.writeFile(path, ReadableStream.from(tar(archiveEntries(images))), signal ? { signal } : {});
 }
 
 function blobPath(digest: string): string {

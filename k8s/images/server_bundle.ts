@@ -1,7 +1,8 @@
-import { temporaryFolder } from "./temporary_folder.ts";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ImageError } from "./image_error.ts";
+import { runProgram } from "./run_program.ts";
+import { temporaryFolder } from "./temporary_folder.ts";
 
 /**
  * Bundles the server's source and all its imports into one JavaScript file, with `deno bundle` of the Deno that runs.
@@ -19,19 +20,19 @@ export async function bundleServer(entry: URL, options: { signal?: AbortSignal }
   const folder = await temporaryFolder("kurun-bundle-");
   try {
     const output = `${folder}/server.js`;
-    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["bundle", "--quiet", "--platform", "deno", "--output", output, entry.href],
-      // Deno looks for deno.json, which defines what "ws" means, from here upwards.
-      ...entry.protocol === "file:" && { cwd: dirname(fileURLToPath(entry)) },
-      env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
-      stdout: "null",
-      stderr: "piped",
-      ...options.signal && { signal: options.signal },
-    }).output();
-    options.signal?.throwIfAborted();
-    if (!success) {
+    const { failure, stderr } = await runProgram(
+      Deno.execPath(),
+      ["bundle", "--quiet", "--platform", "deno", "--output", output, entry.href],
+      {
+        // Deno looks for deno.json, which defines what "ws" means, from here upwards.
+        ...entry.protocol === "file:" && { cwd: dirname(fileURLToPath(entry)) },
+        env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
+        signal: options.signal,
+      },
+    );
+    if (failure !== undefined) {
       // A Rust backtrace of Deno's own follows.
-      const [said = ""] = new TextDecoder().decode(stderr).split("\n\nStack backtrace:");
+      const [said = ""] = stderr.split("\n\nStack backtrace:");
       throw new ImageError(`cannot bundle kurun's server (${entry}): deno bundle of Deno ${Deno.version.deno} said\n${said.trim()}`);
     }
     return new TextEncoder().encode(withoutHomePaths(await Deno.readTextFile(output)));

@@ -24,12 +24,10 @@ export function serverImageReference(version: string): string {
 
 /**
  * Writes the archive of the server's image: Deno's layer, and the server in a layer of its own, because it changes often and is small.
- *
  * @throws what {@link writeImageArchive} throws
  */
-export async function makeServerImage(
-  { version, architecture, system, serverJs, output, signal }: ServerImageOptions,
-): Promise<ImageArchive> {
+export async function makeServerImage(options: ServerImageOptions): Promise<ImageArchive> {
+  const { version, architecture, system, serverJs, output, signal } = options;
   const contents: ImageContents = {
     reference: serverImageReference(version),
     platform: { os: "linux", architecture },
@@ -46,5 +44,5 @@ export async function makeServerImage(
     },
     layers: [system, [{ type: "directory", path: "kurun" }, { type: "file", path: SERVER_PATH.slice(1), contents: serverJs }]],
   };
-  return await writeImageArchive(output, contents, signal ? { signal } : {});
+  return await writeImageArchive(output, contents, { signal });
 }

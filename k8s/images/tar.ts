@@ -1,6 +1,6 @@
 /**
  * Writes tar archives: POSIX ustar, with a pax extended header (IEEE Std 1003.1-2001) for names that do not fit. The same entries give the
- * same bytes: entries keep their order, and times and owners are fixed.
+ * same bytes: entries keep their order, times are 0, and root owns everything.
  *
  * @module
  */
@@ -9,7 +9,12 @@ import { ImageError } from "./image_error.ts";
 
 /** An entry of an archive: a directory, a regular file, or a symbolic link whose text is written unchanged. */
 export type TarEntry =
-  & TarEntryBase
+  & {
+    /** The path in the archive: relative, with `/`, without `.` and `..`, and without a trailing `/`. */
+    readonly path: string;
+    /** Permission bits, set-id and sticky bits included. @default 0o755 for directories, 0o644 for files, 0o777 for links */
+    readonly mode?: number;
+  }
   & (
     | { readonly type: "directory" }
     | { readonly type: "file"; readonly contents: FileContents }
@@ -19,22 +24,8 @@ export type TarEntry =
 /** Bytes, or a file of this machine, which is copied piece by piece. */
 export type FileContents = Uint8Array | { readonly copyOf: string };
 
-/** The fields of every entry. */
-interface TarEntryBase {
-  /** The path in the archive: relative, with `/`, without `.` and `..`, and without a trailing `/`. */
-  readonly path: string;
-  /** Permission bits, set-id and sticky bits included. @default 0o755 for directories, 0o644 for files, 0o777 for links */
-  readonly mode?: number;
-  /** User and group. @default 0 */
-  readonly uid?: number;
-  readonly gid?: number;
-}
-
-/** Bytes per read of a file: reading more at once did not make packing faster. */
-const READ_BYTES = 256 * 1024;
-/** A ustar size field has 11 octal digits, and a uid or gid field has 7. */
+/** A ustar size field has 11 octal digits. */
 const SIZE_LIMIT = 8 ** 11;
-const ID_LIMIT = 8 ** 7;
 const DEFAULT_MODE = { file: 0o644, symlink: 0o777, directory: 0o755 } as const;
 /** A real time would make each archive differ. */
 const EPOCH = new Date(0);
@@ -43,7 +34,7 @@ const EPOCH = new Date(0);
  * Yields the bytes of an archive in pieces, which the caller may keep. Files are copied as the archive is read.
  *
  * @throws TypeError for a path that is absolute, empty or contains `.` or `..`
- * @throws RangeError for a file of 8 GiB or more, or an id above 2097151
+ * @throws RangeError for a file of 8 GiB or more
  * @throws ImageError if a copied file shrinks or grows in the meantime
  * @throws Deno's errors if a copied file cannot be read
  */
@@ -78,12 +69,10 @@ async function packCopy(entry: TarEntry, source: string, controller: TarPackCont
   const { size } = await file.stat();
   const writer = addEntry(entry, size, controller);
   let copied = 0;
-  while (copied <= size) {
-    const buffer = new Uint8Array(READ_BYTES);
-    const read = await file.read(buffer);
-    if (read === null) break;
-    copied += read;
-    if (copied <= size) await writer.write(buffer.subarray(0, read));
+  for await (const piece of file.readable) {
+    copied += piece.length;
+    if (copied > size) break;
+    await writer.write(piece);
   }
   if (copied !== size) {
     throw new ImageError(`${source} changed while it was packed: it had ${size} bytes, then ${copied > size ? "more" : copied}`);
@@ -93,17 +82,12 @@ async function packCopy(entry: TarEntry, source: string, controller: TarPackCont
 
 /** Writes an entry's header. @returns where its contents go */
 function addEntry(entry: TarEntry, size: number, controller: TarPackController): WritableStreamDefaultWriter<Uint8Array> {
-  const { path, type, mode = DEFAULT_MODE[type], uid = 0, gid = 0 } = entry;
+  const { path, type, mode = DEFAULT_MODE[type] } = entry;
   if (path.includes("\0") || path.split("/").some((part) => part === "" || part === "." || part === "..")) {
     throw new TypeError(`Cannot pack "${path}": a path in an archive must be relative, without empty parts, "." and ".."`);
   }
   if (size >= SIZE_LIMIT) throw new RangeError(`Cannot pack ${path}: it has ${size} bytes, and the limit is ${SIZE_LIMIT - 1}`);
-  for (const id of [uid, gid]) {
-    if (!Number.isInteger(id) || id < 0 || id >= ID_LIMIT) {
-      throw new RangeError(`Cannot pack ${path}: an id must be 0 to ${ID_LIMIT - 1}, got ${id}`);
-    }
-  }
   const name = type === "directory" ? `${path}/` : path;
   const linkname = type === "symlink" ? { linkname: entry.target } : {};
-  return controller.add({ name, type, size, mode, uid, gid, mtime: EPOCH, ...linkname }).getWriter();
+  return controller.add({ name, type, size, mode, uid: 0, gid: 0, mtime: EPOCH, ...linkname }).getWriter();
 }

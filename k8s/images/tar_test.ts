@@ -24,13 +24,13 @@ const hello = new TextEncoder().encode("hello\n");
 Deno.test("tar() writes what the system's tar lists: types, modes, owners, sizes, names", async () => {
   const archive = await packed([
     { type: "directory", path: "tmp", mode: 0o1777 },
-    { type: "file", path: "tmp/hello", contents: hello, mode: 0o640, uid: 65532, gid: 65533 },
+    { type: "file", path: "tmp/hello", contents: hello, mode: 0o640 },
     { type: "symlink", path: "tmp/link", target: "hello" },
   ]);
   const lines = (await systemTar(archive, "-tvf", "-", "--numeric-owner", "--utc", "--full-time")).trim().split("\n");
   same(lines.map((line) => line.replace(/\s+/g, " ")), [
     "drwxrwxrwt 0/0 0 1970-01-01 00:00:00 tmp/",
-    "-rw-r----- 65532/65533 6 1970-01-01 00:00:00 tmp/hello",
+    "-rw-r----- 0/0 6 1970-01-01 00:00:00 tmp/hello",
     "lrwxrwxrwx 0/0 0 1970-01-01 00:00:00 tmp/link -> hello",
   ]);
 });
@@ -122,8 +122,4 @@ Deno.test("tar() refuses paths that would leave the archive", async () => {
   for (const path of ["", "/etc", "a/../b", "./a", "a//b", "a/", "a\0b"]) {
     await rejects(packed([{ type: "directory", path }]), TypeError, path);
   }
-});
-
-Deno.test("tar() refuses an id that its field cannot hold", async () => {
-  for (const uid of [-1, 0.5, 2 ** 21]) await rejects(packed([{ type: "directory", path: "a", uid }]), RangeError);
 });
