@@ -46,7 +46,7 @@ async function readKept(path: string): Promise<ImageLayer | undefined> {
 
 /** A key of everything that decides a layer's bytes; the compressor comes with Deno. */
 async function entriesKey(entries: readonly TarEntry[]): Promise<string> {
-  const hash = createHash("sha256").update(`1 ${Deno.version.deno}`);
+  const hash = createHash("sha256").update(`2 ${Deno.version.deno}`);
   for (const entry of entries) {
     hash.update(JSON.stringify(entry, (key, value) => key === "contents" ? undefined : value));
     if (entry.type !== "file") continue;
