@@ -33,7 +33,7 @@ export async function printDiff(run: ApplyRun, planned: readonly PlannedObject[]
       if (live) uids.add(live.metadata.uid);
       const { fieldManager, force, validation } = flags;
       const trial = applyObject(api, object.path, object.body, { fieldManager, force, validation, dryRun: true, signal });
-      const [before, after] = comparable(live, (await mayBe(trial, live))?.object ?? object.body);
+      const [before, after] = comparable(live, (await mayBe(trial, live))?.body ?? object.body);
       const name = fullName(object);
       const names = { before: `live/${name}`, after: `applied/${name}` };
       const diff = unifiedDiff(before === undefined ? "" : yamlText(before), yamlText(after), names);

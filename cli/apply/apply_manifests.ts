@@ -116,10 +116,10 @@ async function applyPlanned(
   const { fieldManager, force, validation } = flags;
   const dryRun = flags.dryRun === "server";
   const outcome = await applyObjects(api, planned, { fieldManager, force, validation, dryRun, signal: context.interrupted }, {
-    applied({ label, path, body }, { object, warnings }) {
-      before?.set(path, { text: JSON.stringify(body), uid: object.metadata.uid });
+    applied({ label, path, body }, { body: { metadata }, warnings }) {
+      before?.set(path, { text: JSON.stringify(body), uid: metadata.uid });
       for (const warning of warnings) context.stderr(`Warning: ${warning}\n`);
-      if (object.metadata.deletionTimestamp) {
+      if (metadata.deletionTimestamp) {
         context.stderr(`Warning: ${label} is being deleted, so the applied changes will be lost: apply again once it is gone\n`);
       }
       if (flags.output === "name") context.stdout(`${label}\n`);

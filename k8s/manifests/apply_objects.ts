@@ -1,22 +1,18 @@
-/**
- * Applies many objects in order: first those that others need, then the others as they appear in the manifests.
- *
- * @module
- */
+/** Applies many objects in order: first those that others need, then the others as they appear in the manifests. */
 
-import type { Condition } from "../api/kubernetes_objects.ts";
-import type { Api } from "../api/api.ts";
+import type { Api, ApiAnswer } from "../api/api.ts";
 import { ApiError } from "../api/api_error.ts";
 import { ConnectionError } from "../api/connection_error.ts";
+import type { Condition } from "../api/kubernetes_objects.ts";
+import { sleep } from "../api/sleep.ts";
 import { inOrder, isDefinition, isNamespace, type PlannedObject } from "./apply_plan.ts";
 import { kindsOfDefinition } from "./discovery.ts";
 import type { LiveObject } from "./field_ownership.ts";
-import { sleep } from "../api/sleep.ts";
-import { type AppliedObject, applyObject, FieldConflictError, PreviewError, type ServerSideApply } from "./server_side_apply.ts";
+import { applyObject, FieldConflictError, PreviewError, type ServerSideApply } from "./server_side_apply.ts";
 
 /** Receives the outcome of each object. */
 export interface ApplyObserver {
-  applied(object: PlannedObject, result: AppliedObject): void;
+  applied(object: PlannedObject, answer: ApiAnswer<LiveObject>): void;
   /** The object was refused. The others are still applied. */
   failed(object: PlannedObject, error: unknown): void;
   /** A dry run cannot preview the object, because these very objects would create its namespace or kind. */
@@ -28,7 +24,7 @@ export interface ApplyOutcome {
   readonly applied: ReadonlyMap<PlannedObject, LiveObject>;
   readonly failed: readonly PlannedObject[];
   /** The object whose request was under way when applying ended: it may or may not be applied. */
-  readonly unsure?: PlannedObject;
+  readonly unsure?: PlannedObject | undefined;
   /** Objects that were not attempted, because something they need failed or the cluster became unreachable. */
   readonly untried: readonly PlannedObject[];
   /** What ended applying early, if anything did. */
@@ -59,35 +55,28 @@ export async function applyObjects(
   const { first, rest } = inOrder(planned);
   const applied = new Map<PlannedObject, LiveObject>();
   const failed: PlannedObject[] = [];
-  const newKinds = new Set<string>();
   const left = new Set(planned);
-  let ended: unknown;
-  let unsure: PlannedObject | undefined;
   for (const object of [...first, ...rest]) {
     if (object === rest[0] && failed.length > 0) break;
     try {
-      const result = await applyOne(api, object, options, newKinds);
-      applied.set(object, result.object);
-      observer.applied(object, result);
+      const answer = await applyOne(api, object, options, first);
+      applied.set(object, answer.body);
+      observer.applied(object, answer);
     } catch (error) {
       if (!isAnswer(error)) {
-        ended = error;
-        if (mayBeApplied(error)) {
-          unsure = object;
-          left.delete(object);
-        }
-        break;
+        const unsure = mayBeApplied(error) ? object : undefined;
+        return { applied, failed, unsure, untried: [...left].filter((one) => one !== unsure), ended: error };
       }
-      if (options.dryRun && isMissing(error) && needs(object, first)) {
-        observer.untriable(object);
-      } else {
+      const isMissing = error instanceof ApiError && error.status === 404;
+      if (options.dryRun && isMissing && (createsNamespace(first, object) || createsKind(first, object))) observer.untriable(object);
+      else {
         failed.push(object);
         observer.failed(object, error);
       }
     }
     left.delete(object);
   }
-  return { applied, failed, untried: [...left], ...unsure && { unsure }, ...(ended === undefined ? {} : { ended }) };
+  return { applied, failed, untried: [...left] };
 }
 
 /** Whether the request may have reached the API server, because its connection was made before it broke. */
@@ -96,17 +85,13 @@ function mayBeApplied(error: unknown): boolean {
   return !(error instanceof ApiError);
 }
 
-function isMissing(error: unknown): boolean {
-  return error instanceof ApiError && error.status === 404;
+function createsNamespace(first: readonly PlannedObject[], { namespace }: PlannedObject): boolean {
+  return first.some(({ source }) => isNamespace(source) && source.name === namespace);
 }
 
-/** Whether one of these objects creates the namespace or kind of another. */
-function needs({ namespace, resource }: PlannedObject, first: readonly PlannedObject[]): boolean {
-  return first.some(({ source }) =>
-    isNamespace(source)
-      ? source.name === namespace
-      : kindsOfDefinition(source.body).some(({ group, kind }) => group === resource.group && kind === resource.kind)
-  );
+function createsKind(first: readonly PlannedObject[], { resource }: PlannedObject): boolean {
+  const kinds = first.flatMap(({ source }) => kindsOfDefinition(source.body));
+  return kinds.some(({ group, kind }) => group === resource.group && kind === resource.kind);
 }
 
 /** Whether the error is the cluster's answer about this one object, so that others may still be applied. */
@@ -115,30 +100,33 @@ export function isAnswer(error: unknown): boolean {
   return error instanceof FieldConflictError || error instanceof NotEstablishedError || error instanceof PreviewError;
 }
 
-async function applyOne(api: Api, object: PlannedObject, options: ServerSideApply, newKinds: Set<string>): Promise<AppliedObject> {
-  const { source, resource, path, body } = object;
-  const isNew = newKinds.has(`${resource.group} ${resource.kind}`);
+/** @param first objects applied before, which may create its kind */
+async function applyOne(
+  api: Api,
+  object: PlannedObject,
+  options: ServerSideApply,
+  first: readonly PlannedObject[],
+): Promise<ApiAnswer<LiveObject>> {
+  const { source, path, body } = object;
+  const { dryRun, signal } = options;
   const until = performance.now() + SERVED_WITHIN_MS;
-  let result: AppliedObject;
+  let answer: ApiAnswer<LiveObject>;
   while (true) {
     try {
-      result = await applyObject(api, path, body, options);
+      answer = await applyObject(api, path, body, options);
       break;
     } catch (error) {
-      const mayPass = !options.dryRun && (isNew && isNotServed(error) || isWithoutAccount(error));
+      const mayPass = !dryRun && (isNotServed(error) && createsKind(first, object) || isWithoutAccount(error));
       if (!mayPass || performance.now() > until) throw error;
-      await sleep(POLL_MS, options.signal);
+      await sleep(POLL_MS, signal);
     }
   }
-  if (options.dryRun) return result;
-  if (isNamespace(source) && result.object.metadata.deletionTimestamp) {
+  if (dryRun) return answer;
+  if (isNamespace(source) && answer.body.metadata.deletionTimestamp) {
     throw new NotEstablishedError("it is being deleted: apply again once it is gone");
   }
-  if (isDefinition(source)) {
-    for (const { group, kind } of kindsOfDefinition(source.body)) newKinds.add(`${group} ${kind}`);
-    await established(api, path, result.object, options.signal);
-  }
-  return result;
+  if (isDefinition(source)) await established(api, path, answer.body, signal);
+  return answer;
 }
 
 async function established(api: Api, path: string, applied: LiveObject, signal: AbortSignal): Promise<void> {

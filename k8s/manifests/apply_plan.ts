@@ -1,10 +1,6 @@
-/**
- * Which objects to apply, where each is in the API, and in which order. Pure.
- *
- * @module
- */
+/** Which objects to apply, where each is in the API, and in which order. Pure. */
 
-import { type ApiResource, type ApiResources, collectionPath, groupOf, kindsOfDefinition } from "./discovery.ts";
+import { type ApiResource, ApiResources, collectionPath, groupOf, kindsOfDefinition } from "./discovery.ts";
 import { type ManifestObject, objectKey, objectLabel } from "./manifest_objects.ts";
 import type { Remark } from "./manifest_text.ts";
 
@@ -48,7 +44,9 @@ export function planObjects(
   resources: ApiResources,
   { namespace, enforced }: NamespaceChoice,
 ): { planned: PlannedObject[]; problems: ManifestProblem[]; known: ApiResources } {
-  const known = resources.with(objects.filter(isDefinition).flatMap(({ body }) => kindsOfDefinition(body)));
+  const defined = objects.filter(isDefinition).flatMap(({ body }) => kindsOfDefinition(body));
+  // Kinds of the cluster come first.
+  const known = new ApiResources([...resources.all, ...defined], resources.silentGroups);
   const planned: PlannedObject[] = [];
   const problems: ManifestProblem[] = [];
   for (const source of objects) {
@@ -72,17 +70,12 @@ export function planObjects(
 
 /** Problems for objects that occur twice. */
 export function duplicateObjects(objects: readonly SourcedObject[], namespace: string): ManifestProblem[] {
-  const first = new Map<string, SourcedObject>();
-  return objects.flatMap((object) => {
-    const key = objectKey(object, namespace);
-    const before = first.get(key);
-    if (!before) {
-      first.set(key, object);
-      return [];
-    }
-    const { file, line, column, kind, name } = object;
-    return [{ file, line, column, what: `${kind} ${name} occurs twice; the first is at ${before.file}:${before.line}` }];
-  });
+  const same = Map.groupBy(objects, (object) => objectKey(object, namespace));
+  return [...same.values()].flatMap(([first, ...others]) =>
+    others.map(({ file, line, column, kind, name }) => {
+      return { file, line, column, what: `${kind} ${name} occurs twice; the first is at ${first!.file}:${first!.line}` };
+    })
+  );
 }
 
 /** Splits off the objects that others need: namespaces and CustomResourceDefinitions. Each part keeps its order. */

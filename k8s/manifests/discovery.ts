@@ -1,8 +1,4 @@
-/**
- * The kinds of the API server and their paths.
- *
- * @module
- */
+/** The kinds of the API server and their paths. */
 
 import type { DefinitionSpec, GroupList, ResourceList } from "../api/kubernetes_objects.ts";
 import type { Api } from "../api/api.ts";
@@ -21,35 +17,20 @@ export interface ApiResource {
 
 /** The kinds of a cluster. */
 export class ApiResources {
-  readonly #byKind = new Map<string, ApiResource>();
-  readonly #byGroupKind = new Map<string, ApiResource>();
-  /** Groups whose aggregated API server does not answer. Their kinds may be missing. */
-  readonly silentGroups: readonly string[];
-
-  /** @param resources the preferred version of a kind first */
-  constructor(resources: readonly ApiResource[], silentGroups: readonly string[] = []) {
-    this.silentGroups = silentGroups;
-    for (const resource of resources) {
-      const kind = `${apiVersionOf(resource)} ${resource.kind}`;
-      const groupKind = `${resource.group} ${resource.kind}`;
-      if (!this.#byKind.has(kind)) this.#byKind.set(kind, resource);
-      if (!this.#byGroupKind.has(groupKind)) this.#byGroupKind.set(groupKind, resource);
-    }
-  }
+  /**
+   * @param all the preferred version of a kind first
+   * @param silentGroups groups whose aggregated API server does not answer, so that their kinds may be missing
+   */
+  constructor(readonly all: readonly ApiResource[], readonly silentGroups: readonly string[] = []) {}
 
   /** The kind of an object's `apiVersion` and `kind`. */
   find(apiVersion: string, kind: string): ApiResource | undefined {
-    return this.#byKind.get(`${apiVersion} ${kind}`);
+    return this.all.find((one) => one.kind === kind && apiVersionOf(one) === apiVersion);
   }
 
   /** A kind by its group, in the version that the cluster prefers. */
   findGroupKind(group: string, kind: string): ApiResource | undefined {
-    return this.#byGroupKind.get(`${group} ${kind}`);
-  }
-
-  /** The same, with kinds that are about to be created. Those of the cluster come first. */
-  with(resources: readonly ApiResource[]): ApiResources {
-    return new ApiResources([...this.#byKind.values(), ...resources], this.silentGroups);
+    return this.all.find((one) => one.kind === kind && one.group === group);
   }
 }
 

@@ -1,8 +1,6 @@
 /**
  * Who owns which fields of an object (managedFields), and how a server-side applier takes over what `kubectl apply` owned, as kubectl itself
  * does it (client-go's csaupgrade). Pure.
- *
- * @module
  */
 
 import type { Live, ManagedFields } from "../api/kubernetes_objects.ts";
@@ -28,38 +26,20 @@ const SERVER_SIDE = "kubectl";
 /** The manager of `kubectl create`. */
 export const CREATE_MANAGER = "kubectl-create";
 
-/**
- * Whether an entry was made by `kubectl apply`, so that the applier takes it over: it owns kubectl's annotation, or its manager is that of
- * `kubectl apply --server-side`.
- */
-function isPredecessor({ manager, operation, subresource, fieldsV1 }: ManagedFieldsEntry, applier: string): boolean {
+/** Whether `kubectl apply` made an entry: it owns kubectl's annotation, or its manager is that of `kubectl apply --server-side`. */
+export function isPredecessor({ manager, operation, subresource, fieldsV1 }: ManagedFieldsEntry, applier: string): boolean {
   if (subresource) return false;
   if (operation === "Apply") return manager === SERVER_SIDE && applier !== SERVER_SIDE;
   return fieldsV1?.["f:metadata"]?.["f:annotations"]?.[`f:${LAST_APPLIED}`] !== undefined;
 }
 
-/** The managers whose conflicts do not count, because kubectl made the object by apply or create. */
-export function yieldingManagers(managedFields: readonly ManagedFieldsEntry[], applier: string): Set<string> {
-  return new Set(managedFields.filter((entry) => isKubectl(entry, applier)).map(({ manager = "" }) => manager));
+/** Whether `kubectl apply` or `kubectl create` made an entry: conflicts with its manager do not count. */
+export function isKubectl(entry: ManagedFieldsEntry, applier: string): boolean {
+  const { manager, operation, subresource } = entry;
+  return isPredecessor(entry, applier) || manager === CREATE_MANAGER && operation === "Update" && !subresource;
 }
 
-/**
- * The managed fields after the applier took over those of `kubectl apply`; undefined if there are none. Without this, a field that is
- * removed from the manifest would stay forever, owned by kubectl.
- */
-export function withoutPredecessors(managedFields: readonly ManagedFieldsEntry[], applier: string): ManagedFieldsEntry[] | undefined {
-  return moved(managedFields, isPredecessor, applier);
-}
-
-/**
- * The managed fields after the applier took over those of `kubectl apply` and `kubectl create`, so that it can replace what they made;
- * undefined if there are none.
- */
-export function withoutKubectl(managedFields: readonly ManagedFieldsEntry[], applier: string): ManagedFieldsEntry[] | undefined {
-  return moved(managedFields, isKubectl, applier);
-}
-
-/** Undoes {@linkcode withoutKubectl}, and keeps what others have changed meanwhile. */
+/** Undoes {@linkcode moveFields} of {@linkcode isKubectl}, and keeps what others have changed meanwhile. */
 export function withKubectlAgain(
   managedFields: readonly ManagedFieldsEntry[],
   before: readonly ManagedFieldsEntry[],
@@ -69,17 +49,20 @@ export function withKubectlAgain(
   return [...managedFields.filter((entry) => !isMoved(entry)), ...before.filter(isMoved)];
 }
 
-function isKubectl(entry: ManagedFieldsEntry, applier: string): boolean {
-  const { manager, operation, subresource } = entry;
-  return isPredecessor(entry, applier) || manager === CREATE_MANAGER && operation === "Update" && !subresource;
-}
-
 /** Whether an entry holds what the applier itself applied. */
 export function isApplier({ manager, operation, subresource }: ManagedFieldsEntry, applier: string): boolean {
   return manager === applier && operation === "Apply" && !subresource;
 }
 
-function moved(entries: readonly ManagedFieldsEntry[], isOld: typeof isKubectl, applier: string): ManagedFieldsEntry[] | undefined {
+/**
+ * The managed fields after the applier took over the old entries; undefined if there are none. Without this, a field that is removed from
+ * the manifest would stay forever, owned by kubectl.
+ */
+export function moveFields(
+  entries: readonly ManagedFieldsEntry[],
+  isOld: typeof isKubectl,
+  applier: string,
+): ManagedFieldsEntry[] | undefined {
   const old = entries.filter((entry) => isOld(entry, applier));
   // The most recent entry comes first.
   const target = entries.find((entry) => isApplier(entry, applier)) ?? old[0];

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type ManagedFieldsEntry, union, withoutKubectl, withoutPredecessors, yieldingManagers } from "./field_ownership.ts";
+import { isKubectl, isPredecessor, type ManagedFieldsEntry, moveFields, union } from "./field_ownership.ts";
 
 const APPLIED = { "f:metadata": { "f:annotations": { ".": {}, "f:kubectl.kubernetes.io/last-applied-configuration": {} } } };
 const client = (manager: string, fieldsV1 = {}, apiVersion = "apps/v1"): ManagedFieldsEntry => ({
@@ -23,7 +23,7 @@ Deno.test("the applier takes over what kubectl apply owned, and others keep thei
   const controller = { manager: "kube-controller-manager", operation: "Update", subresource: "status", fieldsV1: { "f:status": {} } };
   const edited = { manager: "kubectl-edit", operation: "Update", apiVersion: "apps/v1", fieldsV1: { "f:spec": { "f:paused": {} } } };
   const fields = { "f:spec": { "f:replicas": {} } };
-  assert.deepEqual(withoutPredecessors([controller, client("kubectl-client-side-apply", fields), edited], "kurun"), [
+  assert.deepEqual(moveFields([controller, client("kubectl-client-side-apply", fields), edited], isPredecessor, "kurun"), [
     controller,
     { manager: "kurun", operation: "Apply", apiVersion: "apps/v1", fieldsV1: { ...APPLIED, ...fields } },
     edited,
@@ -34,22 +34,22 @@ Deno.test("an existing entry of the applier gets the fields too; those of anothe
   const own = { manager: "kurun", operation: "Apply", apiVersion: "apps/v1", fieldsV1: { "f:spec": { "f:template": {} } } };
   const old = client("kubectl-client-side-apply", { "f:spec": { "f:old": {} } }, "apps/v1beta1");
   const now = client("kubectl-client-side-apply", { "f:spec": { "f:replicas": {} } });
-  assert.deepEqual(withoutPredecessors([now, old, own], "kurun"), [
+  assert.deepEqual(moveFields([now, old, own], isPredecessor, "kurun"), [
     { ...own, fieldsV1: { "f:spec": { "f:template": {}, "f:replicas": {} }, ...APPLIED } },
   ]);
 });
 
 Deno.test("the applier also takes over what kubectl apply --server-side owned, unless the applier is kubectl", () => {
   const kubectl = { manager: "kubectl", operation: "Apply", apiVersion: "v1", fieldsV1: { "f:spec": { "f:type": {} } } };
-  assert.deepEqual(withoutPredecessors([kubectl], "kurun"), [{ ...kubectl, manager: "kurun" }]);
-  assert.equal(withoutPredecessors([kubectl], "kubectl"), undefined);
+  assert.deepEqual(moveFields([kubectl], isPredecessor, "kurun"), [{ ...kubectl, manager: "kurun" }]);
+  assert.equal(moveFields([kubectl], isPredecessor, "kubectl"), undefined);
 });
 
 Deno.test("fields of kubectl create are taken only if they must be replaced, and those of kubectl edit never", () => {
   const edited = { manager: "kubectl-edit", operation: "Update", apiVersion: "v1", fieldsV1: { "f:spec": { "f:paused": {} } } };
   const created = { manager: "kubectl-create", operation: "Update", apiVersion: "v1", fieldsV1: { "f:spec": { "f:type": {} } } };
-  assert.equal(withoutPredecessors([edited, created], "kurun"), undefined);
-  assert.equal(withoutKubectl([edited], "kurun"), undefined);
-  assert.deepEqual(withoutKubectl([edited, created], "kurun"), [edited, { ...created, manager: "kurun", operation: "Apply" }]);
-  assert.deepEqual([...yieldingManagers([edited, created], "kurun")], ["kubectl-create"]);
+  assert.equal(moveFields([edited, created], isPredecessor, "kurun"), undefined);
+  assert.equal(moveFields([edited], isKubectl, "kurun"), undefined);
+  assert.deepEqual(moveFields([edited, created], isKubectl, "kurun"), [edited, { ...created, manager: "kurun", operation: "Apply" }]);
+  assert.deepEqual([edited, created].filter((entry) => isKubectl(entry, "kurun")), [created]);
 });

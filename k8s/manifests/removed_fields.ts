@@ -1,17 +1,14 @@
 import { parseJson } from "../api/exact_json.ts";
-import { type FieldSet, isApplier, type LiveObject, union, withoutPredecessors } from "./field_ownership.ts";
+import { type FieldSet, isApplier, isPredecessor, type LiveObject, moveFields, union } from "./field_ownership.ts";
 import type { ObjectBody } from "./manifest_objects.ts";
 
 /**
- * The result of a dry run without the fields that will disappear once the applier owns those of `kubectl apply`: the ones that the manifest does not
- * have and nobody else owns. The API server cannot show this, because a dry run moves no fields. Some of them are defaults, which will come
- * back: {@linkcode replacing} asks the API server for these. Pure.
- *
- * @returns undefined if `kubectl apply` owns nothing
+ * The result of a dry run without the fields that only `kubectl apply` owns and the manifest does not have; undefined if it owns nothing. The
+ * API server cannot show this, because a dry run moves no fields. Defaults among them come back when {@linkcode replacing} is sent. Pure.
  */
 export function withoutRemovedFields(object: LiveObject, applier: string): LiveObject | undefined {
   const before = object.metadata.managedFields ?? [];
-  const after = withoutPredecessors(before, applier);
+  const after = moveFields(before, isPredecessor, applier);
   if (after === undefined) return undefined;
   const taken = after.find((entry) => isApplier(entry, applier))?.fieldsV1 ?? {};
   // After the dry run the applier's own entry has the fields of the manifest.

@@ -1,21 +1,9 @@
-/**
- * Server-side apply of one object, which takes over what `kubectl apply` applied before.
- *
- * @module
- */
+/** Server-side apply of one object, which takes over what `kubectl apply` applied before. */
 
 import type { Api, ApiAnswer } from "../api/api.ts";
 import { ApiError } from "../api/api_error.ts";
-import type { Query } from "../api/request_sender.ts";
-import {
-  CREATE_MANAGER,
-  type LiveObject,
-  type ManagedFieldsEntry,
-  withKubectlAgain,
-  withoutKubectl,
-  withoutPredecessors,
-  yieldingManagers,
-} from "./field_ownership.ts";
+import { CREATE_MANAGER, isKubectl, isPredecessor, type LiveObject, moveFields, withKubectlAgain } from "./field_ownership.ts";
+import type { ManagedFieldsEntry } from "./field_ownership.ts";
 import type { ObjectBody } from "./manifest_objects.ts";
 import { replacing, withoutRemovedFields } from "./removed_fields.ts";
 
@@ -31,20 +19,12 @@ export interface ServerSideApply {
   readonly signal: AbortSignal;
 }
 
-/** An applied object as the cluster has it now. */
-export interface AppliedObject {
-  readonly object: LiveObject;
-  readonly warnings: readonly string[];
-}
-
 /** Other managers own fields with other values. */
 export class FieldConflictError extends Error {
   override readonly name = "FieldConflictError";
-  readonly conflicts: readonly FieldConflict[];
 
-  constructor(conflicts: readonly FieldConflict[], options?: ErrorOptions) {
+  constructor(readonly conflicts: readonly FieldConflict[], options?: ErrorOptions) {
     super(`${conflicts.length} fields are owned by other managers`, options);
-    this.conflicts = conflicts;
   }
 }
 
@@ -62,43 +42,49 @@ export class PreviewError extends Error {
 /** Attempts to move managed fields while others change the object. */
 const MAX_TRIES = 5;
 
+/** An object to apply, and how. */
+interface Task extends ServerSideApply {
+  readonly api: Api;
+  readonly path: string;
+  readonly manifest: ObjectBody;
+}
+
 /**
  * Applies an object. This manager takes over the fields that `kubectl apply` owns.
  *
+ * @returns the object as the cluster has it now
  * @throws {FieldConflictError} if another manager owns a field with another value
  * @throws {PreviewError} if a dry run cannot show the result
  * @throws as {@linkcode Api.request} does
  */
-export async function applyObject(api: Api, path: string, body: ObjectBody, options: ServerSideApply): Promise<AppliedObject> {
-  let answer: ApiAnswer<LiveObject>;
-  try {
-    answer = await sendOverConflicts(api, path, body, options);
-  } catch (error) {
+export async function applyObject(api: Api, path: string, manifest: ObjectBody, options: ServerSideApply): Promise<ApiAnswer<LiveObject>> {
+  const task: Task = { api, path, manifest, ...options };
+  const answer = await sendOverConflicts(task).catch((error) => {
     if (!(error instanceof ApiError) || error.status !== 422) throw error;
-    answer = await sendOverKubectl(api, path, body, options, error);
-  }
-  const { body: object, warnings } = answer;
-  if (options.dryRun) return { object: await withRemovals(api, path, body, object, options), warnings };
-  if (!await takeOver(api, path, object, options, withoutPredecessors)) return { object, warnings };
+    return sendOverKubectl(task, error);
+  });
+  if (task.dryRun) return { ...answer, body: await withRemovals(task, answer.body) };
+  if (!await takeOver(task, answer.body, isPredecessor)) return answer;
   // Only this second request can remove what the manifest no longer has.
-  return { object: (await send(api, path, body, options)).body, warnings };
+  return { ...answer, body: (await send(task)).body };
 }
 
 /** Applies, and resolves conflicts that are only with kubectl. */
-async function sendOverConflicts(api: Api, path: string, body: ObjectBody, options: ServerSideApply): Promise<ApiAnswer<LiveObject>> {
+async function sendOverConflicts(task: Task): Promise<ApiAnswer<LiveObject>> {
+  const { api, path, fieldManager, dryRun, signal } = task;
   try {
-    return await send(api, path, body, options);
+    return await send(task);
   } catch (error) {
     const conflicts = fieldConflicts(error);
     if (conflicts.length === 0) throw error;
-    const { body: live } = await api.get<LiveObject>(path, { signal: options.signal });
-    const yielding = yieldingManagers(live.metadata.managedFields ?? [], options.fieldManager);
-    const foreign = conflicts.filter(({ manager }) => !yielding.has(manager));
+    const { body: live } = await api.get<LiveObject>(path, { signal });
+    const yielding = (live.metadata.managedFields ?? []).filter((entry) => isKubectl(entry, fieldManager)).map(({ manager }) => manager);
+    const foreign = conflicts.filter(({ manager }) => !yielding.includes(manager));
     if (foreign.length > 0) throw new FieldConflictError(foreign, { cause: error });
-    if (!options.dryRun) await takeOver(api, path, live, options, withoutPredecessors);
+    if (!dryRun) await takeOver(task, live, isPredecessor);
     // A dry run moves nothing, and fields of kubectl create are taken one by one: nobody else owns those in conflict.
-    const force = options.force || options.dryRun || conflicts.some(({ manager }) => manager === CREATE_MANAGER);
-    return await send(api, path, body, { ...options, force });
+    const force = task.force || dryRun || conflicts.some(({ manager }) => manager === CREATE_MANAGER);
+    return await send({ ...task, force });
   }
 }
 
@@ -107,65 +93,56 @@ async function sendOverConflicts(api: Api, path: string, body: ObjectBody, optio
  * own: port 80 of a Service, set by kubectl, stays next to port 81 of the manifest, and both are named http, which is invalid. The same
  * happens if a volume gets another type, or a probe another handler.
  */
-async function sendOverKubectl(
-  api: Api,
-  path: string,
-  body: ObjectBody,
-  options: ServerSideApply,
-  refusal: ApiError,
-): Promise<ApiAnswer<LiveObject>> {
-  const live = (await api.find<LiveObject>(path, { signal: options.signal }))?.body;
+async function sendOverKubectl(task: Task, refusal: ApiError): Promise<ApiAnswer<LiveObject>> {
+  const { api, path, fieldManager, dryRun, signal } = task;
+  const live = (await api.find<LiveObject>(path, { signal }))?.body;
   const before = live?.metadata.managedFields ?? [];
-  if (!live || withoutKubectl(before, options.fieldManager) === undefined) throw refusal;
-  if (options.dryRun) throw new PreviewError(refusal.message, { cause: refusal });
-  await takeOver(api, path, live, options, withoutKubectl);
-  try {
-    return await send(api, path, body, options);
-  } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
+  if (!live || !before.some((entry) => isKubectl(entry, fieldManager))) throw refusal;
+  if (dryRun) throw new PreviewError(refusal.message, { cause: refusal });
+  await takeOver(task, live, isKubectl);
+  return await send(task).catch(async (error) => {
     // The manifest itself is invalid, so kubectl gets its fields back.
-    await takeOver(api, path, live, options, (now, applier) => withKubectlAgain(now, before, applier)).catch(() => {});
+    if (error instanceof ApiError) await changeManagers(task, live, (now) => withKubectlAgain(now, before, fieldManager)).catch(() => {});
     throw error;
-  }
+  });
 }
 
-function send(api: Api, path: string, body: ObjectBody, options: ServerSideApply): Promise<ApiAnswer<LiveObject>> {
-  const { fieldManager, force, dryRun, validation, signal } = options;
-  const query: Query = { fieldValidation: validation, dryRun: dryRun ? "All" : undefined };
-  return api.apply(path, body, { fieldManager, force, signal, query });
+function send({ api, path, manifest, fieldManager, force, dryRun, validation, signal }: Task): Promise<ApiAnswer<LiveObject>> {
+  return api.apply(path, manifest, {
+    fieldManager,
+    force,
+    signal,
+    query: { fieldValidation: validation, dryRun: dryRun ? "All" : undefined },
+  });
 }
 
 /** The result of a dry run as it would be after fields were moved. */
-async function withRemovals(
-  api: Api,
-  path: string,
-  manifest: ObjectBody,
-  object: LiveObject,
-  { fieldManager, signal }: ServerSideApply,
-): Promise<LiveObject> {
+async function withRemovals({ api, path, manifest, fieldManager, signal }: Task, object: LiveObject): Promise<LiveObject> {
   const left = withoutRemovedFields(object, fieldManager);
   if (left === undefined) return object;
-  const { body } = await api.request("PATCH", path, {
+  const { body } = await api.request<LiveObject>("PATCH", path, {
     contentType: "application/json-patch+json",
     body: replacing(object, left, manifest),
     query: { fieldManager, dryRun: "All" },
     signal,
   });
-  const then = body as LiveObject;
-  return { ...then, metadata: { ...then.metadata, managedFields: left.metadata.managedFields ?? [] } };
+  return { ...body, metadata: { ...body.metadata, managedFields: left.metadata.managedFields ?? [] } };
 }
 
-/** Moves fields to another manager. @param move returns undefined if there is nothing to move @returns whether there was */
-async function takeOver(
-  api: Api,
-  path: string,
+/** Makes the applier the manager of what others own. @returns whether there was anything to take over */
+function takeOver(task: Task, object: LiveObject, isOld: typeof isKubectl): Promise<boolean> {
+  return changeManagers(task, object, (entries) => moveFields(entries, isOld, task.fieldManager));
+}
+
+/** Changes `managedFields`. @param change returns undefined if there is nothing to change @returns whether there was */
+async function changeManagers(
+  { api, path, fieldManager, signal }: Task,
   object: LiveObject,
-  { fieldManager, signal }: ServerSideApply,
-  move: (managedFields: readonly ManagedFieldsEntry[], applier: string) => ManagedFieldsEntry[] | undefined,
+  change: (entries: readonly ManagedFieldsEntry[]) => ManagedFieldsEntry[] | undefined,
 ): Promise<boolean> {
   let live = object;
   for (let tries = 1;; tries++) {
-    const managedFields = move(live.metadata.managedFields ?? [], fieldManager);
+    const managedFields = change(live.metadata.managedFields ?? []);
     // After a conflict it may have been this request that moved them: it is sent twice if the connection breaks before the answer.
     if (managedFields === undefined) return tries > 1;
     try {

@@ -116,8 +116,8 @@ Deno.test("a dry run moves nothing, and shows the future object", async () => {
     live("kubectl-client-side-apply"),
   ], [200, live("kubectl-client-side-apply")]);
   using api = scriptedApi(server);
-  const { object } = await applyObject(api, PATH, BODY, { ...OPTIONS, dryRun: true });
-  assert.deepEqual(object.metadata.managedFields, []);
+  const { body } = await applyObject(api, PATH, BODY, { ...OPTIONS, dryRun: true });
+  assert.deepEqual(body.metadata.managedFields, []);
   assert.deepEqual(requests(server), ["PATCH apply", "GET", "PATCH apply force", "PATCH json"]);
   assert.ok(server.requests.filter(({ method }) => method === "PATCH").every(({ target }) => target.includes("dryRun=All")));
 });
