@@ -1,12 +1,7 @@
 import { isAbsolute, resolve } from "node:path";
 import type { ManifestProblem, SourcedObject } from "../../k8s/manifests/apply_plan.ts";
 import { readObjects } from "../../k8s/manifests/manifest_objects.ts";
-import {
-  findMistakenReferences,
-  findReferences,
-  type ManifestReference,
-  resolveReferences,
-} from "../../k8s/manifests/manifest_references.ts";
+import { findReferences, type ManifestReference, resolveReferences } from "../../k8s/manifests/manifest_references.ts";
 import { type ManifestText, type Place, readManifest } from "../../k8s/manifests/manifest_text.ts";
 import type { Deliver } from "../images/deliver_images.ts";
 import { describeProblem } from "./manifest_error.ts";
@@ -48,10 +43,11 @@ export async function loadManifests(files: readonly ManifestFile[]): Promise<Loa
   for (const file of files) {
     const manifest = readManifest(file.text);
     const at = ({ line, column }: Place, what: string) => ({ file: file.name, line, column, what });
-    problems.push(...[...manifest.problems, ...findMistakenReferences(manifest)].map((problem) => at(problem, problem.what)));
+    const found = findReferences(manifest);
+    problems.push(...[...manifest.problems, ...found.mistakes].map((problem) => at(problem, problem.what)));
     warnings.push(...manifest.warnings.map((warning) => at(warning, warning.what)));
     const references: LoadedReference[] = [];
-    for (const reference of findReferences(manifest)) {
+    for (const reference of found.references) {
       const { path, wrong } = await locate(reference, file);
       if (wrong !== undefined) {
         missing.push(at(reference, wrong));

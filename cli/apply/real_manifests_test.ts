@@ -96,7 +96,7 @@ for (const at of MODULES.keys()) {
       const start = value.index + value[0].lastIndexOf(" ") + 1;
       const [before, after] = [text.slice(0, start), text.slice(start + value[1]!.length)];
       const changed = `${before}kurun://./app${after}`;
-      const references = findReferences(readManifest(changed));
+      const { references } = findReferences(readManifest(changed));
       assert.deepEqual(references.map(({ path }) => path), ["./app"], file);
       assert.equal(spliceReferences(changed, references, [IMAGE]), before + IMAGE + after, file);
     }

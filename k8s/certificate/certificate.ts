@@ -3,8 +3,6 @@
  * SHA-256.
  *
  * `@peculiar/x509` does this and much more, but with 18 packages, a globally patched `Reflect` and 60 ms of start-up time.
- *
- * @module
  */
 
 import { Buffer } from "node:buffer";

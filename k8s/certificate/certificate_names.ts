@@ -1,8 +1,4 @@
-/**
- * Reads the subject alternative names of a certificate (RFC 5280, 4.2.1.6). node:crypto has them too, but not on Deno 2.6.
- *
- * @module
- */
+/** Reads the subject alternative names of a certificate (RFC 5280, 4.2.1.6). node:crypto has them too, but not on Deno 2.6. */
 
 import { Buffer } from "node:buffer";
 

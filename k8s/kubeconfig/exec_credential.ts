@@ -1,8 +1,4 @@
-/**
- * Credentials from the user's own program: client-go's exec plugins (`client.authentication.k8s.io/v1` and `/v1beta1`).
- *
- * @module
- */
+/** Credentials from the user's own program: client-go's exec plugins (`client.authentication.k8s.io/v1` and `/v1beta1`). */
 
 import { CredentialError } from "../api/cluster_access.ts";
 import type { ExecEntry } from "./kubeconfig_entries.ts";

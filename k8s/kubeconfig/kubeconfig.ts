@@ -3,8 +3,6 @@
  *
  * client-node's KubeConfig is not used: it differs from kubectl (merging, missing files, data before files, exec plugins, proxies, token
  * files), and it brings every way to sign in, 860 KB and 40 MB of memory.
- *
- * @module
  */
 
 import { Buffer } from "node:buffer";

@@ -1,8 +1,6 @@
 /**
  * The types of a kubeconfig's entries, and how their values are read: as client-go's `clientcmd/api/v1` decodes them, so a value of a wrong
  * type is an error anywhere, null counts as absent, and unknown fields are ignored. Pure.
- *
- * @module
  */
 
 /** How a value is read: `[shape]` is a list, `{ "*": shape }` a mapping with any names, any other mapping has these fields. */

@@ -1,8 +1,4 @@
-/**
- * Reads kubeconfig files and merges them by kubectl's rules, or makes the kubeconfig of a Pod's ServiceAccount.
- *
- * @module
- */
+/** Reads kubeconfig files and merges them by kubectl's rules, or makes the kubeconfig of a Pod's ServiceAccount. */
 
 import { dirname, isAbsolute, join, resolve, sep as SEPARATOR } from "node:path";
 import { decodeManifest, readManifest } from "../manifests/manifest_text.ts";

@@ -1,8 +1,4 @@
-/**
- * How a kubeconfig's user proves who they are: the headers of each request and the certificate of TLS.
- *
- * @module
- */
+/** How a kubeconfig's user proves who they are: the headers of each request and the certificate of TLS. */
 
 import { Buffer } from "node:buffer";
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";

@@ -1,8 +1,6 @@
 /**
  * ApplySets (KEP-3659) record which objects were applied together, so that those no longer applied can be deleted. The parent object records
  * the kinds and namespaces of the members, and each member has a label. Everything is as kubectl writes it, so kubectl can continue a set.
- *
- * @module
  */
 
 import { createHash } from "node:crypto";

@@ -1,8 +1,4 @@
-/**
- * Deletes objects, and waits until they are gone.
- *
- * @module
- */
+/** Deletes objects, and waits until they are gone. */
 
 import type { Api } from "../api/api.ts";
 import { ApiError } from "../api/api_error.ts";

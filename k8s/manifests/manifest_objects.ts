@@ -1,15 +1,10 @@
-/**
- * The Kubernetes objects of a manifest. Pure.
- *
- * @module
- */
+/** The Kubernetes objects of a manifest. Pure. */
 
-import { isMap, isSeq, type Node } from "yaml";
+import { isMap, isScalar, isSeq, type Node } from "yaml";
 import { exactDigits } from "../api/exact_json.ts";
-import { fieldNode, valueNode } from "./field_place.ts";
 import { groupOf } from "./discovery.ts";
 import { documentValue, ValueError } from "./manifest_values.ts";
-import type { ManifestDocument, ManifestText, Place, Remark } from "./manifest_text.ts";
+import type { ManifestText, Place, Remark } from "./manifest_text.ts";
 
 /** An object and its place in the manifest. */
 export interface ManifestObject extends Place {
@@ -29,50 +24,41 @@ export interface ObjectBody extends Record<string, unknown> {
 }
 
 /** Reads the objects of a manifest. The items of a List are separate objects. */
-export function readObjects(manifest: ManifestText): { objects: ManifestObject[]; problems: Remark[] } {
+export function readObjects({ documents, place }: ManifestText): { objects: ManifestObject[]; problems: Remark[] } {
   const objects: ManifestObject[] = [];
   const problems: Remark[] = [];
-  for (const document of manifest.documents) {
-    if (document.document.errors.length > 0) continue;
-    readDocument(manifest, document, objects, problems);
+  for (const { document, base } of documents) {
+    if (document.errors.length > 0) continue;
+    const at = (node: Node | undefined) => place((node?.range?.[0] ?? 0) + base);
+    try {
+      const body = documentValue(document);
+      if (body !== null) read(document.contents!, body, at);
+    } catch (error) {
+      if (!(error instanceof ValueError)) throw error;
+      problems.push({ ...at(error.node ?? document.contents!), what: error.message });
+    }
   }
   return { objects, problems };
-}
 
-function readDocument(manifest: ManifestText, { document, base }: ManifestDocument, objects: ManifestObject[], problems: Remark[]): void {
-  const { place } = manifest;
-  const root = document.contents!;
-  const at = (node: Node | undefined) => place((node?.range?.[0] ?? 0) + base);
-  let body: unknown;
-  try {
-    body = documentValue(document);
-  } catch (error) {
-    if (!(error instanceof ValueError)) throw error;
-    problems.push({ ...at(error.node ?? root), what: error.message });
-    return;
-  }
-  if (body === null) return;
-  read(root, body);
-
-  function read(node: Node | undefined, body: unknown): void {
-    if (!isRecord(body)) {
+  function read(node: Node | undefined, body: unknown, at: (node: Node | undefined) => Place): void {
+    if (!isObject(body)) {
       problems.push({ ...at(node), what: `this is not an object but ${nameOf(body)}` });
       return;
     }
     if (typeof body.kind === "string" && body.kind.endsWith("List") && Array.isArray(body.items)) {
       const items = isMap(node) ? node.get("items", true) : undefined;
-      body.items.forEach((item, index) => read(isSeq(items) ? items.items[index] as Node : node, item));
+      body.items.forEach((item, index) => read(isSeq(items) ? items.items[index] as Node : node, item, at));
       return;
     }
     const wrong = check(body);
-    const field = (...keys: string[]) => valueNode(node, keys) ?? node;
     if (wrong) {
-      problems.push({ ...at(field(...wrong.keys)), what: wrong.what });
+      const { value, key } = nearest(node, wrong.keys);
+      problems.push({ ...at(value ?? key), what: wrong.what });
       return;
     }
     const object = body as ObjectBody & { apiVersion: string; kind: string };
     const { apiVersion, kind, metadata: { name, namespace } } = object;
-    const place = (field: string) => at(fieldNode(node, field));
+    const place = (field: string) => at(nearest(node, stepsOf(field)).key);
     objects.push({ ...at(node), apiVersion, kind, name, namespace: namespace || undefined, body: object, place });
   }
 }
@@ -86,7 +72,7 @@ function check(body: Record<string, unknown>): { keys: string[]; what: string } 
   const what = `this ${body.kind}`;
   const { metadata } = body;
   if (metadata === undefined || metadata === null) return { keys: [], what: `${what} has no metadata.name` };
-  if (!isRecord(metadata)) return { keys: ["metadata"], what: `metadata must be a map, not ${nameOf(metadata)}` };
+  if (!isObject(metadata)) return { keys: ["metadata"], what: `metadata must be a map, not ${nameOf(metadata)}` };
   const { name, namespace, labels, annotations, generateName } = metadata;
   if (name === undefined || name === null || name === "") {
     return generateName
@@ -100,7 +86,7 @@ function check(body: Record<string, unknown>): { keys: string[]; what: string } 
   }
   for (const [field, map] of Object.entries({ labels, annotations })) {
     if (map === undefined || map === null) continue;
-    if (!isRecord(map)) return { keys: ["metadata", field], what: `metadata.${field} must be a map, not ${nameOf(map)}` };
+    if (!isObject(map)) return { keys: ["metadata", field], what: `metadata.${field} must be a map, not ${nameOf(map)}` };
     for (const [key, value] of Object.entries(map)) {
       if (value === null || typeof value === "string") continue;
       const what = `metadata.${field}: the value of ${key} must be text, not ${nameOf(value)}; quote it`;
@@ -110,7 +96,7 @@ function check(body: Record<string, unknown>): { keys: string[]; what: string } 
   return undefined;
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
+function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value) && exactDigits(value) === undefined;
 }
 
@@ -132,4 +118,43 @@ export function objectKey(object: ManifestObject, namespace: string): string {
 export function objectLabel({ apiVersion, kind, name }: { apiVersion: string; kind: string; name: string }): string {
   const group = groupOf(apiVersion);
   return `${kind.toLowerCase()}${group === "" ? "" : `.${group}`}/${name}`;
+}
+
+/** A step of a field's path: a field, the number of an item, or an item's keys. */
+type Step = string | number | Readonly<Record<string, string>>;
+
+/** The node at these steps, or else the nearest one above it: its value, and its key if it is in a map. */
+function nearest(root: Node | undefined, steps: readonly Step[]): { value: Node | undefined; key: Node | undefined } {
+  let [value, key]: [unknown, unknown] = [root, root];
+  for (const step of steps) {
+    if (isMap(value) && typeof step === "string") {
+      const pair = value.items.find(({ key }) => isScalar(key) && String(key.value) === step);
+      if (!pair) break;
+      ({ value, key } = pair);
+    } else if (isSeq(value) && typeof step !== "string") {
+      // Of items with equal keys, the last one is the duplicate.
+      const item = typeof step === "number" ? value.items[step] : value.items.findLast((item) => hasKeys(item, step));
+      if (item === undefined) break;
+      [value, key] = [item, item];
+    } else break;
+  }
+  return { value: value as Node | undefined, key: key as Node | undefined };
+}
+
+/** The steps of a field as the API server names it: `.spec.containers[name="c"].env` or `spec.ports[1].name`. */
+function stepsOf(field: string): Step[] {
+  return [...field.matchAll(/\.?([^.[\]]+)|\[((?:"(?:[^"\\]|\\.)*"|[^\]"])*)\]/g)].map(([, name, inside = ""]) => {
+    if (name !== undefined) return name;
+    if (/^\d+$/.test(inside)) return Number(inside);
+    const keys = [...inside.matchAll(/([^,=]+)=("(?:[^"\\]|\\.)*"|[^,]*)/g)];
+    if (keys.length === 0) return inside;
+    return Object.fromEntries(keys.map(([, key = "", value = ""]) => [key, value.startsWith('"') ? JSON.parse(value) : value]));
+  });
+}
+
+function hasKeys(item: unknown, keys: Readonly<Record<string, string>>): boolean {
+  return isMap(item) && Object.entries(keys).every(([key, wanted]) => {
+    const value = item.get(key, true);
+    return isScalar(value) && String(value.value) === wanted;
+  });
 }

@@ -1,7 +1,5 @@
 /**
  * Splits a manifest's text into the parts that kubectl parses one by one: at lines that begin with `---`, and between JSON objects. Pure.
- *
- * @module
  */
 
 /** A part of a text, as offsets. */

@@ -1,8 +1,6 @@
 /**
  * References to source in manifests: `kurun://PATH` as a whole value. They are found by parsing and replaced in the text, so everything else
  * stays the same, byte for byte. Pure.
- *
- * @module
  */
 
 import { isCollection, isMap, isPair, isScalar, parseDocument, type Scalar, visit } from "yaml";
@@ -36,62 +34,48 @@ export interface ManifestReference extends Place {
 /**
  * Finds the references in objects of any kind, in the order of the text. A value with an anchor counts once, however many aliases it has. Keys
  * are not references, nor is text that only contains one, as multi-line strings and `last-applied-configuration` do.
+ *
+ * @returns also values that are meant as references but would reach the cluster unchanged
  */
-export function findReferences({ text, documents, place }: ManifestText): ManifestReference[] {
+export function findReferences({ text, documents, place }: ManifestText): { references: ManifestReference[]; mistakes: Remark[] } {
+  const references: ManifestReference[] = [];
+  const mistakes: Remark[] = [];
   // It can be written differently only with a backslash, as in JSON's \/.
-  if (!text.includes(SCHEME) && !text.includes("\\")) return [];
-  return documents.flatMap(({ document, base }, index) => {
-    const found: ManifestReference[] = [];
+  if (!text.includes("kurun:") && !text.includes("\\")) return { references, mistakes };
+  documents.forEach(({ document, base }, index) => {
     visit(document, {
       Scalar(key, node, path) {
-        if (key === "key" || typeof node.value !== "string" || !REFERENCE.test(node.value) || !node.range) return;
-        const [start, end] = [node.range[0] + base, node.range[1] + base];
-        found.push({
-          ...place(start),
-          path: node.value.slice(SCHEME.length),
-          field: fieldOf([...path, node]),
-          document: index,
-          start,
-          end,
-          node,
-          inFlow: path.some((parent) => isCollection(parent) && parent.flow === true),
-          pullAlways: pullAlways(path, (offset) => place(offset + base)),
-        });
+        const { value, range } = node;
+        if (key === "key" || typeof value !== "string" || !value.startsWith("kurun:") || !range) return;
+        const [start, end] = [range[0] + base, range[1] + base];
+        const [map, pair] = path.slice(-2);
+        const isImage = isPair(pair) && isScalar(pair.key) && pair.key.value === "image";
+        if (REFERENCE.test(value)) {
+          const policy = isImage && isMap(map) ? map.get("imagePullPolicy", true) : undefined;
+          references.push({
+            ...place(start),
+            path: value.slice(SCHEME.length),
+            field: fieldOf([...path, node]),
+            document: index,
+            start,
+            end,
+            node,
+            inFlow: path.some((parent) => isCollection(parent) && parent.flow === true),
+            pullAlways: isScalar(policy) && policy.value === "Always" ? place((policy.range?.[0] ?? 0) + base) : undefined,
+          });
+        } else if (NEARLY.test(value)) {
+          const what = `${value} lacks a slash: ${value.trim().replace(NEARLY, SCHEME)} is built from source`;
+          mistakes.push({ ...place(start), what });
+        } else if (isImage && value.startsWith(SCHEME)) {
+          const what = `${JSON.stringify(value)} names no source: write kurun://PATH in one line, without spaces around it`;
+          mistakes.push({ ...place(start), what });
+        }
       },
       // Skip keys that are collections: nothing in them is a value.
       Collection: (key) => key === "key" ? visit.SKIP : undefined,
     });
-    return found;
   });
-}
-
-/** The place of `imagePullPolicy: Always` in the map whose image is the reference. */
-function pullAlways(path: readonly unknown[], place: (offset: number) => Place): Place | undefined {
-  const [map, pair] = path.slice(-2);
-  if (!isMap(map) || !isPair(pair) || !isScalar(pair.key) || pair.key.value !== "image") return undefined;
-  const policy = map.get("imagePullPolicy", true);
-  return isScalar(policy) && policy.value === "Always" ? place(policy.range?.[0] ?? 0) : undefined;
-}
-
-/** Finds values that are meant as references but would reach the cluster unchanged. */
-export function findMistakenReferences({ text, documents, place }: ManifestText): Remark[] {
-  if (!text.includes("kurun:")) return [];
-  const found: Remark[] = [];
-  for (const { document, base } of documents) {
-    visit(document, {
-      Scalar(key, { value, range }, path) {
-        if (key === "key" || typeof value !== "string" || !value.startsWith("kurun:") || REFERENCE.test(value)) return;
-        const pair = path.at(-1);
-        const isImage = isPair(pair) && isScalar(pair.key) && pair.key.value === "image";
-        const what = (told: string) => found.push({ ...place((range?.[0] ?? 0) + base), what: told });
-        if (NEARLY.test(value)) what(`${value} lacks a slash: ${value.trim().replace(NEARLY, SCHEME)} is built from source`);
-        else if (isImage && value.startsWith(SCHEME)) {
-          what(`${JSON.stringify(value)} names no source: write kurun://PATH in one line, without spaces around it`);
-        }
-      },
-    });
-  }
-  return found;
+  return { references, mistakes };
 }
 
 /** Replaces the references by values, in order. All other text stays the same, byte for byte, and so do the quotes around the values. */

@@ -1,11 +1,5 @@
 import assert from "node:assert/strict";
-import {
-  findMistakenReferences,
-  findReferences as find,
-  type ManifestReference,
-  resolveReferences,
-  spliceReferences,
-} from "./manifest_references.ts";
+import { findReferences as find, type ManifestReference, resolveReferences, spliceReferences } from "./manifest_references.ts";
 import { readManifest, type Remark } from "./manifest_text.ts";
 import { SeededRandom } from "../../tests/seeded_random.ts";
 
@@ -13,7 +7,7 @@ const IMAGE = "registry.example:5000/team/app@sha256:0123456789abcdef";
 
 function findReferences(text: string): { references: ManifestReference[]; faults: readonly Remark[] } {
   const manifest = readManifest(text);
-  return { references: find(manifest), faults: manifest.problems };
+  return { references: find(manifest).references, faults: manifest.problems };
 }
 
 /** Replaces all references by IMAGE. */
@@ -157,7 +151,7 @@ Deno.test("in any manifest only the references change, in the text and in the va
     const manifest = new RandomManifest(seed);
     const text = manifest.text();
     const read = readManifest(text);
-    const references = find(read);
+    const { references } = find(read);
     assert.deepEqual([read.problems, references.map(({ path }) => path)], [[], manifest.paths], `seed ${seed}:\n${text}`);
     const values = references.map((_, index) => ["plain:1@sha256:0", "yes", "it's: #", '"', "0x1f", "[a], {b}"][(seed + index) % 6]!);
     const spliced = spliceReferences(text, references, values);
@@ -181,7 +175,7 @@ finds("a path may have spaces and any letter", "image: «./größe ☃»\nb: '«
 Deno.test("a mistyped reference is reported, and an image named kurun is not", () => {
   const text =
     "a: kurun:../goc\nimage: kurun:/abs\nimage2: kurun:1.2\nb: {image: 'kurun://'}\nimage3: kurun:latest\nc: {image: 'kurun://./x '}\n";
-  assert.deepEqual(findMistakenReferences(readManifest(text)).map(({ line, column, what }) => `${line}:${column}: ${what}`), [
+  assert.deepEqual(find(readManifest(text)).mistakes.map(({ line, column, what }) => `${line}:${column}: ${what}`), [
     "1:4: kurun:../goc lacks a slash: kurun://../goc is built from source",
     "2:8: kurun:/abs lacks a slash: kurun:///abs is built from source",
     '4:12: "kurun://" names no source: write kurun://PATH in one line, without spaces around it',

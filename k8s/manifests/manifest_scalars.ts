@@ -3,8 +3,6 @@
  * are true, `010` is eight, `12e4567` (a commit hash, or a number beyond all floats) is text, and so are `1:30` and dates. Pure.
  *
  * tests/kubectl_yaml_test.ts compares this with go-yaml itself.
- *
- * @module
  */
 
 import { exactNumber } from "../api/exact_json.ts";

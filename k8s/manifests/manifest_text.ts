@@ -1,10 +1,6 @@
-/**
- * Reads a manifest's text, YAML or JSON, into documents that know where each value stands. Pure.
- *
- * @module
- */
+/** Reads a manifest's text, YAML or JSON, into documents that know where each value stands. Pure. */
 
-import { type Document, isMap, isScalar, type Node, type Pair, parseAllDocuments, type ParsedNode, Scalar, visit } from "yaml";
+import { type Document, isMap, isScalar, LineCounter, type Node, type Pair, parseAllDocuments, type ParsedNode, Scalar, visit } from "yaml";
 import { BYTE_ORDER_MARK, manifestParts } from "./manifest_parts.ts";
 import { ScalarError } from "./manifest_scalars.ts";
 import { findAnchors, isMerge, keyOf } from "./manifest_values.ts";
@@ -79,7 +75,9 @@ export function readManifest(text: string): ManifestText {
       warnings.push({ ...place(start + (second.contents?.range[0] ?? 0)), what });
     }
     if (first.errors.length > 0) continue;
-    for (const alias of findAnchors(first).missing) problem(alias.range?.[0] ?? 0, `there is no anchor for the alias *${alias.source}`);
+    for (const [{ source, range }, target] of findAnchors(first)) {
+      if (!target) problem(range?.[0] ?? 0, `there is no anchor for the alias *${source}`);
+    }
     for (const { key, offset } of duplicateKeys(first)) {
       warnings.push({ ...place(start + offset), what: `${key} occurs twice; the last one counts` });
     }
@@ -183,38 +181,28 @@ function duplicateKeys(document: Document): { key: string; offset: number }[] {
       for (const { key: node } of map.items) {
         // A merge key may be there several times.
         if (!isScalar(node) || isMerge(node)) continue;
-        const key = textOf(node);
-        if (key === undefined) continue;
-        if (keys.has(key)) found.push({ key, offset: node.range?.[0] ?? 0 });
-        keys.add(key);
+        try {
+          const key = keyOf(node);
+          if (keys.has(key)) found.push({ key, offset: node.range?.[0] ?? 0 });
+          keys.add(key);
+        } catch (error) {
+          // Reading the document's value reports a key that cannot be one.
+          if (!(error instanceof ScalarError)) throw error;
+        }
       }
     },
   });
   return found;
 }
 
-/** Undefined for a key that cannot be one: reading the document's value says so. */
-function textOf(key: Scalar): string | undefined {
-  try {
-    return keyOf(key);
-  } catch (error) {
-    if (error instanceof ScalarError) return undefined;
-    throw error;
-  }
-}
-
 /** Tells the line and column of offsets. A byte order mark has no column. */
 function places(text: string): (offset: number) => Place {
-  const starts = [0];
-  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) starts.push(at + 1);
+  const lines = new LineCounter();
+  lines.addNewLine(0);
+  for (const { index } of text.matchAll(/\n/g)) lines.addNewLine(index + 1);
   return (offset) => {
-    let [low, high] = [0, starts.length];
-    while (high - low > 1) {
-      const middle = (low + high) >> 1;
-      if (starts[middle]! <= offset) low = middle;
-      else high = middle;
-    }
-    const start = starts[low]! + (text[starts[low]!] === BYTE_ORDER_MARK ? 1 : 0);
-    return { line: low + 1, column: Math.max(offset - start, 0) + 1 };
+    const { line, col } = lines.linePos(offset);
+    const mark = text[lines.lineStarts[line - 1]!] === BYTE_ORDER_MARK ? 1 : 0;
+    return { line, column: Math.max(col - mark, 1) };
   };
 }

@@ -1,8 +1,6 @@
 /**
  * The values of a parsed document, as kubectl (sigs.k8s.io/yaml over go-yaml v2) makes them: keys are text, of equal keys the last one
  * counts, and a merge key (`<<`) overwrites what stands before it. Pure.
- *
- * @module
  */
 
 import { type Alias, type Document, isAlias, isMap, isScalar, isSeq, type Node, type Pair, Scalar, visit, type YAMLMap } from "yaml";
@@ -11,41 +9,28 @@ import { jsonNumber, keyText, ScalarError, type ScalarValue, scalarValue } from 
 /** A value that an object cannot have, and the node where it stands. */
 export class ValueError extends Error {
   override readonly name = "ValueError";
-  readonly node: Node | undefined;
 
-  constructor(message: string, node: Node | undefined) {
+  constructor(message: string, readonly node: Node | undefined) {
     super(message);
-    this.node = node;
   }
 }
 
-/** What a document's aliases stand for: in each case the last anchor of that name before it. */
-export interface Anchors {
-  readonly targets: ReadonlyMap<Alias, Node>;
-  /** Aliases without an anchor. */
-  readonly missing: readonly Alias[];
-}
-
-/** Finds the anchor of each alias. */
-export function findAnchors(document: Document): Anchors {
+/** What each alias of a document stands for: the last anchor of its name before it; undefined if there is none. */
+export function findAnchors(document: Document): Map<Alias, Node | undefined> {
   const anchors = new Map<string, Node>();
-  const targets = new Map<Alias, Node>();
-  const missing: Alias[] = [];
+  const targets = new Map<Alias, Node | undefined>();
   visit(document, {
     Node(_, node) {
-      if (isAlias(node)) {
-        const target = anchors.get(node.source);
-        if (target) targets.set(node, target);
-        else missing.push(node);
-      } else if (node.anchor !== undefined) anchors.set(node.anchor, node as Node);
+      if (isAlias(node)) targets.set(node, anchors.get(node.source));
+      else if (node.anchor !== undefined) anchors.set(node.anchor, node as Node);
     },
   });
-  return { targets, missing };
+  return targets;
 }
 
 /** The value of a document. @throws ValueError if JSON lacks one of its values, or it is an alias bomb */
 export function documentValue(document: Document): unknown {
-  return new Decoder(findAnchors(document).targets).value(document.contents);
+  return new Decoder(findAnchors(document)).value(document.contents);
 }
 
 /** A key as text. @throws ScalarError if it cannot be a key */
@@ -79,15 +64,12 @@ function maxAliasRatio(values: number): number {
 }
 
 class Decoder {
-  readonly #targets: ReadonlyMap<Alias, Node>;
   /** Aliases that are being followed. */
   readonly #open = new Set<Alias>();
   #values = 0;
   #fromAliases = 0;
 
-  constructor(targets: ReadonlyMap<Alias, Node>) {
-    this.#targets = targets;
-  }
+  constructor(readonly targets: ReadonlyMap<Alias, Node | undefined>) {}
 
   value(node: unknown): unknown {
     this.#count(node);
@@ -121,22 +103,19 @@ class Decoder {
   }
 
   #merge(source: unknown, key: Scalar, object: Record<string, unknown>): void {
-    const target = isAlias(source) ? this.#targets.get(source) : source;
+    const target = isAlias(source) ? this.targets.get(source) : source;
     if (isMap(target)) {
       this.#count(source);
       if (isAlias(source)) this.#follow(source, () => this.#fill(target, object));
       else this.#fill(target, object);
-    } else if (isSeq(source)) {
+    } else if (isSeq(source) && !source.items.some(isSeq)) {
       // The first map of a list wins.
-      for (const item of [...source.items].reverse()) {
-        if (isSeq(item)) throw new ValueError("<< takes a map or a list of maps", key);
-        this.#merge(item, key, object);
-      }
+      for (const item of source.items.toReversed()) this.#merge(item, key, object);
     } else throw new ValueError("<< takes a map or a list of maps", key);
   }
 
   #follow<T>(alias: Alias, read: (target: Node) => T): T {
-    const target = this.#targets.get(alias);
+    const target = this.targets.get(alias);
     if (!target) throw new ValueError(`there is no anchor for the alias *${alias.source}`, alias);
     if (this.#open.has(alias)) throw new ValueError(`the alias *${alias.source} contains itself`, alias);
     this.#open.add(alias);

@@ -1,8 +1,4 @@
-/**
- * Follows workloads until they are ready.
- *
- * @module
- */
+/** Follows workloads until they are ready. */
 
 import type { Api } from "../api/api.ts";
 import { ApiError, mayPass } from "../api/api_error.ts";

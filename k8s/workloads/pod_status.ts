@@ -1,8 +1,4 @@
-/**
- * What a Pod's status and the cluster's events say about why a Pod is not ready. Pure.
- *
- * @module
- */
+/** What a Pod's status and the cluster's events say about why a Pod is not ready. Pure. */
 
 import type { ClusterEvent, ContainerState, Pod } from "../api/kubernetes_objects.ts";
 

@@ -1,8 +1,4 @@
-/**
- * How far a workload's rollout is, judged as `kubectl rollout status` does, and why its Pods do not become ready. Pure.
- *
- * @module
- */
+/** How far a workload's rollout is, judged as `kubectl rollout status` does, and why its Pods do not become ready. Pure. */
 
 import type { DaemonSet, Deployment, Job, Pod, StatefulSet, Workload } from "../api/kubernetes_objects.ts";
 import { podWaitsFor } from "./pod_status.ts";
