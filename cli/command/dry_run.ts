@@ -32,7 +32,7 @@ export function dryRunText(plan: SessionPlan, format: "yaml" | "json"): string {
   const annotations = { ...plan.annotations, "kurun.dev/since": MADE_AT_START };
   // The name of a run is the user's, or already ends in NAME_END.
   const name = isRun(plan) ? plan.name : plan.name.replace(/[^-]+$/, NAME_END);
-  const objects = sessionObjects({ ...plan, name, annotations }, { name, uid: MADE_AT_START }, NO_SECRETS).map(withoutValues);
+  const objects = sessionObjects({ ...plan, name, annotations }, MADE_AT_START, NO_SECRETS).map(withoutValues);
   if (format === "json") return `${JSON.stringify({ apiVersion: "v1", kind: "List", items: objects }, null, 4)}\n`;
   return objects.map((object) => stringify(object, { lineWidth: 0, aliasDuplicateObjects: false })).join("---\n");
 }

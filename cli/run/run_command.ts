@@ -92,7 +92,7 @@ async function run(context: Context, options: RunOptions, flags: Record<string, 
   const access = await openCluster(context, flags);
   const name = dryRun && flags.name === undefined ? options.name.replace(/[^-]+$/, NAME_END) : options.name;
   const plan = planRun(context, { ...options, name }, access.namespace);
-  const { ignored } = runPod(plan, { name: plan.name, uid: "" });
+  const { ignored } = runPod(plan, "");
   for (const what of ignored) context.stderr(`Warning: --overrides: ${what}: ignored\n`);
   if (dryRun) return context.data(dryRunText(plan, dryRun));
   const api = new Api(access, { userAgent: "kurun" });

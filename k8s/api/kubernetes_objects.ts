@@ -21,9 +21,9 @@ export type LiveMetadata = Metadata & { readonly name: string; readonly uid: str
 /** An object that is in the cluster. */
 export type Live<T = unknown> = Wire<T> & { readonly metadata: LiveMetadata };
 /** An object to be sent to the API server. */
-export type New<T = unknown> = Wire<T> & {
+export type New<T = unknown, Kind extends string = string> = Wire<T> & {
   readonly apiVersion: string;
-  readonly kind: string;
+  readonly kind: Kind;
   readonly metadata: Metadata & { readonly name: string };
 };
 
@@ -42,11 +42,11 @@ export type DaemonSet = Live<models.V1DaemonSet>;
 export type Workload = Deployment | StatefulSet | DaemonSet | Job | Pod;
 
 /** Objects to be sent, of each kind that kurun creates. */
-export type NewJob = New<models.V1Job>;
-export type NewSecret = New<models.V1Secret>;
-export type NewService = New<models.V1Service>;
-export type NewDeployment = New<models.V1Deployment> & { readonly kind: "Deployment" };
-export type NewPod = New<models.V1Pod> & { readonly kind: "Pod" };
+export type NewJob = New<models.V1Job, "Job">;
+export type NewSecret = New<models.V1Secret, "Secret">;
+export type NewService = New<models.V1Service, "Service">;
+export type NewDeployment = New<models.V1Deployment, "Deployment">;
+export type NewPod = New<models.V1Pod, "Pod">;
 
 /** Parts of objects. */
 /** The fields that the conditions of all kinds have. */
@@ -55,8 +55,7 @@ export type DefinitionSpec = Wire<models.V1CustomResourceDefinitionSpec>;
 export type ContainerState = Wire<models.V1ContainerState>;
 export type ServicePort = Wire<models.V1ServicePort>;
 export type Endpoint = Wire<models.V1Endpoint>;
-export type PodSecurity = Wire<models.V1PodSecurityContext>;
-export type ContainerSecurity = Wire<models.V1SecurityContext>;
+export type Container = Wire<models.V1Container>;
 export type PodSpec = Wire<models.V1PodSpec>;
 export type GroupList = Wire<models.V1APIGroupList>;
 export type ResourceList = Wire<models.V1APIResourceList>;

@@ -2,7 +2,7 @@ import type { Api } from "../api/api.ts";
 import { ApiError } from "../api/api_error.ts";
 import type { Service } from "../api/kubernetes_objects.ts";
 import { sleep } from "../api/sleep.ts";
-import { controlServiceName, type ForwardPlan, SESSION_LABEL } from "./objects/session_plan.ts";
+import { controlServiceName, type ForwardPlan, objectPath, SESSION_LABEL } from "./objects/session_plan.ts";
 import { type ClusterSession, SessionGoneError } from "./session.ts";
 
 /** How often the objects are looked at. Watching them would take a right that a session does not have. */
@@ -24,56 +24,32 @@ export class SessionBrokenError extends Error {
  */
 export async function checkObjects(api: Api, session: ClusterSession<ForwardPlan>, signal: AbortSignal, everyMs = CHECK_MS): Promise<void> {
   const { plan } = session;
-  let objects = watchedObjects(plan).map((object) => ({ ...object, refusals: 0 }));
+  const { namespace, service, name } = plan;
+  const kinds = [["Service", service], ["Service", controlServiceName(service)], ["Deployment", name], ["Secret", name]] as const;
+  const objects = kinds.map(([kind, name]) => ({ path: objectPath(kind, namespace, name), label: `${kind} ${name}`, refusals: 0 }));
   for (;;) {
     await sleep(everyMs, signal);
-    const found = await Promise.all(objects.map(({ path, judge }) => look(api, path, judge, signal)));
-    const broken = objects.flatMap(({ label }, index) => found[index]?.change ? [`${label} ${found[index].change}`] : [])[0];
-    if (broken !== undefined) {
-      // If the whole session was deleted, this says so instead. Without an answer, the next look decides.
-      const renewed = await session.renew(ANSWER_MS).then(() => true, (error) => {
-        if (error instanceof SessionGoneError) throw error;
-        return false;
-      });
-      if (renewed) throw new SessionBrokenError(broken);
-    }
-    objects = objects.filter((object, index) => {
-      object.refusals = found[index]?.hidden ? object.refusals + 1 : 0;
-      return object.refusals < FINAL_REFUSALS;
+    const readable = objects.filter(({ refusals }) => refusals < FINAL_REFUSALS);
+    const changes = await Promise.all(readable.map(async (object) => {
+      try {
+        const { body } = await api.get<Service>(object.path, { signal, timeoutMs: ANSWER_MS });
+        object.refusals = 0;
+        const change = object === objects[0] ? serviceChange(body, plan) : undefined;
+        return body.metadata.deletionTimestamp ? `${object.label} was deleted` : change && `${object.label} ${change}`;
+      } catch (error) {
+        const status = error instanceof ApiError ? error.status : undefined;
+        object.refusals = status === 403 ? object.refusals + 1 : 0;
+        return status === 404 ? `${object.label} was deleted` : undefined;
+      }
+    }));
+    const broken = changes.find((change) => change !== undefined);
+    if (broken === undefined) continue;
+    // If the whole session was deleted, this says so instead. Without an answer, the next look decides.
+    const renewed = await session.renew(ANSWER_MS).then(() => true, (error) => {
+      if (error instanceof SessionGoneError) throw error;
+      return false;
     });
-  }
-}
-
-interface WatchedObject {
-  readonly label: string;
-  readonly path: string;
-  /** @returns how the object was changed; undefined if it still does what the session needs */
-  readonly judge?: (object: Service) => string | undefined;
-}
-
-function watchedObjects(plan: ForwardPlan): WatchedObject[] {
-  const core = `/api/v1/namespaces/${plan.namespace}`;
-  return [
-    { label: `Service ${plan.service}`, path: `${core}/services/${plan.service}`, judge: (service) => serviceChange(service, plan) },
-    { label: `Service ${controlServiceName(plan.service)}`, path: `${core}/services/${controlServiceName(plan.service)}` },
-    { label: `Deployment ${plan.name}`, path: `/apis/apps/v1/namespaces/${plan.namespace}/deployments/${plan.name}` },
-    { label: `Secret ${plan.name}`, path: `${core}/secrets/${plan.name}` },
-  ];
-}
-
-/** @returns what happened to an object; whether it may not be read now; undefined if it is unchanged, or cannot be reached now */
-async function look(
-  api: Api,
-  path: string,
-  judge: ((object: Service) => string | undefined) | undefined,
-  signal: AbortSignal,
-): Promise<{ change?: string | undefined; hidden?: boolean } | undefined> {
-  try {
-    const { body: object } = await api.get<Service>(path, { signal, timeoutMs: ANSWER_MS });
-    return { change: object.metadata.deletionTimestamp ? "was deleted" : judge?.(object) };
-  } catch (error) {
-    if (!(error instanceof ApiError)) return undefined;
-    return { change: error.status === 404 ? "was deleted" : undefined, hidden: error.status === 403 };
+    if (renewed) throw new SessionBrokenError(broken);
   }
 }
 
@@ -91,9 +67,7 @@ function serviceChange({ spec = {} }: Service, plan: ForwardPlan): string | unde
     const found = spec.ports?.find((candidate) => candidate.port === port && (candidate.protocol ?? "TCP") === "TCP");
     if (!found) return `no longer has port ${port}`;
     const leadsTo = found.targetPort ?? port;
-    if (leadsTo !== targetPort && leadsTo !== targetName) {
-      return `maps port ${port} to another target port, ${leadsTo}`;
-    }
+    if (leadsTo !== targetPort && leadsTo !== targetName) return `maps port ${port} to another target port, ${leadsTo}`;
   }
   return undefined;
 }

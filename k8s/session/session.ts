@@ -1,17 +1,12 @@
-/**
- * The life of a session in the cluster: created or adopted, kept, deleted.
- *
- * @module
- */
 import type { Api } from "../api/api.ts";
 import { ApiError, onStatus } from "../api/api_error.ts";
 import { ConnectionError } from "../api/connection_error.ts";
-import type { Job, Metadata, New, Service } from "../api/kubernetes_objects.ts";
+import type { Job, Metadata, Service } from "../api/kubernetes_objects.ts";
 import { sleep } from "../api/sleep.ts";
-import { ownedObjects } from "./objects/session_manifests.ts";
+import { type OwnedObject, ownedObjects } from "./objects/session_manifests.ts";
 import { sessionJob } from "./objects/session_objects.ts";
-import { Annotation, controlServiceName, type Owner, type SessionPlan, type SessionSecrets } from "./objects/session_plan.ts";
-import { deleteIfSame, jobPath, sessionGone } from "./owner/remove_session.ts";
+import { Annotation, controlServiceName, objectPath, type SessionPlan, type SessionSecrets } from "./objects/session_plan.ts";
+import { deleteIfSame, sessionGone } from "./owner/remove_session.ts";
 import { isEnding, isExpired, isOurs, sessionOf, type SessionOwner, sessionOwner } from "./owner/session_owner.ts";
 
 /** The session has ended in the cluster: its deadline passed, or somebody deleted it. */
@@ -52,11 +47,13 @@ const GONE_WITHIN_MS = 1_500;
 const SUCCESSOR_WITHIN_MS = 2_000;
 const SUCCESSOR_POLL_MS = 200;
 
-/** A session in the cluster: a Job without Pods, and the objects that it owns. */
+/** A session in the cluster, from its creation or adoption to its end: a Job without Pods, and the objects that it owns. */
 export class ClusterSession<Plan extends SessionPlan = SessionPlan> {
   readonly plan: Plan;
   readonly #api: Api;
-  readonly #owner: Owner;
+  /** The Job's. */
+  readonly #path: string;
+  readonly #uid: string;
   /** The Job's start by the cluster's clock, in ms; its creation until its controller has set the start, which takes a few milliseconds. */
   #startedAt: number;
   /**
@@ -70,13 +67,15 @@ export class ClusterSession<Plan extends SessionPlan = SessionPlan> {
   /** The Job's version when it was last known to be this client's. */
   #version: string | undefined;
 
-  private constructor(api: Api, plan: Plan, job: Job, now: () => number) {
+  private constructor(api: Api, plan: Plan, job: Job, date: Date | undefined, now: () => number) {
     this.plan = plan;
     this.#api = api;
-    this.#owner = { name: job.metadata.name, uid: job.metadata.uid };
+    this.#path = objectPath("Job", plan.namespace, plan.name);
+    this.#uid = job.metadata.uid;
     this.#startedAt = Date.parse(job.status?.startTime ?? job.metadata.creationTimestamp ?? "");
     this.#now = now;
     this.#version = job.metadata.resourceVersion;
+    this.#noteClock(date);
   }
 
   /**
@@ -91,22 +90,19 @@ export class ClusterSession<Plan extends SessionPlan = SessionPlan> {
     secrets: SessionSecrets,
     now: () => number,
   ): Promise<ClusterSession<Plan>> {
-    const jobs = `/apis/batch/v1/namespaces/${plan.namespace}/jobs`;
-    const { body: job, date } = await api.create<Job>(jobs, sessionJob(plan)).catch(async (error) => {
+    const { body: job, date } = await api.create<Job>(objectPath("Job", plan.namespace), sessionJob(plan)).catch(async (error) => {
       // Without an answer it may have been created all the same; nothing else has its name.
-      if (error instanceof ConnectionError) await api.delete(jobPath(plan)).catch(() => {});
+      if (error instanceof ConnectionError) await api.delete(objectPath("Job", plan.namespace, plan.name)).catch(() => {});
       throw error;
     });
-    const session = new ClusterSession(api, plan, job, now);
-    session.#noteClock(date);
-    try {
-      await session.#createOwned(secrets);
-    } catch (error) {
-      // What cannot be removed now is removed at the deadline. The user must see the first error.
-      await session.delete().catch(() => {});
-      throw error;
-    }
-    return session;
+    const session = new ClusterSession(api, plan, job, date, now);
+    const rows = ownedObjects(plan, job.metadata.uid, secrets);
+    const results = await Promise.allSettled(rows.map((row) => createAll(api, row)));
+    const failed = results.find((result) => result.status === "rejected");
+    if (!failed) return session;
+    // What cannot be removed now is removed at the deadline. The user must see the first error.
+    await session.delete().catch(() => {});
+    throw failed.reason;
   }
 
   /**
@@ -122,8 +118,7 @@ export class ClusterSession<Plan extends SessionPlan = SessionPlan> {
     found: { job: Job; now: Date },
     now: () => number,
   ): Promise<ClusterSession<Plan>> {
-    const session = new ClusterSession(api, plan, found.job, now);
-    session.#noteClock(found.now);
+    const session = new ClusterSession(api, plan, found.job, found.now, now);
     let { job } = found;
     for (let tries = 1;; tries++) {
       const { uid, resourceVersion } = job.metadata;
@@ -155,51 +150,17 @@ export class ClusterSession<Plan extends SessionPlan = SessionPlan> {
    * @throws as {@linkcode Api.delete} does
    */
   async delete(): Promise<void> {
-    const { namespace, service } = this.plan;
-    const { uid } = this.#owner;
-    for (let tries = 1; !await deleteIfSame(this.#api, this.#jobPath, { uid, resourceVersion: this.#version }); tries++) {
-      const job = await this.#readByPatch();
-      if (!job) break;
-      if (!this.#isMine(job)) return;
-      if (tries === MAX_TRIES) throw new Error(`Job ${this.plan.name} changed with each of ${MAX_TRIES} attempts to delete it`);
-      this.#version = job.metadata.resourceVersion;
+    const { namespace, service, name } = this.plan;
+    const uid = this.#uid;
+    for (let tries = 1; !await deleteIfSame(this.#api, this.#path, { uid, resourceVersion: this.#version }); tries++) {
+      // Read by a patch that changes nothing: a session need not have the right to get Jobs.
+      const found = await this.#api.mergePatch<Job>(this.#path, { metadata: { uid } }).catch(onStatus([404, 409], undefined));
+      if (!found) break;
+      if (!this.#isMine(found.body)) return;
+      if (tries === MAX_TRIES) throw new Error(`Job ${name} changed with each of ${MAX_TRIES} attempts to delete it`);
+      this.#version = found.body.metadata.resourceVersion;
     }
-    await sessionGone(this.#api, { ...this.#owner, namespace, service }, GONE_WITHIN_MS);
-  }
-
-  get #jobPath(): string {
-    return jobPath(this.plan);
-  }
-
-  async #createOwned(secrets: SessionSecrets): Promise<void> {
-    const { service, control, secret, workload } = ownedObjects(this.plan, this.#owner, secrets);
-    const core = `/api/v1/namespaces/${this.plan.namespace}`;
-    const workloads = workload.kind === "Pod" ? `${core}/pods` : `/apis/apps/v1/namespaces/${this.plan.namespace}/deployments`;
-    // Of two starts at the same time, the one that creates the control Service first wins. The other one then creates no Service for callers.
-    const controlCreated = this.#create(`${core}/services`, control);
-    // A Pod that starts before its Secret exists is retried after 1.5 s (2 of 10 starts, on one node).
-    const secretCreated = this.#create(`${core}/secrets`, secret);
-    const results = await Promise.allSettled([
-      service ? controlCreated.then(() => this.#create(`${core}/services`, service)) : controlCreated,
-      secretCreated.then(() => this.#create(workloads, workload)),
-    ]);
-    const failed = results.find((result) => result.status === "rejected");
-    if (failed) throw failed.reason;
-  }
-
-  async #create(path: string, object: New): Promise<void> {
-    try {
-      await this.#api.create(path, object);
-    } catch (error) {
-      if (error instanceof ApiError && error.status === 409) throw new ObjectExistsError(object.kind, object.metadata.name);
-      throw error;
-    }
-  }
-
-  /** Reads the Job by a patch that changes nothing: a session need not have the right to get Jobs. @returns undefined if it is gone */
-  async #readByPatch(): Promise<Job | undefined> {
-    const patch = { metadata: { uid: this.#owner.uid } };
-    return (await this.#api.mergePatch<Job>(this.#jobPath, patch).catch(onStatus([404, 409], undefined)))?.body;
+    await sessionGone(this.#api, { namespace, service, name, uid }, GONE_WITHIN_MS);
   }
 
   /** Whether this client made or adopted the session last. */
@@ -212,10 +173,14 @@ export class ClusterSession<Plan extends SessionPlan = SessionPlan> {
     const { ttlSeconds } = this.plan;
     const now = this.#now() + this.#clockOffset;
     const activeDeadlineSeconds = ttlSeconds > 0 ? Math.ceil((now - this.#startedAt) / 1000) + ttlSeconds : null;
-    const job = await this.#patchJob({
-      metadata: { ...metadata, annotations: { ...annotations, [Annotation.seen]: new Date(now).toISOString() } },
-      spec: { activeDeadlineSeconds },
-    }, timeoutMs);
+    const seen = { ...annotations, [Annotation.seen]: new Date(now).toISOString() };
+    const patch = { metadata: { ...metadata, annotations: seen }, spec: { activeDeadlineSeconds } };
+    const { body: job, date } = await this.#api.mergePatch<Job>(this.#path, patch, { timeoutMs }).catch(async (error) => {
+      if (!(error instanceof ApiError) || error.status !== 404) throw error;
+      this.#noteClock(error.date);
+      throw await this.#gone(error);
+    });
+    this.#noteClock(date);
     // A patch that arrives too late is answered 200 and changes nothing (Kubernetes 1.34): only the answer tells.
     if (isExpired(job)) throw this.#expired();
     if (job.metadata.deletionTimestamp) throw await this.#gone();
@@ -227,18 +192,6 @@ export class ClusterSession<Plan extends SessionPlan = SessionPlan> {
     if (job.status?.startTime) this.#startedAt = Date.parse(job.status.startTime);
     this.#deadline = activeDeadlineSeconds === null ? Infinity : this.#startedAt + activeDeadlineSeconds * 1000;
     return this.#now() + this.#clockOffset - now > LATE_MS;
-  }
-
-  async #patchJob(patch: { metadata: Metadata; spec: { activeDeadlineSeconds: number | null } }, timeoutMs?: number): Promise<Job> {
-    try {
-      const { body, date } = await this.#api.mergePatch<Job>(this.#jobPath, patch, { timeoutMs });
-      this.#noteClock(date);
-      return body;
-    } catch (error) {
-      if (!(error instanceof ApiError) || error.status !== 404) throw error;
-      this.#noteClock(error.date);
-      throw await this.#gone(error);
-    }
   }
 
   /** Why the session is gone. The owner of a newer session for the same Service replaced it; otherwise it is not known who did. */
@@ -255,7 +208,7 @@ export class ClusterSession<Plan extends SessionPlan = SessionPlan> {
   /** The annotations of the session that has the Service now. A takeover removes the old session before the new one is there. */
   async #successor(): Promise<Readonly<Record<string, string>> | undefined> {
     const { namespace, service, name } = this.plan;
-    const path = `/api/v1/namespaces/${namespace}/services/${controlServiceName(service)}`;
+    const path = objectPath("Service", namespace, controlServiceName(service));
     const until = performance.now() + SUCCESSOR_WITHIN_MS;
     do {
       const found = await this.#api.get<Service>(path).then(({ body }) => body.metadata, () => undefined);
@@ -280,7 +233,7 @@ export class ClusterSession<Plan extends SessionPlan = SessionPlan> {
    * @throws {SessionTakenError} if it is another client's by now, {SessionGoneError} if it is gone
    */
   async #stillTheSame({ metadata }: Job): Promise<Job> {
-    const job = (await this.#api.find<Job>(this.#jobPath))?.body;
+    const job = (await this.#api.find<Job>(this.#path))?.body;
     if (!job || job.metadata.uid !== metadata.uid || isEnding(job)) throw this.#expired();
     const unchanged = job.metadata.annotations?.[Annotation.since] === metadata.annotations?.[Annotation.since];
     if (!unchanged && !this.#isMine(job)) throw new SessionTakenError(sessionOwner(job));
@@ -289,5 +242,15 @@ export class ClusterSession<Plan extends SessionPlan = SessionPlan> {
 
   #noteClock(clusterDate: Date | undefined): void {
     if (clusterDate) this.#clockOffset = clusterDate.getTime() - this.#now();
+  }
+}
+
+/** Creates objects one after the other. @throws {ObjectExistsError} if one exists; also as {@linkcode Api.create} does */
+async function createAll(api: Api, objects: readonly OwnedObject[]): Promise<void> {
+  for (const object of objects) {
+    const { kind, metadata: { namespace, name } } = object;
+    await api.create(objectPath(kind, namespace), object).catch((error) => {
+      throw error instanceof ApiError && error.status === 409 ? new ObjectExistsError(kind, name) : error;
+    });
   }
 }

@@ -1,14 +1,7 @@
-/**
- * The user's changes to the Pod of a port-forward: a strategic merge patch of its spec. The API server judges the values by a dry run;
- * only what would break kurun's server or loosen the Pod's security is refused here. Pure.
- *
- * @module
- */
-
 import type { PodSpec } from "../../api/kubernetes_objects.ts";
 import { isObject, type JsonObject, strategicMerge } from "./strategic_merge.ts";
 
-/** A patch of a Pod or of its spec. */
+/** A strategic merge patch of a Pod or of its spec. */
 export type PodPatch = JsonObject;
 
 /** The patch cannot be applied. The message says what and why. */
@@ -37,7 +30,7 @@ const KEPT_FIELDS: Readonly<Record<string, string>> = {
 const CONTAINER_FIELDS = ["imagePullPolicy", "name", "resources", "securityContext"];
 
 /**
- * Checks whether a patch may be applied to a session's Pod.
+ * Checks a patch of the spec of a port-forward's Pod. The API server judges the values by a dry run.
  *
  * @throws {PodOverrideError} for a field that the session needs as it is, or that would loosen the Pod's security
  */

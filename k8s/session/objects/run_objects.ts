@@ -1,13 +1,7 @@
-/**
- * The Pod of a session that runs programs. Pure: a plan in, objects out.
- *
- * @module
- */
-
 import type { NewPod, PodSpec } from "../../api/kubernetes_objects.ts";
 import { copiedSupervisorCommand, DENO_ENVIRONMENT, IMAGE_USER, SUPERVISOR_COMMAND } from "../../images/server_command.ts";
-import { metadata, NO_MESH, podSecurity, serverContainer } from "./session_objects.ts";
-import { CONTROL_PORT, type Owner, type RunPlan } from "./session_plan.ts";
+import { metadata, podMetadata, serverPod } from "./session_objects.ts";
+import { CONTROL_PORT, type RunPlan } from "./session_plan.ts";
 import { isObject, type JsonObject, strategicMerge } from "./strategic_merge.ts";
 
 /** The container that programs run in. */
@@ -48,105 +42,90 @@ const KEPT_OF_CONTAINER: Readonly<Record<string, string>> = {
   tty: "use -t",
 };
 
-/** The Pod, and a sentence for each of the user's overrides that was ignored. */
-export function runPod(plan: RunPlan, owner: Owner): { pod: NewPod; ignored: string[] } {
-  const pod: NewPod = { apiVersion: "v1", kind: "Pod", metadata: podMetadata(plan, owner), spec: podSpec(plan) };
+/** The Pod that runs programs, and a sentence for each of the user's overrides that was ignored. */
+export function runPod(plan: RunPlan, uid: string): { pod: NewPod; ignored: string[] } {
+  const common = metadata(plan, plan.name, uid);
+  const { labels, annotations } = podMetadata(plan);
+  const pod: NewPod = {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { ...common, labels, annotations: { ...common.annotations, ...annotations } },
+    spec: podSpec(plan),
+  };
   if (!plan.run.overrides) return { pod, ignored: [] };
   const { patch, kept } = withoutKept(plan.run.overrides, plan.name);
   const { merged, ignored } = strategicMerge(pod, patch);
   return { pod: merged, ignored: [...kept, ...ignored.map((path) => `${path}: this directive is not supported`)] };
 }
 
-function podMetadata(plan: RunPlan, owner: Owner): NewPod["metadata"] {
-  const common = metadata(plan, plan.name, owner);
-  return {
-    ...common,
-    labels: { ...plan.podLabels, ...common.labels, ...NO_MESH.labels },
-    annotations: { ...common.annotations, ...NO_MESH.annotations },
-  };
-}
-
 function podSpec(plan: RunPlan): PodSpec {
   const { architecture, serviceAccount, requests, limits, baseImage } = plan.run;
   const resources = requests || limits ? { resources: { ...(requests ? { requests } : {}), ...(limits ? { limits } : {}) } } : {};
-  const { readinessProbe, ...common } = serverContainer(CONTROL_PORT);
-  const base = { name: "base", mountPath: BASE_FOLDER };
-  return {
-    securityContext: podSecurity(),
+  const { pod, container } = serverPod(plan, RUN_CONTAINER, CONTROL_PORT);
+  const spec = {
+    ...pod,
     restartPolicy: "Never",
     // Programs that run here talk to the API server.
     automountServiceAccountToken: true,
-    enableServiceLinks: false,
-    terminationGracePeriodSeconds: 10,
     ...(serviceAccount === undefined ? {} : { serviceAccountName: serviceAccount }),
     ...(architecture === undefined ? {} : { nodeSelector: { "kubernetes.io/os": "linux", "kubernetes.io/arch": architecture } }),
-    ...(plan.imagePullSecret === undefined ? {} : { imagePullSecrets: [{ name: plan.imagePullSecret }] }),
     volumes: [
-      { name: "session", secret: { secretName: plan.name } },
+      ...pod.volumes,
       { name: "program", emptyDir: { sizeLimit: `${PROGRAM_LIMIT_MIB}Mi` } },
       { name: "tmp", emptyDir: { sizeLimit: `${TMP_LIMIT_MIB}Mi` } },
-      ...(baseImage === undefined ? [] : [{ name: "base", emptyDir: { sizeLimit: `${BASE_LIMIT_MIB}Mi` } }]),
     ],
-    ...(baseImage === undefined ? {} : {
-      initContainers: [{
-        name: "kurun",
-        image: plan.image,
-        ...common,
-        command: [...SUPERVISOR_COMMAND],
-        args: [`--session=${plan.name}`, "--instance=kurun", `--base=${BASE_FOLDER}`, "--copy-base"],
-        ...resources,
-        volumeMounts: [base],
-      }],
-    }),
-    containers: [{
-      name: RUN_CONTAINER,
-      image: baseImage ?? plan.image,
-      ...common,
-      readinessProbe,
-      command: [...(baseImage === undefined ? SUPERVISOR_COMMAND : copiedSupervisorCommand(BASE_FOLDER))],
-      args: [
-        `--session=${plan.name}`,
-        "--instance=$(POD_NAME)",
-        `--control-port=${CONTROL_PORT}`,
-        "--secret-dir=/kurun/session",
-        `--run=${PROGRAM_FOLDER}`,
-        ...(baseImage === undefined ? [] : [`--base=${BASE_FOLDER}`]),
-      ],
-      env: [
-        { name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
-        { name: "POD_NAMESPACE", valueFrom: { fieldRef: { fieldPath: "metadata.namespace" } } },
-        ...(baseImage === undefined ? [] : BASE_ENVIRONMENT),
-      ],
-      ports: [{ name: "kurun-control", containerPort: CONTROL_PORT }],
+  };
+  const program = {
+    ...container,
+    command: [...SUPERVISOR_COMMAND],
+    args: [...container.args, `--run=${PROGRAM_FOLDER}`],
+    env: [...container.env, { name: "POD_NAMESPACE", valueFrom: { fieldRef: { fieldPath: "metadata.namespace" } } }],
+    ...resources,
+    volumeMounts: [...container.volumeMounts, { name: "program", mountPath: PROGRAM_FOLDER }, { name: "tmp", mountPath: "/tmp" }],
+  };
+  if (baseImage === undefined) return { ...spec, containers: [program] };
+  const base = { name: "base", mountPath: BASE_FOLDER };
+  const { imagePullPolicy, terminationMessagePolicy, securityContext } = container;
+  return {
+    ...spec,
+    volumes: [...spec.volumes, { name: "base", emptyDir: { sizeLimit: `${BASE_LIMIT_MIB}Mi` } }],
+    initContainers: [{
+      name: "kurun",
+      image: plan.image,
+      imagePullPolicy,
+      terminationMessagePolicy,
+      securityContext,
       ...resources,
-      volumeMounts: [
-        { name: "session", mountPath: "/kurun/session", readOnly: true },
-        { name: "program", mountPath: PROGRAM_FOLDER },
-        { name: "tmp", mountPath: "/tmp" },
-        ...(baseImage === undefined ? [] : [{ ...base, readOnly: true }]),
-      ],
+      command: [...SUPERVISOR_COMMAND],
+      args: [`--session=${plan.name}`, "--instance=kurun", `--base=${BASE_FOLDER}`, "--copy-base"],
+      volumeMounts: [base],
+    }],
+    containers: [{
+      ...program,
+      image: baseImage,
+      command: [...copiedSupervisorCommand(BASE_FOLDER)],
+      args: [...program.args, `--base=${BASE_FOLDER}`],
+      env: [...program.env, ...BASE_ENVIRONMENT],
+      volumeMounts: [...program.volumeMounts, { ...base, readOnly: true }],
       // The other image's own user may be root.
-      ...(baseImage === undefined ? {} : { securityContext: { ...common.securityContext, runAsUser: IMAGE_USER } }),
+      securityContext: { ...securityContext, runAsUser: IMAGE_USER },
     }],
   };
 }
 
-/**
- * A patch without the fields that cannot be overridden, and a sentence for each. A container without a name, or with the Pod's name as
- * `kubectl run` has it, is the program's.
- */
+/** A patch without the fields that cannot be overridden. A container without a name, or with the Pod's as `kubectl run` has it, is the program's. */
 function withoutKept(overrides: JsonObject, name: string): { patch: JsonObject; kept: string[] } {
   const kept: string[] = [];
-  const patch = structuredClone(overrides) as MutableObject;
+  const patch = structuredClone(overrides) as Record<string, unknown>;
   for (const [path, why, same] of KEPT) {
     const field = path.at(-1) as string;
     const parent = path.slice(0, -1).reduce<unknown>((at, field) => isObject(at) ? at[field] : undefined, patch);
     if (!isObject(parent) || !(field in parent)) continue;
     if (same === undefined || parent[field] !== same) kept.push(`${path.join(".")}: ${why}`);
-    delete (parent as MutableObject)[field];
+    delete (parent as Record<string, unknown>)[field];
   }
   const containers = isObject(patch.spec) ? patch.spec.containers : undefined;
-  for (const container of Array.isArray(containers) ? containers.filter(isObject) as MutableObject[] : []) {
+  for (const container of Array.isArray(containers) ? containers.filter(isObject) as Record<string, unknown>[] : []) {
     if (container.name === undefined || container.name === name) container.name = RUN_CONTAINER;
     if (container.name !== RUN_CONTAINER) continue;
     for (const [field, why] of Object.entries(KEPT_OF_CONTAINER)) {
@@ -157,5 +136,3 @@ function withoutKept(overrides: JsonObject, name: string): { patch: JsonObject; 
   }
   return { patch, kept };
 }
-
-type MutableObject = Record<string, unknown>;

@@ -16,7 +16,7 @@ const PLAN: RunPlan = {
 
 // deno-lint-ignore no-explicit-any -- tests read deeply nested fields
 function pod(run: RunPod): { pod: any; ignored: string[] } {
-  return runPod({ ...PLAN, run }, { name: "hello-x2k4d", uid: "1" });
+  return runPod({ ...PLAN, run }, "1");
 }
 
 Deno.test("the Pod meets the level restricted, writes only into two bounded folders, and is owned by the session", () => {

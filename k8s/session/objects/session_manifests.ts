@@ -1,63 +1,42 @@
-/**
- * All objects of a session of either kind, and the digest that tells two plans apart. Pure.
- *
- * @module
- */
-
 import { createHash } from "node:crypto";
-import type { New, NewService } from "../../api/kubernetes_objects.ts";
+import type { New, NewDeployment, NewPod, NewSecret, NewService } from "../../api/kubernetes_objects.ts";
 import { controlTargetPort, serverDeployment, userService } from "./forward_objects.ts";
 import { runPod } from "./run_objects.ts";
 import { controlService, sessionJob, sessionSecret } from "./session_objects.ts";
-import { Annotation, CONTROL_PORT, type ForwardPlan, isRun, type Owner, type SessionPlan, type SessionSecrets } from "./session_plan.ts";
+import { Annotation, CONTROL_PORT, type ForwardPlan, isRun, type SessionPlan, type SessionSecrets } from "./session_plan.ts";
 
-/** The objects that a session's Job owns, in the order in which a start creates them. */
-export interface OwnedObjects {
-  /** The Service that callers use, if the session creates it. */
-  readonly service?: NewService;
-  readonly control: NewService;
-  readonly secret: New;
-  /** The Deployment or Pod that mounts the Secret. */
-  readonly workload: New & { readonly kind: "Deployment" | "Pod" };
-}
+/** An object that a session's Job owns. */
+export type OwnedObject = NewService | NewSecret | NewDeployment | NewPod;
 
-/** The objects that the session's Job owns. */
-export function ownedObjects(plan: SessionPlan, owner: Owner, secrets: SessionSecrets): OwnedObjects {
-  const secret = sessionSecret(plan, owner, secrets);
-  if (isRun(plan)) {
-    return { control: controlService(plan, owner, CONTROL_PORT), secret, workload: runPod(plan, owner).pod };
-  }
-  return {
-    ...(plan.joined ? {} : { service: userService(plan, owner) }),
-    control: controlService(plan, owner, controlTargetPort(plan)),
-    secret,
-    workload: serverDeployment(plan, owner),
-  };
+/**
+ * The objects that the session's Job owns, in two rows that are created in parallel. Of two starts at the same time, the one that creates
+ * the control Service first wins, and the other one then creates no Service for callers. A Pod that starts before its Secret exists is
+ * retried only after 1.5 s (2 of 10 starts, on one node).
+ */
+export function ownedObjects(plan: SessionPlan, uid: string, secrets: SessionSecrets): OwnedObject[][] {
+  const secret = sessionSecret(plan, uid, secrets);
+  if (isRun(plan)) return [[controlService(plan, uid, CONTROL_PORT)], [secret, runPod(plan, uid).pod]];
+  const control = controlService(plan, uid, controlTargetPort(plan));
+  return [[control, ...(plan.joined ? [] : [userService(plan, uid)])], [secret, serverDeployment(plan, uid)]];
 }
 
 /** All objects of a session, owner first. */
-export function sessionObjects(plan: SessionPlan, owner: Owner, secrets: SessionSecrets): New[] {
-  const { service, control, secret, workload } = ownedObjects(plan, owner, secrets);
-  return [sessionJob(plan), ...(service ? [service] : []), control, secret, workload];
+export function sessionObjects(plan: SessionPlan, uid: string, secrets: SessionSecrets): New[] {
+  return [sessionJob(plan), ...ownedObjects(plan, uid, secrets).flat()];
 }
 
 /** Stands for the session's own name. */
 const ANY_NAME = "any";
 /** Hexadecimal digits of the digest. They tell plans apart; nobody gains anything from a collision. */
 const DIGITS = 16;
-const NO_SECRETS = { key: new Uint8Array(), cert: "", certKey: "" };
 
 /**
  * A digest of everything that a plan determines: its objects without the session's name, secrets and annotations. Sessions with the same
  * digest differ only in whose they are, what they forward to and whether the server logs connections, so a start may resume any of them.
  */
 export function planDigest(plan: SessionPlan): string {
-  const objects = sessionObjects(
-    { ...plan, name: ANY_NAME, annotations: {}, verbose: false },
-    { name: ANY_NAME, uid: ANY_NAME },
-    NO_SECRETS,
-  );
-  return digest(objects);
+  const anyPlan = { ...plan, name: ANY_NAME, annotations: {}, verbose: false };
+  return digest(sessionObjects(anyPlan, ANY_NAME, { key: new Uint8Array(), cert: "", certKey: "" }));
 }
 
 function digest(value: unknown): string {

@@ -1,25 +1,18 @@
-/**
- * The objects that every session has, as they are sent to the API server. Pure: a plan in, objects out.
- *
- * A Job without Pods (parallelism 0) owns all other objects. When it is deleted or its deadline passes, the cluster removes everything
- * that names it as owner. The client keeps moving the deadline.
- *
- * @module
- */
-
 import { Buffer } from "node:buffer";
-import type { ContainerSecurity, New, NewJob, NewSecret, NewService, PodSecurity } from "../../api/kubernetes_objects.ts";
-import {
-  type CommonPlan,
-  CONTROL_PORT,
-  controlServiceName,
-  MANAGED_BY,
-  type Owner,
-  SESSION_LABEL,
-  type SessionSecrets,
-} from "./session_plan.ts";
+import type { Container, New, NewJob, NewSecret, NewService, PodSpec } from "../../api/kubernetes_objects.ts";
+import { type CommonPlan, CONTROL_PORT, controlServiceName, MANAGED_BY, SESSION_LABEL, type SessionSecrets } from "./session_plan.ts";
 
-/** The Job that owns the session. */
+/** Keeps a Pod out of a service mesh: the client arrives through the API server, which is outside any mesh. */
+const NO_MESH = { "sidecar.istio.io/inject": "false" };
+/** What the Pod Security level `restricted` requires of a Pod. It sets no user: the image has one, and OpenShift assigns its own. */
+const POD_SECURITY = { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } };
+/** What the Pod Security level `restricted` requires of a container. */
+const CONTAINER_SECURITY = { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } };
+
+/**
+ * The Job that owns the session. It has no Pods (parallelism 0). When it is deleted or its deadline passes, the cluster removes everything
+ * that names it as owner; the client keeps moving the deadline.
+ */
 export function sessionJob(plan: CommonPlan): NewJob {
   return {
     apiVersion: "batch/v1",
@@ -35,8 +28,8 @@ export function sessionJob(plan: CommonPlan): NewJob {
         // No Pod is ever made from it, but a namespace with Pod Security warnings checks it all the same.
         spec: {
           restartPolicy: "Never",
-          securityContext: podSecurity(),
-          containers: [{ name: "none", image: plan.image, securityContext: containerSecurity() }],
+          securityContext: POD_SECURITY,
+          containers: [{ name: "none", image: plan.image, securityContext: CONTAINER_SECURITY }],
         },
       },
     },
@@ -44,26 +37,23 @@ export function sessionJob(plan: CommonPlan): NewJob {
 }
 
 /** The session's key and the control port's certificate. */
-export function sessionSecret(plan: CommonPlan, owner: Owner, secrets: SessionSecrets): NewSecret {
+export function sessionSecret(plan: CommonPlan, uid: string, secrets: SessionSecrets): NewSecret {
+  const base64 = (content: Uint8Array | string) => Buffer.from(content as string).toString("base64");
   return {
     apiVersion: "v1",
     kind: "Secret",
     type: "Opaque",
-    metadata: metadata(plan, plan.name, owner),
+    metadata: metadata(plan, plan.name, uid),
     data: { key: base64(secrets.key), "tls.crt": base64(secrets.cert), "tls.key": base64(secrets.certKey) },
   };
 }
 
-/**
- * The Service that the client connects through. It routes to the Pod even before that is ready.
- *
- * @param targetPort the Pod's control port
- */
-export function controlService(plan: CommonPlan, owner: Owner, targetPort: number): NewService {
+/** The Service that the client connects through. It routes to the Pod's control port even before the Pod is ready. */
+export function controlService(plan: CommonPlan, uid: string, targetPort: number): NewService {
   return {
     apiVersion: "v1",
     kind: "Service",
-    metadata: metadata(plan, controlServiceName(plan.service), owner),
+    metadata: metadata(plan, controlServiceName(plan.service), uid),
     spec: {
       selector: { [SESSION_LABEL]: plan.name },
       publishNotReadyAddresses: true,
@@ -72,49 +62,52 @@ export function controlService(plan: CommonPlan, owner: Owner, targetPort: numbe
   };
 }
 
-/** Metadata that says whose an object is. `blockOwnerDeletion` is left out because some clusters grant it to few users only. */
-export function metadata(plan: CommonPlan, name: string, owner?: Owner): New["metadata"] {
+/** Metadata that says whose an object is. @param uid that of the owning Job */
+export function metadata(plan: CommonPlan, name: string, uid?: string): New["metadata"] {
   return {
     name,
     namespace: plan.namespace,
     labels: labels(plan),
     annotations: { ...plan.annotations },
-    ...(owner ? { ownerReferences: [{ apiVersion: "batch/v1", kind: "Job", name: owner.name, uid: owner.uid }] } : {}),
+    // Without blockOwnerDeletion, which some clusters grant to few users only.
+    ...(uid === undefined ? {} : { ownerReferences: [{ apiVersion: "batch/v1", kind: "Job", name: plan.name, uid }] }),
   };
 }
 
-/** The labels of every object of the session. */
-export function labels(plan: CommonPlan): Record<string, string> {
+function labels(plan: CommonPlan): Record<string, string> {
   return { ...MANAGED_BY, [SESSION_LABEL]: plan.name };
 }
 
-/** Keeps a Pod out of a service mesh: the client arrives through the API server, which is outside any mesh. */
-export const NO_MESH = {
-  labels: { "sidecar.istio.io/inject": "false" },
-  annotations: { "sidecar.istio.io/inject": "false", "linkerd.io/inject": "disabled" },
-} as const;
-
-/** A Pod's security context that the Pod Security level `restricted` accepts. It sets no user: the image has one, and OpenShift assigns its own. */
-export function podSecurity(more: PodSecurity = {}): PodSecurity {
-  return { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" }, ...more };
+/** The labels and annotations of the session's Pod, in addition to those of {@linkcode metadata}. */
+export function podMetadata(plan: CommonPlan) {
+  return { labels: { ...labels(plan), ...NO_MESH }, annotations: { ...NO_MESH, "linkerd.io/inject": "disabled" } };
 }
 
-/** A container's security context that the Pod Security level `restricted` accepts. */
-function containerSecurity(more: ContainerSecurity = {}): ContainerSecurity {
-  return { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] }, ...more };
-}
-
-/** The fields that the containers of kurun's server have in common. @param port the control port */
-export function serverContainer(port: number) {
-  return {
+/**
+ * What the Pods of both kinds of session have in common, and their container: kurun's server.
+ *
+ * @param port the control port
+ */
+export function serverPod(plan: CommonPlan, name: string, port: number) {
+  const container = {
+    name,
+    image: plan.image,
     imagePullPolicy: "IfNotPresent",
     readinessProbe: { httpGet: { scheme: "HTTPS", path: "/healthz", port }, periodSeconds: 1, timeoutSeconds: 2 },
     // The Pod's status then says why the server ended; reading logs takes a right that a session does not need otherwise.
     terminationMessagePolicy: "FallbackToLogsOnError",
-    securityContext: containerSecurity({ readOnlyRootFilesystem: true }),
-  };
-}
-
-function base64(content: Uint8Array | string): string {
-  return Buffer.from(content as string).toString("base64");
+    securityContext: { ...CONTAINER_SECURITY, readOnlyRootFilesystem: true },
+    args: [`--session=${plan.name}`, "--instance=$(POD_NAME)", `--control-port=${port}`, "--secret-dir=/kurun/session"],
+    env: [{ name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } }],
+    ports: [{ name: "kurun-control", containerPort: port }],
+    volumeMounts: [{ name: "session", mountPath: "/kurun/session", readOnly: true }],
+  } satisfies Container;
+  const pod = {
+    securityContext: POD_SECURITY,
+    enableServiceLinks: false,
+    terminationGracePeriodSeconds: 10,
+    ...(plan.imagePullSecret === undefined ? {} : { imagePullSecrets: [{ name: plan.imagePullSecret }] }),
+    volumes: [{ name: "session", secret: { secretName: plan.name } }],
+  } satisfies Partial<PodSpec>;
+  return { pod, container };
 }

@@ -1,9 +1,3 @@
-/**
- * What a session is made of: the settings that its objects follow from, and the names and labels that find them again.
- *
- * @module
- */
-
 import type { PodPatch } from "./pod_overrides.ts";
 
 /** The port that the client connects to; its Service has the same number. */
@@ -12,7 +6,7 @@ export const CONTROL_PORT = 8333;
 export const MANAGED_BY = { "app.kubernetes.io/managed-by": "kurun" } as const;
 /** The label that carries the session's name. */
 export const SESSION_LABEL = "kurun.dev/session";
-/** Annotations that say whose a session is. Those of the Job are authoritative: an adoption changes only them. */
+/** Annotations of all objects of a session. Those of the Job are authoritative: an adoption changes only them. */
 export const Annotation = {
   who: "kurun.dev/who",
   from: "kurun.dev/from",
@@ -38,10 +32,7 @@ export interface CommonPlan {
   readonly service: string;
   /** The image of kurun's server. */
   readonly image: string;
-  /** The Secret to pull the image with. */
   readonly imagePullSecret?: string;
-  /** Labels that the user added to the Pod. */
-  readonly podLabels?: Readonly<Record<string, string>>;
   /** Seconds that the session outlives its client; 0 keeps it forever. */
   readonly ttlSeconds: number;
   /** Who uses the session, from where, since when and for what, by {@linkcode Annotation}. */
@@ -56,6 +47,8 @@ export interface ForwardPlan extends CommonPlan {
   readonly joined?: { readonly selector: Readonly<Record<string, string>> };
   /** Set if the Pod terminates callers' TLS: the Secret with the certificate, and the offered protocols, best first (ALPN, RFC 7301). */
   readonly tls?: { readonly secret: string; readonly alpn: readonly string[] };
+  /** Labels that the user added to the Pod. */
+  readonly podLabels?: Readonly<Record<string, string>>;
   /** The user's changes to the Pod's spec, checked by checkPodPatch. */
   readonly podPatch?: PodPatch;
   /** How long a caller waits for a client, in milliseconds. */
@@ -110,12 +103,6 @@ export interface SessionSecrets {
   readonly certKey: string;
 }
 
-/** The session's Job, which owns all other objects. */
-export interface Owner {
-  readonly name: string;
-  readonly uid: string;
-}
-
 /** Whether a plan is that of a run. */
 export function isRun(plan: SessionPlan): plan is RunPlan {
   return "run" in plan;
@@ -124,4 +111,19 @@ export function isRun(plan: SessionPlan): plan is RunPlan {
 /** The name of the Service that the client connects through. */
 export function controlServiceName(service: string): string {
   return `${service}-kurun`;
+}
+
+/** The root of the API that has each kind of a session's objects. */
+export const API_ROOTS = {
+  Job: "/apis/batch/v1",
+  Service: "/api/v1",
+  Secret: "/api/v1",
+  Deployment: "/apis/apps/v1",
+  Pod: "/api/v1",
+} as const;
+
+/** The API path of one of a session's objects, or of all objects of its kind. @param namespace undefined for all namespaces */
+export function objectPath(kind: keyof typeof API_ROOTS, namespace: string | undefined, name?: string): string {
+  const within = namespace === undefined ? "" : `/namespaces/${namespace}`;
+  return `${API_ROOTS[kind]}${within}/${kind.toLowerCase()}s${name === undefined ? "" : `/${name}`}`;
 }

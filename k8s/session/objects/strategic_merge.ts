@@ -1,10 +1,3 @@
-/**
- * Strategic merge patches like those of kubectl's `--overrides`: objects merge, null removes, and lists whose items have a key merge item
- * by item. Pure.
- *
- * @module
- */
-
 /** A JSON object. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -24,7 +17,10 @@ const MERGE_KEYS: Readonly<Record<string, string>> = {
   ownerReferences: "uid",
 };
 
-/** Applies a patch to an object. @returns the result, and the paths of directives such as `$patch`, which are not supported and ignored */
+/**
+ * Applies a strategic merge patch, as kubectl's `--overrides` does: objects merge, null removes, and lists whose items have a key merge item
+ * by item. @returns the result, and the paths of directives such as `$patch`, which are not supported and ignored
+ */
 export function strategicMerge<T extends object>(into: T, patch: JsonObject): { merged: T; ignored: string[] } {
   const ignored: string[] = [];
   return { merged: mergeObjects(into as JsonObject, patch, "", ignored) as T, ignored };
@@ -36,15 +32,13 @@ function mergeObjects(into: JsonObject, patch: JsonObject, path: string, ignored
     const at = path === "" ? field : `${path}.${field}`;
     if (field.startsWith("$")) ignored.push(at);
     else if (value === null) delete merged[field];
-    else merged[field] = mergeValues(merged[field], value, { field, path: at, ignored });
+    else merged[field] = mergeValues(merged[field], value, MERGE_KEYS[field], at, ignored);
   }
   return merged;
 }
 
-function mergeValues(before: unknown, value: unknown, where: { field: string; path: string; ignored: string[] }): unknown {
-  const { field, path, ignored } = where;
+function mergeValues(before: unknown, value: unknown, key: string | undefined, path: string, ignored: string[]): unknown {
   if (isObject(value)) return mergeObjects(isObject(before) ? before : {}, value, path, ignored);
-  const key = MERGE_KEYS[field];
   if (!Array.isArray(value) || key === undefined || !value.every(isObject)) return value;
   const items: unknown[] = Array.isArray(before) ? [...before] : [];
   for (const item of value) {

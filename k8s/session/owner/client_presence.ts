@@ -1,8 +1,3 @@
-/**
- * Asks a session's Pod whether its client is connected, and whether callers reach the Pod; interprets the answers.
- *
- * @module
- */
 import type { Api } from "../../api/api.ts";
 import { ApiError } from "../../api/api_error.ts";
 import { ConnectionError } from "../../api/connection_error.ts";

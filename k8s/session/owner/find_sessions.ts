@@ -1,13 +1,7 @@
-/**
- * Finds sessions, each with whether its client is there.
- *
- * @module
- */
 import type { Api } from "../../api/api.ts";
 import type { Job, Service } from "../../api/kubernetes_objects.ts";
-import { controlServiceName, MANAGED_BY, SESSION_LABEL } from "../objects/session_plan.ts";
+import { controlServiceName, MANAGED_BY, objectPath, SESSION_LABEL } from "../objects/session_plan.ts";
 import { askClient, judgePresence, type Presence } from "./client_presence.ts";
-import { jobPath } from "./remove_session.ts";
 import { isEnding, isOurs, sessionOf, type SessionOwner, sessionOwner } from "./session_owner.ts";
 
 /** The label selector of all objects of sessions. */
@@ -15,7 +9,7 @@ export const SESSION_SELECTOR = `${Object.entries(MANAGED_BY).map(([key, value])
 /** How many Pods are asked at once. */
 const ASKED_AT_ONCE = 16;
 
-/** A session in the cluster. */
+/** A session in the cluster, with whether its client is there. */
 export interface FoundSession {
   readonly namespace: string;
   readonly owner: SessionOwner;
@@ -28,7 +22,7 @@ export interface FoundSession {
   readonly presence: Presence;
 }
 
-/** All sessions of one namespace or of all namespaces, and the time of the list by the cluster's clock. */
+/** Sessions, and the time of the list by the cluster's clock. */
 export interface SessionList {
   readonly sessions: readonly FoundSession[];
   readonly now: Date;
@@ -36,8 +30,8 @@ export interface SessionList {
 
 /** Lists sessions. @param namespace undefined for all namespaces @throws as {@linkcode Api.list} does */
 export async function listSessions(api: Api, namespace: string | undefined, signal: AbortSignal): Promise<SessionList> {
-  const path = namespace === undefined ? "/apis/batch/v1/jobs" : `/apis/batch/v1/namespaces/${namespace}/jobs`;
-  const { items: jobs, date = new Date() } = await api.list<Job>(path, { query: { labelSelector: SESSION_SELECTOR }, signal });
+  const query = { labelSelector: SESSION_SELECTOR };
+  const { items: jobs, date = new Date() } = await api.list<Job>(objectPath("Job", namespace), { query, signal });
   const sessions: FoundSession[] = [];
   for (let at = 0; at < jobs.length; at += ASKED_AT_ONCE) {
     sessions.push(...await Promise.all(jobs.slice(at, at + ASKED_AT_ONCE).map((job) => look(api, job, date, signal))));
@@ -45,16 +39,11 @@ export async function listSessions(api: Api, namespace: string | undefined, sign
   return { sessions, now: date };
 }
 
-/**
- * Finds a session by its own name or by that of its Service.
- *
- * @returns undefined if there is none
- * @throws as {@linkcode Api.get} does
- */
+/** Finds a session by its own name or by that of its Service. @returns undefined if there is none @throws as {@linkcode Api.get} does */
 export async function findSession(api: Api, namespace: string, name: string, signal: AbortSignal): Promise<FoundSession | undefined> {
-  const control = await api.find<Service>(`/api/v1/namespaces/${namespace}/services/${controlServiceName(name)}`, { signal });
+  const control = await api.find<Service>(objectPath("Service", namespace, controlServiceName(name)), { signal });
   const session = control && isOurs(control.body.metadata) ? sessionOf(control.body.metadata) : name;
-  const job = await api.find<Job>(jobPath({ namespace, name: session }), { signal });
+  const job = await api.find<Job>(objectPath("Job", namespace, session), { signal });
   return job && isOurs(job.body.metadata) ? await look(api, job.body, job.date ?? new Date(), signal) : undefined;
 }
 

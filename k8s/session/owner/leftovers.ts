@@ -1,27 +1,17 @@
-/**
- * Finds what sessions left behind, by their labels. Only {@linkcode findLeftovers} asks the cluster; the judgement is pure.
- *
- * @module
- */
 import type { Api } from "../../api/api.ts";
 import { onStatus } from "../../api/api_error.ts";
 import type { LiveMetadata } from "../../api/kubernetes_objects.ts";
+import { objectPath } from "../objects/session_plan.ts";
 import { isOverdue, type Presence } from "./client_presence.ts";
 import { type FoundSession, listSessions, SESSION_SELECTOR } from "./find_sessions.ts";
-import { jobPath } from "./remove_session.ts";
 import { isOurs, isSamePerson, type Person, sessionOf } from "./session_owner.ts";
 
-/** The kinds that a session owns, by their resource. */
-const OWNED = {
-  services: { kind: "service", root: "/api/v1" },
-  secrets: { kind: "secret", root: "/api/v1" },
-  deployments: { kind: "deployment", root: "/apis/apps/v1" },
-  pods: { kind: "pod", root: "/api/v1" },
-} as const;
+/** The kinds that a session's Job owns. */
+const OWNED = ["Service", "Secret", "Deployment", "Pod"] as const;
 
 /** Something that no client will return to. */
 export interface Leftover {
-  readonly kind: "session" | (typeof OWNED)[keyof typeof OWNED]["kind"];
+  readonly kind: "session" | "service" | "secret" | "deployment" | "pod";
   readonly namespace: string;
   /** The name that users know it by: a session is known by its Service. */
   readonly name: string;
@@ -31,32 +21,31 @@ export interface Leftover {
   readonly why: "ended" | "orphan" | Extract<Presence, { is: "away" }>;
 }
 
-/** What was found, and what could not be listed. */
-export interface LeftoverSearch {
-  readonly leftovers: readonly Leftover[];
-  /** Resources that the user may not list, such as `secrets`. */
-  readonly hidden: readonly string[];
-}
-
 /** An object of a kind that a session owns. */
 export interface OwnedObject {
-  readonly resource: keyof typeof OWNED;
+  readonly kind: (typeof OWNED)[number];
   readonly metadata: LiveMetadata;
 }
 
-/** Looks for leftovers. @param namespace undefined for all namespaces @throws as {@linkcode Api.list} does, except for kinds that may not be listed */
+/**
+ * Finds what sessions left behind, by their labels.
+ *
+ * @param options.namespace undefined for all namespaces
+ * @returns also the resources that the user may not list, such as `secrets`
+ * @throws as {@linkcode Api.list} does
+ */
 export async function findLeftovers(
   api: Api,
   options: Person & { namespace: string | undefined; signal: AbortSignal },
-): Promise<LeftoverSearch> {
+): Promise<{ leftovers: Leftover[]; hidden: string[] }> {
   const { namespace, signal } = options;
   const hidden: string[] = [];
   // Listed before the Jobs: what a start creates in between would look like an orphan.
-  const objects = await Promise.all((Object.keys(OWNED) as OwnedObject["resource"][]).map(async (resource) => {
-    const path = `${OWNED[resource].root}${namespace === undefined ? "" : `/namespaces/${namespace}`}/${resource}`;
-    const list = await api.list(path, { query: { labelSelector: SESSION_SELECTOR }, signal }).catch(onStatus([403], undefined));
-    if (!list) hidden.push(resource);
-    return list?.items.map(({ metadata }) => ({ resource, metadata })) ?? [];
+  const objects = await Promise.all(OWNED.map(async (kind) => {
+    const query = { labelSelector: SESSION_SELECTOR };
+    const list = await api.list(objectPath(kind, namespace), { query, signal }).catch(onStatus([403], undefined));
+    if (!list) hidden.push(`${kind.toLowerCase()}s`);
+    return list?.items.map(({ metadata }) => ({ kind, metadata })) ?? [];
   }));
   const { sessions, now } = await listSessions(api, namespace, signal);
   return { leftovers: [...leftSessions(sessions, { ...options, now }), ...orphans(objects.flat(), sessions)], hidden };
@@ -69,7 +58,7 @@ export function leftSessions(sessions: readonly FoundSession[], me: Person & { n
     const lost = presence.is === "away" && (isSamePerson(owner, me) || isOverdue(owner, me.now)) ? presence : undefined;
     const why = ending ? "ended" : lost;
     const { name, uid, service } = owner;
-    return why ? [{ kind: "session", namespace, name: service, uid, path: jobPath({ namespace, name }), why }] : [];
+    return why ? [{ kind: "session", namespace, name: service, uid, path: objectPath("Job", namespace, name), why }] : [];
   });
 }
 
@@ -77,16 +66,14 @@ export function leftSessions(sessions: readonly FoundSession[], me: Person & { n
 export function orphans(objects: readonly OwnedObject[], sessions: readonly FoundSession[]): Leftover[] {
   const uids = new Set(sessions.map(({ owner }) => owner.uid));
   const names = new Set(sessions.map(({ namespace, owner }) => `${namespace}/${owner.name}`));
-  return objects.flatMap(({ resource, metadata }) => {
+  return objects.flatMap(({ kind, metadata }) => {
     const { namespace = "", name, uid, deletionTimestamp, ownerReferences = [] } = metadata;
     if (!isOurs(metadata) || deletionTimestamp) return [];
     const owner = ownerReferences.find(({ kind }) => kind === "Job");
     // The Pods of a Deployment go with it.
-    if (resource === "pods" && !owner && ownerReferences.length > 0) return [];
-    const there = owner ? uids.has(owner.uid) : names.has(`${namespace}/${sessionOf(metadata)}`);
-    const { kind, root } = OWNED[resource];
-    return there
-      ? []
-      : [{ kind, namespace, name, uid, path: `${root}/namespaces/${namespace}/${resource}/${name}`, why: "orphan" as const }];
+    if (kind === "Pod" && !owner && ownerReferences.length > 0) return [];
+    if (owner ? uids.has(owner.uid) : names.has(`${namespace}/${sessionOf(metadata)}`)) return [];
+    const shown = kind.toLowerCase() as Lowercase<typeof kind>;
+    return [{ kind: shown, namespace, name, uid, path: objectPath(kind, namespace, name), why: "orphan" }];
   });
 }

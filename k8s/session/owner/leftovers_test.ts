@@ -67,7 +67,7 @@ Deno.test("a session that has ended is a leftover, whoever had it", () => {
 
 function object(more: Partial<OwnedObject["metadata"]> = {}): OwnedObject {
   return {
-    resource: "secrets",
+    kind: "Secret",
     metadata: {
       name: "web-kurun-bcdfg",
       namespace: "dev",

@@ -1,30 +1,17 @@
-/**
- * Removes sessions, and waits until the cluster has removed what they owned.
- *
- * @module
- */
 import type { Api } from "../../api/api.ts";
 import { onStatus } from "../../api/api_error.ts";
 import type { Live } from "../../api/kubernetes_objects.ts";
 import { sleep } from "../../api/sleep.ts";
-import { controlServiceName } from "../objects/session_plan.ts";
+import { controlServiceName, objectPath } from "../objects/session_plan.ts";
 
 const GONE_POLL_MS = 50;
 
-/** Identifies a session and its objects. */
+/** Identifies a session and its objects: by its own name and its Job's uid, and by the user's Service. */
 export interface RemovedSession {
   readonly namespace: string;
-  /** The name of the session and its Job. */
   readonly name: string;
-  /** The Job's uid. */
   readonly uid: string;
-  /** The user's Service. */
   readonly service: string;
-}
-
-/** The path of a session's Job. */
-export function jobPath({ namespace, name }: { readonly namespace: string; readonly name: string }): string {
-  return `/apis/batch/v1/namespaces/${namespace}/jobs/${name}`;
 }
 
 /**
@@ -37,28 +24,24 @@ export function jobPath({ namespace, name }: { readonly namespace: string; reado
 export async function deleteIfSame(
   api: Api,
   path: string,
-  seen: { readonly uid: string; readonly resourceVersion?: string | undefined },
+  { uid, resourceVersion }: { readonly uid: string; readonly resourceVersion?: string | undefined },
   signal?: AbortSignal,
 ): Promise<boolean> {
-  return await api.delete(path, { ...seen, signal }).then(() => true).catch(onStatus([404], true)).catch(onStatus([409], false));
+  return await api.delete(path, { uid, resourceVersion, signal }).then(() => true).catch(onStatus([404], true)).catch(
+    onStatus([409], false),
+  );
 }
 
 /** Deletes a session's Job, so that the cluster removes everything it owns. No error if it is already gone. @throws as {@linkcode deleteIfSame} does */
 export async function removeSession(api: Api, session: RemovedSession, signal?: AbortSignal): Promise<void> {
-  await deleteIfSame(api, jobPath(session), { uid: session.uid }, signal);
+  await deleteIfSame(api, objectPath("Job", session.namespace, session.name), session, signal);
 }
 
 /** Waits until everything that the session owned is gone or marked for removal. @returns whether that happened within `ms` and before the signal */
 export async function sessionGone(api: Api, session: RemovedSession, ms: number, signal?: AbortSignal): Promise<boolean> {
   const { namespace, service, name, uid } = session;
-  const core = `/api/v1/namespaces/${namespace}`;
-  let left = [
-    `${core}/services/${service}`,
-    `${core}/services/${controlServiceName(service)}`,
-    `${core}/secrets/${name}`,
-    `/apis/apps/v1/namespaces/${namespace}/deployments/${name}`,
-    `${core}/pods/${name}`,
-  ];
+  const services = [service, controlServiceName(service)].map((service) => objectPath("Service", namespace, service));
+  let left = [...services, ...(["Secret", "Deployment", "Pod"] as const).map((kind) => objectPath(kind, namespace, name))];
   const until = performance.now() + ms;
   for (;;) {
     const there = await Promise.all(left.map((path) => isOwned(api, path, uid)));
@@ -70,10 +53,7 @@ export async function sessionGone(api: Api, session: RemovedSession, ms: number,
 
 /** Whether this owner has an object there that is not marked for removal. One that cannot be seen counts as gone. */
 async function isOwned(api: Api, path: string, owner: string): Promise<boolean> {
-  try {
-    const { body: { metadata } } = await api.get<Live>(path);
-    return !metadata.deletionTimestamp && (metadata.ownerReferences ?? []).some(({ uid }) => uid === owner);
-  } catch {
-    return false;
-  }
+  const found = await api.get<Live>(path).catch(() => undefined);
+  const { deletionTimestamp, ownerReferences = [] } = found?.body.metadata ?? {};
+  return !deletionTimestamp && ownerReferences.some(({ uid }) => uid === owner);
 }

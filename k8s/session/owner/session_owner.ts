@@ -1,12 +1,7 @@
-/**
- * Whose a session is, according to its Job. Pure.
- *
- * @module
- */
 import type { Job, LiveMetadata } from "../../api/kubernetes_objects.ts";
 import { Annotation, MANAGED_BY, SESSION_LABEL } from "../objects/session_plan.ts";
 
-/** Whose a session is. */
+/** Whose a session is, according to its Job. */
 export interface SessionOwner {
   /** The name of the session and its Job. */
   readonly name: string;

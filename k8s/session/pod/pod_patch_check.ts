@@ -1,7 +1,7 @@
 import type { Api } from "../../api/api.ts";
 import { ApiError } from "../../api/api_error.ts";
 import { serverDeployment } from "../objects/forward_objects.ts";
-import type { ForwardPlan } from "../objects/session_plan.ts";
+import { type ForwardPlan, objectPath } from "../objects/session_plan.ts";
 
 /** The cluster refuses the Pod with the user's changes. The message is the API server's own. */
 export class PodPatchRefusedError extends Error {
@@ -20,10 +20,9 @@ const NO_UID = "not-made-yet";
  * all dry runs (400)
  */
 export async function checkPodPatchTaken(api: Api, plan: ForwardPlan, signal: AbortSignal): Promise<void> {
-  const path = `/apis/apps/v1/namespaces/${plan.namespace}/deployments`;
   const query = { dryRun: "All", fieldValidation: "Strict" };
   try {
-    await api.create(path, serverDeployment(plan, { name: plan.name, uid: NO_UID }), { query, signal });
+    await api.create(objectPath("Deployment", plan.namespace), serverDeployment(plan, NO_UID), { query, signal });
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     // The message starts with the Deployment, which the user has never heard of.

@@ -1,8 +1,3 @@
-/**
- * Gets a Service for a session: from "somebody may have it" to "create these objects" or "resume that session".
- *
- * @module
- */
 import { Buffer } from "node:buffer";
 import type { Api } from "../../api/api.ts";
 import { onStatus } from "../../api/api_error.ts";
@@ -10,7 +5,7 @@ import type { Job, Secret } from "../../api/kubernetes_objects.ts";
 import { sleep } from "../../api/sleep.ts";
 import { workloadsOf } from "../../workloads/workloads.ts";
 import { annotated, differingFlags } from "../objects/session_manifests.ts";
-import { Annotation, type ForwardPlan } from "../objects/session_plan.ts";
+import { Annotation, type ForwardPlan, objectPath } from "../objects/session_plan.ts";
 import { judgePresence, type Presence } from "../owner/client_presence.ts";
 import { removeSession } from "../owner/remove_session.ts";
 import { isSamePerson, type SessionOwner, sessionOwner } from "../owner/session_owner.ts";
@@ -53,7 +48,7 @@ export type ClaimStep =
 export type RemovalReason = Extract<OccupationDecision, { do: "remove" }>["why"] | "no-key";
 
 /** How the session gets the Service: by creating this plan's objects, or by resuming an existing session. */
-export type ServiceClaim = NewClaim | ({ readonly do: "adopt" } & AdoptableSession);
+export type ServiceClaim = NewClaim | AdoptableSession;
 
 /** A session to create. */
 export interface NewClaim {
@@ -69,6 +64,7 @@ export interface NewClaim {
 
 /** A session to resume. */
 export interface AdoptableSession {
+  readonly do: "adopt";
   /** The plan, under the session's name. */
   readonly plan: ForwardPlan;
   readonly job: Job;
@@ -80,7 +76,7 @@ export interface AdoptableSession {
   readonly mine: boolean;
 }
 
-/** What {@linkcode claimService} works with. */
+/** Options of {@linkcode claimService}. */
 export interface ClaimOptions {
   readonly plan: ForwardPlan;
   /** The Service's port, if a flag names it. */
@@ -113,18 +109,14 @@ export async function claimService(api: Api, options: ClaimOptions): Promise<Ser
   let removed = "";
   for (;;) {
     const decision = decideOnService(found, { name: service, port, podLabels });
-    const unchecked = found.all === undefined && (decision.do === "join" || Object.keys(podLabels).length > 0);
     switch (decision.do) {
       case "create":
-        return { do: "create", plan: annotated(plan), unserved: [], siblings: [], unchecked };
-      case "join":
-        return {
-          do: "create",
-          plan: annotated(joined(plan, decision)),
-          unserved: decision.unserved,
-          siblings: decision.siblings,
-          unchecked,
-        };
+      case "join": {
+        const join = decision.do === "join" ? decision : undefined;
+        const { unserved = [], siblings = [] } = join ?? {};
+        const unchecked = found.all === undefined && (join !== undefined || Object.keys(podLabels).length > 0);
+        return { do: "create", plan: annotated(joined(plan, join)), unserved, siblings, unchecked };
+      }
       case "refuse":
         throw await refusedError(api, decision.refusal, plan, signal);
       case "ask":
@@ -186,8 +178,7 @@ async function refusedError(api: Api, refusal: ServiceRefusal, { namespace, serv
 
 /** The key of an existing session, 32 bytes; undefined if its Secret is gone, may not be read, or has another one. */
 async function readSessionKey(api: Api, namespace: string, session: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
-  const path = `/api/v1/namespaces/${namespace}/secrets/${session}`;
-  const secret = await api.get<Secret>(path, { signal }).catch(onStatus([403, 404], undefined));
+  const secret = await api.get<Secret>(objectPath("Secret", namespace, session), { signal }).catch(onStatus([403, 404], undefined));
   const key = Uint8Array.from(Buffer.from(secret?.body.data?.key ?? "", "base64"));
   return key.length === 32 ? key : undefined;
 }

@@ -1,17 +1,11 @@
-/**
- * Looks at everything that a start needs to know about the Services under its names. Changes nothing.
- *
- * @module
- */
 import type { Api } from "../../api/api.ts";
 import { onStatus } from "../../api/api_error.ts";
 import type { Endpoint, EndpointSlice, Job, Service } from "../../api/kubernetes_objects.ts";
-import { controlServiceName } from "../objects/session_plan.ts";
+import { controlServiceName, objectPath } from "../objects/session_plan.ts";
 import { askClient, type ClientAnswer } from "../owner/client_presence.ts";
-import { jobPath } from "../owner/remove_session.ts";
 import { isOurs, sessionOf } from "../owner/session_owner.ts";
 
-/** What was found in the cluster. */
+/** Everything that a start needs to know about the Services under its names. */
 export interface FoundServices {
   /** The Service of the name that the user wants. */
   readonly service: Service | undefined;
@@ -29,12 +23,7 @@ export interface FoundServices {
   readonly now: Date;
 }
 
-/**
- * Looks at both names.
- *
- * @param recent an earlier look, whose list of all Services is taken over
- * @throws as {@linkcode Api.get} does
- */
+/** Looks at both names. @param recent an earlier look, whose list of all Services is taken over @throws as {@linkcode Api.get} does */
 export async function findServices(
   api: Api,
   namespace: string,
@@ -42,23 +31,20 @@ export async function findServices(
   signal: AbortSignal,
   recent?: FoundServices,
 ): Promise<FoundServices> {
-  const path = `/api/v1/namespaces/${namespace}/services`;
   // Awaited last: a start waits for the other requests anyway, and a long list takes longer than each of them.
   const listing = recent
     ? Promise.resolve(recent.all)
-    : api.list<Service>(path, { signal }).then(({ items }) => items, onStatus([403], undefined));
+    : api.list<Service>(objectPath("Service", namespace), { signal }).then(({ items }) => items, onStatus([403], undefined));
   listing.catch(() => {});
-  const [service, control] = await Promise.all([
-    api.find<Service>(`${path}/${name}`, { signal }),
-    api.find<Service>(`${path}/${controlServiceName(name)}`, { signal }),
-  ]);
+  const names = [name, controlServiceName(name)];
+  const [service, control] = await Promise.all(names.map((name) => api.find<Service>(objectPath("Service", namespace, name), { signal })));
   const sessions = [service, control].flatMap((found) => found && isOurs(found.body.metadata) ? [sessionOf(found.body.metadata)] : []);
   const hasServer = control && isOurs(control.body.metadata) && !control.body.metadata.deletionTimestamp;
   const [all, endpoints, client, ...jobs] = await Promise.all([
     listing,
     service && !isOurs(service.body.metadata) ? endpointsOf(api, namespace, name, signal) : [],
     hasServer ? askClient(api, namespace, name, signal) : undefined,
-    ...[...new Set(sessions)].map((session) => api.find<Job>(jobPath({ namespace, name: session }), { signal })),
+    ...[...new Set(sessions)].map((session) => api.find<Job>(objectPath("Job", namespace, session), { signal })),
   ]);
   return {
     service: service?.body,
@@ -72,9 +58,8 @@ export async function findServices(
 }
 
 async function endpointsOf(api: Api, namespace: string, service: string, signal: AbortSignal): Promise<Endpoint[]> {
-  const { items } = await api.list<EndpointSlice>(`/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices`, {
-    query: { labelSelector: `kubernetes.io/service-name=${service}` },
-    signal,
-  });
-  return items.flatMap(({ endpoints = [] }) => endpoints ?? []);
+  const path = `/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices`;
+  const query = { labelSelector: `kubernetes.io/service-name=${service}` };
+  const { items } = await api.list<EndpointSlice>(path, { query, signal });
+  return items.flatMap(({ endpoints }) => endpoints ?? []);
 }

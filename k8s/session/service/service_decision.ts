@@ -1,9 +1,4 @@
-/**
- * Decides what a start does about Services and sessions that are already there under its names. Pure.
- *
- * @module
- */
-import type { Endpoint, Job, Service, ServicePort } from "../../api/kubernetes_objects.ts";
+import type { Job, Service, ServicePort } from "../../api/kubernetes_objects.ts";
 import { CONTROL_PORT, controlServiceName, MANAGED_BY, type ServedPort, SESSION_LABEL } from "../objects/session_plan.ts";
 import type { Presence } from "../owner/client_presence.ts";
 import { isEnding, isOurs, sessionOf, type SessionOwner } from "../owner/session_owner.ts";
@@ -54,7 +49,7 @@ export type ServiceRefusal =
   | { readonly is: "live"; readonly pods: readonly string[]; readonly selector: Readonly<Record<string, string>> }
   | { readonly is: "stuck"; readonly going: readonly string[]; readonly seconds: number };
 
-/** Decides what to do. If either of the two names prevents the start, that takes precedence. */
+/** Decides what a start does about the Services under its names. If either name prevents the start, that takes precedence. */
 export function decideOnService(found: FoundServices, wish: ServiceWish): ServiceDecision {
   for (const service of [found.control, found.service]) {
     const decision = service && ofOurs(service, found, wish);
@@ -62,8 +57,9 @@ export function decideOnService(found: FoundServices, wish: ServiceWish): Servic
   }
   if (found.control) return refuse({ is: "control-name", control: controlServiceName(wish.name) });
   if (found.service) return ofForeign(found.service, found, wish);
-  const shared = sharedBy(found, wish);
-  return shared ? refuse(shared) : { do: "create" };
+  // Callers of another Service would arrive at a Pod that has the labels it selects by.
+  const others = othersSelecting(found, wish, {});
+  return others.length === 0 ? { do: "create" } : refuse(shared(others, wish, {}));
 }
 
 /** The facts that decide whether a session's Service can be used. */
@@ -73,7 +69,7 @@ export interface Occupation {
   readonly presence: Presence;
   /** Whether its objects are those that this start would make. */
   readonly samePlan: boolean;
-  /** Whether the user asked to take it in any case. */
+  /** Whether to take it in any case. */
   readonly takeover: boolean;
 }
 
@@ -105,20 +101,18 @@ function ofOurs(service: Service, found: FoundServices, wish: ServiceWish): Serv
   // Its owner is gone: the garbage collector will remove this Service, even if it were adopted now.
   if (!job || job.metadata.uid !== owner.uid || isEnding(job)) return { do: "wait", going: [`service/${metadata.name}`] };
   const join = found.service && !isOurs(found.service.metadata) ? joinOf(found.service, found, wish) : undefined;
-  const shared = join && "unserved" in join ? sharedBy(found, wish, join) : undefined;
-  if (shared) return refuse(shared);
+  if (join && "is" in join && join.is === "shared") return refuse(join);
   const whole = found.service !== undefined && found.control !== undefined;
-  return { do: "ask", job, join: join && "unserved" in join ? join : undefined, whole };
+  return { do: "ask", job, join: join && "is" in join ? undefined : join, whole };
 }
 
 function ofForeign(service: Service, found: FoundServices, wish: ServiceWish): ServiceDecision {
   const { metadata } = service;
   const join = joinOf(service, found, wish);
   if ("is" in join) return refuse(join);
-  const shared = sharedBy(found, wish, join);
-  if (shared) return refuse(shared);
   // A Pod that is terminating gets no new connections once kurun's Pod is ready.
-  const live = found.endpoints.filter(({ conditions }) => conditions?.terminating !== true).map(nameOf);
+  const live = found.endpoints.filter(({ conditions }) => conditions?.terminating !== true)
+    .map(({ targetRef, addresses }) => targetRef?.name ?? addresses[0] ?? "");
   if (live.length === 0) return { do: "join", ...join };
   const going = live.filter((name) => isPodOfSession(name, metadata.name));
   return going.length === live.length
@@ -139,16 +133,14 @@ function joinOf({ spec = {} }: Service, found: FoundServices, wish: ServiceWish)
     return { is: "no-such-port", port: wish.port, ports: served.map(({ port }) => port) };
   }
   const joined = served.filter(({ port }) => wish.port === undefined || port === wish.port);
-  const siblings = othersSelecting(found, wish, selector).filter((other) => !leadsHere(other, joined)).map(({ metadata }) => metadata.name);
-  return { selector, ports: joined, unserved: unservedPorts(ports), siblings };
+  const selecting = othersSelecting(found, wish, selector);
+  const others = selecting.filter((other) => leadsHere(other, joined));
+  if (others.length > 0) return shared(others, wish, selector);
+  return { selector, ports: joined, unserved: unservedPorts(ports), siblings: selecting.map(({ metadata }) => metadata.name) };
 }
 
-/** Refuses if callers of another Service would arrive here, or at a Pod that has only the user's labels. */
-function sharedBy(found: FoundServices, wish: ServiceWish, join?: ServiceJoin): ServiceRefusal | undefined {
-  const others = othersSelecting(found, wish, join?.selector ?? {}).filter((other) => !join || leadsHere(other, join.ports));
-  return others.length === 0
-    ? undefined
-    : { is: "shared", others: others.map(({ metadata }) => metadata.name), selector: { ...wish.podLabels, ...join?.selector } };
+function shared(others: readonly Service[], { podLabels }: ServiceWish, joined: Readonly<Record<string, string>>): ServiceRefusal {
+  return { is: "shared", others: others.map(({ metadata }) => metadata.name), selector: { ...podLabels, ...joined } };
 }
 
 /** Other Services that select a Pod with these labels and the user's. */
@@ -174,10 +166,6 @@ function leadsHere({ spec = {} }: Service, served: readonly ServedPort[]): boole
   );
 }
 
-function nameOf({ targetRef, addresses }: Endpoint): string {
-  return targetRef?.name ?? addresses[0] ?? "";
-}
-
 /** Whether a Pod belongs to an earlier session for this Service. That session is gone, or the control port's Service would still be there. */
 function isPodOfSession(pod: string, service: string): boolean {
   return pod.startsWith(`${service}-kurun-`) && /^[a-z0-9]{5}-[a-z0-9]+-[a-z0-9]{5}$/.test(pod.slice(`${service}-kurun-`.length));
@@ -198,13 +186,16 @@ const FIRST_NAMED = 8444;
  */
 export function joinedPorts(ports: readonly ServicePort[], headless: boolean): ServedPort[] {
   const tcp = ports.filter(isTcp);
-  const taken = new Set([CONTROL_PORT, ...tcp.map(({ port, targetPort }) => typeof targetPort === "string" ? 0 : targetPort ?? port)]);
+  const taken = new Set<number | string>([CONTROL_PORT, ...tcp.map(({ port, targetPort = port }) => targetPort)]);
   const numbers = new Map<string, number>();
   return tcp.map(({ name, port, targetPort = port }) => {
-    if (typeof targetPort === "number") return { ...named(name), port: headless ? targetPort : port, targetPort };
-    const number = numbers.get(targetPort) ?? (headless ? port : nextFree(taken));
+    const named = name ? { name } : {};
+    if (typeof targetPort === "number") return { ...named, port: headless ? targetPort : port, targetPort };
+    let number = numbers.get(targetPort) ?? (headless ? port : FIRST_NAMED);
+    while (!headless && !numbers.has(targetPort) && taken.has(number)) number++;
+    taken.add(number);
     numbers.set(targetPort, number);
-    return { ...named(name), port, targetPort: number, targetName: targetPort };
+    return { ...named, port, targetPort: number, targetName: targetPort };
   });
 }
 
@@ -215,15 +206,4 @@ export function unservedPorts(ports: readonly ServicePort[]): string[] {
 
 function isTcp({ protocol = "TCP" }: ServicePort): boolean {
   return protocol === "TCP";
-}
-
-function named(name: string | undefined): { name?: string } {
-  return name ? { name } : {};
-}
-
-function nextFree(taken: Set<number>): number {
-  let number = FIRST_NAMED;
-  while (taken.has(number)) number++;
-  taken.add(number);
-  return number;
 }
