@@ -46,7 +46,6 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "cli/local",
     "cli/session",
     "k8s/api",
-    "k8s/certificate",
     "k8s/nodes",
     "k8s/session",
     "k8s/session/objects",

@@ -9,30 +9,25 @@ import type { SentProgram } from "./remote_run.ts";
 
 const READ_BYTES = 1024 * 1024;
 
-/** What a {@link ProgramBuilds} works with. */
-export interface ProgramBuildsOptions extends BuildOptions {
-  readonly source: ProgramSource;
-  readonly architecture: Promise<string>;
-  /** A monotonic clock, in milliseconds. */
-  readonly now: () => number;
-}
-
 /** Builds a source, one build after the other, and knows when its files have changed. */
 export class ProgramBuilds implements AsyncDisposable {
-  readonly #options: ProgramBuildsOptions;
+  readonly #source: ProgramSource;
+  readonly #options: BuildOptions;
   readonly #watcher: FileWatcher;
   /** The last build. Whoever got an earlier one disposes of it. */
   #building: Promise<BuiltProgram> | undefined;
 
-  constructor(options: ProgramBuildsOptions) {
+  /** @param now a monotonic clock, in milliseconds */
+  constructor(source: ProgramSource, options: BuildOptions, now: () => number) {
+    this.#source = source;
     this.#options = options;
-    this.#watcher = new FileWatcher(options.now);
-    options.architecture.catch(() => {});
+    this.#watcher = new FileWatcher(now);
+    Promise.resolve(options.architecture).catch(() => {});
   }
 
   /** Watches the source's files from now on. Call it before each build: each change may add files to the source. @throws BuildError */
   async watch(): Promise<void> {
-    await this.#watcher.watch(await watchedPaths(this.#options.source, this.#options));
+    await this.#watcher.watch(await watchedPaths(this.#source, this.#options));
   }
 
   /** Waits for the next change of the watched files. @returns their paths @throws the signal's reason, or what ended the watch */
@@ -42,7 +37,7 @@ export class ProgramBuilds implements AsyncDisposable {
 
   /** @returns the program, which the caller disposes of @throws BuildError, also if the program is too large */
   async build(): Promise<BuiltProgram> {
-    this.#building = buildSource(this.#options.source, this.#options);
+    this.#building = buildSource(this.#source, this.#options);
     const built = await this.#building;
     if (built.size <= MAX_PROGRAM_BYTES) return built;
     await built.dispose();
@@ -57,7 +52,7 @@ export class ProgramBuilds implements AsyncDisposable {
   }
 }
 
-/** A built program, to be sent from its file. @param taken called with the number of bytes that the Pod has */
+/** Sends a built program from its file. @param taken called with the number of bytes that the Pod has */
 export function sentProgram({ path, size, sha256 }: BuiltProgram, taken: (bytes: number) => void): SentProgram {
   const read = async (offset: number) => {
     if (offset >= size) return null;

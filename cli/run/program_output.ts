@@ -1,16 +1,16 @@
 import type { UserStdio } from "../command/user_stdio.ts";
 import type { RunScreen } from "./run_screen.ts";
 
-/** The end of the output that is kept, in bytes: room for an error and its stack trace. */
-const TAIL_BYTES = 8 * 1024;
+/** The end of the output that is kept, in characters: room for an error and its stack trace. */
+const TAIL_LENGTH = 8 * 1024;
 
 /** Writes the program's stdout and stderr to kurun's own, and knows whether all of it was written. */
 export class ProgramOutput {
   readonly #stdio: Pick<UserStdio, "write">;
   readonly #screen: Pick<RunScreen, "clear" | "say">;
-  #tail: Uint8Array[] = [];
-  /** The size of {@link #tail}. Not summed up at each write: a program may write single bytes. */
-  #tailBytes = 0;
+  readonly #decoder = new TextDecoder();
+  /** The last few kilobytes of stdout and stderr together. */
+  tail = "";
   /** Whether output was lost, as on a full disk. Output after a reader has closed its pipe, as `head` does, is not. */
   lost = false;
 
@@ -19,17 +19,11 @@ export class ProgramOutput {
     this.#screen = screen;
   }
 
-  /** The last few kilobytes of stdout and stderr together. */
-  get tail(): string {
-    const decoder = new TextDecoder();
-    // A write may end within a character.
-    return this.#tail.map((bytes) => decoder.decode(bytes, { stream: true })).join("");
-  }
-
   /** Writes all of `bytes`. @throws why they could not be written; if output is lost, the user has been told */
   async write(output: "stdout" | "stderr", bytes: Uint8Array): Promise<void> {
     this.#screen.clear();
-    this.#keepTail(bytes);
+    // A write may end within a character.
+    this.tail = (this.tail + this.#decoder.decode(bytes.subarray(-TAIL_LENGTH), { stream: true })).slice(-TAIL_LENGTH);
     try {
       await this.#stdio.write(output, bytes);
     } catch (error) {
@@ -39,15 +33,6 @@ export class ProgramOutput {
         this.#screen.say(`error: the program's ${output} could not be written: ${(error as Error).message}. The rest of it is lost.`);
       }
       throw error;
-    }
-  }
-
-  #keepTail(bytes: Uint8Array): void {
-    const last = bytes.slice(-TAIL_BYTES);
-    this.#tail.push(last);
-    this.#tailBytes += last.length;
-    while (this.#tailBytes - (this.#tail[0] as Uint8Array).length >= TAIL_BYTES) {
-      this.#tailBytes -= (this.#tail.shift() as Uint8Array).length;
     }
   }
 }

@@ -8,17 +8,19 @@ import type { ProgramSource } from "../builders/program_source.ts";
 import type { Context } from "../command/context.ts";
 import { ExitCode, UserError } from "../command/errors.ts";
 import { Alarm, onWake, pause } from "../command/timers.ts";
+import { age } from "../session/age.ts";
 import { keepSession } from "../session/keep_session.ts";
 import { removeOwnSession } from "../session/remove_own_session.ts";
+import { sessionLink } from "../session/session_link.ts";
 import type { StartedSession } from "../session/start_session.ts";
-import { ReplacedError } from "../session/tunnel_link.ts";
+import { holdTunnel, ReplacedError } from "../session/tunnel_link.ts";
+import { waitUntilReady } from "../session/wait_until_ready.ts";
 import { ProgramBuilds, sentProgram } from "./program_builds.ts";
 import { ProgramOutput } from "./program_output.ts";
 import type { RemoteRun, RunSettings } from "./remote_run.ts";
 import { describeRunEnd, failureHint, OUT_OF_MEMORY, ProgramEndedError } from "./run_end.ts";
 import type { RunOptions } from "./run_flags.ts";
 import { RunInput } from "./run_input.ts";
-import { holdRunLink } from "./run_link.ts";
 import { listenOnPorts } from "./run_ports.ts";
 import { RunScreen } from "./run_screen.ts";
 import { architectureFor, startRunSession } from "./run_session.ts";
@@ -32,7 +34,7 @@ const LAST_WORDS_MS = 1_500;
 const CLUSTERS_WORD_MS = 10_000;
 
 /** What a {@link ProgramRun} works with. */
-export interface ProgramRunOptions {
+interface ProgramRunOptions {
   readonly context: Context;
   readonly access: ClusterAccess;
   readonly api: Api;
@@ -50,6 +52,7 @@ export class ProgramRun {
   /** Ends everything that goes on in parallel. */
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
+  /** Rejects with the signal's reason. */
   readonly #interrupted: Promise<never>;
   readonly #input: RunInput;
   readonly #say = (line: string) => this.#screen.say(line);
@@ -62,15 +65,16 @@ export class ProgramRun {
     this.#given = given;
     this.#screen = new RunScreen(context);
     this.#signal = AbortSignal.any([this.#stop.signal, context.interrupted]);
-    this.#interrupted = interruption(this.#signal);
+    this.#interrupted = new Promise((_, reject) => {
+      const interrupted = () => reject(this.#signal.reason);
+      if (this.#signal.aborted) interrupted();
+      this.#signal.addEventListener("abort", interrupted);
+    });
     this.#interrupted.catch(() => {});
     this.#output = new ProgramOutput(context.stdio, this.#screen);
     this.#client = new SupervisorClient((output, bytes) => this.#output.write(output, bytes));
-    this.#input = new RunInput({
-      context,
-      screen: this.#screen,
-      stdin: given.options.stdin,
-      terminal: given.options.terminal,
+    this.#input = new RunInput(context.stdio, this.#screen, {
+      ...given.options,
       connected: () => this.#client.connected,
       interrupt: () => this.#signals?.take("SIGINT"),
     });
@@ -86,13 +90,11 @@ export class ProgramRun {
     const { context, options, api, plan, source } = this.#given;
     const servePorts = listenOnPorts(options.ports, this.#signal);
     const architecture = source.language === "go" ? architectureFor(api, options, this.#signal) : Promise.resolve(undefined);
-    const programs = new ProgramBuilds({
-      source,
+    const programs = new ProgramBuilds(source, {
       architecture: architecture.then((known) => known ?? Promise.race([this.#client.architecture, this.#interrupted])),
       stderr: (text) => this.#screen.compiler(text),
-      now: context.now,
       signal: this.#signal,
-    });
+    }, context.now);
     const session = startRunSession(context, api, plan, { architecture, named: options.named, signal: this.#signal });
     session.catch(() => {});
     let remove = true;
@@ -101,7 +103,7 @@ export class ProgramRun {
       // The user reads about the one that fails first; the others are ended by that.
       const held = session.then((started) => this.#hold(started));
       servePorts(this.#client, this.#say);
-      await Promise.race([held, interruption(context.interrupted), program]);
+      await Promise.race([held, this.#interrupted, program]);
     } catch (error) {
       remove = !(error instanceof ReplacedError || error instanceof SessionGoneError);
       throw error;
@@ -179,7 +181,7 @@ export class ProgramRun {
 
   /** Keeps the session and the tunnel until the Pod has ended. @throws why it ended, or why they cannot be kept */
   async #hold(started: StartedSession<RunPlan>): Promise<never> {
-    const { context, access, api, options } = this.#given;
+    const { context, api } = this.#given;
     const { session } = started;
     const renewNow = new Alarm();
     onWake(context.date, () => {
@@ -188,19 +190,57 @@ export class ProgramRun {
     }, this.#signal);
     const over = waitForPodEnd(api, session.plan, this.#signal).then((end) => this.#podEnded(end));
     const kept = keepSession(session, renewNow, this.#signal);
-    const link = holdRunLink({
-      context,
-      access,
-      api,
-      started,
-      client: this.#client,
-      timeoutMs: options.timeoutMs,
-      say: this.#say,
-      onLost: () => renewNow.ring(),
+    await Promise.race([over, kept, this.#link(started, renewNow)]);
+    return await new Promise<never>(() => {});
+  }
+
+  /** Keeps the client connected to its Pod. @throws NotReadyError, ReplacedError, or what the API server keeps refusing */
+  async #link(started: StartedSession<RunPlan>, renewNow: Alarm): Promise<void> {
+    const { context, api, options } = this.#given;
+    const addressed = Promise.withResolvers<void>();
+    const connected = new AbortController();
+    let failed: string | undefined;
+    let lostAt: number | undefined;
+    const link = holdTunnel({
+      ...await sessionLink(this.#given, started, ["run"]),
+      onStream: (stream) => stream.reset(),
+      onSession: (session) => this.#client.attach(session),
+      onState: (state) => {
+        if (state.is === "connected") {
+          if (lostAt !== undefined) this.#say(`Reconnected after ${age(context.now() - lostAt)}`);
+          lostAt = undefined;
+          return connected.abort();
+        }
+        failed = state.why;
+        if (state.is === "failed") return;
+        api.distrustConnections();
+        lostAt ??= context.now();
+        this.#say(`Connection lost: ${state.why}; reconnecting`);
+        renewNow.ring();
+      },
+      addressed: addressed.promise,
       signal: this.#signal,
     });
-    await Promise.race([over, kept, link]);
-    return await new Promise<never>(() => {});
+    const { plan } = started.session;
+    const base = plan.run.baseImage;
+    // Until there is a connection; that the Pod becomes ready then does not matter.
+    const over = AbortSignal.any([connected.signal, this.#signal]);
+    const waiting = waitUntilReady({
+      api,
+      plan,
+      connected: new Promise((resolve) => over.addEventListener("abort", () => resolve(), { once: true })),
+      whyNotConnected: () => failed,
+      say: this.#say,
+      addressed: addressed.resolve,
+      // The advice for a missing image is about kurun's own, and does not help with the user's.
+      reasonOf: (reason) => base && reason.kind === "image" && reason.message.includes(base) ? { ...reason, kind: "other" } : reason,
+      timeoutMs: options.timeoutMs,
+      signal: over,
+    }).catch((error) => {
+      if (!over.aborted) throw error;
+    });
+    await Promise.race([link, waiting]);
+    await link;
   }
 
   async #podEnded({ kind, message, graceMs = 0 }: PodEnd): Promise<never> {
@@ -225,19 +265,10 @@ export class ProgramRun {
   async #leave(session: ClusterSession): Promise<void> {
     const { options, context } = this.#given;
     const { name, namespace, ttlSeconds } = session.plan;
-    if (!options.remove && this.started) {
+    if (options.rm === "false" && this.started) {
       const until = ttlSeconds > 0 ? `for ${ttlSeconds} s` : "until it is removed";
       return this.#say(`Pod ${name} stays ${until}: kurun stop ${name} -n ${namespace} removes it`);
     }
     await removeOwnSession(context, session);
   }
-}
-
-/** @throws the signal's reason once it is aborted */
-function interruption(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    const interrupted = () => reject(signal.reason);
-    if (signal.aborted) interrupted();
-    signal.addEventListener("abort", interrupted);
-  });
 }

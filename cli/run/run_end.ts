@@ -49,11 +49,7 @@ const PROGRAM_FOLDER = "/kurun/program/";
 /** What Go programs print when they were built without the cgo that they need, such as go-sqlite3's stub. */
 const WITHOUT_CGO = /CGO_ENABLED=0|requires? cgo\b|cgo (?:is )?(?:not enabled|disabled|required)/i;
 
-/**
- * Explains a failure that comes from running in the cluster instead of on this machine.
- * @param tail the end of the program's output
- * @returns a text for the user, or undefined if nothing points to such a cause
- */
+/** Explains a failure that comes from running in the cluster, if the end of the program's output points to one. */
 export async function failureHint(tail: string, source: ProgramSource): Promise<string | undefined> {
   if (source.language === "go" && WITHOUT_CGO.test(tail)) {
     return `The program seems to need cgo, and ${CGO_ADVICE}`;

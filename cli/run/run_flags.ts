@@ -19,29 +19,14 @@ const PLAIN_NAMES = new Set(["main", "index", "mod", "app", "server", "cli"]);
 const QUANTITY = /^\d+(\.\d+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|e\d+)?$/;
 
 /** The flags as commander parsed them. */
-export interface RunFlags extends Record<string, unknown> {
-  env?: string[];
-  envFile?: string[];
-  stdin?: boolean;
-  tty?: boolean;
-  publish?: string[];
-  watch?: boolean;
-  workdir: string;
-  name?: string;
-  rm: "true" | "false";
-  serviceaccount?: string;
-  image?: string;
-  requests?: string;
-  limits?: string;
-  overrides?: string;
-  serverImage: string;
-  imagePullSecret?: string;
-  ttl: string;
-  timeout: string;
-}
+export type RunFlags =
+  & Readonly<Record<"workdir" | "rm" | "serverImage" | "ttl" | "timeout", string>>
+  & Readonly<Partial<Record<"name" | "serviceaccount" | "image" | "requests" | "limits" | "overrides" | "imagePullSecret", string>>>
+  & Readonly<Partial<Record<"stdin" | "tty" | "watch", boolean>>>
+  & Readonly<Partial<Record<"env" | "envFile" | "publish", readonly string[]>>>;
 
 /** The checked command line of `kurun run`. */
-export interface RunOptions {
+export interface RunOptions extends Pick<RunFlags, "workdir" | "watch" | "rm" | "serverImage" | "imagePullSecret"> {
   /** What is built, as the user named it. */
   readonly targets: readonly string[];
   /** The program's own arguments. */
@@ -53,17 +38,12 @@ export interface RunOptions {
   /** Whether the user chose the name. */
   readonly named: boolean;
   readonly env: readonly (readonly [name: string, value: string])[];
-  readonly workdir: string;
   /** Whether the program has a terminal. Then the user's is in raw mode, and each key goes to the program. */
   readonly terminal: boolean;
   /** Whether the program gets standard input. */
   readonly stdin: boolean;
   readonly ports: readonly PortPair[];
-  readonly watch: boolean;
-  readonly remove: boolean;
   readonly pod: RunPod;
-  readonly image: string;
-  readonly imagePullSecret?: string;
   readonly ttlSeconds: number;
   /** Milliseconds; 0 is unlimited. */
   readonly timeoutMs: number;
@@ -83,18 +63,16 @@ export async function runOptions(context: Context, program: string, args: readon
   const terminal = (flags.tty ?? false) && stdinIsTerminal;
   if (flags.tty && !terminal) context.stderr("Warning: -t is ignored: standard input is not a terminal\n");
   return {
+    ...flags,
     targets,
     args: rest,
     programName,
     name: flags.name ?? madeName(context, programName),
     named: flags.name !== undefined,
     env: await environment(context, flags),
-    workdir: flags.workdir,
     terminal,
     stdin: readable || (flags.stdin ?? false),
     ports: (flags.publish ?? []).map(parsePortPair),
-    watch: flags.watch ?? false,
-    remove: flags.rm === "true",
     pod: {
       ...(flags.serviceaccount === undefined ? {} : { serviceAccount: flags.serviceaccount }),
       ...(flags.image === undefined ? {} : { baseImage: flags.image }),
@@ -102,17 +80,12 @@ export async function runOptions(context: Context, program: string, args: readon
       ...(flags.limits === undefined ? {} : { limits: parseAmounts("--limits", flags.limits) }),
       ...(flags.overrides === undefined ? {} : { overrides: await parseOverrides(flags.overrides) }),
     },
-    image: flags.serverImage,
-    ...(flags.imagePullSecret === undefined ? {} : { imagePullSecret: flags.imagePullSecret }),
     ttlSeconds: Math.ceil(parseDuration("--ttl", flags.ttl) / 1000),
     timeoutMs: parseDuration("--timeout", flags.timeout),
   };
 }
 
-/**
- * Splits the command line after kurun's own flags into what is to be built and the program's arguments: further `.go` files go with a first
- * one. `separated` is whether `--` stands between the two.
- */
+/** Splits what is to be built, one path or several `.go` files, from the program's arguments. `separated`: `--` stands between the two. */
 export function splitArguments(program: string, args: readonly string[]): { targets: string[]; rest: string[]; separated: boolean } {
   const targets = [program];
   let at = 0;
@@ -133,10 +106,7 @@ export function parseAmounts(flag: string, text: string): Record<string, string>
   return amounts;
 }
 
-/**
- * Reads a file of variables: one `NAME=VALUE` a line, without quotes or escapes, or a name alone, which takes the value from `here`.
- * @throws UserError
- */
+/** Reads one `NAME=VALUE` a line, without quotes or escapes, or a name alone, which takes the value from `here`. @throws UserError */
 export function parseEnvFile(file: string, text: string, here: (name: string) => string | undefined): [string, string][] {
   return text.split(/\r?\n/).flatMap((line, index) => {
     if (line.trim() === "" || line.trimStart().startsWith("#")) return [];

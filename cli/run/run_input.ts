@@ -1,4 +1,4 @@
-import type { Context } from "../command/context.ts";
+import type { UserStdio } from "../command/user_stdio.ts";
 import type { RemoteRun } from "./remote_run.ts";
 import type { RunOptions } from "./run_flags.ts";
 import type { RunScreen } from "./run_screen.ts";
@@ -8,10 +8,7 @@ const INTERRUPT = 3;
 
 type InputTaker = Pick<RemoteRun, "input" | "ended">;
 
-/** What a {@link RunInput} works with. */
-export interface RunInputOptions extends Pick<RunOptions, "stdin" | "terminal"> {
-  readonly context: Pick<Context, "stdio">;
-  readonly screen: Pick<RunScreen, "raw">;
+interface RunInputOptions extends Pick<RunOptions, "stdin" | "terminal"> {
   /** Whether a key that is typed now reaches the program. */
   readonly connected: () => boolean;
   /** Called for a Ctrl+C that cannot reach the program. */
@@ -20,11 +17,15 @@ export interface RunInputOptions extends Pick<RunOptions, "stdin" | "terminal"> 
 
 /** Passes standard input and the terminal to one run after the other. While no program runs, the terminal is not in raw mode. */
 export class RunInput {
+  readonly #stdio: Pick<UserStdio, "read" | "setRaw">;
+  readonly #screen: Pick<RunScreen, "raw">;
   readonly #options: RunInputOptions;
   #run: InputTaker | undefined;
   #ended = false;
 
-  constructor(options: RunInputOptions) {
+  constructor(stdio: Pick<UserStdio, "read" | "setRaw">, screen: Pick<RunScreen, "raw">, options: RunInputOptions) {
+    this.#stdio = stdio;
+    this.#screen = screen;
     this.#options = options;
   }
 
@@ -51,8 +52,7 @@ export class RunInput {
   }
 
   async #carry(): Promise<void> {
-    const { stdio } = this.#options.context;
-    for (let bytes = await stdio.read(); bytes !== null; bytes = await stdio.read()) {
+    for (let bytes = await this.#stdio.read(); bytes !== null; bytes = await this.#stdio.read()) {
       const full = this.#run?.input.write(this.#withoutInterrupts(bytes));
       if (full) await full;
     }
@@ -70,7 +70,7 @@ export class RunInput {
   }
 
   #setRaw(raw: boolean): void {
-    this.#options.context.stdio.setRaw(raw);
-    this.#options.screen.raw = raw;
+    this.#stdio.setRaw(raw);
+    this.#screen.raw = raw;
   }
 }

@@ -13,13 +13,11 @@ class Typist {
   raw = false;
 
   constructor(options: { terminal: boolean }) {
-    const stdio: Partial<UserStdio> = {
+    const stdio: Pick<UserStdio, "read" | "setRaw"> = {
       read: () => new Promise((resolve) => this.#typed = resolve),
       setRaw: (raw) => this.raw = raw,
     };
-    this.input = new RunInput({
-      context: { stdio: stdio as UserStdio },
-      screen: this.screen,
+    this.input = new RunInput(stdio, this.screen, {
       stdin: true,
       ...options,
       connected: () => this.connected,

@@ -1,19 +1,16 @@
 import type { Api } from "../../k8s/api/api.ts";
 import { ApiError } from "../../k8s/api/api_error.ts";
-import { selfSignedServerCertificate } from "../../k8s/certificate/certificate.ts";
 import { commonArchitecture, linuxNodes } from "../../k8s/nodes/nodes.ts";
-import { ClusterSession } from "../../k8s/session/session.ts";
-import { Annotation, controlServiceName, type RunPlan } from "../../k8s/session/objects/session_plan.ts";
+import { Annotation, type RunPlan } from "../../k8s/session/objects/session_plan.ts";
 import { isOurs } from "../../k8s/session/owner/session_owner.ts";
 import type { Live } from "../../k8s/api/kubernetes_objects.ts";
 import { checkRights, runRights } from "../../k8s/session/session_rights.ts";
 import { isObject } from "../../k8s/session/objects/strategic_merge.ts";
-import { KEY_BYTES } from "../../tunnel/mod.ts";
 import type { Context } from "../command/context.ts";
 import { ExitCode, UserError } from "../command/errors.ts";
 import { pause } from "../command/timers.ts";
 import type { RunOptions } from "./run_flags.ts";
-import type { StartedSession } from "../session/start_session.ts";
+import { createSession, type StartedSession } from "../session/start_session.ts";
 
 /** How long an earlier run of the same name may take to disappear: the grace period of its Pod is 10 s. */
 const GONE_WITHIN_MS = 20_000;
@@ -21,7 +18,7 @@ const POLL_MS = 200;
 
 /** The plan of the session for a run. */
 export function planRun(context: Context, options: RunOptions, namespace: string): RunPlan {
-  const { name, image, imagePullSecret, ttlSeconds, pod } = options;
+  const { name, serverImage: image, imagePullSecret, ttlSeconds, pod } = options;
   return {
     name,
     namespace,
@@ -41,11 +38,7 @@ export function planRun(context: Context, options: RunOptions, namespace: string
   };
 }
 
-/**
- * The architecture that the user's overrides select, else the one that most nodes have.
- * @returns undefined if the nodes may not be listed
- * @throws as {@link Api.get} does
- */
+/** The architecture that the user's overrides select, else that of most nodes; undefined if they may not be listed. @throws as {@link Api.get} does */
 export async function architectureFor(api: Api, options: RunOptions, signal: AbortSignal): Promise<string | undefined> {
   const spec = options.pod.overrides?.spec;
   const selector = isObject(spec) ? spec.nodeSelector : undefined;
@@ -55,7 +48,6 @@ export async function architectureFor(api: Api, options: RunOptions, signal: Abo
 
 /**
  * Checks the user's rights and creates the session of a run.
- * @param options.architecture the node's; undefined for any node
  * @param options.named whether the user chose the name; then it may be taken
  * @throws MissingRightsError, UserError if the name is taken, and as {@link Api.create} does
  */
@@ -66,16 +58,10 @@ export async function startRunSession(
   { architecture, named, signal }: { architecture: Promise<string | undefined>; named: boolean; signal: AbortSignal },
 ): Promise<StartedSession<RunPlan>> {
   const { namespace, service } = plan;
-  const key = context.random(KEY_BYTES);
-  const [node, { certPem: cert, keyPem: certKey }] = await Promise.all([
-    architecture,
-    selfSignedServerCertificate({ names: [controlServiceName(service)], days: 365, now: context.date() }),
-    checkRights(api, runRights(namespace, service), "rbac-run.yaml", signal),
-  ]);
+  const [node] = await Promise.all([architecture, checkRights(api, runRights(namespace, service), "rbac-run.yaml", signal)]);
   if (named) await nameIsFree(api, plan, signal);
   signal.throwIfAborted();
-  const pinned = { ...plan, run: { ...plan.run, ...(node === undefined ? {} : { architecture: node }) } };
-  return { session: await ClusterSession.create(api, pinned, { key, cert, certKey }, context.now), key };
+  return await createSession(context, api, node === undefined ? plan : { ...plan, run: { ...plan.run, architecture: node } });
 }
 
 /** Waits until an earlier run of that name is gone. @throws UserError if something of that name stays */

@@ -16,7 +16,10 @@ export class RunSignals {
   readonly #givenUp = Promise.withResolvers<RunEnd>();
   /** Resolves if a killed program cannot report its end. */
   readonly givenUp: Promise<RunEnd> = this.#givenUp.promise;
-  #count = 0;
+  /** Whether the user asked the program to end. */
+  asked = false;
+  /** Whether the user had the program killed. */
+  killed = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(context: Context, send: (signal: string) => void) {
@@ -27,21 +30,15 @@ export class RunSignals {
   /** Handles a signal of the user's. */
   take(signal: UserSignal): void {
     this.#first.resolve();
-    if (this.#count++ === 0) return this.#send(signal);
+    if (!this.asked) {
+      this.asked = true;
+      return this.#send(signal);
+    }
     this.#send("SIGKILL");
     // The third signal waits for nothing.
-    if (this.#count > 2) this.#givenUp.resolve(KILLED);
+    if (this.killed) this.#givenUp.resolve(KILLED);
+    this.killed = true;
     this.#timer ??= setTimeout(() => this.#givenUp.resolve(KILLED), KILLED_MS);
-  }
-
-  /** Whether the user had the program killed. */
-  get killed(): boolean {
-    return this.#count > 1;
-  }
-
-  /** Whether the user asked the program to end. */
-  get asked(): boolean {
-    return this.#count > 0;
   }
 
   /** From now on signals end kurun again. */

@@ -49,7 +49,7 @@ export async function startSession(options: StartOptions): Promise<StartedSessio
   for (let tries = 1;; tries++) {
     const claim = await preflight({ context, access, api, plan, port, takeover });
     try {
-      return claim.do === "adopt" ? await adopt(context, api, claim) : await create(context, api, claim.plan);
+      return claim.do === "adopt" ? await adopt(context, api, claim) : await createSession(context, api, claim.plan);
     } catch (error) {
       if (error instanceof SessionTakenError) throw refusedTo(claim.plan, error);
       const lost = error instanceof ObjectExistsError && error.kind === "Service";
@@ -115,7 +115,8 @@ export function sessionName(context: Context, service: string): string {
   return `${service}-kurun-${nameEnd(context.random)}`;
 }
 
-async function create(context: Context, api: Api, plan: ForwardPlan): Promise<StartedSession<ForwardPlan>> {
+/** Creates a session with a new key and certificate. @throws as {@link ClusterSession.create} does */
+export async function createSession<Plan extends SessionPlan>(context: Context, api: Api, plan: Plan): Promise<StartedSession<Plan>> {
   const key = context.random(KEY_BYTES);
   const { certPem: cert, keyPem: certKey } = await selfSignedServerCertificate({
     names: [controlServiceName(plan.service)],
