@@ -32,7 +32,6 @@ Deno.test("a session that is lost for good has its own exit code, whatever took 
 /** Error classes that never reach describeError, each with the file that recognizes it. */
 const INTERNAL: Readonly<Record<string, string>> = {
   DifferenceError: "cli/program.ts",
-  ElfError: "k8s/images/shared_libraries.ts",
   FieldConflictError: "cli/apply/describe_apply.ts",
   FieldError: "k8s/kubeconfig/kubeconfig_files.ts",
   HandshakeError: "cli/session/tunnel_link.ts",

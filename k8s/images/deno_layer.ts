@@ -16,7 +16,7 @@ export async function denoLayer(architecture: Architecture, options: ImageDenoOp
   const { cacheFolder, progress } = options;
   await Deno.mkdir(cacheFolder, { recursive: true });
   const deno = await imageDeno(architecture, options);
-  const libraries = await findSharedLibraries(deno, architecture);
+  const libraries = await findSharedLibraries(architecture);
   return await cachedLayer(cacheFolder, systemEntries(deno, libraries), {
     ...options,
     onPack: () => progress(`packing ${deno} and ${libraries.length} libraries; they are kept in ${cacheFolder}`),

@@ -1,4 +1,3 @@
-import { ElfError, readElf } from "./elf.ts";
 import { ImageError } from "./image_error.ts";
 
 /** An instruction set that images are made for, as Go and OCI name it. */
@@ -12,66 +11,65 @@ export interface SharedLibrary {
   readonly path: string;
 }
 
-/**
- * Where distributions put glibc: Debian's multi-arch folders, Fedora's lib64, Arch's lib; the last folder is that of the packages for
- * cross-compiling in Debian, Ubuntu and Arch.
- */
-const FOLDERS: Record<Architecture, readonly string[]> = {
-  amd64: ["/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/x86_64-linux-gnu/lib"],
-  arm64: ["/lib/aarch64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/aarch64-linux-gnu/lib"],
+interface System {
+  /** The e_machine of its ELF files. */
+  readonly machine: number;
+  /** The dynamic loader, and a library that only this architecture's Deno needs. */
+  readonly own: readonly string[];
+  /** Debian's name for the architecture. */
+  readonly triplet: string;
+}
+
+const SYSTEMS: Record<Architecture, System> = {
+  amd64: { machine: 62, own: ["ld-linux-x86-64.so.2", "librt.so.1"], triplet: "x86_64-linux-gnu" },
+  arm64: { machine: 183, own: ["ld-linux-aarch64.so.1"], triplet: "aarch64-linux-gnu" },
 };
 
+/** What the headers of the image's Deno name (DT_NEEDED), and all that these libraries need. */
+const NEEDED = ["libc.so.6", "libdl.so.2", "libgcc_s.so.1", "libm.so.6", "libpthread.so.0"];
+
 /**
- * Loaded by name at run time, so no header names them: glibc before 2.34 looks up host names with these, and Go programs built with cgo
- * need the last. They are added if they are found.
+ * Loaded by name at run time: glibc before 2.34 looks up host names with these, and Go programs built with cgo need the last. They are added
+ * if they are found.
  */
 const LOADED_LATER = ["libnss_dns.so.2", "libnss_files.so.2", "libresolv.so.2"];
 
+/** Where distributions put glibc: Debian, Fedora, Arch, and packages for cross-compiling in Debian, Ubuntu and Arch. */
+function systemFolders(triplet: string): readonly string[] {
+  return [`/lib/${triplet}`, `/usr/lib/${triplet}`, "/lib64", "/usr/lib64", "/lib", "/usr/lib", `/usr/${triplet}/lib`];
+}
+
 /**
- * Finds all shared libraries that a program needs, directly and indirectly, and its dynamic loader, which glibc's own libraries ask for by
- * name.
+ * Finds the shared libraries of the image's Deno, and its dynamic loader.
  *
  * @param folders where to look, the first match wins
  * @returns sorted by name
  * @throws ImageError that names what is missing and how to get it
  */
 export async function findSharedLibraries(
-  program: string,
   architecture: Architecture,
-  folders: readonly string[] = FOLDERS[architecture],
+  folders: readonly string[] = systemFolders(SYSTEMS[architecture].triplet),
 ): Promise<SharedLibrary[]> {
-  const found = new Map<string, string>();
-  const missing: string[] = [];
-  const { needed, interpreter } = await readElf(program);
-  const wanted = new Set([...needed, ...interpreter ? [interpreter.slice(interpreter.lastIndexOf("/") + 1)] : []]);
-  // A Set also visits what is added meanwhile.
-  for (const name of wanted) {
-    const library = await findLibrary(name, architecture, folders);
-    if (library) found.set(name, library.path);
-    else missing.push(name);
-    for (const next of library?.needed ?? []) wanted.add(next);
-  }
-  if (missing.length > 0) throw new ImageError(missingText(missing.sort(), architecture, folders));
-  for (const name of LOADED_LATER) {
-    const library = await findLibrary(name, architecture, folders);
-    if (library) found.set(name, library.path);
-  }
-  return [...found].map(([name, path]) => ({ name, path })).sort((a, b) => a.name < b.name ? -1 : 1);
-}
-
-/** The first library with the name and the architecture: /usr/lib64 may hold another architecture's. */
-async function findLibrary(name: string, architecture: Architecture, folders: readonly string[]) {
-  for (const folder of folders) {
-    try {
-      const path = await Deno.realPath(`${folder}/${name}`);
-      const elf = await readElf(path);
-      if (elf.architecture === architecture) return { path, needed: elf.needed };
-    } catch (error) {
-      // Missing, or a linker script or a 32-bit library with the same name: the next folder may have it.
-      if (!(error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory || error instanceof ElfError)) throw error;
+  const { own, machine } = SYSTEMS[architecture];
+  const needed = [...own, ...NEEDED].sort();
+  const paths = new Map<string, string>();
+  for (const name of [...needed, ...LOADED_LATER]) {
+    for (const folder of folders) {
+      const path = await Deno.realPath(`${folder}/${name}`).catch(() => undefined);
+      if (path !== undefined && await isFor(machine, path) && !paths.has(name)) paths.set(name, path);
     }
   }
-  return undefined;
+  const missing = needed.filter((name) => !paths.has(name));
+  if (missing.length > 0) throw new ImageError(missingText(missing, architecture, folders));
+  return [...paths].map(([name, path]) => ({ name, path })).sort((a, b) => a.name < b.name ? -1 : 1);
+}
+
+/** Whether a file is a 64-bit little-endian ELF file for a machine. A linker script or another architecture's library may have its name. */
+async function isFor(machine: number, path: string): Promise<boolean> {
+  using file = await Deno.open(path);
+  const header = new DataView(new ArrayBuffer(20));
+  await file.read(new Uint8Array(header.buffer));
+  return header.getUint32(0) === 0x7f454c46 && header.getUint16(4) === 0x0201 && header.getUint16(18, true) === machine;
 }
 
 function missingText(missing: readonly string[], architecture: Architecture, folders: readonly string[]): string {
