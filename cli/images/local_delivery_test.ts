@@ -19,7 +19,7 @@ async function withStandIn(
       const layer = await writeLayer(`${folder}/${name}.tar.gz`, [{ type: "file", path: name, contents: new Uint8Array(3) }]);
       return {
         name,
-        image: ociImage({ platform: { os: "linux", architecture: "amd64" }, config: { entrypoint: ["/x"] }, layers: [layer] }),
+        image: ociImage({ platform: { os: "linux", architecture: "amd64" }, config: { entrypoint: ["/x"] } }, [layer]),
       };
     }));
     await use({ folder, env: { PATH: `${folder}:${Deno.env.get("PATH")}` }, images });

@@ -16,7 +16,7 @@ async function withCtr(
         writeLayer(`${folder}/${name}.tar.gz`, [{ type: "file", path: name, contents: new TextEncoder().encode(name) }])
       ),
     );
-    const image = ociImage({ platform: { os: "linux", architecture: "amd64" }, config: { entrypoint: ["/own"] }, layers });
+    const image = ociImage({ platform: { os: "linux", architecture: "amd64" }, config: { entrypoint: ["/own"] } }, layers);
     await Deno.writeTextFile(`${folder}/ctr`, `#!/bin/sh\necho "$@" >> ${folder}/calls\n${script(layers)}\n`);
     await Deno.chmod(`${folder}/ctr`, 0o755);
     const env = { PATH: `${folder}:${Deno.env.get("PATH")}`, FOLDER: folder };

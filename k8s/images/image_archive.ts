@@ -7,32 +7,23 @@
  */
 import { dirname } from "node:path";
 import { type ImageLayer, writeLayer } from "./image_layer.ts";
-import { encodeJson, type ImageConfig, type ImagePlatform, MEDIA_TYPE, type OciImage, ociImage } from "./oci_image.ts";
+import { encodeJson, type ImageDescription, MEDIA_TYPE, type OciImage, ociImage } from "./oci_image.ts";
 import { type FileContents, tar, type TarEntry } from "./tar.ts";
 
 /** The contents of an archive of one image. */
-export interface ImageContents {
+export interface ImageContents extends ImageDescription {
   /** The image's name with its tag, such as `ghcr.io/kurun-dev/server:1.0.0`. */
   readonly reference: string;
-  readonly platform: ImagePlatform;
-  readonly config: ImageConfig;
   /** The lowest first: entries to pack, or packed layers. */
   readonly layers: readonly (readonly TarEntry[] | ImageLayer)[];
 }
 
-/** The result of {@link writeImageArchive}. */
-export interface ImageArchive {
-  readonly path: string;
-  /** The manifest's digest, which `NAME@sha256:…` refers to. */
-  readonly digest: string;
-  /** The archive's size. */
-  readonly bytes: number;
-}
+/** An archive on disk. `digest` is the manifest's, which `NAME@sha256:…` refers to. */
+export type ImageArchive = { readonly path: string; readonly digest: string; readonly bytes: number };
 
-/** An image and its name. */
+/** An image and its name: `NAME:TAG`, or `NAME@sha256:…`, which containerd accepts and Docker does not. */
 export interface NamedImage {
   readonly image: OciImage;
-  /** `NAME:TAG`, or `NAME@sha256:…`, which containerd accepts and Docker does not. */
   readonly reference: string;
 }
 
@@ -45,7 +36,7 @@ export async function writeImageArchive(
   contents: ImageContents,
   options: { signal?: AbortSignal | undefined } = {},
 ): Promise<ImageArchive> {
-  const { reference, platform, config } = contents;
+  const { reference } = contents;
   parseReference(reference);
   const work = await Deno.makeTempDir({ dir: dirname(path), prefix: ".kurun-image-" });
   const partial = `${work}/image.tar`;
@@ -54,7 +45,7 @@ export async function writeImageArchive(
     for (const layer of contents.layers) {
       layers.push("digest" in layer ? layer : await writeLayer(`${work}/${layers.length}`, layer, options));
     }
-    const image = ociImage({ platform, config, layers });
+    const image = ociImage(contents, layers);
     await writeArchive(partial, [{ image, reference }], options.signal);
     await Deno.rename(partial, path);
     return { path, digest: image.manifest.digest, bytes: (await Deno.stat(path)).size };

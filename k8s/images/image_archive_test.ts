@@ -17,7 +17,6 @@ const toolbox: ImageContents = {
     user: "65532:65532",
     workingDir: "/tmp",
     labels: { "org.example": "yes" },
-    exposedPorts: ["8080/tcp"],
   },
   layers: [
     [{ type: "directory", path: "bin" }, { type: "file", path: "bin/tool", mode: 0o755, contents: text("#!/bin/sh\n") }],
@@ -78,7 +77,6 @@ Deno.test("writeImageArchive() writes an OCI layout in which every digest and si
       User: "65532:65532",
       WorkingDir: "/tmp",
       Labels: { "org.example": "yes" },
-      ExposedPorts: { "8080/tcp": {} },
     });
     equal(config.os, "linux");
     equal(config.architecture, "amd64");

@@ -15,7 +15,7 @@ const LAYERS_KEPT = 4;
 export async function cachedLayer(
   folder: string,
   entries: readonly TarEntry[],
-  options: { signal?: AbortSignal; onPack?: () => void } = {},
+  options: { signal?: AbortSignal | undefined; onPack?: () => void } = {},
 ): Promise<ImageLayer> {
   await Deno.mkdir(folder, { recursive: true });
   const path = `${folder}/layer-${await entriesKey(entries)}`;
@@ -57,15 +57,11 @@ async function entriesKey(entries: readonly TarEntry[]): Promise<string> {
 }
 
 async function removeOldest(folder: string): Promise<void> {
-  const layers: { path: string; used: number }[] = [];
-  for await (const { name } of Deno.readDir(folder)) {
-    if (!/^layer-.*\.json$/.test(name)) continue;
-    const path = `${folder}/${name.slice(0, -".json".length)}`;
-    layers.push({ path, used: (await Deno.stat(`${path}.json`)).mtime?.getTime() ?? 0 });
-  }
-  layers.sort((a, b) => b.used - a.used);
-  for (const { path } of layers.slice(LAYERS_KEPT)) {
-    for (const ending of ["json", "tar.gz"]) await Deno.remove(`${path}.${ending}`).catch(() => {});
+  const names = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
+  const records = names.filter((name) => /^layer-.*\.json$/.test(name)).map((name) => `${folder}/${name}`);
+  const layers = await Promise.all(records.map(async (record) => ({ record, used: Number((await Deno.stat(record)).mtime) })));
+  for (const { record } of layers.sort((a, b) => b.used - a.used).slice(LAYERS_KEPT)) {
+    for (const path of [record, record.replace(/json$/, "tar.gz")]) await Deno.remove(path).catch(() => {});
   }
 }
 

@@ -1,8 +1,4 @@
-/**
- * Images of the OCI image-spec 1.1: a config and a manifest as JSON, over packed layers. Pure.
- *
- * @module
- */
+/** Images of the OCI image-spec 1.1: a config and a manifest as JSON, over packed layers. Pure. @module */
 import { createHash } from "node:crypto";
 import type { ImageLayer } from "./image_layer.ts";
 
@@ -15,14 +11,12 @@ export interface ImageConfig {
   readonly user?: string;
   readonly workingDir?: string;
   readonly labels?: Readonly<Record<string, string>>;
-  /** Such as `8080/tcp`. */
-  readonly exposedPorts?: readonly string[];
 }
 
-/** The system that an image is for, as Go names it. */
-export interface ImagePlatform {
-  readonly os: string;
-  readonly architecture: string;
+/** An image without its layers. The platform is written as Go names it. */
+export interface ImageDescription {
+  readonly platform: OciImage["platform"];
+  readonly config: ImageConfig;
 }
 
 /** A config or a manifest. */
@@ -35,7 +29,7 @@ export interface ImageBlob {
 
 /** An image. */
 export interface OciImage {
-  readonly platform: ImagePlatform;
+  readonly platform: { readonly os: string; readonly architecture: string };
   /** Its digest is what `NAME@sha256:…` refers to. */
   readonly manifest: ImageBlob;
   readonly config: ImageBlob;
@@ -52,28 +46,9 @@ export const MEDIA_TYPE = {
 } as const;
 
 /** Makes an image from layers. The same layers and config give the same image, byte for byte. */
-export function ociImage(
-  { platform, config, layers }: { platform: ImagePlatform; config: ImageConfig; layers: readonly ImageLayer[] },
-): OciImage {
-  return imageOfConfig(platform, encodeJson(configObject(platform, config, layers)), layers);
-}
-
-/** Makes an image with a config that another program wrote. @param config its bytes, used unchanged */
-export function imageOfConfig(platform: ImagePlatform, config: Uint8Array<ArrayBuffer>, layers: readonly ImageLayer[]): OciImage {
-  const configBlob = blob(MEDIA_TYPE.config, config);
-  const manifest = encodeJson({
-    schemaVersion: 2,
-    mediaType: MEDIA_TYPE.manifest,
-    config: { mediaType: MEDIA_TYPE.config, digest: configBlob.digest, size: config.length },
-    layers: layers.map(({ digest, bytes }) => ({ mediaType: MEDIA_TYPE.layer, digest, size: bytes })),
-  });
-  return { platform, config: configBlob, manifest: blob(MEDIA_TYPE.manifest, manifest), layers };
-}
-
-/** The image-spec's config object, with the given fields only. */
-function configObject(platform: ImagePlatform, config: ImageConfig, layers: readonly ImageLayer[]): unknown {
+export function ociImage({ platform, config }: ImageDescription, layers: readonly ImageLayer[]): OciImage {
   const created = new Date(0).toISOString(); // a real time would make images differ
-  return {
+  const configObject = {
     created,
     ...platform,
     config: {
@@ -83,11 +58,27 @@ function configObject(platform: ImagePlatform, config: ImageConfig, layers: read
       ...config.user !== undefined && { User: config.user },
       ...config.workingDir !== undefined && { WorkingDir: config.workingDir },
       ...config.labels && { Labels: config.labels },
-      ...config.exposedPorts && { ExposedPorts: Object.fromEntries(config.exposedPorts.map((port) => [port, {}])) },
     },
     rootfs: { type: "layers", diff_ids: layers.map((layer) => layer.diffId) },
     history: layers.map(() => ({ created, created_by: "kurun" })),
   };
+  return imageOfConfig(platform, encodeJson(configObject), layers);
+}
+
+/** Makes an image with a config that another program wrote. @param config its bytes, used unchanged */
+export function imageOfConfig(
+  platform: OciImage["platform"],
+  config: Uint8Array<ArrayBuffer>,
+  layers: readonly ImageLayer[],
+): OciImage {
+  const configBlob = blob(MEDIA_TYPE.config, config);
+  const manifest = encodeJson({
+    schemaVersion: 2,
+    mediaType: MEDIA_TYPE.manifest,
+    config: { mediaType: MEDIA_TYPE.config, digest: configBlob.digest, size: config.length },
+    layers: layers.map(({ digest, bytes }) => ({ mediaType: MEDIA_TYPE.layer, digest, size: bytes })),
+  });
+  return { platform, config: configBlob, manifest: blob(MEDIA_TYPE.manifest, manifest), layers };
 }
 
 /** JSON as bytes; keys keep their order. */

@@ -1,8 +1,4 @@
-/**
- * Makes images of users' programs: static executables over a layer with what they expect of a system, scripts over Deno's layer.
- *
- * @module
- */
+/** Makes images of users' programs: static executables over a layer with what they expect of a system, scripts over Deno's layer. @module */
 import { dirname } from "node:path";
 import { rootCertificates } from "node:tls";
 import { denoLayer, userEntries } from "./deno_layer.ts";
@@ -42,13 +38,12 @@ const LEVEL = 6;
 
 /**
  * Makes the image of a program. The same file and version of Deno give the same image on every machine.
- *
  * @throws ImageError, or Deno's errors if files cannot be read or written
  */
 export async function programImage(options: ProgramImageOptions): Promise<OciImage> {
   const { kind, path, architecture, signal } = options;
   const script = kind === "script";
-  const file = script ? `${FOLDER}/main.js` : `${FOLDER}/${options.name}`;
+  const file = `${FOLDER}/${script ? "main.js" : options.name}`;
   await Deno.mkdir(dirname(options.layerPath), { recursive: true });
   const [lower, own] = await Promise.all([
     script
@@ -62,13 +57,10 @@ export async function programImage(options: ProgramImageOptions): Promise<OciIma
   const config = script
     ? scriptConfig(`/${file}`, options.unstable ?? [])
     : { ...COMMON_CONFIG, entrypoint: [`/${file}`], env: { PATH: `/${FOLDER}` } };
-  return ociImage({ platform: { os: "linux", architecture }, config, layers: [lower, own] });
+  return ociImage({ platform: { os: "linux", architecture }, config }, [lower, own]);
 }
 
-/**
- * How a script is started. It gets all of Deno's permissions: like any other program, it is confined by its container.
- * @param unstable see {@link ProgramImageOptions.unstable}
- */
+/** How a script is started. It gets all of Deno's permissions: like any other program, it is confined by its container. */
 export function scriptConfig(main: string, unstable: readonly string[]): ImageConfig {
   const features = unstable.map((name) => `--unstable-${name}`);
   return {

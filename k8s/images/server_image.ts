@@ -5,7 +5,7 @@ import type { Architecture } from "./shared_libraries.ts";
 
 /** Options for {@link makeServerImage}. */
 export interface ServerImageOptions {
-  /** kurun's version: the image's tag. */
+  /** kurun's: the image's tag. */
   readonly version: string;
   readonly architecture: Architecture;
   /** The lower layer: Deno, from `denoLayer()`. */

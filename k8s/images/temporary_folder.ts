@@ -3,12 +3,7 @@ export class FolderError extends Error {
   override readonly name = "FolderError";
 }
 
-/**
- * Makes a new temporary folder.
- *
- * @param prefix how its name begins
- * @throws FolderError if it cannot be made: TMPDIR does not exist, is not a folder, is not writable or is full
- */
+/** Makes a new temporary folder. @throws FolderError if TMPDIR does not exist, is not a folder, is not writable or is full */
 export async function temporaryFolder(prefix: string): Promise<string> {
   try {
     return await Deno.makeTempDir({ prefix });

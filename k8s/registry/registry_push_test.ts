@@ -33,7 +33,7 @@ async function inWorld(options: FakeRegistryOptions, use: (world: World) => Prom
       base,
       async image(repository, contents) {
         const own = await layer(crypto.randomUUID(), new TextEncoder().encode(contents));
-        return { repository, tag: "t1", image: ociImage({ platform, config: { entrypoint: ["/f"] }, layers: [base, own] }) };
+        return { repository, tag: "t1", image: ociImage({ platform, config: { entrypoint: ["/f"] } }, [base, own]) };
       },
       async push(images, credentials, authorities = []) {
         let sent = 0;
