@@ -1,8 +1,4 @@
-/**
- * An HTTP client for one registry (OCI distribution-spec 1.1): it finds out how to authenticate, follows redirects, and retries if that helps.
- *
- * @module
- */
+/** An HTTP client for one registry (OCI distribution-spec 1.1) that authenticates, follows redirects, and retries if that helps. @module */
 import { basic, type Challenge, parseChallenge, tokenIn, tokenRequest } from "./registry_auth.ts";
 import type { RegistryCredentials } from "./registry_credentials.ts";
 import { RegistryError, type RegistryFailure, saidByRegistry } from "./registry_error.ts";
@@ -27,8 +23,8 @@ export interface RegistryRequest {
   /** A path on the registry, or an address that the registry gave. */
   readonly target: string | URL;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Called for each attempt. */
-  readonly body?: () => BodyInit;
+  /** Called for each attempt. `took` is told how many bytes were read, and starts the time limit again. */
+  readonly body?: (took: (bytes: number) => void) => BodyInit;
   /** What the token must allow, such as `repository:me/app:pull,push`. */
   readonly scopes: readonly string[];
   /** For errors, such as `push me/app`. */
@@ -37,9 +33,7 @@ export interface RegistryRequest {
   readonly accept?: (status: number) => boolean;
   /** Whether a broken connection is not retried here. @default false */
   readonly once?: boolean;
-  /** The number of body bytes sent so far. The request may take any time as long as this grows within each 60 s. */
-  readonly taken?: () => number;
-  /** How long the answer may take, in milliseconds. @default 30,000, or 60,000 with `taken` */
+  /** How long the answer may take, in milliseconds. @default 30,000 */
   readonly timeoutMs?: number;
 }
 
@@ -49,7 +43,8 @@ export interface RegistryAnswer {
   readonly headers: Headers;
   /** The first MiB of the body. */
   readonly text: string;
-  /** Where the answer came from: a relative Location is relative to this. */
+  /** Where the request was sent first, and where the answer came from, to which a relative Location is relative. */
+  readonly asked: URL;
   readonly url: URL;
 }
 
@@ -68,7 +63,6 @@ const PAUSES_MS = [200, 800, 2_500];
 /** A longer Retry-After is not waited for: the error is more useful. */
 const MAX_RETRY_AFTER_MS = 10_000;
 const TIMEOUT_MS = 30_000;
-const IDLE_MS = 60_000;
 const MAX_REDIRECTS = 5;
 /** How often a request asks for a new token after a 401: concurrent requests may use up a token that is good for only a few. */
 const MAX_RENEWALS = 3;
@@ -111,7 +105,7 @@ export class RegistryClient implements Disposable {
     for (let renewals = 0;; renewals++) {
       // An address outside the registry, such as a cloud's storage, carries its own signature.
       const authorization = isSameServer(url, base) ? await this.#authorization(request) : undefined;
-      const answer = await this.#sendUntilFinal(url, { ...request, authorization, mayLeave: true });
+      const answer = await this.#sendUntilFinal([url], { ...request, authorization, mayLeave: true });
       if (isOk(answer)) return answer;
       // A challenge from elsewhere would choose where the credentials go.
       const most = this.#challenge?.is === "basic" ? 1 : MAX_RENEWALS; // a wrong password must not lock an account
@@ -139,39 +133,22 @@ export class RegistryClient implements Disposable {
   async #findBase(): Promise<URL> {
     const host = registryHost(this.registry);
     const doing = "reach it";
-    for (let attempt = 0;; attempt++) {
-      let said = "";
-      for (const scheme of isLoopback(host) ? ["https", "http"] : ["https"]) {
-        const base = new URL(`${scheme}://${host}`);
-        const answer = await this.#send(new URL("/v2/", base), { method: "GET", doing, mayLeave: true });
-        if ("said" in answer) {
-          said = answer.said;
-          // It speaks TLS, so plain HTTP is not tried, and a retry would not help.
-          if (/certificate/i.test(said)) throw this.#error(doing, { is: "unreachable", said });
-          continue;
-        }
-        if (answer.status === 401) {
-          const asked = answer.headers.get("www-authenticate") ?? "no WWW-Authenticate at all";
-          this.#challenge = parseChallenge(asked);
-          if (this.#challenge) return base;
-          throw this.#strange(
-            doing,
-            `it requires an authentication scheme that kurun does not support (supported: Bearer, Basic): ${asked}`,
-          );
-        }
-        const isPage = /^text\/html\b/i.test(answer.headers.get("content-type") ?? "");
-        if (isOk(answer) && !isPage) return base;
-        said = [answer.status, saidByRegistry(answer.text)].join(" ").trim();
-        if (answer.status === 403) throw this.#error(doing, this.#failure(answer));
-        if (!isPassing(answer.status)) {
-          const seen = isOk(answer) ? "a web page" : said;
-          throw this.#strange(doing, `${answer.url} answered ${seen}: it is not a registry, or has no v2 API`);
-        }
-      }
-      const pause = PAUSES_MS[attempt];
-      if (pause === undefined) throw this.#error(doing, { is: "unreachable", said });
-      await this.#pause(pause);
+    const urls = (isLoopback(host) ? ["https", "http"] : ["https"]).map((scheme) => new URL(`${scheme}://${host}/v2/`));
+    const answer = await this.#sendUntilFinal(urls, { method: "GET", doing, mayLeave: true });
+    const base = new URL(answer.asked.origin);
+    const { status } = answer;
+    if (status === 401) {
+      const asked = answer.headers.get("www-authenticate") ?? "no WWW-Authenticate at all";
+      this.#challenge = parseChallenge(asked);
+      if (this.#challenge) return base;
+      throw this.#strange(doing, `it requires an authentication scheme that kurun does not support (supported: Bearer, Basic): ${asked}`);
     }
+    const isPage = /^text\/html\b/i.test(answer.headers.get("content-type") ?? "");
+    if (isOk(answer) && !isPage) return base;
+    if (status === 403) throw this.#error(doing, this.#failure(answer));
+    const said = `${status} ${saidByRegistry(answer.text)}`.trim();
+    if (isPassing(status)) throw this.#error(doing, { is: "unreachable", said });
+    throw this.#strange(doing, `${answer.url} answered ${isOk(answer) ? "a web page" : said}: it is not a registry, or has no v2 API`);
   }
 
   async #authorization({ scopes, doing }: RegistryRequest): Promise<string | undefined> {
@@ -200,7 +177,7 @@ export class RegistryClient implements Disposable {
       throw this.#strange(doing, `it asks for credentials to be sent to ${url.origin} without TLS`);
     }
     // A redirect to another server would carry the credentials there, perhaps without TLS.
-    const answer = await this.#sendUntilFinal(url, { ...call, doing, mayLeave: false });
+    const answer = await this.#sendUntilFinal([url], { ...call, doing, mayLeave: false });
     if (isOk(answer)) {
       const token = tokenIn(answer.text);
       if (token === undefined) throw this.#strange(doing, `${url.host} gave no token`);
@@ -212,18 +189,26 @@ export class RegistryClient implements Disposable {
     throw this.#error(doing, refused ? { is: "unauthorized", credentials: credentials?.from, said } : { is: "answered", status, said });
   }
 
-  /** Retries a request as long as that may help. @throws RegistryError if there is no answer */
-  async #sendUntilFinal(url: URL, request: SentRequest): Promise<RegistryAnswer> {
+  /**
+   * Retries a request as long as that may help.
+   * @param urls tried in this order until one answers, in each attempt
+   * @throws RegistryError if there is no answer
+   */
+  async #sendUntilFinal(urls: readonly URL[], request: SentRequest): Promise<RegistryAnswer> {
     for (let attempt = 0;; attempt++) {
-      const answer = await this.#send(url, request);
-      if ("said" in answer) {
-        const pause = request.once ? undefined : PAUSES_MS[attempt];
-        if (pause === undefined) throw this.#error(request.doing, { is: "unreachable", said: answer.said });
-        await this.#pause(pause);
-      } else {
+      let answer: RegistryAnswer | NoAnswer = { said: "" };
+      for (const url of urls) {
+        answer = await this.#send(url, request);
+        if (!("said" in answer) || speaksTls(answer)) break;
+      }
+      if (!("said" in answer)) {
         const pause = request.accept?.(answer.status) ? undefined : pauseAfter(answer, attempt);
         if (pause === undefined) return answer;
-        await this.#pause(pause);
+        await this.#options.pause(pause);
+      } else {
+        const pause = request.once || speaksTls(answer) ? undefined : PAUSES_MS[attempt];
+        if (pause === undefined) throw this.#error(request.doing, { is: "unreachable", said: answer.said });
+        await this.#options.pause(pause);
       }
     }
   }
@@ -239,15 +224,12 @@ export class RegistryClient implements Disposable {
       if (at.protocol !== "https:" && !isLoopback(at.host)) {
         throw this.#strange(doing, `it redirects to ${at.origin} without TLS`);
       }
-      const answer = await this.#fetch(at, {
-        method,
-        headers: { ...request.headers, ...authorization !== undefined && at.origin === url.origin && { Authorization: authorization } },
-        ...request.body && { body: request.body() },
-      }, request);
+      const own = authorization !== undefined && at.origin === url.origin && { Authorization: authorization };
+      const answer = await this.#fetch(at, { ...request, headers: { ...request.headers, ...own } });
       if ("said" in answer) return answer;
       const location = answer.headers.get("location");
       const next = location === null || answer.status < 300 || answer.status > 399 ? null : URL.parse(location, at);
-      if (next === null) return answer;
+      if (next === null) return { ...answer, asked: url };
       if (!request.mayLeave && next.origin !== url.origin) {
         throw this.#strange(doing, `${url.host} asks for credentials to be sent on to ${next.origin}`);
       }
@@ -258,21 +240,24 @@ export class RegistryClient implements Disposable {
     }
   }
 
-  async #fetch(url: URL, init: RequestInit, { taken, timeoutMs }: SentRequest): Promise<RegistryAnswer | NoAnswer> {
+  async #fetch(
+    url: URL,
+    { method, headers, body, timeoutMs = TIMEOUT_MS }: SentRequest,
+  ): Promise<Omit<RegistryAnswer, "asked"> | NoAnswer> {
     const { signal, userAgent } = this.#options;
     signal.throwIfAborted();
     const limit = new AbortController();
-    const limitMs = timeoutMs ?? (taken ? IDLE_MS : TIMEOUT_MS);
+    let taken = 0;
     let before = 0;
     const watch = setInterval(() => {
-      const now = taken?.() ?? 0;
-      if (now === before) limit.abort();
-      before = now;
-    }, limitMs);
+      if (taken === before) limit.abort();
+      before = taken;
+    }, timeoutMs);
     try {
       const response = await fetch(url, {
-        ...init,
-        headers: { ...init.headers as Record<string, string>, "User-Agent": userAgent },
+        method,
+        headers: { ...headers, "User-Agent": userAgent },
+        ...body && { body: body((bytes) => taken += bytes) },
         redirect: "manual",
         signal: AbortSignal.any([signal, limit.signal]),
         client: this.#http,
@@ -280,15 +265,10 @@ export class RegistryClient implements Disposable {
       return { status: response.status, headers: response.headers, text: await textOf(response), url };
     } catch (error) {
       signal.throwIfAborted();
-      return { said: limit.signal.aborted ? `no answer within ${limitMs / 1000} s` : reason(error) };
+      return { said: limit.signal.aborted ? `no answer within ${timeoutMs / 1000} s` : reason(error) };
     } finally {
       clearInterval(watch);
     }
-  }
-
-  async #pause(ms: number): Promise<void> {
-    await this.#options.pause(ms);
-    this.#options.signal.throwIfAborted();
   }
 
   #failure({ status, text, headers }: RegistryAnswer): RegistryFailure {
@@ -312,6 +292,11 @@ export class RegistryClient implements Disposable {
 
 function isOk({ status }: RegistryAnswer): boolean {
   return status >= 200 && status < 300;
+}
+
+/** Whether the server speaks TLS but its certificate is refused: neither plain HTTP nor another attempt would help. */
+function speaksTls({ said }: NoAnswer): boolean {
+  return /certificate/i.test(said);
 }
 
 /** `localhost` and `127.0.0.1` with one port are one registry, which may name itself by either. */

@@ -19,11 +19,10 @@ interface Blob {
 
 type Sent = (bytes: number) => void;
 
-const READ_BYTES = 256 * 1024;
 /** Attempts at an upload whose connection breaks or whose bytes the registry loses. */
 const UPLOAD_TRIES = 3;
-/** A body in one piece shows no progress: it may take a minute, and more at less than 100 kB/s. */
-const WHOLE_TIMEOUT_MS = 60_000;
+/** An upload may stand still for so long. A body in one piece shows no progress: it may take more at less than 100 kB/s. */
+const UPLOAD_TIMEOUT_MS = 60_000;
 const SLOWEST_BYTES_PER_MS = 100;
 /** The answers to PATCH of registries that do not take a body of unknown length, or not this method. */
 const NO_STREAM = [404, 405, 411, 415, 501];
@@ -173,22 +172,12 @@ const OCTETS = { "Content-Type": "application/octet-stream" };
 
 /** As Docker does it, which every registry must know: all bytes in one PATCH of unknown length, then a PUT that says their digest. */
 async function uploadStream(client: RegistryClient, path: string, digest: string, place: URL, call: Call, sent: Sent): Promise<void> {
-  let taken = 0;
-  const count = (bytes: number) => {
-    taken += bytes;
-    sent(bytes);
-  };
-  const once = { ...call, headers: OCTETS, once: true };
-  const stored = await client.request({
-    ...once,
-    method: "PATCH",
-    target: place,
-    body: () => ReadableStream.from(readPieces(path, count)),
-    taken: () => taken,
-  });
+  const once = { ...call, headers: OCTETS, once: true, timeoutMs: UPLOAD_TIMEOUT_MS };
+  const body = (took: Sent) => ReadableStream.from(readPieces(path, [took, sent]));
+  const stored = await client.request({ ...once, method: "PATCH", target: place, body });
   const target = withDigest(placeAfter(stored.headers, stored.url) ?? place, digest);
   // The registry reads all bytes again before it answers.
-  await client.request({ ...once, method: "PUT", target, body: () => new Uint8Array(0), timeoutMs: WHOLE_TIMEOUT_MS });
+  await client.request({ ...once, method: "PUT", target, body: () => new Uint8Array(0) });
 }
 
 /** As the distribution-spec's monolithic upload: one PUT whose length is known. Deno sends that only for bytes in memory. */
@@ -201,7 +190,7 @@ async function uploadWhole(client: RegistryClient, blob: Blob, place: URL, call:
     headers: OCTETS,
     body: () => bytes,
     once: true,
-    timeoutMs: WHOLE_TIMEOUT_MS + bytes.length / SLOWEST_BYTES_PER_MS,
+    timeoutMs: UPLOAD_TIMEOUT_MS + bytes.length / SLOWEST_BYTES_PER_MS,
   });
   sent(bytes.length);
 }
@@ -213,14 +202,10 @@ function withDigest(place: URL, digest: string): URL {
   return target;
 }
 
-async function* readPieces(path: string, sent: Sent): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
-  using file = await Deno.open(path);
-  while (true) {
-    const buffer = new Uint8Array(READ_BYTES);
-    const read = await file.read(buffer);
-    if (read === null) return;
-    sent(read);
-    yield buffer.subarray(0, read);
+async function* readPieces(path: string, told: readonly Sent[]): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
+  for await (const piece of (await Deno.open(path)).readable) {
+    for (const tell of told) tell(piece.length);
+    yield piece;
   }
 }
 
