@@ -8,7 +8,6 @@ import { ConnectionError, type ConnectionErrorKind } from "../k8s/api/connection
 import { ImageError } from "../k8s/images/image_error.ts";
 import { KubeconfigError } from "../k8s/kubeconfig/kubeconfig_files.ts";
 import { PodPatchRefusedError } from "../k8s/session/pod/pod_patch_check.ts";
-import { RegistryCredentialsError } from "../k8s/registry/registry_credentials.ts";
 import { RegistryError } from "../k8s/registry/registry_error.ts";
 import { ObjectExistsError, SessionGoneError } from "../k8s/session/session.ts";
 import { describeRight, MissingRightsError } from "../k8s/session/session_rights.ts";
@@ -47,9 +46,7 @@ export function describeError(error: unknown): ErrorText {
   if (error instanceof UserError) return failure(error.message, error.exitCode);
   if (error instanceof BuildErrors) return failure(describeBuildErrors(error), error.usage ? ExitCode.usage : ExitCode.failed);
   if (error instanceof RegistryError) return failure(describeRegistryError(error), ExitCode.failed);
-  if (error instanceof RegistryCredentialsError || error instanceof ImageError || error instanceof ContainerfileError) {
-    return failure(error.message, ExitCode.failed);
-  }
+  if (error instanceof ImageError || error instanceof ContainerfileError) return failure(error.message, ExitCode.failed);
   if (error instanceof BuildError) return failure(error.message, error.usage ? ExitCode.usage : ExitCode.failed);
   if (error instanceof KubeconfigError) return failure(describeKubeconfig(error));
   if (error instanceof CredentialError) return failure(error.message);

@@ -15,7 +15,7 @@ interface ProgramOptions {
   readonly cwd?: string;
   /** Variables in addition to kurun's own. */
   readonly env?: Readonly<Record<string, string>> | undefined;
-  readonly input?: AsyncIterable<Uint8Array>;
+  readonly input?: Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
   readonly signal?: AbortSignal | undefined;
 }
 

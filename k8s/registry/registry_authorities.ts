@@ -26,10 +26,9 @@ export async function registryAuthorities(
 }
 
 async function certificatesIn(folder: string): Promise<string[]> {
-  const names = (await Array.fromAsync(Deno.readDir(folder)).catch(() => [])).map(({ name }) => name).filter((name) =>
-    name.endsWith(".crt")
-  );
-  return (await Promise.all(names.map((name) => read(`${folder}/${name}`)))).filter((text) => text !== undefined);
+  const names = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name).catch(() => []);
+  const texts = await Promise.all(names.filter((name) => name.endsWith(".crt")).map((name) => read(`${folder}/${name}`)));
+  return texts.filter((text) => text !== undefined);
 }
 
 async function read(path: string): Promise<string | undefined> {

@@ -1,8 +1,6 @@
-/**
- * Finds the credentials that `docker login` and `podman login` stored: in a file, or in a credential helper.
- *
- * @module
- */
+/** Finds the credentials that `docker login` and `podman login` stored: in a file, or in a credential helper. @module */
+import { ImageError } from "../images/image_error.ts";
+import { runProgram } from "../images/run_program.ts";
 
 /** A registry's credentials. They are never logged and never an argument of a program. */
 export interface RegistryCredentials {
@@ -14,17 +12,7 @@ export interface RegistryCredentials {
   readonly from: string;
 }
 
-/** The stored credentials cannot be read. */
-export class RegistryCredentialsError extends Error {
-  override readonly name = "RegistryCredentialsError";
-}
-
-interface AuthEntry {
-  readonly auth?: string;
-  readonly username?: string;
-  readonly password?: string;
-  readonly identitytoken?: string;
-}
+type AuthEntry = Partial<Record<"auth" | "username" | "password" | "identitytoken", string>>;
 
 /** The parts of Docker's config.json and podman's auth.json that are read. */
 export interface DockerConfig {
@@ -48,7 +36,7 @@ export interface CredentialOptions {
  * @param registry as image names spell it
  * @param path the repository's: podman's file may have credentials for a part of a registry
  * @returns undefined if nothing is stored: some registries need no login
- * @throws RegistryCredentialsError if a file is not JSON, or a helper fails
+ * @throws ImageError if a file is not JSON, or a helper fails
  */
 export async function registryCredentials(
   registry: string,
@@ -82,7 +70,7 @@ async function readConfig(file: string): Promise<DockerConfig | undefined> {
     text = await Deno.readTextFile(file);
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound || cause instanceof Deno.errors.NotADirectory) return undefined;
-    throw new RegistryCredentialsError(`${file} cannot be read: ${(cause as Error).message}`, { cause });
+    throw new ImageError(`${file} cannot be read: ${(cause as Error).message}`, { cause });
   }
   try {
     const config: unknown = JSON.parse(text);
@@ -90,17 +78,14 @@ async function readConfig(file: string): Promise<DockerConfig | undefined> {
   } catch {
     // The parser's message may quote a credential.
   }
-  throw new RegistryCredentialsError(`${file} is not a JSON object: run docker login again, or repair the file`);
+  throw new ImageError(`${file} is not a JSON object: run docker login again, or repair the file`);
 }
 
-/**
- * The credentials that a file itself has for a registry.
- *
- * @param path the repository's; the entry for its longest part wins
- * @param file for messages
- */
+/** The credentials that a file itself has for a registry. @param path the repository's; the entry for its longest part wins */
 export function fromFile({ auths }: DockerConfig, registry: string, path: string, file: string): RegistryCredentials | undefined {
-  for (const key of [...partsOf(registry, path), ...keysOf(registry)]) {
+  const parts = path.split("/").filter(Boolean);
+  const ofParts = parts.map((_, at) => `${registry}/${parts.slice(0, parts.length - at).join("/")}`);
+  for (const key of [...ofParts, ...keysOf(registry)]) {
     const entry = auths?.[key];
     if (!entry) continue;
     const { auth, identitytoken } = entry;
@@ -117,20 +102,7 @@ export function fromFile({ auths }: DockerConfig, registry: string, path: string
 /** The keys under which Docker's config may have a registry, the most likely first. */
 function keysOf(registry: string): string[] {
   if (registry === "docker.io") return ["https://index.docker.io/v1/", "docker.io", "index.docker.io", "registry-1.docker.io"];
-  return [
-    registry,
-    `https://${registry}`,
-    `https://${registry}/`,
-    `https://${registry}/v1/`,
-    `https://${registry}/v2/`,
-    `http://${registry}`,
-  ];
-}
-
-/** `registry/a/b`, `registry/a` */
-function* partsOf(registry: string, path: string): Generator<string, void> {
-  const parts = path.split("/").filter(Boolean);
-  for (; parts.length > 0; parts.pop()) yield `${registry}/${parts.join("/")}`;
+  return [registry, ...["", "/", "/v1/", "/v2/"].map((path) => `https://${registry}${path}`), `http://${registry}`];
 }
 
 function decodeAuth(auth: string): { username: string; password: string } | undefined {
@@ -156,41 +128,29 @@ async function fromHelpers(
 }
 
 /** Docker's credential helper protocol: the registry goes to stdin, JSON comes from stdout. */
-async function askHelper(
-  name: string,
-  registry: string,
-  { helperEnv = {}, signal }: CredentialOptions,
-): Promise<RegistryCredentials | undefined> {
-  const program = `docker-credential-${name}`;
-  if (!/^[\w.-]+$/.test(name)) throw new RegistryCredentialsError(`"${name}" in Docker's config is not the name of a credential helper`);
-  signal.throwIfAborted();
-  let child;
-  try {
-    child = new Deno.Command(program, { args: ["get"], env: { ...helperEnv }, stdin: "piped", stdout: "piped", stderr: "piped", signal })
-      .spawn();
-  } catch (cause) {
-    const why = cause instanceof Deno.errors.NotFound ? "which is not in PATH" : `which cannot be started: ${(cause as Error).message}`;
-    throw new RegistryCredentialsError(`Docker's config keeps the credentials for ${registry} in ${program}, ${why}`, { cause });
-  }
-  const asked = ReadableStream.from([new TextEncoder().encode(`${registry}\n`)]).pipeTo(child.stdin).catch(() => {});
-  const { success, code, stdout, stderr } = await child.output();
-  await asked;
-  signal.throwIfAborted();
-  const text = new TextDecoder();
-  if (!success) {
+async function askHelper(name: string, registry: string, options: CredentialOptions): Promise<RegistryCredentials | undefined> {
+  const from = `docker-credential-${name}`;
+  if (!/^[\w.-]+$/.test(name)) throw new ImageError(`"${name}" in Docker's config is not the name of a credential helper`);
+  const { stdout, stderr, failure, missing } = await runProgram(from, ["get"], {
+    name: `${from} get, for ${registry},`,
+    env: options.helperEnv,
+    input: [new TextEncoder().encode(`${registry}\n`)],
+    signal: options.signal,
+  });
+  if (missing) throw new ImageError(`Docker's config keeps the credentials for ${registry} in ${from}, which is not in PATH`);
+  if (failure !== undefined) {
     // Helpers report on stdout, in these words.
-    const said = `${text.decode(stdout)}${text.decode(stderr)}`.trim();
-    if (/credentials not found|no credentials/i.test(said)) return undefined;
-    throw new RegistryCredentialsError(`${program} get, for ${registry}, failed with exit code ${code}: ${said.slice(0, 300)}`);
+    if (/credentials not found|no credentials/i.test(stdout + stderr)) return undefined;
+    throw new ImageError(failure);
   }
   let answer: { Username?: string; Secret?: string } | null;
   try {
-    answer = JSON.parse(text.decode(stdout));
+    answer = JSON.parse(stdout);
   } catch {
-    throw new RegistryCredentialsError(`${program} get, for ${registry}, did not print JSON`);
+    throw new ImageError(`${from} get, for ${registry}, did not print JSON`);
   }
   const { Username = "", Secret = "" } = answer ?? {};
   if (Secret === "") return undefined;
-  if (Username === "<token>") return { username: "", password: "", identityToken: Secret, from: program };
-  return { username: Username, password: Secret, from: program };
+  if (Username === "<token>") return { username: "", password: "", identityToken: Secret, from };
+  return { username: Username, password: Secret, from };
 }

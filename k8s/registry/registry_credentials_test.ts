@@ -1,5 +1,6 @@
 import { deepStrictEqual as same, match, rejects, strictEqual as equal } from "node:assert/strict";
-import { fromFile, registryCredentials, RegistryCredentialsError } from "./registry_credentials.ts";
+import { ImageError } from "../images/image_error.ts";
+import { fromFile, registryCredentials } from "./registry_credentials.ts";
 
 const auth = (text: string) => btoa(text);
 const signal = new AbortController().signal;
@@ -104,7 +105,7 @@ Deno.test("podman's file is read after Docker's", async () => {
 Deno.test("a config that is not JSON, and a helper that is missing, broken or strangely named, are reported by name and without a secret", async () => {
   await withHome({ ".docker/config.json": '{"auths": {"r.example": {"auth": "c2VjcmV0OnNlY3JldA=="' }, async (home, options) => {
     const error = await registryCredentials("r.example", "me", options()).then(() => undefined, (error) => error);
-    equal(error instanceof RegistryCredentialsError, true);
+    equal(error instanceof ImageError, true);
     equal(error.message, `${home}/.docker/config.json is not a JSON object: run docker login again, or repair the file`);
   });
   const config = JSON.stringify({ credHelpers: { "a.example": "not-there", "b.example": "../evil" } });

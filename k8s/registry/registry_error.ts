@@ -1,15 +1,12 @@
-/** What went wrong with a registry. */
+/**
+ * What went wrong with a registry. "unreachable": there was no answer. "strange": it does not follow the distribution-spec, or asks for
+ * something unsafe. "unauthorized": it wants a login, or does not accept the credentials, which came from `credentials`. "denied": it
+ * accepts them but not this push. "answered": another error, several times if it could have passed.
+ */
 export type RegistryFailure =
-  /** There was no answer; `said` is the reason of the last attempt. */
-  | { readonly is: "unreachable"; readonly said: string }
-  /** The registry wants a login, or does not accept the credentials; `credentials` says where they came from. */
-  | { readonly is: "unauthorized"; readonly credentials: string | undefined; readonly said: string }
-  /** The registry accepts the credentials but not this push. */
-  | { readonly is: "denied"; readonly credentials: string | undefined; readonly said: string }
-  /** The registry answered with an error, several times if it could have passed. */
-  | { readonly is: "answered"; readonly status: number; readonly said: string }
-  /** The registry does not follow the distribution-spec, or asks for something unsafe. */
-  | { readonly is: "strange"; readonly said: string };
+  | { readonly is: "unreachable" | "strange"; readonly said: string }
+  | { readonly is: "unauthorized" | "denied"; readonly credentials: string | undefined; readonly said: string }
+  | { readonly is: "answered"; readonly status: number; readonly said: string };
 
 /** A registry could not be used. */
 export class RegistryError extends Error {
