@@ -76,8 +76,7 @@ function failure(sentence: string, exitCode: number = ExitCode.cluster): ErrorTe
   return { text: `error: ${text}`, exitCode };
 }
 
-function describeKubeconfig({ problem, message, available }: KubeconfigError): string {
-  if (problem === "none") return `${message}. Name a kubeconfig with --kubeconfig or KUBECONFIG`;
+function describeKubeconfig({ message, available }: KubeconfigError): string {
   return available.length === 0 ? message : `${message}; available: ${available.join(", ")}`;
 }
 

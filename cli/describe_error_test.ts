@@ -33,10 +33,9 @@ Deno.test("a session that is lost for good has its own exit code, whatever took 
 const INTERNAL: Readonly<Record<string, string>> = {
   DifferenceError: "cli/program.ts",
   FieldConflictError: "cli/apply/describe_apply.ts",
-  FieldError: "k8s/kubeconfig/kubeconfig_files.ts",
   HandshakeError: "cli/session/tunnel_link.ts",
   Http1Error: "cli/port_forward/http_lens.ts",
-  HttpConnectionError: "k8s/api/api.ts",
+  HttpConnectionError: "k8s/api/request_sender.ts",
   NotEstablishedError: "cli/apply/describe_apply.ts",
   PreviewError: "cli/apply/describe_apply.ts",
   ProgramEndedError: "cli/program.ts",

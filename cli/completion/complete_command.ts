@@ -1,6 +1,6 @@
 import { Argument, Command, type Option } from "commander";
 import { Api } from "../../k8s/api/api.ts";
-import type { ExecRunner } from "../../k8s/kubeconfig/exec_credential.ts";
+import { runPlugin } from "../../k8s/kubeconfig/exec_credential.ts";
 import { loadClusterAccess } from "../../k8s/kubeconfig/kubeconfig.ts";
 import { kubeconfigPaths, readKubeconfigs } from "../../k8s/kubeconfig/kubeconfig_files.ts";
 import { SESSION_SELECTOR } from "../../k8s/session/owner/find_sessions.ts";
@@ -97,7 +97,8 @@ async function findNames(context: Context, kind: string, words: readonly string[
     const { paths, required } = kubeconfigPaths(flags.kubeconfig, env);
     return [...(await readKubeconfigs(paths, required))[kind].keys()];
   }
-  const access = await loadClusterAccess(flags, { ...env, runPlugin: runQuietly });
+  // A plugin must neither print to the user's line nor ask questions.
+  const access = await loadClusterAccess(flags, { ...env, interactive: false, runPlugin: (call) => runPlugin(call, "null") });
   const api = new Api(access, { userAgent: "kurun", signal: AbortSignal.timeout(ANSWER_MS) });
   try {
     const namespace = `namespaces/${encodeURIComponent(access.namespace)}`;
@@ -111,18 +112,6 @@ async function findNames(context: Context, kind: string, words: readonly string[
     api.close();
   }
 }
-
-/** Runs an exec plugin that must neither print to the user's line nor ask questions. */
-const runQuietly: ExecRunner = async ({ command, args, env }) => {
-  const { code, stdout } = await new Deno.Command(command, {
-    args: [...args],
-    env: { ...env },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "null",
-  }).output();
-  return { code, stdout: new TextDecoder().decode(stdout) };
-};
 
 /** The flags that choose the cluster, from an unfinished line: its last word may be a flag without its value. */
 function writtenFlags(words: readonly string[]): Record<string, unknown> {

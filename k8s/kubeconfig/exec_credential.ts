@@ -23,17 +23,16 @@ export interface ExecCall {
 /** Runs a program; its standard error goes straight to the user. @throws Deno.errors.NotFound if it does not exist */
 export type ExecRunner = (call: ExecCall) => Promise<{ code: number; stdout: string }>;
 
-/** Runs a plugin as a child process. */
-export const runPlugin: ExecRunner = async (call) => {
-  const { code, stdout } = await new Deno.Command(call.command, {
-    args: [...call.args],
-    env: { ...call.env },
-    stdin: call.interactive ? "inherit" : "null",
-    stdout: "piped",
-    stderr: "inherit",
-  }).output();
+/** Runs a plugin as a child process. @param stderr "null" hides what it prints */
+export async function runPlugin(
+  { command, args, env, interactive }: ExecCall,
+  stderr: "inherit" | "null" = "inherit",
+): Promise<{ code: number; stdout: string }> {
+  const stdin = interactive ? "inherit" : "null";
+  const child = new Deno.Command(command, { args: [...args], env: { ...env }, stdin, stdout: "piped", stderr });
+  const { code, stdout } = await child.output();
   return { code, stdout: new TextDecoder().decode(stdout) };
-};
+}
 
 /** A younger credential is kept after a 401, because several requests get their 401s one by one. In milliseconds. */
 const FRESH_MS = 5_000;

@@ -6,16 +6,14 @@
  */
 
 import { Buffer } from "node:buffer";
-import { type ClusterAccess, type ConnectionOptions, connectionTo } from "../api/cluster_access.ts";
+import { createHash } from "node:crypto";
+import { type ClusterAccess, connectionTo } from "../api/cluster_access.ts";
 import { unbracketed } from "../api/dial.ts";
 import { ExecCredentialSource, type ExecRunner, runPlugin } from "./exec_credential.ts";
 import { parseProxyUrl, proxyFromEnvironment } from "../api/http_proxy.ts";
-import type { ClusterEntry, UserEntry } from "./kubeconfig_entries.ts";
+import type { UserEntry } from "./kubeconfig_entries.ts";
 import { inClusterKubeconfig, KubeconfigError, kubeconfigPaths, type MergedKubeconfig, readKubeconfigs } from "./kubeconfig_files.ts";
-import { FileText, readText, UserCredentials } from "./user_credentials.ts";
-import type { Impersonation, ResolvedCredentials, TextSource, UserSettings } from "./user_credentials.ts";
-
-export type { ClusterAccess, ConnectionOptions } from "../api/cluster_access.ts";
+import { FileText, type Headers, impersonationHeaders, readText, type TextSource, UserCredentials } from "./user_credentials.ts";
 
 /** kubectl's flags that choose and change the cluster; undefined and empty mean not given. */
 export interface ClusterFlags {
@@ -51,18 +49,13 @@ export interface KubeconfigEnvironment {
   readonly serviceAccountDirectory?: string;
 }
 
-/**
- * Finds the cluster and the user.
- *
- * @throws {KubeconfigError} if they cannot be found, or their entries are wrong
- * @throws {CredentialError} if the user's exec plugin cannot be used
- */
+/** Finds the cluster and the user. @throws {KubeconfigError}, or {CredentialError} if the user's exec plugin cannot be used */
 export async function loadClusterAccess(flags: ClusterFlags, env: KubeconfigEnvironment): Promise<ClusterAccess> {
   const { paths, required } = kubeconfigPaths(flags.kubeconfig, env);
   let config = await readKubeconfigs(paths, required);
   if (isEmpty(config) && !flags.kubeconfig) config = await inClusterKubeconfig(env, env.serviceAccountDirectory) ?? config;
   if (isEmpty(config) && !flags.server) throw nothingFound(paths, config, env);
-  return new KubeconfigAccess(choose(config, flags), flags, env);
+  return accessTo(choose(config, flags), flags, env);
 }
 
 function isEmpty(config: MergedKubeconfig): boolean {
@@ -73,36 +66,29 @@ function nothingFound(paths: readonly string[], config: MergedKubeconfig, env: K
   const where = paths.map((path) => `"${path}" ${config.files.includes(path) ? "names no cluster" : "does not exist"}`);
   if (paths.length === 0) where.push("neither KUBECONFIG nor HOME is set");
   const pod = env.get("KUBERNETES_SERVICE_HOST") === undefined ? "and this is not a Pod" : "and this Pod has no ServiceAccount token";
-  return new KubeconfigError("none", `Cannot find a kubeconfig: ${[...where, pod].join(", ")}`);
+  return new KubeconfigError(`Cannot find a kubeconfig: ${[...where, pod].join(", ")}. Name a kubeconfig with --kubeconfig or KUBECONFIG`);
 }
 
 /** The chosen entries. */
-interface Chosen {
-  readonly context: string;
-  readonly namespace: string;
-  readonly clusterName: string;
-  readonly userName: string;
-  readonly cluster: ClusterEntry;
-  readonly user: UserEntry;
-}
+type Chosen = ReturnType<typeof choose>;
 
-function choose(config: MergedKubeconfig, flags: ClusterFlags): Chosen {
+function choose(config: MergedKubeconfig, flags: ClusterFlags) {
   const contextName = flags.context || config.currentContext;
   const context = config.contexts.get(contextName);
   if (context === undefined && contextName !== "") throw unknown("context", contextName, config.contexts);
   if (context === undefined && !flags.cluster && !flags.server) {
-    const message = "No context is selected: the kubeconfig has no current-context. Choose one with --context";
-    throw new KubeconfigError("no-context", message, [...config.contexts.keys()]);
+    const choices = [...config.contexts.keys()];
+    throw new KubeconfigError("No context is selected: the kubeconfig has no current-context. Choose one with --context", choices);
   }
   const clusterName = flags.cluster || context?.cluster || "";
   if (clusterName === "" && context !== undefined && !flags.server) {
-    throw new KubeconfigError("invalid", `Context "${contextName}" names no cluster`);
+    throw new KubeconfigError(`Context "${contextName}" names no cluster`);
   }
   const cluster = config.clusters.get(clusterName);
   if (cluster === undefined && clusterName !== "" && (flags.cluster || !flags.server)) {
     throw unknown("cluster", clusterName, config.clusters);
   }
-  if (!flags.server && !cluster?.server) throw new KubeconfigError("invalid", `Cluster "${clusterName}" has no server`);
+  if (!flags.server && !cluster?.server) throw new KubeconfigError(`Cluster "${clusterName}" has no server`);
   const userName = flags.user || context?.user || "";
   if (userName !== "" && !config.users.has(userName)) throw unknown("user", userName, config.users);
   return {
@@ -116,158 +102,120 @@ function choose(config: MergedKubeconfig, flags: ClusterFlags): Chosen {
 }
 
 function unknown(kind: "context" | "cluster" | "user", name: string, known: ReadonlyMap<string, unknown>): KubeconfigError {
-  return new KubeconfigError(`unknown-${kind}`, `There is no ${kind} "${name}"`, [...known.keys()]);
+  return new KubeconfigError(`There is no ${kind} "${name}"`, [...known.keys()]);
 }
 
-const NO_CREDENTIALS: ResolvedCredentials = { headers: {}, cert: undefined, key: undefined };
+function accessTo(chosen: Chosen, flags: ClusterFlags, env: KubeconfigEnvironment): ClusterAccess {
+  const now = env.now ?? Date.now;
+  const server = serverUrl(flags.server || chosen.cluster.server || "", chosen.clusterName);
+  const proxy = proxyTo(server, chosen, env);
+  const given = clusterTls(chosen, flags, now);
+  const user = userSettings(chosen, flags, now);
+  const tls = server.protocol === "https:" ? given : undefined;
+  // As in kubectl, a server without TLS is not told who the user is, and no plugin is run for it.
+  const credentials = tls && new UserCredentials({ ...user, exec: execSource(server, chosen, tls, user, env) }, now);
+  return {
+    server,
+    namespace: chosen.namespace,
+    context: chosen.context,
+    user: flags.as || chosen.user.as || chosen.userName,
+    warnings: warningsAbout(server, chosen.clusterName, tls),
+    requestTimeoutMs: flags.requestTimeout,
+    async connection() {
+      const { headers = {}, cert, key } = await credentials?.resolve() ?? {};
+      const ca = await readText(tls?.ca);
+      const identity = createHash("sha256").update([ca, cert, key].join()).digest("base64");
+      const port = Number(server.port || (tls ? 443 : 80));
+      return connectionTo({ host: unbracketed(server.hostname), port, tls: tls && { ...tls, ca, cert, key }, proxy }, headers, identity);
+    },
+    refreshCredentials: () => credentials?.forget(),
+    expiredCredential: () => credentials?.expired(),
+  };
+}
 
-class KubeconfigAccess implements ClusterAccess {
-  readonly server: URL;
-  readonly namespace: string;
-  readonly context: string;
-  readonly user: string;
-  readonly warnings: readonly string[];
-  readonly requestTimeoutMs: number | undefined;
-  readonly #tls: ClusterTls | undefined;
-  readonly #proxy: URL | undefined;
-  readonly #credentials: UserCredentials | undefined;
-  #identity = { generation: 0, of: "" };
-
-  constructor(chosen: Chosen, flags: ClusterFlags, env: KubeconfigEnvironment) {
-    this.namespace = chosen.namespace;
-    this.context = chosen.context;
-    this.user = flags.as || chosen.user.as || chosen.userName;
-    this.requestTimeoutMs = flags.requestTimeout;
-    this.server = serverUrl(flags.server || chosen.cluster.server || "", chosen.clusterName);
-    this.#proxy = this.#findProxy(chosen, env);
-    const now = env.now ?? Date.now;
-    const tls = clusterTls(chosen, flags, now);
-    this.#tls = this.server.protocol === "https:" ? tls : undefined;
-    const settings = userSettings(chosen, flags, now);
-    // As in kubectl, a server without TLS is not told who the user is, and no plugin is run for it.
-    if (this.#tls) {
-      const exec = usesPlugin(settings) && chosen.user.exec && new ExecCredentialSource(chosen.user.exec, {
-        user: chosen.userName,
-        cluster: () => execCluster(this.server, chosen, tls),
-        interactive: env.interactive ?? false,
-        run: env.runPlugin ?? runPlugin,
-        now,
-      });
-      this.#credentials = new UserCredentials({ ...settings, exec: exec || undefined }, now);
-    }
-    this.warnings = this.#findWarnings(chosen.clusterName);
-  }
-
-  async connection(): Promise<ConnectionOptions> {
-    const { headers, cert, key } = await this.#credentials?.resolve() ?? NO_CREDENTIALS;
-    const ca = await readText(this.#tls?.ca);
-    const tls = this.#tls && { ca, cert, key, serverName: this.#tls.serverName, insecure: this.#tls.insecure };
-    const of = [ca, cert, key].join();
-    if (of !== this.#identity.of) this.#identity = { generation: this.#identity.generation + 1, of };
-    const target = {
-      host: unbracketed(this.server.hostname),
-      port: Number(this.server.port || (tls ? 443 : 80)),
-      tls,
-      proxy: this.#proxy,
-    };
-    return connectionTo(target, headers, String(this.#identity.generation));
-  }
-
-  refreshCredentials(): void {
-    this.#credentials?.forget();
-  }
-
-  expiredCredential(): string | undefined {
-    return this.#credentials?.expired();
-  }
-
-  #findProxy({ cluster }: Chosen, env: KubeconfigEnvironment): URL | undefined {
-    const own = cluster["proxy-url"] ?? "";
-    try {
-      return own === "" ? proxyFromEnvironment(this.server, env) : parseProxyUrl(own);
-    } catch (error) {
-      const problem = (error as Error).message.includes("supported") ? "unsupported" : "invalid";
-      throw new KubeconfigError(problem, (error as Error).message);
-    }
-  }
-
-  #findWarnings(cluster: string): string[] {
-    if (this.#tls?.insecure) {
-      return [
-        `the certificate of ${this.server.host} is not verified: cluster "${cluster}" of the kubeconfig has insecure-skip-tls-verify`,
-      ];
-    }
-    const loopback = ["localhost", "127.0.0.1", "[::1]"].includes(this.server.hostname);
-    if (this.server.protocol === "http:" && !loopback) {
-      return [`the connection to ${this.server.host} is not encrypted, so no credentials are sent: its URL starts with http://`];
-    }
-    return [];
+function proxyTo(server: URL, { cluster }: Chosen, env: KubeconfigEnvironment): URL | undefined {
+  const own = cluster["proxy-url"] ?? "";
+  try {
+    return own === "" ? proxyFromEnvironment(server, env) : parseProxyUrl(own);
+  } catch (error) {
+    throw new KubeconfigError((error as Error).message);
   }
 }
 
-interface ClusterTls {
-  readonly ca: TextSource | undefined;
-  readonly serverName: string | undefined;
-  readonly insecure: boolean;
+function warningsAbout(server: URL, cluster: string, tls: ClusterTls | undefined): string[] {
+  if (tls?.insecure) {
+    return [`the certificate of ${server.host} is not verified: cluster "${cluster}" of the kubeconfig has insecure-skip-tls-verify`];
+  }
+  if (tls || ["localhost", "127.0.0.1", "[::1]"].includes(server.hostname)) return [];
+  return [`the connection to ${server.host} is not encrypted, so no credentials are sent: its URL starts with http://`];
 }
 
 function serverUrl(server: string, cluster: string): URL {
   const url = URL.parse(server.includes("://") ? server : `https://${server}`);
   if (url === null || (url.protocol !== "https:" && url.protocol !== "http:")) {
-    throw new KubeconfigError("invalid", `The server of cluster "${cluster}" is not a URL: "${server}"`);
+    throw new KubeconfigError(`The server of cluster "${cluster}" is not a URL: "${server}"`);
   }
   url.search = "";
   url.hash = "";
   return url;
 }
 
-function clusterTls({ cluster, clusterName }: Chosen, flags: ClusterFlags, now: () => number): ClusterTls {
+type ClusterTls = ReturnType<typeof clusterTls>;
+
+function clusterTls({ cluster, clusterName }: Chosen, flags: ClusterFlags, now: () => number) {
   // As in kubectl, --certificate-authority overrides the file's insecure-skip-tls-verify, and --server its tls-server-name.
   const insecure = cluster["insecure-skip-tls-verify"] === true && !flags.certificateAuthority;
   const ca = textSource(flags.certificateAuthority, cluster, "certificate-authority", clusterName, now);
   if (insecure && ca !== undefined) {
-    const message = `Cluster "${clusterName}" has both insecure-skip-tls-verify and a certificate-authority: remove one`;
-    throw new KubeconfigError("invalid", message);
+    throw new KubeconfigError(`Cluster "${clusterName}" has both insecure-skip-tls-verify and a certificate-authority: remove one`);
   }
   const serverName = flags.tlsServerName || (flags.server ? "" : cluster["tls-server-name"]);
   return { ca, serverName: serverName || undefined, insecure };
 }
 
-function userSettings({ user, userName: name }: Chosen, flags: ClusterFlags, now: () => number): UserSettings {
+function userSettings({ user, userName: name }: Chosen, flags: ClusterFlags, now: () => number) {
   const cert = textSource(flags.clientCertificate, user, "client-certificate", name, now);
   const key = textSource(flags.clientKey, user, "client-key", name, now);
   if ((cert === undefined) !== (key === undefined)) {
     const [has, lacks] = cert === undefined ? ["client-key", "client-certificate"] : ["client-certificate", "client-key"];
-    throw new KubeconfigError("invalid", `User "${name}" has a ${has} but no ${lacks}`);
+    throw new KubeconfigError(`User "${name}" has a ${has} but no ${lacks}`);
   }
   const token = flags.token || (user.tokenFile ? new FileText(user.tokenFile, now) : user.token || undefined);
   const { username = "", password = "" } = user;
   const provider = user["auth-provider"]?.name;
   if (provider !== undefined && token === undefined && !user.exec) {
-    const message = `User "${name}" has the auth-provider "${provider}", which kubectl removed in 1.26: ` +
-      `use the provider's exec plugin, such as gke-gcloud-auth-plugin or kubelogin`;
-    throw new KubeconfigError("unsupported", message);
+    throw new KubeconfigError(
+      `User "${name}" has the auth-provider "${provider}", which kubectl removed in 1.26: ` +
+        `use the provider's exec plugin, such as gke-gcloud-auth-plugin or kubelogin`,
+    );
   }
-  const basic = username === "" ? undefined : { username, password };
-  return { name, token, cert, key, basic, impersonation: impersonation(user, name, flags) };
+  const basic = username === "" ? undefined : `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
+  return { name, token, cert, key, basic, headers: impersonation(user, name, flags) };
 }
 
-/** As in kubectl, a token, a password or a certificate makes the plugin unnecessary. */
-function usesPlugin({ token, basic, cert }: UserSettings): boolean {
-  return token === undefined && basic === undefined && cert === undefined;
-}
-
-function impersonation(user: UserEntry, name: string, flags: ClusterFlags): Impersonation | undefined {
+function impersonation(user: UserEntry, name: string, flags: ClusterFlags): Headers {
   const who = {
     user: flags.as || user.as || "",
     uid: flags.asUid || user["as-uid"] || "",
     groups: flags.asGroups?.length ? flags.asGroups : user["as-groups"] ?? [],
     extra: user["as-user-extra"] ?? {},
   };
-  if (who.user !== "") return who;
-  if (who.uid === "" && who.groups.length === 0 && Object.keys(who.extra).length === 0) return undefined;
-  const message = `User "${name}" impersonates a uid, groups or extra without a user: add --as, or "as" in the kubeconfig`;
-  throw new KubeconfigError("invalid", message);
+  if (who.user !== "") return impersonationHeaders(who);
+  if (who.uid === "" && who.groups.length === 0 && Object.keys(who.extra).length === 0) return {};
+  throw new KubeconfigError(`User "${name}" impersonates a uid, groups or extra without a user: add --as, or "as" in the kubeconfig`);
+}
+
+/** The user's exec plugin. As in kubectl, a token, a password or a certificate makes it unnecessary. */
+function execSource(
+  server: URL,
+  chosen: Chosen,
+  tls: ClusterTls,
+  { token, basic, cert }: ReturnType<typeof userSettings>,
+  { interactive = false, runPlugin: run = runPlugin, now = Date.now }: KubeconfigEnvironment,
+): ExecCredentialSource | undefined {
+  if (!chosen.user.exec || token !== undefined || basic !== undefined || cert !== undefined) return undefined;
+  const cluster = () => execCluster(server, chosen, tls);
+  return new ExecCredentialSource(chosen.user.exec, { user: chosen.userName, cluster, interactive, run, now });
 }
 
 /** The `spec.cluster` for a plugin: client.authentication.k8s.io/v1, type Cluster. */
@@ -298,7 +246,7 @@ function textSource<K extends string>(
   const data = entry[`${key}-data`];
   if (data) {
     const pem = Buffer.from(data, "base64").toString("utf8");
-    if (!pem.includes("-----BEGIN")) throw new KubeconfigError("invalid", `${key}-data of "${subject}" is not PEM in base64`);
+    if (!pem.includes("-----BEGIN")) throw new KubeconfigError(`${key}-data of "${subject}" is not PEM in base64`);
     return pem;
   }
   const path = entry[key];

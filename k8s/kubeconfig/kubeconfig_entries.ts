@@ -70,12 +70,7 @@ export type ContextEntry = Decoded<typeof CONTEXT>;
 /** A kubeconfig file. */
 export type KubeconfigFields = Decoded<typeof KUBECONFIG>;
 
-/** A value has the wrong type. The message names the field and the type, never the value, which may be a secret. */
-export class FieldError extends Error {
-  override readonly name = "FieldError";
-}
-
-/** Checks a decoded file. @returns its known fields @throws FieldError */
+/** The known fields of a decoded file. @throws TypeError that names the field and the type, never the value, which may be a secret */
 export function kubeconfigFields(value: unknown): KubeconfigFields {
   return read(value, KUBECONFIG, "") as KubeconfigFields ?? {};
 }
@@ -87,7 +82,7 @@ function read(value: unknown, shape: Shape, where: string): unknown {
   if (shape === "text" || shape === "base64") {
     if (typeof value !== "string") throw wrong(where, "text", value);
     if (shape === "base64" && !/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(value.replace(/[\r\n]/g, ""))) {
-      throw new FieldError(`${where} is not valid base64`);
+      throw new TypeError(`${where} is not valid base64`);
     }
     return value;
   }
@@ -112,9 +107,9 @@ function isList(shape: Shape): shape is readonly [Shape] {
   return Array.isArray(shape);
 }
 
-function wrong(where: string, expected: string, value: unknown): FieldError {
+function wrong(where: string, expected: string, value: unknown): TypeError {
   const type = typeof value === "string" ? "text" : `a ${typeof value}`;
   const seen = Array.isArray(value) ? "a list" : typeof value === "object" ? "a mapping" : type;
   const hint = expected === "text" && typeof value !== "object" ? ": quote it" : "";
-  return new FieldError(`${where} must be ${expected}, got ${seen}${hint}`);
+  return new TypeError(`${where} must be ${expected}, got ${seen}${hint}`);
 }

@@ -3,31 +3,15 @@
 import { dirname, isAbsolute, join, resolve, sep as SEPARATOR } from "node:path";
 import { decodeManifest, readManifest } from "../manifests/manifest_text.ts";
 import { documentValue } from "../manifests/manifest_values.ts";
-import { FieldError, kubeconfigFields } from "./kubeconfig_entries.ts";
+import { kubeconfigFields } from "./kubeconfig_entries.ts";
 import type { ClusterEntry, ContextEntry, KubeconfigFields, UserEntry } from "./kubeconfig_entries.ts";
-
-/** What is wrong with a kubeconfig, or with the flags that choose from it. */
-export type KubeconfigProblem =
-  | "missing-file"
-  | "unreadable"
-  | "malformed"
-  /** Nothing says where a cluster is. */
-  | "none"
-  | "no-context"
-  | "unknown-context"
-  | "unknown-cluster"
-  | "unknown-user"
-  /** An entry cannot be used, such as a cluster without a server. */
-  | "invalid"
-  /** An entry uses something that is not supported, such as an auth-provider. */
-  | "unsupported";
 
 /** The kubeconfig is wrong, or the flags that choose from it. */
 export class KubeconfigError extends Error {
   override readonly name = "KubeconfigError";
 
   /** @param available the existing contexts, clusters or users, if an unknown one was named */
-  constructor(readonly problem: KubeconfigProblem, message: string, readonly available: readonly string[] = [], options?: ErrorOptions) {
+  constructor(message: string, readonly available: readonly string[] = [], options?: ErrorOptions) {
     super(message, options);
   }
 }
@@ -43,11 +27,7 @@ export interface MergedKubeconfig {
   readonly files: readonly string[];
 }
 
-/**
- * The files to read: the flag's, else KUBECONFIG's list, else ~/.kube/config.
- *
- * @returns the paths, and whether a missing file is an error
- */
+/** The files to read: the flag's, else KUBECONFIG's list, else ~/.kube/config. @returns also whether a missing file is an error */
 export function kubeconfigPaths(
   flag: string | undefined,
   env: { get(name: string): string | undefined },
@@ -62,7 +42,6 @@ export function kubeconfigPaths(
 
 /**
  * Reads files and merges them. The first of two entries with one name wins as a whole, and so does the first current context.
- *
  * @param required whether a missing file is an error, or is skipped
  * @throws {KubeconfigError}
  */
@@ -96,22 +75,21 @@ async function readFile(path: string, required: boolean): Promise<Uint8Array | u
     return await Deno.readFile(path);
   } catch (cause) {
     if (!(cause instanceof Deno.errors.NotFound)) {
-      throw new KubeconfigError("unreadable", `Cannot read the kubeconfig "${path}": ${(cause as Error).message}`, [], { cause });
+      throw new KubeconfigError(`Cannot read the kubeconfig "${path}": ${(cause as Error).message}`, [], { cause });
     }
     if (!required) return undefined;
-    throw new KubeconfigError("missing-file", `The kubeconfig "${path}" does not exist`, [], { cause });
+    throw new KubeconfigError(`The kubeconfig "${path}" does not exist`, [], { cause });
   }
 }
 
 function parseKubeconfig(bytes: Uint8Array, path: string): KubeconfigFields {
-  const malformed = (what: string) => new KubeconfigError("malformed", `The kubeconfig "${path}" is not valid: ${what}`);
+  const malformed = (what: string) => new KubeconfigError(`The kubeconfig "${path}" is not valid: ${what}`);
   let fields: KubeconfigFields;
   try {
     fields = kubeconfigFields(parseYaml(bytes));
   } catch (cause) {
-    const { message } = cause as Error;
     // The parser quotes tags' values and aliases, which may be a token or a password.
-    throw malformed(cause instanceof FieldError ? message : message.replace(/ \(.*\)$/s, "").replace(/the alias \*.*$/s, "an alias"));
+    throw malformed((cause as Error).message.replace(/ \(.*\)$/s, "").replace(/the alias \*.*$/s, "an alias"));
   }
   for (const list of ["clusters", "users", "contexts"] as const) {
     const names = (fields[list] ?? []).map(({ name = "" }) => name);
@@ -156,12 +134,7 @@ function withAbsoluteCommand(user: UserEntry, folder: string): UserEntry {
 /** Where Kubernetes mounts a Pod's ServiceAccount. */
 const SERVICE_ACCOUNT_DIRECTORY = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-/**
- * The kubeconfig of the ServiceAccount that this process runs as.
- *
- * @param directory the folder of the ServiceAccount's files
- * @returns undefined outside a Pod
- */
+/** The kubeconfig of the ServiceAccount whose files are in a directory; undefined outside a Pod. */
 export async function inClusterKubeconfig(
   env: { get(name: string): string | undefined },
   directory: string = SERVICE_ACCOUNT_DIRECTORY,

@@ -57,10 +57,10 @@ async function authorization(
   return (await (await load(content, flags, env)).connection()).headers.Authorization;
 }
 
-function problem(wanted: string, more: { subject?: string; available?: readonly string[] } = {}) {
+function problem(message: RegExp, more: { subject?: string; available?: readonly string[] } = {}) {
   return (error: unknown) => {
     assert.ok(error instanceof KubeconfigError, Deno.inspect(error));
-    assert.equal(error.problem, wanted, error.message);
+    assert.match(error.message, message);
     if (more.subject) assert.ok(error.message.includes(`"${more.subject}"`), error.message);
     if (more.available) assert.deepEqual(error.available, more.available);
     return true;
@@ -243,14 +243,16 @@ Deno.test("kubeconfigPaths() splits KUBECONFIG at semicolons on Windows, and fin
 Deno.test("loadClusterAccess() reports that the file of --kubeconfig is missing", async () => {
   await assert.rejects(
     loadClusterAccess({ kubeconfig: "/nonexistent/config" }, environment({ HOME: "/root" })),
-    problem("missing-file", { subject: "/nonexistent/config" }),
+    problem(/^The kubeconfig .* does not exist$/, { subject: "/nonexistent/config" }),
   );
 });
 
 Deno.test("loadClusterAccess() says where it looked when it finds nothing", async () => {
   await assert.rejects(loadClusterAccess({}, environment({ HOME: "/nonexistent" })), (error: KubeconfigError) => {
     assert.match(error.message, /"\/nonexistent\/\.kube\/config" does not exist, and this is not a Pod/);
-    return problem("none", { subject: "/nonexistent/.kube/config" })(error);
+    return problem(/^Cannot find a kubeconfig: .*\. Name a kubeconfig with --kubeconfig or KUBECONFIG$/, {
+      subject: "/nonexistent/.kube/config",
+    })(error);
   });
   await assert.rejects(
     loadClusterAccess({}, environment({ KUBECONFIG: "/nonexistent/a:/nonexistent/b" })),
@@ -277,11 +279,11 @@ Deno.test("loadClusterAccess() uses the Pod's ServiceAccount when there is no ku
 
 Deno.test("loadClusterAccess() lists the existing contexts, clusters or users when one is missing", async () => {
   const content = config("dev");
-  await assert.rejects(load(content, { context: "prod" }), problem("unknown-context", { subject: "prod", available: ["dev"] }));
-  await assert.rejects(load(content, { cluster: "prod" }), problem("unknown-cluster", { subject: "prod", available: ["dev"] }));
-  await assert.rejects(load(content, { user: "root" }), problem("unknown-user", { subject: "root", available: ["dev"] }));
-  await assert.rejects(load({ ...content, "current-context": "" }), problem("no-context", { available: ["dev"] }));
-  await assert.rejects(load(config("dev", { context: { cluster: "gone" } })), problem("unknown-cluster", { subject: "gone" }));
+  await assert.rejects(load(content, { context: "prod" }), problem(/^There is no context/, { subject: "prod", available: ["dev"] }));
+  await assert.rejects(load(content, { cluster: "prod" }), problem(/^There is no cluster/, { subject: "prod", available: ["dev"] }));
+  await assert.rejects(load(content, { user: "root" }), problem(/^There is no user/, { subject: "root", available: ["dev"] }));
+  await assert.rejects(load({ ...content, "current-context": "" }), problem(/^No context is selected/, { available: ["dev"] }));
+  await assert.rejects(load(config("dev", { context: { cluster: "gone" } })), problem(/^There is no cluster/, { subject: "gone" }));
 });
 
 Deno.test("loadClusterAccess() ignores an incomplete entry that is not chosen", async () => {
@@ -296,14 +298,14 @@ Deno.test("loadClusterAccess() ignores an incomplete entry that is not chosen", 
     ],
   };
   assert.equal((await load(broken)).context, "dev");
-  await assert.rejects(load(broken, { context: "half" }), problem("invalid", { subject: "half" }));
-  await assert.rejects(load(broken, { context: "to-empty" }), problem("invalid", { subject: "empty" }));
+  await assert.rejects(load(broken, { context: "half" }), problem(/names no cluster$/, { subject: "half" }));
+  await assert.rejects(load(broken, { context: "to-empty" }), problem(/has no server$/, { subject: "empty" }));
 });
 
 Deno.test("loadClusterAccess() names a file that is not a kubeconfig, and shows nothing of its text", async () => {
   await assert.rejects(load("users:\n- name: a\n  user: {token: SECRET\n"), (error: KubeconfigError) => {
     assert.ok(!Deno.inspect(error, { depth: 10 }).includes("SECRET"));
-    return problem("malformed")(error);
+    return problem(/^The kubeconfig .* is not valid: /)(error);
   });
   for (const value of ["!!int SECRET", "*SECRET", "&SECRET *SECRET", '"SECRET', "[SECRET", "{? SECRET}: a", "!!binary SECRET!"]) {
     await assert.rejects(load(`users:\n- name: a\n  user: {token: ${value}}\n`), (error: Error) => {
@@ -311,9 +313,9 @@ Deno.test("loadClusterAccess() names a file that is not a kubeconfig, and shows 
       return true;
     });
   }
-  await assert.rejects(load("just a text"), problem("malformed"));
-  await assert.rejects(load({ kind: "Deployment" }), problem("malformed"));
-  await assert.rejects(load({ ...config("dev"), users: { name: "x" } }), problem("malformed"));
+  await assert.rejects(load("just a text"), problem(/^The kubeconfig .* is not valid: /));
+  await assert.rejects(load({ kind: "Deployment" }), problem(/^The kubeconfig .* is not valid: /));
+  await assert.rejects(load({ ...config("dev"), users: { name: "x" } }), problem(/^The kubeconfig .* is not valid: /));
   await assert.rejects(load(config("dev", { user: { token: 123456 } })), /users\[0\]\.user\.token must be text, got a number: quote it/);
 });
 
@@ -333,7 +335,7 @@ Deno.test("flags change the cluster and the user", async () => {
   assert.equal(access.server.href, "https://10.0.0.1:6443/k8s/clusters/c-1");
   assert.equal((await access.connection()).headers.Authorization, "Bearer other");
   assert.equal(access.requestTimeoutMs, 5_000);
-  await assert.rejects(load(content, { server: "ftp://x" }), problem("invalid"));
+  await assert.rejects(load(content, { server: "ftp://x" }), problem(/is not a URL/));
 });
 
 Deno.test("the server is verified as the kubeconfig says, and --server overrides its tls-server-name", async () => {
@@ -408,8 +410,14 @@ Deno.test("certificate and key data come before files, and must belong together"
     assert.match(error.message, /the key belongs to another/);
     return error instanceof CredentialError;
   });
-  await assert.rejects(load(config("dev", { user: { "client-key-data": btoa(jane.keyPem) } })), problem("invalid"));
-  await assert.rejects(load(config("dev", { user: { ...user(jane), "client-key-data": "!!!" } })), problem("malformed"));
+  await assert.rejects(
+    load(config("dev", { user: { "client-key-data": btoa(jane.keyPem) } })),
+    problem(/has a client-key but no client-certificate/),
+  );
+  await assert.rejects(
+    load(config("dev", { user: { ...user(jane), "client-key-data": "!!!" } })),
+    problem(/^The kubeconfig .* is not valid: /),
+  );
   const unread = await load(config("dev", { user: { "client-certificate": "/nonexistent.crt", "client-key": "/nonexistent.key" } }));
   await assert.rejects(
     unread.connection(),
@@ -437,7 +445,7 @@ Deno.test("an auth-provider is refused with what to do, unless there is a token"
   const provider = { "auth-provider": { name: "gcp", config: {} } };
   await assert.rejects(load(config("dev", { user: { ...provider, token: "" } })), (error: Error) => {
     assert.match(error.message, /"gcp".*exec plugin/);
-    return problem("unsupported", { subject: "dev" })(error);
+    return problem(/auth-provider/, { subject: "dev" })(error);
   });
   assert.equal(await authorization(config("dev", { user: { ...provider, token: "" } }), { token: "t" }), "Bearer t");
 });
@@ -449,7 +457,7 @@ Deno.test("insecure-skip-tls-verify is obeyed with a warning, and --certificate-
   assert.match(access.warnings[0]!, /dev\.example:6443.*insecure-skip-tls-verify/);
   assert.deepEqual((await load(insecure, { certificateAuthority: "/some/ca" })).warnings, []);
   const both = config("dev", { cluster: { "insecure-skip-tls-verify": true, "certificate-authority": "/some/ca" } });
-  await assert.rejects(load(both), problem("invalid"));
+  await assert.rejects(load(both), problem(/both insecure-skip-tls-verify and a certificate-authority/));
   assert.equal((await load(config("dev", { cluster: { server: "http://far.example" } }))).warnings.length, 1);
 });
 
@@ -479,7 +487,7 @@ Deno.test("impersonation from the kubeconfig and from flags is sent with every r
   assert.equal(first?.["impersonate-extra-scopes%2fx"], "view, edit");
   assert.equal(second?.["impersonate-user"], new TextDecoder("latin1").decode(new TextEncoder().encode("jöe")));
   assert.equal(second?.["impersonate-group"], "c");
-  await assert.rejects(load(config("dev"), { asGroups: ["c"] }), problem("invalid"));
+  await assert.rejects(load(config("dev"), { asGroups: ["c"] }), problem(/without a user/));
 });
 
 Deno.test("a server without TLS gets no credentials, and no plugin is run for it", async () => {
@@ -554,7 +562,7 @@ Deno.test("a proxy of the kubeconfig or the environment is used for the connecti
   assert.deepEqual(proxy.requests.map((request) => `${request.method} ${request.target}`), Array(3).fill("CONNECT dev.example:6443"));
   await assert.rejects(load(config("dev", { cluster: { "proxy-url": "socks5://jane:SECRET@x:1080" } })), (error: Error) => {
     assert.ok(!error.message.includes("SECRET"));
-    return problem("unsupported")(error);
+    return problem(/supported/)(error);
   });
 });
 

@@ -40,38 +40,25 @@ const FILE_MAX_AGE_MS = 10_000;
 /** A text, or the file that has it. */
 export type TextSource = string | FileText;
 
-/** The user to impersonate. */
-export interface Impersonation {
-  readonly user: string;
-  readonly uid: string;
-  readonly groups: readonly string[];
-  readonly extra: Readonly<Record<string, readonly string[]>>;
-}
+/** Headers; one with a list is sent several times. */
+export type Headers = Record<string, string | string[]>;
 
-/** A user of the kubeconfig, changed by the flags. */
+/** A user of the kubeconfig, changed by the flags. Certificate and key are PEM. */
 export interface UserSettings {
   readonly name: string;
-  readonly token?: TextSource | undefined;
-  readonly basic?: { readonly username: string; readonly password: string } | undefined;
-  /** PEM. */
-  readonly cert?: TextSource | undefined;
-  /** PEM. */
-  readonly key?: TextSource | undefined;
-  readonly exec?: ExecCredentialSource | undefined;
-  readonly impersonation?: Impersonation | undefined;
-}
-
-/** The credentials of one connection. */
-export interface ResolvedCredentials {
-  readonly headers: Record<string, string | string[]>;
-  readonly cert: string | undefined;
-  readonly key: string | undefined;
+  readonly token: TextSource | undefined;
+  /** The header for name and password. */
+  readonly basic: string | undefined;
+  readonly cert: TextSource | undefined;
+  readonly key: TextSource | undefined;
+  readonly exec: ExecCredentialSource | undefined;
+  /** The headers that impersonate another user. */
+  readonly headers: Headers;
 }
 
 /** Provides the user's current credentials. */
 export class UserCredentials {
   readonly #user: UserSettings;
-  readonly #impersonation: Record<string, string | string[]>;
   readonly #now: () => number;
   #checked: string | undefined;
   /** The end of the client certificate that was used last, in milliseconds since 1970. */
@@ -81,27 +68,26 @@ export class UserCredentials {
   constructor(user: UserSettings, now: () => number) {
     this.#user = user;
     this.#now = now;
-    this.#impersonation = user.impersonation === undefined ? {} : impersonationHeaders(user.impersonation);
   }
 
-  /** @throws {CredentialError} if they cannot be obtained or used */
-  async resolve(): Promise<ResolvedCredentials> {
+  /** The credentials of the next connection. @throws {CredentialError} if they cannot be obtained or used */
+  async resolve(): Promise<{ headers: Headers; cert?: string; key?: string }> {
     const { token, basic, exec, name } = this.#user;
-    const headers: Record<string, string | string[]> = { ...this.#impersonation };
+    const headers = { ...this.#user.headers };
     let cert = await readText(this.#user.cert);
     let key = await readText(this.#user.key);
     if (token !== undefined) {
       const from = token instanceof FileText ? `the token file ${token.path}` : `the token of user "${name}"`;
       headers.Authorization = bearer((await readText(token))!.trim(), from);
     } else if (basic !== undefined) {
-      headers.Authorization = `Basic ${Buffer.from(`${basic.username}:${basic.password}`).toString("base64")}`;
+      headers.Authorization = basic;
     } else if (exec !== undefined) {
       const credential = await exec.get();
       if (credential.token !== undefined) headers.Authorization = bearer(credential.token, `the exec plugin's token for user "${name}"`);
       cert = credential.certPem ?? cert;
       key = credential.keyPem ?? key;
     }
-    if (cert === undefined || key === undefined) return { headers, cert: undefined, key: undefined };
+    if (cert === undefined || key === undefined) return { headers };
     const pair = { cert: pemBlocks(cert, "CERTIFICATE"), key: pemBlocks(key, "[A-Z ]*PRIVATE KEY") };
     this.#check(pair);
     return { headers, ...pair };
@@ -166,12 +152,14 @@ function pemBlocks(text: string, label: string): string {
 }
 
 /** The headers of the API server's user impersonation. */
-function impersonationHeaders(who: Impersonation): Record<string, string | string[]> {
-  const headers: Record<string, string | string[]> = { "Impersonate-User": headerText(who.user) };
-  if (who.uid !== "") headers["Impersonate-Uid"] = headerText(who.uid);
-  if (who.groups.length > 0) headers["Impersonate-Group"] = who.groups.map(headerText);
-  for (const [key, values] of Object.entries(who.extra)) {
-    if (values.length > 0) headers[`Impersonate-Extra-${headerKey(key)}`] = values.map(headerText);
+export function impersonationHeaders(
+  { user, uid, groups, extra }: { user: string; uid: string; groups: readonly string[]; extra: Record<string, readonly string[]> },
+): Headers {
+  const lists = { Group: groups, ...Object.fromEntries(Object.entries(extra).map(([key, values]) => [`Extra-${headerKey(key)}`, values])) };
+  const headers: Headers = { "Impersonate-User": headerText(user) };
+  if (uid !== "") headers["Impersonate-Uid"] = headerText(uid);
+  for (const [name, values] of Object.entries(lists)) {
+    if (values.length > 0) headers[`Impersonate-${name}`] = values.map(headerText);
   }
   return headers;
 }
