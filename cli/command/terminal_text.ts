@@ -33,3 +33,9 @@ function cut(line: string): string {
   // Never between the halves of a surrogate pair.
   return line.slice(0, MAX_LINE - note.length).replace(/[\ud800-\udbff]$/, "") + note;
 }
+
+/** A number of bytes as text: `12.3 kB`, `1.5 MB`, `43 MB`. */
+export function megabytes(bytes: number): string {
+  if (bytes < 1e5) return `${(bytes / 1e3).toFixed(1)} kB`;
+  return `${(bytes / 1e6).toFixed(bytes < 9.95e6 ? 1 : 0)} MB`;
+}

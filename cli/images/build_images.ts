@@ -2,7 +2,7 @@ import { relative } from "node:path";
 import { ImageError } from "../../k8s/images/image_error.ts";
 import { BuildError } from "../builders/build_error.ts";
 import { ContainerfileError } from "../builders/containerfile_builder.ts";
-import { megabytes } from "./delivery.ts";
+import { megabytes } from "../command/terminal_text.ts";
 import { type SourceImage, sourceImage, type SourceImageOptions } from "./source_image.ts";
 
 /** A source that manifests refer to. */
@@ -15,12 +15,10 @@ export interface SourceReference {
   readonly pullAlways?: string;
 }
 
-/** A source that could not be built. */
-export interface FailedSource {
-  /** All references to it. */
+/** A source that could not be built, with all references to it, and the compiler's output. */
+interface FailedSource {
   readonly sources: readonly SourceReference[];
   readonly error: unknown;
-  /** The compiler's output. */
   readonly said: string;
 }
 
@@ -40,13 +38,8 @@ export class BuildErrors extends Error {
   }
 }
 
-/** Options for {@linkcode buildImages}. */
-export interface BuildImagesOptions extends Omit<SourceImageOptions, "digests"> {
-  /** How many sources are built at a time. */
-  readonly jobs: number;
-  /** Milliseconds. */
-  now(): number;
-}
+/** Options for {@linkcode buildImages}: how many sources are built at a time, and a clock in milliseconds. */
+type BuildImagesOptions = Omit<SourceImageOptions, "digests"> & { readonly jobs: number; readonly now: () => number };
 
 /** A build that takes longer is announced: the first one with Go compiles its whole standard library. */
 const PATIENCE_MS = 2_000;
@@ -58,58 +51,38 @@ const PATIENCE_MS = 2_000;
  * @throws BuildErrors, or the signal's reason
  */
 export async function buildImages(sources: readonly SourceReference[], options: BuildImagesOptions): Promise<Map<string, SourceImage>> {
-  const { jobs, signal } = options;
+  const { cwd, jobs, now, signal, stderr } = options;
   const byPath = Map.groupBy(sources, ({ path }) => path);
-  const waiting = [...byPath.keys()];
   const built = new Map<string, SourceImage>();
   const failed = new Map<string, FailedSource>();
   const digests = new Map<string, Promise<string>>();
-  const work = async () => {
-    for (let path = waiting.shift(); path !== undefined && !signal.aborted; path = waiting.shift()) {
-      let said = "";
-      try {
-        built.set(path, await buildOne(path, (text) => said += text, digests, options));
-      } catch (error) {
-        failed.set(path, { sources: byPath.get(path) ?? [], error, said });
-      }
+  const build = async (path: string) => {
+    const shown = relative(cwd, path) || ".";
+    const began = now();
+    const patience = setTimeout(() => stderr(`Building ${shown} …\n`), PATIENCE_MS);
+    // A compiler's output is held back until it ends, or lines of several would mix; after a failure, the error has it.
+    let said = "";
+    try {
+      const one = await sourceImage(path, { ...options, digests, stderr: (text) => said += text });
+      built.set(path, one);
+      if (!one.built) return;
+      const own = one.image.layers.at(-1)?.bytes ?? 0;
+      stderr(`${said}Built ${shown} (${megabytes(own)}, ${((now() - began) / 1000).toFixed(1)} s)\n`);
+    } catch (error) {
+      failed.set(path, { sources: byPath.get(path) ?? [], error, said });
+    } finally {
+      clearTimeout(patience);
     }
   };
-  await Promise.all(Array.from({ length: Math.min(jobs, byPath.size) }, work));
+  const waiting = byPath.keys(); // shared, so that each path is built once
+  const work = async () => {
+    for (const path of waiting) if (!signal.aborted) await build(path);
+  };
+  await Promise.all(Array.from({ length: jobs }, work));
   signal.throwIfAborted();
   const paths = [...byPath.keys()];
   if (failed.size > 0) throw new BuildErrors(paths.flatMap((path) => failed.get(path) ?? []));
   return new Map(paths.map((path) => [path, built.get(path) as SourceImage]));
-}
-
-/** A compiler's output is held back until it ends, or lines of several would mix; after a failure, the error has it. */
-async function buildOne(
-  path: string,
-  hear: (text: string) => void,
-  digests: Map<string, Promise<string>>,
-  options: BuildImagesOptions,
-): Promise<SourceImage> {
-  const { cwd, now, stderr } = options;
-  const shown = relative(cwd, path) || ".";
-  const began = now();
-  const patience = setTimeout(() => stderr(`Building ${shown} …\n`), PATIENCE_MS);
-  try {
-    let said = "";
-    const one = await sourceImage(path, {
-      ...options,
-      digests,
-      stderr: (text) => {
-        said += text;
-        hear(text);
-      },
-    });
-    if (one.built) {
-      const own = one.image.layers.at(-1)?.bytes ?? 0;
-      stderr(`${said}Built ${shown} (${megabytes(own)}, ${((now() - began) / 1000).toFixed(1)} s)\n`);
-    }
-    return one;
-  } finally {
-    clearTimeout(patience);
-  }
 }
 
 /** All that could not be built: where each source is used, why it failed, and the compiler's output. */

@@ -1,5 +1,6 @@
 import { CONTAINERD_SOCKETS, K3S_SOCKET } from "../../k8s/images/containerd.ts";
 import type { NodeFacts } from "../../k8s/nodes/nodes.ts";
+import { parseRepository, type Repository } from "../../k8s/registry/registry_repository.ts";
 import { usageError, type UserError } from "../command/errors.ts";
 
 /** Where the user wants images to go. */
@@ -18,11 +19,13 @@ export interface ThisMachine {
   readonly sockets: readonly string[];
 }
 
-/** How images get to the cluster. */
-export type Way =
-  | { readonly is: "registry"; readonly repo: string }
+/** How images get to the nodes themselves. */
+export type LocalWay =
   | { readonly is: "containerd"; readonly socket: string }
   | { readonly is: "kind" | "k3d"; readonly cluster: string };
+
+/** How images get to the cluster. */
+export type Way = LocalWay | { readonly is: "registry" } & Repository;
 
 /**
  * Decides how images get to the cluster: as the user says, else as the cluster's nodes suggest. Pure.
@@ -39,9 +42,9 @@ export function chooseWay(
   switch (way) {
     case undefined:
       if (deliver !== undefined) break;
-      return repo !== undefined ? { is: "registry", repo } : byNodes(nodes, machine);
+      return repo !== undefined ? registryWay(repo) : byNodes(nodes, machine);
     case "registry":
-      if (which !== undefined || repo !== undefined) return { is: "registry", repo: which ?? repo as string };
+      if (which !== undefined || repo !== undefined) return registryWay(which ?? repo as string);
       throw usageError("--deliver registry needs --repo REGISTRY/NAME, or the variable KURUN_REPO");
     case "containerd": {
       const sockets = which !== undefined ? [which] : "hidden" in nodes ? machine.sockets : socketsOf(nodes[0]?.runtime, machine);
@@ -59,6 +62,15 @@ export function chooseWay(
     }
   }
   throw usageError(`--deliver must be registry, containerd[=SOCKET], kind[=NAME] or k3d[=NAME], got ${deliver}`);
+}
+
+function registryWay(repo: string): Way {
+  const repository = parseRepository(repo);
+  if (repository) return { is: "registry", ...repository };
+  throw usageError(
+    `--repo ${repo} is not a repository: expected a name such as registry.example/me, or me for Docker Hub, ` +
+      "with lower-case letters, digits, and . _ - between them",
+  );
 }
 
 function byNodes(nodes: readonly NodeFacts[] | { readonly hidden: string }, machine: ThisMachine): Way {

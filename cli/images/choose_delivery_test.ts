@@ -75,8 +75,11 @@ Deno.test("images go into the node's containerd, and not into Docker's next to i
 Deno.test("--repo means a registry, unless --deliver says otherwise", () => {
   const hidden = { hidden: "x" };
   const repo = "registry.example/me";
-  same(chooseWay({ repo, deliver: undefined }, hidden, here), { is: "registry", repo });
-  same(chooseWay({ repo, deliver: "registry" }, hidden, here), { is: "registry", repo });
+  const registry = { is: "registry", registry: "registry.example", path: "me" };
+  same(chooseWay({ repo, deliver: undefined }, hidden, here), registry);
+  same(chooseWay({ repo, deliver: "registry" }, hidden, here), registry);
+  same(chooseWay({ repo: undefined, deliver: `registry=${repo}` }, hidden, here), registry);
+  throws(() => chooseWay({ repo: "Not/A/Repo", deliver: undefined }, hidden, here), /--repo Not\/A\/Repo is not a repository/);
   same(chooseWay({ repo, deliver: "containerd" }, hidden, here), { is: "containerd", socket });
   same(chooseWay({ repo, deliver: "kind=dev" }, hidden, here), { is: "kind", cluster: "dev" });
   throws(() => chooseWay({ repo: undefined, deliver: "registry" }, hidden, here), /needs --repo/);

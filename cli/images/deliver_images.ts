@@ -8,11 +8,10 @@ import type { Context } from "../command/context.ts";
 import { usageError } from "../command/errors.ts";
 import { THIS_ARCHITECTURE } from "../command/this_architecture.ts";
 import { buildImages, type SourceReference } from "./build_images.ts";
-import { chooseWay, type ThisMachine, type Way } from "./choose_delivery.ts";
+import { chooseWay, type ThisMachine } from "./choose_delivery.ts";
 import { type DeliverFlags, deliverFlags, needsCluster } from "./deliver_flags.ts";
-import type { Delivery } from "./delivery.ts";
-import { clusterDelivery, containerdDelivery } from "./local_delivery.ts";
-import { registryDelivery } from "./registry_delivery.ts";
+import { loadImages } from "./local_delivery.ts";
+import { pushToRegistry } from "./registry_delivery.ts";
 
 /** Builds and delivers images of sources. @returns the image's name for a manifest, by the source's path */
 export type Deliver = (references: readonly SourceReference[]) => Promise<ReadonlyMap<string, string>>;
@@ -39,7 +38,6 @@ export function deliverTo(context: Context, api: Api | undefined, flags: Deliver
     }
     const progress = (line: string) => context.stderr(`${line}\n`);
     const known = "hidden" in nodes ? [] : nodes;
-    const deliver = deliveryOf(way, known, context);
     const { architecture, others } = chosenArchitecture(flags, known);
     if (others.length > 0) {
       progress(
@@ -56,7 +54,10 @@ export function deliverTo(context: Context, api: Api | undefined, flags: Deliver
       stderr: context.stderr,
       signal,
     });
-    const references = await deliver([...built.values()], progress, signal);
+    const images = [...built.values()];
+    const references = way.is === "registry"
+      ? await pushToRegistry(way, images, context, progress)
+      : await loadImages(way, images, { nodes: known, progress, signal });
     return new Map([...built.keys()].map((path, at) => [path, references[at] as string]));
   };
 }
@@ -85,12 +86,6 @@ async function visibleNodes(
   if (api === undefined) return { hidden: "no cluster was given" };
   if (architecture !== undefined && (repo !== undefined && deliver === undefined || deliver?.startsWith("registry"))) return { hidden: "" };
   return await linuxNodes(api, signal) ?? { hidden: "the user may not list its nodes" };
-}
-
-function deliveryOf(way: Way, nodes: readonly NodeFacts[], context: Context): Delivery {
-  if (way.is === "registry") return registryDelivery(way.repo, context);
-  if (way.is === "containerd") return containerdDelivery(way.socket);
-  return clusterDelivery(way.is, way.cluster, (reference) => nodes.length > 0 && nodes.every(({ images }) => images.has(reference)));
 }
 
 /** The architecture to build for: the flag's, else that of most nodes, else this machine's; and the other architectures of the nodes. */

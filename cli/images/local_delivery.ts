@@ -1,97 +1,83 @@
 import { containerdImages, importImages } from "../../k8s/images/containerd.ts";
-import { writeArchive } from "../../k8s/images/image_archive.ts";
+import { type NamedImage, writeArchive } from "../../k8s/images/image_archive.ts";
+import { ImageError } from "../../k8s/images/image_error.ts";
+import { runProgram } from "../../k8s/images/run_program.ts";
 import { temporaryFolder } from "../../k8s/images/temporary_folder.ts";
-import { ExitCode, UserError } from "../command/errors.ts";
-import { type DeliverableImage, type Delivery, megabytes } from "./delivery.ts";
+import type { NodeFacts } from "../../k8s/nodes/nodes.ts";
+import { megabytes } from "../command/terminal_text.ts";
+import type { LocalWay } from "./choose_delivery.ts";
+import type { SourceImage } from "./source_image.ts";
 
 /** The registry in the names of images that have none. Nothing answers there: a node that has lost an image fails with this name. */
 const LOCAL_REPOSITORY = "kurun.local";
 
-interface NamedDeliverable extends DeliverableImage {
-  readonly reference: string;
-}
-
-/** Loads images into a containerd on this machine under names with their digests, which the kubelet finds without pulling. */
-export function containerdDelivery(socket: string): Delivery {
-  return async (images, progress, signal) => {
-    const named = images.map((one) => ({ ...one, reference: `${LOCAL_REPOSITORY}/${one.name}@${one.image.manifest.digest}` }));
-    const references = named.map(({ reference }) => reference);
-    const there = await containerdImages(references, { socket, signal });
-    const missing = missingOf(named, (reference) => there.has(reference));
-    const sending = (bytes: number) => progress(`Loading ${namesOf(missing)} into containerd (${megabytes(bytes)})`);
-    if (missing.length > 0) await importImages(missing, { socket, signal }, sending);
-    return references;
-  };
+/** What {@link loadImages} needs. */
+export interface LoadOptions {
+  /** Empty if the nodes are unknown. */
+  readonly nodes: readonly Pick<NodeFacts, "images">[];
+  /** Called with a line, without its end, before each slow step. */
+  readonly progress: (line: string) => void;
+  readonly signal: AbortSignal;
+  /** Variables for the program, in addition to kurun's own; for tests. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /**
- * Loads images into the nodes of a cluster with `kind load image-archive` or `k3d image import`. Tested only with stand-ins for the two.
+ * Brings images to the nodes themselves, except those that are there already: into a containerd on this machine, or with `kind load
+ * image-archive` or `k3d image import`, which are tested only with stand-ins.
  *
- * Names have a tag made from the image's digest (80 bits: enough not to collide, short enough to read) and not the digest itself: an archive
- * as Docker writes it is the safest choice for a program that could not be tested.
+ * For containerd, names have the image's digest: by such a name the kubelet finds it without pulling. For the two programs, names have a tag
+ * made from 80 bits of the digest, because an archive as Docker writes it is the safest choice for a program that could not be tested.
  *
- * @param isThere whether all nodes have an image with a name
- * @param env variables for the program, in addition to kurun's own; for tests
+ * @returns names for manifests, one for each image, in their order
+ * @throws ImageError
  */
-export function clusterDelivery(
+export async function loadImages(
+  way: LocalWay,
+  images: readonly Pick<SourceImage, "name" | "image">[],
+  options: LoadOptions,
+): Promise<string[]> {
+  const { nodes, progress, signal, env } = options;
+  const named = images.map(({ name, image }) => {
+    const { digest } = image.manifest;
+    return { name, image, reference: `${LOCAL_REPOSITORY}/${name}${way.is === "containerd" ? `@${digest}` : `:${digest.slice(7, 27)}`}` };
+  });
+  const references = named.map(({ reference }) => reference);
+  const there = way.is === "containerd"
+    ? await containerdImages(references, { socket: way.socket, signal })
+    : new Set(references.filter((reference) => nodes.length > 0 && nodes.every(({ images }) => images.has(reference))));
+  // The same image may come from two sources.
+  const missing = [...new Map(named.filter(({ reference }) => !there.has(reference)).map((one) => [one.reference, one])).values()];
+  if (missing.length === 0) return references;
+  const where = way.is === "containerd" ? way.is : `${way.is}'s cluster ${way.cluster}`;
+  const sending = (bytes: number) => progress(`Loading ${missing.map(({ name }) => name).join(", ")} into ${where} (${megabytes(bytes)})`);
+  if (way.is === "containerd") {
+    await importImages(missing, { socket: way.socket, signal }, sending);
+    return references;
+  }
+  const layers = new Map(missing.flatMap(({ image }) => image.layers).map(({ digest, bytes }) => [digest, bytes]));
+  sending(layers.values().reduce((sum, bytes) => sum + bytes, 0));
+  const failure = await loadArchive(way.is, way.cluster, missing, signal, env);
+  if (failure !== undefined) throw new ImageError(`cannot load images into ${where}: ${failure}`);
+  return references;
+}
+
+/** @returns why it failed, if it did */
+async function loadArchive(
   program: "kind" | "k3d",
   cluster: string,
-  isThere: (reference: string) => boolean,
-  env: Readonly<Record<string, string>> = {},
-): Delivery {
-  const to = `${program}'s cluster ${cluster}`;
-  return async (images, progress, signal) => {
-    const named = images.map((one) => ({ ...one, reference: `${LOCAL_REPOSITORY}/${one.name}:${one.image.manifest.digest.slice(7, 27)}` }));
-    const missing = missingOf(named, isThere);
-    if (missing.length > 0) {
-      progress(`Loading ${namesOf(missing)} into ${to} (${megabytes(layerBytes(missing))})`);
-      const folder = await temporaryFolder("kurun-images-");
-      try {
-        const archive = `${folder}/images.tar`;
-        await writeArchive(archive, missing, signal);
-        const args = program === "kind"
-          ? ["load", "image-archive", archive, "--name", cluster]
-          : ["image", "import", archive, "--cluster", cluster];
-        await run(program, args, { to, env, signal });
-      } finally {
-        await Deno.remove(folder, { recursive: true });
-      }
-    }
-    return named.map(({ reference }) => reference);
-  };
-}
-
-/** The images to send. The same image may come from two sources. */
-function missingOf(images: readonly NamedDeliverable[], isThere: (reference: string) => boolean): NamedDeliverable[] {
-  return [...new Map(images.filter(({ reference }) => !isThere(reference)).map((one) => [one.reference, one])).values()];
-}
-
-function namesOf(images: readonly DeliverableImage[]): string {
-  return images.map(({ name }) => name).join(", ");
-}
-
-/** The compressed size of all layers of images, each layer counted once. */
-function layerBytes(images: readonly DeliverableImage[]): number {
-  const layers = new Map(images.flatMap(({ image }) => image.layers).map(({ digest, bytes }) => [digest, bytes]));
-  return layers.values().reduce((sum, bytes) => sum + bytes, 0);
-}
-
-async function run(
-  program: string,
-  args: string[],
-  { to, env, signal }: { to: string; env: Readonly<Record<string, string>>; signal: AbortSignal },
-): Promise<void> {
-  let output;
+  images: readonly NamedImage[],
+  signal: AbortSignal,
+  env: LoadOptions["env"],
+): Promise<string | undefined> {
+  const folder = await temporaryFolder("kurun-images-");
   try {
-    output = await new Deno.Command(program, { args, env: { ...env }, stdin: "null", stdout: "piped", stderr: "piped", signal }).output();
-  } catch (cause) {
-    if (!(cause instanceof Deno.errors.NotFound)) throw cause;
-    throw new UserError(`cannot load images into ${to}: ${program} was not found in PATH`, ExitCode.failed, { cause });
+    const archive = `${folder}/images.tar`;
+    await writeArchive(archive, images, signal);
+    const [call, flag] = program === "kind" ? [["load", "image-archive"], "--name"] as const : [["image", "import"], "--cluster"] as const;
+    const name = `${program} ${call.join(" ")}`;
+    return (await runProgram(program, [...call, archive, flag, cluster], { name, env, signal })).failure;
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
-  signal.throwIfAborted();
-  if (output.success) return;
-  const text = new TextDecoder();
-  const said = text.decode(output.stderr).trim() || text.decode(output.stdout).trim();
-  const call = `${program} ${args.slice(0, 2).join(" ")}`;
-  throw new UserError(`cannot load images into ${to}: ${call} failed with exit code ${output.code}: ${said}`, ExitCode.failed);
 }

@@ -1,13 +1,15 @@
 import { deepStrictEqual as same, rejects } from "node:assert/strict";
 import { writeLayer } from "../../k8s/images/image_layer.ts";
 import { ociImage } from "../../k8s/images/oci_image.ts";
-import type { DeliverableImage } from "./delivery.ts";
-import { clusterDelivery } from "./local_delivery.ts";
+import { loadImages } from "./local_delivery.ts";
+import type { SourceImage } from "./source_image.ts";
+
+type Image = Pick<SourceImage, "name" | "image">;
 
 /** Runs with two images and a stand-in for kind and k3d that records its arguments and the archive's index. */
 async function withStandIn(
   script: string,
-  use: (world: { folder: string; env: Record<string, string>; images: DeliverableImage[] }) => Promise<void>,
+  use: (world: { folder: string; env: Record<string, string>; images: Image[] }) => Promise<void>,
 ): Promise<void> {
   const folder = await Deno.makeTempDir();
   try {
@@ -15,7 +17,7 @@ async function withStandIn(
       await Deno.writeTextFile(`${folder}/${name}`, `#!/bin/sh\necho "\${0##*/} $@" >> ${folder}/calls\n${script}\n`);
       await Deno.chmod(`${folder}/${name}`, 0o755);
     }
-    const images = await Promise.all(["api", "worker"].map(async (name): Promise<DeliverableImage> => {
+    const images = await Promise.all(["api", "worker"].map(async (name): Promise<Image> => {
       const layer = await writeLayer(`${folder}/${name}.tar.gz`, [{ type: "file", path: name, contents: new Uint8Array(3) }]);
       return {
         name,
@@ -28,17 +30,17 @@ async function withStandIn(
   }
 }
 
-const never = () => false;
-const ignore = () => {};
 const { signal } = new AbortController();
+const options = { nodes: [], progress: () => {}, signal };
+const [kind, k3d] = [{ is: "kind", cluster: "dev" }, { is: "k3d", cluster: "dev" }] as const;
 
 Deno.test("kind and k3d get one archive of all images, under names made from the images' digests", () =>
   withStandIn(
     'for file in "$@"; do case "$file" in *.tar) tar -xOf "$file" manifest.json > "$0.json" ;; esac; done',
     async ({ folder, env, images }) => {
       const expected = images.map(({ name, image }) => `kurun.local/${name}:${image.manifest.digest.slice(7, 27)}`);
-      same(await clusterDelivery("kind", "dev", never, env)(images, ignore, signal), expected);
-      same(await clusterDelivery("k3d", "dev", never, env)(images, ignore, signal), expected);
+      same(await loadImages(kind, images, { ...options, env }), expected);
+      same(await loadImages(k3d, images, { ...options, env }), expected);
       const calls = (await Deno.readTextFile(`${folder}/calls`)).replace(/\S+\/images\.tar/g, "ARCHIVE");
       same(calls, "kind load image-archive ARCHIVE --name dev\nk3d image import ARCHIVE --cluster dev\n");
       for (const name of ["kind", "k3d"]) {
@@ -53,10 +55,10 @@ Deno.test("kind and k3d get one archive of all images, under names made from the
 Deno.test("a kind that fails or is missing is reported with its output", async () => {
   await withStandIn('echo "ERROR: no nodes found for cluster" >&2; exit 1', async ({ env, images }) => {
     await rejects(
-      clusterDelivery("kind", "dev", never, env)(images, ignore, signal),
+      loadImages(kind, images, { ...options, env }),
       /kind's cluster dev: kind load image-archive failed with exit code 1: .*no nodes found/,
     );
-    await rejects(clusterDelivery("kind", "dev", never, { PATH: "/nowhere" })(images, ignore, signal), /kind was not found in PATH/);
+    await rejects(loadImages(kind, images, { ...options, env: { PATH: "/nowhere" } }), /kind was not found in PATH/);
   });
 });
 
@@ -64,11 +66,11 @@ Deno.test("images that all nodes have are not sent again", () =>
   withStandIn('tar -xOf "$3" manifest.json > "$0.json"', async ({ folder, env, images }) => {
     const [api, worker] = images.map(({ name, image }) => `kurun.local/${name}:${image.manifest.digest.slice(7, 27)}`);
     const said: string[] = [];
-    const deliver = clusterDelivery("kind", "dev", (reference) => reference === api, env);
-    same(await deliver(images, (line) => said.push(line), signal), [api, worker]);
+    const nodes = [{ images: new Set([api!, worker!]) }, { images: new Set([api!]) }];
+    same(await loadImages(kind, images, { nodes, progress: (line) => said.push(line), signal, env }), [api, worker]);
     same(said.map((line) => line.replace(/\(.*\)/, "(SIZE)")), ["Loading worker into kind's cluster dev (SIZE)"]);
     const sent = JSON.parse(await Deno.readTextFile(`${folder}/kind.json`));
     same(sent.map(({ RepoTags }: { RepoTags: string[] }) => RepoTags), [[worker]]);
-    same(await clusterDelivery("kind", "dev", () => true, env)(images, ignore, signal), [api, worker]);
+    same(await loadImages(kind, images, { ...options, nodes: nodes.slice(0, 1), env }), [api, worker]);
     same((await Deno.readTextFile(`${folder}/calls`)).trim().split("\n").length, 1);
   }));
