@@ -90,19 +90,17 @@ async function manifestPaths(names: readonly string[], recursive: boolean): Prom
       if (recursive) deepFolders.add(folder);
     }
   }
-  return { files, goFolders: new Set(), folders, deepFolders };
+  return { files, folders, deepFolders };
 }
 
 /** The manifests, and the files of the sources they refer to. */
 async function allPaths(own: ManifestPaths, { manifests }: PreparedManifests, signal: AbortSignal): Promise<WatchedPaths> {
-  const goFolders = new Set<string>();
   const sources = new Set(manifests.flatMap(({ references }) => references.map(({ path }) => path)));
   for (const source of await Promise.all([...sources].map((path) => sourcePaths(path, signal)))) {
     for (const file of source.files) own.files.add(file);
-    for (const folder of source.goFolders) goFolders.add(folder);
-    for (const [folder, names] of source.folders ?? []) addFolder(own.folders, folder, names);
+    for (const [folder, names] of source.folders) addFolder(own.folders, folder, names);
   }
-  return { ...own, goFolders };
+  return own;
 }
 
 /** The files of a source. */
@@ -113,10 +111,6 @@ export async function sourcePaths(path: string, signal: AbortSignal): Promise<Wa
     // For a folder with a Dockerfile, or a broken one, any change may matter.
     if (!(error instanceof BuildError)) throw error;
     const context = await findContainerfile(path) === path ? dirname(path) : path;
-    return {
-      files: new Set([path]),
-      goFolders: new Set(),
-      folders: new Map((await foldersBelow(context)).map((folder) => [folder, ANY_NAME])),
-    };
+    return { files: new Set([path]), folders: new Map((await foldersBelow(context)).map((folder) => [folder, ANY_NAME])) };
   }
 }

@@ -1,8 +1,8 @@
 import { dirname, join } from "node:path";
 import { BuildError } from "./build_error.ts";
 import type { BuildOptions } from "./built_program.ts";
+import { nearestFile } from "./find_file.ts";
 import type { ScriptSource } from "./program_source.ts";
-import { isFile } from "./script_main.ts";
 
 /** The bundler on this machine: its name and path. */
 type Bundler = { readonly name: "deno bundle" | "esbuild"; readonly program: string };
@@ -11,7 +11,8 @@ type Bundler = { readonly name: "deno bundle" | "esbuild"; readonly program: str
 export async function findBundler(source: ScriptSource, options: BuildOptions): Promise<Bundler> {
   const deno = await findDeno(options);
   if (deno !== undefined) return { name: "deno bundle", program: deno };
-  const esbuild = await findEsbuild(dirname(source.main));
+  const name = Deno.build.os === "windows" ? "esbuild.cmd" : "esbuild";
+  const esbuild = await nearestFile(dirname(source.main), [join("node_modules", ".bin", name)]);
   if (esbuild !== undefined) return { name: "esbuild", program: esbuild };
   const advice = source.config?.endsWith("package.json")
     ? ", and node_modules has no esbuild. Run npm install --save-dev esbuild, or install Deno from https://deno.com"
@@ -40,13 +41,4 @@ export async function findDeno(
 export function bundles(version: string): boolean {
   const [, major = 0, minor = 0] = (/^deno (\d+)\.(\d+)/.exec(version) ?? []).map(Number);
   return major > 2 || major === 2 && minor >= 4;
-}
-
-async function findEsbuild(folder: string): Promise<string | undefined> {
-  const name = Deno.build.os === "windows" ? "esbuild.cmd" : "esbuild";
-  for (let at = folder;; at = dirname(at)) {
-    const path = join(at, "node_modules", ".bin", name);
-    if (await isFile(path)) return path;
-    if (dirname(at) === at) return undefined;
-  }
 }

@@ -3,6 +3,7 @@ import { basename, dirname, join } from "node:path";
 import { type ImageLayer, writeLayerOfTar } from "../../k8s/images/image_layer.ts";
 import { imageOfConfig, type OciImage } from "../../k8s/images/oci_image.ts";
 import type { Architecture } from "../../k8s/images/shared_libraries.ts";
+import { isFile } from "./find_file.ts";
 import { runCompiler } from "./run_compiler.ts";
 
 /** An image could not be built from a Dockerfile; the message says why. */
@@ -40,7 +41,7 @@ const BUILDERS = [
 export async function findContainerfile(path: string): Promise<string | undefined> {
   const isNamedSo = (file: string) => /^(?:Dockerfile|Containerfile)(?:\.|$)|\.(?:Dockerfile|Containerfile)$/i.test(basename(file));
   for (const file of [...isNamedSo(path) ? [path] : [], join(path, "Dockerfile"), join(path, "Containerfile")]) {
-    if (await Deno.stat(file).then((stat) => stat.isFile, () => false)) return file;
+    if (await isFile(file)) return file;
   }
   return undefined;
 }

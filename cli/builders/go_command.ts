@@ -46,8 +46,11 @@ export interface GoPackage {
   readonly Dir?: string;
   readonly Standard?: boolean;
   readonly GoFiles?: readonly string[];
+  readonly IgnoredGoFiles?: readonly string[];
   readonly CgoFiles?: readonly string[];
   readonly SFiles?: readonly string[];
+  readonly HFiles?: readonly string[];
+  readonly SysoFiles?: readonly string[];
   readonly EmbedFiles?: readonly string[];
   readonly EmbedPatterns?: readonly string[];
   readonly Module?: { readonly Version?: string; readonly GoMod?: string; readonly Replace?: { readonly Version?: string } };

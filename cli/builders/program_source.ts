@@ -1,6 +1,7 @@
 import { dirname, join, relative, resolve } from "node:path";
 import { BuildError } from "./build_error.ts";
-import { findScriptMain, isFile } from "./script_main.ts";
+import { isFile, nearestFile } from "./find_file.ts";
+import { findScriptMain } from "./script_main.ts";
 
 /** A source on this machine. All paths but `packages` are absolute. */
 export type ProgramSource = GoSource | ScriptSource;
@@ -88,7 +89,7 @@ async function fromFolder(given: string, path: string, cwd: string): Promise<Pro
 }
 
 async function script(main: string): Promise<ScriptSource> {
-  return { language: "script", main, config: await nearest(dirname(main), SCRIPT_CONFIGS) };
+  return { language: "script", main, config: await nearestFile(dirname(main), SCRIPT_CONFIGS) };
 }
 
 /**
@@ -96,24 +97,14 @@ async function script(main: string): Promise<ScriptSource> {
  * another module, in the package's folder; `go run` would refuse it.
  */
 async function whereGoRuns(folder: string, cwd: string): Promise<string> {
-  const module = await nearest(folder, ["go.mod"]);
-  return module === undefined || module === await nearest(cwd, ["go.mod"]) ? cwd : folder;
+  const module = await nearestFile(folder, ["go.mod"]);
+  return module === undefined || module === await nearestFile(cwd, ["go.mod"]) ? cwd : folder;
 }
 
 /** A path for `go`. Without "./" it would be the import path of a package. */
 function goPath(folder: string, path: string): string {
   const way = relative(folder, path).replaceAll("\\", "/");
   return way.startsWith("../") || way.startsWith("/") || /^[A-Za-z]:/.test(way) ? way : `./${way}`;
-}
-
-/** The first of these files that is in the folder, or else in the nearest one above it. */
-async function nearest(folder: string, names: readonly string[]): Promise<string | undefined> {
-  for (let at = folder;; at = dirname(at)) {
-    for (const name of names) {
-      if (await isFile(join(at, name))) return join(at, name);
-    }
-    if (dirname(at) === at) return undefined;
-  }
 }
 
 async function found(path: string, given: string): Promise<Deno.FileInfo> {

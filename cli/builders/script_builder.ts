@@ -3,6 +3,7 @@ import { basename, dirname, join } from "node:path";
 import { withoutHomePaths } from "../../k8s/images/server_bundle.ts";
 import { BuildError } from "./build_error.ts";
 import { type BuildOptions, type BuiltProgram, builtProgram } from "./built_program.ts";
+import { exists } from "./find_file.ts";
 import { findBundler } from "./bundler.ts";
 import { withCommonJs } from "./commonjs_bundle.ts";
 import type { ScriptSource } from "./program_source.ts";
@@ -106,7 +107,7 @@ async function unsentFiles(bundle: string, folder: string): Promise<string[]> {
     const module = modules.findLast(({ index }) => index < match.index)?.[1] ?? "";
     if (module.includes("node_modules/")) continue;
     const path = join(folder, dirname(module), match[1] as string);
-    if (await Deno.stat(path).then(() => true, () => false)) found.add(path);
+    if (await exists(path)) found.add(path);
   }
   return [...found];
 }

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { parse as parseYaml } from "yaml";
 import { BuildError } from "./build_error.ts";
+import { isFile } from "./find_file.ts";
 
 const EXTENSIONS = ["ts", "tsx", "mts", "js", "mjs", "jsx", "cjs"];
 const CONFIGS = ["deno.json", "deno.jsonc", "package.json"] as const;
@@ -28,12 +29,10 @@ export async function findScriptMain(folder: string): Promise<{ main?: string; l
 }
 
 /**
- * The main modules that a configuration names, the likeliest first: in package.json `main`, which `node DIR` runs, then `module` and
- * `exports`; in deno.json `exports`.
- * @param config the parsed file
- * @returns paths relative to the project's folder
+ * The main modules that a parsed configuration names, relative to its folder, the likeliest first: in package.json `main`, which `node DIR`
+ * runs, then `module` and `exports`; in deno.json `exports`.
  */
-export function namedMains(name: "deno.json" | "deno.jsonc" | "package.json", config: unknown): string[] {
+export function namedMains(name: typeof CONFIGS[number], config: unknown): string[] {
   if (typeof config !== "object" || config === null) return [];
   const { main, module, exports } = config as Record<string, unknown>;
   const all = name === "package.json" ? [main, module, exportedMain(exports)] : [exportedMain(exports)];
@@ -73,16 +72,8 @@ export function withoutComments(text: string): string {
     .replaceAll("\t", " ");
 }
 
-/**
- * The unstable features that a configuration enables, by their names in Deno's flags. Entries that are not such names are left out.
- * @param config what the file says
- */
+/** The unstable features that a parsed configuration enables. Entries that are not names of Deno's flags are left out. */
 export function unstableFeatures(config: unknown): string[] {
   const { unstable } = (config ?? {}) as { unstable?: unknown };
   return Array.isArray(unstable) ? unstable.filter((name) => typeof name === "string" && /^[a-z-]+$/.test(name)) : [];
-}
-
-/** Whether there is a file of this name. */
-export async function isFile(path: string): Promise<boolean> {
-  return await Deno.stat(path).then((stat) => stat.isFile, () => false);
 }

@@ -1,5 +1,6 @@
 import { dirname, relative, sep as SEPARATOR } from "node:path";
 import { Alarm, LONGEST_TIMER_MS } from "../command/timers.ts";
+import { upwards } from "./find_file.ts";
 import { foldersOf, isWatched, type WatchedPaths } from "./watched_paths.ts";
 
 /** A change is complete when nothing else has changed for this long: an editor saves in several steps, and a formatter may follow. */
@@ -40,7 +41,7 @@ export class Settling {
 export class FileWatcher implements Disposable {
   readonly #now: () => number;
   readonly #settling = new Settling();
-  #paths: WatchedPaths = { files: new Set(), goFolders: new Set() };
+  #paths: WatchedPaths = { files: new Set(), folders: new Map() };
   #watcher: Deno.FsWatcher | undefined;
   /** The watched folders, one per line. */
   #folders = "";
@@ -62,7 +63,8 @@ export class FileWatcher implements Disposable {
    */
   async watch(paths: WatchedPaths): Promise<void> {
     this.#paths = paths;
-    const folders = [...new Set(foldersOf(paths).map(nearestFolder))].sort();
+    // For a folder that does not exist now, the nearest existing one above it.
+    const folders = [...new Set(foldersOf(paths).map((folder) => upwards(folder).find(isFolder) ?? folder))].sort();
     const key = folders.join("\n");
     if (key === this.#folders && !this.#folderLost) return;
     const before = this.#watcher;
@@ -136,13 +138,6 @@ export function namedFiles(paths: readonly string[]): string {
 /** Whether this is a folder of watched files or above one. When it disappears, Deno 2.9 does not always report the files in it. */
 function isAbove(path: string, paths: WatchedPaths): boolean {
   return foldersOf(paths).some((folder) => `${folder}${SEPARATOR}`.startsWith(`${path}${SEPARATOR}`));
-}
-
-/** The folder, or if it does not exist now, the nearest existing one above it. */
-function nearestFolder(folder: string): string {
-  for (let at = folder;; at = dirname(at)) {
-    if (isFolder(at) || dirname(at) === at) return at;
-  }
 }
 
 function isFolder(path: string): boolean {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { FileWatcher, LONGEST_MS, QUIET_MS, Settling } from "./watch_files.ts";
+import { GO_NAME } from "./watched_paths.ts";
 
 /** A watch on a.ts and the Go folder pkg of a new folder; its reports must come within five seconds. */
 async function watching(test: (folder: string, next: () => Promise<string[]>, watcher: FileWatcher) => Promise<void>): Promise<void> {
@@ -9,7 +10,7 @@ async function watching(test: (folder: string, next: () => Promise<string[]>, wa
   try {
     await Deno.mkdir(join(folder, "pkg"));
     await Deno.writeTextFile(join(folder, "a.ts"), "1");
-    await watcher.watch({ files: new Set([join(folder, "a.ts")]), goFolders: new Set([join(folder, "pkg")]) });
+    await watcher.watch({ files: new Set([join(folder, "a.ts")]), folders: new Map([[join(folder, "pkg"), GO_NAME]]) });
     const next = async () => (await watcher.next(AbortSignal.timeout(5_000))).map((path) => path.slice(folder.length + 1));
     await test(folder, next, watcher);
   } finally {
@@ -48,7 +49,7 @@ Deno.test("changes between two calls are reported by the next one, also if the w
     await Deno.mkdir(join(folder, "more"));
     await Deno.writeTextFile(join(folder, "a.ts"), "2");
     await new Promise((resolve) => setTimeout(resolve, 200));
-    await watcher.watch({ files: new Set([join(folder, "a.ts"), join(folder, "more/c.ts")]), goFolders: new Set() });
+    await watcher.watch({ files: new Set([join(folder, "a.ts"), join(folder, "more/c.ts")]), folders: new Map() });
     assert.deepEqual(await next(), ["a.ts"]);
     await Deno.writeTextFile(join(folder, "more/c.ts"), "");
     assert.deepEqual(await next(), ["more/c.ts"]);
@@ -58,7 +59,7 @@ Deno.test("changes between two calls are reported by the next one, also if the w
 
 Deno.test("a new folder is reported where new folders count, and a file elsewhere is not", () =>
   watching(async (folder, next, watcher) => {
-    await watcher.watch({ files: new Set(), goFolders: new Set(), deepFolders: new Set([folder]) });
+    await watcher.watch({ files: new Set(), folders: new Map(), deepFolders: new Set([folder]) });
     await Deno.writeTextFile(join(folder, "b.yaml"), "");
     await Deno.mkdir(join(folder, "new"));
     assert.deepEqual(await next(), ["new"]);
@@ -75,7 +76,7 @@ for (const [when, before] of [["at once", true], ["later", false]] as const) {
   Deno.test(`a folder that was removed and made anew ${when} is told, and watched again`, () =>
     watching(async (folder, next, watcher) => {
       // No file of the folder above is watched.
-      const paths = { files: new Set<string>(), goFolders: new Set([join(folder, "pkg")]) };
+      const paths = { files: new Set<string>(), folders: new Map([[join(folder, "pkg"), GO_NAME]]) };
       await watcher.watch(paths);
       const changed = async (path: string) => {
         while (!(await next()).includes(path));

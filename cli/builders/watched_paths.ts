@@ -10,43 +10,49 @@ import { nodeFlags } from "./script_builder.ts";
 export interface WatchedPaths {
   /** Files; they may not exist yet. */
   readonly files: ReadonlySet<string>;
-  /** Folders of Go packages, where a new Go file belongs to the package. */
-  readonly goFolders: ReadonlySet<string>;
-  /** Other folders in which new files with matching names count. */
-  readonly folders?: ReadonlyMap<string, RegExp>;
+  /** Folders in which new files with matching names count. */
+  readonly folders: ReadonlyMap<string, RegExp>;
   /** Folders in which any new folder counts. */
   readonly deepFolders?: ReadonlySet<string>;
 }
 
-/** What {@link watchedPaths} works with: files may be for one architecture only. */
-export type WatchOptions = Pick<BuildOptions, "architecture" | "signal">;
+/** Files may be for one architecture only. */
+type WatchOptions = Pick<BuildOptions, "architecture" | "signal">;
 
 /**
  * Asks the compiler for the files of a source, which need not compile. Each change may change the imports, so ask again after each build.
+ * @param counts whether the files of a Go package count
  * @throws BuildError if there is no compiler, or the signal's reason
  */
-export async function watchedPaths(source: ProgramSource, options: WatchOptions): Promise<WatchedPaths> {
-  return source.language === "go" ? await goPaths(source, options) : await scriptPaths(source, options);
+export async function watchedPaths(
+  source: ProgramSource,
+  options: WatchOptions,
+  counts: (one: GoPackage) => boolean = isOwn,
+): Promise<WatchedPaths> {
+  return source.language === "go" ? await goPaths(source, options, counts) : await scriptPaths(source, options);
 }
 
 /** Whether a change of this file changes the build. */
-export function isWatched(path: string, { files, goFolders, folders }: WatchedPaths): boolean {
-  if (folders?.get(dirname(path))?.test(basename(path))) return true;
-  return files.has(path) || path.endsWith(".go") && !path.endsWith("_test.go") && goFolders.has(dirname(path));
+export function isWatched(path: string, { files, folders }: WatchedPaths): boolean {
+  return files.has(path) || (folders.get(dirname(path))?.test(basename(path)) ?? false);
 }
 
 /** The names of manifests in a folder, as in kubectl. */
 export const MANIFEST_NAME = /\.(?:ya?ml|json)$/;
 
 /** The folders to watch. Editors save by replacing a file, which would end a watch on the file itself. */
-export function foldersOf({ files, goFolders, folders = new Map(), deepFolders = new Set() }: WatchedPaths): string[] {
-  return [...new Set([...goFolders, ...folders.keys(), ...deepFolders, ...[...files].map((path) => dirname(path))])].sort();
+export function foldersOf({ files, folders, deepFolders = new Set() }: WatchedPaths): string[] {
+  return [...new Set([...folders.keys(), ...deepFolders, ...[...files].map((path) => dirname(path))])].sort();
 }
 
+/** The names of files that belong to the Go package of their folder. */
+export const GO_NAME = /(?:(?<!_test)\.go|\.(?:s|S|h|syso))$/;
 /** Matches any name. */
 export const ANY_NAME = /^/;
 /** The most folders of one tree that are watched; systems have limits. */
-const MAX_FOLDERS = 1_000;
+export const MAX_FOLDERS = 1_000;
+/** What to ask go list for. Files that a build tag excludes count too, because the tag may change. */
+const GO_FIELDS = "Dir,Standard,GoFiles,IgnoredGoFiles,SFiles,HFiles,SysoFiles,EmbedFiles,EmbedPatterns,Module";
 
 /** Adds names whose files count in a folder. */
 export function addFolder(folders: Map<string, RegExp>, path: string, names: RegExp): void {
@@ -68,37 +74,42 @@ export async function foldersBelow(path: string, found: string[] = []): Promise<
   return found;
 }
 
-async function goPaths(source: GoSource, { architecture, signal }: WatchOptions): Promise<WatchedPaths> {
+async function goPaths(
+  source: GoSource,
+  { architecture, signal }: WatchOptions,
+  counts: (one: GoPackage) => boolean,
+): Promise<WatchedPaths> {
   const env = goTarget(await architecture);
   const [list, places] = await Promise.all([
-    goPackages(source, "Dir,Standard,GoFiles,SFiles,EmbedFiles,EmbedPatterns,Module", { env, signal }),
+    goPackages(source, GO_FIELDS, { env, signal }),
     goSays(["env", "GOMOD", "GOWORK"], source.folder, { env, signal }),
   ]);
   // Outside a module, Go prints the null device.
   const configs = (places ?? "").split("\n").filter((path) => /go\.(?:mod|work)$/.test(path));
   const named = source.packages.map((path) => resolve(source.folder, path));
   const files = new Set(named.filter((path) => path.endsWith(".go")));
-  const goFolders = new Set(named.filter((path) => !path.endsWith(".go")));
-  const folders = new Map<string, RegExp>();
+  const folders = new Map(named.filter((path) => !path.endsWith(".go")).map((path) => [path, GO_NAME]));
   for (const config of configs) addModule(files, config);
   for (const one of list) {
-    if (!isOwn(one)) continue;
-    const { Dir = source.folder, GoFiles = [], SFiles = [], EmbedFiles = [], EmbedPatterns = [], Module } = one;
-    for (const name of [...GoFiles, ...SFiles, ...EmbedFiles]) files.add(isAbsolute(name) ? name : join(Dir, name));
+    if (!counts(one)) continue;
+    const { Dir = source.folder, EmbedPatterns = [], Module } = one;
+    for (const names of [one.GoFiles, one.IgnoredGoFiles, one.SFiles, one.HFiles, one.SysoFiles, one.EmbedFiles]) {
+      for (const name of names ?? []) files.add(isAbsolute(name) ? name : join(Dir, name));
+    }
     if (Module?.GoMod) addModule(files, Module.GoMod);
     // Files that are named one by one are the whole package: others in the folder belong to another program.
-    if (!named.some((path) => path.endsWith(".go") && dirname(path) === Dir)) goFolders.add(Dir);
+    if (!named.some((path) => path.endsWith(".go") && dirname(path) === Dir)) addFolder(folders, Dir, GO_NAME);
     for (const pattern of EmbedPatterns) await addEmbedded(folders, Dir, pattern);
   }
-  return { files, goFolders, folders };
+  return { files, folders };
 }
 
 /** Adds the folders in which new files may match a go:embed pattern. */
 async function addEmbedded(folders: Map<string, RegExp>, folder: string, pattern: string): Promise<void> {
   const root = embedRoot(folder, pattern);
-  if (root !== folder) {
+  if (root !== folder || /[/[\\]/.test(pattern)) {
     for (const path of await foldersBelow(root)) addFolder(folders, path, ANY_NAME);
-  } else if (!/[/[\\]/.test(pattern)) {
+  } else {
     const names = pattern.replace(/^all:/, "").replace(/[.+^${}()|]/g, "\\$&").replaceAll("*", ".*").replaceAll("?", ".");
     addFolder(folders, folder, new RegExp(`^${names}$`));
   }
@@ -140,7 +151,7 @@ async function scriptPaths(source: ScriptSource, { signal }: WatchOptions): Prom
     signal.throwIfAborted();
     for (const path of localModules(new TextDecoder().decode(stdout))) files.add(path);
   }
-  return { files, goFolders: new Set() };
+  return { files, folders: new Map() };
 }
 
 /** @param info the output of `deno info --json` @returns the files of the user's own modules, also of missing ones */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { dirname, join, relative } from "node:path";
 import { findSource } from "./program_source.ts";
 import { jsonValues } from "./go_command.ts";
-import { embedRoot, foldersOf, isOwn, isWatched, localModules, type WatchedPaths, watchedPaths } from "./watched_paths.ts";
+import { embedRoot, foldersOf, GO_NAME, isOwn, isWatched, localModules, type WatchedPaths, watchedPaths } from "./watched_paths.ts";
 
 async function goIsThere(): Promise<boolean> {
   try {
@@ -13,7 +13,7 @@ async function goIsThere(): Promise<boolean> {
 }
 
 /** The watched paths of targets in a folder with these files, relative to it. */
-async function watched(files: Record<string, string>, targets: string[]): Promise<{ files: string[]; goFolders: string[] }> {
+async function watched(files: Record<string, string>, targets: string[]): Promise<{ files: string[]; folders: string[] }> {
   const folder = await Deno.realPath(await Deno.makeTempDir());
   try {
     for (const [name, text] of Object.entries(files)) {
@@ -22,8 +22,9 @@ async function watched(files: Record<string, string>, targets: string[]): Promis
     }
     const source = await findSource(targets, folder);
     const paths = await watchedPaths(source, { architecture: "amd64", signal: new AbortController().signal });
-    const names = (set: ReadonlySet<string>) => [...set].map((path) => relative(folder, path)).sort();
-    return { files: names(paths.files), goFolders: names(paths.goFolders) };
+    const names = (all: Iterable<string>) => [...all].map((path) => relative(folder, path)).sort();
+    assert.ok([...paths.folders.values()].every((pattern) => pattern === GO_NAME));
+    return { files: names(paths.files), folders: names(paths.folders.keys()) };
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -51,8 +52,9 @@ Deno.test({
   name: "for a Go package, the user's own packages, embedded files and module files are watched, even if they do not compile",
   async fn() {
     assert.deepEqual(await watched(GO_PROJECT, ["app"]), {
-      files: [...GO_CONFIGS, "app/word.txt", "app/main.go", "app/more_amd64.go", "app/inner/inner.go", "lib/lib.go"].sort(),
-      goFolders: ["app", "app/inner", "lib"],
+      files: [...GO_CONFIGS, "app/word.txt", "app/main.go", "app/more_amd64.go", "app/more_arm64.go", "app/inner/inner.go", "lib/lib.go"]
+        .sort(),
+      folders: ["app", "app/inner", "lib"],
     });
   },
 });
@@ -61,8 +63,8 @@ Deno.test({
   ...goIgnored,
   name: "for named Go files, the others in their folder are not watched",
   async fn() {
-    const { files, goFolders } = await watched({ "a.go": "package main\n\nfunc main() {}\n", "b.go": "package main\n" }, ["a.go"]);
-    assert.deepEqual([files, goFolders], [["a.go"], []]);
+    const { files, folders } = await watched({ "a.go": "package main\n\nfunc main() {}\n", "b.go": "package main\n" }, ["a.go"]);
+    assert.deepEqual([files, folders], [["a.go"], []]);
   },
 });
 
@@ -80,7 +82,7 @@ Deno.test("for a script, its modules, also missing and broken ones, and its conf
 });
 
 Deno.test("a new Go file in a package's folder counts, a test or one elsewhere does not", () => {
-  const paths: WatchedPaths = { files: new Set(["/m/go.mod", "/m/a/word.txt"]), goFolders: new Set(["/m/a"]) };
+  const paths: WatchedPaths = { files: new Set(["/m/go.mod", "/m/a/word.txt"]), folders: new Map([["/m/a", GO_NAME]]) };
   const matter = ["/m/a/new.go", "/m/a/word.txt", "/m/go.mod"];
   const not = ["/m/a/new_test.go", "/m/a/b/new.go", "/m/a/.new.go.swp", "/m/a/4913", "/m/go.sum"];
   assert.deepEqual([...matter, ...not].filter((path) => isWatched(path, paths)), matter);

@@ -27,7 +27,7 @@ const IN_USE_MS = 3600 * 1000;
 
 /** The path of a source's record and layers, without their endings. Records of other versions of kurun or Deno have other paths. */
 export function recordPath(folder: string, source: string, architecture: string): string {
-  const key = JSON.stringify([2, VERSION, Deno.version.deno, IMAGE_DENO_VERSION, source, architecture]);
+  const key = JSON.stringify([3, VERSION, Deno.version.deno, IMAGE_DENO_VERSION, source, architecture]);
   return `${folder}/${createHash("sha256").update(key).digest("hex").slice(0, 32)}`;
 }
 

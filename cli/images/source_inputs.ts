@@ -1,40 +1,33 @@
 import { createHash } from "node:crypto";
 import { delimiter as DELIMITER, dirname, join } from "node:path";
 import { findDeno } from "../builders/bundler.ts";
-import { addModule, embedRoot, isOwn, watchedPaths } from "../builders/watched_paths.ts";
-import { type GoPackage, goSays, goTarget, jsonValues } from "../builders/go_command.ts";
+import { upwards } from "../builders/find_file.ts";
+import { goSays, goTarget } from "../builders/go_command.ts";
+import { addModule, isOwn, MAX_FOLDERS, watchedPaths } from "../builders/watched_paths.ts";
 import type { GoSource, ProgramSource, ScriptSource } from "../builders/program_source.ts";
 
 /** Everything that decides a build's result, by name; the content is read again for each comparison. */
 export interface SourceInputs {
   /** Absolute paths; a missing file counts as missing. */
   readonly files: readonly string[];
-  /** Folders whose file names count. */
-  readonly folders: readonly NamedFolder[];
+  /** Folders in which names count that match a regular expression. */
+  readonly folders: readonly (readonly [path: string, names: string])[];
   /** Compilers, which count by their place in PATH: another version is usually in another folder. */
   readonly programs: readonly string[];
   /** Prefixes of the environment variables that the compiler reads. */
   readonly variables: readonly string[];
 }
 
-/** A folder whose file names count: `source` means Go files and scripts in it, `all` every file below it. */
-interface NamedFolder {
-  readonly path: string;
-  readonly names: "source" | "all";
-}
-
-/** The fields of `go list`; a new file may match one of the EmbedPatterns. */
-const GO_FIELDS = "-json=Dir,Standard,GoFiles,IgnoredGoFiles,SFiles,HFiles,SysoFiles,EmbedFiles,EmbedPatterns,Module";
-const SOURCE_FILE = /\.(?:go|s|S|h|syso|[cm]?[jt]sx?)$/;
+/** The names of Go files and scripts: a new one may become a folder's program. */
+const SOURCE_NAME = /(?:(?<!_test)\.go|\.[cm]?[jt]sx?)$/;
 
 /** The node's architecture, as Go names it, and what stops the compiler. */
 type InputOptions = { readonly architecture: string; readonly signal: AbortSignal };
 
 /**
- * Asks the compiler for the inputs of a source.
- *
- * @returns undefined where the compiler cannot tell: then the source has to be built
- * @throws BuildError where there is no compiler, or the signal's reason
+ * Asks the compiler for the inputs of a source. If it does not compile, they may be incomplete.
+ * @returns undefined if they cannot be found out: then the source has to be built
+ * @throws BuildError if there is no compiler, or the signal's reason
  */
 export async function sourceInputs(source: ProgramSource, options: InputOptions): Promise<SourceInputs | undefined> {
   return source.language === "go" ? await goInputs(source, options) : await scriptInputs(source, options);
@@ -58,44 +51,28 @@ export async function inputsDigest(
   const variables = Object.entries(environment).filter(([name]) => inputs.variables.some((start) => name.startsWith(start))).sort();
   const [files, folders, programs] = await Promise.all([
     Promise.all(inputs.files.map(async (path) => [path, await fileDigest(path)])),
-    Promise.all(inputs.folders.map(async ({ path, names }) => [path, await namesIn(path, names)])),
+    Promise.all(inputs.folders.map(async ([path, names]) => [path, await namesIn(path, new RegExp(names))])),
     Promise.all(inputs.programs.map((name) => placeInPath(name, environment.PATH ?? ""))),
   ]);
   return createHash("sha256").update(JSON.stringify([variables, files, folders, programs])).digest("hex");
 }
 
-/** The fields of a package that only this file reads. */
-interface ListedPackage extends GoPackage {
-  readonly IgnoredGoFiles?: readonly string[];
-  readonly HFiles?: readonly string[];
-  readonly SysoFiles?: readonly string[];
-}
-
-async function goInputs(source: GoSource, { architecture, signal }: InputOptions): Promise<SourceInputs | undefined> {
-  const env = goTarget(architecture);
-  const [list, places] = await Promise.all([
-    goSays(["list", "-deps", GO_FIELDS, ...source.packages], source.folder, { env, signal }),
-    goSays(["env", "GOENV", "GOROOT", "GOMODCACHE"], source.folder, { env, signal }),
-  ]);
-  if (list === undefined || places === undefined) return undefined;
-  const [settings = "", goRoot = "", moduleCache = ""] = places.split("\n");
-  const files = new Set<string>([settings, join(goRoot, "VERSION")]);
-  const folders = new Map<string, NamedFolder["names"]>();
-  for (const at of upwards(source.folder)) for (const name of ["go.mod", "go.work"]) addModule(files, join(at, name));
-  for (const one of jsonValues(list) as Iterable<ListedPackage>) {
-    // Vendored packages have a version and are part of the project.
-    if (one.Standard || !isOwn(one) && one.Dir?.startsWith(moduleCache)) continue;
-    const { Dir = source.folder, EmbedPatterns = [], Module } = one;
-    // Files that a build tag excludes count too, because the tag may change.
-    for (const names of [one.GoFiles, one.IgnoredGoFiles, one.SFiles, one.HFiles, one.SysoFiles, one.EmbedFiles]) {
-      for (const name of names ?? []) files.add(join(Dir, name));
-    }
-    if (Module?.GoMod) addModule(files, Module.GoMod);
-    if (!folders.has(Dir)) folders.set(Dir, "source");
-    for (const pattern of EmbedPatterns) folders.set(embedRoot(Dir, pattern), "all");
-  }
-  const named = [...folders].map(([path, names]) => ({ path, names })).sort((a, b) => a.path < b.path ? -1 : 1);
-  return { files: [...files].sort(), folders: named, programs: ["go"], variables: ["GO", "CGO"] };
+async function goInputs(source: GoSource, options: InputOptions): Promise<SourceInputs | undefined> {
+  const env = goTarget(options.architecture);
+  const places = await goSays(["env", "GOENV", "GOROOT", "GOMODCACHE"], source.folder, { env, signal: options.signal });
+  const [settings = "", goRoot = "", moduleCache = ""] = (places ?? "").split("\n");
+  // Vendored packages have a version and are part of the project.
+  const { files, folders } = await watchedPaths(
+    source,
+    options,
+    (one) => !one.Standard && (isOwn(one) || !one.Dir?.startsWith(moduleCache)),
+  );
+  // There may be more folders of embedded files than were listed.
+  if ([...folders.values()].filter((names) => names.test("")).length >= MAX_FOLDERS) return undefined;
+  const all = new Set([settings, join(goRoot, "VERSION"), ...files]);
+  for (const at of upwards(source.folder)) for (const name of ["go.mod", "go.work"]) addModule(all, join(at, name));
+  const named = [...folders].map(([path, names]) => [path, names.source] as const).sort(([a], [b]) => a < b ? -1 : 1);
+  return { files: [...all].sort(), folders: named, programs: ["go"], variables: ["GO", "CGO"] };
 }
 
 async function scriptInputs(source: ScriptSource, options: InputOptions): Promise<SourceInputs | undefined> {
@@ -110,8 +87,7 @@ async function scriptInputs(source: ScriptSource, options: InputOptions): Promis
   for (const map of await importMaps([...all])) all.add(map);
   return {
     files: [...all].sort(),
-    // A new file may become the folder's main module.
-    folders: [{ path: dirname(source.main), names: "source" }],
+    folders: [[dirname(source.main), SOURCE_NAME.source]],
     programs: deno === "deno" ? ["deno"] : [],
     variables: ["DENO_", "NPM_CONFIG_", "npm_config_"],
   };
@@ -138,34 +114,16 @@ async function placeInPath(program: string, path: string): Promise<string> {
   return "";
 }
 
-function* upwards(folder: string): Generator<string, void> {
-  for (let at = folder;; at = dirname(at)) {
-    yield at;
-    if (dirname(at) === at) return;
-  }
-}
-
 /** Empty for a file that is missing or unreadable, which the compiler will report. */
 function contentDigest(path: string): Promise<string> {
   return Deno.readFile(path).then((bytes) => createHash("sha256").update(bytes).digest("hex"), () => "");
 }
 
-async function namesIn(path: string, names: NamedFolder["names"], below = ""): Promise<string[]> {
-  const found: string[] = [];
+/** Empty for a folder that is missing. */
+async function namesIn(path: string, names: RegExp): Promise<string[]> {
   try {
-    for await (const { name, isDirectory } of Deno.readDir(join(path, below))) {
-      if (names === "source") {
-        if (SOURCE_FILE.test(name) && !name.endsWith("_test.go")) found.push(name);
-      } else if (isDirectory) {
-        // Embedded files of these folders are compared by content; listing the folders would take seconds.
-        if (name === ".git" || name === "node_modules") continue;
-        found.push(...await namesIn(path, names, join(below, name)));
-      } else {
-        found.push(join(below, name));
-      }
-    }
+    return (await Array.fromAsync(Deno.readDir(path), ({ name }) => name)).filter((name) => names.test(name)).sort();
   } catch {
-    return found; // a file, or gone
+    return [];
   }
-  return found.sort();
 }

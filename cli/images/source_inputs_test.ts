@@ -101,16 +101,35 @@ Deno.test(
     }),
 );
 
-Deno.test("the inputs of a Go program that cannot be compiled are unknown", go, async () => {
-  const folder = await Deno.realPath(await Deno.makeTempDir());
-  try {
-    await Deno.writeTextFile(`${folder}/go.mod`, MODULE);
-    await Deno.writeTextFile(`${folder}/main.go`, 'package main\n\nimport "example.com/x/missing"\n');
-    const options = { architecture: goArchitecture(), signal: new AbortController().signal };
-    assert.equal(await sourceInputs(await findSource([folder], folder), options), undefined);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+for (
+  const [pattern, name] of [["*/page.txt", "new/page.txt"], ["[a-c].txt", "b.txt"], ["texts", "texts/new/c.txt"], [
+    "*.txt",
+    "d.txt",
+  ]] as const
+) {
+  Deno.test(`a Go program is rebuilt for a new file that matches its pattern ${pattern}`, go, () => {
+    const source = `package main\n\nimport "embed"\n\n//go:embed ${pattern}\nvar texts embed.FS\n\nfunc main() { _ = texts }\n`;
+    const files = { "go.mod": MODULE, "main.go": source, "a.txt": "", "old/page.txt": "", "texts/a.txt": "", "more/a.txt": "" };
+    return watching(files, ".", async ({ write, changes }) => {
+      assert.equal(await changes(), false);
+      await write(name, "");
+      assert.equal(await changes(), true);
+    });
+  });
+}
+
+Deno.test("a Go program is rebuilt for a change of a vendored package", go, () => {
+  const files = {
+    "go.mod": `${MODULE}\nrequire example.com/y v1.0.0\n`,
+    "main.go": 'package main\n\nimport _ "example.com/y"\n\nfunc main() {}\n',
+    "vendor/modules.txt": "# example.com/y v1.0.0\n## explicit; go 1.21\nexample.com/y\n",
+    "vendor/example.com/y/y.go": "package y\n",
+  };
+  return watching(files, ".", async ({ write, changes }) => {
+    assert.equal(await changes(), false);
+    await write("vendor/example.com/y/y.go", "package y\n\nvar Y = 1\n");
+    assert.equal(await changes(), true);
+  });
 });
 
 Deno.test("a script is rebuilt if a module or text that it imports changes, or its project's lock file", () =>

@@ -1,6 +1,7 @@
 import { basename, dirname, join, resolve } from "node:path";
 import type { RunEnd } from "../../tunnel/mod.ts";
 import { CGO_ADVICE } from "../builders/cgo_needed.ts";
+import { exists } from "../builders/find_file.ts";
 import type { ProgramSource } from "../builders/program_source.ts";
 
 /** The user's program has ended. kurun ends with its exit code, and everything has been said. */
@@ -68,6 +69,6 @@ async function isHere(path: string, source: ProgramSource): Promise<boolean> {
   const main = source.language === "go" ? resolve(source.folder, source.packages[0] ?? ".") : source.main;
   const folders = [Deno.cwd(), main, dirname(main)];
   const relative = path.startsWith(PROGRAM_FOLDER) ? path.slice(PROGRAM_FOLDER.length) : path;
-  for (const folder of folders) if (await Deno.stat(join(folder, relative)).then(() => true, () => false)) return true;
-  return path.startsWith("/") && await Deno.stat(path).then(() => true, () => false);
+  for (const folder of folders) if (await exists(join(folder, relative))) return true;
+  return path.startsWith("/") && await exists(path);
 }
