@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { certificateAuthority } from "../k8s/certificate/certificate.ts";
+import { certificateAuthority } from "../tests/certificate_authority.ts";
 import { type Cluster, ClusterError, ClusterUnavailableError, ensureUp } from "../tests/cluster/cluster.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;

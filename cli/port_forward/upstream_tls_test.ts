@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { certificateAuthority, type CertificatePair, selfSignedServerCertificate } from "../../k8s/certificate/certificate.ts";
+import { certificateAuthority } from "../../tests/certificate_authority.ts";
+import { type CertificatePair, selfSignedServerCertificate } from "../../k8s/certificate/certificate.ts";
 import type { Connection } from "../../tunnel/mod.ts";
 import { dialUpstream, UpstreamError } from "./upstream.ts";
 import { parseUpstream, type Upstream } from "./upstream_url.ts";

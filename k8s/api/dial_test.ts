@@ -6,7 +6,7 @@ import WebSocket from "ws";
 import { ConnectProxy } from "../../tests/connect_proxy.ts";
 import { ScriptedServer } from "../../tests/scripted_server.ts";
 import { TlsServer } from "../../tests/tls_server.ts";
-import { certificateAuthority } from "../certificate/certificate.ts";
+import { certificateAuthority } from "../../tests/certificate_authority.ts";
 import { connectionTo } from "./cluster_access.ts";
 import { ConnectionError } from "./connection_error.ts";
 import { dial, type DialTarget } from "./dial.ts";

@@ -1,16 +1,10 @@
 /** Reads the subject alternative names of a certificate (RFC 5280, 4.2.1.6). node:crypto has them too, but not on Deno 2.6. */
 
 import { Buffer } from "node:buffer";
+import { elements, Tag } from "./der.ts";
 
-/** ASN.1 tags on the way to the names (X.690). */
-const Tag = { octetString: 0x04, objectIdentifier: 0x06, extensions: 0xa3, dnsName: 0x82, address: 0x87 } as const;
 /** The object identifier 2.5.29.17, in hexadecimal bytes. */
 const SUBJECT_ALT_NAME = "551d11";
-
-interface Element {
-  readonly tag: number;
-  readonly content: Uint8Array;
-}
 
 /** The DNS names and addresses of the first certificate in a PEM text. @throws {TypeError} if there is none or it cannot be read */
 export function certificateNames(pem: string): string[] {
@@ -54,22 +48,4 @@ function firstBlock(pem: string): Uint8Array {
   const body = /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----/.exec(pem)?.[1];
   if (body === undefined) throw new TypeError("it contains no PEM certificate");
   return Buffer.from(body, "base64");
-}
-
-function elements(bytes: Uint8Array = new Uint8Array()): Element[] {
-  const found: Element[] = [];
-  let at = 0;
-  while (at < bytes.length) {
-    const tag = bytes[at++] as number;
-    let length = bytes[at++] ?? NaN;
-    if (length >= 0x80) {
-      const size = length & 0x7f;
-      length = 0;
-      for (let i = 0; i < size; i++) length = length * 256 + (bytes[at++] ?? NaN);
-    }
-    if (!(at + length <= bytes.length)) throw new TypeError("it is truncated");
-    found.push({ tag, content: bytes.subarray(at, at + length) });
-    at += length;
-  }
-  return found;
 }

@@ -1,6 +1,6 @@
 import { deepStrictEqual as same, match, ok, strictEqual as equal } from "node:assert/strict";
 import { FakeRegistry, type FakeRegistryOptions, problem } from "../../tests/fake_registry.ts";
-import { certificateAuthority } from "../certificate/certificate.ts";
+import { certificateAuthority } from "../../tests/certificate_authority.ts";
 import { type ImageLayer, writeLayer } from "../images/image_layer.ts";
 import { ociImage } from "../images/oci_image.ts";
 import { RegistryClient } from "./registry_client.ts";

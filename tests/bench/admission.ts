@@ -1,5 +1,5 @@
 import { Api } from "../../k8s/api/api.ts";
-import type { CertificateAuthority } from "../../k8s/certificate/certificate.ts";
+import type { CertificateAuthority } from "../certificate_authority.ts";
 import { loadClusterAccess } from "../../k8s/kubeconfig/kubeconfig.ts";
 import { kubectl, type TestNamespace } from "../e2e/kubernetes.ts";
 import { median, type Row } from "./table.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type CertificateAuthority, certificateAuthority } from "../../k8s/certificate/certificate.ts";
+import { type CertificateAuthority, certificateAuthority } from "../certificate_authority.ts";
 import { kubectl, TestNamespace } from "../e2e/kubernetes.ts";
 import { admissionNames, admissionRow } from "./admission.ts";
 import { applyRows } from "./apply.ts";

@@ -1,6 +1,6 @@
 /** gRPC through a Service, Go's own at both ends (tests/grpc). */
 import assert from "node:assert/strict";
-import { certificateAuthority } from "../../k8s/certificate/certificate.ts";
+import { certificateAuthority } from "../certificate_authority.ts";
 import { grpcProgram } from "../grpc_program.ts";
 import { KurunProcess } from "./kurun_process.ts";
 import { clusterTest, kubectl } from "./kubernetes.ts";

@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { dirname } from "node:path";
-import { certificateAuthority } from "../../k8s/certificate/certificate.ts";
+import { certificateAuthority } from "../certificate_authority.ts";
 import { Api } from "../../k8s/api/api.ts";
 import { loadClusterAccess } from "../../k8s/kubeconfig/kubeconfig.ts";
 import { SeededRandom } from "../seeded_random.ts";

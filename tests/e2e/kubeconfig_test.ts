@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { certificateAuthority } from "../../k8s/certificate/certificate.ts";
+import { certificateAuthority } from "../certificate_authority.ts";
 import { ConnectProxy } from "../connect_proxy.ts";
 import { PathProxy } from "../path_proxy.ts";
 import { KurunProcess } from "./kurun_process.ts";

@@ -1,6 +1,6 @@
 /** Traffic that is not HTTP: raw bytes, and TLS that kurun does not terminate. */
 import assert from "node:assert/strict";
-import { certificateAuthority } from "../../k8s/certificate/certificate.ts";
+import { certificateAuthority } from "../certificate_authority.ts";
 import { TlsServer } from "../tls_server.ts";
 import { KurunProcess } from "./kurun_process.ts";
 import { clusterTest } from "./kubernetes.ts";

@@ -1,5 +1,5 @@
 /** A test's webhook: the example's program on this machine, and the configuration that makes the API server call it. */
-import { type CertificateAuthority, certificateAuthority } from "../../k8s/certificate/certificate.ts";
+import { type CertificateAuthority, certificateAuthority } from "../certificate_authority.ts";
 import { kubectl, type TestNamespace } from "./kubernetes.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;

@@ -1,6 +1,6 @@
 /** Faults that people cause: other clients, removed rights, deleted objects. */
 import { parseAllDocuments, stringify } from "yaml";
-import { certificateAuthority } from "../../k8s/certificate/certificate.ts";
+import { certificateAuthority } from "../certificate_authority.ts";
 import { KurunProcess } from "../e2e/kurun_process.ts";
 import { kubectl } from "../e2e/kubernetes.ts";
 import type { Fault } from "./fault.ts";

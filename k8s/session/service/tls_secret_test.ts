@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync, X509Certificate } from "node:crypto";
-import { certificateAuthority, selfSignedServerCertificate } from "../../certificate/certificate.ts";
+import { certificateAuthority } from "../../../tests/certificate_authority.ts";
+import { selfSignedServerCertificate } from "../../certificate/certificate.ts";
 import { certificateNames, coversHost } from "../../certificate/certificate_names.ts";
 import { checkTlsData, TlsSecretError } from "./tls_secret.ts";
 
