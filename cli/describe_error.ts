@@ -24,7 +24,7 @@ import { type ErrorText, ExitCode, SessionLostError, UserError } from "./command
 import { NotStartedError } from "./run/remote_run.ts";
 import { NeverStartedError } from "./run/run_end.ts";
 import { ManifestError } from "./apply/manifest_error.ts";
-import { NotReadyError } from "./session/wait_until_ready.ts";
+import { NotReadyError } from "./session/hold_session.ts";
 
 /** Describes any error for the user: what failed, what was seen, and what to do. */
 export function describeError(error: unknown): ErrorText {

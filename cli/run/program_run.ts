@@ -7,14 +7,11 @@ import type { BuiltProgram } from "../builders/built_program.ts";
 import type { ProgramSource } from "../builders/program_source.ts";
 import type { Context } from "../command/context.ts";
 import { ExitCode, UserError } from "../command/errors.ts";
-import { Alarm, onWake, pause } from "../command/timers.ts";
-import { age } from "../session/age.ts";
-import { keepSession } from "../session/keep_session.ts";
+import { pause } from "../command/timers.ts";
+import { holdSession } from "../session/hold_session.ts";
 import { removeOwnSession } from "../session/remove_own_session.ts";
-import { sessionLink } from "../session/session_link.ts";
 import type { StartedSession } from "../session/start_session.ts";
-import { holdTunnel, ReplacedError } from "../session/tunnel_link.ts";
-import { waitUntilReady } from "../session/wait_until_ready.ts";
+import { ReplacedError } from "../session/tunnel_link.ts";
 import { ProgramBuilds, sentProgram } from "./program_builds.ts";
 import { ProgramOutput } from "./program_output.ts";
 import type { RemoteRun, RunSettings } from "./remote_run.ts";
@@ -181,66 +178,21 @@ export class ProgramRun {
 
   /** Keeps the session and the tunnel until the Pod has ended. @throws why it ended, or why they cannot be kept */
   async #hold(started: StartedSession<RunPlan>): Promise<never> {
-    const { context, api } = this.#given;
-    const { session } = started;
-    const renewNow = new Alarm();
-    onWake(context.date, () => {
-      api.distrustConnections();
-      renewNow.ring();
-    }, this.#signal);
-    const over = waitForPodEnd(api, session.plan, this.#signal).then((end) => this.#podEnded(end));
-    const kept = keepSession(session, renewNow, this.#signal);
-    await Promise.race([over, kept, this.#link(started, renewNow)]);
-    return await new Promise<never>(() => {});
-  }
-
-  /** Keeps the client connected to its Pod. @throws NotReadyError, ReplacedError, or what the API server keeps refusing */
-  async #link(started: StartedSession<RunPlan>, renewNow: Alarm): Promise<void> {
-    const { context, api, options } = this.#given;
-    const addressed = Promise.withResolvers<void>();
-    const connected = new AbortController();
-    let failed: string | undefined;
-    let lostAt: number | undefined;
-    const link = holdTunnel({
-      ...await sessionLink(this.#given, started, ["run"]),
+    const { context, access, api, options } = this.#given;
+    const over = waitForPodEnd(api, started.session.plan, this.#signal).then((end) => this.#podEnded(end));
+    const held = holdSession({
+      context,
+      access,
+      api,
+      started,
       onStream: (stream) => stream.reset(),
       onSession: (session) => this.#client.attach(session),
-      onState: (state) => {
-        if (state.is === "connected") {
-          if (lostAt !== undefined) this.#say(`Reconnected after ${age(context.now() - lostAt)}`);
-          lostAt = undefined;
-          return connected.abort();
-        }
-        failed = state.why;
-        if (state.is === "failed") return;
-        api.distrustConnections();
-        lostAt ??= context.now();
-        this.#say(`Connection lost: ${state.why}; reconnecting`);
-        renewNow.ring();
-      },
-      addressed: addressed.promise,
+      say: this.#say,
+      timeoutMs: options.timeoutMs,
       signal: this.#signal,
     });
-    const { plan } = started.session;
-    const base = plan.run.baseImage;
-    // Until there is a connection; that the Pod becomes ready then does not matter.
-    const over = AbortSignal.any([connected.signal, this.#signal]);
-    const waiting = waitUntilReady({
-      api,
-      plan,
-      connected: new Promise((resolve) => over.addEventListener("abort", () => resolve(), { once: true })),
-      whyNotConnected: () => failed,
-      say: this.#say,
-      addressed: addressed.resolve,
-      // The advice for a missing image is about kurun's own, and does not help with the user's.
-      reasonOf: (reason) => base && reason.kind === "image" && reason.message.includes(base) ? { ...reason, kind: "other" } : reason,
-      timeoutMs: options.timeoutMs,
-      signal: over,
-    }).catch((error) => {
-      if (!over.aborted) throw error;
-    });
-    await Promise.race([link, waiting]);
-    await link;
+    await Promise.race([over, held]);
+    return await new Promise<never>(() => {});
   }
 
   async #podEnded({ kind, message, graceMs = 0 }: PodEnd): Promise<never> {

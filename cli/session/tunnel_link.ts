@@ -1,3 +1,4 @@
+import { ApiError } from "../../k8s/api/api_error.ts";
 import {
   handshakeAsClient,
   type HandshakeError,
@@ -41,16 +42,14 @@ export interface TunnelLinkOptions {
   readonly handshake: Omit<HandshakeOptions, "signal">;
   readonly onStream: (stream: Stream) => void;
   /** Called with each established session, to open streams in it. */
-  readonly onSession?: (session: Session) => void;
+  readonly onSession?: ((session: Session) => void) | undefined;
   /** Called whenever the link's state changes. */
   readonly onState: (state: LinkState) => void;
-  /** Whether a dial failed for lack of rights. Before the first connection this is final at once, later only if it persists. */
-  readonly isRefusal: (error: unknown) => boolean;
   readonly now: () => number;
   /** The time of day: a jump shows that the machine slept. */
   readonly date: () => Date;
-  /** A number from 0 to 1, for jitter. */
-  readonly chance: () => number;
+  /** A number from 0 to 1, for jitter; random if absent. */
+  readonly chance?: () => number;
   /** Settles when the Pod has an address: it is then dialed at once, and again after short pauses. */
   readonly addressed: Promise<void>;
   /** Ends the tunnel. */
@@ -122,7 +121,7 @@ class TunnelLink {
   }
 
   async hold(): Promise<void> {
-    const { signal, now } = this.#options;
+    const { signal, now, chance = Math.random } = this.#options;
     onWake(this.#options.date, () => this.#woke(), signal);
     this.#options.addressed.then(() => {
       this.#hurryUntil = now() + HURRY_MS;
@@ -138,7 +137,7 @@ class TunnelLink {
       await Promise.race([gone, link.goingAway, replaced.promise]);
       const goingAway = this.#links.has(link);
       if (now() - since >= LASTING_MS) this.#cuts = 0;
-      if (!goingAway && !signal.aborted) await this.#pause(delay(this.#cuts++, this.#options.chance()));
+      if (!goingAway && !signal.aborted) await this.#pause(delay(this.#cuts++, chance()));
     }
   }
 
@@ -157,7 +156,7 @@ class TunnelLink {
 
   /** Dials until there is a link. @returns undefined if aborted @throws a final refusal */
   async #connect(): Promise<Link | undefined> {
-    const { signal, now, chance } = this.#options;
+    const { signal, now, chance = Math.random } = this.#options;
     const others = new AbortController();
     const dialing = AbortSignal.any([signal, others.signal]);
     const won = Promise.withResolvers<Link>();
@@ -221,10 +220,10 @@ class TunnelLink {
     return starting || this.#links.size > 0 ? STARTING_DELAY_MS : LAST_DELAY_MS;
   }
 
-  /** @returns whether the error is a final refusal */
+  /** @returns whether the error is a final refusal: before the first connection at once, later only if it persists */
   #noteFailure(error: Error): boolean {
-    const { isRefusal, onState, now } = this.#options;
-    if (!isRefusal(error)) this.#refusals = 0;
+    const { onState, now } = this.#options;
+    if (!(error instanceof ApiError && error.status === 403)) this.#refusals = 0;
     else if (this.#refusals++ === 0) this.#refusedSince = now();
     const final = this.#refusals > 0 &&
       (!this.#begun || (this.#refusals >= FINAL_REFUSALS && now() - this.#refusedSince >= FINAL_REFUSALS_MS));

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { ApiError } from "../../k8s/api/api_error.ts";
 import { handshakeAsServer, type HandshakeOptions, importKey, memoryTransportPair, Session, type Transport } from "../../tunnel/mod.ts";
 import { RightsLostError } from "./keep_session.ts";
 import { delay, holdTunnel, type LinkState, ReplacedError, type TunnelLinkOptions } from "./tunnel_link.ts";
@@ -9,6 +10,8 @@ const identity: Omit<HandshakeOptions, "signal"> = {
   key,
   hello: { capabilities: [], session: "s", instance: "i", who: "alice", from: "laptop" },
 };
+
+const refusal = new ApiError("no", { status: 403 });
 
 /** A server that lets everybody in who has the key; `serve` is given each session. */
 function dialTo(serve: (session: Session) => void): () => Promise<Transport> {
@@ -35,7 +38,6 @@ function hold(
     handshake: identity,
     onStream: () => {},
     onState,
-    isRefusal: (error) => (error as Error).message === "no",
     now: () => performance.now(),
     date: () => new Date(),
     chance: () => 0,
@@ -68,11 +70,11 @@ Deno.test("a client that was replaced ends, says by whom and does not dial again
 });
 
 Deno.test("a failed dial is retried, but a missing right before the first connection is final", async () => {
-  const answers = ["no endpoints", "refused", "no"];
+  const answers = [new Error("no endpoints"), new Error("refused"), refusal];
   const states: LinkState[] = [];
   await assert.rejects(
-    hold(() => Promise.reject(new Error(answers.shift())), (state) => states.push(state), new AbortController().signal),
-    /^Error: no$/,
+    hold(() => Promise.reject(answers.shift()), (state) => states.push(state), new AbortController().signal),
+    refusal,
   );
   assert.deepEqual(states.map((state) => "why" in state && state.why), ["no endpoints", "refused"]);
 });
@@ -91,7 +93,7 @@ Deno.test("refusals after the first connection are final only when they stay, si
     const connect = dialTo((session) => dials === 1 ? session.destroy(new Error("cut")) : stop.abort());
     const dial = () => {
       dials++;
-      return dials === 1 || dials === refusals + 2 ? connect() : Promise.reject(new Error("no"));
+      return dials === 1 || dials === refusals + 2 ? connect() : Promise.reject(refusal);
     };
     const held = hold(dial, () => {}, stop.signal, { now: () => 1_000 * seconds++ });
     if (refusals === 7) await held;
@@ -194,13 +196,13 @@ Deno.test("a dial whose proof gets no answer lets the next one prove itself befo
 
 Deno.test("a dial that fails after a second one has started is reported, and its refusal is final for both", async () => {
   const states: LinkState[] = [];
-  const late = ["no route", "no"];
+  const late = [new Error("no route"), refusal];
   const dial = () =>
     new Promise<Transport>((_, reject) => {
-      const why = late.shift();
-      if (why) setTimeout(() => reject(new Error(why)), 1_700);
+      const error = late.shift();
+      if (error) setTimeout(() => reject(error), 1_700);
     });
-  await assert.rejects(hold(dial, (state) => states.push(state), new AbortController().signal), /^Error: no$/);
+  await assert.rejects(hold(dial, (state) => states.push(state), new AbortController().signal), refusal);
   assert.deepEqual(states, [{ is: "failed", why: "no route" }]);
 });
 

@@ -51,7 +51,6 @@ class Laptop {
       handshake: identity("alice"),
       onStream: (stream) => void serveStream(stream, { upstream, watch }),
       onState: (state) => this.states.push(state),
-      isRefusal: () => false,
       now,
       date: () => new Date(),
       chance: () => 0,

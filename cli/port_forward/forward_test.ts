@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { awayLine } from "./away_line.ts";
+import { awayLine } from "./forward.ts";
 
 Deno.test("one line says what callers get without a connection, and when the session is deleted", () => {
   const plan = { holdMs: 3_000, ttlSeconds: 120 };

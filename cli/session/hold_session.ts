@@ -1,0 +1,159 @@
+import type { Api } from "../../k8s/api/api.ts";
+import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
+import { dialTunnel } from "../../k8s/session/dial/tunnel_dial.ts";
+import { isRun, type SessionPlan } from "../../k8s/session/objects/session_plan.ts";
+import { waitUntilReachable } from "../../k8s/session/owner/client_presence.ts";
+import { waitForReadyPod } from "../../k8s/session/pod/pod_ready.ts";
+import type { WaitReason } from "../../k8s/workloads/pod_status.ts";
+import { importKey, type Session, type Stream } from "../../tunnel/mod.ts";
+import type { Context } from "../command/context.ts";
+import { Alarm, onWake } from "../command/timers.ts";
+import { age } from "./age.ts";
+import { describeWait } from "./describe_wait.ts";
+import { keepSession } from "./keep_session.ts";
+import type { StartedSession } from "./start_session.ts";
+import { holdTunnel, type LinkState } from "./tunnel_link.ts";
+
+/** While the tunnel is lost, the session is checked at most this often: its namespace may be disappearing object by object. */
+const LOOK_MS = 2_000;
+
+/** Since when and why the tunnel is lost. */
+export interface LostLink {
+  readonly since: Date;
+  readonly why: string;
+}
+
+/** Options of {@link holdSession}. */
+export interface HoldOptions {
+  readonly context: Context;
+  readonly access: ClusterAccess;
+  readonly api: Api;
+  readonly started: StartedSession;
+  readonly onStream: (stream: Stream) => void;
+  /** Called with each established tunnel, to open streams in it. */
+  readonly onSession?: (session: Session) => void;
+  /** Called once callers can be served. */
+  readonly onReady?: () => void;
+  /** Called after `onReady` with undefined, then when the tunnel is lost, for each failed dial, and with undefined when it is restored. */
+  readonly onLink?: (lost: LostLink | undefined) => void;
+  readonly say: (line: string) => void;
+  /** How long to wait until callers can be served, in milliseconds; 0 waits forever. */
+  readonly timeoutMs: number;
+  /** Ends the renewal of the session; the tunnel continues. */
+  readonly keeping?: AbortSignal;
+  readonly signal: AbortSignal;
+}
+
+/** The session was not ready in time. */
+export class NotReadyError extends Error {
+  override readonly name = "NotReadyError";
+
+  /**
+   * @param reason what the Pod waited for last, if known
+   * @param link why the tunnel was not connected although the Pod was ready
+   */
+  constructor(readonly seconds: number, readonly reason: WaitReason | undefined, readonly link: string | undefined) {
+    super(`not ready within ${seconds} s`);
+  }
+}
+
+/**
+ * Renews a session and keeps a tunnel to its Pod until aborted. It prints what it waits for, and when the tunnel is lost and restored.
+ * @throws NotReadyError, ReplacedError, SessionGoneError, RightsLostError, or a final API error
+ */
+export async function holdSession(options: HoldOptions): Promise<void> {
+  const { context, access, api, started: { session, key }, say, onLink, signal, keeping = signal } = options;
+  const { plan } = session;
+  const renewNow = new Alarm();
+  const addressed = Promise.withResolvers<void>();
+  const connected = Promise.withResolvers<void>();
+  let ready = false;
+  let lookedAt = -Infinity;
+  let why: string | undefined;
+  let lostAt: Date | undefined;
+  const report = () => {
+    const now = context.date();
+    if (why === undefined) {
+      if (lostAt) say(`Reconnected after ${age(now.getTime() - lostAt.getTime())}`);
+      lostAt = undefined;
+      return onLink?.(undefined);
+    }
+    if (!lostAt) say(`Connection lost: ${why}; reconnecting`);
+    lostAt ??= now;
+    onLink?.({ since: lostAt, why });
+  };
+  const onState = (state: LinkState) => {
+    why = state.is === "connected" ? undefined : state.why;
+    if (state.is === "connected") connected.resolve();
+    if (state.is === "lost") api.distrustConnections();
+    if ((state.is === "lost" || (state.is === "failed" && ready)) && context.now() - lookedAt >= LOOK_MS) {
+      lookedAt = context.now();
+      renewNow.ring();
+    }
+    if (ready) report();
+  };
+  const begin = async () => {
+    await waitUntilReady(options, { connected: connected.promise, addressed: addressed.resolve, why: () => why });
+    if (!isRun(plan)) await waitUntilReachable(api, plan, signal);
+    if (signal.aborted) return;
+    options.onReady?.();
+    ready = true;
+    report();
+  };
+  onWake(context.date, () => {
+    api.distrustConnections();
+    renewNow.ring();
+  }, keeping);
+  const link = holdTunnel({
+    dial: (signal) => dialTunnel(access, plan.namespace, plan.service, signal),
+    handshake: {
+      key: await importKey(key),
+      hello: {
+        capabilities: isRun(plan) ? ["run"] : [],
+        session: plan.name,
+        instance: crypto.randomUUID(),
+        who: context.who,
+        from: context.from,
+      },
+    },
+    onStream: options.onStream,
+    onSession: options.onSession,
+    onState,
+    now: context.now,
+    date: context.date,
+    addressed: addressed.promise,
+    signal,
+  });
+  await Promise.all([link, begin(), keepSession(session, renewNow, keeping)]);
+}
+
+/** Waits until the Pod is ready and the tunnel is connected; for a run, only until it is connected. */
+async function waitUntilReady(
+  { api, started: { session: { plan } }, say, timeoutMs, signal }: HoldOptions,
+  link: { connected: Promise<void>; addressed: () => void; why: () => string | undefined },
+): Promise<void> {
+  let reason: WaitReason | undefined;
+  let isPodReady = false;
+  const late = Promise.withResolvers<never>();
+  const timer = timeoutMs === 0 ? undefined : setTimeout(() => {
+    late.reject(new NotReadyError(timeoutMs / 1000, isPodReady ? undefined : reason, isPodReady ? link.why() : undefined));
+  }, timeoutMs);
+  const waitingFor = (next: WaitReason) => {
+    reason = isUsersImage(next, plan) ? { ...next, kind: "other" } : next;
+    say(`Waiting for the Pod: ${describeWait(reason)}`);
+  };
+  const over = new AbortController();
+  const pod = waitForReadyPod(api, plan, { waitingFor, addressed: link.addressed }, AbortSignal.any([signal, over.signal]))
+    .then(() => void (isPodReady = true));
+  try {
+    await Promise.race([Promise.all([link.connected, pod]), late.promise, ...(isRun(plan) ? [link.connected] : [])]);
+  } finally {
+    clearTimeout(timer);
+    over.abort();
+  }
+}
+
+/** The advice for a missing image is about kurun's own, and does not help with the user's. */
+function isUsersImage({ kind, message }: WaitReason, plan: SessionPlan): boolean {
+  return kind === "image" && isRun(plan) && plan.run.baseImage !== undefined && message.includes(plan.run.baseImage);
+}
