@@ -13,15 +13,22 @@ import { forward } from "./forward.ts";
 import { parsePort } from "../command/port.ts";
 import { addPodFlags, podWishes } from "./pod_flags.ts";
 import { sessionName, startSession } from "../session/start_session.ts";
-import { addTlsFlags, type CallerSide, callerSide, type TlsFlags, trustUpstream } from "./tls_flags.ts";
-import { addTrafficFlags, checkedFallback, requestRewrite, type TrafficFlags } from "./traffic_flags.ts";
+import {
+  addTrafficFlags,
+  type CallerSide,
+  callerSide,
+  checkFallback,
+  requestRewrite,
+  type TrafficFlags,
+  trustUpstream,
+} from "./traffic_flags.ts";
 import { parseUpstream, type Upstream } from "./upstream_url.ts";
 import { SERVER_IMAGE } from "../command/version.ts";
 
 /** Names of Services (RFC 1035); the session's, with `-kurun-` and five more, must fit into a label's 63 too. */
 const SERVICE_NAME = /^[a-z]([a-z0-9-]{0,49}[a-z0-9])?$/;
 
-interface PortForwardOptions extends Record<string, unknown>, TrafficFlags, TlsFlags {
+interface PortForwardOptions extends Record<string, unknown>, TrafficFlags {
   servicename: string;
   /** Where it was given: a Service that is there already has ports of its own. */
   serviceport?: string;
@@ -47,7 +54,7 @@ export function portForwardCommand(context: Context): Command {
     .option("--timeout <duration>", "how long to wait until the Service can be called; 0 waits forever", "60s")
     .option("--takeover", "replace the session that uses the Service, yours or another user's")
     .addHelpText("after", EXAMPLES);
-  return addClusterFlags(addDryRunFlags(addPodFlags(addTrafficFlags(addTlsFlags(command))))).action((
+  return addClusterFlags(addDryRunFlags(addPodFlags(addTrafficFlags(command)))).action((
     url: string,
     options: PortForwardOptions,
   ) => portForward(context, url, options));
@@ -68,9 +75,9 @@ Examples:
 async function portForward(context: Context, url: string, options: PortForwardOptions): Promise<void> {
   const upstream = await trustUpstream(parseUpstream(url), options);
   const callers = callerSide(upstream, options);
-  const rewrite = requestRewrite({ scheme: upstream.scheme, path: upstream.path, http2: callers.http2 }, options);
-  const fallback = checkedFallback({ scheme: upstream.scheme, http2: callers.http2 }, options);
-  const plan = { ...planSession(context, upstream, callers, options), fallback, ...await podWishes(options) };
+  const rewrite = requestRewrite(upstream, callers.http2, options.hostHeader);
+  checkFallback(upstream.scheme, callers.http2, options.fallback);
+  const plan = { ...planSession(context, upstream, callers, options), ...await podWishes(options) };
   const dryRun = dryRunFormat(options);
   // A flag that is wrong is found before anything is contacted.
   const timeoutMs = parseDuration("--timeout", options.timeout);
@@ -135,6 +142,7 @@ function planSession(
     image: options.serverImage,
     ttlSeconds: Math.ceil(parseDuration("--ttl", options.ttl) / 1000),
     holdMs: parseDuration("--hold", options.hold, MAX_HOLD_MS),
+    fallback: options.fallback,
     verbose: options.verbose ?? false,
     annotations: {
       [Annotation.who]: context.who,

@@ -1,18 +1,12 @@
 import { concat } from "../../tunnel/bytes.ts";
 import { Http1Error, type RequestHead, textOf } from "../../tunnel/http1/head.ts";
 
-/** What changes in a request's head on its way to the local program. */
+/** Changes to a request's head on its way to the local program. */
 export interface Rewrite {
-  /** What goes before each path, such as `/api`: it begins with a slash and does not end with one; empty for nothing. */
+  /** Precedes each path, such as `/api`: it begins with a slash and does not end with one, or is empty. */
   readonly prefix: string;
-  /** What Host becomes; undefined leaves it. */
+  /** The new Host; undefined keeps the caller's. */
   readonly host?: string | undefined;
-}
-
-/** What the upstream's URL makes of requests; undefined where nothing changes. @param path the URL's, such as `/api/` */
-export function rewriteFor(path: string | undefined, host: string | undefined): Rewrite | undefined {
-  const prefix = (path ?? "").replace(/\/+$/, "");
-  return prefix === "" && host === undefined ? undefined : { prefix, host };
 }
 
 const encoder = new TextEncoder();

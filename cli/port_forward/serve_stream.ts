@@ -1,71 +1,53 @@
-import {
-  type Connection,
-  encodeAccepted,
-  encodeRefused,
-  encodeWaiting,
-  type Preamble,
-  readPreamble,
-  relay,
-  type Stream,
-} from "../../tunnel/mod.ts";
+import { type Connection, encodeAccepted, encodeRefused, encodeWaiting, readPreamble, relay, type Stream } from "../../tunnel/mod.ts";
 import type { Rewrite } from "./rewrite_head.ts";
 import { RewritingConnection } from "./rewriting_connection.ts";
 import { dialUpstream } from "./upstream.ts";
 import type { Upstream } from "./upstream_url.ts";
 import { CallerWatch, watchFailedHandshake, type WatchOptions } from "./watch_caller.ts";
 
-/** How {@link serveStream} serves. */
+/** Options of {@link serveStream}. */
 export interface ServeOptions {
   readonly upstream: Upstream;
-  /** What changes in each request's head; absent where nothing does. */
+  /** Changes to each request's head, if any. */
   readonly rewrite?: Rewrite | undefined;
   readonly watch: WatchOptions;
 }
 
-/** Serves one caller: connects the program here and joins the two until both have ended. Never rejects. */
-export async function serveStream(stream: Stream, options: ServeOptions): Promise<void> {
-  let caller: { preamble: Preamble; rest: Uint8Array };
-  try {
-    caller = await readPreamble(stream);
-  } catch {
-    return stream.reset();
-  }
-  const { from, alpn, failed } = caller.preamble;
+/** Serves one caller: connects to the program on this machine and joins the two until both have ended. Never rejects. */
+export async function serveStream(stream: Stream, { upstream, rewrite, watch: watching }: ServeOptions): Promise<void> {
+  const caller = await readPreamble(stream).catch(() => undefined);
+  if (!caller) return stream.reset();
+  const { preamble: { from, alpn, failed }, rest } = caller;
   if (failed !== undefined) {
-    watchFailedHandshake(options.watch, from, failed);
+    watchFailedHandshake(watching, from, failed);
     return stream.closeWrite();
   }
-  const watch = new CallerWatch(options.watch, caller.preamble, options.upstream);
+  const watch = new CallerWatch(watching, caller.preamble, upstream);
   const left = new AbortController();
   stream.onFailure((error) => left.abort(error));
+  const slow = () => {
+    watch.slow();
+    // A caller that has left ends the dial, too.
+    Promise.resolve(stream.write(encodeWaiting())).catch(() => {});
+  };
   let program: Connection;
   try {
-    program = await dialUpstream(options.upstream, {
-      alpn,
-      signal: left.signal,
-      slow: () => stillWaiting(stream, watch, options),
-    });
+    program = await dialUpstream(upstream, { alpn, signal: left.signal, slow });
     watch.dialed();
   } catch (error) {
-    if (left.signal.aborted) return watch.ended({ forth: 0, back: 0, error: left.signal.reason });
+    if (left.signal.aborted) return watch.ended({ error: left.signal.reason });
     watch.dialed();
-    return await refuse(stream, (error as Error).message, watch, caller.rest);
+    return await refuse(stream, (error as Error).message, watch, rest);
   }
   try {
     await stream.write(encodeAccepted());
   } catch (error) {
     // The caller left while the program was being connected.
     program.reset();
-    return watch.ended({ forth: 0, back: 0, error: error as Error });
+    return watch.ended({ error: error as Error });
   }
-  if (options.rewrite) program = new RewritingConnection(program, options.rewrite);
-  watch.ended(await relay(stream, program, caller.rest, watch));
-}
-
-function stillWaiting(stream: Stream, watch: CallerWatch, { upstream }: ServeOptions): void {
-  watch.slow(upstream.url);
-  // A caller that has left ends the dial, too.
-  Promise.resolve(stream.write(encodeWaiting())).catch(() => {});
+  if (rewrite) program = new RewritingConnection(program, rewrite);
+  watch.ended(await relay(stream, program, rest, watch));
 }
 
 /** Says why, and then reads until the other side ends: a reset would discard a reason that it has not read yet. */

@@ -2,42 +2,34 @@ import { terminalLine } from "../command/terminal_text.ts";
 import type { TrafficCounts } from "./traffic.ts";
 import { timeOfDay } from "./traffic_line.ts";
 
-/** What the status line says first. */
+/** What the status line says first, and since when. `why` is the error of the last attempt to connect to the cluster. */
 export type StatusState =
-  /** kurun's Pod is being started, since when. */
-  | { readonly is: "starting"; readonly since: Date }
-  | { readonly is: "forwarding"; readonly since: Date }
-  /** The connection to the cluster is lost. `why` is the error of the last attempt. */
+  | { readonly is: "starting" | "forwarding"; readonly since: Date }
   | { readonly is: "lost"; readonly since: Date; readonly why: string };
 
-/** How {@linkcode renderStatus} renders. */
-export interface StatusStyle {
-  /** The columns that the line may use. */
-  readonly width: number;
-  /** Whether to use colors. */
-  readonly color: boolean;
-  /** The time of day. */
-  readonly now: Date;
-}
+/** ANSI color codes (ECMA-48, SGR). */
+const COLORS = { green: 32, yellow: 33, red: 31 } as const;
 
 /** A part of the line that has one color. */
 interface Part {
   readonly text: string;
-  readonly color?: "green" | "yellow" | "red";
+  readonly color?: keyof typeof COLORS;
 }
 
-/** ANSI color codes (ECMA-48, SGR). */
-const COLORS = { green: 32, yellow: 33, red: 31 } as const;
 const SEPARATOR = " · ";
 
-/** Renders the status as one line without a line end, cut to fit the width. */
-export function renderStatus(state: StatusState, counts: TrafficCounts, { width, color, now }: StatusStyle): string {
-  let left = width;
+/** Renders the status as one line without a line end. @param style.width the columns that the line may use; it is cut to fit */
+export function renderStatus(
+  state: StatusState,
+  counts: TrafficCounts,
+  style: { readonly width: number; readonly color: boolean; readonly now: Date },
+): string {
+  let left = style.width;
   let line = "";
-  for (const part of [stateOf(state, now), ...(state.is === "starting" ? [] : countsOf(counts))]) {
+  for (const part of [stateOf(state, style.now), ...(state.is === "starting" ? [] : countsOf(counts))]) {
     const text = cut(terminalLine(part.text), left);
     left -= columns(text);
-    line += color && part.color && text !== "" ? `\x1b[${COLORS[part.color]}m${text}\x1b[0m` : text;
+    line += style.color && part.color && text !== "" ? `\x1b[${COLORS[part.color]}m${text}\x1b[0m` : text;
     if (left <= 0) break;
   }
   return line;
@@ -45,11 +37,10 @@ export function renderStatus(state: StatusState, counts: TrafficCounts, { width,
 
 function stateOf(state: StatusState, now: Date): Part {
   switch (state.is) {
-    case "starting":
-      return {
-        text: `Starting kurun's Pod (${Math.max(0, Math.floor((now.getTime() - state.since.getTime()) / 1000))} s)…`,
-        color: "yellow",
-      };
+    case "starting": {
+      const seconds = Math.max(0, Math.floor((now.getTime() - state.since.getTime()) / 1000));
+      return { text: `Starting kurun's Pod (${seconds} s)…`, color: "yellow" };
+    }
     case "forwarding":
       return { text: `Forwarding since ${timeOfDay(state.since)}`, color: "green" };
     case "lost":
@@ -58,13 +49,12 @@ function stateOf(state: StatusState, now: Date): Part {
 }
 
 function countsOf({ open, connections, requests, errors, lastError }: TrafficCounts): Part[] {
-  // Requests are known with -v alone, and of HTTP/1 alone: otherwise kurun does not read the bytes.
+  // Requests are known only with -v and for HTTP/1: otherwise kurun does not read the bytes.
   const total = requests === 0 ? plural(connections, "connection") : plural(requests, "request");
-  return [
-    { text: `${SEPARATOR}${open} open${SEPARATOR}${total}` },
-    ...(errors === 0 ? [] : [{ text: SEPARATOR }, { text: plural(errors, "error"), color: "red" as const }]),
-    ...(errors === 0 || lastError === undefined ? [] : [{ text: `, the last: ${lastError}` }]),
-  ];
+  const parts: Part[] = [{ text: `${SEPARATOR}${open} open${SEPARATOR}${total}` }];
+  if (errors > 0) parts.push({ text: SEPARATOR }, { text: plural(errors, "error"), color: "red" });
+  if (errors > 0 && lastError !== undefined) parts.push({ text: `, the last: ${lastError}` });
+  return parts;
 }
 
 function plural(count: number, what: string): string {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { UserError } from "../command/errors.ts";
-import { callerSide, type TlsFlags, trustUpstream } from "./tls_flags.ts";
+import { callerSide, type TrafficFlags, trustUpstream } from "./traffic_flags.ts";
 import { parseUpstream } from "./upstream_url.ts";
 
 for (
@@ -45,7 +45,7 @@ for (
     ["https://localhost:1", { upstreamCa: "ca.pem", upstreamInsecure: true }, /cannot be combined/],
     ["https://localhost:1", { upstreamCa: "/does/not/exist" }, /^--upstream-ca \/does\/not\/exist cannot be read: /],
     ["https://localhost:1", { upstreamCa: authority }, /contains no PEM certificate$/],
-  ] as [string, TlsFlags, RegExp][]
+  ] as [string, Partial<TrafficFlags>, RegExp][]
 ) {
   Deno.test(`${url} with ${Object.keys(flags).join(" and ")} is refused: ${sentence.source}`, async () => {
     const upstream = parseUpstream(url);
@@ -58,7 +58,7 @@ for (
 
 Deno.test("a program on loopback is verified only with --upstream-ca, any other one unless --upstream-insecure is given", async () => {
   await Deno.writeTextFile(authority, "-----BEGIN CERTIFICATE-----\n");
-  const trust = async (url: string, flags: TlsFlags) => (await trustUpstream(parseUpstream(url), flags)).trust;
+  const trust = async (url: string, flags: Partial<TrafficFlags>) => (await trustUpstream(parseUpstream(url), flags)).trust;
   assert.deepEqual(await trust("https://localhost:1", {}), { insecure: true });
   assert.deepEqual(await trust("https://localhost:1", { upstreamCa: authority }), { insecure: false, ca: "-----BEGIN CERTIFICATE-----\n" });
   assert.deepEqual(await trust("https://dev.example:1", {}), { insecure: false });

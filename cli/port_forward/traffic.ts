@@ -1,53 +1,43 @@
-/** Counts since the start, for the status line. */
-export interface TrafficCounts {
+/** Counts connections, requests and errors since the start, for the status line. */
+export class Traffic {
   /** Connections that are open now. */
-  readonly open: number;
-  /** Connections since the start. */
-  readonly connections: number;
-  /** HTTP/1 requests since the start; 0 without `-v`. */
-  readonly requests: number;
-  readonly errors: number;
-  /** The last error, as text that is safe to print. */
-  readonly lastError: string | undefined;
-}
-
-/** Counts connections, requests and errors. */
-export class Traffic implements TrafficCounts {
   open = 0;
   connections = 0;
+  /** HTTP/1 requests; 0 without `-v`. */
   requests = 0;
   errors = 0;
+  /** The last error, as text that is safe to print. */
   lastError: string | undefined;
-  readonly #changed: () => void;
 
   /** @param changed is called after each change */
-  constructor(changed: () => void = () => {}) {
-    this.#changed = changed;
-  }
+  constructor(private readonly changed: () => void = () => {}) {}
 
   /** A caller has connected. */
   opened(): void {
     this.open++;
     this.connections++;
-    this.#changed();
+    this.changed();
   }
 
   /** A caller's connection has ended. */
   closed(): void {
     this.open--;
-    this.#changed();
+    this.changed();
   }
 
   /** A request was answered, or will not be. */
   request(): void {
     this.requests++;
-    this.#changed();
+    this.changed();
   }
 
   /** Something failed. */
   failed(what: string): void {
     this.errors++;
     this.lastError = what;
-    this.#changed();
+    this.changed();
   }
 }
+
+/** What {@link Traffic} has counted. */
+export type TrafficCounts = Pick<Traffic, "open" | "connections" | "requests" | "errors" | "lastError">;

@@ -55,10 +55,8 @@ export function shownTarget(target: string): string {
 }
 
 function shownParameter(parameter: string): string {
-  const equals = parameter.indexOf("=");
-  if (equals < 0) return parameter;
-  const name = parameter.slice(0, equals);
-  return SECRET_NAME.test(decoded(name)) ? `${name}=…` : parameter;
+  const [, name] = /^([^=]*)=/.exec(parameter) ?? [];
+  return name !== undefined && SECRET_NAME.test(decoded(name)) ? `${name}=…` : parameter;
 }
 
 function decoded(name: string): string {
@@ -71,7 +69,7 @@ function decoded(name: string): string {
 
 /** `14:05:09`, in this machine's time zone. */
 export function timeOfDay(date: Date): string {
-  return [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => String(part).padStart(2, "0")).join(":");
+  return date.toTimeString().slice(0, 8);
 }
 
 /** `0B`, `999B`, `1.2kB`, `34MB`, `1.2GB`: powers of ten. */

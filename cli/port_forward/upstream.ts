@@ -44,33 +44,22 @@ export async function dialUpstream(upstream: Upstream, options: DialOptions = {}
   }
 }
 
-async function connect(upstream: Upstream): Promise<Deno.TcpConn> {
+async function connect({ url, host, port }: Upstream): Promise<Deno.TcpConn> {
   // Many programs listen on only one of the addresses of "localhost".
-  const hosts = upstream.host === "localhost" ? ["127.0.0.1", "::1"] : [upstream.host];
+  const hosts = host === "localhost" ? ["127.0.0.1", "::1"] : [host];
   let failure: unknown;
   for (const hostname of hosts) {
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(new Deno.errors.TimedOut()), CONNECT_MS);
     try {
-      return await connectWithin(CONNECT_MS, { hostname, port: upstream.port });
+      return await Deno.connect({ hostname, port, signal: late.signal });
     } catch (error) {
       failure = error;
+    } finally {
+      clearTimeout(timer);
     }
   }
-  throw new UpstreamError(`${upstream.url} ${whyNot(failure)}`, { cause: failure });
-}
-
-/** Connects, or closes the connection if it comes too late. @throws Deno.errors.TimedOut */
-async function connectWithin(ms: number, address: Deno.ConnectOptions): Promise<Deno.TcpConn> {
-  const connecting = Deno.connect(address);
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
-    late.reject(new Deno.errors.TimedOut("timed out"));
-    connecting.then((socket) => socket.close(), () => {});
-  }, ms);
-  try {
-    return await Promise.race([connecting, late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
+  throw new UpstreamError(`${url} ${whyNot(failure)}`, { cause: failure });
 }
 
 function whyNot(error: unknown): string {

@@ -47,7 +47,7 @@ export class CallerWatch implements RelayWatch {
       caller: from,
       protocol: this.#raw ?? (alpn === "h2" ? "h2" : undefined),
       now: options.now,
-      line: (line) => this.#told(line),
+      line: (line) => this.#tell(line),
       blind: (caller, why) => {
         if (!this.#hinted) options.say(`${caller}: no more lines for this connection: ${why}`);
       },
@@ -79,10 +79,9 @@ export class CallerWatch implements RelayWatch {
   }
 
   /** The program accepted the connection but does not answer its TLS handshake. */
-  slow(url: string): void {
-    if (this.#options.verbose) {
-      this.#options.say(`${this.#from}: ${url} does not answer the TLS handshake; waiting. Is it stopped in a debugger?`);
-    }
+  slow(): void {
+    const { verbose, say } = this.#options;
+    if (verbose) say(`${this.#from}: ${this.#upstream.url} does not answer the TLS handshake; waiting. Is it stopped in a debugger?`);
   }
 
   /** The connection to the program was made, or failed. */
@@ -102,7 +101,7 @@ export class CallerWatch implements RelayWatch {
   }
 
   /** The caller's connection has ended. */
-  ended({ error }: RelayEnd): void {
+  ended({ error }: Pick<RelayEnd, "error">): void {
     const { traffic } = this.#options;
     const end = error && whatBroke(error);
     if (end?.isFault && !this.#lens) traffic.failed(`${this.#from}: the program broke the connection`);
@@ -110,13 +109,12 @@ export class CallerWatch implements RelayWatch {
     traffic.closed();
   }
 
-  /** Counts a mistake as an error, and prints it unless it was the last one: callers retry. */
   #hint(sentence: string): void {
     this.#hinted = true;
     fail(this.#options, sentence);
   }
 
-  #told(line: TrafficLine): void {
+  #tell(line: TrafficLine): void {
     const { say, traffic, date } = this.#options;
     say(`${timeOfDay(date())} ${formatTrafficLine(line)}`);
     const { method, target, status, note, isConnection, isFault } = line;
@@ -138,6 +136,7 @@ export function watchFailedHandshake(options: WatchOptions, from: string, why: s
   fail(options, `${address(from)}: TLS handshake failed: ${why}${hint}`);
 }
 
+/** Counts a mistake as an error, and prints it unless it was the last one: callers retry. */
 function fail({ traffic, say }: WatchOptions, sentence: string): void {
   if (traffic.lastError !== sentence) say(sentence);
   traffic.failed(sentence);
@@ -148,10 +147,10 @@ function address(from: string): string {
   return from.replace(/:\d+$/, "");
 }
 
-/** A lost connection to the cluster is reported elsewhere. */
 function whatBroke(error: Error): LensEnd {
   // The server resets the stream when the caller leaves. Any other error comes from the connection to the program.
   if (error instanceof StreamResetError) return { note: "caller left", isFault: false };
+  // Reported elsewhere.
   if (error instanceof SessionEndedError) return { note: "connection to the cluster lost", isFault: false };
   return { note: "reset", isFault: true };
 }

@@ -35,7 +35,7 @@ function watch(
   return { lines, traffic };
 }
 
-const ended = (error?: Error) => (caller: CallerWatch) => caller.ended({ forth: 0, back: 0, ...(error ? { error } : {}) });
+const ended = (error?: Error) => (caller: CallerWatch) => caller.ended(error ? { error } : {});
 const ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
 for (
