@@ -9,7 +9,7 @@ import { ExitCode, SessionLostError, UserError } from "../command/errors.ts";
 import { pause } from "../command/timers.ts";
 import { age } from "../session/age.ts";
 import { holdSession } from "../session/hold_session.ts";
-import { describeRemains, removeOwnSession } from "../session/remove_own_session.ts";
+import { describeRemains, removeOwnSession } from "../session/keep_session.ts";
 import type { StartedSession } from "../session/start_session.ts";
 import { ReplacedError } from "../session/tunnel_link.ts";
 import type { Rewrite } from "./rewrite_head.ts";

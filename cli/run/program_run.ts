@@ -9,7 +9,7 @@ import type { Context } from "../command/context.ts";
 import { ExitCode, UserError } from "../command/errors.ts";
 import { pause } from "../command/timers.ts";
 import { holdSession } from "../session/hold_session.ts";
-import { removeOwnSession } from "../session/remove_own_session.ts";
+import { removeOwnSession } from "../session/keep_session.ts";
 import type { StartedSession } from "../session/start_session.ts";
 import { ReplacedError } from "../session/tunnel_link.ts";
 import { ProgramBuilds, sentProgram } from "./program_builds.ts";

@@ -1,5 +1,6 @@
 import { ApiError } from "../../k8s/api/api_error.ts";
 import { type ClusterSession, SessionGoneError } from "../../k8s/session/session.ts";
+import type { Context } from "../command/context.ts";
 import type { Alarm } from "../command/timers.ts";
 
 /** The deadline moves at least this often, so that `kurun ls` shows which clients are alive. */
@@ -44,4 +45,23 @@ export async function keepSession(session: ClusterSession, alarm: Alarm, signal:
       await alarm.pause(Math.min(RETRY_MS, period), signal);
     }
   }
+}
+
+/**
+ * Removes this client's session. A failure is only printed: the deadline removes the session later, and it must not hide why the command ends.
+ * @returns whether the session was removed
+ */
+export async function removeOwnSession(context: Pick<Context, "stderr">, session: ClusterSession): Promise<boolean> {
+  try {
+    await session.delete();
+    return true;
+  } catch (error) {
+    context.stderr(`Session ${session.plan.name} could not be removed (${(error as Error).message}): ${describeRemains(session)}\n`);
+    return false;
+  }
+}
+
+/** What becomes of a session that was not removed. */
+export function describeRemains({ plan: { ttlSeconds } }: ClusterSession): string {
+  return ttlSeconds > 0 ? `the cluster removes it within ${ttlSeconds} s` : "it stays, because --ttl is 0";
 }

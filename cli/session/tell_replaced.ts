@@ -1,28 +1,27 @@
 import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
 import { dialTunnel } from "../../k8s/session/dial/tunnel_dial.ts";
+import type { SessionPlan } from "../../k8s/session/objects/session_plan.ts";
 import { handshakeAsClient, type HandshakeOptions, importKey, Session, type Transport } from "../../tunnel/mod.ts";
 import type { Context } from "../command/context.ts";
 
 /** The Pod answers in milliseconds. Otherwise the client notices at its next renewal that its session is gone. */
 const TELL_MS = 3_000;
 
-/** A session whose client is told. */
-export interface ReplacedSession {
-  readonly name: string;
-  readonly namespace: string;
-  readonly service: string;
-}
-
 /**
  * Tells a session's client that this user replaces it, by connecting in its place: the server closes the client's connection with the
  * reason, and the client ends without removing anything. Failures are ignored.
  */
-export async function tellReplaced(context: Context, access: ClusterAccess, session: ReplacedSession, key: Uint8Array): Promise<void> {
+export async function tellReplaced(
+  context: Context,
+  access: ClusterAccess,
+  { name, namespace, service }: Pick<SessionPlan, "name" | "namespace" | "service">,
+  key: Uint8Array,
+): Promise<void> {
   const signal = AbortSignal.any([context.interrupted, AbortSignal.timeout(TELL_MS)]);
   try {
-    const transport = await dialTunnel(access, session.namespace, session.service, signal);
+    const transport = await dialTunnel(access, namespace, service, signal);
     try {
-      const hello = { capabilities: [], session: session.name, instance: crypto.randomUUID(), who: context.who, from: context.from };
+      const hello = { capabilities: [], session: name, instance: crypto.randomUUID(), who: context.who, from: context.from };
       await takePlace(transport, { key: await importKey(key), hello, signal }, context.now);
     } finally {
       transport.destroy();
