@@ -12,7 +12,7 @@ import { age } from "./age.ts";
 import { describeWait } from "./describe_wait.ts";
 import { keepSession } from "./keep_session.ts";
 import type { StartedSession } from "./start_session.ts";
-import { holdTunnel, type LinkState } from "./tunnel_link.ts";
+import { type LinkState, TunnelLink } from "./tunnel_link.ts";
 
 /** While the tunnel is lost, the session is checked at most this often: its namespace may be disappearing object by object. */
 const LOOK_MS = 2_000;
@@ -104,7 +104,7 @@ export async function holdSession(options: HoldOptions): Promise<void> {
     api.distrustConnections();
     renewNow.ring();
   }, keeping);
-  const link = holdTunnel({
+  const link = new TunnelLink({
     dial: (signal) => dialTunnel(access, plan.namespace, plan.service, signal),
     handshake: {
       key: await importKey(key),
@@ -123,7 +123,7 @@ export async function holdSession(options: HoldOptions): Promise<void> {
     date: context.date,
     addressed: addressed.promise,
     signal,
-  });
+  }).hold();
   await Promise.all([link, begin(), keepSession(session, renewNow, keeping)]);
 }
 

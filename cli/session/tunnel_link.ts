@@ -35,7 +35,7 @@ const HANDSHAKE_MS = 3_500;
 const FINAL_REFUSALS = 8;
 const FINAL_REFUSALS_MS = 8_000;
 
-/** Options of {@link holdTunnel}. */
+/** Options of a {@link TunnelLink}. */
 export interface TunnelLinkOptions {
   /** Opens a transport to the server, with fresh credentials for each call. */
   readonly dial: (signal: AbortSignal) => Promise<Transport>;
@@ -57,22 +57,11 @@ export interface TunnelLinkOptions {
 }
 
 /** What the link is doing. */
-export type LinkState = { readonly is: "connected" } | { readonly is: "lost"; readonly why: string } | {
-  readonly is: "failed";
-  readonly why: string;
-};
+export type LinkState = { readonly is: "connected" } | { readonly is: "lost" | "failed"; readonly why: string };
 
 /** Another client replaced this one. The message says whose. */
 export class ReplacedError extends Error {
   override readonly name = "ReplacedError";
-}
-
-/**
- * Keeps a session with the server until aborted, and dials again whenever it is lost.
- * @throws ReplacedError, RightsLostError, or the first refusal if there was no connection before it
- */
-export async function holdTunnel(options: TunnelLinkOptions): Promise<void> {
-  await new TunnelLink(options).hold();
 }
 
 /** The pause before the next dial, in milliseconds: it doubles, with jitter so that many clients do not dial at the same time. */
@@ -80,23 +69,18 @@ export function delay(failures: number, chance: number, longest: number = LAST_D
   return Math.min(longest, FIRST_DELAY_MS * 2 ** Math.min(failures, 10)) * (0.5 + chance / 2);
 }
 
-interface LinkEnd {
-  readonly code: number;
-  readonly reason: string;
-  readonly why: string;
-}
-
 /** A session with the server, and its end. */
 interface Link {
   readonly session: Session;
   readonly watch: KeepAlive;
-  close(): void;
-  readonly ended: Promise<LinkEnd>;
+  readonly close: () => void;
+  readonly ended: Promise<{ readonly code: number; readonly reason: string; readonly why: string }>;
   /** Settles when the server asks the client to dial the next Pod; open streams continue. */
   readonly goingAway: Promise<void>;
 }
 
-class TunnelLink {
+/** A session with the server that is dialed again whenever it is lost. */
+export class TunnelLink {
   readonly #options: TunnelLinkOptions;
   readonly #startedAt: number;
   /** The established links; several while a terminating Pod still serves open streams. */
@@ -120,6 +104,7 @@ class TunnelLink {
     this.#startedAt = options.now();
   }
 
+  /** Keeps a session until aborted. @throws ReplacedError, RightsLostError, or the first refusal if there was no connection before it */
   async hold(): Promise<void> {
     const { signal, now, chance = Math.random } = this.#options;
     onWake(this.#options.date, () => this.#woke(), signal);
@@ -253,7 +238,7 @@ async function connectOnce(options: TunnelLinkOptions, signal: AbortSignal, mayP
       transport.destroy();
       throw error;
     });
-  const ended = Promise.withResolvers<LinkEnd>();
+  const ended = Promise.withResolvers<Awaited<Link["ended"]>>();
   const goingAway = Promise.withResolvers<void>();
   const session = new Session(transport, {
     role: "client",

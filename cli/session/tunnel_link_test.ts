@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { ApiError } from "../../k8s/api/api_error.ts";
 import { handshakeAsServer, type HandshakeOptions, importKey, memoryTransportPair, Session, type Transport } from "../../tunnel/mod.ts";
 import { RightsLostError } from "./keep_session.ts";
-import { delay, holdTunnel, type LinkState, ReplacedError, type TunnelLinkOptions } from "./tunnel_link.ts";
+import { delay, type LinkState, ReplacedError, TunnelLink, type TunnelLinkOptions } from "./tunnel_link.ts";
 
 const key = await importKey(new Uint8Array(32));
 const otherKey = await importKey(new Uint8Array(32).fill(1));
@@ -33,7 +33,7 @@ function hold(
   signal: AbortSignal,
   more: Partial<TunnelLinkOptions> = {},
 ): Promise<void> {
-  return holdTunnel({
+  return new TunnelLink({
     dial,
     handshake: identity,
     onStream: () => {},
@@ -44,7 +44,7 @@ function hold(
     addressed: new Promise(() => {}),
     signal,
     ...more,
-  });
+  }).hold();
 }
 
 Deno.test("a lost link is dialed again until it is aborted", async () => {

@@ -1,6 +1,6 @@
 /** A hostile Pod against the laptop's code: it has the key and sends whatever it likes. */
 import assert from "node:assert/strict";
-import { holdTunnel, type LinkState } from "../../cli/session/tunnel_link.ts";
+import { type LinkState, TunnelLink } from "../../cli/session/tunnel_link.ts";
 import { serveStream } from "../../cli/port_forward/serve_stream.ts";
 import { Traffic } from "../../cli/port_forward/traffic.ts";
 import { parseUpstream } from "../../cli/port_forward/upstream_url.ts";
@@ -42,7 +42,7 @@ class Laptop {
     this.#program = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, () => new Response("mine"));
     const upstream = parseUpstream(`127.0.0.1:${this.#program.addr.port}`);
     const watch = { verbose: true, traffic: this.traffic, say: (line: string) => this.said.push(line), now, date: () => new Date() };
-    this.#held = holdTunnel({
+    this.#held = new TunnelLink({
       dial: () => {
         const [near, far] = memoryTransportPair();
         handshakeAsServer(far, { ...identity("pod"), signal: AbortSignal.timeout(5_000) }).then(() => this.pods.push(far));
@@ -56,7 +56,7 @@ class Laptop {
       chance: () => 0,
       addressed: Promise.resolve(),
       signal: this.#stop.signal,
-    });
+    }).hold();
   }
 
   /** The Pod's end of an existing connection. */
