@@ -1,8 +1,6 @@
-import type { Api } from "../../k8s/api/api.ts";
 import { mayPass } from "../../k8s/api/api_error.ts";
-import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
 import { checkObjects } from "../../k8s/session/check_objects.ts";
-import type { ForwardPlan } from "../../k8s/session/objects/session_plan.ts";
+import { Annotation, type ForwardPlan } from "../../k8s/session/objects/session_plan.ts";
 import { SessionGoneError } from "../../k8s/session/session.ts";
 import type { Context } from "../command/context.ts";
 import { ExitCode, SessionLostError, UserError } from "../command/errors.ts";
@@ -10,7 +8,7 @@ import { pause } from "../command/timers.ts";
 import { age } from "../session/age.ts";
 import { holdSession } from "../session/hold_session.ts";
 import { describeRemains, removeOwnSession } from "../session/keep_session.ts";
-import type { StartedSession } from "../session/start_session.ts";
+import { sessionName, type StartedSession, type StartOptions, startSession } from "../session/start_session.ts";
 import { ReplacedError } from "../session/tunnel_link.ts";
 import type { Rewrite } from "./rewrite_head.ts";
 import { serveStream } from "./serve_stream.ts";
@@ -23,39 +21,27 @@ const RETRY_MS = 1_000;
 const DRAIN_MS = 10_000;
 
 /** Options of {@link forward}. */
-export interface ForwardOptions {
-  readonly context: Context;
-  readonly access: ClusterAccess;
-  readonly api: Api;
-  readonly started: StartedSession<ForwardPlan>;
-  /** Creates another session under the same names after this one has expired. Its messages go to the given context. */
-  readonly startAgain: (context: Context) => Promise<StartedSession<ForwardPlan>>;
+export interface ForwardOptions extends StartOptions {
   readonly upstream: Upstream;
   /** The scheme of the Service's URL. */
   readonly callerScheme: UpstreamScheme;
   /** Changes to each request's head, if any. */
-  readonly rewrite?: Rewrite | undefined;
-  /** Whether to print a line for each request. */
-  readonly verbose: boolean;
+  readonly rewrite: Rewrite | undefined;
   /** How long to wait until callers can be served, in milliseconds; 0 waits forever. */
   readonly timeoutMs: number;
 }
 
 /**
- * Forwards until the user ends it, then removes the session. If the session expired while this machine slept, a new one replaces it.
- * @throws SessionGoneError, RightsLostError, SessionLostError or UserError if the session is lost for good; also API errors
+ * Starts a session and forwards until the user ends it, then removes it. A session that expired while this machine slept is replaced.
+ * @throws SessionGoneError, RightsLostError, SessionLostError or UserError if the session is lost for good; also as startSession does
  */
 export async function forward(options: ForwardOptions): Promise<void> {
-  const { context: { interrupted }, startAgain } = options;
+  const { interrupted } = options.context;
+  let started = await startSession(options);
   const screen = new StatusScreen(options.context);
-  let { started } = options;
   try {
-    while (await forwardUntilExpired(options, started, screen)) {
-      screen.context.stderr(
-        `Session ${started.session.plan.name} has ended: kurun could not renew it within --ttl. Creating a new one with the same names\n`,
-      );
-      screen.show({ is: "starting", since: options.context.date() });
-      started = await retried(() => startAgain(screen.context), interrupted);
+    for (let again = false; await forwardUntilExpired(options, started, screen, again); again = true) {
+      started = await startAgain(options, started, screen);
     }
   } catch (error) {
     if (!interrupted.aborted) throw error;
@@ -64,11 +50,23 @@ export async function forward(options: ForwardOptions): Promise<void> {
   }
 }
 
-/** Tries to start a session, however long the network takes. @throws SessionLostError if the cluster refuses */
-async function retried<T>(start: () => Promise<T>, interrupted: AbortSignal): Promise<T> {
+/** Replaces an expired session by a new one, however long the network takes. @throws SessionLostError if the cluster refuses */
+async function startAgain(
+  options: ForwardOptions,
+  { session }: StartedSession<ForwardPlan>,
+  screen: StatusScreen,
+): Promise<StartedSession<ForwardPlan>> {
+  const { context: { interrupted }, plan } = options;
+  const { context } = screen;
+  context.stderr(
+    `Session ${session.plan.name} has ended: kurun could not renew it within --ttl. Creating a new one with the same names\n`,
+  );
+  screen.show({ is: "starting", since: context.date() });
   for (;;) {
     try {
-      return await start();
+      const annotations = { ...plan.annotations, [Annotation.since]: context.date().toISOString() };
+      const name = sessionName(context, plan.service);
+      return await startSession({ ...options, context, plan: { ...plan, name, annotations }, takeover: false });
     } catch (error) {
       if (interrupted.aborted || !mayPass(error)) throw new SessionLostError(error);
       await pause(RETRY_MS, interrupted);
@@ -79,6 +77,7 @@ async function retried<T>(start: () => Promise<T>, interrupted: AbortSignal): Pr
 
 /**
  * Forwards through one session.
+ * @param again whether it replaces an expired one
  * @returns whether it expired; otherwise the user interrupted
  * @throws as {@link forward} does
  */
@@ -86,15 +85,16 @@ async function forwardUntilExpired(
   options: ForwardOptions,
   started: StartedSession<ForwardPlan>,
   screen: StatusScreen,
+  again: boolean,
 ): Promise<boolean> {
-  const { context, access, api, upstream, rewrite, verbose } = options;
+  const { context, access, api, upstream, rewrite } = options;
   const { session } = started;
   const { plan } = session;
-  const again = started !== options.started;
   const stop = new AbortController();
   const stopKeeping = new AbortController();
   const keeping = AbortSignal.any([stopKeeping.signal, context.interrupted]);
   const say = (line: string) => screen.context.stderr(`${line}\n`);
+  const { verbose = false } = options.plan;
   const serving = { upstream, rewrite, watch: { verbose, traffic: screen.traffic, say, now: context.now, date: context.date } };
   let isServed = false;
   let isLeaving = false;

@@ -12,7 +12,7 @@ import { usageError } from "../command/errors.ts";
 import { forward } from "./forward.ts";
 import { parsePort } from "../command/port.ts";
 import { addPodFlags, podWishes } from "./pod_flags.ts";
-import { sessionName, startSession } from "../session/start_session.ts";
+import { sessionName } from "../session/start_session.ts";
 import {
   addTrafficFlags,
   type CallerSide,
@@ -83,43 +83,23 @@ async function portForward(context: Context, url: string, options: PortForwardOp
   const timeoutMs = parseDuration("--timeout", options.timeout);
   const access = await openCluster(context, options);
   if (dryRun) return context.data(dryRunText(annotated({ ...plan, namespace: access.namespace }), dryRun));
-  const api = new Api(access, { userAgent: "kurun" });
-  try {
-    if (plan.tls) {
-      const check = { name: plan.tls.secret, namespace: access.namespace, service: plan.service, now: context.date() };
-      for (const warning of await checkTlsSecret(api, check, context.interrupted)) context.stderr(`Warning: ${warning}\n`);
-    }
-    const start = {
-      context,
-      access,
-      api,
-      plan: { ...plan, namespace: access.namespace },
-      port: options.serviceport === undefined ? undefined : Number(options.serviceport),
-      takeover: options.takeover ?? false,
-    };
-    const started = await startSession(start);
-    const again = () => ({ ...start.plan.annotations, [Annotation.since]: context.date().toISOString() });
-    await forward({
-      context,
-      access,
-      api,
-      started,
-      startAgain: (screen) =>
-        startSession({
-          ...start,
-          context: screen,
-          plan: { ...start.plan, name: sessionName(context, plan.service), annotations: again() },
-          takeover: false,
-        }),
-      upstream,
-      callerScheme: callers.scheme,
-      rewrite,
-      timeoutMs,
-      verbose: options.verbose ?? false,
-    });
-  } finally {
-    api.close();
+  using api = new Api(access, { userAgent: "kurun" });
+  if (plan.tls) {
+    const check = { name: plan.tls.secret, namespace: access.namespace, service: plan.service, now: context.date() };
+    for (const warning of await checkTlsSecret(api, check, context.interrupted)) context.stderr(`Warning: ${warning}\n`);
   }
+  await forward({
+    context,
+    access,
+    api,
+    plan: { ...plan, namespace: access.namespace },
+    port: options.serviceport === undefined ? undefined : Number(options.serviceport),
+    takeover: options.takeover ?? false,
+    upstream,
+    callerScheme: callers.scheme,
+    rewrite,
+    timeoutMs,
+  });
 }
 
 function planSession(

@@ -26,26 +26,20 @@ export function cleanupCommand(context: Context): Command {
 
 async function cleanup(context: Context, options: Record<string, unknown>): Promise<void> {
   const access = await openCluster(context, options);
-  const api = new Api(access, { userAgent: "kurun" });
+  using api = new Api(access, { userAgent: "kurun" });
   const namespace = options.allNamespaces === true ? undefined : access.namespace;
-  try {
-    const { who, from, interrupted: signal } = context;
-    const { leftovers, hidden } = await findLeftovers(api, { namespace, who, from, signal });
-    for (const resource of hidden) {
-      context.stderr(`Warning: ${resource} could not be checked: this needs the right to list ${resource}\n`);
-    }
-    for (const leftover of leftovers) {
-      if (options.dryRun === undefined) await deleteIfSame(api, leftover.path, leftover, signal);
-      context.stdout(`${describeLeftover(leftover)}${options.dryRun === undefined ? "" : " (dry run)"}\n`);
-    }
-    if (leftovers.length === 0) context.stderr(`Nothing is left behind${namespace === undefined ? "" : ` in ${namespace} namespace`}.\n`);
-  } finally {
-    api.close();
+  const { who, from, interrupted: signal } = context;
+  const { leftovers, hidden } = await findLeftovers(api, { namespace, who, from, signal });
+  for (const resource of hidden) {
+    context.stderr(`Warning: ${resource} could not be checked: this needs the right to list ${resource}\n`);
   }
-}
-
-function describeLeftover({ kind, namespace, name, why }: Leftover): string {
-  return `${kind}/${name} removed from namespace ${namespace}: ${describeWhy(why)}`;
+  const dryRun = options.dryRun !== undefined;
+  for (const leftover of leftovers) {
+    const { kind, name, path, why } = leftover;
+    if (!dryRun) await deleteIfSame(api, path, leftover, signal);
+    context.stdout(`${kind}/${name} removed from namespace ${leftover.namespace}: ${describeWhy(why)}${dryRun ? " (dry run)" : ""}\n`);
+  }
+  if (leftovers.length === 0) context.stderr(`Nothing is left behind${namespace === undefined ? "" : ` in ${namespace} namespace`}.\n`);
 }
 
 function describeWhy(why: Leftover["why"]): string {

@@ -27,16 +27,12 @@ Examples:
 
 async function list(context: Context, options: Record<string, unknown>): Promise<void> {
   const access = await openCluster(context, options);
-  const api = new Api(access, { userAgent: "kurun" });
+  using api = new Api(access, { userAgent: "kurun" });
   const all = options.allNamespaces === true;
-  try {
-    const found = await listSessions(api, all ? undefined : access.namespace, context.interrupted);
-    const format = options.output as ListFormat;
-    const forPrograms = format === "json" || format === "yaml";
-    if (found.sessions.length === 0) context.stderr(all ? "No sessions found\n" : `No sessions found in ${access.namespace} namespace.\n`);
-    if (forPrograms) context.data(sessionListText(found, { format, namespaces: all }));
-    else if (found.sessions.length > 0) context.stdout(sessionListText(found, { format, namespaces: all }));
-  } finally {
-    api.close();
-  }
+  const format = options.output as ListFormat;
+  const found = await listSessions(api, all ? undefined : access.namespace, context.interrupted);
+  const text = sessionListText(found, { format, namespaces: all });
+  if (found.sessions.length === 0) context.stderr(all ? "No sessions found\n" : `No sessions found in ${access.namespace} namespace.\n`);
+  if (format === "json" || format === "yaml") context.data(text);
+  else if (found.sessions.length > 0) context.stdout(text);
 }

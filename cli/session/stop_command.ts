@@ -42,25 +42,21 @@ async function stop(context: Context, names: readonly string[], options: StopOpt
   if (names.length === 0 && !options.all) throw usageError("no session given: name its Service (kurun ls lists them), or use --all");
   if (names.length > 0 && options.all) throw usageError("--all cannot be combined with names of sessions");
   const access = await openCluster(context, options);
-  const api = new Api(access, { userAgent: "kurun" });
+  using api = new Api(access, { userAgent: "kurun" });
   const { namespace } = access;
-  try {
-    const { found, missing } = options.all
-      ? { found: (await listSessions(api, namespace, context.interrupted)).sessions, missing: [] }
-      : await findAll(api, namespace, names, context.interrupted);
-    if (options.all && found.length === 0) context.stderr(`No sessions found in ${namespace} namespace.\n`);
-    const refused = found.filter((session) => !options.force && isOthersAndLive(session, context));
-    const failures = [
-      ...missing.map((name) => `there is no session ${name} in namespace ${namespace}: kurun ls lists the sessions`),
-      ...refused.map(({ owner: { service, who, from, since } }) =>
-        `session/${service} is in use by ${who} on ${from} since ${since}: --force ends it anyway`
-      ),
-    ];
-    await Promise.all(found.filter((session) => !refused.includes(session)).map((session) => stopOne(context, api, session)));
-    if (failures.length > 0) throw new UserError(failures.join("\nerror: "), ExitCode.failed);
-  } finally {
-    api.close();
-  }
+  const { found, missing } = options.all
+    ? { found: (await listSessions(api, namespace, context.interrupted)).sessions, missing: [] }
+    : await findAll(api, namespace, names, context.interrupted);
+  if (options.all && found.length === 0) context.stderr(`No sessions found in ${namespace} namespace.\n`);
+  const refused = found.filter((session) => !options.force && isOthersAndLive(session, context));
+  const failures = [
+    ...missing.map((name) => `there is no session ${name} in namespace ${namespace}: kurun ls lists the sessions`),
+    ...refused.map(({ owner: { service, who, from, since } }) =>
+      `session/${service} is in use by ${who} on ${from} since ${since}: --force ends it anyway`
+    ),
+  ];
+  await Promise.all(found.filter((session) => !refused.includes(session)).map((session) => stopOne(context, api, session)));
+  if (failures.length > 0) throw new UserError(failures.join("\nerror: "), ExitCode.failed);
 }
 
 async function findAll(

@@ -174,6 +174,10 @@ export class Api {
     this.#sender.close();
   }
 
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
   #decode(text: string): unknown {
     if (text.trim() === "") return undefined;
     try {
