@@ -3,8 +3,8 @@ import { connectionTo } from "../k8s/api/cluster_access.ts";
 import type { ScriptedServer } from "./scripted_server.ts";
 
 /** An API client that talks to a scripted server. */
-export function scriptedApi(server: ScriptedServer): Api & Disposable {
-  const api = new Api({
+export function scriptedApi(server: ScriptedServer): Api {
+  return new Api({
     server: new URL(`http://127.0.0.1:${server.port}/`),
     namespace: "default",
     context: "test",
@@ -14,5 +14,4 @@ export function scriptedApi(server: ScriptedServer): Api & Disposable {
     connection: () => Promise.resolve(connectionTo({ host: "127.0.0.1", port: server.port }, {}, "1")),
     refreshCredentials: () => {},
   }, { userAgent: "kurun/test" });
-  return Object.assign(api, { [Symbol.dispose]: () => api.close() });
 }
