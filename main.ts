@@ -6,13 +6,11 @@
  */
 import { hostname, userInfo } from "node:os";
 import { argv0 } from "node:process";
-import type { Context } from "./cli/command/context.ts";
+import type { Context, UserSignal, UserStdio } from "./cli/command/context.ts";
 import { describeError } from "./cli/describe_error.ts";
 import { InterruptedError } from "./cli/command/errors.ts";
-import { runProgram } from "./cli/program.ts";
-import { programName } from "./cli/program_name.ts";
+import { programName, runProgram } from "./cli/program.ts";
 import { terminalText } from "./cli/command/terminal_text.ts";
-import type { UserSignal, UserStdio } from "./cli/command/user_stdio.ts";
 
 function processContext(): Context {
   return {

@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { parseDuration } from "../command/duration.ts";
+import { parseDuration } from "../command/flag_values.ts";
 import { usageError } from "../command/errors.ts";
 
 /** How `kurun apply` applies. */

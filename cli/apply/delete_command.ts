@@ -16,7 +16,7 @@ import { checkedSetName } from "./apply_flags.ts";
 import { addClusterFlags, openCluster } from "../command/cluster_flags.ts";
 import type { Context } from "../command/context.ts";
 import { describeNotApplied } from "./describe_apply.ts";
-import { parseDuration } from "../command/duration.ts";
+import { parseDuration } from "../command/flag_values.ts";
 import { ExitCode, type InterruptedError, UserError } from "../command/errors.ts";
 import { objectsOf } from "./load_manifests.ts";
 import { addManifestFlags, manifestNames, openManifests, refuse } from "./manifest_flags.ts";

@@ -32,11 +32,8 @@ export interface BuiltProgram {
 }
 
 /**
- * Lets a builder write a file into a temporary folder. The folder is removed when the program is disposed of, or at once if the builder
- * throws.
- * @param unstable see {@link BuiltProgram.unstable}
+ * Lets a builder write a file into a temporary folder, which is removed with the program, or at once if the builder throws.
  * @param write gets the folder and returns the path of the file that it wrote
- * @throws what `write` throws
  */
 export async function builtProgram(
   { kind, unstable }: Pick<BuiltProgram, "kind" | "unstable">,

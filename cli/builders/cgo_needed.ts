@@ -7,11 +7,7 @@ export const CGO_ADVICE = `kurun builds Go programs with CGO_ENABLED=0.
   Use a package in pure Go instead, or build an image with a Dockerfile that runs go build with CGO_ENABLED=1 (kurun build, kurun apply)`;
 
 /** How the compiler reports missing names: `undefined: a.B`, `a.B undefined`, `unknown field B`, `missing method B`. */
-const MISSING_NAMES = [
-  /undefined: (?:\w+\.)?(\w+)/g,
-  /\.(\w+) undefined/g,
-  /(?:unknown field|missing method) (\w+)/g,
-];
+const MISSING_NAMES = [/undefined: (?:\w+\.)?(\w+)/g, /\.(\w+) undefined/g, /(?:unknown field|missing method) (\w+)/g];
 /** Go's import path for files that are named one by one. */
 const NAMED_FILES = "command-line-arguments";
 /** The most files that are named. */
@@ -19,10 +15,8 @@ const MAX_FILES = 3;
 
 /**
  * Finds out whether a build failed because it ran without cgo. `go list` tells for each package which files are compiled only with cgo. The
- * build needs them if the package has no other files, or if they declare a name that the compiler reports as missing.
- * @param said the output of `go build`
- * @returns which package needs cgo, and in which files, for the user
- * @throws the signal's reason
+ * build needs them if the package has no other files, or if they declare a name that `go build` said is missing.
+ * @returns which package needs cgo, and in which files, for the user @throws the signal's reason
  */
 export async function cgoNeeded(
   source: GoSource,

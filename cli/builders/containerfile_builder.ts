@@ -48,9 +48,8 @@ export async function findContainerfile(path: string): Promise<string | undefine
 
 /**
  * Builds the image of a Dockerfile, with its folder as context, with docker, podman or buildah. They know themselves what has not changed.
- * The tests use stand-ins for the three.
  * @returns `before` itself if nothing has changed
- * @throws ContainerfileError, also where the saved archive is not one of an image; or the signal's reason
+ * @throws ContainerfileError, or the signal's reason
  */
 export async function buildContainerfile(file: string, options: ContainerfileOptions): Promise<BuiltImage> {
   const work = await temporaryFolder("kurun-containerfile-");
@@ -83,27 +82,19 @@ export async function buildContainerfile(file: string, options: ContainerfileOpt
 async function firstThatRuns(args: string[], file: string, options: ContainerfileOptions): Promise<(typeof BUILDERS)[number]> {
   let silent = false;
   for (const builder of BUILDERS) {
+    let answers = builder.program !== "docker";
     try {
-      if (builder.program === "docker" && await isSilent(options)) {
-        silent = true;
-        continue;
-      }
+      if (!answers) await run("docker", ["version"], { ...options, stderr: () => {} });
+      answers = true;
       await run(builder.program, args, options);
       return builder;
     } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      if (!answers && error instanceof ContainerfileError) silent = true;
+      else if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
   }
   const why = silent ? "docker's daemon does not answer (see docker version) and the others are not in PATH" : "none of them is in PATH";
   throw new ContainerfileError(`docker, podman or buildah is needed to build ${file}, but ${why}`);
-}
-
-/** Whether docker's daemon does not answer. */
-async function isSilent(options: ContainerfileOptions): Promise<boolean> {
-  return await run("docker", ["version"], { ...options, stderr: () => {} }).then(() => false, (error) => {
-    if (error instanceof ContainerfileError) return true;
-    throw error;
-  });
 }
 
 /** @throws ContainerfileError if it fails, Deno.errors.NotFound if there is no such program */

@@ -5,13 +5,13 @@ import { CGO_ADVICE, cgoNeeded } from "./cgo_needed.ts";
 import { goSays, goTarget, runGo } from "./go_command.ts";
 import type { GoSource } from "./program_source.ts";
 
-/** `go` prints such lines before it compiles; a compiler's errors follow a line `# PACKAGE`. */
+/** What `go` prints before it compiles; a compiler's errors follow a line `# PACKAGE`. */
 const MODULE_TROUBLE =
   /^go: (?!downloading |finding |extracting )|^go: .*\bgo\.(?:mod|sum|work)\b|no required module provides package|missing go\.sum entry/m;
 /** Leaves out the debuggers' symbols, a third of the file. Stack traces do not need them. */
 const STRIPPED = "-ldflags=-s -w";
 
-/** The name of the file that {@link timeZones} adds. */
+/** The file that {@link timeZones} adds. */
 const TIME_ZONES_FILE = "kurun_time_zones.go";
 
 /**

@@ -7,11 +7,7 @@ export function goTarget(architecture: string): Record<string, string> {
   return { GOOS: "linux", GOARCH: architecture, CGO_ENABLED: "0" };
 }
 
-/**
- * Runs a `go` command for its output.
- * @returns the output, or undefined if the command failed
- * @throws BuildError if there is no `go`, or the signal's reason
- */
+/** Runs a `go` command. @returns its output, or undefined if it failed @throws BuildError if there is no `go`, or the signal's reason */
 export async function goSays(
   args: readonly string[],
   folder: string,

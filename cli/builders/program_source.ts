@@ -30,12 +30,7 @@ const SCRIPT = /\.(?:ts|tsx|mts|js|jsx|mjs|cjs)$/;
 /** In Deno's order of preference. */
 const SCRIPT_CONFIGS = ["deno.json", "deno.jsonc", "package.json"];
 
-/**
- * Finds a source: Go files of one package, one script, or a folder that has either.
- * @param targets at least one path, as typed
- * @param cwd the folder that they are relative to
- * @throws BuildError
- */
+/** Finds a source: Go files of one package, one script, or a folder that has either. @param targets as typed @throws BuildError */
 export async function findSource(targets: readonly string[], cwd: string): Promise<ProgramSource> {
   const [given = "."] = targets;
   if (targets.every((target) => target.endsWith(".go"))) return await goFiles(targets, cwd);

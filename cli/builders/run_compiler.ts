@@ -14,11 +14,7 @@ export interface CompilerCall {
 /** A compiler that was asked to end is killed after this. Go finishes the package that it compiles and removes its temporary files. */
 const PATIENCE_MS = 2_000;
 
-/**
- * Runs a compiler to its end, without input. When the signal is aborted, it stops the compiler and then throws.
- * @returns its exit code
- * @throws the signal's reason, or Deno.errors.NotFound if there is no such program
- */
+/** Runs a compiler to its end, without input. @returns its exit code @throws the signal's reason, or Deno.errors.NotFound if it is missing */
 export async function runCompiler({ program, args, folder, env, stderr, signal }: CompilerCall): Promise<number> {
   signal.throwIfAborted();
   const child = new Deno.Command(program, { args: [...args], cwd: folder, env: { ...env }, stdin: "null", stdout: "null", stderr: "piped" })

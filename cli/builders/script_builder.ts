@@ -96,9 +96,7 @@ function withoutBacktrace(write: (text: string) => void): (text: string) => void
 
 /**
  * Finds files that modules look for next to themselves. They are not in the bundle, so the program will not find them in the Pod.
- * @param bundle the output of the bundler
- * @param folder the folder that the paths of its modules are relative to
- * @returns absolute paths of existing files and folders
+ * @param folder the folder that the bundle's paths of modules are relative to
  */
 async function unsentFiles(bundle: string, folder: string): Promise<string[]> {
   const modules = [...bundle.matchAll(MODULE_PATH)];

@@ -11,8 +11,7 @@ const USUAL_MAINS = ["main", "index", "src/main", "src/index"].flatMap((name) =>
 
 /**
  * Finds the main module of a project: the first existing one that its configuration names, else `main`, `index`, `src/main` or `src/index`.
- * @returns its absolute path, and if there is none, the names that were tried
- * @throws BuildError if a configuration file cannot be read
+ * @returns its absolute path, or else the names that were tried @throws BuildError if a configuration file cannot be read
  */
 export async function findScriptMain(folder: string): Promise<{ main?: string; looked: readonly string[] }> {
   const named: string[] = [];

@@ -57,10 +57,7 @@ export class FileWatcher implements Disposable {
     this.#now = now;
   }
 
-  /**
-   * Watches these paths from now on, instead of those before. Call it before each build, which then includes all earlier changes.
-   * @throws Deno's errors if a folder cannot be watched
-   */
+  /** Watches these paths from now on. Call it before each build, which then includes all earlier changes. @throws Deno's errors */
   async watch(paths: WatchedPaths): Promise<void> {
     this.#paths = paths;
     // For a folder that does not exist now, the nearest existing one above it.
@@ -81,11 +78,7 @@ export class FileWatcher implements Disposable {
     if (this.#watcher) this.#following = this.#follow(this.#watcher);
   }
 
-  /**
-   * Waits until changes are complete.
-   * @returns the changed files, each once, or one of their folders that appeared or disappeared
-   * @throws the signal's reason, or what ended the watch
-   */
+  /** Waits until changes are complete. @returns files and folders, each once @throws the signal's reason, or what ended the watch */
   async next(signal: AbortSignal): Promise<string[]> {
     await this.ready(signal);
     return this.#settling.take();

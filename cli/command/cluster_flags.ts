@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
 import { type ClusterFlags, loadClusterAccess } from "../../k8s/kubeconfig/kubeconfig.ts";
 import type { Context } from "./context.ts";
-import { parseDuration } from "./duration.ts";
+import { parseDuration } from "./flag_values.ts";
 import { usageError } from "./errors.ts";
 
 /** node:http of Deno 2.6 sends a header of two values as one, `a,b`; Deno 2.9 sends two. */

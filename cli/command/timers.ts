@@ -1,3 +1,5 @@
+import { sleep } from "../../k8s/api/sleep.ts";
+
 /** The longest delay of a timer: longer ones fire at once. */
 export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** How often {@link onWake} reads the clock. */
@@ -6,17 +8,8 @@ const TICK_MS = 1_000;
 const JUMP_MS = 4_000;
 
 /** Waits `ms` milliseconds or until aborted; it never throws. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-  });
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, signal).catch(() => {});
 }
 
 /** Pauses that can be cut short. */

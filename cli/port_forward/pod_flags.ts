@@ -3,8 +3,7 @@ import { checkPodPatch, type PodPatch } from "../../k8s/session/objects/pod_over
 import { SESSION_LABEL } from "../../k8s/session/objects/session_plan.ts";
 import { collect } from "../command/cluster_flags.ts";
 import { usageError } from "../command/errors.ts";
-import { checkSecretName, OBJECT_NAME } from "../command/object_name.ts";
-import { readPatchFlag } from "../command/patch_flag.ts";
+import { checkSecretName, OBJECT_NAME, readPatchFlag } from "../command/flag_values.ts";
 
 /** A label's name without its prefix, or its value (Kubernetes "Labels and Selectors": Syntax and character set). */
 const LABEL_WORD = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { UserError } from "../command/errors.ts";
-import { parsePort } from "../command/port.ts";
+import { parsePort } from "../command/flag_values.ts";
 import { parseLabels, podWishes } from "./pod_flags.ts";
 
 Deno.test("labels are key=value, with a prefix or without, as often as wanted", () => {

@@ -7,10 +7,9 @@ import { MAX_HOLD_MS } from "../../tunnel/mod.ts";
 import { addClusterFlags, openCluster } from "../command/cluster_flags.ts";
 import type { Context } from "../command/context.ts";
 import { addDryRunFlags, dryRunFormat, dryRunText } from "../command/dry_run.ts";
-import { parseDuration } from "../command/duration.ts";
+import { parseDuration, parsePort } from "../command/flag_values.ts";
 import { usageError } from "../command/errors.ts";
 import { forward } from "./forward.ts";
-import { parsePort } from "../command/port.ts";
 import { addPodFlags, podWishes } from "./pod_flags.ts";
 import { sessionName } from "../session/start_session.ts";
 import {

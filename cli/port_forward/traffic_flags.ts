@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import { usageError } from "../command/errors.ts";
-import { checkSecretName } from "../command/object_name.ts";
+import { checkSecretName } from "../command/flag_values.ts";
 import type { Rewrite } from "./rewrite_head.ts";
 import { carriesBytes, type Upstream, type UpstreamScheme } from "./upstream_url.ts";
 

@@ -1,5 +1,5 @@
 import { usageError } from "../command/errors.ts";
-import { MAX_PORT } from "../command/port.ts";
+import { MAX_PORT } from "../command/flag_values.ts";
 import { isLoopback } from "../local/loopback.ts";
 import type { UpstreamTls } from "./upstream_tls.ts";
 

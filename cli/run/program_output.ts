@@ -1,4 +1,4 @@
-import type { UserStdio } from "../command/user_stdio.ts";
+import type { UserStdio } from "../command/context.ts";
 import type { RunScreen } from "./run_screen.ts";
 
 /** The end of the output that is kept, in characters: room for an error and its stack trace. */

@@ -2,10 +2,8 @@ import { basename, dirname, resolve } from "node:path";
 import { isObject } from "../../k8s/session/objects/strategic_merge.ts";
 import type { RunPod } from "../../k8s/session/objects/session_plan.ts";
 import type { Context } from "../command/context.ts";
-import { parseDuration } from "../command/duration.ts";
+import { checkSecretName, nameEnd, parseDuration, readPatchFlag } from "../command/flag_values.ts";
 import { usageError } from "../command/errors.ts";
-import { checkSecretName, nameEnd } from "../command/object_name.ts";
-import { readPatchFlag } from "../command/patch_flag.ts";
 import type { PodPatch } from "../../k8s/session/objects/pod_overrides.ts";
 import { parsePortPair, type PortPair } from "./run_ports.ts";
 

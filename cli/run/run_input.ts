@@ -1,4 +1,4 @@
-import type { UserStdio } from "../command/user_stdio.ts";
+import type { UserStdio } from "../command/context.ts";
 import type { RemoteRun } from "./remote_run.ts";
 import type { RunOptions } from "./run_flags.ts";
 import type { RunScreen } from "./run_screen.ts";

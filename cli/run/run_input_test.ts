@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ResendBuffer, type RunEnd } from "../../tunnel/mod.ts";
-import type { UserStdio } from "../command/user_stdio.ts";
+import type { UserStdio } from "../command/context.ts";
 import { RunInput } from "./run_input.ts";
 
 /** A terminal that a test types into. */

@@ -1,6 +1,6 @@
 import { type Connection, type NativeConnection, relay } from "../../tunnel/mod.ts";
 import { ExitCode, usageError, UserError } from "../command/errors.ts";
-import { parsePort } from "../command/port.ts";
+import { parsePort } from "../command/flag_values.ts";
 import { pause } from "../command/timers.ts";
 import { TcpConnection } from "../local/tcp_connection.ts";
 import type { SupervisorClient } from "./supervisor_client.ts";

@@ -46,11 +46,7 @@ export async function architectureFor(api: Api, options: RunOptions, signal: Abo
   return typeof asked === "string" ? asked : commonArchitecture(await linuxNodes(api, signal) ?? []);
 }
 
-/**
- * Checks the user's rights and creates the session of a run.
- * @param options.named whether the user chose the name; then it may be taken
- * @throws MissingRightsError, UserError if the name is taken, and as {@link Api.create} does
- */
+/** Checks the user's rights and creates the session of a run. @throws MissingRightsError, UserError if a name that the user chose is taken */
 export async function startRunSession(
   context: Context,
   api: Api,

@@ -1,6 +1,5 @@
 import type { RunEnd } from "../../tunnel/mod.ts";
-import type { Context } from "../command/context.ts";
-import type { UserSignal } from "../command/user_stdio.ts";
+import type { Context, UserSignal } from "../command/context.ts";
 
 /** kurun stops waiting for a killed program's end after this: the connection to it is lost. */
 const KILLED_MS = 3_000;

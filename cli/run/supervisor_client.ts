@@ -85,10 +85,7 @@ export class SupervisorClient {
     this.#ask({ do: "resize", run: run.number, columns, rows });
   }
 
-  /**
-   * Connects to a port in the Pod; while there is no connection to the Pod, it waits for the next one.
-   * @throws Error with a text for the user, or the signal's reason
-   */
+  /** Connects to a port in the Pod, with the next connection if there is none now. @throws Error for the user, or the signal's reason */
   async openPort(port: number, signal: AbortSignal): Promise<{ stream: Stream; rest: Uint8Array }> {
     const session = this.#session && this.connected ? this.#session : await this.#nextSession(signal);
     const stream = session.open(encodePreamble({ for: "port", port }));

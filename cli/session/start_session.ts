@@ -16,7 +16,7 @@ import { ClusterSession, ObjectExistsError, SessionGoneError, SessionTakenError 
 import { Annotation, controlServiceName, type ForwardPlan, type SessionPlan } from "../../k8s/session/objects/session_plan.ts";
 import { sessionOwner } from "../../k8s/session/owner/session_owner.ts";
 import { KEY_BYTES } from "../../tunnel/mod.ts";
-import { nameEnd } from "../command/object_name.ts";
+import { nameEnd } from "../command/flag_values.ts";
 import type { Context } from "../command/context.ts";
 import { tellReplaced } from "./tell_replaced.ts";
 

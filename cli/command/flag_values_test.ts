@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { parseDuration } from "./duration.ts";
+import { parseDuration } from "./flag_values.ts";
 
 Deno.test("durations are written as Kubernetes writes them", () => {
   const read = (text: string) => parseDuration("--ttl", text);

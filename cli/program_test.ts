@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { programName } from "./program_name.ts";
+import { programName } from "./program.ts";
 
 for (
   const [startedAs, name] of [
