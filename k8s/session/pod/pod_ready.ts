@@ -1,22 +1,14 @@
-/**
- * Waits until a session's Pod is ready, and reports what it waits for meanwhile.
- *
- * @module
- */
 import type { Api } from "../../api/api.ts";
-import { mayPass } from "../../api/api_error.ts";
 import type { ClusterEvent, Pod } from "../../api/kubernetes_objects.ts";
-import type { Query } from "../../api/request_sender.ts";
 import { sleep } from "../../api/sleep.ts";
 import { eventWaitsFor, hasAddress, isReady, podWaitsFor, type WaitReason } from "../../workloads/pod_status.ts";
-import { SESSION_LABEL, type SessionPlan } from "../objects/session_plan.ts";
+import { objectPath, SESSION_LABEL, type SessionPlan } from "../objects/session_plan.ts";
+import { resumedWatch } from "./resumed_watch.ts";
 
 /** No events are watched for a Pod that is ready sooner: a busy namespace has many. */
 const QUIET_MS = 1_500;
 /** The kubelet retries what failed, usually with success (a Secret that has not arrived yet): reported if the Pod still waits after this. */
 const PASSING_MS = 3_000;
-/** Between a watch that failed and the next one. */
-const RETRY_MS = 500;
 
 /** Is told what happens to the Pod. */
 export interface PodObserver {
@@ -26,46 +18,25 @@ export interface PodObserver {
   readonly addressed: () => void;
 }
 
-/**
- * Waits until the session's Pod is ready. The Service's endpoints follow. A watch that breaks is restarted.
- *
- * @throws {ApiError} if the API server refuses the watch; the signal's reason if it is aborted
- */
+/** Waits until the session's Pod is ready. The Service's endpoints follow. @throws as {@linkcode resumedWatch} does */
 export async function waitForReadyPod(api: Api, plan: SessionPlan, observer: PodObserver, signal: AbortSignal): Promise<void> {
   const done = new AbortController();
   const tell = once(observer.waitingFor);
-  const status: PodWait = { reason: undefined };
-  const events = tellEvents(api, plan, tell, status, AbortSignal.any([signal, done.signal]));
+  /** What the Pod waits for according to its own status right now. */
+  let reason: WaitReason | undefined;
+  const events = tellEvents(api, plan, tell, () => reason !== undefined, AbortSignal.any([signal, done.signal]));
   try {
-    const path = `/api/v1/namespaces/${plan.namespace}/pods`;
-    for await (const pod of watched<Pod>(api, path, { labelSelector: `${SESSION_LABEL}=${plan.name}` }, signal)) {
+    const query = { labelSelector: `${SESSION_LABEL}=${plan.name}` };
+    for await (const { type, object: pod } of resumedWatch<Pod>(api, objectPath("Pod", plan.namespace), query, signal)) {
+      if (type === "DELETED") continue;
       if (hasAddress(pod)) observer.addressed();
       if (isReady(pod)) return;
-      status.reason = podWaitsFor(pod);
-      if (status.reason) tell(status.reason);
+      reason = podWaitsFor(pod);
+      if (reason) tell(reason);
     }
   } finally {
     done.abort();
     await events;
-  }
-}
-
-/** What the Pod waits for according to its own status right now. */
-interface PodWait {
-  reason: WaitReason | undefined;
-}
-
-/** The objects of a collection as they appear and change. A watch that breaks is restarted. */
-async function* watched<T>(api: Api, path: string, query: Query, signal: AbortSignal): AsyncGenerator<T> {
-  for (;; await sleep(RETRY_MS, signal)) {
-    try {
-      for await (const event of api.watch<T>(path, { query, signal })) {
-        if (event.type === "ADDED" || event.type === "MODIFIED") yield event.object;
-      }
-    } catch (error) {
-      signal.throwIfAborted();
-      if (!mayPass(error)) throw error;
-    }
   }
 }
 
@@ -74,18 +45,18 @@ async function tellEvents(
   api: Api,
   plan: SessionPlan,
   tell: (reason: WaitReason) => void,
-  status: PodWait,
+  knowsReason: () => boolean,
   signal: AbortSignal,
 ): Promise<void> {
   // A mount that failed once and then succeeded is not the reason any more: told late, it hid that the image could not be pulled.
   const tellIfItLasts = async (reason: WaitReason) => {
     await sleep(PASSING_MS, signal);
-    if (status.reason === undefined) tell(reason);
+    if (!knowsReason()) tell(reason);
   };
   try {
     await sleep(QUIET_MS, signal);
-    for await (const event of watched<ClusterEvent>(api, `/api/v1/namespaces/${plan.namespace}/events`, {}, signal)) {
-      const reason = eventWaitsFor(event, plan.name);
+    for await (const { object } of resumedWatch<ClusterEvent>(api, `/api/v1/namespaces/${plan.namespace}/events`, {}, signal)) {
+      const reason = eventWaitsFor(object, plan.name);
       if (reason?.kind === "other") tellIfItLasts(reason).catch(() => {});
       else if (reason) tell(reason);
     }

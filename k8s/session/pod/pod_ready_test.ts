@@ -16,6 +16,7 @@ function pod(status: Record<string, unknown>): unknown {
 const READY = pod({ conditions: [{ type: "Ready", status: "True" }] });
 const NO_IMAGE = pod({ containerStatuses: [{ state: { waiting: { reason: "ErrImagePull", message: "no such host" } } }] });
 const FAILED_MOUNT = {
+  metadata: { name: `${PLAN.name}-1.1`, uid: "event-1" },
   type: "Warning",
   reason: "FailedMount",
   message: 'MountVolume.SetUp failed for volume "session": timed out waiting for the condition',
