@@ -1,9 +1,3 @@
-/**
- * What the Kubernetes API offers: objects to read, list, create, change and delete, server-side apply, and watches.
- *
- * @module
- */
-
 import { onStatus } from "./api_error.ts";
 import type { ClusterAccess } from "./cluster_access.ts";
 import { ConnectionError } from "./connection_error.ts";
@@ -15,19 +9,12 @@ import { type WatchEvent, watchEvents } from "./watch.ts";
 
 /** A successful answer. */
 export interface ApiAnswer<T = unknown> {
-  readonly status: number;
   /** The decoded JSON; undefined if there was none. */
   readonly body: T;
   /** The API server's clock, in whole seconds. */
   readonly date: Date | undefined;
   /** Warnings of the API server, such as a violated Pod Security level. */
   readonly warnings: readonly string[];
-}
-
-/** All objects of a collection, from all pages. */
-export interface ApiList<T> {
-  readonly items: T[];
-  readonly date: Date | undefined;
 }
 
 const FIELD_MANAGER = "kurun";
@@ -56,8 +43,8 @@ export class Api {
    * @throws {CredentialError} if the user's credentials cannot be obtained
    */
   async request<T>(method: string, path: string, options: RequestOptions = {}): Promise<ApiAnswer<T>> {
-    const { status, headers, date, text } = await this.#sender.send(method, path, options);
-    return { status, body: this.#decode(text) as T, date, warnings: parseWarnings(headers.get("warning") ?? []) };
+    const { headers, date, text } = await this.#sender.send(method, path, options);
+    return { body: this.#decode(text) as T, date, warnings: parseWarnings(headers.get("warning") ?? []) };
   }
 
   /** Sends a GET request. @throws as {@linkcode Api.request} does */
@@ -71,7 +58,7 @@ export class Api {
   }
 
   /** Reads all objects of a collection, page by page. @throws as {@linkcode Api.request} does */
-  async list<T = Live>(path: string, options: RequestOptions = {}): Promise<ApiList<T>> {
+  async list<T = Live>(path: string, options: RequestOptions = {}): Promise<{ items: T[]; date: Date | undefined }> {
     const items: T[] = [];
     let next: string | undefined;
     while (true) {
@@ -90,12 +77,8 @@ export class Api {
 
   /** Changes an object with a JSON merge patch (RFC 7386). @throws as {@linkcode Api.request} does */
   mergePatch<T>(path: string, body: unknown, options: RequestOptions = {}): Promise<ApiAnswer<T>> {
-    return this.request<T>("PATCH", path, {
-      contentType: "application/merge-patch+json",
-      ...options,
-      body,
-      query: { fieldManager: FIELD_MANAGER, ...options.query },
-    });
+    const query = { fieldManager: FIELD_MANAGER, ...options.query };
+    return this.request<T>("PATCH", path, { contentType: "application/merge-patch+json", ...options, body, query });
   }
 
   /**
@@ -110,18 +93,12 @@ export class Api {
     options: RequestOptions & { readonly fieldManager?: string; readonly force?: boolean } = {},
   ): Promise<ApiAnswer<T>> {
     const { fieldManager = FIELD_MANAGER, force = false, ...rest } = options;
-    return this.request<T>("PATCH", path, {
-      ...rest,
-      contentType: "application/apply-patch+yaml",
-      body,
-      query: { fieldManager, force: force ? true : undefined, ...rest.query },
-    });
+    const query = { fieldManager, force: force ? true : undefined, ...rest.query };
+    return this.request<T>("PATCH", path, { ...rest, contentType: "application/apply-patch+yaml", body, query });
   }
 
   /**
-   * Deletes an object.
-   *
-   * The propagation policy is always sent: a Job that is deleted without one orphans everything it owns.
+   * Deletes an object and what it owns. Always with a propagation policy: a Job that is deleted without one orphans everything it owns.
    *
    * @param options.uid deletes only the object with this uid, otherwise 409
    * @param options.resourceVersion deletes the object only if nobody has changed it since, otherwise 409
@@ -131,16 +108,15 @@ export class Api {
   delete<T>(
     path: string,
     options: RequestOptions & {
-      readonly propagationPolicy?: "Background" | "Foreground" | "Orphan";
       readonly uid?: string | undefined;
       readonly resourceVersion?: string | undefined;
       readonly dryRun?: boolean;
     } = {},
   ): Promise<ApiAnswer<T>> {
-    const { propagationPolicy = "Background", uid, resourceVersion, dryRun, ...rest } = options;
+    const { uid, resourceVersion, dryRun, ...rest } = options;
     const preconditions = uid === undefined && resourceVersion === undefined ? undefined : { uid, resourceVersion };
     // JSON leaves out what is undefined.
-    const fields = { propagationPolicy, preconditions, dryRun: dryRun ? ["All"] : undefined };
+    const fields = { propagationPolicy: "Background", preconditions, dryRun: dryRun ? ["All"] : undefined };
     return this.request<T>("DELETE", path, { ...rest, body: { apiVersion: "v1", kind: "DeleteOptions", ...fields } });
   }
 
@@ -179,9 +155,8 @@ export class Api {
   }
 
   #decode(text: string): unknown {
-    if (text.trim() === "") return undefined;
     try {
-      return parseJson(text);
+      return text.trim() === "" ? undefined : parseJson(text);
     } catch (cause) {
       throw this.#malformed(`the answer is not from a Kubernetes API server: ${text.trim().slice(0, 100)}`, cause);
     }

@@ -31,18 +31,10 @@ export interface HttpResponse {
 /** The connection ended or failed, or the other side sent something that is not HTTP. */
 export class HttpConnectionError extends Error {
   override readonly name = "HttpConnectionError";
-  /** Whether the connection ended before a byte of the response arrived: the request may never have been seen. */
-  readonly unanswered: boolean;
-  /** Whether the response is to blame, and not the connection. */
-  readonly malformed: boolean;
 
-  constructor(
-    message: string,
-    { unanswered = false, malformed = false, cause }: { unanswered?: boolean; malformed?: boolean; cause?: unknown } = {},
-  ) {
-    super(message, { cause });
-    this.unanswered = unanswered;
-    this.malformed = malformed;
+  /** @param kind `unanswered`: the connection ended before a byte of the response arrived, so the request may never have been seen */
+  constructor(message: string, readonly kind: "unanswered" | "malformed" | "broken", options?: ErrorOptions) {
+    super(message, options);
   }
 }
 
@@ -55,17 +47,11 @@ const HIGH_WATER = 1024 * 1024;
 export class HttpConnection {
   readonly #socket: Socket;
   readonly #input: ByteReader;
-  #exchanges = 0;
   #reusable = true;
 
   constructor(socket: Socket) {
     this.#socket = socket;
     this.#input = new ByteReader(socket);
-  }
-
-  /** Whether a request has already been sent on it. */
-  get used(): boolean {
-    return this.#exchanges > 0;
   }
 
   /** Whether another request may be sent on it: it is open and silent, and the last response was read to its end. */
@@ -80,25 +66,20 @@ export class HttpConnection {
   }
 
   /** Closes the connection. Pending reads fail with the error. */
-  destroy(error?: Error): void {
+  destroy(error: Error = new HttpConnectionError("the connection was closed", "broken")): void {
     this.#reusable = false;
-    this.#input.fail(error ?? new HttpConnectionError("the connection was closed"));
+    this.#input.fail(error);
     this.#socket.destroy();
   }
 
-  /**
-   * Sends a request and reads the head of the response.
-   *
-   * @throws {HttpConnectionError} if the connection ends first, or the response is not HTTP
-   */
+  /** Sends a request and reads the head of the response. @throws {HttpConnectionError} */
   async send(request: HttpRequest): Promise<HttpResponse> {
-    this.#exchanges++;
     this.#reusable = false;
     this.#write(request);
     let head: Head;
     do head = parseHead(await this.#input.head()); while (head.status >= 100 && head.status < 200 && head.status !== 101);
     const framing = bodyFraming(request.method, head);
-    const keepAlive = framing !== "until-close" && !hasToken(head.headers, "connection", "close") && head.version === "1.1";
+    const keepAlive = framing !== Infinity && !hasToken(head.headers, "connection", "close") && head.version === "1.1";
     if (framing === 0) this.#reusable = keepAlive;
     return { status: head.status, headers: head.headers, body: this.#body(framing, keepAlive) };
   }
@@ -114,20 +95,14 @@ export class HttpConnection {
         lines.push(`${name}: ${value}`);
       }
     }
-    const hasBody = request.body !== undefined;
-    if (hasBody || request.method === "POST" || request.method === "PUT") {
-      lines.push(`Content-Length: ${request.body?.length ?? 0}`);
-    }
-    const head = Buffer.from(lines.join("\r\n") + "\r\n\r\n", "latin1");
-    this.#socket.write(hasBody ? Buffer.concat([head, request.body]) : head);
+    if (request.body || request.method === "POST" || request.method === "PUT") lines.push(`Content-Length: ${request.body?.length ?? 0}`);
+    this.#socket.write(Buffer.concat([Buffer.from(lines.join("\r\n") + "\r\n\r\n", "latin1"), request.body ?? Buffer.alloc(0)]));
   }
 
   async *#body(framing: Framing, keepAlive: boolean): AsyncGenerator<Uint8Array> {
     let whole = framing === 0;
     try {
-      if (framing === "chunked") yield* this.#chunks();
-      else if (framing === "until-close") yield* this.#input.rest();
-      else yield* this.#input.bytes(framing);
+      yield* framing === "chunked" ? this.#chunks() : this.#input.bytes(framing);
       whole = true;
       this.#reusable = keepAlive;
     } finally {
@@ -155,7 +130,8 @@ interface Head {
   readonly headers: Map<string, string[]>;
 }
 
-type Framing = "chunked" | "until-close" | number;
+/** The length of a body in bytes; `Infinity` if the end of the connection ends it. */
+type Framing = "chunked" | number;
 
 function parseHead(text: string): Head {
   const [first = "", ...lines] = text.split("\r\n");
@@ -166,10 +142,8 @@ function parseHead(text: string): Head {
     const colon = line.indexOf(":");
     if (colon < 1) continue;
     const name = line.slice(0, colon).toLowerCase();
-    const values = headers.get(name) ?? [];
     // Not trim(): the bytes of UTF-8 texts include 0xA0.
-    values.push(line.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, ""));
-    headers.set(name, values);
+    headers.set(name, [...headers.get(name) ?? [], line.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, "")]);
   }
   return { version: match[1]!, status: Number(match[2]), headers };
 }
@@ -179,13 +153,13 @@ function bodyFraming(method: string, { status, headers }: Head): Framing {
   if (method === "HEAD" || status === 204 || status === 304) return 0;
   if (hasToken(headers, "transfer-encoding", "chunked")) return "chunked";
   const length = headers.get("content-length")?.[0];
-  if (length === undefined) return "until-close";
+  if (length === undefined) return Infinity;
   if (!/^\d{1,15}$/.test(length)) throw malformed(`the response has an invalid Content-Length: "${length.slice(0, 50)}"`);
   return Number(length);
 }
 
 function malformed(message: string): HttpConnectionError {
-  return new HttpConnectionError(message, { malformed: true });
+  return new HttpConnectionError(message, "malformed");
 }
 
 function hasToken(headers: Map<string, string[]>, name: string, token: string): boolean {
@@ -195,8 +169,7 @@ function hasToken(headers: Map<string, string[]>, name: string, token: string): 
 /** Bytes from a socket, read as lines or by number. The socket pauses while many bytes wait. */
 class ByteReader {
   readonly #socket: Socket;
-  #waiting: Uint8Array[] = [];
-  #size = 0;
+  #waiting: Buffer = Buffer.alloc(0);
   #ended = false;
   #error: Error | undefined;
   #wake = () => {};
@@ -206,9 +179,8 @@ class ByteReader {
     this.#socket = socket;
     socket.on("data", (chunk: Buffer) => {
       this.#received = true;
-      this.#waiting.push(chunk);
-      this.#size += chunk.length;
-      if (this.#size > HIGH_WATER) socket.pause();
+      this.#waiting = this.#waiting.length === 0 ? chunk : Buffer.concat([this.#waiting, chunk]);
+      if (this.#waiting.length > HIGH_WATER) socket.pause();
       this.#wake();
     });
     const end = () => {
@@ -221,7 +193,7 @@ class ByteReader {
 
   /** Whether nothing waits, and the connection has neither ended nor failed. */
   get quiet(): boolean {
-    return this.#size === 0 && !this.#ended && this.#error === undefined;
+    return this.#waiting.length === 0 && !this.#ended && this.#error === undefined;
   }
 
   fail(error: Error): void {
@@ -231,7 +203,7 @@ class ByteReader {
 
   /** Everything up to the first empty line, without it. */
   async head(): Promise<string> {
-    this.#received = this.#size > 0;
+    this.#received = this.#waiting.length > 0;
     return (await this.#until("\r\n\r\n")).slice(0, -4);
   }
 
@@ -240,47 +212,30 @@ class ByteReader {
     return (await this.#until("\r\n")).slice(0, -2);
   }
 
-  /** This number of bytes, as they arrive. */
+  /** This number of bytes, as they arrive. `Infinity`: everything until the other side ends the connection. */
   async *bytes(count: number): AsyncGenerator<Uint8Array> {
     for (let left = count; left > 0;) {
       const chunk = this.#take(left);
-      if (chunk === undefined) {
-        await this.#change();
-        continue;
-      }
       left -= chunk.length;
-      yield chunk;
-    }
-  }
-
-  /** Everything until the other side ends the connection. */
-  async *rest(): AsyncGenerator<Uint8Array> {
-    for (;;) {
-      const chunk = this.#take(Infinity);
-      if (chunk !== undefined) yield chunk;
-      else if (this.#ended && this.#error === undefined) return;
+      if (chunk.length > 0) yield chunk;
+      else if (left === Infinity && this.#ended && this.#error === undefined) return;
       else await this.#change();
     }
   }
 
   async #until(end: string): Promise<string> {
     for (let searched = 0;; await this.#change()) {
-      if (this.#waiting.length > 1) this.#waiting = [Buffer.concat(this.#waiting)];
-      const at = (this.#waiting[0] as Buffer | undefined)?.indexOf(end, searched, "latin1") ?? -1;
-      if (at >= 0) return Buffer.from(this.#take(at + end.length)!).toString("latin1");
-      if (this.#size > MAX_HEAD) throw malformed("the head of the response is too long");
-      searched = Math.max(0, this.#size - end.length + 1);
+      const at = this.#waiting.indexOf(end, searched, "latin1");
+      if (at >= 0) return this.#take(at + end.length).toString("latin1");
+      if (this.#waiting.length > MAX_HEAD) throw malformed("the head of the response is too long");
+      searched = Math.max(0, this.#waiting.length - end.length + 1);
     }
   }
 
-  #take(limit: number): Uint8Array | undefined {
-    const first = this.#waiting[0];
-    if (first === undefined) return undefined;
-    const taken = first.length <= limit ? first : first.subarray(0, limit);
-    if (taken.length === first.length) this.#waiting.shift();
-    else this.#waiting[0] = first.subarray(limit);
-    this.#size -= taken.length;
-    if (this.#size <= HIGH_WATER && this.#socket.isPaused()) this.#socket.resume();
+  #take(limit: number): Buffer {
+    const taken = this.#waiting.subarray(0, limit);
+    this.#waiting = this.#waiting.subarray(taken.length);
+    if (this.#waiting.length <= HIGH_WATER && this.#socket.isPaused()) this.#socket.resume();
     return taken;
   }
 
@@ -290,6 +245,44 @@ class ByteReader {
     if (this.#error instanceof HttpConnectionError) throw this.#error;
     const when = this.#received ? "in the middle of the response" : "before a response";
     const why = this.#error === undefined ? "" : `: ${this.#error.message}`;
-    throw new HttpConnectionError(`the connection ended ${when}${why}`, { unanswered: !this.#received, cause: this.#error });
+    throw new HttpConnectionError(`the connection ended ${when}${why}`, this.#received ? "broken" : "unanswered", { cause: this.#error });
+  }
+}
+
+/** How many idle connections are kept. */
+const MAX_IDLE = 8;
+/** A connection that was idle for longer is closed, in milliseconds: a NAT or a proxy may have dropped it. */
+const MAX_IDLE_MS = 60_000;
+/** A POST is not sent on a connection that was idle for longer, in milliseconds: it could not be repeated if that fails. */
+const MAX_IDLE_FOR_POST_MS = 5_000;
+
+/** Idle connections, kept for the next requests. */
+export class IdleConnections {
+  readonly #idle: { readonly connection: HttpConnection; readonly identity: string; readonly since: number }[] = [];
+
+  /** A connection of this identity that the request may use; unusable ones are closed. */
+  take(identity: string, method: string): HttpConnection | undefined {
+    const longest = method === "POST" ? MAX_IDLE_FOR_POST_MS : MAX_IDLE_MS;
+    for (let idle = this.#idle.pop(); idle; idle = this.#idle.pop()) {
+      const { connection, since } = idle;
+      if (idle.identity === identity && connection.reusable && performance.now() - since <= longest) {
+        connection.holdProcess(true);
+        return connection;
+      }
+      connection.destroy();
+    }
+    return undefined;
+  }
+
+  /** Keeps a connection, or closes it if it cannot be reused or enough are kept. */
+  keep(connection: HttpConnection, identity: string): void {
+    if (!connection.reusable || this.#idle.length >= MAX_IDLE) return connection.destroy();
+    connection.holdProcess(false);
+    this.#idle.push({ connection, identity, since: performance.now() });
+  }
+
+  /** Closes all connections. */
+  close(): void {
+    for (const { connection } of this.#idle.splice(0)) connection.destroy();
   }
 }

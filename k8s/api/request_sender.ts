@@ -1,16 +1,9 @@
-/**
- * Sends requests to the API server over kept connections, and repeats those that may be repeated until the answer is final.
- *
- * @module
- */
-
 import { statusError } from "./api_error.ts";
 import type { ClusterAccess, ConnectionOptions } from "./cluster_access.ts";
 import { ConnectionError, connectionErrorKind } from "./connection_error.ts";
 import { hostAndPort, unbracketed } from "./dial.ts";
 import { yamlSafeJson } from "./exact_json.ts";
-import { HttpConnection, HttpConnectionError, type HttpResponse } from "./http1.ts";
-import { IdleConnections } from "./idle_connections.ts";
+import { HttpConnection, HttpConnectionError, type HttpResponse, IdleConnections } from "./http1.ts";
 import { RequestBounds } from "./request_bounds.ts";
 import { sleep } from "./sleep.ts";
 
@@ -32,7 +25,7 @@ export interface RequestOptions {
 }
 
 /** A successful answer that was read to its end. */
-export interface ReadAnswer extends Pick<HttpResponse, "status" | "headers"> {
+export interface ReadAnswer extends Pick<HttpResponse, "headers"> {
   /** The API server's clock, in whole seconds. */
   readonly date: Date | undefined;
   readonly text: string;
@@ -53,7 +46,7 @@ const MAX_TRIES = 3;
 /** A longer `Retry-After` is not honored, in milliseconds: the error is more useful. */
 const MAX_RETRY_AFTER_MS = 10_000;
 
-/** Sends the requests of one user to one API server. */
+/** Sends the requests of one user to one API server over kept connections, and repeats those that may be repeated until the answer is final. */
 export class RequestSender {
   readonly #access: ClusterAccess;
   readonly #options: SenderOptions;
@@ -77,10 +70,12 @@ export class RequestSender {
   async send(method: string, path: string, options: RequestOptions): Promise<ReadAnswer> {
     const bounds = this.#bounds(options.signal);
     try {
-      const { response, connection, keep } = await this.#exchange(method, path, options, bounds);
-      const text = await this.#readText(response, connection, bounds);
+      const { response, keep } = await this.#exchange(method, path, options, bounds);
+      const text = await readText(response);
       keep();
-      return { status: response.status, headers: response.headers, date: serverDate(response), text };
+      return { headers: response.headers, date: serverDate(response), text };
+    } catch (error) {
+      throw this.#connectionError(error, bounds);
     } finally {
       bounds.end();
     }
@@ -108,7 +103,7 @@ export class RequestSender {
   distrustConnections(): void {
     this.#distrusted++;
     this.#idle.close();
-    for (const connection of this.#asked) connection.destroy(new HttpConnectionError("the network may have changed", { unanswered: true }));
+    for (const connection of this.#asked) connection.destroy(new HttpConnectionError("the network may have changed", "unanswered"));
   }
 
   /** Closes all connections and ends all requests; later ones are refused. */
@@ -131,8 +126,8 @@ export class RequestSender {
       // Not counted in the timeout: an exec plugin may wait for the user to log in.
       const identity = await bounds.race(this.#access.connection());
       if (first) bounds.startTimeout(options.timeoutMs ?? this.#access.requestTimeoutMs ?? DEFAULT_TIMEOUT_MS);
-      const connection = await this.#open(identity, method, bounds);
-      const wasUsed = connection.used;
+      const idle = this.#idle.take(identity.identity, method);
+      const connection = idle ?? new HttpConnection(await identity.dial({ signal: bounds.signal }));
       const distrusted = this.#distrusted;
       let response: HttpResponse;
       let text: string;
@@ -145,17 +140,16 @@ export class RequestSender {
       try {
         this.#asked.add(connection);
         response = await connection.send(this.#httpRequest(method, path, options, identity)).finally(() => this.#asked.delete(connection));
-        if (response.status < 300) return { response, connection, keep };
-        text = await this.#readText(response, connection, bounds);
+        if (response.status < 300) return { response, keep };
+        text = await readText(response);
       } catch (error) {
         connection.destroy();
-        const unanswered = error instanceof HttpConnectionError && error.unanswered;
-        if (unanswered && (wasUsed || distrusted !== this.#distrusted) && !resent && method !== "POST" && !bounds.signal.aborted) {
-          // It was closed while it was idle, or by distrustConnections(): the request was most likely never seen, and may be sent twice.
-          resent = true;
-          continue;
-        }
-        throw this.#connectionError(error, bounds);
+        const unanswered = error instanceof HttpConnectionError && error.kind === "unanswered";
+        const mayRepeat = !resent && method !== "POST" && !bounds.signal.aborted;
+        if (!unanswered || !(idle || distrusted !== this.#distrusted) || !mayRepeat) throw error;
+        // It was closed while it was idle, or by distrustConnections(): the request was most likely never seen, and may be sent twice.
+        resent = true;
+        continue;
       }
       keep();
       if (response.status === 401 && !refreshed) {
@@ -199,39 +193,10 @@ export class RequestSender {
     };
   }
 
-  async #open(identity: ConnectionOptions, method: string, bounds: RequestBounds): Promise<HttpConnection> {
-    const idle = this.#idle.take(identity.identity, method);
-    if (idle) return idle;
-    try {
-      return new HttpConnection(await identity.dial({ signal: bounds.signal }));
-    } catch (error) {
-      throw this.#connectionError(error, bounds);
-    }
-  }
-
-  async #readText(response: HttpResponse, connection: HttpConnection, bounds: RequestBounds): Promise<string> {
-    const decoder = new TextDecoder();
-    let text = "";
-    let size = 0;
-    try {
-      for await (const chunk of response.body) {
-        size += chunk.length;
-        if (size > MAX_ANSWER_BYTES) {
-          throw new HttpConnectionError(`the answer is longer than ${MAX_ANSWER_BYTES / 1024 / 1024} MiB`, { malformed: true });
-        }
-        text += decoder.decode(chunk, { stream: true });
-      }
-    } catch (error) {
-      connection.destroy();
-      throw this.#connectionError(error, bounds);
-    }
-    return text + decoder.decode();
-  }
-
   #connectionError(error: unknown, bounds: RequestBounds): unknown {
     if (bounds.signal.aborted) return bounds.signal.reason;
     if (!(error instanceof HttpConnectionError)) return error;
-    const kind = error.malformed ? "protocol" : error.cause === undefined ? "reset" : connectionErrorKind(error.cause);
+    const kind = error.kind === "malformed" ? "protocol" : error.cause === undefined ? "reset" : connectionErrorKind(error.cause);
     return new ConnectionError(kind, { address: this.address, detail: error.message, cause: error });
   }
 }
@@ -246,9 +211,22 @@ function safePath(path: string): string {
 
 interface Exchange {
   readonly response: HttpResponse;
-  readonly connection: HttpConnection;
   /** To be called once the body has been read to its end. */
   readonly keep: () => void;
+}
+
+async function readText(response: HttpResponse): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  let size = 0;
+  for await (const chunk of response.body) {
+    size += chunk.length;
+    if (size > MAX_ANSWER_BYTES) {
+      throw new HttpConnectionError(`the answer is longer than ${MAX_ANSWER_BYTES / 1024 / 1024} MiB`, "malformed");
+    }
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
 }
 
 function serverDate(response: HttpResponse): Date | undefined {

@@ -348,14 +348,14 @@ Deno.test("the server is verified as the kubeconfig says, and --server overrides
   const get = async (flags: ClusterFlags) => {
     const api = new Api(await load(config("dev", { cluster }), flags), { userAgent: "test" });
     try {
-      return (await api.get("/x")).status;
+      await api.get("/x");
     } finally {
       api.close();
     }
   };
-  assert.equal(await get({}), 200);
+  await get({});
   await assert.rejects(get({ server: url }), { kind: "tls-name" });
-  assert.equal(await get({ server: url, tlsServerName: "kube.example" }), 200);
+  await get({ server: url, tlsServerName: "kube.example" });
   await assert.rejects(get({ tlsServerName: "other.example" }), { kind: "tls-name" });
 });
 
