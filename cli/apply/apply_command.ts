@@ -1,13 +1,14 @@
 import { Command } from "commander";
 import { Api } from "../../k8s/api/api.ts";
 import { addApplyFlags, applyFlags } from "./apply_flags.ts";
-import { applyManifests } from "./apply_manifests.ts";
+import { applyPrepared } from "./apply_manifests.ts";
 import { watchManifests } from "./apply_watch.ts";
 import { addClusterFlags, openCluster } from "../command/cluster_flags.ts";
 import type { Context } from "../command/context.ts";
 import { addDeliverFlags, deliverFlags } from "../images/deliver_flags.ts";
 import { deliverTo } from "../images/deliver_images.ts";
 import { addManifestFlags, manifestNames } from "./manifest_flags.ts";
+import { prepareManifests } from "./prepare_manifests.ts";
 
 /** `kurun apply -f FILE` */
 export function applyCommand(context: Context): Command {
@@ -25,15 +26,12 @@ export function applyCommand(context: Context): Command {
       const flags = applyFlags(options);
       const images = deliverFlags(context, options);
       const access = await openCluster(context, options);
-      const api = new Api(access, { userAgent: "kurun" });
-      const deliver = deliverTo(context, api, images);
+      using api = new Api(access, { userAgent: "kurun" });
       const namespace = { namespace: access.namespace, enforced: options.namespace !== undefined };
-      try {
-        const run = { context, api, names, options, flags, namespace, deliver };
-        await (flags.watch ? watchManifests(run) : applyManifests(run));
-      } finally {
-        api.close();
-      }
+      const deliver = deliverTo(context, api, images);
+      const run = { context, api, names, recursive: options.recursive === true, flags, namespace, deliver };
+      if (flags.watch) await watchManifests(run);
+      else await applyPrepared(run, await prepareManifests(run));
     },
   );
 }

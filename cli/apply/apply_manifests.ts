@@ -8,18 +8,14 @@ import { describeNotApplied, describeOutcome } from "./describe_apply.ts";
 import { ExitCode, type InterruptedError, UserError } from "../command/errors.ts";
 import { deliverReferences } from "./load_manifests.ts";
 import { objectsText } from "./object_text.ts";
-import { type ApplyRun, planAgain, type PreparedManifests, prepareManifests } from "./prepare_manifests.ts";
-
-/** Reads, builds, delivers and applies manifests. @throws ManifestError, UserError, or an error of the cluster */
-export async function applyManifests(run: ApplyRun): Promise<void> {
-  await applyPrepared(run, await prepareManifests(run));
-}
+import { type ApplyRun, planAgain, type PreparedManifests } from "./prepare_manifests.ts";
 
 /**
  * Builds, delivers and applies manifests that have been read.
  *
  * @param before objects applied by earlier calls, by path. Unchanged ones are skipped. This call updates the map
  * @param changed ends the wait for rollouts
+ * @throws ManifestError, UserError, or an error of the cluster
  */
 export async function applyPrepared(
   run: ApplyRun,
@@ -38,8 +34,8 @@ export async function applyPrepared(
   }
   const set = parent && await openSet(run, parent, prepared.planned);
   // Builds and delivers the sources that the manifests refer to.
-  const images = dryRun ? undefined : await deliverReferences(prepared.manifests, run.deliver);
-  const built = images?.size ? planAgain(prepared, run.namespace) : prepared.planned;
+  const replaced = !dryRun && await deliverReferences(prepared.manifests, run.deliver);
+  const built = replaced ? planAgain(prepared, run.namespace) : prepared.planned;
   const planned = set ? built.map((object) => asMember(object, applySetId(set.parent))) : built;
   if (flags.diff) {
     const { different, uids } = await printDiff(run, planned);

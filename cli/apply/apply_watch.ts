@@ -18,13 +18,12 @@ import { addFolder, ANY_NAME, foldersBelow, MANIFEST_NAME, type WatchedPaths, wa
  * @throws as applying does, the first time, where no change of a file could help
  */
 export async function watchManifests(run: ApplyRun): Promise<void> {
-  const { context, names } = run;
+  const { context, names, recursive } = run;
   const other = names.find((name) => name === "-" || /^https?:\/\//.test(name));
   if (other !== undefined) throw usageError(`--watch can only watch files and folders, not -f ${other}`);
   const signal = context.interrupted;
   using watcher = new FileWatcher(context.now);
   const applied = new Map<string, AppliedBefore>();
-  const recursive = run.options.recursive === true;
   let watched: WatchedPaths = await manifestPaths(names, recursive);
   const applyOnce = async () => {
     // Watch before reading: a change in between is then applied next time.

@@ -7,25 +7,34 @@ import {
   applySetParent,
   type ApplySetScope,
   findOrphans,
+  type Orphan,
   parentPath,
   readParent,
 } from "../../k8s/manifests/applyset.ts";
 import { deleteObject, objectGone } from "../../k8s/manifests/delete_objects.ts";
-import { discover } from "../../k8s/manifests/discovery.ts";
+import { type ApiResources, discover } from "../../k8s/manifests/discovery.ts";
 import { checkedSetName } from "./apply_flags.ts";
 import { addClusterFlags, openCluster } from "../command/cluster_flags.ts";
 import type { Context } from "../command/context.ts";
 import { describeNotApplied } from "./describe_apply.ts";
 import { parseDuration } from "../command/flag_values.ts";
 import { ExitCode, type InterruptedError, UserError } from "../command/errors.ts";
-import { objectsOf } from "./load_manifests.ts";
-import { addManifestFlags, manifestNames, openManifests, refuse } from "./manifest_flags.ts";
+import { objectsOf, openManifests } from "./load_manifests.ts";
+import { refuse } from "./manifest_error.ts";
+import { addManifestFlags, manifestNames } from "./manifest_flags.ts";
 
-/** An object that is marked for deletion. */
-interface Marked {
-  readonly path: string;
-  readonly label: string;
-  readonly uid: string;
+/** An object to delete. */
+type Removable = Pick<Orphan, "path" | "label" | "namespace"> & { readonly uid?: string };
+
+/** A set and where its members are. */
+type KnownSet = { readonly parent: ApplySetParent; readonly scope: ApplySetScope };
+
+/** What `kurun delete` works with. */
+interface DeleteRun {
+  readonly context: Context;
+  readonly api: Api;
+  readonly flags: ReturnType<typeof deleteFlags>;
+  readonly resources: ApiResources;
 }
 
 /** `kurun delete -f FILE` */
@@ -55,28 +64,26 @@ export function deleteCommand(context: Context): Command {
       ? []
       : manifestNames("delete", more, options);
     const access = await openCluster(context, options);
-    const api = new Api(access, { userAgent: "kurun" });
-    try {
-      const { files, manifests, problems } = await openManifests(context, names, options);
-      const read = objectsOf(manifests);
-      refuse([...problems, ...read.problems], files);
-      if (read.objects.length === 0 && flags.applySet === undefined) {
-        throw new UserError("these manifests contain no objects", ExitCode.usage);
-      }
-      const resources = await discover(api, context.interrupted);
-      const enforced = options.namespace !== undefined;
-      // If a kind no longer exists, neither do its objects.
-      const objects = read.objects.filter(({ apiVersion, kind }) => !flags.ignoreNotFound || resources.find(apiVersion, kind));
-      const { planned, problems: misplaced } = planObjects(objects, resources, { namespace: access.namespace, enforced });
-      refuse(misplaced, files);
-      // Read it before its namespace may be deleted.
-      const set = flags.applySet === undefined
-        ? undefined
-        : await findSet(context, api, applySetParent(flags.applySet, access.namespace), flags);
-      await deletePlanned(context, api, planned, flags, set);
-    } finally {
-      api.close();
+    using api = new Api(access, { userAgent: "kurun" });
+    const { manifests, problems } = await openManifests(context, names, options.recursive === true);
+    const read = objectsOf(manifests);
+    refuse([...problems, ...read.problems], manifests);
+    if (read.objects.length === 0 && flags.applySet === undefined) {
+      throw new UserError("these manifests contain no objects", ExitCode.usage);
     }
+    const resources = await discover(api, context.interrupted);
+    const enforced = options.namespace !== undefined;
+    // If a kind no longer exists, neither do its objects.
+    const objects = read.objects.filter(({ apiVersion, kind }) => !flags.ignoreNotFound || resources.find(apiVersion, kind));
+    const { planned, problems: misplaced } = planObjects(objects, resources, { namespace: access.namespace, enforced });
+    refuse(misplaced, manifests);
+    const parent = flags.applySet === undefined ? undefined : applySetParent(flags.applySet, access.namespace);
+    // Read it before its namespace may be deleted.
+    const scope = parent && await readParent(api, parent, context.interrupted);
+    if (parent && !scope && !flags.ignoreNotFound) {
+      throw new UserError(`there is no set ${parent.name} in namespace ${parent.namespace}; nothing was deleted`, ExitCode.failed);
+    }
+    await deletePlanned({ context, api, flags, resources }, planned, parent && scope && { parent, scope });
   });
 }
 
@@ -87,8 +94,6 @@ Examples:
   # also delete the set of kurun apply -f k8s/ --prune --applyset shop, with all its members
   kurun delete -f k8s/ --applyset shop
 `;
-
-type DeleteFlags = ReturnType<typeof deleteFlags>;
 
 function deleteFlags(options: Record<string, unknown>) {
   return {
@@ -101,38 +106,18 @@ function deleteFlags(options: Record<string, unknown>) {
   };
 }
 
-/** A set and where its members are. */
-interface KnownSet {
-  readonly parent: ApplySetParent;
-  readonly scope: ApplySetScope;
-}
-
-/** @returns undefined with --ignore-not-found if there is no such set @throws UserError without that flag, before anything is deleted */
-async function findSet(context: Context, api: Api, parent: ApplySetParent, flags: DeleteFlags): Promise<KnownSet | undefined> {
-  const scope = await readParent(api, parent, context.interrupted);
-  if (scope !== undefined) return { parent, scope };
-  if (flags.ignoreNotFound) return undefined;
-  throw new UserError(`there is no set ${parent.name} in namespace ${parent.namespace}; nothing was deleted`, ExitCode.failed);
-}
-
-async function deletePlanned(
-  context: Context,
-  api: Api,
-  planned: readonly PlannedObject[],
-  flags: DeleteFlags,
-  set: KnownSet | undefined,
-): Promise<void> {
+async function deletePlanned(run: DeleteRun, planned: readonly PlannedObject[], set: KnownSet | undefined): Promise<void> {
+  const { context, api, flags } = run;
   const { first, rest } = inOrder(planned);
-  const marked: Marked[] = [];
+  const marked: Required<Removable>[] = [];
   let failures = 0;
   /** @returns whether there was such an object */
   const remove = async (object: Removable): Promise<boolean> => {
-    const { path, label, namespace } = object;
     const options = { dryRun: flags.dryRun === "server", signal: context.interrupted };
     const uid = flags.dryRun === "client" ? "" : await deleteObject(api, object, options);
     if (uid === undefined) return false;
-    context.stdout(deletedText(label, namespace, flags));
-    marked.push({ path, label, uid });
+    context.stdout(deletedText(object, flags));
+    marked.push({ ...object, uid });
     return true;
   };
   for (const object of [...first, ...rest].reverse()) {
@@ -146,9 +131,9 @@ async function deletePlanned(
       context.stderr(`${describeNotApplied(object, error, context.describe)}\n`);
     }
   }
-  if (set && failures === 0) await deleteSet(context, api, set, new Set(marked.map(({ path }) => path)), remove);
+  if (set && failures === 0) await deleteSet(run, set, new Set(marked.map(({ path }) => path)), remove);
   if (flags.wait && flags.dryRun === undefined) {
-    failures += await waitUntilGone(context, api, marked, flags.timeoutMs).catch((error) => {
+    failures += await waitUntilGone(run, marked).catch((error) => {
       if (!context.interrupted.aborted) throw error;
       throw new UserError(
         "interrupted: the objects above are being deleted, but not all are gone yet",
@@ -160,24 +145,14 @@ async function deletePlanned(
   if (failures > 0) throw new UserError(`${failures} of ${planned.length} objects were not deleted`, ExitCode.failed);
 }
 
-/** An object to delete. */
-interface Removable {
-  readonly path: string;
-  readonly label: string;
-  readonly namespace: string | undefined;
-  readonly uid?: string;
-}
-
 /** Deletes a set's members, and then its parent. If a member is of a kind that is never pruned, it and the parent stay. */
 async function deleteSet(
-  context: Context,
-  api: Api,
+  { context, api, resources }: DeleteRun,
   { parent, scope }: KnownSet,
   deleted: ReadonlySet<string>,
   remove: (object: Removable) => Promise<boolean>,
 ): Promise<void> {
-  const signal = context.interrupted;
-  const { orphans } = await findOrphans(api, parent, scope, await discover(api, signal), new Set(), signal);
+  const { orphans } = await findOrphans(api, parent, scope, resources, new Set(), context.interrupted);
   const members = orphans.filter(({ path }) => !deleted.has(path));
   for (const member of members) {
     if (!member.kept) await remove(member);
@@ -191,7 +166,7 @@ async function deleteSet(
 }
 
 /** @returns how many objects still exist */
-async function waitUntilGone(context: Context, api: Api, marked: readonly Marked[], timeoutMs: number): Promise<number> {
+async function waitUntilGone({ context, api, flags: { timeoutMs } }: DeleteRun, marked: readonly Required<Removable>[]): Promise<number> {
   let there = 0;
   const until = timeoutMs === 0 ? Infinity : context.now() + timeoutMs;
   for (const { path, label, uid } of marked) {
@@ -204,8 +179,8 @@ async function waitUntilGone(context: Context, api: Api, marked: readonly Marked
   return there;
 }
 
-/** Kubectl's line for an object by its label, `deployment.apps/web`. */
-function deletedText(label: string, namespace: string | undefined, { dryRun, output }: DeleteFlags): string {
+/** kubectl's line for an object. */
+function deletedText({ label, namespace }: Removable, { dryRun, output }: DeleteRun["flags"]): string {
   if (output === "name") return `${label}\n`;
   const how = dryRun === "client" ? " (dry run)" : dryRun === "server" ? " (server dry run)" : "";
   const where = namespace === undefined ? "" : ` from ${namespace} namespace`;

@@ -3,50 +3,50 @@ import type { ManifestProblem, SourcedObject } from "../../k8s/manifests/apply_p
 import { readObjects } from "../../k8s/manifests/manifest_objects.ts";
 import { findReferences, type ManifestReference, resolveReferences } from "../../k8s/manifests/manifest_references.ts";
 import { type ManifestText, type Place, readManifest } from "../../k8s/manifests/manifest_text.ts";
+import type { Context } from "../command/context.ts";
+import type { SourceReference } from "../images/build_images.ts";
 import type { Deliver } from "../images/deliver_images.ts";
 import { describeProblem } from "./manifest_error.ts";
-import type { ManifestFile } from "./manifest_files.ts";
+import { type ManifestFile, readManifestFiles } from "./manifest_files.ts";
 
 /** A manifest with its references. */
 export interface LoadedManifest {
   readonly file: ManifestFile;
   readonly manifest: ManifestText;
-  readonly references: readonly LoadedReference[];
+  /** Their places are described with the field: `k8s/web.yaml:12:16: Deployment web, spec.replicas`. */
+  readonly references: readonly (SourceReference & { readonly reference: ManifestReference })[];
 }
 
-/** A reference and the source on this machine that it leads to. */
-export interface LoadedReference {
-  readonly reference: ManifestReference;
-  /** Absolute. */
-  readonly path: string;
-  /** Place and field, for messages: `k8s/web.yaml:12:16: Deployment web, spec.replicas`. */
-  readonly what: string;
-  /** Where its container says `imagePullPolicy: Always`. */
-  readonly pullAlways?: string;
-}
-
-/** All manifests, their problems, and what is suspicious in them. */
-export interface Loaded {
+/** All manifests and their problems. */
+interface Loaded {
   readonly manifests: readonly LoadedManifest[];
   readonly problems: readonly ManifestProblem[];
   /** References whose source does not exist. They do not matter to commands that build nothing. */
   readonly missing: readonly ManifestProblem[];
-  readonly warnings: readonly ManifestProblem[];
 }
 
-/** Parses manifests, finds their references and checks that their sources exist. */
-export async function loadManifests(files: readonly ManifestFile[]): Promise<Loaded> {
-  const problems: ManifestProblem[] = [];
+/**
+ * Reads and parses manifests, finds their references and checks that their sources exist, and warns about what is suspicious. Files that
+ * cannot be read are among the problems.
+ * @param names files, folders, URLs and `-`
+ */
+export async function openManifests(context: Context, names: readonly string[], recursive: boolean): Promise<Loaded> {
+  const { files, problems } = await readManifestFiles({
+    names,
+    recursive,
+    cwd: Deno.cwd(),
+    stdin: async () => new Uint8Array(await new Response(Deno.stdin.readable).arrayBuffer()),
+    signal: context.interrupted,
+  });
   const missing: ManifestProblem[] = [];
-  const warnings: ManifestProblem[] = [];
   const manifests: LoadedManifest[] = [];
   for (const file of files) {
     const manifest = readManifest(file.text);
     const at = ({ line, column }: Place, what: string) => ({ file: file.name, line, column, what });
     const found = findReferences(manifest);
     problems.push(...[...manifest.problems, ...found.mistakes].map((problem) => at(problem, problem.what)));
-    warnings.push(...manifest.warnings.map((warning) => at(warning, warning.what)));
-    const references: LoadedReference[] = [];
+    for (const warning of manifest.warnings) context.stderr(`Warning: ${describeProblem(at(warning, warning.what))}\n`);
+    const references: LoadedManifest["references"][number][] = [];
     for (const reference of found.references) {
       const { path, wrong } = await locate(reference, file);
       if (wrong !== undefined) {
@@ -54,33 +54,25 @@ export async function loadManifests(files: readonly ManifestFile[]): Promise<Loa
         continue;
       }
       const what = describeProblem(at(reference, describe(reference, manifest)));
-      const { pullAlways } = reference;
-      references.push({
-        reference,
-        path,
-        what,
-        ...pullAlways && { pullAlways: describeProblem(at(pullAlways, "imagePullPolicy: Always")) },
-      });
+      const pullAlways = reference.pullAlways && describeProblem(at(reference.pullAlways, "imagePullPolicy: Always"));
+      references.push({ reference, path, what, pullAlways });
     }
     manifests.push({ file, manifest, references });
   }
-  return { manifests, problems, missing, warnings };
+  return { manifests, problems, missing };
 }
 
-/** Builds and delivers every source once, and puts the images into the parsed manifests. @throws as {@linkcode Deliver} does */
-export async function deliverReferences(manifests: readonly LoadedManifest[], deliver: Deliver): Promise<ReadonlyMap<string, string>> {
+/**
+ * Builds and delivers every source once, and puts the images into the parsed manifests.
+ * @returns whether there was any
+ * @throws as {@linkcode Deliver} does
+ */
+export async function deliverReferences(manifests: readonly LoadedManifest[], deliver: Deliver): Promise<boolean> {
   const references = manifests.flatMap((manifest) => manifest.references);
-  if (references.length === 0) return new Map();
+  if (references.length === 0) return false;
   const images = await deliver(references);
-  resolveReferences(references.map(({ reference }) => reference), references.map(({ path }) => imageOf(images, path)));
-  return images;
-}
-
-/** The image that was built from a source. @throws if there is none, which is a bug */
-export function imageOf(images: ReadonlyMap<string, string>, path: string): string {
-  const image = images.get(path);
-  if (image === undefined) throw new Error(`no image was built from ${path}`);
-  return image;
+  resolveReferences(references.map(({ reference }) => reference), references.map(({ path }) => images.get(path) as string));
+  return true;
 }
 
 /** The objects of all manifests, with their present values. */

@@ -5,9 +5,8 @@ import type { Context } from "../command/context.ts";
 import { ExitCode, UserError } from "../command/errors.ts";
 import type { Deliver } from "../images/deliver_images.ts";
 import type { ApplyFlags } from "./apply_flags.ts";
-import { type LoadedManifest, objectsOf } from "./load_manifests.ts";
-import { openManifests, refuse } from "./manifest_flags.ts";
-import type { ManifestFile } from "./manifest_files.ts";
+import { type LoadedManifest, objectsOf, openManifests } from "./load_manifests.ts";
+import { refuse } from "./manifest_error.ts";
 
 /** What `kurun apply` works with. */
 export interface ApplyRun {
@@ -15,8 +14,8 @@ export interface ApplyRun {
   readonly api: Api;
   /** Files, folders, URLs and `-`. */
   readonly names: readonly string[];
-  /** The options of the command line, and what they mean. */
-  readonly options: Record<string, unknown>;
+  /** Whether to read folders within folders too. */
+  readonly recursive: boolean;
   readonly flags: ApplyFlags;
   readonly namespace: NamespaceChoice;
   readonly deliver: Deliver;
@@ -24,7 +23,6 @@ export interface ApplyRun {
 
 /** Manifests that passed all checks possible before anything is built. */
 export interface PreparedManifests {
-  readonly files: readonly ManifestFile[];
   readonly manifests: readonly LoadedManifest[];
   /** They still contain references. */
   readonly planned: readonly PlannedObject[];
@@ -32,34 +30,30 @@ export interface PreparedManifests {
   readonly resources: ApiResources;
 }
 
-/**
- * Reads manifests and finds each object's place in the cluster.
- *
- * @throws ManifestError with all problems, or an error of the cluster
- */
-export async function prepareManifests({ context, api, names, options, namespace }: ApplyRun): Promise<PreparedManifests> {
-  const { files, manifests, problems, missing } = await openManifests(context, names, options);
+/** Reads manifests and finds each object's place in the cluster. @throws ManifestError with all problems, or an error of the cluster */
+export async function prepareManifests({ context, api, names, recursive, namespace }: ApplyRun): Promise<PreparedManifests> {
+  const { manifests, problems, missing } = await openManifests(context, names, recursive);
   const read = objectsOf(manifests);
   const wrong = [...problems, ...missing, ...read.problems, ...duplicateObjects(read.objects, namespace.namespace)];
   if (read.objects.length === 0) {
-    refuse(wrong, files);
+    refuse(wrong, manifests);
     throw new UserError("these manifests contain no objects", ExitCode.usage);
   }
   const resources = await discover(api, context.interrupted).catch((error) => {
     // Report problems that need no cluster even if it is unreachable.
-    refuse(wrong, files);
+    refuse(wrong, manifests);
     throw error;
   });
   const { planned, problems: misplaced, known } = planObjects(read.objects, resources, namespace);
-  refuse([...wrong, ...misplaced], files);
-  return { files, manifests, planned, resources: known };
+  refuse([...wrong, ...misplaced], manifests);
+  return { manifests, planned, resources: known };
 }
 
 /** Plans again after references were replaced in the manifests: the same objects with other values. */
-export function planAgain({ manifests, resources, files }: PreparedManifests, namespace: NamespaceChoice): readonly PlannedObject[] {
+export function planAgain({ manifests, resources }: PreparedManifests, namespace: NamespaceChoice): readonly PlannedObject[] {
   const { objects, problems } = objectsOf(manifests);
   const again = planObjects(objects, resources, namespace);
   // A reference may have been used as a name or namespace, which an image cannot be.
-  refuse([...problems, ...again.problems], files);
+  refuse([...problems, ...again.problems], manifests);
   return again.planned;
 }

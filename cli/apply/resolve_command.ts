@@ -3,8 +3,9 @@ import { addClusterFlags } from "../command/cluster_flags.ts";
 import type { Context } from "../command/context.ts";
 import { addDeliverFlags } from "../images/deliver_flags.ts";
 import { deliverAnywhere } from "../images/deliver_images.ts";
-import { deliverReferences, imageOf, type LoadedManifest } from "./load_manifests.ts";
-import { addManifestFlags, manifestNames, openManifests, refuse } from "./manifest_flags.ts";
+import { deliverReferences, type LoadedManifest, openManifests } from "./load_manifests.ts";
+import { refuse } from "./manifest_error.ts";
+import { addManifestFlags, manifestNames } from "./manifest_flags.ts";
 import { spliceReferences } from "../../k8s/manifests/manifest_references.ts";
 
 /** `kurun resolve -f FILE` */
@@ -18,10 +19,10 @@ export function resolveCommand(context: Context): Command {
     .addHelpText("after", EXAMPLES);
   return addClusterFlags(addDeliverFlags(addManifestFlags(command))).action(async (more: string[], options: Record<string, unknown>) => {
     const names = manifestNames("resolve", more, options);
-    const { files, manifests, problems, missing } = await openManifests(context, names, options);
-    refuse([...problems, ...missing], files);
-    const images = await deliverReferences(manifests, deliverAnywhere(context, options));
-    context.data(joinManifests(manifests.map((manifest) => resolvedText(manifest, images))));
+    const { manifests, problems, missing } = await openManifests(context, names, options.recursive === true);
+    refuse([...problems, ...missing], manifests);
+    await deliverReferences(manifests, deliverAnywhere(context, options));
+    context.data(joinManifests(manifests.map(resolvedText)));
   });
 }
 
@@ -31,8 +32,10 @@ Examples:
   kurun resolve -f k8s/ --repo registry.example.com/shop > resolved.yaml
 `;
 
-function resolvedText({ file, references }: LoadedManifest, images: ReadonlyMap<string, string>): string {
-  return spliceReferences(file.text, references.map(({ reference }) => reference), references.map(({ path }) => imageOf(images, path)));
+/** The text with the images that {@link deliverReferences} put into the parsed manifest. */
+function resolvedText({ file, references }: LoadedManifest): string {
+  const found = references.map(({ reference }) => reference);
+  return spliceReferences(file.text, found, found.map(({ node }) => node.value as string));
 }
 
 const BYTE_ORDER_MARK = "\ufeff";

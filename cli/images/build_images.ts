@@ -12,7 +12,7 @@ export interface SourceReference {
   /** Where it is referred to, for messages. */
   readonly what: string;
   /** Where its container says `imagePullPolicy: Always`, for messages. */
-  readonly pullAlways?: string;
+  readonly pullAlways?: string | undefined;
 }
 
 /** A source that could not be built, with all references to it, and the compiler's output. */

@@ -66,14 +66,10 @@ export function deliverTo(context: Context, api: Api | undefined, flags: Deliver
 export function deliverAnywhere(context: Context, options: Record<string, unknown>): Deliver {
   const flags = deliverFlags(context, options);
   return async (references) => {
-    const api = references.length > 0 && needsCluster(flags)
+    using api = references.length > 0 && needsCluster(flags)
       ? new Api(await openCluster(context, options), { userAgent: "kurun" })
       : undefined;
-    try {
-      return await deliverTo(context, api, flags)(references);
-    } finally {
-      api?.close();
-    }
+    return await deliverTo(context, api, flags)(references);
   };
 }
 
