@@ -39,17 +39,18 @@ export function describeError(error: unknown): ErrorText {
       ExitCode.sessionLost,
     );
   }
-  if (error instanceof ReplacedError) return failure(error.message, ExitCode.sessionLost);
+  if (error instanceof ReplacedError || error instanceof SessionGoneError) return failure(error.message, ExitCode.sessionLost);
   if (error instanceof NotStartedError) return failure(`the program could not be started: ${error.message}`, ExitCode.neverStarted);
-  if (error instanceof ApplySetError) return failure(error.message);
+  if (error instanceof ApplySetError || error instanceof CredentialError) return failure(error.message);
   if (error instanceof ManifestError) return { text: error.message, exitCode: ExitCode.usage };
   if (error instanceof UserError) return failure(error.message, error.exitCode);
   if (error instanceof BuildErrors) return failure(describeBuildErrors(error), error.usage ? ExitCode.usage : ExitCode.failed);
   if (error instanceof RegistryError) return failure(describeRegistryError(error), ExitCode.failed);
-  if (error instanceof ImageError || error instanceof ContainerfileError) return failure(error.message, ExitCode.failed);
+  if (error instanceof ImageError || error instanceof ContainerfileError || error instanceof FolderError) {
+    return failure(error.message, ExitCode.failed);
+  }
   if (error instanceof BuildError) return failure(error.message, error.usage ? ExitCode.usage : ExitCode.failed);
   if (error instanceof KubeconfigError) return failure(describeKubeconfig(error));
-  if (error instanceof CredentialError) return failure(error.message);
   if (error instanceof ConnectionError) return failure(describeConnection(error));
   if (error instanceof MissingRightsError) return failure(describeRights(error));
   if (error instanceof TlsSecretError) return failure(`--tlssecret: ${error.message}`, ExitCode.usage);
@@ -58,12 +59,10 @@ export function describeError(error: unknown): ErrorText {
   }
   if (error instanceof ServiceRefusedError) return failure(describeRefusal(error));
   if (error instanceof NotReadyError) return failure(describeNotReady(error), ExitCode.failed);
-  if (error instanceof SessionGoneError) return failure(error.message, ExitCode.sessionLost);
   if (error instanceof ApiError) return describeAnswer(error);
   if (error instanceof ObjectExistsError) {
     return failure(`${error.kind} ${error.objectName} already exists: choose another name with --servicename, or delete it`);
   }
-  if (error instanceof FolderError) return failure(error.message, ExitCode.failed);
   // An error of the operating system about a file, with its path: a read-only home folder, a full disk.
   if (error instanceof Error && /\(os error \d+\)/.test(error.message)) return failure(error.message, ExitCode.failed);
   const text = error instanceof Error ? error.stack ?? error.message : String(error);

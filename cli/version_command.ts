@@ -5,11 +5,6 @@ import { addClusterFlags, openCluster } from "./command/cluster_flags.ts";
 import type { Context } from "./command/context.ts";
 import { VERSION } from "./command/version.ts";
 
-interface Versions {
-  readonly clientVersion: { readonly version: string; readonly deno: string; readonly platform: string };
-  readonly serverVersion?: { readonly gitVersion: string; readonly platform: string };
-}
-
 /** `kurun version` */
 export function versionCommand(context: Context): Command {
   const command = new Command("version")
@@ -23,25 +18,16 @@ export function versionCommand(context: Context): Command {
 
 async function printVersions(context: Context, options: Record<string, unknown>): Promise<void> {
   const clientVersion = { version: VERSION, deno: Deno.version.deno, platform: `${Deno.build.os}/${Deno.build.arch}` };
-  const versions: Versions = options.client === "true"
-    ? { clientVersion }
-    : { clientVersion, serverVersion: await serverVersion(context, options) };
-  context.data(versionText(versions, options.output as "yaml" | "json" | undefined));
+  const serverVersion = options.client === "true" ? undefined : await serversVersion(context, options);
+  const versions = { clientVersion, ...serverVersion && { serverVersion } };
+  if (options.output === "json") return context.data(`${JSON.stringify(versions, null, 2)}\n`);
+  if (options.output === "yaml") return context.data(stringify(versions));
+  context.data(`kurun ${VERSION}, Deno ${clientVersion.deno}, ${clientVersion.platform}\n`);
+  if (serverVersion) context.data(`Kubernetes ${serverVersion.gitVersion}, ${serverVersion.platform}\n`);
 }
 
-async function serverVersion(context: Context, options: Record<string, unknown>): Promise<{ gitVersion: string; platform: string }> {
-  const api = new Api(await openCluster(context, options), { userAgent: "kurun", signal: context.interrupted });
-  try {
-    const { gitVersion, platform } = (await api.get("/version")).body as { gitVersion: string; platform: string };
-    return { gitVersion, platform };
-  } finally {
-    api.close();
-  }
-}
-
-function versionText(versions: Versions, format: "yaml" | "json" | undefined): string {
-  if (format === "json") return `${JSON.stringify(versions, null, 2)}\n`;
-  if (format === "yaml") return stringify(versions);
-  const { clientVersion: { version, deno, platform }, serverVersion: server } = versions;
-  return `kurun ${version}, Deno ${deno}, ${platform}\n${server ? `Kubernetes ${server.gitVersion}, ${server.platform}\n` : ""}`;
+async function serversVersion(context: Context, options: Record<string, unknown>): Promise<{ gitVersion: string; platform: string }> {
+  using api = new Api(await openCluster(context, options), { userAgent: "kurun", signal: context.interrupted });
+  const { gitVersion, platform } = (await api.get("/version")).body as { gitVersion: string; platform: string };
+  return { gitVersion, platform };
 }

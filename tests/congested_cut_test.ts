@@ -92,7 +92,7 @@ supervisorTest("requests that a congested link loses when it breaks are sent aga
   // The stream's window is 64 KiB: the rest of the request waits for credit that never comes.
   first.there.hold();
   const run = client.start(bash('echo "${#1}"'), { ...executable(folder), args: ["y".repeat(100_000)] }, false);
-  client.resize(run, { columns: 1, rows: 1 });
+  client.ask({ do: "resize", run: run.number, columns: 1, rows: 1 });
   await turns(3);
   first.cut();
   await turns(3);

@@ -144,7 +144,7 @@ runTest("a signal reaches the program and what it has started, even if it was se
   const run = stage.run(`trap 'echo got; exit 7' INT; echo ready; sleep 60 & wait`);
   await stage.printed("ready");
   stage.cut();
-  stage.client.signal(run, "SIGINT");
+  stage.client.ask({ do: "signal", run: run.number, signal: "SIGINT" });
   stage.connect();
   assert.deepEqual(await run.ended(), { code: 7 });
   assert.equal(stage.text("stdout"), "ready\ngot\n");
@@ -154,13 +154,13 @@ runTest("a signal is sent once however often the connection is lost", async (sta
   stage.connect();
   const run = stage.run(`n=0; trap 'n=$((n+1))' USR1; trap 'echo $n; exit' TERM; echo ready; while :; do sleep 0.02; done`);
   await stage.printed("ready");
-  stage.client.signal(run, "SIGUSR1");
+  stage.client.ask({ do: "signal", run: run.number, signal: "SIGUSR1" });
   for (let i = 0; i < 5; i++) {
     await pause(20);
     stage.connect();
   }
   await pause(100);
-  stage.client.signal(run, "SIGTERM");
+  stage.client.ask({ do: "signal", run: run.number, signal: "SIGTERM" });
   await run.ended();
   assert.equal(stage.text("stdout"), "ready\n1\n");
 });
@@ -273,7 +273,7 @@ runTest("a terminal is the program's controlling terminal, with the client's siz
   const script = `trap 'stty size; echo resized' WINCH; [ -t 0 -a -t 1 -a -t 2 ] && stty size; while :; do sleep 0.02; done`;
   const run = stage.run(script, { terminal: { columns: 91, rows: 17 } }, true);
   await stage.printed("17 91\r\n");
-  stage.client.resize(run, { columns: 40, rows: 9 });
+  stage.client.ask({ do: "resize", run: run.number, columns: 40, rows: 9 });
   // Not just the size: Ctrl+C would end stty in the trap, and the loop would go on.
   await stage.printed("9 40\r\nresized\r\n");
   // Ctrl+C, typed.

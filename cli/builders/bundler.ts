@@ -3,6 +3,7 @@ import { BuildError } from "./build_error.ts";
 import type { BuildOptions } from "./built_program.ts";
 import { nearestFile } from "./find_file.ts";
 import type { ScriptSource } from "./program_source.ts";
+import { outputOf } from "./run_compiler.ts";
 
 /** The bundler on this machine: its name and path. */
 type Bundler = { readonly name: "deno bundle" | "esbuild"; readonly program: string };
@@ -25,12 +26,10 @@ export async function findDeno(
   { env = {}, ownDeno = !Deno.build.standalone, signal }: Pick<BuildOptions, "env" | "ownDeno" | "signal">,
 ): Promise<string | undefined> {
   if (ownDeno) return Deno.execPath();
-  signal.throwIfAborted();
   try {
-    const command = new Deno.Command("deno", { args: ["--version"], env: { ...env, NO_COLOR: "1" }, stderr: "null", signal });
-    const { success, stdout } = await command.output();
-    signal.throwIfAborted();
-    return success && bundles(new TextDecoder().decode(stdout)) ? "deno" : undefined;
+    const call = { program: "deno", args: ["--version"], folder: Deno.cwd(), env: { ...env, NO_COLOR: "1" }, signal };
+    const { success, text } = await outputOf(call);
+    return success && bundles(text) ? "deno" : undefined;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;

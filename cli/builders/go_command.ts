@@ -1,6 +1,6 @@
 import { BuildError } from "./build_error.ts";
 import type { GoSource } from "./program_source.ts";
-import { runCompiler } from "./run_compiler.ts";
+import { outputOf, runCompiler } from "./run_compiler.ts";
 
 /** The environment in which `go` builds for the cluster's nodes, without cgo: no C compiler here, no C library there. */
 export function goTarget(architecture: string): Record<string, string> {
@@ -13,12 +13,8 @@ export async function goSays(
   folder: string,
   { env, signal }: { env: Readonly<Record<string, string>>; signal: AbortSignal },
 ): Promise<string | undefined> {
-  signal.throwIfAborted();
-  const { success, stdout } = await withGo(() =>
-    new Deno.Command("go", { args: [...args], cwd: folder, env: { ...env }, stdin: "null", stderr: "null", signal }).output()
-  );
-  signal.throwIfAborted();
-  return success ? new TextDecoder().decode(stdout) : undefined;
+  const { success, text } = await withGo(() => outputOf({ program: "go", args, folder, env, signal }));
+  return success ? text : undefined;
 }
 
 /** Runs `go` to its end. @returns its exit code @throws as {@link runCompiler} does, and BuildError if there is no `go` */

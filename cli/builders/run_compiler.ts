@@ -42,6 +42,20 @@ export async function runCompiler({ program, args, folder, env, stderr, signal }
   }
 }
 
+/**
+ * Runs a compiler to its end, without input and messages. @returns its output, also if it failed
+ * @throws the signal's reason, or Deno.errors.NotFound if it is missing
+ */
+export async function outputOf(
+  { program, args, folder, env, signal }: Omit<CompilerCall, "stderr">,
+): Promise<{ readonly success: boolean; readonly text: string }> {
+  signal.throwIfAborted();
+  const options: Deno.CommandOptions = { args: [...args], cwd: folder, env: { ...env }, stdin: "null", stderr: "null", signal };
+  const { success, stdout } = await new Deno.Command(program, options).output();
+  signal.throwIfAborted();
+  return { success, text: new TextDecoder().decode(stdout) };
+}
+
 function kill(child: Deno.ChildProcess, signal: Deno.Signal): void {
   try {
     child.kill(signal);

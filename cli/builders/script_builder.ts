@@ -52,7 +52,8 @@ export async function buildScript(source: ScriptSource, options: BuildOptions): 
       stderr(`Warning: ${path} is not sent to the cluster, only what the script imports is. Import it, as with { type: "text" }.\n`);
     }
     const bundle = bundler.name === "esbuild" ? withMainAlone(written, basename(source.main)) : written;
-    await Deno.writeTextFile(output, withCommonJs(withNodePrefixes(withoutHashbang(withoutHomePaths(bundle)))));
+    // Bundlers keep a script's `#!…`. It is valid only in the first line, and our own line goes before it.
+    await Deno.writeTextFile(output, withCommonJs(withNodePrefixes(withoutHomePaths(bundle).replace(/^#!.*/, ""))));
     return output;
   });
 }
@@ -73,11 +74,6 @@ export function withNodePrefixes(bundle: string): string {
   return bundle.replace(/^((?:import|export)\s(?:[\w\s{},*$]+\sfrom\s+)?)"([\w/]+)"(?=;$)/gm, (all, head: string, name: string) => {
     return builtinModules.includes(name) ? `${head}"node:${name}"` : all;
   });
-}
-
-/** Bundlers keep a script's `#!…`. It is valid only in the first line, and our own line goes before it. */
-function withoutHashbang(bundle: string): string {
-  return bundle.replace(/^#!.*/, "");
 }
 
 /** Leaves out the backtrace behind Deno's error: it has only addresses in Deno itself. */

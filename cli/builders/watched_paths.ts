@@ -4,6 +4,7 @@ import type { BuildOptions } from "./built_program.ts";
 import { findDeno } from "./bundler.ts";
 import { type GoPackage, goPackages, goSays, goTarget } from "./go_command.ts";
 import type { GoSource, ProgramSource, ScriptSource } from "./program_source.ts";
+import { outputOf } from "./run_compiler.ts";
 import { nodeFlags } from "./script_builder.ts";
 
 /** The user's own files that a build depends on, as absolute paths. Fetched packages and the standard library are left out. */
@@ -140,16 +141,10 @@ async function scriptPaths(source: ScriptSource, { signal }: WatchOptions): Prom
   const files = new Set([source.main, ...source.config ? [source.config] : []]);
   const deno = await findDeno({ signal });
   if (deno !== undefined) {
-    const { stdout } = await new Deno.Command(deno, {
-      args: ["info", "--json", ...nodeFlags(source), source.main],
-      cwd: dirname(source.main),
-      env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
-      stdin: "null",
-      stderr: "null",
-      signal,
-    }).output();
-    signal.throwIfAborted();
-    for (const path of localModules(new TextDecoder().decode(stdout))) files.add(path);
+    const args = ["info", "--json", ...nodeFlags(source), source.main];
+    const env = { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" };
+    const { text } = await outputOf({ program: deno, args, folder: dirname(source.main), env, signal });
+    for (const path of localModules(text)) files.add(path);
   }
   return { files, folders: new Map() };
 }

@@ -99,18 +99,12 @@ async function findNames(context: Context, kind: string, words: readonly string[
   }
   // A plugin must neither print to the user's line nor ask questions.
   const access = await loadClusterAccess(flags, { ...env, interactive: false, runPlugin: (call) => runPlugin(call, "null") });
-  const api = new Api(access, { userAgent: "kurun", signal: AbortSignal.timeout(ANSWER_MS) });
-  try {
-    const namespace = `namespaces/${encodeURIComponent(access.namespace)}`;
-    const query = { limit: 500, ...kind === "sessions" && { labelSelector: SESSION_SELECTOR } };
-    const path = kind === "sessions"
-      ? `apis/batch/v1/${namespace}/jobs`
-      : `api/v1/${kind === "namespaces" ? kind : `${namespace}/${kind}`}`;
-    const { body: { items } } = await api.get<{ items: Live[] }>(`/${path}`, { query });
-    return items.map((item) => kind === "sessions" ? sessionOwner(item as Job).service : item.metadata.name);
-  } finally {
-    api.close();
-  }
+  using api = new Api(access, { userAgent: "kurun", signal: AbortSignal.timeout(ANSWER_MS) });
+  const namespace = `namespaces/${encodeURIComponent(access.namespace)}`;
+  const query = { limit: 500, ...kind === "sessions" && { labelSelector: SESSION_SELECTOR } };
+  const path = kind === "sessions" ? `apis/batch/v1/${namespace}/jobs` : `api/v1/${kind === "namespaces" ? kind : `${namespace}/${kind}`}`;
+  const { body: { items } } = await api.get<{ items: Live[] }>(`/${path}`, { query });
+  return items.map((item) => kind === "sessions" ? sessionOwner(item as Job).service : item.metadata.name);
 }
 
 /** The flags that choose the cluster, from an unfinished line: its last word may be a flag without its value. */

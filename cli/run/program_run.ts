@@ -89,7 +89,7 @@ export class ProgramRun {
     const architecture = source.language === "go" ? architectureFor(api, options, this.#signal) : Promise.resolve(undefined);
     const programs = new ProgramBuilds(source, {
       architecture: architecture.then((known) => known ?? Promise.race([this.#client.architecture, this.#interrupted])),
-      stderr: (text) => this.#screen.compiler(text),
+      stderr: (text) => this.#screen.print(text),
       signal: this.#signal,
     }, context.now);
     const session = startRunSession(context, api, plan, { architecture, named: options.named, signal: this.#signal });
@@ -125,9 +125,10 @@ export class ProgramRun {
     this.#screen.progress(`Waiting for Pod ${this.#given.plan.name}`);
     const first = await this.#start(built);
     const current = () => this.#current ?? first;
-    const signals = new RunSignals(context, (signal) => this.#client.signal(current(), signal));
+    const signals = new RunSignals(context, (signal) => this.#client.ask({ do: "signal", run: current().number, signal }));
     this.#signals = signals;
-    const resized = options.terminal ? context.stdio.onResize(() => this.#client.resize(current(), context.stdio.size())) : () => {};
+    const resize = () => this.#client.ask({ do: "resize", run: current().number, ...context.stdio.size() });
+    const resized = options.terminal ? context.stdio.onResize(resize) : () => {};
     this.#screen.clear();
     for (const { local, remote } of options.ports) this.#say(`localhost:${local} is forwarded to port ${remote} of the program`);
     try {

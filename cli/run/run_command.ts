@@ -95,7 +95,7 @@ async function run(context: Context, options: RunOptions, flags: Record<string, 
   const { ignored } = runPod(plan, "");
   for (const what of ignored) context.stderr(`Warning: --overrides: ${what}: ignored\n`);
   if (dryRun) return context.data(dryRunText(plan, dryRun));
-  const api = new Api(access, { userAgent: "kurun" });
+  using api = new Api(access, { userAgent: "kurun" });
   const program = new ProgramRun({ context, access, api, options, source, plan });
   try {
     await program.run();
@@ -104,8 +104,6 @@ async function run(context: Context, options: RunOptions, flags: Record<string, 
     if (context.interrupted.aborted) throw new ProgramEndedError((context.interrupted.reason as InterruptedError).exitCode);
     if (error instanceof UserError && error.exitCode === ExitCode.usage) throw error;
     throw new NeverStartedError(error);
-  } finally {
-    api.close();
   }
 }
 

@@ -62,16 +62,13 @@ async function forward(
   signal: AbortSignal,
 ): Promise<void> {
   const until = performance.now() + LISTENS_WITHIN_MS;
-  for (;;) {
+  for (;; await pause(RETRY_MS, signal)) {
     try {
       const { stream, rest } = await open();
       await relay(stream as Connection, connection, rest);
       return;
     } catch (error) {
-      if (!signal.aborted && performance.now() < until) {
-        await pause(RETRY_MS, signal);
-        continue;
-      }
+      if (!signal.aborted && performance.now() < until) continue;
       if (!signal.aborted) say(`A connection to a port forwarded with -p was closed: ${(error as Error).message}`);
       return connection.reset();
     }

@@ -23,15 +23,13 @@ export class RunScreen {
 
   /** Prints one or more lines. */
   say(text: string): void {
-    this.clear();
-    const lines = `${text}\n`;
-    this.#context.stderr(this.raw ? lines.replaceAll("\n", "\r\n") : lines);
+    this.print(`${text}\n`);
   }
 
-  /** Prints a compiler's messages as they are. */
-  compiler(text: string): void {
+  /** Prints text. */
+  print(text: string): void {
     this.clear();
-    this.#context.stderr(text);
+    this.#context.stderr(this.raw ? text.replaceAll("\n", "\r\n") : text);
   }
 
   /** Shows progress in a terminal. */

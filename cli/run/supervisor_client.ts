@@ -8,7 +8,6 @@ import {
   readMessages,
   type Session,
   type Stream,
-  type WindowSize,
 } from "../../tunnel/mod.ts";
 import { NotStartedError, type OutputWriter, RemoteRun, type RunSettings, type SentProgram } from "./remote_run.ts";
 
@@ -59,13 +58,13 @@ export class SupervisorClient {
     const write: OutputWriter = async (output, bytes) => {
       await this.#write(output, bytes).catch((error) => {
         // Nobody reads this output any more.
-        this.#ask({ do: "close", run: number, output });
+        this.ask({ do: "close", run: number, output });
         throw error;
       });
     };
     const run = new RemoteRun(number, program, write, before?.outputDone ?? Promise.resolve());
     try {
-      this.#ask({ do: "start", run: number, sha256: program.sha256, stdin, ...settings });
+      this.ask({ do: "start", run: number, sha256: program.sha256, stdin, ...settings });
     } catch (cause) {
       if (!(cause instanceof RangeError)) throw cause;
       throw new NotStartedError("its arguments and environment are longer than 8 MiB", { cause });
@@ -73,16 +72,6 @@ export class SupervisorClient {
     this.#runs = [...(before ? [before] : []), run];
     if (this.#session) run.attach(this.#session);
     return run;
-  }
-
-  /** Sends a signal to a run. */
-  signal(run: RemoteRun, signal: string): void {
-    this.#ask({ do: "signal", run: run.number, signal });
-  }
-
-  /** Sets the size of a run's terminal. */
-  resize(run: RemoteRun, { columns, rows }: WindowSize): void {
-    this.#ask({ do: "resize", run: run.number, columns, rows });
   }
 
   /** Connects to a port in the Pod, with the next connection if there is none now. @throws Error for the user, or the signal's reason */
@@ -120,7 +109,7 @@ export class SupervisorClient {
   }
 
   /** Sends a request on this connection, and on the next if it is lost. @throws RangeError if it is too long, which is checked first */
-  #ask(request: ClientRequest): void {
+  ask(request: ClientRequest): void {
     const message: ClientMessage = { seq: this.#seq + 1, ...request };
     const encoded = encodeMessage(message);
     this.#seq++;
