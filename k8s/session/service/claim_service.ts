@@ -10,7 +10,14 @@ import { judgePresence, type Presence } from "../owner/client_presence.ts";
 import { removeSession } from "../owner/remove_session.ts";
 import { isSamePerson, type SessionOwner, sessionOwner } from "../owner/session_owner.ts";
 import { findServices, type FoundServices } from "./found_services.ts";
-import { decideOnService, decideOnSession, type OccupationDecision, type ServiceJoin, type ServiceRefusal } from "./service_decision.ts";
+import {
+  type AskedSession,
+  decideOnService,
+  decideOnSession,
+  type OccupationDecision,
+  type ServiceJoin,
+  type ServiceRefusal,
+} from "./service_decision.ts";
 
 /** How long things that are being removed may take: a Pod's grace period is 30 s by default, that of kurun's Pod 10 s. */
 const GONE_WITHIN_MS = 40_000;
@@ -146,7 +153,7 @@ export async function claimService(api: Api, options: ClaimOptions): Promise<Ser
 async function claimOccupied(
   api: Api,
   { plan, takeover, say, tellClient, signal }: ClaimOptions,
-  { job, join, whole }: { job: Job; join: ServiceJoin | undefined; whole: boolean },
+  { job, join, whole, live }: AskedSession,
   { client, now }: FoundServices,
 ): Promise<ServiceClaim | undefined> {
   const { namespace, service, annotations } = plan;
@@ -160,6 +167,7 @@ async function claimOccupied(
   const isConnected = presence.is === "connected";
   const key = decision.do === "adopt" || isConnected ? await readSessionKey(api, namespace, session.name, signal) : undefined;
   if (decision.do === "adopt" && key) return { do: "adopt", plan: settled, job, key, now, presence, mine };
+  if (live) throw await refusedError(api, live, plan, signal);
   const differing = differingFlags(session.flags, settled.annotations[Annotation.flags] ?? "");
   say({ is: "removing", session, mine, why: decision.do === "remove" ? decision.why : "no-key", differing });
   if (isConnected && key) await tellClient(session, key);

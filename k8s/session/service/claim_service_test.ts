@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { scriptedApi } from "../../../tests/scripted_api.ts";
 import { ScriptedServer } from "../../../tests/scripted_server.ts";
 import type { ForwardPlan } from "../objects/session_plan.ts";
-import { claimService, type ClaimStep } from "./claim_service.ts";
+import { claimService, type ClaimStep, ServiceRefusedError } from "./claim_service.ts";
 import { findServices } from "./found_services.ts";
 
 const PLAN: ForwardPlan = {
@@ -16,6 +16,28 @@ const PLAN: ForwardPlan = {
   annotations: {},
 };
 const SERVICES = "/api/v1/namespaces/shop/services";
+
+Deno.test("a session is not removed for a Service that other Pods serve by now", async () => {
+  const labels = { "app.kubernetes.io/managed-by": "kurun", "kurun.dev/session": "web-kurun-old" };
+  const ownerReferences = [{ apiVersion: "batch/v1", kind: "Job", name: "web-kurun-old", uid: "job" }];
+  const answers: Record<string, unknown> = {
+    [`${SERVICES}/web`]: { metadata: { name: "web", uid: "1" }, spec: { selector: { app: "web" }, ports: [{ port: 80 }] } },
+    [`${SERVICES}/web-kurun`]: { metadata: { name: "web-kurun", uid: "2", labels, ownerReferences } },
+    "/apis/batch/v1/namespaces/shop/jobs/web-kurun-old": { metadata: { name: "web-kurun-old", uid: "job" } },
+  };
+  const endpoints = [{ addresses: ["10.0.0.1"], targetRef: { name: "web-original" } }];
+  using server = new ScriptedServer(({ target }, reply) => {
+    if (target.includes("/endpointslices")) return reply.json(200, { items: [{ endpoints }] });
+    if (target.includes("?limit=")) return reply.json(200, { items: [] });
+    return answers[target] ? reply.json(200, answers[target]) : reply.json(404, { kind: "Status", reason: "NotFound", message: "none" });
+  });
+  using api = scriptedApi(server);
+  const { signal } = new AbortController();
+  const found = await findServices(api, "shop", "web", signal);
+  const claim = { plan: PLAN, port: undefined, takeover: true, found, say: () => {}, tellClient: () => Promise.resolve(), signal };
+  await assert.rejects(claimService(api, claim), (error) => error instanceof ServiceRefusedError && error.refusal.is === "live");
+  assert.ok(!server.requests.some(({ method }) => method === "DELETE"));
+});
 
 Deno.test("a start polls the Service that it waits for, and lists all Services at most each second", async () => {
   const going = { metadata: { name: "web", uid: "1", deletionTimestamp: "2026-01-01T00:00:00Z" } };

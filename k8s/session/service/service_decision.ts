@@ -20,8 +20,17 @@ export type ServiceDecision =
   /** These are about to disappear. */
   | { readonly do: "wait"; readonly going: readonly string[] }
   /** A session has the name. `join` is set if the Service is not the session's own; `whole` says whether both Services exist. */
-  | { readonly do: "ask"; readonly job: Job; readonly join: ServiceJoin | undefined; readonly whole: boolean }
+  | { readonly do: "ask" } & AskedSession
   | { readonly do: "refuse"; readonly refusal: ServiceRefusal };
+
+/** The session that has the name. */
+export interface AskedSession {
+  readonly job: Job;
+  readonly join: ServiceJoin | undefined;
+  readonly whole: boolean;
+  /** Set if the Service has other Pods by now: the session can be resumed, but not be replaced. */
+  readonly live?: ServiceRefusal;
+}
 
 /** How to serve an existing Service: give the Pod this selector's labels and serve these ports. The Service stays as it is. */
 export interface ServiceJoin {
@@ -100,10 +109,13 @@ function ofOurs(service: Service, found: FoundServices, wish: ServiceWish): Serv
   const job = found.jobs.get(session);
   // Its owner is gone: the garbage collector will remove this Service, even if it were adopted now.
   if (!job || job.metadata.uid !== owner.uid || isEnding(job)) return { do: "wait", going: [`service/${metadata.name}`] };
-  const join = found.service && !isOurs(found.service.metadata) ? joinOf(found.service, found, wish) : undefined;
-  if (join && "is" in join && join.is === "shared") return refuse(join);
   const whole = found.service !== undefined && found.control !== undefined;
-  return { do: "ask", job, join: join && "is" in join ? undefined : join, whole };
+  if (!found.service || isOurs(found.service.metadata)) return { do: "ask", job, join: undefined, whole };
+  const join = joinOf(found.service, found, wish);
+  // No session is removed for a Service that cannot be used then.
+  if ("is" in join) return refuse(join);
+  const next = ofForeign(found.service, found, wish);
+  return { do: "ask", job, join, whole, ...(next.do === "refuse" ? { live: next.refusal } : {}) };
 }
 
 function ofForeign(service: Service, found: FoundServices, wish: ServiceWish): ServiceDecision {
@@ -113,11 +125,9 @@ function ofForeign(service: Service, found: FoundServices, wish: ServiceWish): S
   // A Pod that is terminating gets no new connections once kurun's Pod is ready.
   const live = found.endpoints.filter(({ conditions }) => conditions?.terminating !== true)
     .map(({ targetRef, addresses }) => targetRef?.name ?? addresses[0] ?? "");
-  if (live.length === 0) return { do: "join", ...join };
-  const going = live.filter((name) => isPodOfSession(name, metadata.name));
-  return going.length === live.length
-    ? { do: "wait", going: going.map((name) => `pod/${name}`) }
-    : refuse({ is: "live", pods: [...new Set(live)], selector: join.selector });
+  const others = live.filter((name) => !isPodOfSession(name, metadata.name));
+  if (others.length > 0) return refuse({ is: "live", pods: [...new Set(others)], selector: join.selector });
+  return live.length === 0 ? { do: "join", ...join } : { do: "wait", going: live.map((name) => `pod/${name}`) };
 }
 
 /** How a Service that kurun did not create can be joined, regardless of its Pods, or why it cannot. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { Endpoint, Job, Service } from "../../api/kubernetes_objects.ts";
+import { Annotation } from "../objects/session_plan.ts";
 import type { Presence } from "../owner/client_presence.ts";
 import { sessionOwner } from "../owner/session_owner.ts";
 import type { FoundServices } from "./found_services.ts";
@@ -49,6 +50,29 @@ Deno.test("a session's Service is asked about, its own or joined; a joined one w
   assert.deepEqual(decideOnService({ ...found, service: foreign() }, WISH), { ...expected, join });
 });
 
+Deno.test("a Service that could not be used without the session is refused before the session is removed", () => {
+  const found = { ...NOTHING, control: ours("hook-kurun"), jobs: job() };
+  const ports = [{ port: 443, targetPort: 9443 }];
+  for (
+    const [is, spec] of Object.entries<NonNullable<Service["spec"]>>({
+      "external-name": { type: "ExternalName", externalName: "elsewhere.example" },
+      "no-selector": { ports },
+      "orphan": { selector: LABELS, ports },
+      "no-tcp": { selector: { app: "hook" }, ports: [{ port: 53, protocol: "UDP" }] },
+      "no-such-port": { selector: { app: "hook" }, ports: [{ port: 80 }] },
+    })
+  ) {
+    const decision = decideOnService({ ...found, service: foreign(spec) }, { ...WISH, port: 443 });
+    assert.equal(decision.do === "refuse" && decision.refusal.is, is);
+  }
+});
+
+Deno.test("a session next to other Pods can be resumed, but is not replaced", () => {
+  const endpoints = ["hook-kurun-bcdfg-7d4b9c-abcde", "hook-original"].map((name) => ({ addresses: ["10.0.0.1"], targetRef: { name } }));
+  const decision = decideOnService({ ...NOTHING, control: ours("hook-kurun"), jobs: job(), service: foreign(), endpoints }, WISH);
+  assert.deepEqual(decision.do === "ask" && decision.live, { is: "live", pods: ["hook-original"], selector: { app: "hook" } });
+});
+
 Deno.test("a session without one of its Services is not whole", () => {
   for (const found of [{ control: ours("hook-kurun") }, { service: ours("hook") }]) {
     const decision = decideOnService({ ...NOTHING, ...found, jobs: job() }, WISH);
@@ -63,6 +87,16 @@ Deno.test("a session's Service has the name that its Job says, unless that is no
   };
   assert.equal(service("web"), "web");
   for (const text of ["", "a b", "a/../b", "a\nb", "a\r\n\r\nDELETE /", "$(id)", "-a", "A"]) assert.equal(service(text), "hook");
+});
+
+Deno.test("what a session's Job says stays on one line", () => {
+  const breaks = ["\n", "\r\n", "\x85", "\u2028", "\u2029", "\x0b", "\x1b[2J\n"];
+  for (const text of breaks) {
+    const annotations = Object.fromEntries(Object.values(Annotation).map((key) => [key, `a${text}b`]));
+    const owner = sessionOwner({ metadata: { name: "hook-kurun-bcdfg", uid: "job-1", annotations } } as Job);
+    for (const shown of Object.values(owner)) assert.doesNotMatch(shown ?? "", /[\p{Cc}\p{Zl}\p{Zp}]/u);
+    assert.match(owner.who, /^a .*b$/);
+  }
 });
 
 Deno.test("a session's Job says whose it is, until when, and when its client was last seen", () => {
