@@ -2,7 +2,7 @@ import type { Api } from "../../k8s/api/api.ts";
 import { ApiError } from "../../k8s/api/api_error.ts";
 import { commonArchitecture, linuxNodes } from "../../k8s/nodes/nodes.ts";
 import { Annotation, type RunPlan } from "../../k8s/session/objects/session_plan.ts";
-import { isOurs } from "../../k8s/session/owner/session_owner.ts";
+import { isOurs, shownAnnotations } from "../../k8s/session/owner/session_owner.ts";
 import type { Live } from "../../k8s/api/kubernetes_objects.ts";
 import { checkRights, runRights } from "../../k8s/session/session_rights.ts";
 import { isObject } from "../../k8s/session/objects/strategic_merge.ts";
@@ -72,7 +72,7 @@ async function nameIsFree(api: Api, { namespace, name }: RunPlan, signal: AbortS
     // The garbage collector removes the Pod a moment after the Job that owns it.
     const isLeft = stays?.ownerReferences?.some(({ kind }) => kind === "Job") && found.length === 1;
     if ((stays && !isLeft) || performance.now() > until) {
-      const whose = stays && isOurs(stays) ? ` of ${stays.annotations?.[Annotation.who] ?? "another user"}` : "";
+      const whose = stays && isOurs(stays) ? ` of ${shownAnnotations(stays)[Annotation.who] ?? "another user"}` : "";
       throw new UserError(
         `--name ${name}: an object${whose} with that name already exists in namespace ${namespace}. ` +
           `Choose another name, or remove it: kurun stop ${name} -n ${namespace}`,

@@ -7,7 +7,7 @@ import { type OwnedObject, ownedObjects } from "./objects/session_manifests.ts";
 import { sessionJob } from "./objects/session_objects.ts";
 import { Annotation, controlServiceName, objectPath, type SessionPlan, type SessionSecrets } from "./objects/session_plan.ts";
 import { deleteIfSame, sessionGone } from "./owner/remove_session.ts";
-import { isEnding, isExpired, isOurs, sessionOf, type SessionOwner, sessionOwner } from "./owner/session_owner.ts";
+import { isEnding, isExpired, isOurs, sessionOf, type SessionOwner, sessionOwner, shownAnnotations } from "./owner/session_owner.ts";
 
 /** The session has ended in the cluster: its deadline passed, or somebody deleted it. */
 export class SessionGoneError extends Error {
@@ -212,7 +212,7 @@ export class ClusterSession<Plan extends SessionPlan = SessionPlan> {
     const until = performance.now() + SUCCESSOR_WITHIN_MS;
     do {
       const found = await this.#api.get<Service>(path).then(({ body }) => body.metadata, () => undefined);
-      if (found && isOurs(found) && sessionOf(found) !== name) return found.annotations ?? {};
+      if (found && isOurs(found) && sessionOf(found) !== name) return shownAnnotations(found);
       await sleep(SUCCESSOR_POLL_MS);
     } while (performance.now() < until);
     return undefined;

@@ -32,9 +32,15 @@ export type Person = Pick<SessionOwner, "who" | "from">;
 /** A Service's name (RFC 1123, label). Anybody who may create Jobs may write any text into the annotation, which goes into paths and commands. */
 const SERVICE_NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
 
+/** An object's annotations, each on one line: they are printed, and anybody who may create objects may write any text into them. */
+export function shownAnnotations({ annotations = {} }: Pick<LiveMetadata, "annotations">): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(annotations).map(([key, text]) => [key, text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ")]));
+}
+
 /** Reads a session's Job. */
 export function sessionOwner({ metadata, spec, status }: Job): SessionOwner {
-  const { name, uid, annotations = {} } = metadata;
+  const { name, uid } = metadata;
+  const annotations = shownAnnotations(metadata);
   const { [Annotation.service]: service = "" } = annotations;
   const seconds = spec?.activeDeadlineSeconds;
   const start = Date.parse(status?.startTime ?? "");
