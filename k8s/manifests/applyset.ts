@@ -8,7 +8,7 @@ import type { Api } from "../api/api.ts";
 import { onStatus } from "../api/api_error.ts";
 import type { Live, Metadata } from "../api/kubernetes_objects.ts";
 import type { PlannedObject } from "./apply_plan.ts";
-import { type ApiResources, apiVersionOf, collectionPath } from "./discovery.ts";
+import { type ApiResource, type ApiResources, apiVersionOf, collectionPath } from "./discovery.ts";
 import { type ObjectBody, objectLabel } from "./manifest_objects.ts";
 
 /** The label of a member. Its value is the set's id. */
@@ -18,9 +18,7 @@ const TOOLING = "applyset.kubernetes.io/tooling";
 const KINDS = "applyset.kubernetes.io/contains-group-kinds";
 const NAMESPACES = "applyset.kubernetes.io/additional-namespaces";
 
-/**
- * The parent names the program that may change the set, and kubectl refuses the sets of others. This is the kubectl whose rules apply here.
- */
+/** The program that may change the set: kubectl refuses the sets of others. This is the kubectl whose rules apply here. */
 const TOOL = "kubectl/v1.34.4";
 
 /** The parent object of a set. */
@@ -62,9 +60,14 @@ export function applySetId({ kind, name, namespace }: ApplySetParent): string {
 /** The scope of the objects to apply. */
 export function scopeOf(planned: readonly PlannedObject[]): ApplySetScope {
   return {
-    kinds: new Set(planned.map(({ resource: { group, kind } }) => group === "" ? kind : `${kind}.${group}`)),
+    kinds: new Set(planned.map(({ resource }) => groupKindOf(resource))),
     namespaces: new Set(planned.flatMap(({ namespace }) => namespace ?? [])),
   };
+}
+
+/** `Deployment.apps`, or `Service` in the core. */
+function groupKindOf({ group, kind }: ApiResource): string {
+  return group === "" ? kind : `${kind}.${group}`;
 }
 
 /** The parent object to apply, with the scope of its members. */
@@ -107,12 +110,6 @@ export function readScope(parent: ApplySetParent, { metadata }: { readonly metad
   };
 }
 
-/** The kind and group of `Deployment.apps`. */
-export function parseGroupKind(text: string): { kind: string; group: string } {
-  const dot = text.indexOf(".");
-  return dot < 0 ? { kind: text, group: "" } : { kind: text.slice(0, dot), group: text.slice(dot + 1) };
-}
-
 /** The object with the label of a set's member. */
 export function asMember(object: PlannedObject, id: string): PlannedObject {
   const { body } = object;
@@ -131,11 +128,6 @@ const NEVER_PRUNED = new Set([
   "PersistentVolumeClaim",
   "CustomResourceDefinition.apiextensions.k8s.io",
 ]);
-
-/** Whether members of a kind (`Deployment.apps`) are deleted once they are no longer applied. */
-export function isPruned(groupKind: string): boolean {
-  return !NEVER_PRUNED.has(groupKind);
-}
 
 /** kubectl's manager for parents, so that its own changes do not conflict. */
 const FIELD_MANAGER = "kubectl-applyset";
@@ -163,13 +155,10 @@ export async function writeParent(api: Api, parent: ApplySetParent, scope: Apply
 }
 
 /**
- * Finds members that were not applied.
+ * Finds members that were not applied, and kinds that no longer exist in the cluster.
  *
- * @param scope the kinds and namespaces that members may be in
  * @param applied the uids of applied objects
- * @returns the members, and the kinds that no longer exist in the cluster
- * @throws ApplySetError if the API server of a kind does not answer: its members would be forgotten
- * @throws as {@linkcode Api.request} does
+ * @throws ApplySetError if the API server of a kind does not answer: its members would be forgotten; also as {@linkcode Api.request} does
  */
 export async function findOrphans(
   api: Api,
@@ -182,9 +171,9 @@ export async function findOrphans(
   const orphans: Orphan[] = [];
   const gone: string[] = [];
   for (const groupKind of [...scope.kinds].sort()) {
-    const { kind, group } = parseGroupKind(groupKind);
-    const resource = resources.findGroupKind(group, kind);
+    const resource = resources.all.find((one) => groupKindOf(one) === groupKind);
     if (!resource) {
+      const group = groupKind.slice(groupKind.indexOf(".") + 1);
       if (resources.silentGroups.includes(group)) {
         throw new ApplySetError(`the set ${parent.name} has ${groupKind}, and the API server of ${group} does not answer`);
       }
@@ -202,8 +191,8 @@ export async function findOrphans(
       }
       for (const { metadata: { name, uid, deletionTimestamp } } of list.items) {
         if (applied.has(uid) || deletionTimestamp) continue;
-        const label = objectLabel({ apiVersion: apiVersionOf(resource), kind, name });
-        orphans.push({ label, namespace, path: `${collection}/${encodeURIComponent(name)}`, uid, kept: !isPruned(groupKind) });
+        const label = objectLabel({ apiVersion: apiVersionOf(resource), kind: resource.kind, name });
+        orphans.push({ label, namespace, path: `${collection}/${encodeURIComponent(name)}`, uid, kept: NEVER_PRUNED.has(groupKind) });
       }
     }
   }

@@ -2,17 +2,7 @@ import type { Live } from "../api/kubernetes_objects.ts";
 import assert from "node:assert/strict";
 import { scriptedApi } from "../../tests/scripted_api.ts";
 import { ScriptedServer } from "../../tests/scripted_server.ts";
-import {
-  ApplySetError,
-  applySetId,
-  applySetParent,
-  findOrphans,
-  isPruned,
-  parentBody,
-  parentPath,
-  parseGroupKind,
-  readScope,
-} from "./applyset.ts";
+import { ApplySetError, applySetId, applySetParent, findOrphans, parentBody, parentPath, readScope } from "./applyset.ts";
 import { ApiResources } from "./discovery.ts";
 
 const PARENT = applySetParent("demo", "e2");
@@ -51,12 +41,6 @@ Deno.test("a parent of another program, or an object that is not a parent, is re
   refused({ metadata: { ...body.metadata, labels: {} } }, /the wrong label applyset.kubernetes.io\/id: none/);
 });
 
-Deno.test("namespaces, definitions of kinds and volumes are never pruned", () => {
-  const kept = ["Namespace", "PersistentVolume", "PersistentVolumeClaim", "CustomResourceDefinition.apiextensions.k8s.io"];
-  assert.deepEqual([...kept, "ConfigMap", "Deployment.apps"].filter(isPruned), ["ConfigMap", "Deployment.apps"]);
-  assert.deepEqual(parseGroupKind("Cron.a.example.com"), { kind: "Cron", group: "a.example.com" });
-});
-
 const scope = (...kinds: string[]) => ({ kinds: new Set(kinds), namespaces: new Set(["x"]) });
 const signal = new AbortController().signal;
 
@@ -72,4 +56,19 @@ Deno.test("a kind whose API server does not answer is an error, so that its memb
     message: "the set demo has Cron.silent.example, and the API server of silent.example does not answer",
   });
   assert.deepEqual(await find("ConfigMap", "Cron.gone.example"), { orphans: [], gone: ["Cron.gone.example"] });
+});
+
+Deno.test("namespaces, definitions of kinds and volumes are never pruned", async () => {
+  using server = new ScriptedServer((_, reply) => reply.json(200, { items: [{ metadata: { name: "a", uid: "u" } }] }));
+  using api = scriptedApi(server);
+  const kept = ["Namespace", "PersistentVolume", "PersistentVolumeClaim", "CustomResourceDefinition.apiextensions.k8s.io"];
+  const pruned = ["ConfigMap", "Cron.a.example.com", "Deployment.apps"];
+  const resources = new ApiResources([...kept, ...pruned].map((groupKind) => {
+    const [kind = "", ...group] = groupKind.split(".");
+    return { group: group.join("."), version: "v1", kind, plural: `${kind.toLowerCase()}s`, namespaced: false };
+  }));
+  const { orphans } = await findOrphans(api, PARENT, scope(...kept, ...pruned), resources, new Set(), signal);
+  const labels = (isKept: boolean) => orphans.filter(({ kept }) => kept === isKept).map(({ label }) => label);
+  assert.deepEqual(labels(false), ["configmap/a", "cron.a.example.com/a", "deployment.apps/a"]);
+  assert.equal(labels(true).length, kept.length);
 });

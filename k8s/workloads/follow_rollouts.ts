@@ -6,6 +6,7 @@ import type { PlannedObject } from "../manifests/apply_plan.ts";
 import { collectionPath } from "../manifests/discovery.ts";
 import type { ClusterEvent, Pod, Workload } from "../api/kubernetes_objects.ts";
 import { hasRollout, podReason, podSelector, type RolloutStatus, rolloutStatus } from "./rollout_status.ts";
+import type { Query } from "../api/request_sender.ts";
 import { sleep } from "../api/sleep.ts";
 
 /** Is told how far rollouts are. */
@@ -13,13 +14,6 @@ export interface RolloutObserver {
   /** Called once for each state and each reason. */
   waits(object: PlannedObject, state: string): void;
   ready(object: PlannedObject): void;
-}
-
-/** A workload that did not become ready. */
-export interface UnreadyObject {
-  readonly object: PlannedObject;
-  /** The last known state and reasons. */
-  readonly why: string;
 }
 
 const POLL_MS = 250;
@@ -32,7 +26,7 @@ const REASONS_MS = 1_000;
  * Waits until all workloads among these objects are ready.
  *
  * @param withinMs in milliseconds; 0 waits forever
- * @returns those that are not ready in time, or never will be
+ * @returns those that are not ready in time, or never will be, with their last known states and reasons
  * @throws as {@linkcode Api.request} does
  */
 export async function followRollouts(
@@ -41,20 +35,21 @@ export async function followRollouts(
   observer: RolloutObserver,
   withinMs: number,
   signal: AbortSignal,
-): Promise<UnreadyObject[]> {
+): Promise<{ object: PlannedObject; why: string }[]> {
   const until = withinMs === 0 ? Infinity : performance.now() + withinMs;
   const followed = objects.filter(({ resource: { group, kind } }) => hasRollout(group, kind));
-  const found = await Promise.all(followed.map((object) => follow(api, object, observer, until, signal)));
-  return found.filter((unready) => unready !== undefined);
+  const found = await Promise.all(followed.map(async (object) => ({ object, why: await follow(api, object, observer, until, signal) })));
+  return found.flatMap(({ object, why }) => why === undefined ? [] : [{ object, why }]);
 }
 
+/** @returns why it is not ready; undefined if it is */
 async function follow(
   api: Api,
   object: PlannedObject,
   observer: RolloutObserver,
   until: number,
   signal: AbortSignal,
-): Promise<UnreadyObject | undefined> {
+): Promise<string | undefined> {
   const quietUntil = performance.now() + QUIET_MS;
   let reasonsAt = quietUntil;
   const told = new Set<string>();
@@ -77,7 +72,7 @@ async function follow(
       reasonsAt = now + REASONS_MS;
     }
     if (status && (isFinal || now > quietUntil)) [status.state, ...reasons].forEach(tell);
-    if (isFinal) return { object, why: [status?.failure ?? status?.state ?? "its state is unknown", ...reasons].join("; ") };
+    if (isFinal) return [status?.failure ?? status?.state ?? "its state is unknown", ...reasons].join("; ");
     await sleep(POLL_MS, signal);
   }
 }
@@ -98,31 +93,26 @@ async function judge(
   }
 }
 
-/** Why its Pods do not become ready. Without the right to see them there is nothing to report. */
-async function podReasons(api: Api, object: PlannedObject, workload: Workload, signal: AbortSignal): Promise<string[]> {
+/** Why its Pods do not become ready, or the last warning if it has none. Without the right to see them there is nothing to report. */
+async function podReasons(
+  api: Api,
+  { namespace, resource: { kind } }: PlannedObject,
+  workload: Workload,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const list = async <T>(plural: string, query: Query) =>
+    (await api.list<T>(collectionPath({ group: "", version: "v1", plural }, namespace), { query, signal })).items;
   try {
-    const pods = object.resource.kind === "Pod" ? [workload as Pod] : await podsOf(api, object, workload, signal);
+    const labelSelector = podSelector(workload);
+    const listed = labelSelector === undefined ? [] : await list<Pod>("pods", { labelSelector });
+    const pods = kind === "Pod" ? [workload as Pod] : listed;
     const reasons = pods.map((pod) => [pod.metadata.name, podReason(pod)] as const).filter(([, reason]) => reason !== undefined);
-    if (reasons.length > 0) return reasons.map(([name, reason]) => `pod/${name}: ${reason}`);
-    return pods.length > 0 ? [] : await warningsOf(api, object, workload, signal);
+    if (pods.length > 0) return reasons.map(([name, reason]) => `pod/${name}: ${reason}`);
+    const fieldSelector = `involvedObject.uid=${workload.metadata.uid},type=Warning`;
+    const last = (await list<ClusterEvent>("events", { fieldSelector })).at(-1);
+    return last ? [`${last.reason}: ${last.message}`] : [];
   } catch (error) {
     if (error instanceof ApiError || mayPass(error)) return [];
     throw error;
   }
-}
-
-async function podsOf(api: Api, { namespace }: PlannedObject, workload: Workload, signal: AbortSignal): Promise<readonly Pod[]> {
-  const labelSelector = podSelector(workload);
-  if (labelSelector === undefined) return [];
-  const path = collectionPath({ group: "", version: "v1", plural: "pods" }, namespace);
-  return (await api.list<Pod>(path, { query: { labelSelector }, signal })).items;
-}
-
-/** The cluster's last warning about a workload without Pods. */
-async function warningsOf(api: Api, { namespace }: PlannedObject, workload: Workload, signal: AbortSignal): Promise<string[]> {
-  const path = collectionPath({ group: "", version: "v1", plural: "events" }, namespace);
-  const fieldSelector = `involvedObject.uid=${workload.metadata.uid},type=Warning`;
-  const { items } = await api.list<ClusterEvent>(path, { query: { fieldSelector }, signal });
-  const last = items.at(-1);
-  return last ? [`${last.reason}: ${last.message}`] : [];
 }

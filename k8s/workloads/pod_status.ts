@@ -32,7 +32,9 @@ export function podWaitsFor({ status }: Pick<Pod, "status">): WaitReason | undef
     const ended = state?.terminated ?? lastState?.terminated;
     if (ended) return { kind: "crash", reason: state?.waiting?.reason ?? "", message: describeEnd(ended) };
     const { reason = "", message = "" } = state?.waiting ?? {};
-    if (isAboutImage(reason)) return { kind: "image", reason, message: message.trim() };
+    if (/^(ErrImage|ImagePull|InvalidImageName|RegistryUnavailable)/.test(reason)) {
+      return { kind: "image", reason, message: message.trim() };
+    }
     if (reason !== "" && reason !== "ContainerCreating" && reason !== "PodInitializing") return { kind: "other", reason, message };
   }
   return undefined;
@@ -52,10 +54,6 @@ export function eventWaitsFor(event: ClusterEvent, name: string): WaitReason | u
   const kind = reason === "FailedCreate" ? "admission" : reason === "Pulling" ? "pulling" : "other";
   // The API server merges events that repeat and puts these words in front.
   return { kind, reason, message: message.trim().replace(/^\(combined from similar events\): /, "") };
-}
-
-function isAboutImage(reason: string): boolean {
-  return /^(ErrImage|ImagePull|InvalidImageName|ErrImageNeverPull|RegistryUnavailable)/.test(reason);
 }
 
 type Ended = NonNullable<ContainerState["terminated"]>;
