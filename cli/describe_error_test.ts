@@ -40,7 +40,6 @@ const INTERNAL: Readonly<Record<string, string>> = {
   PreviewError: "cli/apply/describe_apply.ts",
   ProgramEndedError: "cli/program.ts",
   ProtocolError: "tunnel/session.ts",
-  ScalarError: "k8s/manifests/manifest_text.ts",
   SessionEndedError: "cli/port_forward/watch_caller.ts",
   SessionTakenError: "cli/session/start_session.ts",
   StreamResetError: "cli/port_forward/watch_caller.ts",

@@ -16,7 +16,6 @@ const POLL_MS = 100;
 
 /**
  * Marks an object for deletion, with everything it owns.
- *
  * @returns its uid, to wait for; undefined if it does not exist
  * @throws as {@linkcode Api.request} does
  */
@@ -41,28 +40,26 @@ export async function deleteObject(
 const QUIET_MS = 3_000;
 
 /**
- * Waits until an object is gone.
- *
+ * Waits until an object is gone; false after the time limit.
  * @param options.waits called once, if it takes long, with what keeps the object
- * @returns whether it is gone; false after the time limit
  * @throws as {@linkcode Api.request} does
  */
 export async function objectGone(
   api: Api,
   { path, uid }: Deletable,
-  { withinMs, waits, signal }: { withinMs: number; waits?: (why: string) => void; signal: AbortSignal },
+  { withinMs, waits, signal }: { withinMs: number; waits: (why: string) => void; signal: AbortSignal },
 ): Promise<boolean> {
   const began = performance.now();
-  let told = false;
+  let isTold = false;
   while (true) {
     const live = (await api.find<Live & Ending>(path, { signal }))?.body;
     if (live === undefined || (uid && live.metadata.uid !== uid)) return true;
     const passed = performance.now() - began;
     if (withinMs !== 0 && passed > withinMs) return false;
-    const why = passed > QUIET_MS && !told ? whatKeeps(live) : undefined;
+    const why = passed > QUIET_MS && !isTold ? whatKeeps(live) : undefined;
     if (why !== undefined) {
-      told = true;
-      waits?.(why);
+      isTold = true;
+      waits(why);
     }
     await sleep(POLL_MS, signal);
   }
@@ -78,10 +75,9 @@ interface Ending {
 export function whatKeeps({ metadata, status }: Ending): string | undefined {
   const { finalizers = [], deletionGracePeriodSeconds } = metadata;
   // Namespaces report what is left in them, CustomResourceDefinitions what their objects wait for.
-  const told = (status?.conditions ?? []).filter(({ type, status, message }) =>
-    status === "True" && message && /Terminating|Deletion|Remaining/.test(type)
+  const reasons = (status?.conditions ?? []).flatMap(({ type, status, message }) =>
+    status === "True" && message && /Terminating|Deletion|Remaining/.test(type) ? [message] : []
   );
-  const reasons = told.map(({ message }) => message);
   if (finalizers.length > 0) reasons.unshift(`its finalizers are not done: ${finalizers.join(", ")}`);
   if (reasons.length === 0 && deletionGracePeriodSeconds) reasons.push(`it has ${deletionGracePeriodSeconds} s to stop`);
   return reasons.length > 0 ? reasons.join("; ") : undefined;

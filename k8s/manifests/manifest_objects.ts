@@ -3,7 +3,8 @@
 import { isMap, isScalar, isSeq, type Node } from "yaml";
 import { exactDigits } from "../api/exact_json.ts";
 import { groupOf } from "./discovery.ts";
-import { documentValue, ValueError } from "./manifest_values.ts";
+import { ValueError } from "./manifest_scalars.ts";
+import { documentValue } from "./manifest_values.ts";
 import type { ManifestText, Place, Remark } from "./manifest_text.ts";
 
 /** An object and its place in the manifest. */

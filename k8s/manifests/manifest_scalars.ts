@@ -5,26 +5,30 @@
  * tests/kubectl_yaml_test.ts compares this with go-yaml itself.
  */
 
+import type { Node } from "yaml";
 import { exactNumber } from "../api/exact_json.ts";
 
 /** The value of a scalar: `bigint` is an integer, `number` a float. */
 export type ScalarValue = null | boolean | bigint | number | string;
 
-/** How a scalar is written. */
-export interface ScalarStyle {
-  /** The resolved tag, such as `tag:yaml.org,2002:int`. */
-  readonly tag?: string | undefined;
-  /** Whether it is neither quoted nor a block. */
-  readonly plain: boolean;
+/** A value that an object cannot have, such as a scalar that contradicts its tag. The message says why. */
+export class ValueError extends Error {
+  override readonly name = "ValueError";
+
+  /** @param node where it stands, as soon as that is known */
+  constructor(message: string, public node?: Node) {
+    super(message);
+  }
 }
 
-/** A scalar that contradicts its tag. The message says why. */
-export class ScalarError extends Error {
-  override readonly name = "ScalarError";
-}
-
-/** The value of a scalar. @throws ScalarError if its tag demands another kind of value */
-export function scalarValue(text: string, { tag, plain }: ScalarStyle): ScalarValue {
+/**
+ * The value of a scalar.
+ *
+ * @param tag the resolved one, such as `tag:yaml.org,2002:int`
+ * @param plain whether it is neither quoted nor a block
+ * @throws ValueError if its tag demands another kind of value
+ */
+export function scalarValue(text: string, tag: string | undefined, plain: boolean): ScalarValue {
   if (tag === undefined) return plain ? plainValue(text) : text;
   const kind = tag.startsWith(YAML_TAG) ? tag.slice(YAML_TAG.length) : "";
   if (kind === "binary") return decodeBinary(text);
@@ -33,7 +37,7 @@ export function scalarValue(text: string, { tag, plain }: ScalarStyle): ScalarVa
   const value = plainValue(text);
   if (kindOf(value) === kind) return value;
   if (kind === "float" && typeof value === "bigint" && value <= MAX_INT64) return Number(value);
-  throw new ScalarError(`!!${kind} cannot be ${kindOf(value)} (${text.slice(0, 40)})`);
+  throw new ValueError(`!!${kind} cannot be ${kindOf(value)} (${text.slice(0, 40)})`);
 }
 
 const YAML_TAG = "tag:yaml.org,2002:";
@@ -107,7 +111,7 @@ function isTimestamp(text: string): boolean {
 function decodeBinary(text: string): string {
   const base64 = text.replace(/[\r\n]/g, "");
   if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(base64)) {
-    throw new ScalarError("!!binary is not valid base64");
+    throw new ValueError("!!binary is not valid base64");
   }
   const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
   const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -151,13 +155,9 @@ function floatKey(key: number): string {
   return `${sign}${whole}${digits.length > power + 1 ? `.${digits.slice(power + 1)}` : ""}`;
 }
 
-/**
- * A number as JSON carries it. One that a JavaScript number would change goes digit by digit (`JSON.rawJSON`).
- *
- * @throws ScalarError if JSON has no such number
- */
+/** A number as JSON carries it, digit by digit if a JavaScript number would change it. @throws ValueError if JSON has no such number */
 export function jsonNumber(value: bigint | number): unknown {
   if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : exactNumber(String(value));
   if (Number.isFinite(value)) return Object.is(value, -0) ? exactNumber("-0") : value;
-  throw new ScalarError(`${value} is not a number that an object can have: quote it if it is text`);
+  throw new ValueError(`${value} is not a number that an object can have: quote it if it is text`);
 }

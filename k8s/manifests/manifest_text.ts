@@ -2,7 +2,7 @@
 
 import { type Document, isMap, isScalar, LineCounter, type Node, type Pair, parseAllDocuments, type ParsedNode, Scalar, visit } from "yaml";
 import { BYTE_ORDER_MARK, manifestParts } from "./manifest_parts.ts";
-import { ScalarError } from "./manifest_scalars.ts";
+import { ValueError } from "./manifest_scalars.ts";
 import { findAnchors, isMerge, keyOf } from "./manifest_values.ts";
 
 /** A place in a text; both start at 1. */
@@ -36,7 +36,6 @@ export interface ManifestText {
 
 /**
  * The text of a manifest's bytes: UTF-8, or UTF-16 if a byte order mark says so, as Windows PowerShell writes it and kubectl reads it.
- *
  * @returns the text with its byte order mark; undefined if the bytes are not valid
  */
 export function decodeManifest(bytes: Uint8Array): string | undefined {
@@ -78,9 +77,9 @@ export function readManifest(text: string): ManifestText {
     for (const [{ source, range }, target] of findAnchors(first)) {
       if (!target) problem(range?.[0] ?? 0, `there is no anchor for the alias *${source}`);
     }
-    for (const { key, offset } of duplicateKeys(first)) {
+    findDuplicateKeys(first, (offset, key) => {
       warnings.push({ ...place(start + offset), what: `${key} occurs twice; the last one counts` });
-    }
+    });
   }
   return { text, documents, problems, warnings, place };
 }
@@ -173,8 +172,7 @@ function isEmpty(node: Node): boolean {
   return isScalar(node) && node.value === "" && node.type === Scalar.PLAIN && node.anchor === undefined && node.tag === undefined;
 }
 
-function duplicateKeys(document: Document): { key: string; offset: number }[] {
-  const found: { key: string; offset: number }[] = [];
+function findDuplicateKeys(document: Document, found: (offset: number, key: string) => void): void {
   visit(document, {
     Map(_, map) {
       const keys = new Set<string>();
@@ -183,16 +181,15 @@ function duplicateKeys(document: Document): { key: string; offset: number }[] {
         if (!isScalar(node) || isMerge(node)) continue;
         try {
           const key = keyOf(node);
-          if (keys.has(key)) found.push({ key, offset: node.range?.[0] ?? 0 });
+          if (keys.has(key)) found(node.range?.[0] ?? 0, key);
           keys.add(key);
         } catch (error) {
           // Reading the document's value reports a key that cannot be one.
-          if (!(error instanceof ScalarError)) throw error;
+          if (!(error instanceof ValueError)) throw error;
         }
       }
     },
   });
-  return found;
 }
 
 /** Tells the line and column of offsets. A byte order mark has no column. */

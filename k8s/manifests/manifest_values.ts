@@ -4,16 +4,7 @@
  */
 
 import { type Alias, type Document, isAlias, isMap, isScalar, isSeq, type Node, type Pair, Scalar, visit, type YAMLMap } from "yaml";
-import { jsonNumber, keyText, ScalarError, type ScalarValue, scalarValue } from "./manifest_scalars.ts";
-
-/** A value that an object cannot have, and the node where it stands. */
-export class ValueError extends Error {
-  override readonly name = "ValueError";
-
-  constructor(message: string, readonly node: Node | undefined) {
-    super(message);
-  }
-}
+import { jsonNumber, keyText, type ScalarValue, scalarValue, ValueError } from "./manifest_scalars.ts";
 
 /** What each alias of a document stands for: the last anchor of its name before it; undefined if there is none. */
 export function findAnchors(document: Document): Map<Alias, Node | undefined> {
@@ -33,10 +24,10 @@ export function documentValue(document: Document): unknown {
   return new Decoder(findAnchors(document)).value(document.contents);
 }
 
-/** A key as text. @throws ScalarError if it cannot be a key */
+/** A key as text. @throws ValueError if it cannot be a key */
 export function keyOf(node: Scalar): string {
   const key = keyText(scalarOf(node));
-  if (key === undefined) throw new ScalarError(`a key cannot be ${node.value === "" ? "empty" : node.value}: quote it`);
+  if (key === undefined) throw new ValueError(`a key cannot be ${node.value === "" ? "empty" : node.value}: quote it`);
   return key;
 }
 
@@ -47,7 +38,7 @@ export function isMerge(key: unknown): boolean {
 }
 
 function scalarOf(node: Scalar): ScalarValue {
-  return scalarValue(String(node.value), { tag: node.tag, plain: node.type === Scalar.PLAIN });
+  return scalarValue(String(node.value), node.tag, node.type === Scalar.PLAIN);
 }
 
 /** So many aliases are always allowed, and any number in a document with fewer values than this. */
@@ -136,11 +127,12 @@ class Decoder {
   }
 }
 
-/** Adds the scalar's node to its errors. */
+/** Adds the node to errors about its value. */
 function at<T>(node: Node | undefined, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    throw error instanceof ScalarError ? new ValueError(error.message, node) : error;
+    if (error instanceof ValueError && node) error.node ??= node;
+    throw error;
   }
 }
