@@ -1,7 +1,6 @@
 /**
- * Makes X.509 certificates (RFC 5280) for a session's control port. Keys are EC P-256, signatures ECDSA with SHA-256.
- *
- * `@peculiar/x509` does this and much more, but with 18 packages, a globally patched `Reflect` and 60 ms of start-up time.
+ * Makes X.509 certificates (RFC 5280) for a session's control port. Keys are EC P-256, signatures ECDSA with SHA-256. `@peculiar/x509` does
+ * this too, but with 18 packages, a globally patched `Reflect` and 60 ms of start-up time.
  */
 
 import { Buffer } from "node:buffer";

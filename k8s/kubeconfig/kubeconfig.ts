@@ -1,8 +1,6 @@
 /**
- * Finds the cluster and the user: from kubectl's flags, kubeconfig files, or the ServiceAccount of a Pod, by kubectl's rules.
- *
- * client-node's KubeConfig is not used: it differs from kubectl (merging, missing files, data before files, exec plugins, proxies, token
- * files), and it brings every way to sign in, 860 KB and 40 MB of memory.
+ * Finds the cluster and the user: from kubectl's flags, kubeconfig files, or the ServiceAccount of a Pod, by kubectl's rules. client-node's
+ * KubeConfig differs from them (merging, missing files, data before files, plugins, proxies, token files), and costs 860 KB and 40 MB of memory.
  */
 
 import { Buffer } from "node:buffer";

@@ -61,8 +61,10 @@ export async function readKubeconfigs(paths: readonly string[], required: boolea
       addMissing(clusters, name, withAbsolutePaths(cluster, ["certificate-authority"], folder));
     }
     for (const { name = "", user = {} } of config.users ?? []) {
-      const withPaths = withAbsolutePaths(user, ["client-certificate", "client-key", "tokenFile"], folder);
-      addMissing(users, name, withAbsoluteCommand(withPaths, folder));
+      const { exec, ...rest } = withAbsolutePaths(user, ["client-certificate", "client-key", "tokenFile"], folder);
+      // A plugin named with a folder is relative to the file too; a bare name is looked up in PATH.
+      const isPath = exec?.command?.includes(SEPARATOR);
+      addMissing(users, name, exec ? { ...rest, exec: isPath ? withAbsolutePaths(exec, ["command"], folder) : exec } : rest);
     }
     for (const { name = "", context = {} } of config.contexts ?? []) addMissing(contexts, name, context);
     currentContext ||= config["current-context"] ?? "";
@@ -122,13 +124,6 @@ function withAbsolutePaths<T extends object>(entry: T, names: readonly (keyof T)
     if (typeof path === "string" && path !== "" && !isAbsolute(path)) changed[name] = join(folder, path) as T[typeof name];
   }
   return changed;
-}
-
-/** A plugin named with a folder is relative to the file too; a bare name is looked up in PATH. */
-function withAbsoluteCommand(user: UserEntry, folder: string): UserEntry {
-  const command = user.exec?.command ?? "";
-  if (!command.includes(SEPARATOR) || isAbsolute(command)) return user;
-  return { ...user, exec: { ...user.exec, command: join(folder, command) } };
 }
 
 /** Where Kubernetes mounts a Pod's ServiceAccount. */

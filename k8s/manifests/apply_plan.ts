@@ -34,11 +34,7 @@ export interface NamespaceChoice {
   readonly enforced: boolean;
 }
 
-/**
- * Finds each object's place in the API. CustomResourceDefinitions among the objects add their kinds.
- *
- * @returns the objects, their problems, and all kinds, including the added ones
- */
+/** Finds each object's place in the API. CustomResourceDefinitions among the objects add their kinds to those that are `known`. */
 export function planObjects(
   objects: readonly SourcedObject[],
   resources: ApiResources,

@@ -155,9 +155,7 @@ export async function writeParent(api: Api, parent: ApplySetParent, scope: Apply
 }
 
 /**
- * Finds members that were not applied, and kinds that no longer exist in the cluster.
- *
- * @param applied the uids of applied objects
+ * Finds members whose uids are not among the applied ones, and kinds that no longer exist in the cluster.
  * @throws ApplySetError if the API server of a kind does not answer: its members would be forgotten; also as {@linkcode Api.request} does
  */
 export async function findOrphans(

@@ -59,7 +59,6 @@ const ACCEPT = [...AGGREGATED, "application/json"].join(",");
 /**
  * Asks for all kinds in two requests, one for the core and one for all groups (Kubernetes 1.27 or newer). An older cluster is asked for every
  * version separately. It must be every one: a kind that is missing here counts as deleted, and its objects would be forgotten.
- *
  * @throws as {@linkcode Api.request} does
  */
 export async function discover(api: Api, signal?: AbortSignal): Promise<ApiResources> {

@@ -1,6 +1,4 @@
-/**
- * Splits a manifest's text into the parts that kubectl parses one by one: at lines that begin with `---`, and between JSON objects. Pure.
- */
+/** Splits a text into the parts that kubectl parses one by one: at lines that begin with `---`, and between JSON objects. Pure. */
 
 /** A part of a text, as offsets. */
 export interface ManifestPart {

@@ -1,7 +1,6 @@
 /**
  * What a scalar of a manifest means to kubectl, which reads YAML by go-yaml v2: a mixture of YAML 1.1 and 1.2 in which `yes`, `on` and `y`
  * are true, `010` is eight, `12e4567` (a commit hash, or a number beyond all floats) is text, and so are `1:30` and dates. Pure.
- *
  * tests/kubectl_yaml_test.ts compares this with go-yaml itself.
  */
 
@@ -22,11 +21,9 @@ export class ValueError extends Error {
 }
 
 /**
- * The value of a scalar.
- *
+ * The value of a scalar. @throws ValueError if its tag demands another kind of value
  * @param tag the resolved one, such as `tag:yaml.org,2002:int`
  * @param plain whether it is neither quoted nor a block
- * @throws ValueError if its tag demands another kind of value
  */
 export function scalarValue(text: string, tag: string | undefined, plain: boolean): ScalarValue {
   if (tag === undefined) return plain ? plainValue(text) : text;

@@ -114,10 +114,7 @@ function parseYaml(text: string): Document<ParsedNode>[] {
 /** Stands for a dash while the text is parsed: as long, and in no manifest. */
 const DASH = "\ue0d5";
 
-/**
- * Parses a text, a second time if there are dashes between brackets: go-yaml reads `[tar, xf, -]` by YAML 1.1, and the parser here
- * follows YAML 1.2, which forbids that dash.
- */
+/** Parses a text, a second time if there are dashes between brackets: `[tar, xf, -]` is valid YAML 1.1, as go-yaml reads it, and not 1.2. */
 function parseWithDashes(text: string): Document<ParsedNode>[] {
   const documents = parseYaml(text);
   const dashes = documents.flatMap(({ errors }) => errors).flatMap(({ code, pos: [offset] }) =>
@@ -137,11 +134,7 @@ function parseWithDashes(text: string): Document<ParsedNode>[] {
   return again;
 }
 
-/**
- * Reads `[name:]` as the text `name:`, as YAML 1.1 does. In YAML 1.2 it is a key without a value.
- *
- * @param text what the document was parsed from
- */
+/** Reads `[name:]` as the text `name:`, as YAML 1.1 does. In YAML 1.2 it is a key without a value. @param text of the document */
 function joinColons(document: Document, text: string): void {
   visit(document, {
     Pair(_, pair, path) {

@@ -51,11 +51,8 @@ interface Task extends ServerSideApply {
 
 /**
  * Applies an object. This manager takes over the fields that `kubectl apply` owns.
- *
  * @returns the object as the cluster has it now
- * @throws {FieldConflictError} if another manager owns a field with another value
- * @throws {PreviewError} if a dry run cannot show the result
- * @throws as {@linkcode Api.request} does
+ * @throws {FieldConflictError}, {PreviewError}, or as {@linkcode Api.request} does
  */
 export async function applyObject(api: Api, path: string, manifest: ObjectBody, options: ServerSideApply): Promise<ApiAnswer<LiveObject>> {
   const task: Task = { api, path, manifest, ...options };

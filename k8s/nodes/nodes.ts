@@ -21,20 +21,11 @@ export interface NodeFacts {
   readonly images: ReadonlySet<string>;
 }
 
-/**
- * Lists the cluster's Linux nodes.
- *
- * @returns undefined if the user may not list nodes
- * @throws as {@linkcode Api.list} does, except for a missing right
- */
+/** The cluster's Linux nodes; undefined if the user may not list nodes. @throws as {@linkcode Api.list} does, except for a missing right */
 export async function linuxNodes(api: Api, signal: AbortSignal): Promise<NodeFacts[] | undefined> {
   const list = await api.list<Node>("/api/v1/nodes", { signal }).catch(onStatus([403], undefined));
-  return list?.items.filter(({ status }) => (status?.nodeInfo?.operatingSystem ?? "linux") === "linux").map(nodeFacts);
-}
-
-function nodeFacts({ metadata, spec, status }: Node): NodeFacts {
-  const info = status?.nodeInfo;
-  return {
+  const nodes = list?.items.filter(({ status }) => (status?.nodeInfo?.operatingSystem ?? "linux") === "linux");
+  return nodes?.map(({ metadata, spec, status: { nodeInfo: info, images } = {} }) => ({
     name: metadata.name,
     providerId: spec?.providerID,
     machineId: info?.machineID || undefined,
@@ -42,8 +33,8 @@ function nodeFacts({ metadata, spec, status }: Node): NodeFacts {
     runtime: info?.containerRuntimeVersion,
     architecture: info?.architecture,
     schedulable: spec?.unschedulable !== true,
-    images: new Set(status?.images?.flatMap(({ names }) => names ?? [])),
-  };
+    images: new Set(images?.flatMap(({ names }) => names ?? [])),
+  }));
 }
 
 /** The architecture of most schedulable nodes, amd64 if tied; undefined if kurun builds programs for none of them. */

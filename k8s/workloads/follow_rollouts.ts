@@ -24,7 +24,6 @@ const REASONS_MS = 1_000;
 
 /**
  * Waits until all workloads among these objects are ready.
- *
  * @param withinMs in milliseconds; 0 waits forever
  * @returns those that are not ready in time, or never will be, with their last known states and reasons
  * @throws as {@linkcode Api.request} does

@@ -5,11 +5,7 @@ import type { Live } from "../api/kubernetes_objects.ts";
 /** Only this many Pods are looked up: the others most likely belong to the same workloads. */
 const MAX_PODS = 10;
 
-/**
- * The workloads that Pods belong to, such as `deployment/web`. Those that the user may not see are left out.
- *
- * @throws {ConnectionError} if the API server cannot be reached
- */
+/** The workloads that Pods belong to, such as `deployment/web`, and that the user may see. @throws {ConnectionError} */
 export async function workloadsOf(api: Api, namespace: string, pods: readonly string[], signal: AbortSignal): Promise<string[]> {
   const found = await Promise.all(pods.slice(0, MAX_PODS).map((pod) => workloadOf(api, namespace, pod, signal)));
   // Anybody who may create Pods may write any text into an owner reference, and these go into a command to copy.
