@@ -90,7 +90,7 @@ function sentenceOf(message: string): string {
 
 /** The same refusal with long Go values left out. */
 function shortRefusal(error: ApiError): ApiError {
-  const { message, status, reason, details, request } = error;
+  const { message, status, reason, details } = error;
   const causes = details?.causes ?? [];
   if (message.length <= MAX_QUOTED || causes.length === 0) return error;
   const told = causes.map(({ field, message = "" }) => {
@@ -98,7 +98,7 @@ function shortRefusal(error: ApiError): ApiError {
     return `${field}: ${value.length > MAX_VALUE ? rest : message.slice(0, MAX_QUOTED)}`;
   });
   const what = /^.*? is invalid: /s.exec(message)?.[0] ?? "";
-  return new ApiError(what + [...new Set(told)].join("; "), { status, reason, request, ...details && { details } });
+  return new ApiError(what + [...new Set(told)].join("; "), { status, reason, ...details && { details } });
 }
 
 /** The field that a refusal is about, as a path; of several the first. */

@@ -1,9 +1,3 @@
-/**
- * Refusals of the API server.
- *
- * @module
- */
-
 import { ConnectionError } from "./connection_error.ts";
 import type { StatusDetails } from "./kubernetes_objects.ts";
 
@@ -15,8 +9,6 @@ export class ApiError extends Error {
   /** The Status' reason, such as `NotFound`; empty if the answer is not a Status. */
   readonly reason: string;
   readonly details: StatusDetails | undefined;
-  /** The request: method and path without the query. Empty if not known. */
-  readonly request: string;
   /** When it was answered, by the API server's clock; undefined if it did not say. */
   readonly date: Date | undefined;
   /**
@@ -25,24 +17,19 @@ export class ApiError extends Error {
    */
   readonly repeated: boolean;
   /** A likely reason that this side knows, such as an expired certificate. */
-  hint: string | undefined;
+  readonly hint: string | undefined;
 
-  constructor(message: string, about: RefusedRequest & { status: number; reason?: string; details?: StatusDetails }) {
+  constructor(message: string, about: AboutRequest & { status: number; reason?: string; details?: StatusDetails }) {
     super(message);
     ({ status: this.status, reason: this.reason = "", details: this.details } = about);
-    ({ request: this.request = "", date: this.date, repeated: this.repeated = false } = about);
+    ({ date: this.date, repeated: this.repeated = false, hint: this.hint } = about);
   }
 }
 
-/** What {@linkcode ApiError} says about the request. */
-interface RefusedRequest {
-  readonly request?: string;
-  readonly date?: Date | undefined;
-  readonly repeated?: boolean;
-}
+type AboutRequest = Partial<Pick<ApiError, "date" | "repeated" | "hint">>;
 
 /** The error of an answer: a `v1.Status` as JSON, or the text of a proxy on the way. */
-export function statusError(status: number, body: string, about: RefusedRequest = {}): ApiError {
+export function statusError(status: number, body: string, about: AboutRequest = {}): ApiError {
   try {
     const { kind, message, reason, details } = JSON.parse(body);
     if (kind === "Status") {
@@ -58,10 +45,7 @@ export function statusError(status: number, body: string, about: RefusedRequest 
   return new ApiError(text || `the answer was status ${status} without a reason`, { status, ...about });
 }
 
-/**
- * Whether the same request may succeed a moment later: the connection failed, the API server is overloaded (429) or starts (5xx).
- * A request that was ended by its own signal does not count.
- */
+/** Whether the same request may succeed a moment later: the connection failed (not by its signal), the API server is overloaded (429) or starts (5xx). */
 export function mayPass(error: unknown): boolean {
   if (error instanceof ConnectionError) return error.kind !== "aborted";
   return error instanceof ApiError && (error.status >= 500 || error.status === 429);

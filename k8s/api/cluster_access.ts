@@ -1,9 +1,3 @@
-/**
- * Where an API server is and how to connect to it as a certain user, for requests and WebSockets.
- *
- * @module
- */
-
 import type { Socket } from "node:net";
 import { dial, type DialOptions, type DialTarget, proxyHeaders } from "./dial.ts";
 

@@ -1,9 +1,3 @@
-/**
- * Why there is no answer from the API server.
- *
- * @module
- */
-
 /** What failed on the way to the API server. */
 export type ConnectionErrorKind =
   | "refused"

@@ -1,10 +1,5 @@
-/**
- * JSON whose numbers keep all their digits. Kubernetes has integers of 64 bits, and a JavaScript number holds 53: one that would change is
- * an object that `JSON.stringify` writes as it was read (`JSON.rawJSON`). Pure.
- *
- * @module
- */
-
+// Kubernetes has integers of 64 bits, and a JavaScript number holds 53: one that would change is an object that `JSON.stringify` writes as it
+// was read (`JSON.rawJSON`).
 const json = JSON as unknown as { rawJSON(text: string): unknown; isRawJSON(value: unknown): value is { readonly rawJSON: string } };
 
 /** A number that `JSON.stringify` writes with exactly these digits. */

@@ -1,14 +1,9 @@
-/**
- * Selects the proxy of a connection by the rules of Go's `net/http` (golang.org/x/net/http/httpproxy), as kubectl does.
- *
- * @module
- */
-
 import { BlockList, isIP } from "node:net";
 import { unbracketed } from "./dial.ts";
 
 /**
- * The proxy for a server from the environment, if any: HTTPS_PROXY or HTTP_PROXY, unless NO_PROXY matches the server.
+ * The proxy for a server from the environment, if any: HTTPS_PROXY or HTTP_PROXY, unless NO_PROXY matches the server. By the rules of Go's
+ * golang.org/x/net/http/httpproxy, as kubectl.
  *
  * @throws {TypeError} if the proxy's address is invalid
  */
@@ -19,11 +14,7 @@ export function proxyFromEnvironment(server: URL, env: { get(name: string): stri
   return parseProxyUrl(proxy);
 }
 
-/**
- * Parses a proxy's address. Without a scheme it is an HTTP proxy.
- *
- * @throws {TypeError} if it is invalid or not supported; the message does not contain the password
- */
+/** Parses a proxy's address, of HTTP if it has no scheme. @throws {TypeError} if it is not supported; the message does not contain the password */
 export function parseProxyUrl(text: string): URL {
   const url = URL.parse(text.includes("://") ? text : `http://${text}`);
   // A password that is not encoded may itself have a slash or an @, and text that is not a URL has no scheme before it.

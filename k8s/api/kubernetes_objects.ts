@@ -1,10 +1,4 @@
-/**
- * The types of Kubernetes objects, taken from `@kubernetes/client-node`, which has one for every object of the API.
- * Only types are imported, so nothing of that package is loaded at run time.
- *
- * @module
- */
-
+// Only types are imported: nothing of that package is loaded at run time.
 import type * as models from "@kubernetes/client-node/models";
 
 /** A type of client-node, which describes decoded objects, as the JSON that travels: dates are ISO 8601 text, and nothing may be changed. */

@@ -4,7 +4,6 @@ import { ConnectionError, connectionErrorKind } from "./connection_error.ts";
 import { hostAndPort, unbracketed } from "./dial.ts";
 import { yamlSafeJson } from "./exact_json.ts";
 import { HttpConnection, HttpConnectionError, type HttpResponse, IdleConnections } from "./http1.ts";
-import { RequestBounds } from "./request_bounds.ts";
 import { sleep } from "./sleep.ts";
 
 /** The parameters of a query; undefined ones are left out. */
@@ -163,9 +162,8 @@ export class RequestSender {
         await sleep(waitMs, bounds.signal);
         continue;
       }
-      const error = statusError(response.status, text, { request: `${method} ${path}`, date: serverDate(response), repeated: resent });
-      if (error.status === 401) error.hint = this.#access.expiredCredential?.();
-      throw error;
+      const hint = response.status === 401 ? this.#access.expiredCredential?.() : undefined;
+      throw statusError(response.status, text, { date: serverDate(response), repeated: resent, hint });
     }
   }
 
@@ -207,6 +205,56 @@ export class RequestSender {
  */
 function safePath(path: string): string {
   return path.toWellFormed().replace(/[^\x21-\x7e]|[?#]/gu, encodeURIComponent);
+}
+
+/**
+ * Ends a request early: by signals or by a timeout. The reason is always a {@linkcode ConnectionError}. AbortSignal.any of Deno 2.9 keeps
+ * 1.2 KB a request for as long as a source lives.
+ */
+class RequestBounds {
+  readonly #controller = new AbortController();
+  readonly #sources: readonly AbortSignal[];
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Aborted when the request must end. */
+  readonly signal = this.#controller.signal;
+
+  constructor(sources: readonly (AbortSignal | undefined)[], readonly address: string) {
+    this.#sources = sources.filter((source) => source !== undefined);
+    for (const source of this.#sources) source.addEventListener("abort", this.#abort);
+    if (this.#sources.some(({ aborted }) => aborted)) this.#abort();
+  }
+
+  /** Starts the timeout, or restarts it with another time. 0 means no timeout. */
+  startTimeout(ms: number): void {
+    clearTimeout(this.#timer);
+    if (ms === 0 || this.signal.aborted) return;
+    this.#timer = setTimeout(() => this.#stop("timeout", `no answer within ${ms / 1000} s`), ms);
+  }
+
+  /** Calls back when the request must end. @returns a function that removes the callback */
+  onStop(stopped: (error: Error) => void): () => void {
+    const listener = () => stopped(this.signal.reason);
+    this.signal.addEventListener("abort", listener, { once: true });
+    return () => this.signal.removeEventListener("abort", listener);
+  }
+
+  /** The promise's result. @throws {ConnectionError} if the request must end first */
+  race<T>(promise: Promise<T>): Promise<T> {
+    const stopped = Promise.withResolvers<never>();
+    return Promise.race([promise, stopped.promise]).finally(this.onStop(stopped.reject));
+  }
+
+  /** Stops the timeout and the listening: the request is over. */
+  end(): void {
+    clearTimeout(this.#timer);
+    for (const source of this.#sources) source.removeEventListener("abort", this.#abort);
+  }
+
+  #stop(kind: "timeout" | "aborted", detail: string, cause?: unknown): void {
+    this.#controller.abort(new ConnectionError(kind, { address: this.address, detail, cause }));
+  }
+
+  readonly #abort = () => this.#stop("aborted", "the request was cancelled", this.#sources.find(({ aborted }) => aborted)?.reason);
 }
 
 interface Exchange {

@@ -1,9 +1,3 @@
-/**
- * The API server's watch stream: one JSON object per line.
- *
- * @module
- */
-
 import type { Status } from "./kubernetes_objects.ts";
 
 /** One event of a watch. */
@@ -18,7 +12,7 @@ export type WatchEvent<T> =
 const MAX_EVENT = 16 * 1024 * 1024;
 
 /**
- * Decodes the body of a watch. A last line that was cut off is dropped: the next watch sends its event again.
+ * Decodes the body of a watch: one JSON object per line. A last line that was cut off is dropped: the next watch sends its event again.
  *
  * @throws {SyntaxError} if a complete line is not an event
  */
