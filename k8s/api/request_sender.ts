@@ -208,8 +208,8 @@ function safePath(path: string): string {
 }
 
 /**
- * Ends a request early: by signals or by a timeout. The reason is always a {@linkcode ConnectionError}. AbortSignal.any of Deno 2.9 keeps
- * 1.2 KB a request for as long as a source lives.
+ * Ends a request early: by signals or by a timeout. The reason is always a {@linkcode ConnectionError}. With AbortSignal.any, Deno 2.9 would
+ * keep 1.2 KB for each listener that is not removed, for as long as a source lives.
  */
 class RequestBounds {
   readonly #controller = new AbortController();

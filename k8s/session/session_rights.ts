@@ -1,8 +1,3 @@
-/**
- * The rights that a session needs, checked before anything is created. docs/rbac.yaml and docs/rbac-run.yaml grant them.
- *
- * @module
- */
 import type { Api } from "../api/api.ts";
 import { onStatus } from "../api/api_error.ts";
 import type { AccessReview } from "../api/kubernetes_objects.ts";
@@ -22,7 +17,7 @@ export interface Right {
   readonly namespace?: string;
 }
 
-/** The rights that every session needs. */
+/** The rights that every session needs, as docs/rbac.yaml and docs/rbac-run.yaml grant them. */
 function commonRights(namespace: string, service: string): Right[] {
   return [
     { verb: "create", group: "batch", resource: "jobs", namespace },
@@ -65,22 +60,17 @@ export class MissingRightsError extends Error {
 }
 
 /**
- * Checks all rights in parallel. If the user may not ask, nothing is reported: a missing right shows later.
+ * Checks all rights in parallel, before anything is created. If the user may not ask, nothing is reported: a missing right shows later.
  *
- * @throws {MissingRightsError} naming all missing rights; also as {@linkcode Api.create} does
+ * @throws {MissingRightsError} naming all missing rights, in their order; also as {@linkcode Api.create} does
  */
 export async function checkRights(api: Api, rights: readonly Right[], roleFile: RoleFile, signal: AbortSignal): Promise<void> {
-  const missing = await missingRights(api, rights, signal).catch(onStatus([403, 404], []));
-  if (missing.length > 0) throw new MissingRightsError(missing, api.access.user, roleFile);
-}
-
-/** The rights that the user lacks, in their order. */
-async function missingRights(api: Api, rights: readonly Right[], signal: AbortSignal): Promise<Right[]> {
   const reviews = await Promise.all(rights.map((right) => {
     const review = { apiVersion: "authorization.k8s.io/v1", kind: "SelfSubjectAccessReview", spec: { resourceAttributes: right } };
     return api.create<AccessReview>("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review, { signal });
-  }));
-  return rights.filter((_, index) => reviews[index]?.body.status?.allowed !== true);
+  })).catch(onStatus([403, 404], undefined));
+  const missing = reviews ? rights.filter((_, index) => reviews[index]?.body.status?.allowed !== true) : [];
+  if (missing.length > 0) throw new MissingRightsError(missing, api.access.user, roleFile);
 }
 
 /** A right in the words of kubectl's errors, such as `get services/proxy named https:web-kurun:8333 in namespace shop`. */

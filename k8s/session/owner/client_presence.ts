@@ -10,10 +10,9 @@ const ANSWER_MS = 2_000;
 /** A client moves its session's deadline at least every 30 s, connected or not; 10 s more allow for a slow network. */
 const RENEWED_WITHIN_MS = 30_000 + 10_000;
 
-/** The answer of the server in the Pod. */
+/** The answer of the server in the Pod: since when, ISO 8601, or null if no client has ever connected to this Pod. */
 export interface ClientAnswer {
   readonly connected: boolean;
-  /** Since when, ISO 8601; null if no client has ever connected to this Pod. */
   readonly since: string | null;
 }
 
@@ -28,7 +27,7 @@ export type Presence =
 /**
  * Asks a session's Pod whether a client is connected, through the API server's service proxy as the tunnel does.
  *
- * @returns undefined if it cannot be asked: no Pod, no right, or no answer within two seconds
+ * @returns undefined if it cannot be asked: no Pod, no right, or no answer in time
  * @throws {ConnectionError} if the signal ends it
  */
 export async function askClient(api: Api, namespace: string, service: string, signal: AbortSignal): Promise<ClientAnswer | undefined> {
@@ -65,10 +64,7 @@ export function isOverdue({ seen = "" }: Pick<SessionOwner, "seen">, now: Date):
   return !(now.getTime() - Date.parse(seen) < RENEWED_WITHIN_MS);
 }
 
-/**
- * Waits until the Pod has reached itself through its Service, as callers do: the Pod answers after two seconds at most. Errors are ignored,
- * because the question is a courtesy and the tunnel handles a network that fails now.
- */
+/** Waits until the Pod has reached itself through its Service, as callers do. It answers after two seconds at most. Errors are ignored. */
 export async function waitUntilReachable(api: Api, { namespace, service }: SessionPlan, signal: AbortSignal): Promise<void> {
   const path = `/api/v1/namespaces/${namespace}/services/${proxyTarget(service)}/proxy/reachable`;
   await api.get(path, { signal, timeoutMs: 5_000 }).catch((error) => {

@@ -10,13 +10,11 @@ export class TlsSecretError extends Error {
   override readonly name = "TlsSecretError";
 }
 
-/** A Secret and the Service whose callers it serves. */
+/** A Secret, the Service whose callers it serves, and the current time. */
 export interface TlsSecretCheck {
   readonly namespace: string;
   readonly name: string;
-  /** The Service's name. */
   readonly service: string;
-  /** The current time. */
   readonly now: Date;
 }
 
@@ -48,27 +46,26 @@ export function checkTlsData(data: Readonly<Record<string, string>>, { name, nam
     throw new TlsSecretError(`Secret ${name} has no ${key}: ${keys.length > 0 ? `it has ${keys.join(", ")}` : "it is empty"}`);
   };
   const [pem, keyPem] = [read("tls.crt"), read("tls.key")];
-  const certificate = understood(() => new X509Certificate(pem), `Secret ${name}: tls.crt is not a valid certificate`);
-  const names = understood(() => certificateNames(pem), `Secret ${name}: tls.crt is not a valid certificate`);
-  const key = understood(() => spki(createPublicKey(keyPem)), `Secret ${name}: tls.key is not a valid private key`);
+  const [certificate, names] = understood(
+    () => [new X509Certificate(pem), certificateNames(pem)] as const,
+    `${name}: tls.crt is not a valid certificate`,
+  );
+  const key = understood(() => spki(createPublicKey(keyPem)), `${name}: tls.key is not a valid private key`);
   if ((publicKeyOf(certificate) ?? key) !== key) throw new TlsSecretError(`Secret ${name}: tls.key does not belong to tls.crt`);
   const [from, to] = [new Date(certificate.validFrom), new Date(certificate.validTo)];
   const host = `${service}.${namespace}.svc`;
+  const isFor = names.join(", ") || "no name";
   return [
-    ...(to < now ? [`The certificate in Secret ${name} expired at ${to.toISOString()}: callers will refuse it`] : []),
-    ...(from > now ? [`The certificate in Secret ${name} is not valid before ${from.toISOString()}: callers will refuse it`] : []),
-    ...(coversHost(names, host) ? [] : [
-      `The certificate in Secret ${name} is for ${
-        names.join(", ") || "no name"
-      }, not for ${host}: callers that use this name will refuse it`,
-    ]),
-  ];
+    ...(to < now ? [`expired at ${to.toISOString()}: callers will refuse it`] : []),
+    ...(from > now ? [`is not valid before ${from.toISOString()}: callers will refuse it`] : []),
+    ...(coversHost(names, host) ? [] : [`is for ${isFor}, not for ${host}: callers that use this name will refuse it`]),
+  ].map((reason) => `The certificate in Secret ${name} ${reason}`);
 }
 
 function understood<T>(read: () => T, otherwise: string): T {
   try {
     return read();
   } catch (cause) {
-    throw new TlsSecretError(`${otherwise}: ${(cause as Error).message}`, { cause });
+    throw new TlsSecretError(`Secret ${otherwise}: ${(cause as Error).message}`, { cause });
   }
 }
