@@ -1,6 +1,5 @@
 import type { ServiceRefusedError } from "../../k8s/session/service/claim_service.ts";
 import type { Presence } from "../../k8s/session/owner/client_presence.ts";
-import type { ServiceRefusal } from "../../k8s/session/service/service_decision.ts";
 import { SESSION_LABEL } from "../../k8s/session/objects/session_plan.ts";
 
 const OTHER_NAME = "choose another name with --servicename";
@@ -11,8 +10,15 @@ const MAX_NAMED = 3;
 export function describeRefusal({ refusal, service, namespace, workloads }: ServiceRefusedError): string {
   const where = `Service ${service} in namespace ${namespace}`;
   switch (refusal.is) {
-    case "in-use":
-      return describeInUse(refusal, { where, service, namespace });
+    case "in-use": {
+      const { who, from, since, upstream, until } = refusal.session;
+      const state = describePresence(refusal.presence, until);
+      return refusal.mine
+        ? `you are already running this: ${where} has forwarded to ${upstream} on ${from} since ${since}${state}. ` +
+          `End it (kurun stop ${service} -n ${namespace}), replace it with --takeover, or ${OTHER_NAME}`
+        : `${where} has been used by ${who} on ${from} since ${since}, for ${upstream}${state}. ` +
+          `Ask ${who} to end it, ${OTHER_NAME}, or take it over with --takeover`;
+    }
     case "orphan":
       return `${where} was left by an earlier kurun, and nothing will remove it. Delete it: ` +
         `kubectl delete services,deployments,secrets -n ${namespace} -l ${SESSION_LABEL}=${refusal.session}`;
@@ -26,67 +32,36 @@ export function describeRefusal({ refusal, service, namespace, workloads }: Serv
       return `${where} has no TCP port, and kurun serves only TCP: ${OTHER_NAME}`;
     case "no-such-port":
       return `${where} has no TCP port ${refusal.port}, only ${refusal.ports.join(", ")}: omit --serviceport to serve all its ports`;
-    case "shared":
-      return describeShared(refusal, service, namespace);
-    case "live":
-      return `${where} has live Pods behind it: ${describePods(refusal.pods)}.\n${whatToDo(workloads, namespace, refusal.selector)}`;
-    case "stuck":
-      return describeStuck(refusal, namespace);
+    case "shared": {
+      const [named, select, their] = refusal.others.length === 1 ? ["Service", "selects", "its"] : ["Services", "select", "their"];
+      return `${named} ${refusal.others.join(", ")} in namespace ${namespace} ${select} the same Pods as Service ${service} ` +
+        `(${labelSelector(refusal.selector)}): kurun's Pod would get ${their} callers too.\n` +
+        `Give Service ${service} a selector that only its Pods match, or ${OTHER_NAME}`;
+    }
+    case "live": {
+      const { pods, selector } = refusal;
+      const more = pods.length > MAX_NAMED ? ` and ${pods.length - MAX_NAMED} more` : "";
+      const scalable = workloads.filter((workload) => !/^(daemonset|job)\//.test(workload));
+      const remove = scalable.length > 0
+        ? `scale it down: kubectl scale ${scalable.join(" ")} --replicas=0 -n ${namespace}`
+        : `remove them: kubectl get pods -n ${namespace} -l ${labelSelector(selector)}`;
+      return `${where} has live Pods behind it: ${pods.slice(0, MAX_NAMED).join(", ")}${more}.\n` +
+        `If these are what you want to replace, ${remove}\n` +
+        `If not, the selector ${labelSelector(selector)} matches more than your program: give the Service a narrower one, or ${OTHER_NAME}`;
+    }
+    case "stuck": {
+      const [are, their] = refusal.going.length === 1 ? ["is", "its"] : ["are", "their"];
+      return `${refusal.going.join(", ")} in namespace ${namespace} ${are} still being deleted after ${refusal.seconds} s. ` +
+        `Check ${their} finalizers (kubectl get -o yaml), or ${OTHER_NAME}`;
+    }
   }
-}
-
-function describeInUse(
-  { session, presence, mine }: Extract<ServiceRefusal, { is: "in-use" }>,
-  { where, service, namespace }: { where: string; service: string; namespace: string },
-): string {
-  const { who, from, since, upstream, until } = session;
-  const state = describePresence(presence, until);
-  if (mine) {
-    return `you are already running this: ${where} has forwarded to ${upstream} on ${from} since ${since}${state}. ` +
-      `End it (kurun stop ${service} -n ${namespace}), replace it with --takeover, or ${OTHER_NAME}`;
-  }
-  return `${where} has been used by ${who} on ${from} since ${since}, for ${upstream}${state}. ` +
-    `Ask ${who} to end it, ${OTHER_NAME}, or take it over with --takeover`;
 }
 
 function describePresence(presence: Presence, until: string | undefined): string {
+  if (presence.is === "connected") return "";
+  if (presence.is === "unknown") return ` (its client is not connected, but was last seen at ${presence.seen})`;
   const end = until === undefined ? "stays until it is removed with kurun stop" : `ends at ${until} unless its client returns`;
-  switch (presence.is) {
-    case "connected":
-      return "";
-    case "away":
-      return ` (no client has been connected${presence.since ? ` since ${presence.since}` : ""}, and it ${end})`;
-    case "unknown":
-      return ` (its client is not connected, but was last seen at ${presence.seen})`;
-  }
-}
-
-function describeStuck({ going, seconds }: Extract<ServiceRefusal, { is: "stuck" }>, namespace: string): string {
-  const [are, their] = going.length === 1 ? ["is", "its"] : ["are", "their"];
-  return `${going.join(", ")} in namespace ${namespace} ${are} still being deleted after ${seconds} s. ` +
-    `Check ${their} finalizers (kubectl get -o yaml), or ${OTHER_NAME}`;
-}
-
-function describePods(pods: readonly string[]): string {
-  const named = pods.slice(0, MAX_NAMED).join(", ");
-  return pods.length > MAX_NAMED ? `${named} and ${pods.length - MAX_NAMED} more` : named;
-}
-
-function describeShared({ others, selector }: Extract<ServiceRefusal, { is: "shared" }>, service: string, namespace: string): string {
-  const [named, select, their] = others.length === 1 ? ["Service", "selects", "its"] : ["Services", "select", "their"];
-  return `${named} ${others.join(", ")} in namespace ${namespace} ${select} the same Pods as Service ${service} ` +
-    `(${labelSelector(selector)}): kurun's Pod would get ${their} callers too.\n` +
-    `Give Service ${service} a selector that only its Pods match, or ${OTHER_NAME}`;
-}
-
-/** The user may want to replace these Pods, or the selector may match somebody else's. */
-function whatToDo(workloads: readonly string[], namespace: string, selector: Readonly<Record<string, string>>): string {
-  const scalable = workloads.filter((workload) => !/^(daemonset|job)\//.test(workload));
-  const remove = scalable.length > 0
-    ? `scale it down: kubectl scale ${scalable.join(" ")} --replicas=0 -n ${namespace}`
-    : `remove them: kubectl get pods -n ${namespace} -l ${labelSelector(selector)}`;
-  return `If these are what you want to replace, ${remove}\n` +
-    `If not, the selector ${labelSelector(selector)} matches more than your program: give the Service a narrower one, or ${OTHER_NAME}`;
+  return ` (no client has been connected${presence.since ? ` since ${presence.since}` : ""}, and it ${end})`;
 }
 
 function labelSelector(selector: Readonly<Record<string, string>>): string {

@@ -19,11 +19,9 @@ const FREE_COLUMNS = 3;
 export class StatusScreen {
   /** The context to print with while the screen is open. */
   readonly context: Context;
-  /** The counts that the line shows. */
   readonly traffic: Traffic;
   readonly #outer: Context;
   readonly #terminal: Context["terminal"];
-  readonly #color: boolean;
   #state: StatusState;
   /** Messages that are yet to be printed. */
   #lines = "";
@@ -37,16 +35,16 @@ export class StatusScreen {
   constructor(outer: Context) {
     this.#outer = outer;
     this.#terminal = outer.env("TERM") === "dumb" ? undefined : outer.terminal;
-    // https://no-color.org: set and not empty.
-    this.#color = !outer.env("NO_COLOR");
     this.#state = { is: "starting", since: outer.date() };
     this.traffic = new Traffic(() => this.#changed());
-    this.context = {
-      ...outer,
-      data: (text) => this.#print(() => outer.data(text)),
-      stdout: (text) => this.#print(() => outer.stdout(text)),
-      stderr: (text) => this.#say(text),
+    const aboveLine = (print: (text: string) => void) => (text: string) => {
+      if (!this.#closed) this.#write("");
+      print(text);
+      // The reader of a pipe (`| tee`) may print to this terminal a moment later, so the status line returns only after a pause.
+      this.#drawnAt = outer.now();
+      this.#changed();
     };
+    this.context = { ...outer, data: aboveLine(outer.data), stdout: aboveLine(outer.stdout), stderr: (text) => this.#say(text) };
     if (this.#terminal) this.#clock = setInterval(() => this.#state.is === "starting" && this.#changed(), 1_000);
     this.#changed();
   }
@@ -72,14 +70,6 @@ export class StatusScreen {
     this.#changed();
   }
 
-  #print(print: () => void): void {
-    if (!this.#closed) this.#write("");
-    print();
-    // The reader of a pipe (`| tee`) may print to this terminal a moment later, so the status line returns only after a pause.
-    this.#drawnAt = this.#outer.now();
-    this.#changed();
-  }
-
   #changed(): void {
     if (this.#closed || this.#timer !== undefined || (!this.#terminal && this.#lines === "")) return;
     const wait = this.#drawnAt + (this.#terminal ? REDRAW_MS : GATHER_MS) - this.#outer.now();
@@ -93,8 +83,10 @@ export class StatusScreen {
   #draw(): void {
     this.#drawnAt = this.#outer.now();
     if (!this.#terminal) return this.#write("");
-    const style = { width: this.#terminal.columns() - FREE_COLUMNS, color: this.#color, now: this.#outer.date() };
-    this.#write(renderStatus(this.#state, this.traffic, style));
+    // https://no-color.org: set and not empty.
+    const color = !this.#outer.env("NO_COLOR");
+    const width = this.#terminal.columns() - FREE_COLUMNS;
+    this.#write(renderStatus(this.#state, this.traffic, { width, color, now: this.#outer.date() }));
   }
 
   /** Prints the messages and the status in one write, so that nothing flickers. */

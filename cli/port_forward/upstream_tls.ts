@@ -38,7 +38,7 @@ export async function startUpstreamTls(socket: Deno.TcpConn, tls: UpstreamTls, s
   socket.setNoDelay(true);
   socket.setKeepAlive(true);
   const handshake = !tls.insecure ? verified : OLD_TLS ? unverifiedOld : unverified;
-  const { connection, alpn } = await handshake(socket, tls, signal);
+  const [connection, alpn] = await handshake(socket, tls, signal);
   if (tls.alpn === "h2" && alpn !== "h2") {
     connection.reset();
     throw new UpstreamProtocolError("it does not speak HTTP/2");
@@ -65,10 +65,8 @@ export function whyNoTls(error: Error, tls: UpstreamTls): string {
   }
 }
 
-interface Agreed {
-  readonly connection: Connection;
-  readonly alpn: string | undefined;
-}
+/** A connection and the negotiated protocol (ALPN). */
+type Agreed = readonly [connection: Connection, alpn: string | undefined];
 
 /** Waits for a handshake, and closes its connection if it fails or is aborted. */
 async function untilAborted<T>(handshake: Promise<T>, close: () => void, signal?: AbortSignal): Promise<T> {
@@ -101,7 +99,7 @@ async function unverified(socket: Deno.TcpConn, { host, alpn }: UpstreamTls, sig
     new TcpConnection(socket),
     (under) => connectSecure({ ...options, socket: under } as ConnectionOptions),
   );
-  return { connection, alpn: await untilAborted(connection.handshake(), () => connection.reset(), signal) };
+  return [connection, await untilAborted(connection.handshake(), () => connection.reset(), signal)];
 }
 
 /**
@@ -111,7 +109,7 @@ async function unverified(socket: Deno.TcpConn, { host, alpn }: UpstreamTls, sig
 async function verified(socket: Deno.TcpConn, { host, ca, alpn }: UpstreamTls, signal?: AbortSignal): Promise<Agreed> {
   const started = await Deno.startTls(socket, { hostname: host, caCerts: ca === undefined ? [] : [ca], alpnProtocols: [alpn] });
   const { alpnProtocol } = await untilAborted(started.handshake(), () => started.close(), signal);
-  return { connection: new NativeConnection(started), alpn: alpnProtocol ?? undefined };
+  return [new NativeConnection(started), alpnProtocol ?? undefined];
 }
 
 /**
@@ -125,13 +123,10 @@ async function unverifiedOld(socket: Deno.TcpConn, { host, alpn }: UpstreamTls, 
   const secure = await dial(target, { timeoutMs: OLD_HANDSHAKE_MS, signal }).catch(async (error) => {
     signal?.throwIfAborted();
     const again = verified(await Deno.connect({ hostname, port }), { host, alpn, insecure: false }, signal);
-    await again.then(({ connection }) => connection.reset());
+    await again.then(([connection]) => connection.reset());
     throw error;
   });
   const handle: Record<symbol, NativeSocket> = Reflect.get(secure, "_handle");
   const inside = Object.getOwnPropertySymbols(handle).find(({ description }) => description === "kStreamBaseField");
-  return {
-    connection: new NativeConnection(handle[inside as symbol] as NativeSocket),
-    alpn: Reflect.get(secure, "alpnProtocol") || undefined,
-  };
+  return [new NativeConnection(handle[inside as symbol] as NativeSocket), Reflect.get(secure, "alpnProtocol") || undefined];
 }

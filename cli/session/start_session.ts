@@ -49,7 +49,10 @@ export async function startSession(options: StartOptions): Promise<StartedSessio
   for (let tries = 1;; tries++) {
     const claim = await preflight({ context, access, api, plan, port, takeover });
     try {
-      return claim.do === "adopt" ? await adopt(context, api, claim) : await createSession(context, api, claim.plan);
+      if (claim.do === "create") return await createSession(context, api, claim.plan);
+      const session = await ClusterSession.adopt(api, claim.plan, claim, context.now);
+      context.stderr(`${describeAdoption(claim)}\n`);
+      return { session, key: claim.key };
     } catch (error) {
       if (error instanceof SessionTakenError) throw refusedTo(claim.plan, error);
       const lost = error instanceof ObjectExistsError && error.kind === "Service";
@@ -124,12 +127,6 @@ export async function createSession<Plan extends SessionPlan>(context: Context, 
     now: context.date(),
   });
   return { session: await ClusterSession.create(api, plan, { key, cert, certKey }, context.now), key };
-}
-
-async function adopt(context: Context, api: Api, claim: AdoptableSession): Promise<StartedSession<ForwardPlan>> {
-  const session = await ClusterSession.adopt(api, claim.plan, claim, context.now);
-  context.stderr(`${describeAdoption(claim)}\n`);
-  return { session, key: claim.key };
 }
 
 function describeAdoption({ job, presence, mine }: AdoptableSession): string {

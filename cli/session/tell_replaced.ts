@@ -39,16 +39,11 @@ export async function tellReplaced(
 export async function takePlace(transport: Transport, handshake: HandshakeOptions, now: () => number): Promise<void> {
   const { signal } = handshake;
   const { rest } = await handshakeAsClient(transport, handshake);
+  signal.throwIfAborted();
   const ended = Promise.withResolvers<never>();
   const session = new Session(transport, { role: "client", now, onEnd: () => ended.reject(new Error("the session ended first")) });
-  const abort = () => session.destroy(new Error("the server did not answer in time"));
-  signal.addEventListener("abort", abort);
-  if (signal.aborted) abort();
+  signal.addEventListener("abort", () => ended.reject(new Error("the server did not answer in time")));
   for (const message of rest) session.receive(message);
-  try {
-    // The server answers once it has disconnected the other client, and never if this session ends first.
-    await Promise.race([session.ping(), ended.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
+  // The server answers once it has disconnected the other client, and never if this session ends first.
+  await Promise.race([session.ping(), ended.promise]);
 }
