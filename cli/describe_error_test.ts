@@ -43,7 +43,6 @@ const INTERNAL: Readonly<Record<string, string>> = {
   SessionEndedError: "cli/port_forward/watch_caller.ts",
   SessionTakenError: "cli/session/start_session.ts",
   StreamResetError: "cli/port_forward/watch_caller.ts",
-  UpstreamProtocolError: "cli/port_forward/upstream_tls.ts",
   ValueError: "k8s/manifests/manifest_objects.ts",
 };
 /** Error classes that a file catches together with all others, with words from the code that does. */

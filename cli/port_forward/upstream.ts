@@ -1,7 +1,8 @@
+import { connectionErrorKind } from "../../k8s/api/connection_error.ts";
 import type { Connection } from "../../tunnel/mod.ts";
 import { TcpConnection } from "../local/tcp_connection.ts";
 import type { Upstream } from "./upstream_url.ts";
-import { startUpstreamTls, type UpstreamTls, whyNoTls } from "./upstream_tls.ts";
+import { startUpstreamTls } from "./upstream_tls.ts";
 
 /** How long the program may take to accept a TCP connection, at each of its addresses. The kernel accepts even for a stopped program. */
 const CONNECT_MS = 10_000;
@@ -30,18 +31,17 @@ export interface DialOptions {
  */
 export async function dialUpstream(upstream: Upstream, options: DialOptions = {}): Promise<Connection> {
   const { alpn = upstream.alpn ?? "http/1.1", signal, slow } = options;
+  const { url, host, trust } = upstream;
   const socket = await connect(upstream);
-  if (!upstream.trust) return new TcpConnection(socket);
-  const tls: UpstreamTls = { host: upstream.host, alpn, ...upstream.trust };
+  if (!trust) return new TcpConnection(socket);
   const timer = slow && setTimeout(slow, SLOW_MS);
-  try {
-    return await startUpstreamTls(socket, tls, signal);
-  } catch (cause) {
+  const [connection, agreed] = await startUpstreamTls(socket, { host, alpn, ...trust }, signal).catch((cause) => {
     signal?.throwIfAborted();
-    throw new UpstreamError(`${upstream.url} ${whyNoTls(cause as Error, tls)}`, { cause });
-  } finally {
-    clearTimeout(timer);
-  }
+    throw new UpstreamError(`${url} ${whyNoTls(cause, host, alpn)}`, { cause });
+  }).finally(() => clearTimeout(timer));
+  if (alpn !== "h2" || agreed === "h2") return connection;
+  connection.reset();
+  throw new UpstreamError(`${url} ${noProtocol(alpn)}`);
 }
 
 async function connect({ url, host, port }: Upstream): Promise<Deno.TcpConn> {
@@ -69,4 +69,25 @@ function whyNot(error: unknown): string {
     return "cannot be found: its host name does not resolve";
   }
   return `cannot be reached: ${(error as Error).message}`;
+}
+
+/** Says why a handshake with the program failed and what to do; the sentence follows the program's URL. */
+function whyNoTls(error: Error, host: string, alpn: string): string {
+  if (/NoApplicationProtocol|any known protocol/i.test(error.message)) return noProtocol(alpn);
+  switch (connectionErrorKind(error)) {
+    case "tls-name":
+      return `has a certificate that is not valid for ${host}: use a name that it is valid for, or --upstream-insecure`;
+    case "tls-expired":
+      return "has a certificate that has expired or is not valid yet: renew it, or use --upstream-insecure";
+    case "tls-untrusted":
+      return "has a certificate from an unknown CA: use --upstream-ca FILE, or --upstream-insecure";
+    case "tls":
+      return "does not speak TLS: is it http://?";
+    default:
+      return `failed during the TLS handshake: ${error.message}`;
+  }
+}
+
+function noProtocol(alpn: string): string {
+  return alpn === "h2" ? "does not speak HTTP/2: remove --app-protocol h2" : `does not speak ${alpn}, which its caller speaks`;
 }

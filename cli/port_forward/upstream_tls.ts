@@ -1,6 +1,5 @@
 import { isIP } from "node:net";
 import { connect as connectSecure, type ConnectionOptions } from "node:tls";
-import { connectionErrorKind } from "../../k8s/api/connection_error.ts";
 import { dial } from "../../k8s/api/dial.ts";
 import { TlsConnection } from "../../server/net/tls_connection.ts";
 import { type Connection, NativeConnection, type NativeSocket } from "../../tunnel/mod.ts";
@@ -18,10 +17,8 @@ export interface UpstreamTls {
   readonly alpn: string;
 }
 
-/** The program chose another protocol than its caller, and the caller's handshake is over. */
-export class UpstreamProtocolError extends Error {
-  override readonly name = "UpstreamProtocolError";
-}
+/** A connection and the negotiated protocol (ALPN). */
+type Secured = readonly [connection: Connection, alpn: string | undefined];
 
 /** Deno 2.6 must have a limit for a handshake: a day, as {@linkcode startUpstreamTls} has none. */
 const OLD_HANDSHAKE_MS = 24 * 60 * 60 * 1_000;
@@ -30,43 +27,14 @@ const OLD_TLS = /^2\.[0-7]\./.test(Deno.version.deno);
 
 /**
  * Starts TLS with the program on this machine.
- * @param socket connected to it
  * @param signal ends the handshake, which has no time limit
- * @throws what TLS says, the signal's reason, or UpstreamProtocolError; the socket is then closed
+ * @throws what TLS says, or the signal's reason; the socket is then closed
  */
-export async function startUpstreamTls(socket: Deno.TcpConn, tls: UpstreamTls, signal?: AbortSignal): Promise<Connection> {
+export async function startUpstreamTls(socket: Deno.TcpConn, tls: UpstreamTls, signal?: AbortSignal): Promise<Secured> {
   socket.setNoDelay(true);
   socket.setKeepAlive(true);
-  const handshake = !tls.insecure ? verified : OLD_TLS ? unverifiedOld : unverified;
-  const [connection, alpn] = await handshake(socket, tls, signal);
-  if (tls.alpn === "h2" && alpn !== "h2") {
-    connection.reset();
-    throw new UpstreamProtocolError("it does not speak HTTP/2");
-  }
-  return connection;
+  return await (!tls.insecure ? verified : OLD_TLS ? unverifiedOld : unverified)(socket, tls, signal);
 }
-
-/** Says why a handshake with the program failed and what to do; the sentence follows the program's URL. */
-export function whyNoTls(error: Error, tls: UpstreamTls): string {
-  if (error instanceof UpstreamProtocolError || /NoApplicationProtocol|any known protocol/i.test(error.message)) {
-    return tls.alpn === "h2" ? "does not speak HTTP/2: remove --app-protocol h2" : `does not speak ${tls.alpn}, which its caller speaks`;
-  }
-  switch (connectionErrorKind(error)) {
-    case "tls-name":
-      return `has a certificate that is not valid for ${tls.host}: use a name that it is valid for, or --upstream-insecure`;
-    case "tls-expired":
-      return "has a certificate that has expired or is not valid yet: renew it, or use --upstream-insecure";
-    case "tls-untrusted":
-      return "has a certificate from an unknown CA: use --upstream-ca FILE, or --upstream-insecure";
-    case "tls":
-      return "does not speak TLS: is it http://?";
-    default:
-      return `failed during the TLS handshake: ${error.message}`;
-  }
-}
-
-/** A connection and the negotiated protocol (ALPN). */
-type Agreed = readonly [connection: Connection, alpn: string | undefined];
 
 /** Waits for a handshake, and closes its connection if it fails or is aborted. */
 async function untilAborted<T>(handshake: Promise<T>, close: () => void, signal?: AbortSignal): Promise<T> {
@@ -87,7 +55,7 @@ async function untilAborted<T>(handshake: Promise<T>, close: () => void, signal?
 }
 
 /** Uses node:tls, since Deno's own TLS always verifies. */
-async function unverified(socket: Deno.TcpConn, { host, alpn }: UpstreamTls, signal?: AbortSignal): Promise<Agreed> {
+async function unverified(socket: Deno.TcpConn, { host, alpn }: UpstreamTls, signal?: AbortSignal): Promise<Secured> {
   const options = {
     allowHalfOpen: true,
     rejectUnauthorized: false,
@@ -106,7 +74,7 @@ async function unverified(socket: Deno.TcpConn, { host, alpn }: UpstreamTls, sig
  * Uses Deno's own TLS: over a stream that is not a socket, node:tls of Deno 2.9 does not check the certificate's name. Closing it during
  * the handshake leaves the socket open until the program acts or ends.
  */
-async function verified(socket: Deno.TcpConn, { host, ca, alpn }: UpstreamTls, signal?: AbortSignal): Promise<Agreed> {
+async function verified(socket: Deno.TcpConn, { host, ca, alpn }: UpstreamTls, signal?: AbortSignal): Promise<Secured> {
   const started = await Deno.startTls(socket, { hostname: host, caCerts: ca === undefined ? [] : [ca], alpnProtocols: [alpn] });
   const { alpnProtocol } = await untilAborted(started.handshake(), () => started.close(), signal);
   return [new NativeConnection(started), alpnProtocol ?? undefined];
@@ -116,7 +84,7 @@ async function verified(socket: Deno.TcpConn, { host, ca, alpn }: UpstreamTls, s
  * Lets node:tls of Deno 2.6 do the handshake, and uses the native connection inside it afterwards, which has half-close and resets.
  * node:tls never reports some failed handshakes; Deno's own TLS is then asked why.
  */
-async function unverifiedOld(socket: Deno.TcpConn, { host, alpn }: UpstreamTls, signal?: AbortSignal): Promise<Agreed> {
+async function unverifiedOld(socket: Deno.TcpConn, { host, alpn }: UpstreamTls, signal?: AbortSignal): Promise<Secured> {
   const { hostname, port } = socket.remoteAddr;
   socket.close();
   const target = { host: hostname, port, tls: { serverName: host, insecure: true, alpn: [alpn] } };

@@ -6,18 +6,18 @@ import type { UpstreamTls } from "./upstream_tls.ts";
 /** The schemes of upstream URLs and their default ports. `tcp` and `tls` carry bytes; with `tls`, the callers' own TLS reaches the program. */
 const DEFAULT_PORTS = { http: 80, https: 443, tcp: undefined, tls: undefined } as const;
 /** What people write for another scheme than ours. */
-const OTHER_SCHEMES: Readonly<Record<string, string>> = {
-  ws: "http",
-  wss: "https",
-  grpc: "tcp",
-  grpcs: "tls",
-  h2c: "http",
-  ssl: "tls",
-  mysql: "tcp",
-  postgres: "tcp",
-  postgresql: "tcp",
-  redis: "tcp",
-};
+const OTHER_SCHEMES = new Map([
+  ["ws", "http"],
+  ["wss", "https"],
+  ["grpc", "tcp"],
+  ["grpcs", "tls"],
+  ["h2c", "http"],
+  ["ssl", "tls"],
+  ["mysql", "tcp"],
+  ["postgres", "tcp"],
+  ["postgresql", "tcp"],
+  ["redis", "tcp"],
+]);
 /** An object as kubectl port-forward takes it: `svc/web`. */
 const KUBECTL_TARGET =
   /^(?:svc|services?|po|pods?|deploy|deployments?|rs|replicasets?|sts|statefulsets?|ds|daemonsets?|jobs?)\/([a-z0-9.-]+)(?::\w+)?$/i;
@@ -57,14 +57,15 @@ export function parseUpstream(text: string): Upstream {
   const scheme = (given?.[1] ?? "http").toLowerCase();
   const [, authority = "", path = ""] = /^([^/]*)(.*)$/s.exec(given?.[2] ?? (/^\d+$/.test(text) ? `localhost:${text}` : text)) ?? [];
   if (!isScheme(scheme)) {
-    throw wrong(text, `has the scheme ${scheme}, but kurun supports http, https, tcp and tls`, meantScheme(scheme, authority));
+    const meant = OTHER_SCHEMES.get(scheme);
+    throw wrong(text, `has the scheme ${scheme}, but kurun supports http, https, tcp and tls`, meant && `${meant}://${authority}`);
   }
   const [host, shownHost, port] = hostAndPort(text, scheme, authority);
   if (carriesBytes(scheme) && path !== "" && path !== "/") {
     throw wrong(text, `has a path, but ${scheme}:// carries bytes without requests`, `${scheme}://${authority}`);
   }
   const cleanPath = new URL(`http://localhost${path}`).pathname;
-  const shownPort = given && port === DEFAULT_PORTS[scheme] ? "" : port === DEFAULT_PORTS.http && scheme === "http" ? "" : `:${port}`;
+  const shownPort = port === DEFAULT_PORTS[scheme] ? "" : `:${port}`;
   return {
     scheme,
     url: `${scheme}://${shownHost}${shownPort}${cleanPath === "/" ? "" : cleanPath}`,
@@ -146,15 +147,8 @@ function hostAndPort(text: string, scheme: UpstreamScheme, authority: string): [
   return [canonical.replace(/^\[|\]$/g, ""), canonical, port];
 }
 
-function meantScheme(scheme: string, authority: string): string | undefined {
-  const meant = OTHER_SCHEMES[scheme];
-  return meant === undefined ? undefined : `${meant}://${authority}`;
-}
-
 function wrong(text: string, what: string, meant?: string): Error {
-  return usageError(
-    `"${text}" ${what}${meant === undefined ? ". Example: http://localhost:8080" : `. Did you mean: kurun port-forward ${meant}`}`,
-  );
+  return usageError(`"${text}" ${what}. ${meant ? `Did you mean: kurun port-forward ${meant}` : "Example: http://localhost:8080"}`);
 }
 
 /** Whether callers' bytes pass through as they are: they need not be HTTP. */

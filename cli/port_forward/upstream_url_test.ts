@@ -96,6 +96,10 @@ for (
   Deno.test(`${JSON.stringify(text)} is refused`, () => void refusal(text));
 }
 
+Deno.test("nothing is suggested for a scheme that is the name of a property of all objects", () => {
+  assert.match(refusal("constructor://localhost:1"), /supports http, https, tcp and tls\. Example: http:\/\/localhost:8080$/);
+});
+
 for (
   const text of [
     "http://user:secret@localhost",

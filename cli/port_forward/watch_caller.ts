@@ -1,19 +1,16 @@
 import { type Preamble, type RelayEnd, type RelayWatch, SessionEndedError, StreamResetError } from "../../tunnel/mod.ts";
+import type { Context } from "../command/context.ts";
 import { HttpLens, type LensEnd } from "./http_lens.ts";
 import type { Traffic } from "./traffic.ts";
 import { carriesBytes, type Upstream } from "./upstream_url.ts";
 import { formatTrafficLine, timeOfDay, type TrafficLine } from "./traffic_line.ts";
 
 /** How callers are watched. */
-export interface WatchOptions {
+export interface WatchOptions extends Pick<Context, "now" | "date"> {
   /** Whether to print a line for each request (`-v`). Without it, only failures are printed, and only the first bytes are inspected. */
   readonly verbose: boolean;
   readonly traffic: Traffic;
   readonly say: (line: string) => void;
-  /** The time of day. */
-  readonly date: () => Date;
-  /** Milliseconds of a clock that never goes back. */
-  readonly now: () => number;
 }
 
 /** Connecting to the program normally takes less. If it takes longer, a request's duration counts from the caller's arrival. */

@@ -2,14 +2,11 @@ import type { WaitReason } from "../../k8s/workloads/pod_status.ts";
 import { SESSION_LABEL } from "../../k8s/session/objects/session_plan.ts";
 
 /** What the Pod waits for, and what to do about it if that is known. */
-export function describeWait(reason: WaitReason): string {
-  const hint = whatToDo(reason);
-  return `${describeReason(reason)}${hint ? `\n  ${hint}` : ""}`;
-}
-
-function describeReason({ reason, message }: WaitReason): string {
-  if (message === "") return reason;
-  return message.startsWith(reason) ? message : `${reason}: ${message}`;
+export function describeWait(wait: WaitReason): string {
+  const { reason, message } = wait;
+  const hint = whatToDo(wait);
+  const text = message === "" ? reason : message.startsWith(reason) ? message : `${reason}: ${message}`;
+  return `${text}${hint ? `\n  ${hint}` : ""}`;
 }
 
 function whatToDo({ kind, message }: WaitReason): string | undefined {
@@ -23,8 +20,7 @@ function whatToDo({ kind, message }: WaitReason): string | undefined {
   }
   // A webhook's refusal may have any text, and the name goes into a command to copy.
   const webhook = /failed calling webhook "([\w.-]+)"/.exec(message)?.[1];
-  if (webhook) return failingWebhook(webhook);
-  return undefined;
+  return webhook && failingWebhook(webhook);
 }
 
 /** What to do about a webhook that matches kurun's own objects and does not answer: commands and YAML to copy. */

@@ -5,14 +5,14 @@ import { isRun, type SessionPlan } from "../../k8s/session/objects/session_plan.
 import { waitUntilReachable } from "../../k8s/session/owner/client_presence.ts";
 import { waitForReadyPod } from "../../k8s/session/pod/pod_ready.ts";
 import type { WaitReason } from "../../k8s/workloads/pod_status.ts";
-import { importKey, type Session, type Stream } from "../../tunnel/mod.ts";
+import { importKey } from "../../tunnel/mod.ts";
 import type { Context } from "../command/context.ts";
 import { Alarm, onWake } from "../command/timers.ts";
 import { age } from "./age.ts";
 import { describeWait } from "./describe_wait.ts";
 import { keepSession } from "./keep_session.ts";
 import type { StartedSession } from "./start_session.ts";
-import { type LinkState, TunnelLink } from "./tunnel_link.ts";
+import { type LinkState, TunnelLink, type TunnelLinkOptions } from "./tunnel_link.ts";
 
 /** While the tunnel is lost, the session is checked at most this often: its namespace may be disappearing object by object. */
 const LOOK_MS = 2_000;
@@ -24,14 +24,11 @@ export interface LostLink {
 }
 
 /** Options of {@link holdSession}. */
-export interface HoldOptions {
+export interface HoldOptions extends Pick<TunnelLinkOptions, "onStream" | "onSession" | "signal"> {
   readonly context: Context;
   readonly access: ClusterAccess;
   readonly api: Api;
   readonly started: StartedSession;
-  readonly onStream: (stream: Stream) => void;
-  /** Called with each established tunnel, to open streams in it. */
-  readonly onSession?: (session: Session) => void;
   /** Called once callers can be served. */
   readonly onReady?: () => void;
   /** Called after `onReady` with undefined, then when the tunnel is lost, for each failed dial, and with undefined when it is restored. */
@@ -41,7 +38,6 @@ export interface HoldOptions {
   readonly timeoutMs: number;
   /** Ends the renewal of the session; the tunnel continues. */
   readonly keeping?: AbortSignal;
-  readonly signal: AbortSignal;
 }
 
 /** The session was not ready in time. */

@@ -44,9 +44,14 @@ async function stop(context: Context, names: readonly string[], options: StopOpt
   const access = await openCluster(context, options);
   using api = new Api(access, { userAgent: "kurun" });
   const { namespace } = access;
-  const { found, missing } = options.all
-    ? { found: (await listSessions(api, namespace, context.interrupted)).sessions, missing: [] }
-    : await findAll(api, namespace, names, context.interrupted);
+  const { interrupted } = context;
+  // kurun ls -o name prints session/NAME.
+  const asked = [...new Set(names.map((name) => name.replace(/^session\//, "")))];
+  const looked = options.all
+    ? (await listSessions(api, namespace, interrupted)).sessions
+    : await Promise.all(asked.map((name) => findSession(api, namespace, name, interrupted)));
+  const missing = asked.filter((_, index) => looked[index] === undefined);
+  const found = [...new Map(looked.flatMap((session) => session ? [[session.owner.uid, session]] : [])).values()];
   if (options.all && found.length === 0) context.stderr(`No sessions found in ${namespace} namespace.\n`);
   const refused = found.filter((session) => !options.force && isOthersAndLive(session, context));
   const failures = [
@@ -57,19 +62,6 @@ async function stop(context: Context, names: readonly string[], options: StopOpt
   ];
   await Promise.all(found.filter((session) => !refused.includes(session)).map((session) => stopOne(context, api, session)));
   if (failures.length > 0) throw new UserError(failures.join("\nerror: "), ExitCode.failed);
-}
-
-async function findAll(
-  api: Api,
-  namespace: string,
-  names: readonly string[],
-  signal: AbortSignal,
-): Promise<{ found: FoundSession[]; missing: string[] }> {
-  // kurun ls -o name prints session/NAME.
-  const plain = [...new Set(names.map((name) => name.replace(/^session\//, "")))];
-  const sessions = await Promise.all(plain.map((name) => findSession(api, namespace, name, signal)));
-  const byUid = new Map(sessions.flatMap((session) => session ? [[session.owner.uid, session]] : []));
-  return { found: [...byUid.values()], missing: plain.filter((_, index) => sessions[index] === undefined) };
 }
 
 async function stopOne(context: Context, api: Api, { namespace, owner: { name, uid, service } }: FoundSession): Promise<void> {

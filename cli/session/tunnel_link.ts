@@ -9,6 +9,7 @@ import {
   type Stream,
   type Transport,
 } from "../../tunnel/mod.ts";
+import type { Context } from "../command/context.ts";
 import { Alarm, onWake } from "../command/timers.ts";
 import { RightsLostError } from "./keep_session.ts";
 
@@ -36,7 +37,7 @@ const FINAL_REFUSALS = 8;
 const FINAL_REFUSALS_MS = 8_000;
 
 /** Options of a {@link TunnelLink}. */
-export interface TunnelLinkOptions {
+export interface TunnelLinkOptions extends Pick<Context, "now" | "date"> {
   /** Opens a transport to the server, with fresh credentials for each call. */
   readonly dial: (signal: AbortSignal) => Promise<Transport>;
   readonly handshake: Omit<HandshakeOptions, "signal">;
@@ -45,9 +46,6 @@ export interface TunnelLinkOptions {
   readonly onSession?: ((session: Session) => void) | undefined;
   /** Called whenever the link's state changes. */
   readonly onState: (state: LinkState) => void;
-  readonly now: () => number;
-  /** The time of day: a jump shows that the machine slept. */
-  readonly date: () => Date;
   /** A number from 0 to 1, for jitter; random if absent. */
   readonly chance?: () => number;
   /** Settles when the Pod has an address: it is then dialed at once, and again after short pauses. */
@@ -107,6 +105,7 @@ export class TunnelLink {
   /** Keeps a session until aborted. @throws ReplacedError, RightsLostError, or the first refusal if there was no connection before it */
   async hold(): Promise<void> {
     const { signal, now, chance = Math.random } = this.#options;
+    // A jump of the time of day shows that the machine slept.
     onWake(this.#options.date, () => this.#woke(), signal);
     this.#options.addressed.then(() => {
       this.#hurryUntil = now() + HURRY_MS;
