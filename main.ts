@@ -133,22 +133,24 @@ const userStdio: UserStdio = {
   },
   setRaw: (raw) => Deno.stdin.setRaw(raw),
   size: () => Deno.consoleSize(),
-  onResize: (listener) => {
-    if (Deno.build.os === "windows") return () => {};
-    Deno.addSignalListener("SIGWINCH", listener);
-    return () => Deno.removeSignalListener("SIGWINCH", listener);
-  },
+  onResize: (listener) => onSignal("SIGWINCH", listener),
   takeSignals: (taker) => {
     signalTaker = taker;
-    const quit = () => taker("SIGQUIT");
     // Without a listener, SIGQUIT ends the process.
-    if (Deno.build.os !== "windows") Deno.addSignalListener("SIGQUIT", quit);
+    const ignore = onSignal("SIGQUIT", () => taker("SIGQUIT"));
     return () => {
       signalTaker = undefined;
-      if (Deno.build.os !== "windows") Deno.removeSignalListener("SIGQUIT", quit);
+      ignore();
     };
   },
 };
+
+/** Listens for a signal, except on Windows, which has only SIGINT: listening for SIGTERM throws there before Deno 2.7.6. */
+function onSignal(signal: Deno.Signal, listener: () => void): () => void {
+  if (Deno.build.os === "windows") return () => {};
+  Deno.addSignalListener(signal, listener);
+  return () => Deno.removeSignalListener(signal, listener);
+}
 
 /** A terminal stops background jobs that read from it, so they do not read (proc_pid_stat(5): pgrp and tpgid). */
 function isReadable(): boolean {
@@ -173,12 +175,9 @@ function interrupted(): AbortSignal {
     controller.abort(new InterruptedError(exitCode));
   };
   Deno.addSignalListener("SIGINT", stop("SIGINT", 130));
-  // On Windows, listening for SIGTERM throws before Deno 2.7.6.
-  if (Deno.build.os !== "windows") {
-    Deno.addSignalListener("SIGTERM", stop("SIGTERM", 143));
-    // The terminal was closed, or the connection to it was lost.
-    Deno.addSignalListener("SIGHUP", stop("SIGHUP", 129));
-  }
+  onSignal("SIGTERM", stop("SIGTERM", 143));
+  // The terminal was closed, or the connection to it was lost.
+  onSignal("SIGHUP", stop("SIGHUP", 129));
   return controller.signal;
 }
 

@@ -20,16 +20,14 @@ import { describeRegistryError } from "./images/registry_delivery.ts";
 import { describeWait, failingWebhook } from "./session/describe_wait.ts";
 import { RightsLostError } from "./session/keep_session.ts";
 import { ReplacedError } from "./session/tunnel_link.ts";
-import { type ErrorText, ExitCode, SessionLostError, UserError } from "./command/errors.ts";
+import { type ErrorText, ExitCode, ExitError, UserError } from "./command/errors.ts";
 import { NotStartedError } from "./run/remote_run.ts";
-import { NeverStartedError } from "./run/run_end.ts";
 import { ManifestError } from "./apply/manifest_error.ts";
 import { NotReadyError } from "./session/hold_session.ts";
 
 /** Describes any error for the user: what failed, what was seen, and what to do. */
 export function describeError(error: unknown): ErrorText {
-  if (error instanceof NeverStartedError) return { ...describeError(error.cause), exitCode: ExitCode.neverStarted };
-  if (error instanceof SessionLostError) return { ...describeError(error.cause), exitCode: ExitCode.sessionLost };
+  if (error instanceof ExitError) return { ...describeError(error.cause), exitCode: error.exitCode };
   if (error instanceof RightsLostError) {
     return failure(`the right to renew the session was revoked: ${error.message}`, ExitCode.sessionLost);
   }

@@ -3,8 +3,7 @@ import { ApiError } from "../k8s/api/api_error.ts";
 import { SessionGoneError } from "../k8s/session/session.ts";
 import { sourceFiles } from "../tests/source_files.ts";
 import { describeError } from "./describe_error.ts";
-import { ExitCode, SessionLostError } from "./command/errors.ts";
-import { NeverStartedError } from "./run/run_end.ts";
+import { ExitCode, ExitError } from "./command/errors.ts";
 import { RightsLostError } from "./session/keep_session.ts";
 import { ReplacedError } from "./session/tunnel_link.ts";
 
@@ -13,7 +12,7 @@ const refused = new ApiError("user ann cannot get services/proxy", { status: 403
 Deno.test("a session that is lost for good has its own exit code, whatever took it away", () => {
   const lost: [Error, RegExp][] = [
     [new RightsLostError(refused.message), /^error: the right to renew the session was revoked: .*cannot get services\/proxy$/],
-    [new SessionLostError(refused), /^Error from server \(Forbidden\): .*cannot get services\/proxy$/],
+    [new ExitError(ExitCode.sessionLost, refused), /^Error from server \(Forbidden\): .*cannot get services\/proxy$/],
     [
       new SessionGoneError("session a has ended: it was deleted in the cluster, for instance by kurun stop", false),
       /^error: session a has ended: it was deleted in the cluster, for instance by kurun stop$/,
@@ -26,19 +25,20 @@ Deno.test("a session that is lost for good has its own exit code, whatever took 
     assert.equal(exitCode, ExitCode.sessionLost);
   }
   assert.equal(describeError(refused).exitCode, ExitCode.cluster);
-  assert.deepEqual(describeError(new NeverStartedError(lost[0]![0])), { ...describeError(lost[0]![0]), exitCode: ExitCode.neverStarted });
+  assert.deepEqual(describeError(new ExitError(ExitCode.neverStarted, lost[0]![0])), {
+    ...describeError(lost[0]![0]),
+    exitCode: ExitCode.neverStarted,
+  });
 });
 
 /** Error classes that never reach describeError, each with the file that recognizes it. */
 const INTERNAL: Readonly<Record<string, string>> = {
-  DifferenceError: "cli/program.ts",
   FieldConflictError: "cli/apply/describe_apply.ts",
   HandshakeError: "cli/session/tunnel_link.ts",
   Http1Error: "cli/port_forward/http_lens.ts",
   HttpConnectionError: "k8s/api/request_sender.ts",
   NotEstablishedError: "cli/apply/describe_apply.ts",
   PreviewError: "cli/apply/describe_apply.ts",
-  ProgramEndedError: "cli/program.ts",
   ProtocolError: "tunnel/session.ts",
   SessionEndedError: "cli/port_forward/watch_caller.ts",
   SessionTakenError: "cli/session/start_session.ts",

@@ -5,7 +5,7 @@ import { followRollouts, type RolloutObserver } from "../../k8s/workloads/follow
 import { printDiff, printPruned } from "./apply_diff.ts";
 import { openSet, orphansOf, pruneSet } from "./apply_set.ts";
 import { describeNotApplied, describeOutcome } from "./describe_apply.ts";
-import { ExitCode, type InterruptedError, UserError } from "../command/errors.ts";
+import { ExitCode, ExitError, type InterruptedError, UserError } from "../command/errors.ts";
 import { deliverReferences } from "./load_manifests.ts";
 import { objectsText } from "./object_text.ts";
 import { type ApplyRun, planAgain, type PreparedManifests } from "./prepare_manifests.ts";
@@ -40,7 +40,7 @@ export async function applyPrepared(
   if (flags.diff) {
     const { different, uids } = await printDiff(run, planned);
     const pruned = set !== undefined && await printPruned(run, await orphansOf(run, set, prepared.resources, uids));
-    if (different || pruned) throw new DifferenceError();
+    if (different || pruned) throw new ExitError(ExitCode.failed);
     return;
   }
   // The namespace of the set's parent must exist first.
@@ -68,11 +68,6 @@ export interface AppliedBefore {
   /** As JSON. */
   readonly text: string;
   readonly uid: string;
-}
-
-/** `--diff` found and printed a difference. */
-export class DifferenceError extends Error {
-  override readonly name = "DifferenceError";
 }
 
 /** Follows the applied objects until they are ready. @throws UserError with those that do not become ready, and why */

@@ -1,7 +1,7 @@
 import { dirname, join, relative, resolve } from "node:path";
 import { BuildError } from "./build_error.ts";
 import { isFile, nearestFile } from "./find_file.ts";
-import { findScriptMain } from "./script_main.ts";
+import { CONFIGS, findScriptMain } from "./script_main.ts";
 
 /** A source on this machine. All paths but `packages` are absolute. */
 export type ProgramSource = GoSource | ScriptSource;
@@ -27,8 +27,6 @@ export interface ScriptSource {
 }
 
 const SCRIPT = /\.(?:ts|tsx|mts|js|jsx|mjs|cjs)$/;
-/** In Deno's order of preference. */
-const SCRIPT_CONFIGS = ["deno.json", "deno.jsonc", "package.json"];
 
 /** Finds a source: Go files of one package, one script, or a folder that has either. @param targets as typed @throws BuildError */
 export async function findSource(targets: readonly string[], cwd: string): Promise<ProgramSource> {
@@ -84,7 +82,7 @@ async function fromFolder(given: string, path: string, cwd: string): Promise<Pro
 }
 
 async function script(main: string): Promise<ScriptSource> {
-  return { language: "script", main, config: await nearestFile(dirname(main), SCRIPT_CONFIGS) };
+  return { language: "script", main, config: await nearestFile(dirname(main), CONFIGS) };
 }
 
 /**

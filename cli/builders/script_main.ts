@@ -4,7 +4,8 @@ import { BuildError } from "./build_error.ts";
 import { isFile } from "./find_file.ts";
 
 const EXTENSIONS = ["ts", "tsx", "mts", "js", "mjs", "jsx", "cjs"];
-const CONFIGS = ["deno.json", "deno.jsonc", "package.json"] as const;
+/** A project's configurations, in Deno's order of preference. */
+export const CONFIGS = ["deno.json", "deno.jsonc", "package.json"] as const;
 
 /** Paths of main modules, the likeliest first. */
 const USUAL_MAINS = ["main", "index", "src/main", "src/index"].flatMap((name) => EXTENSIONS.map((extension) => `${name}.${extension}`));

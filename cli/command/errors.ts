@@ -47,11 +47,13 @@ export class InterruptedError extends Error {
   }
 }
 
-/** A session that was in use is lost for good: `cause` says why. */
-export class SessionLostError extends Error {
-  override readonly name = "SessionLostError";
+/** Ends kurun with this exit code and the text of `cause`, or without a text if the user has read everything. */
+export class ExitError extends Error {
+  override readonly name = "ExitError";
+  readonly exitCode: number;
 
-  constructor(cause: unknown) {
-    super("the session is lost", { cause });
+  constructor(exitCode: number, cause?: unknown) {
+    super(`exit code ${exitCode}`, { cause });
+    this.exitCode = exitCode;
   }
 }

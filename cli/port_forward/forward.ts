@@ -3,7 +3,7 @@ import { checkObjects } from "../../k8s/session/check_objects.ts";
 import { Annotation, type ForwardPlan } from "../../k8s/session/objects/session_plan.ts";
 import { SessionGoneError } from "../../k8s/session/session.ts";
 import type { Context } from "../command/context.ts";
-import { ExitCode, SessionLostError, UserError } from "../command/errors.ts";
+import { ExitCode, ExitError, UserError } from "../command/errors.ts";
 import { pause } from "../command/timers.ts";
 import { age } from "../session/age.ts";
 import { holdSession } from "../session/hold_session.ts";
@@ -33,7 +33,7 @@ export interface ForwardOptions extends StartOptions {
 
 /**
  * Starts a session and forwards until the user ends it, then removes it. A session that expired while this machine slept is replaced.
- * @throws SessionGoneError, RightsLostError, SessionLostError or UserError if the session is lost for good; also as startSession does
+ * @throws SessionGoneError, RightsLostError, ExitError or UserError if the session is lost for good; also as startSession does
  */
 export async function forward(options: ForwardOptions): Promise<void> {
   const { interrupted } = options.context;
@@ -50,7 +50,7 @@ export async function forward(options: ForwardOptions): Promise<void> {
   }
 }
 
-/** Replaces an expired session by a new one, however long the network takes. @throws SessionLostError if the cluster refuses */
+/** Replaces an expired session by a new one, however long the network takes. @throws ExitError if the cluster refuses */
 async function startAgain(
   options: ForwardOptions,
   { session }: StartedSession<ForwardPlan>,
@@ -68,7 +68,7 @@ async function startAgain(
       const name = sessionName(context, plan.service);
       return await startSession({ ...options, context, plan: { ...plan, name, annotations }, takeover: false });
     } catch (error) {
-      if (interrupted.aborted || !mayPass(error)) throw new SessionLostError(error);
+      if (interrupted.aborted || !mayPass(error)) throw new ExitError(ExitCode.sessionLost, error);
       await pause(RETRY_MS, interrupted);
       interrupted.throwIfAborted();
     }
@@ -129,7 +129,7 @@ async function forwardUntilExpired(
     if (context.interrupted.aborted) return false;
     remove = !(error instanceof ReplacedError || error instanceof SessionGoneError);
     if (error instanceof SessionGoneError && error.expired) return true;
-    if (!(error instanceof ReplacedError)) throw again ? new SessionLostError(error) : error;
+    if (!(error instanceof ReplacedError)) throw again ? new ExitError(ExitCode.sessionLost, error) : error;
     throw new UserError(`this kurun lost session ${plan.name}: ${error.message}`, ExitCode.sessionLost, { cause: error });
   } finally {
     stopKeeping.abort();

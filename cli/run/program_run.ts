@@ -6,7 +6,7 @@ import { type ClusterSession, SessionGoneError } from "../../k8s/session/session
 import type { BuiltProgram } from "../builders/built_program.ts";
 import type { ProgramSource } from "../builders/program_source.ts";
 import type { Context } from "../command/context.ts";
-import { ExitCode, UserError } from "../command/errors.ts";
+import { ExitCode, ExitError, UserError } from "../command/errors.ts";
 import { pause } from "../command/timers.ts";
 import { holdSession } from "../session/hold_session.ts";
 import { removeOwnSession } from "../session/keep_session.ts";
@@ -15,7 +15,7 @@ import { ReplacedError } from "../session/tunnel_link.ts";
 import { ProgramBuilds, sentProgram } from "./program_builds.ts";
 import { ProgramOutput } from "./program_output.ts";
 import type { RemoteRun, RunSettings } from "./remote_run.ts";
-import { describeRunEnd, failureHint, OUT_OF_MEMORY, ProgramEndedError } from "./run_end.ts";
+import { describeRunEnd, failureHint, OUT_OF_MEMORY } from "./run_end.ts";
 import type { RunOptions } from "./run_flags.ts";
 import { RunInput } from "./run_input.ts";
 import { listenOnPorts } from "./run_ports.ts";
@@ -82,7 +82,7 @@ export class ProgramRun {
     return this.#current !== undefined;
   }
 
-  /** Runs the program to its end and removes what was created. @throws ProgramEndedError with its exit code, or why it did not end by itself */
+  /** Runs the program to its end and removes what was created. @throws ExitError with its exit code, or why it did not end by itself */
   async run(): Promise<void> {
     const { context, options, api, plan, source } = this.#given;
     const servePorts = listenOnPorts(options.ports, this.#signal);
@@ -115,7 +115,7 @@ export class ProgramRun {
     }
   }
 
-  /** @throws ProgramEndedError, or the reason why it was interrupted */
+  /** @throws ExitError, or the reason why it was interrupted */
   async #buildAndRun(programs: ProgramBuilds): Promise<void> {
     const { context, options } = this.#given;
     this.#screen.progress(`Building ${options.targets.join(" ")}`);
@@ -142,7 +142,7 @@ export class ProgramRun {
       if (said) this.#say(said);
       const hint = end.code === 0 ? undefined : await failureHint(this.#output.tail, this.#given.source);
       if (hint) this.#say(hint);
-      throw new ProgramEndedError(end.code === 0 && this.#output.lost ? ExitCode.failed : end.code);
+      throw new ExitError(end.code === 0 && this.#output.lost ? ExitCode.failed : end.code);
     } finally {
       resized();
       signals.release();
@@ -204,7 +204,7 @@ export class ProgramRun {
     const pod = `Pod ${plan.name}`;
     if (kind === "out-of-memory") {
       this.#say(OUT_OF_MEMORY);
-      throw new ProgramEndedError(this.started ? 137 : ExitCode.neverStarted);
+      throw new ExitError(this.started ? 137 : ExitCode.neverStarted);
     }
     const sentence = kind === "evicted"
       ? `the cluster ended ${pod}: ${message}`

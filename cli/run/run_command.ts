@@ -5,10 +5,9 @@ import { findSource } from "../builders/program_source.ts";
 import { addClusterFlags, collect, openCluster } from "../command/cluster_flags.ts";
 import type { Context } from "../command/context.ts";
 import { addDryRunFlags, dryRunFormat, dryRunText, NAME_END } from "../command/dry_run.ts";
-import { ExitCode, type InterruptedError, usageError, UserError } from "../command/errors.ts";
+import { ExitCode, ExitError, type InterruptedError, usageError, UserError } from "../command/errors.ts";
 import { SERVER_IMAGE } from "../command/version.ts";
 import { ProgramRun } from "./program_run.ts";
-import { NeverStartedError, ProgramEndedError } from "./run_end.ts";
 import { type RunFlags, type RunOptions, runOptions, splitArguments } from "./run_flags.ts";
 import { planRun } from "./run_session.ts";
 
@@ -84,7 +83,7 @@ function parseRemove(value: string): string {
 /**
  * Runs a program in the cluster until it ends.
  * @param flags those that choose the cluster, and `--dry-run`
- * @throws ProgramEndedError with the program's exit code, NeverStartedError, UserError
+ * @throws ExitError with the program's exit code, or with why it never started
  */
 async function run(context: Context, options: RunOptions, flags: Record<string, unknown>): Promise<void> {
   const dryRun = dryRunFormat(flags);
@@ -100,10 +99,10 @@ async function run(context: Context, options: RunOptions, flags: Record<string, 
   try {
     await program.run();
   } catch (error) {
-    if (error instanceof ProgramEndedError || program.started) throw error;
-    if (context.interrupted.aborted) throw new ProgramEndedError((context.interrupted.reason as InterruptedError).exitCode);
+    if (error instanceof ExitError || program.started) throw error;
+    if (context.interrupted.aborted) throw new ExitError((context.interrupted.reason as InterruptedError).exitCode);
     if (error instanceof UserError && error.exitCode === ExitCode.usage) throw error;
-    throw new NeverStartedError(error);
+    throw new ExitError(ExitCode.neverStarted, error);
   }
 }
 

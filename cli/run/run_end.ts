@@ -4,26 +4,6 @@ import { CGO_ADVICE } from "../builders/cgo_needed.ts";
 import { exists } from "../builders/find_file.ts";
 import type { ProgramSource } from "../builders/program_source.ts";
 
-/** The user's program has ended. kurun ends with its exit code, and everything has been said. */
-export class ProgramEndedError extends Error {
-  override readonly name = "ProgramEndedError";
-  readonly exitCode: number;
-
-  constructor(exitCode: number) {
-    super(`the program ended with exit code ${exitCode}`);
-    this.exitCode = exitCode;
-  }
-}
-
-/** The program never started; `cause` says why. */
-export class NeverStartedError extends Error {
-  override readonly name = "NeverStartedError";
-
-  constructor(cause: unknown) {
-    super("the program never started", { cause });
-  }
-}
-
 /** The signals that users end programs with, and the one that a closed pipe sends. */
 const ORDINARY_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGKILL", "SIGPIPE"];
 /** What to say of a program that ran out of memory. */
