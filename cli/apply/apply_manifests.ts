@@ -1,5 +1,6 @@
-import { applyObjects, type ApplyOutcome } from "../../k8s/manifests/apply_objects.ts";
+import { applyObjects } from "../../k8s/manifests/apply_objects.ts";
 import { isNamespace, type PlannedObject } from "../../k8s/manifests/apply_plan.ts";
+import type { LiveObject } from "../../k8s/manifests/field_ownership.ts";
 import { applySetId, applySetParent, asMember, writeParent } from "../../k8s/manifests/applyset.ts";
 import { followRollouts, type RolloutObserver } from "../../k8s/workloads/follow_rollouts.ts";
 import { printDiff, printPruned } from "./apply_diff.ts";
@@ -13,15 +14,15 @@ import { type ApplyRun, planAgain, type PreparedManifests } from "./prepare_mani
 /**
  * Builds, delivers and applies manifests that have been read.
  *
- * @param before objects applied by earlier calls, by path. Unchanged ones are skipped. This call updates the map
  * @param changed ends the wait for rollouts
+ * @param applied objects applied by earlier calls. Unchanged ones are skipped. This call updates the map
  * @throws ManifestError, UserError, or an error of the cluster
  */
 export async function applyPrepared(
   run: ApplyRun,
   prepared: PreparedManifests,
-  before?: Map<string, AppliedBefore>,
   changed?: AbortSignal,
+  applied: AppliedObjects = new Map(),
 ): Promise<void> {
   const { context, flags } = run;
   const dryRun = flags.dryRun === "server";
@@ -43,32 +44,27 @@ export async function applyPrepared(
     if (different || pruned) throw new ExitError(ExitCode.failed);
     return;
   }
-  // The namespace of the set's parent must exist first.
-  const home = set && !dryRun ? planned.filter(({ source }) => isNamespace(source) && source.name === set.parent.namespace) : [];
-  const first = await applyPlanned(run, home, before, planned.filter((object) => !home.includes(object)));
-  // Where members may be from now on, so that none is forgotten if kurun ends half-way.
-  if (set && !dryRun) await writeParent(run.api, set.parent, set.all, context.interrupted);
   const paths = new Set(planned.map(({ path }) => path));
   // An object that leaves the manifests and comes back must be applied again.
-  for (const path of before?.keys() ?? []) if (!paths.has(path)) before!.delete(path);
-  const toApply = planned.filter((object) => !first.has(object) && before?.get(object.path)?.text !== JSON.stringify(object.body));
-  const applied = new Map([...first, ...await applyPlanned(run, toApply, before)]);
-  const same = planned.flatMap(({ path }) => before?.get(path)?.uid ?? []);
-  const uids = new Set([...same, ...[...applied.values()].map(({ metadata }) => metadata.uid)]);
-  if (set) await pruneSet(run, set, prepared.resources, uids);
+  for (const path of applied.keys()) if (!paths.has(path)) applied.delete(path);
+  const isNew = ({ path, body }: PlannedObject) => applied.get(path)?.text !== JSON.stringify(body);
+  // The namespace of the set's parent must exist first.
+  const isHome = ({ source }: PlannedObject) => set && !dryRun && isNamespace(source) && source.name === set.parent.namespace;
+  const { home = [], others = [] } = Object.groupBy(planned.filter(isNew), (object) => isHome(object) ? "home" : "others");
+  await applyPlanned(run, home, applied, others);
+  // Where members may be from now on, so that none is forgotten if kurun ends half-way.
+  if (set && !dryRun) await writeParent(run.api, set.parent, set.all, context.interrupted);
+  await applyPlanned(run, others, applied);
+  const live = planned.flatMap(({ path }) => applied.get(path)?.live ?? []);
+  if (set) await pruneSet(run, set, prepared.resources, new Set(live.map(({ metadata }) => metadata.uid)));
   if (flags.wait) await waitForRollouts(run, planned, changed);
-  if (flags.output === "yaml" || flags.output === "json") {
-    const objects = planned.flatMap((object) => applied.get(object) ?? []);
-    if (objects.length > 0) context.data(objectsText(objects, flags.output, flags.showManagedFields));
+  if ((flags.output === "yaml" || flags.output === "json") && live.length > 0) {
+    context.data(objectsText(live, flags.output, flags.showManagedFields));
   }
 }
 
-/** An object as it was applied. */
-export interface AppliedBefore {
-  /** As JSON. */
-  readonly text: string;
-  readonly uid: string;
-}
+/** Objects that were applied, by path: what was sent, as JSON, and what the cluster has. */
+export type AppliedObjects = Map<string, { readonly text: string; readonly live: LiveObject }>;
 
 /** Follows the applied objects until they are ready. @throws UserError with those that do not become ready, and why */
 async function waitForRollouts({ api, context, flags }: ApplyRun, planned: readonly PlannedObject[], changed?: AbortSignal): Promise<void> {
@@ -100,17 +96,17 @@ async function waitForRollouts({ api, context, flags }: ApplyRun, planned: reado
 async function applyPlanned(
   run: ApplyRun,
   planned: readonly PlannedObject[],
-  before?: Map<string, AppliedBefore>,
+  applied: AppliedObjects,
   later: readonly PlannedObject[] = [],
-): Promise<ApplyOutcome["applied"]> {
+): Promise<void> {
   const { context, api, flags } = run;
   const { fieldManager, force, validation } = flags;
   const dryRun = flags.dryRun === "server";
   const outcome = await applyObjects(api, planned, { fieldManager, force, validation, dryRun, signal: context.interrupted }, {
-    applied({ label, path, body }, { body: { metadata }, warnings }) {
-      before?.set(path, { text: JSON.stringify(body), uid: metadata.uid });
+    applied({ label, path, body }, { body: live, warnings }) {
+      applied.set(path, { text: JSON.stringify(body), live });
       for (const warning of warnings) context.stderr(`Warning: ${warning}\n`);
-      if (metadata.deletionTimestamp) {
+      if (live.metadata.deletionTimestamp) {
         context.stderr(`Warning: ${label} is being deleted, so the applied changes will be lost: apply again once it is gone\n`);
       }
       if (flags.output === "name") context.stdout(`${label}\n`);
@@ -120,10 +116,7 @@ async function applyPlanned(
     failed: (object, error) => context.stderr(`${describeNotApplied(object, error, context.describe)}\n`),
   });
   const { failed, untried, ended } = outcome;
-  if (failed.length > 0 || ended !== undefined) {
-    throw new UserError(describeOutcome({ ...outcome, untried: [...untried, ...later] }, context.describe), ExitCode.failed, {
-      cause: ended,
-    });
-  }
-  return outcome.applied;
+  if (failed.length === 0 && ended === undefined) return;
+  const text = describeOutcome({ ...outcome, untried: [...untried, ...later] }, context.describe);
+  throw new UserError(text, ExitCode.failed, { cause: ended });
 }

@@ -1,5 +1,5 @@
 import { dirname, resolve } from "node:path";
-import { type AppliedBefore, applyPrepared } from "./apply_manifests.ts";
+import { type AppliedObjects, applyPrepared } from "./apply_manifests.ts";
 import { BuildError } from "../builders/build_error.ts";
 import { BuildErrors } from "../images/build_images.ts";
 import { findContainerfile } from "../builders/containerfile_builder.ts";
@@ -23,7 +23,7 @@ export async function watchManifests(run: ApplyRun): Promise<void> {
   if (other !== undefined) throw usageError(`--watch can only watch files and folders, not -f ${other}`);
   const signal = context.interrupted;
   using watcher = new FileWatcher(context.now);
-  const applied = new Map<string, AppliedBefore>();
+  const applied: AppliedObjects = new Map();
   let watched: WatchedPaths = await manifestPaths(names, recursive);
   const applyOnce = async () => {
     // Watch before reading: a change in between is then applied next time.
@@ -31,7 +31,7 @@ export async function watchManifests(run: ApplyRun): Promise<void> {
     const prepared = await prepareManifests(run);
     watched = await allPaths(await manifestPaths(names, recursive), prepared, signal);
     await watcher.watch(watched);
-    await untilChange(watcher, signal, (changed) => applyPrepared(run, prepared, applied, changed));
+    await untilChange(watcher, signal, (changed) => applyPrepared(run, prepared, changed, applied));
   };
   for (let first = true;; first = false) {
     try {
