@@ -17,7 +17,6 @@ const CHANGED = "(not shown, changed)";
 
 /**
  * Prints what would change in the cluster, according to the API server's dry run.
- *
  * @returns whether anything differs, and the uids of the objects that exist
  * @throws UserError if the API server refuses an object
  */

@@ -13,7 +13,6 @@ import { type ApplyRun, planAgain, type PreparedManifests } from "./prepare_mani
 
 /**
  * Builds, delivers and applies manifests that have been read.
- *
  * @param changed ends the wait for rollouts
  * @param applied objects applied by earlier calls. Unchanged ones are skipped. This call updates the map
  * @throws ManifestError, UserError, or an error of the cluster
@@ -89,7 +88,6 @@ async function waitForRollouts({ api, context, flags }: ApplyRun, planned: reado
 
 /**
  * Applies objects and prints a line for each of them.
- *
  * @param later objects that would have been applied after these
  * @throws UserError that says what was applied and what was not, unless everything was
  */

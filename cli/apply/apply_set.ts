@@ -40,7 +40,6 @@ export async function openSet(run: ApplyRun, parent: ApplySetParent, planned: re
 
 /**
  * Deletes members that were not applied, and records where the remaining ones are.
- *
  * @param applied the uids of all applied objects
  * @throws UserError with what was pruned, unless everything was
  */

@@ -46,7 +46,6 @@ const PATIENCE_MS = 2_000;
 
 /**
  * Builds an image from each source once, several at a time. After a failure the others are still built, so that all errors are known.
- *
  * @returns images by the source's path, in the order of the first reference
  * @throws BuildErrors, or the signal's reason
  */

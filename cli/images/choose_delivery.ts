@@ -29,7 +29,6 @@ export type Way = LocalWay | { readonly is: "registry" } & Repository;
 
 /**
  * Decides how images get to the cluster: as the user says, else as the cluster's nodes suggest. Pure.
- *
  * @param nodes the nodes, or why they are unknown
  * @throws UserError where no way is known, with what to do
  */

@@ -18,11 +18,9 @@ export type Deliver = (references: readonly SourceReference[]) => Promise<Readon
 
 /**
  * Builds an image from each source and brings it to the cluster. A source is built once, and only if something in it has changed. Nothing is
- * sent before everything is built, and nothing is sent twice. An image's name is `NAME@sha256:…`, or `NAME:TAG` with a tag made from its digest.
- *
+ * sent before everything is built, and nothing is sent twice.
  * @param api the cluster whose nodes show how images get there and what they are built for; without one, `flags` must say both
- * @returns a function that throws UserError where there is no way to the cluster, before anything is built; BuildErrors with everything that
- * could not be built; RegistryError, ImageError or UserError where images could not be delivered
+ * @returns a function that throws UserError before anything is built, BuildErrors, and RegistryError or ImageError while it delivers
  */
 export function deliverTo(context: Context, api: Api | undefined, flags: DeliverFlags): Deliver {
   const signal = context.interrupted;
@@ -90,8 +88,8 @@ export function chosenArchitecture(
   nodes: readonly Pick<NodeFacts, "architecture" | "schedulable">[],
 ): { architecture: Architecture; others: string[] } {
   const architecture = flags.architecture ?? commonArchitecture(nodes) ?? THIS_ARCHITECTURE;
-  const others = nodes.map((node) => node.architecture).filter((one) => one !== undefined && one !== architecture);
-  return { architecture, others: [...new Set(others)] as string[] };
+  const others = new Set(nodes.flatMap((node) => node.architecture ?? [])).difference(new Set([architecture]));
+  return { architecture, others: [...others] };
 }
 
 async function thisMachine(): Promise<ThisMachine> {

@@ -19,10 +19,8 @@ interface StoredRecord extends Omit<ImageRecord, "image">, Pick<OciImage, "platf
   readonly config: string;
 }
 
-/** How long unused layers are kept, in milliseconds: a program's layer has megabytes. */
+/** How long unused layers are kept, in milliseconds: a program's layer has megabytes. Younger ones than the second may be in use. */
 const KEPT_MS = 30 * 24 * 3600 * 1000;
-
-/** Younger layers may be in use. In milliseconds. */
 const IN_USE_MS = 3600 * 1000;
 
 /** The path of a source's record and layers, without their endings. Records of other versions of kurun or Deno have other paths. */

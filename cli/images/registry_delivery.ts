@@ -15,7 +15,6 @@ const PROGRESS_MS = 3_000;
 
 /**
  * Pushes images to a registry, each into a repository below another one, except those that are there already.
- *
  * @param progress called with a line, without its end
  * @returns names for manifests, one for each image, in their order
  * @throws RegistryError, or ImageError if the credentials cannot be read

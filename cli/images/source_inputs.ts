@@ -35,7 +35,6 @@ export async function sourceInputs(source: ProgramSource, options: InputOptions)
 
 /**
  * The digest of the inputs in their present state. Equal digests mean that a build would give the same result.
- *
  * @param digests of files that were read, by path: sources of one module share most of them
  */
 export async function inputsDigest(

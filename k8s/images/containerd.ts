@@ -4,12 +4,10 @@ import { ImageError } from "./image_error.ts";
 import { runProgram } from "./run_program.ts";
 import { tar } from "./tar.ts";
 
-/** A containerd. */
+/** A containerd by its socket's path. `env` has variables for ctr, in addition to kurun's own; for tests. */
 export interface Containerd {
-  /** Its socket's path. */
   readonly socket: string;
   readonly signal: AbortSignal;
-  /** Variables for ctr, in addition to kurun's own; for tests. */
   readonly env?: Readonly<Record<string, string>>;
 }
 

@@ -19,10 +19,9 @@ export interface ImageDescription {
   readonly config: ImageConfig;
 }
 
-/** A config or a manifest. */
+/** A config or a manifest. The digest is `sha256:` and hex digits. */
 export interface ImageBlob {
   readonly mediaType: string;
-  /** `sha256:` and hex digits. */
   readonly digest: string;
   readonly contents: Uint8Array<ArrayBuffer>;
 }

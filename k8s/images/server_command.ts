@@ -1,8 +1,4 @@
-/**
- * How the image's Deno is started: as which user, with which variables and arguments. Pure.
- *
- * @module
- */
+/** How the image's Deno is started: as which user, with which variables and arguments. Pure. @module */
 
 /** Deno and the server in the image. */
 export const DENO_PATH = "/usr/bin/deno";

@@ -41,7 +41,6 @@ function systemFolders(triplet: string): readonly string[] {
 
 /**
  * Finds the shared libraries of the image's Deno, and its dynamic loader.
- *
  * @param folders where to look, the first match wins
  * @returns sorted by name
  * @throws ImageError that names what is missing and how to get it

@@ -32,11 +32,8 @@ const EPOCH = new Date(0);
 
 /**
  * Yields the bytes of an archive in pieces, which the caller may keep. Files are copied as the archive is read.
- *
- * @throws TypeError for a path that is absolute, empty or contains `.` or `..`
- * @throws RangeError for a file of 8 GiB or more
- * @throws ImageError if a copied file shrinks or grows in the meantime
- * @throws Deno's errors if a copied file cannot be read
+ * @throws TypeError for a path that is absolute, empty or contains `.` or `..`, RangeError for a file of 8 GiB or more, ImageError if a
+ * copied file shrinks or grows in the meantime, and Deno's errors if one cannot be read
  */
 export async function* tar(entries: Iterable<TarEntry> | AsyncIterable<TarEntry>): AsyncGenerator<Uint8Array, void> {
   const { readable, controller } = createTarPacker();

@@ -48,7 +48,6 @@ export function parseChallenge(header: string): Challenge | undefined {
 
 /**
  * The request for a token (Docker's token authentication): with name and password, with a refresh token (OAuth2), or anonymous.
- *
  * @param scopes what the token is for, such as `repository:me/app:pull,push`
  */
 export function tokenRequest(

@@ -10,7 +10,6 @@ const BUNDLES = [
 
 /**
  * The certificate authorities to trust for a registry in addition to Deno's: the system's, and those that Docker has for it in certs.d. PEM.
- *
  * @param registry host and port
  */
 export async function registryAuthorities(

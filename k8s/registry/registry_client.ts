@@ -6,7 +6,7 @@ import { isLoopback, registryHost } from "./registry_repository.ts";
 
 /** What a client needs. */
 export interface RegistryClientOptions {
-  /** The registry as image names spell it. */
+  /** As image names spell it. */
   readonly registry: string;
   readonly credentials: RegistryCredentials | undefined;
   /** Certificate authorities to trust in addition to Deno's. PEM. */
@@ -96,7 +96,6 @@ export class RegistryClient implements Disposable {
 
   /**
    * Sends a request. Broken connections, 5xx, 408 and 429 are retried; after a 401 the request is sent again with a new token.
-   *
    * @throws RegistryError, or the signal's reason
    */
   async request(request: RegistryRequest): Promise<RegistryAnswer> {

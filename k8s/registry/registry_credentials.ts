@@ -32,7 +32,6 @@ export interface CredentialOptions {
 
 /**
  * Finds the credentials for a registry.
- *
  * @param registry as image names spell it
  * @param path the repository's: podman's file may have credentials for a part of a registry
  * @returns undefined if nothing is stored: some registries need no login

@@ -123,7 +123,6 @@ async function pushBlob(
 
 /**
  * Asks for a blob to be mounted from another repository. Registries may refuse for any reason; it only saves time.
- *
  * @returns where to upload it instead, if the registry says so; otherwise undefined
  */
 async function mount(client: RegistryClient, repository: string, { digest }: Blob, from: string): Promise<"mounted" | URL | undefined> {

@@ -13,10 +13,7 @@ const DOCKER_HUB_HOST = "registry-1.docker.io";
 const HOST = /^(?:localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+|\[[0-9a-fA-F:]+\]|[A-Za-z0-9-]+(?=:\d))(?::\d{1,5})?$/;
 const PATH = /^[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*)*$/;
 
-/**
- * Reads the prefix of image names: `registry.example:5000/me`, or `me` for Docker Hub's user.
- * @returns undefined for anything else
- */
+/** Reads the prefix of image names: `registry.example:5000/me`, or `me` for Docker Hub's user. @returns undefined for anything else */
 export function parseRepository(text: string): Repository | undefined {
   const [first = "", ...rest] = text.replace(/\/$/, "").split("/");
   const isHost = HOST.test(first) && (rest.length > 0 || /[.:]|^localhost$/.test(first));
