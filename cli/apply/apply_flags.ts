@@ -44,23 +44,13 @@ const REFUSED: Readonly<Record<string, string>> = {
 export function addApplyFlags(command: Command): Command {
   command
     .optionsGroup("Options:")
-    .addOption(
-      new Option("--dry-run <strategy>", "apply and build nothing: print what would be applied (client), or ask the API server (server)")
-        .choices([
-          "client",
-          "server",
-        ]),
-    )
+    .addOption(dryRunOption("apply and build nothing: print what would be applied (client), or ask the API server (server)"))
     .option("--diff", "build, print what would change as a unified diff, and apply nothing; exit code 1 if there is a difference")
     .addOption(new Option("-o, --output <format>", "print the applied objects as the cluster has them").choices(["yaml", "json", "name"]))
     .option("--show-managed-fields", "with -o yaml or json: include the managers of each field")
     .option("--force-conflicts", "take over fields that other managers own")
     .option("--field-manager <name>", "name of the manager that owns the applied fields", "kurun")
-    .addOption(
-      new Option("--validate <how>", "what to do about unknown fields").choices(Object.keys(VALIDATION)).default(
-        "strict",
-      ),
-    )
+    .addOption(new Option("--validate <how>", "what to do about unknown fields").choices(Object.keys(VALIDATION)).default("strict"))
     .option(
       "--wait",
       "wait until Deployments, StatefulSets, DaemonSets and Pods are ready and Jobs are complete, and report what they wait for",
@@ -80,6 +70,11 @@ export function addApplyFlags(command: Command): Command {
     command.addOption(new Option(flags).hideHelp()).on(`option:${flags.replace(/^.*--/, "").replace(/ <.*$/, "")}`, refuse);
   }
   return command;
+}
+
+/** `--dry-run`, as `kubectl apply` and `kubectl delete` have it. */
+export function dryRunOption(what: string): Option {
+  return new Option("--dry-run <strategy>", what).choices(["client", "server"]);
 }
 
 /** Checks the value of `--applyset`. @throws UserError */

@@ -13,7 +13,7 @@ import {
 } from "../../k8s/manifests/applyset.ts";
 import { deleteObject, objectGone } from "../../k8s/manifests/delete_objects.ts";
 import { type ApiResources, discover } from "../../k8s/manifests/discovery.ts";
-import { checkedSetName } from "./apply_flags.ts";
+import { checkedSetName, dryRunOption } from "./apply_flags.ts";
 import { addClusterFlags, openCluster } from "../command/cluster_flags.ts";
 import type { Context } from "../command/context.ts";
 import { describeNotApplied } from "./describe_apply.ts";
@@ -47,12 +47,7 @@ export function deleteCommand(context: Context): Command {
     )
     .addHelpText("after", EXAMPLES);
   addManifestFlags(command)
-    .addOption(
-      new Option("--dry-run <strategy>", "delete nothing: print what would be deleted (client), or ask the API server (server)").choices([
-        "client",
-        "server",
-      ]),
-    )
+    .addOption(dryRunOption("delete nothing: print what would be deleted (client), or ask the API server (server)"))
     .addOption(new Option("-o, --output <format>", "print only names").choices(["name"]))
     .option("--applyset <name>", "also delete all members of this set of kurun apply --prune, and the set itself; -f is optional then")
     .option("--ignore-not-found", "objects that do not exist are not an error")

@@ -55,8 +55,9 @@ export function chooseWay(
     }
     case "kind":
     case "k3d": {
-      const cluster = which ?? ("hidden" in nodes ? undefined : nodes.map(way === "kind" ? kindCluster : k3dCluster).find((name) => name));
-      if (cluster !== undefined) return { is: way, cluster };
+      const named = which !== undefined ? { is: way, cluster: which } as const : undefined;
+      const found = named ?? ("hidden" in nodes ? undefined : nodes.map(clusterOf).find((cluster) => cluster?.is === way));
+      if (found) return found;
       throw usageError(`--deliver ${way}: the cluster's nodes do not look like ${way}'s: name the cluster with --deliver ${way}=NAME`);
     }
   }
@@ -76,10 +77,8 @@ function byNodes(nodes: readonly NodeFacts[] | { readonly hidden: string }, mach
   if ("hidden" in nodes) throw refusal(`cannot tell how images get to the cluster: ${nodes.hidden}`);
   const [first] = nodes;
   if (first === undefined) throw refusal("cannot tell how images get to the cluster: it has no nodes yet");
-  const kind = kindCluster(first);
-  if (kind !== undefined) return { is: "kind", cluster: kind };
-  const k3d = k3dCluster(first);
-  if (k3d !== undefined) return { is: "k3d", cluster: k3d };
+  const cluster = clusterOf(first);
+  if (cluster) return cluster;
   const here = nodes.filter((node) => isThisMachine(node, machine));
   if (here.length === 0) {
     const others = nodes.length === 1 ? `node ${first.name} is another machine` : `${nodes.length} nodes are other machines`;
@@ -120,14 +119,13 @@ function onlyOne(sockets: readonly string[]): string {
   );
 }
 
-/** `kind://PROVIDER/CLUSTER/NODE` */
-function kindCluster({ providerId }: NodeFacts): string | undefined {
-  return /^kind:\/\/[^/]*\/([^/]+)\//.exec(providerId ?? "")?.[1];
-}
-
-/** k3d names nodes `k3d-CLUSTER-server-0` and `k3d-CLUSTER-agent-0`, and runs k3s in them. */
-function k3dCluster({ name, providerId }: NodeFacts): string | undefined {
-  return providerId?.startsWith("k3s://k3d-") ? /^k3d-(.+)-(?:server|agent)-\d+$/.exec(name)?.[1] : undefined;
+/** kind's provider IDs are `kind://PROVIDER/CLUSTER/NODE`. k3d names nodes `k3d-CLUSTER-server-0` and `k3d-CLUSTER-agent-0`. */
+function clusterOf({ name, providerId = "" }: NodeFacts): LocalWay | undefined {
+  const [is, pattern, text] = providerId.startsWith("k3s://k3d-")
+    ? ["k3d", /^k3d-(.+)-(?:server|agent)-\d+$/, name] as const
+    : ["kind", /^kind:\/\/[^/]*\/([^/]+)\//, providerId] as const;
+  const [, cluster] = pattern.exec(text) ?? [];
+  return cluster === undefined ? undefined : { is, cluster };
 }
 
 /** A container on this machine, such as kind's nodes, has the same boot ID and another machine ID. */
