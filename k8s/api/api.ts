@@ -1,9 +1,8 @@
 import { onStatus } from "./api_error.ts";
-import type { ClusterAccess } from "./cluster_access.ts";
 import { ConnectionError } from "./connection_error.ts";
 import { parseJson } from "./exact_json.ts";
 import type { Live } from "./kubernetes_objects.ts";
-import { type Query, type RequestOptions, RequestSender, type SenderOptions } from "./request_sender.ts";
+import { type Query, type RequestOptions, RequestSender } from "./request_sender.ts";
 import { parseWarnings } from "./warning_header.ts";
 import { type WatchEvent, watchEvents } from "./watch.ts";
 
@@ -25,15 +24,7 @@ const WATCH_SECONDS = 30;
 const WATCH_LATE_MS = 3_000;
 
 /** A client of one API server for one user. */
-export class Api {
-  readonly access: ClusterAccess;
-  readonly #sender: RequestSender;
-
-  constructor(access: ClusterAccess, options: SenderOptions) {
-    this.access = access;
-    this.#sender = new RequestSender(access, options);
-  }
-
+export class Api extends RequestSender {
   /**
    * Sends one request and reads its whole answer.
    *
@@ -43,7 +34,7 @@ export class Api {
    * @throws {CredentialError} if the user's credentials cannot be obtained
    */
   async request<T>(method: string, path: string, options: RequestOptions = {}): Promise<ApiAnswer<T>> {
-    const { headers, date, text } = await this.#sender.send(method, path, options);
+    const { headers, date, text } = await this.send(method, path, options);
     return { body: this.#decode(text) as T, date, warnings: parseWarnings(headers.get("warning") ?? []) };
   }
 
@@ -121,9 +112,8 @@ export class Api {
   }
 
   /**
-   * Watches a collection. The watch ends after a while and the caller starts another one, because a watch over a dead network waits forever.
+   * Watches a collection for so many seconds. The caller then starts another watch, because one over a dead network waits forever.
    *
-   * @param options.seconds how long the watch lasts
    * @throws {ConnectionError} if the connection breaks, does not end in time (`timeout`), or the signal is aborted (`aborted`)
    * @throws {ApiError} if the API server refuses the watch
    */
@@ -134,24 +124,10 @@ export class Api {
     const { signal, seconds = WATCH_SECONDS } = options;
     const query = { watch: true, timeoutSeconds: seconds, ...options.query };
     try {
-      yield* watchEvents<T>(this.#sender.stream(path, { query, signal }, seconds * 1000 + WATCH_LATE_MS));
+      yield* watchEvents<T>(this.stream(path, { query, signal }, seconds * 1000 + WATCH_LATE_MS));
     } catch (error) {
       throw error instanceof SyntaxError ? this.#malformed(error.message, error) : error;
     }
-  }
-
-  /** See {@linkcode RequestSender.distrustConnections}. */
-  distrustConnections(): void {
-    this.#sender.distrustConnections();
-  }
-
-  /** Closes all connections and ends all requests; later ones are refused. */
-  close(): void {
-    this.#sender.close();
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
   }
 
   #decode(text: string): unknown {
@@ -163,6 +139,6 @@ export class Api {
   }
 
   #malformed(detail: string, cause: unknown): ConnectionError {
-    return new ConnectionError("protocol", { address: this.#sender.address, detail, cause });
+    return new ConnectionError("protocol", { address: this.address, detail, cause });
   }
 }

@@ -38,8 +38,6 @@ export class ConnectionError extends Error {
   readonly address: string;
   /** The proxy that was used: `scheme://host:port`, without its password. */
   readonly proxy: string | undefined;
-  /** The message of the system or the TLS library. */
-  readonly detail: string;
   /** The server's certificate, if it is to blame and could be read. */
   readonly certificate: PeerCertificate | undefined;
 
@@ -55,7 +53,7 @@ export class ConnectionError extends Error {
   ) {
     const way = about.proxy === undefined ? "" : ` through the proxy ${about.proxy}`;
     super(`Cannot reach ${about.address}${way}: ${about.detail}`, { cause: about.cause });
-    ({ address: this.address, proxy: this.proxy, detail: this.detail, certificate: this.certificate } = about);
+    ({ address: this.address, proxy: this.proxy, certificate: this.certificate } = about);
   }
 }
 

@@ -47,10 +47,10 @@ const MAX_RETRY_AFTER_MS = 10_000;
 
 /** Sends the requests of one user to one API server over kept connections, and repeats those that may be repeated until the answer is final. */
 export class RequestSender {
-  readonly #access: ClusterAccess;
+  readonly access: ClusterAccess;
   readonly #options: SenderOptions;
   /** The API server's `host:port`, for errors. */
-  readonly address: string;
+  protected readonly address: string;
   readonly #closed = new AbortController();
   readonly #idle = new IdleConnections();
   /** Connections whose requests wait for an answer. */
@@ -59,14 +59,14 @@ export class RequestSender {
   #distrusted = 0;
 
   constructor(access: ClusterAccess, options: SenderOptions) {
-    this.#access = access;
+    this.access = access;
     this.#options = options;
     const { hostname, port, protocol } = access.server;
     this.address = hostAndPort(unbracketed(hostname), Number(port || (protocol === "http:" ? 80 : 443)));
   }
 
   /** Sends a request and reads its whole answer. @throws {ApiError} {ConnectionError} {CredentialError} */
-  async send(method: string, path: string, options: RequestOptions): Promise<ReadAnswer> {
+  protected async send(method: string, path: string, options: RequestOptions): Promise<ReadAnswer> {
     const bounds = this.#bounds(options.signal);
     try {
       const { response, keep } = await this.#exchange(method, path, options, bounds);
@@ -81,7 +81,7 @@ export class RequestSender {
   }
 
   /** Sends a GET request and yields its answer as it arrives, for at most `lastsMs`. @throws as {@linkcode RequestSender.send} does */
-  async *stream(path: string, options: RequestOptions, lastsMs: number): AsyncGenerator<Uint8Array> {
+  protected async *stream(path: string, options: RequestOptions, lastsMs: number): AsyncGenerator<Uint8Array> {
     const bounds = this.#bounds(options.signal);
     try {
       const { response, keep } = await this.#exchange("GET", path, options, bounds);
@@ -111,20 +111,24 @@ export class RequestSender {
     this.#idle.close();
   }
 
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
   #bounds(signal: AbortSignal | undefined): RequestBounds {
     return new RequestBounds([signal, this.#options.signal, this.#closed.signal], this.address);
   }
 
-  /** Retries until the answer is final. @throws as {@linkcode RequestSender.send} does */
-  async #exchange(method: string, path: string, options: RequestOptions, bounds: RequestBounds): Promise<Exchange> {
+  /** Retries until the answer is final. @returns also a function to call once the body was read to its end */
+  async #exchange(method: string, path: string, options: RequestOptions, bounds: RequestBounds) {
     let refreshed = false;
     let resent = false;
     let tries = 1;
     for (let first = true;; first = false) {
       bounds.signal.throwIfAborted();
       // Not counted in the timeout: an exec plugin may wait for the user to log in.
-      const identity = await bounds.race(this.#access.connection());
-      if (first) bounds.startTimeout(options.timeoutMs ?? this.#access.requestTimeoutMs ?? DEFAULT_TIMEOUT_MS);
+      const identity = await bounds.race(this.access.connection());
+      if (first) bounds.startTimeout(options.timeoutMs ?? this.access.requestTimeoutMs ?? DEFAULT_TIMEOUT_MS);
       const idle = this.#idle.take(identity.identity, method);
       const connection = idle ?? new HttpConnection(await identity.dial({ signal: bounds.signal }));
       const distrusted = this.#distrusted;
@@ -153,7 +157,7 @@ export class RequestSender {
       keep();
       if (response.status === 401 && !refreshed) {
         refreshed = true;
-        this.#access.refreshCredentials();
+        this.access.refreshCredentials();
         continue;
       }
       const waitMs = retryAfterMs(response);
@@ -162,13 +166,13 @@ export class RequestSender {
         await sleep(waitMs, bounds.signal);
         continue;
       }
-      const hint = response.status === 401 ? this.#access.expiredCredential?.() : undefined;
+      const hint = response.status === 401 ? this.access.expiredCredential?.() : undefined;
       throw statusError(response.status, text, { date: serverDate(response), repeated: resent, hint });
     }
   }
 
   #httpRequest(method: string, path: string, options: RequestOptions, identity: ConnectionOptions) {
-    const { server } = this.#access;
+    const { server } = this.access;
     const query = new URLSearchParams();
     for (const [key, value] of Object.entries(options.query ?? {})) {
       if (value !== undefined) query.set(key, String(value));
@@ -255,12 +259,6 @@ class RequestBounds {
   }
 
   readonly #abort = () => this.#stop("aborted", "the request was cancelled", this.#sources.find(({ aborted }) => aborted)?.reason);
-}
-
-interface Exchange {
-  readonly response: HttpResponse;
-  /** To be called once the body has been read to its end. */
-  readonly keep: () => void;
 }
 
 async function readText(response: HttpResponse): Promise<string> {
