@@ -27,7 +27,6 @@ const WATCH_LATE_MS = 3_000;
 export class Api extends RequestSender {
   /**
    * Sends one request and reads its whole answer.
-   *
    * @param path from the API server's root, such as `/api/v1/namespaces`
    * @throws {ApiError} if the API server refuses
    * @throws {ConnectionError} if there is no answer
@@ -74,7 +73,6 @@ export class Api extends RequestSender {
 
   /**
    * Creates or changes an object with server-side apply.
-   *
    * @param options.force takes fields over from another manager, instead of a conflict (409)
    * @throws as {@linkcode Api.request} does
    */
@@ -90,7 +88,6 @@ export class Api extends RequestSender {
 
   /**
    * Deletes an object and what it owns. Always with a propagation policy: a Job that is deleted without one orphans everything it owns.
-   *
    * @param options.uid deletes only the object with this uid, otherwise 409
    * @param options.resourceVersion deletes the object only if nobody has changed it since, otherwise 409
    * @param options.dryRun deletes nothing; sent in the body, because the API server ignores the query if there is a body
@@ -113,7 +110,6 @@ export class Api extends RequestSender {
 
   /**
    * Watches a collection for so many seconds. The caller then starts another watch, because one over a dead network waits forever.
-   *
    * @throws {ConnectionError} if the connection breaks, does not end in time (`timeout`), or the signal is aborted (`aborted`)
    * @throws {ApiError} if the API server refuses the watch
    */

@@ -17,7 +17,6 @@ export interface ClusterAccess {
   readonly requestTimeoutMs: number | undefined;
   /**
    * Options for the next request or WebSocket. To be called for each, because tokens and certificates change.
-   *
    * @throws {CredentialError} if the user's credentials cannot be obtained
    */
   connection(): Promise<ConnectionOptions>;

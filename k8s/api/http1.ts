@@ -1,12 +1,3 @@
-/**
- * HTTP/1.1 (RFC 9112) over open connections: one request and response after the other, the body as it arrives.
- *
- * node:https of Deno 2.6 ignores `servername` and `rejectUnauthorized`, drops the body of a DELETE, and never reports a connection that
- * ends before the response. This client behaves the same on all versions, and knows whether a byte of the response arrived.
- *
- * @module
- */
-
 import type { Socket } from "node:net";
 import { Buffer } from "node:buffer";
 
@@ -43,7 +34,11 @@ const MAX_HEAD = 256 * 1024;
 /** Reading from the socket pauses while more than this many bytes wait. */
 const HIGH_WATER = 1024 * 1024;
 
-/** A connection that carries one request at a time. */
+/**
+ * A connection of HTTP/1.1 (RFC 9112) that carries one request at a time. node:https of Deno 2.6 ignores `servername` and
+ * `rejectUnauthorized`, drops the body of a DELETE, and never reports a connection that ends before the response. This client behaves the
+ * same on all versions, and knows whether a byte of the response arrived.
+ */
 export class HttpConnection {
   readonly #socket: Socket;
   readonly #input: ByteReader;

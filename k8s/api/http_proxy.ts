@@ -4,7 +4,6 @@ import { unbracketed } from "./dial.ts";
 /**
  * The proxy for a server from the environment, if any: HTTPS_PROXY or HTTP_PROXY, unless NO_PROXY matches the server. By the rules of Go's
  * golang.org/x/net/http/httpproxy, as kubectl.
- *
  * @throws {TypeError} if the proxy's address is invalid
  */
 export function proxyFromEnvironment(server: URL, env: { get(name: string): string | undefined }): URL | undefined {

@@ -4,7 +4,6 @@ const WARNING = /^[\t-\r ]*(\d{3}) ([^ ]+) "((?:[^"\\]|\\.)*)"[\t-\r ]*(?:"[^"]*
 /**
  * The texts of the warnings in `Warning` headers, which is where the API server reports a violated Pod Security level and the like. As
  * in client-go, a malformed warning and those after it in the same header are skipped, and only code 299 counts.
- *
  * @param headers values of the header, one character a byte
  */
 export function parseWarnings(headers: readonly string[]): string[] {

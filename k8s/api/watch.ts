@@ -13,7 +13,6 @@ const MAX_EVENT = 16 * 1024 * 1024;
 
 /**
  * Decodes the body of a watch: one JSON object per line. A last line that was cut off is dropped: the next watch sends its event again.
- *
  * @throws {SyntaxError} if a complete line is not an event
  */
 export async function* watchEvents<T>(body: AsyncIterable<Uint8Array>): AsyncGenerator<WatchEvent<T>> {

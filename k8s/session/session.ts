@@ -80,7 +80,6 @@ export class ClusterSession<Plan extends SessionPlan = SessionPlan> {
 
   /**
    * Creates the Job first, then everything else at once. If something cannot be created, all of it is removed again.
-   *
    * @param now milliseconds of a clock that never goes back; it may stand still while this machine sleeps
    * @throws {ObjectExistsError} if an object of one of the names exists; also as {@linkcode Api.create} does
    */
@@ -107,7 +106,6 @@ export class ClusterSession<Plan extends SessionPlan = SessionPlan> {
 
   /**
    * Resumes an existing session: it belongs to this client from now on, and its deadline moves at once. Nothing else of it changes.
-   *
    * @param plan the plan that its objects were made from, under its name, with the new client's annotations
    * @param found its Job, and when that was read by the cluster's clock
    * @throws {SessionTakenError} if another start was first, {SessionGoneError} if it ended first; also as {@linkcode Api.mergePatch} does
@@ -135,7 +133,6 @@ export class ClusterSession<Plan extends SessionPlan = SessionPlan> {
 
   /**
    * Moves the deadline to `ttlSeconds` from now, by the cluster's clock.
-   *
    * @param timeoutMs how long the answer may take, in milliseconds
    * @throws {SessionGoneError} if it has ended or another client has it; also as {@linkcode Api.mergePatch} does
    */
@@ -146,7 +143,6 @@ export class ClusterSession<Plan extends SessionPlan = SessionPlan> {
   /**
    * Deletes the session and waits a moment until the cluster has removed everything. It is not an error if the session is already
    * gone. A session that another client has adopted is left to that client: the Job keeps its uid then, so the version decides.
-   *
    * @throws as {@linkcode Api.delete} does
    */
   async delete(): Promise<void> {
@@ -229,7 +225,6 @@ export class ClusterSession<Plan extends SessionPlan = SessionPlan> {
   /**
    * The Job as it is now, if nobody else has adopted it. It may be this client's already: the API client repeats a patch whose answer was
    * lost with its connection, and the first one has changed the version.
-   *
    * @throws {SessionTakenError} if it is another client's by now, {SessionGoneError} if it is gone
    */
   async #stillTheSame({ metadata }: Job): Promise<Job> {

@@ -61,7 +61,6 @@ export class MissingRightsError extends Error {
 
 /**
  * Checks all rights in parallel, before anything is created. If the user may not ask, nothing is reported: a missing right shows later.
- *
  * @throws {MissingRightsError} naming all missing rights, in their order; also as {@linkcode Api.create} does
  */
 export async function checkRights(api: Api, rights: readonly Right[], roleFile: RoleFile, signal: AbortSignal): Promise<void> {

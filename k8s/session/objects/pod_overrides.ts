@@ -31,7 +31,6 @@ const CONTAINER_FIELDS = ["imagePullPolicy", "name", "resources", "securityConte
 
 /**
  * Checks a patch of the spec of a port-forward's Pod. The API server judges the values by a dry run.
- *
  * @throws {PodOverrideError} for a field that the session needs as it is, or that would loosen the Pod's security
  */
 export function checkPodPatch(patch: unknown): asserts patch is PodPatch {

@@ -85,7 +85,6 @@ export function podMetadata(plan: CommonPlan) {
 
 /**
  * What the Pods of both kinds of session have in common, and their container: kurun's server.
- *
  * @param port the control port
  */
 export function serverPod(plan: CommonPlan, name: string, port: number) {

@@ -26,7 +26,6 @@ export type Presence =
 
 /**
  * Asks a session's Pod whether a client is connected, through the API server's service proxy as the tunnel does.
- *
  * @returns undefined if it cannot be asked: no Pod, no right, or no answer in time
  * @throws {ConnectionError} if the signal ends it
  */
@@ -46,7 +45,6 @@ export async function askClient(api: Api, namespace: string, service: string, si
  * Judges whether the client is there. The Pod's answer comes first. "Not connected" is not conclusive if the deadline was moved after
  * the connection ended: then a client is running and reconnecting, or another one has just adopted the session. The deadline alone
  * decides before any client has connected, and if the Pod cannot be asked.
- *
  * @param answer undefined if the Pod could not be asked
  * @param now by the cluster's clock
  */

@@ -29,7 +29,6 @@ export interface OwnedObject {
 
 /**
  * Finds what sessions left behind, by their labels.
- *
  * @param options.namespace undefined for all namespaces
  * @returns also the resources that the user may not list, such as `secrets`
  * @throws as {@linkcode Api.list} does

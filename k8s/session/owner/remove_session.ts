@@ -16,7 +16,6 @@ export interface RemovedSession {
 
 /**
  * Deletes an object with everything that it owns, if it still is the one that was seen.
- *
  * @param seen the object's uid, and its version if nobody may have changed it since
  * @returns false if another object has its name, or it has changed; true if it is gone or being removed
  * @throws {ApiError} for any other refusal, {ConnectionError} if there is no answer

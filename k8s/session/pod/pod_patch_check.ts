@@ -14,7 +14,6 @@ const NO_UID = "not-made-yet";
 /**
  * Asks the API server by a dry run whether it accepts the Pod with the user's changes: unknown fields, values of the wrong type, and values
  * that contradict each other, such as a memory limit below the request.
- *
  * @throws {PodPatchRefusedError} if it does not
  * @throws {ConnectionError} if there is no answer; any other refusal is left to the real creation, because admission webhooks may refuse
  * all dry runs (400)

@@ -13,7 +13,6 @@ const REFUSED_MS = 2_000;
 /**
  * Watches a collection until aborted. The next watch resumes where one ended: an object that disappears between two watches would be in
  * neither. Bookmarks keep the version from expiring.
- *
  * @throws {ApiError} if the API server refuses the first watch; the signal's reason if it is aborted
  */
 export async function* resumedWatch<T extends Live>(

@@ -102,7 +102,6 @@ export interface ClaimOptions {
 /**
  * Makes way for a session: finds one to resume, removes what the same user's earlier one left or what is taken over, and waits for what is
  * already being removed.
- *
  * @throws {ServiceRefusedError} if the Service cannot be used; also as {@linkcode Api.request} does
  */
 export async function claimService(api: Api, options: ClaimOptions): Promise<ServiceClaim> {

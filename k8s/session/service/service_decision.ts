@@ -191,7 +191,6 @@ const FIRST_NAMED = 8444;
 /**
  * Where kurun's Pod must serve each TCP port of a Service that it joins, so that the Service need not change. A target port with a name
  * gets a number that no other target port has.
- *
  * @param headless callers connect to the Pod itself at the port that they know: nothing translates it
  */
 export function joinedPorts(ports: readonly ServicePort[], headless: boolean): ServedPort[] {

@@ -20,7 +20,6 @@ export interface TlsSecretCheck {
 
 /**
  * Checks whether a Secret can be used for a Service's TLS, before anything depends on it.
- *
  * @returns a sentence for each reason why callers may refuse the certificate
  * @throws {TlsSecretError} if it cannot be used; also as {@linkcode Api.get} does
  */
