@@ -1,5 +1,5 @@
 import { basename, dirname, resolve } from "node:path";
-import { isObject } from "../../k8s/session/objects/strategic_merge.ts";
+import { isObject } from "../../k8s/api/exact_json.ts";
 import type { RunPod } from "../../k8s/session/objects/session_plan.ts";
 import type { Context } from "../command/context.ts";
 import { checkSecretName, nameEnd, parseDuration, readPatchFlag } from "../command/flag_values.ts";

@@ -5,7 +5,7 @@ import { Annotation, type RunPlan } from "../../k8s/session/objects/session_plan
 import { isOurs, shownAnnotations } from "../../k8s/session/owner/session_owner.ts";
 import type { Live } from "../../k8s/api/kubernetes_objects.ts";
 import { checkRights, runRights } from "../../k8s/session/session_rights.ts";
-import { isObject } from "../../k8s/session/objects/strategic_merge.ts";
+import { isObject } from "../../k8s/api/exact_json.ts";
 import type { Context } from "../command/context.ts";
 import { ExitCode, UserError } from "../command/errors.ts";
 import { pause } from "../command/timers.ts";

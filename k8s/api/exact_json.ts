@@ -12,6 +12,14 @@ export function exactDigits(value: unknown): string | undefined {
   return json.isRawJSON(value) ? value.rawJSON : undefined;
 }
 
+/** A JSON object. */
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** Whether a value is a JSON object. */
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && exactDigits(value) === undefined;
+}
+
 /** Reads JSON. Integers that a JavaScript number would change go through `exact`. @throws SyntaxError */
 export function parseJson(text: string, exact: (digits: string) => unknown = exactNumber): unknown {
   // A reviver makes parsing three times as slow, and few texts have so long a number.

@@ -11,7 +11,7 @@ import { ExecCredentialSource, type ExecRunner, runPlugin } from "./exec_credent
 import { parseProxyUrl, proxyFromEnvironment } from "../api/http_proxy.ts";
 import type { UserEntry } from "./kubeconfig_entries.ts";
 import { inClusterKubeconfig, KubeconfigError, kubeconfigPaths, type MergedKubeconfig, readKubeconfigs } from "./kubeconfig_files.ts";
-import { FileText, type Headers, impersonationHeaders, readText, type TextSource, UserCredentials } from "./user_credentials.ts";
+import { FileText, type HeaderFields, impersonationHeaders, readText, type TextSource, UserCredentials } from "./user_credentials.ts";
 
 /** kubectl's flags that choose and change the cluster; undefined and empty mean not given. */
 export interface ClusterFlags {
@@ -191,7 +191,7 @@ function userSettings({ user, userName: name }: Chosen, flags: ClusterFlags, now
   return { name, token, cert, key, basic, headers: impersonation(user, name, flags) };
 }
 
-function impersonation(user: UserEntry, name: string, flags: ClusterFlags): Headers {
+function impersonation(user: UserEntry, name: string, flags: ClusterFlags): HeaderFields {
   const who = {
     user: flags.as || user.as || "",
     uid: flags.asUid || user["as-uid"] || "",

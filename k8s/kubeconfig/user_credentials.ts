@@ -2,8 +2,8 @@
 
 import { Buffer } from "node:buffer";
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
-import { CredentialError } from "../api/cluster_access.ts";
-import { publicKeyOf, spki } from "../certificate/public_key.ts";
+import { type ConnectionOptions, CredentialError } from "../api/cluster_access.ts";
+import { publicKeyOf, spki } from "../certificate/read_certificate.ts";
 import type { ExecCredentialSource } from "./exec_credential.ts";
 
 /** The text of a file that may be replaced at any time. */
@@ -41,7 +41,7 @@ const FILE_MAX_AGE_MS = 10_000;
 export type TextSource = string | FileText;
 
 /** Headers; one with a list is sent several times. */
-export type Headers = Record<string, string | string[]>;
+export type HeaderFields = ConnectionOptions["headers"];
 
 /** A user of the kubeconfig, changed by the flags. Certificate and key are PEM. */
 export interface UserSettings {
@@ -53,7 +53,7 @@ export interface UserSettings {
   readonly key: TextSource | undefined;
   readonly exec: ExecCredentialSource | undefined;
   /** The headers that impersonate another user. */
-  readonly headers: Headers;
+  readonly headers: HeaderFields;
 }
 
 /** Provides the user's current credentials. */
@@ -71,7 +71,7 @@ export class UserCredentials {
   }
 
   /** The credentials of the next connection. @throws {CredentialError} if they cannot be obtained or used */
-  async resolve(): Promise<{ headers: Headers; cert?: string; key?: string }> {
+  async resolve(): Promise<{ headers: HeaderFields; cert?: string; key?: string }> {
     const { token, basic, exec, name } = this.#user;
     const headers = { ...this.#user.headers };
     let cert = await readText(this.#user.cert);
@@ -154,9 +154,9 @@ function pemBlocks(text: string, label: string): string {
 /** The headers of the API server's user impersonation. */
 export function impersonationHeaders(
   { user, uid, groups, extra }: { user: string; uid: string; groups: readonly string[]; extra: Record<string, readonly string[]> },
-): Headers {
+): HeaderFields {
   const lists = { Group: groups, ...Object.fromEntries(Object.entries(extra).map(([key, values]) => [`Extra-${headerKey(key)}`, values])) };
-  const headers: Headers = { "Impersonate-User": headerText(user) };
+  const headers: HeaderFields = { "Impersonate-User": headerText(user) };
   if (uid !== "") headers["Impersonate-Uid"] = headerText(uid);
   for (const [name, values] of Object.entries(lists)) {
     if (values.length > 0) headers[`Impersonate-${name}`] = values.map(headerText);

@@ -1,7 +1,7 @@
 /** The Kubernetes objects of a manifest. Pure. */
 
 import { isMap, isScalar, isSeq, type Node } from "yaml";
-import { exactDigits } from "../api/exact_json.ts";
+import { exactDigits, isObject } from "../api/exact_json.ts";
 import { groupOf } from "./discovery.ts";
 import { ValueError } from "./manifest_scalars.ts";
 import { documentValue } from "./manifest_values.ts";
@@ -95,10 +95,6 @@ function check(body: Record<string, unknown>): { keys: string[]; what: string } 
     }
   }
   return undefined;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && exactDigits(value) === undefined;
 }
 
 function nameOf(value: unknown): string {

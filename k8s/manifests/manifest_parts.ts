@@ -1,16 +1,10 @@
 /** Splits a text into the parts that kubectl parses one by one: at lines that begin with `---`, and between JSON objects. Pure. */
 
-/** A part of a text, as offsets. */
-export interface ManifestPart {
-  readonly start: number;
-  readonly end: number;
-}
-
 /** The mark that editors on Windows put at the beginning of a file. */
 export const BYTE_ORDER_MARK = "\ufeff";
 
-/** Splits a text. Files that were put together with cat may have a byte order mark in each part. */
-export function manifestParts(text: string): ManifestPart[] {
+/** Splits a text, into offsets. Files that were put together with cat may have a byte order mark in each part. */
+export function manifestParts(text: string): { start: number; end: number }[] {
   return yamlParts(text).flatMap((part) => {
     const objects = jsonObjects(text.slice(part.start, part.end));
     return objects?.map(([from, to]) => ({ start: part.start + from, end: part.start + to })) ?? [part];
@@ -18,8 +12,8 @@ export function manifestParts(text: string): ManifestPart[] {
 }
 
 /** The parts between separators. A separator line belongs to the part that it begins, since a value may follow it on the line. */
-function yamlParts(text: string): ManifestPart[] {
-  const parts: ManifestPart[] = [];
+function yamlParts(text: string): { start: number; end: number }[] {
+  const parts: { start: number; end: number }[] = [];
   let start = 0;
   // Where the directives of the document after the next separator may begin.
   let prologue: number | undefined = 0;

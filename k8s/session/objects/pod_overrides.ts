@@ -1,5 +1,6 @@
 import type { PodSpec } from "../../api/kubernetes_objects.ts";
-import { isObject, type JsonObject, strategicMerge } from "./strategic_merge.ts";
+import { isObject, type JsonObject } from "../../api/exact_json.ts";
+import { strategicMerge } from "./strategic_merge.ts";
 
 /** A strategic merge patch of a Pod or of its spec. */
 export type PodPatch = JsonObject;

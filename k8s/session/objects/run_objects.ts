@@ -2,7 +2,8 @@ import type { NewPod, PodSpec } from "../../api/kubernetes_objects.ts";
 import { copiedSupervisorCommand, DENO_ENVIRONMENT, IMAGE_USER, SUPERVISOR_COMMAND } from "../../images/server_command.ts";
 import { metadata, podMetadata, serverPod } from "./session_objects.ts";
 import { CONTROL_PORT, type RunPlan } from "./session_plan.ts";
-import { isObject, type JsonObject, strategicMerge } from "./strategic_merge.ts";
+import { isObject, type JsonObject } from "../../api/exact_json.ts";
+import { strategicMerge } from "./strategic_merge.ts";
 
 /** The container that programs run in. */
 export const RUN_CONTAINER = "program";

@@ -1,5 +1,4 @@
-/** A JSON object. */
-export type JsonObject = Readonly<Record<string, unknown>>;
+import { isObject, type JsonObject } from "../../api/exact_json.ts";
 
 /** The key of each list in a Pod that merges (patchMergeKey in the API's types); other lists are replaced. */
 const MERGE_KEYS: Readonly<Record<string, string>> = {
@@ -48,9 +47,4 @@ function mergeValues(before: unknown, value: unknown, key: string | undefined, p
     else items[index] = mergeObjects(items[index] as JsonObject, item, named, ignored);
   }
   return items;
-}
-
-/** Whether a value is a JSON object. */
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -2,8 +2,7 @@ import { createPublicKey, X509Certificate } from "node:crypto";
 import type { Api } from "../../api/api.ts";
 import { ApiError } from "../../api/api_error.ts";
 import type { Secret } from "../../api/kubernetes_objects.ts";
-import { certificateNames, coversHost } from "../../certificate/certificate_names.ts";
-import { publicKeyOf, spki } from "../../certificate/public_key.ts";
+import { certificateNames, coversHost, publicKeyOf, spki } from "../../certificate/read_certificate.ts";
 
 /** A Secret cannot be used for TLS. The message says which one and why. */
 export class TlsSecretError extends Error {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { generateKeyPairSync, X509Certificate } from "node:crypto";
 import { certificateAuthority } from "../../../tests/certificate_authority.ts";
 import { selfSignedServerCertificate } from "../../certificate/certificate.ts";
-import { certificateNames, coversHost } from "../../certificate/certificate_names.ts";
+import { certificateNames, coversHost } from "../../certificate/read_certificate.ts";
 import { checkTlsData, TlsSecretError } from "./tls_secret.ts";
 
 const now = new Date();

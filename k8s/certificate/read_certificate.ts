@@ -1,6 +1,7 @@
-/** Reads the subject alternative names of a certificate (RFC 5280, 4.2.1.6). node:crypto has them too, but not on Deno 2.6. */
+/** Reads a certificate: its key, and its subject alternative names (RFC 5280, 4.2.1.6), which node:crypto of Deno 2.6 does not have. */
 
 import { Buffer } from "node:buffer";
+import type { KeyObject, X509Certificate } from "node:crypto";
 import { elements, Tag } from "./der.ts";
 
 /** The object identifier 2.5.29.17, in hexadecimal bytes. */
@@ -48,4 +49,18 @@ function firstBlock(pem: string): Uint8Array {
   const body = /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----/.exec(pem)?.[1];
   if (body === undefined) throw new TypeError("it contains no PEM certificate");
   return Buffer.from(body, "base64");
+}
+
+/** The key that a certificate is for, as {@linkcode spki} has it; undefined for one that Deno 2.6 cannot read, such as Ed25519. */
+export function publicKeyOf(certificate: X509Certificate): string | undefined {
+  try {
+    return spki(certificate.publicKey);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A public key as SubjectPublicKeyInfo (RFC 5280, 4.1), DER in base64. */
+export function spki(key: KeyObject): string {
+  return key.export({ type: "spki", format: "der" }).toString("base64");
 }
