@@ -39,7 +39,7 @@ export function describeError(error: unknown): ErrorText {
   }
   if (error instanceof ReplacedError || error instanceof SessionGoneError) return failure(error.message, ExitCode.sessionLost);
   if (error instanceof NotStartedError) return failure(`the program could not be started: ${error.message}`, ExitCode.neverStarted);
-  if (error instanceof ApplySetError || error instanceof CredentialError) return failure(error.message);
+  if (error instanceof ApplySetError || error instanceof CredentialError || error instanceof KubeconfigError) return failure(error.message);
   if (error instanceof ManifestError) return { text: error.message, exitCode: ExitCode.usage };
   if (error instanceof UserError) return failure(error.message, error.exitCode);
   if (error instanceof BuildErrors) return failure(describeBuildErrors(error), error.usage ? ExitCode.usage : ExitCode.failed);
@@ -48,7 +48,6 @@ export function describeError(error: unknown): ErrorText {
     return failure(error.message, ExitCode.failed);
   }
   if (error instanceof BuildError) return failure(error.message, error.usage ? ExitCode.usage : ExitCode.failed);
-  if (error instanceof KubeconfigError) return failure(describeKubeconfig(error));
   if (error instanceof ConnectionError) return failure(describeConnection(error));
   if (error instanceof MissingRightsError) return failure(describeRights(error));
   if (error instanceof TlsSecretError) return failure(`--tlssecret: ${error.message}`, ExitCode.usage);
@@ -71,10 +70,6 @@ function failure(sentence: string, exitCode: number = ExitCode.cluster): ErrorTe
   // Errors of inner layers start with a capital letter; after "error:" a sentence starts in lower case, as kubectl's do.
   const text = sentence.replace(/^(?:Cannot|There|The|No) /, (word) => word.toLowerCase());
   return { text: `error: ${text}`, exitCode };
-}
-
-function describeKubeconfig({ message, available }: KubeconfigError): string {
-  return available.length === 0 ? message : `${message}; available: ${available.join(", ")}`;
 }
 
 /** What to do about a kind of failure. */

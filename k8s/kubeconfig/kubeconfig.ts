@@ -75,8 +75,8 @@ function choose(config: MergedKubeconfig, flags: ClusterFlags) {
   const context = config.contexts.get(contextName);
   if (context === undefined && contextName !== "") throw unknown("context", contextName, config.contexts);
   if (context === undefined && !flags.cluster && !flags.server) {
-    const choices = [...config.contexts.keys()];
-    throw new KubeconfigError("No context is selected: the kubeconfig has no current-context. Choose one with --context", choices);
+    const message = "No context is selected: the kubeconfig has no current-context. Choose one with --context";
+    throw new KubeconfigError(message + available(config.contexts));
   }
   const clusterName = flags.cluster || context?.cluster || "";
   if (clusterName === "" && context !== undefined && !flags.server) {
@@ -100,7 +100,11 @@ function choose(config: MergedKubeconfig, flags: ClusterFlags) {
 }
 
 function unknown(kind: "context" | "cluster" | "user", name: string, known: ReadonlyMap<string, unknown>): KubeconfigError {
-  return new KubeconfigError(`There is no ${kind} "${name}"`, [...known.keys()]);
+  return new KubeconfigError(`There is no ${kind} "${name}"${available(known)}`);
+}
+
+function available(known: ReadonlyMap<string, unknown>): string {
+  return known.size === 0 ? "" : `; available: ${[...known.keys()].join(", ")}`;
 }
 
 function accessTo(chosen: Chosen, flags: ClusterFlags, env: KubeconfigEnvironment): ClusterAccess {

@@ -9,11 +9,6 @@ import type { ClusterEntry, ContextEntry, KubeconfigFields, UserEntry } from "./
 /** The kubeconfig is wrong, or the flags that choose from it. */
 export class KubeconfigError extends Error {
   override readonly name = "KubeconfigError";
-
-  /** @param available the existing contexts, clusters or users, if an unknown one was named */
-  constructor(message: string, readonly available: readonly string[] = [], options?: ErrorOptions) {
-    super(message, options);
-  }
 }
 
 /** Kubeconfigs merged: entries by name, with absolute paths. */
@@ -77,10 +72,10 @@ async function readFile(path: string, required: boolean): Promise<Uint8Array | u
     return await Deno.readFile(path);
   } catch (cause) {
     if (!(cause instanceof Deno.errors.NotFound)) {
-      throw new KubeconfigError(`Cannot read the kubeconfig "${path}": ${(cause as Error).message}`, [], { cause });
+      throw new KubeconfigError(`Cannot read the kubeconfig "${path}": ${(cause as Error).message}`, { cause });
     }
     if (!required) return undefined;
-    throw new KubeconfigError(`The kubeconfig "${path}" does not exist`, [], { cause });
+    throw new KubeconfigError(`The kubeconfig "${path}" does not exist`, { cause });
   }
 }
 
