@@ -2,7 +2,7 @@ import { containerdImages, importImages } from "../../k8s/images/containerd.ts";
 import { type NamedImage, writeArchive } from "../../k8s/images/image_archive.ts";
 import { ImageError } from "../../k8s/images/image_error.ts";
 import { runProgram } from "../../k8s/images/run_program.ts";
-import { temporaryFolder } from "../../k8s/images/temporary_folder.ts";
+import { removedAtEnd, temporaryFolder } from "../../k8s/images/temporary_folder.ts";
 import type { NodeFacts } from "../../k8s/nodes/nodes.ts";
 import { megabytes } from "../command/terminal_text.ts";
 import type { LocalWay } from "./choose_delivery.ts";
@@ -71,13 +71,10 @@ async function loadArchive(
   env: LoadOptions["env"],
 ): Promise<string | undefined> {
   const folder = await temporaryFolder("kurun-images-");
-  try {
-    const archive = `${folder}/images.tar`;
-    await writeArchive(archive, images, signal);
-    const [call, flag] = program === "kind" ? [["load", "image-archive"], "--name"] as const : [["image", "import"], "--cluster"] as const;
-    const name = `${program} ${call.join(" ")}`;
-    return (await runProgram(program, [...call, archive, flag, cluster], { name, env, signal })).failure;
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  await using _ = removedAtEnd(folder);
+  const archive = `${folder}/images.tar`;
+  await writeArchive(archive, images, signal);
+  const [call, flag] = program === "kind" ? [["load", "image-archive"], "--name"] as const : [["image", "import"], "--cluster"] as const;
+  const name = `${program} ${call.join(" ")}`;
+  return (await runProgram(program, [...call, archive, flag, cluster], { name, env, signal })).failure;
 }

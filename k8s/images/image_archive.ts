@@ -8,6 +8,7 @@
 import { dirname } from "node:path";
 import { type ImageLayer, writeLayer } from "./image_layer.ts";
 import { encodeJson, type ImageDescription, MEDIA_TYPE, type OciImage, ociImage } from "./oci_image.ts";
+import { removedAtEnd } from "./temporary_folder.ts";
 import { type FileContents, tar, type TarEntry } from "./tar.ts";
 
 /** The contents of an archive of one image. */
@@ -39,19 +40,16 @@ export async function writeImageArchive(
   const { reference } = contents;
   parseReference(reference);
   const work = await Deno.makeTempDir({ dir: dirname(path), prefix: ".kurun-image-" });
+  await using _ = removedAtEnd(work);
   const partial = `${work}/image.tar`;
-  try {
-    const layers: ImageLayer[] = [];
-    for (const layer of contents.layers) {
-      layers.push("digest" in layer ? layer : await writeLayer(`${work}/${layers.length}`, layer, options));
-    }
-    const image = ociImage(contents, layers);
-    await writeArchive(partial, [{ image, reference }], options.signal);
-    await Deno.rename(partial, path);
-    return { path, digest: image.manifest.digest, bytes: (await Deno.stat(path)).size };
-  } finally {
-    await Deno.remove(work, { recursive: true });
+  const layers: ImageLayer[] = [];
+  for (const layer of contents.layers) {
+    layers.push("digest" in layer ? layer : await writeLayer(`${work}/${layers.length}`, layer, options));
   }
+  const image = ociImage(contents, layers);
+  await writeArchive(partial, [{ image, reference }], options.signal);
+  await Deno.rename(partial, path);
+  return { path, digest: image.manifest.digest, bytes: (await Deno.stat(path)).size };
 }
 
 /**
@@ -112,7 +110,8 @@ function parseReference(reference: string): { full: string; tag: string | undefi
 
 /** Writes an archive of several images. @throws what {@link archiveEntries} and {@link tar} throw, or the signal's reason */
 export async function writeArchive(path: string, images: readonly NamedImage[], signal?: AbortSignal): Promise<void> {
-  await Deno.writeFile(path, ReadableStream.from(tar(archiveEntries(images))), signal ? { signal } : {});
+  const file = await Deno.open(path, { write: true, create: true, truncate: true });
+  await ReadableStream.from(tar(archiveEntries(images))).pipeTo(file.writable, signal ? { signal } : {});
 }
 
 function blobPath(digest: string): string {

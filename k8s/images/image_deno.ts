@@ -2,6 +2,7 @@ import { ImageError } from "./image_error.ts";
 import { fileDigest } from "./image_layer.ts";
 import { runProgram } from "./run_program.ts";
 import type { Architecture } from "./shared_libraries.ts";
+import { removedAtEnd } from "./temporary_folder.ts";
 
 /** The Deno that runs the server in the Pod. The server needs 2.8 or newer (TLS on accepted sockets). */
 export const IMAGE_DENO_VERSION = "2.9.6";
@@ -50,20 +51,17 @@ async function fetchFromNpm(target: string, architecture: Architecture, options:
   const { name, digest } = PACKAGES[architecture];
   const wanted = `${name}@${IMAGE_DENO_VERSION}`;
   const folder = await Deno.makeTempDir({ dir: options.cacheFolder, prefix: ".npm-" });
-  try {
-    const npm = Deno.build.os === "windows" ? "npm.cmd" : "npm";
-    await run(npm, ["pack", wanted, "--pack-destination", folder, "--ignore-scripts", "--loglevel=error"], wanted, options);
-    const archive = `${name.slice(1).replace("/", "-")}-${IMAGE_DENO_VERSION}.tgz`;
-    await run("tar", ["-xzf", `${folder}/${archive}`, "-C", folder, "package/deno"], wanted, options);
-    const executable = `${folder}/package/deno`;
-    const found = await fileDigest(executable);
-    if (found !== digest) {
-      throw new ImageError(`npm's ${wanted} is not the one that kurun was made for: its executable is ${found}, expected ${digest}`);
-    }
-    await Deno.rename(executable, target);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
+  await using _ = removedAtEnd(folder);
+  const npm = Deno.build.os === "windows" ? "npm.cmd" : "npm";
+  await run(npm, ["pack", wanted, "--pack-destination", folder, "--ignore-scripts", "--loglevel=error"], wanted, options);
+  const archive = `${name.slice(1).replace("/", "-")}-${IMAGE_DENO_VERSION}.tgz`;
+  await run("tar", ["-xzf", `${folder}/${archive}`, "-C", folder, "package/deno"], wanted, options);
+  const executable = `${folder}/package/deno`;
+  const found = await fileDigest(executable);
+  if (found !== digest) {
+    throw new ImageError(`npm's ${wanted} is not the one that kurun was made for: its executable is ${found}, expected ${digest}`);
   }
+  await Deno.rename(executable, target);
 }
 
 async function run(program: string, args: string[], wanted: string, { signal, env }: ImageDenoOptions): Promise<void> {

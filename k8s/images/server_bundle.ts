@@ -2,7 +2,7 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ImageError } from "./image_error.ts";
 import { runProgram } from "./run_program.ts";
-import { temporaryFolder } from "./temporary_folder.ts";
+import { removedAtEnd, temporaryFolder } from "./temporary_folder.ts";
 
 /**
  * Bundles the server's source and all its imports into one JavaScript file, with `deno bundle` of the Deno that runs. It is not minified:
@@ -17,27 +17,24 @@ export async function bundleServer(entry: URL, options: { signal?: AbortSignal }
     throw new ImageError("cannot bundle the server: a compiled kurun has no compiler; use the server that was built into it");
   }
   const folder = await temporaryFolder("kurun-bundle-");
-  try {
-    const output = `${folder}/server.js`;
-    const { failure, stderr } = await runProgram(
-      Deno.execPath(),
-      ["bundle", "--quiet", "--platform", "deno", "--output", output, entry.href],
-      {
-        // Deno looks for deno.json, which defines what "ws" means, from here upwards.
-        ...entry.protocol === "file:" && { cwd: dirname(fileURLToPath(entry)) },
-        env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
-        signal: options.signal,
-      },
-    );
-    if (failure !== undefined) {
-      // A Rust backtrace of Deno's own follows.
-      const [said = ""] = stderr.split("\n\nStack backtrace:");
-      throw new ImageError(`cannot bundle kurun's server (${entry}): deno bundle of Deno ${Deno.version.deno} said\n${said.trim()}`);
-    }
-    return new TextEncoder().encode(withoutHomePaths(await Deno.readTextFile(output)));
-  } finally {
-    await Deno.remove(folder, { recursive: true });
+  await using _ = removedAtEnd(folder);
+  const output = `${folder}/server.js`;
+  const { failure, stderr } = await runProgram(
+    Deno.execPath(),
+    ["bundle", "--quiet", "--platform", "deno", "--output", output, entry.href],
+    {
+      // Deno looks for deno.json, which defines what "ws" means, from here upwards.
+      ...entry.protocol === "file:" && { cwd: dirname(fileURLToPath(entry)) },
+      env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
+      signal: options.signal,
+    },
+  );
+  if (failure !== undefined) {
+    // A Rust backtrace of Deno's own follows.
+    const [said = ""] = stderr.split("\n\nStack backtrace:");
+    throw new ImageError(`cannot bundle kurun's server (${entry}): deno bundle of Deno ${Deno.version.deno} said\n${said.trim()}`);
   }
+  return new TextEncoder().encode(withoutHomePaths(await Deno.readTextFile(output)));
 }
 
 /**

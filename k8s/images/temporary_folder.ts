@@ -18,3 +18,8 @@ export async function temporaryFolder(prefix: string): Promise<string> {
     );
   }
 }
+
+/** Removes a folder with its contents when the result goes out of scope. */
+export function removedAtEnd(folder: string): AsyncDisposable {
+  return { [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }) };
+}
