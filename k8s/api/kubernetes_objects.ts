@@ -2,7 +2,7 @@
 import type * as models from "@kubernetes/client-node/models";
 
 /** A type of client-node, which describes decoded objects, as the JSON that travels: dates are ISO 8601 text, and nothing may be changed. */
-export type Wire<T> = T extends Date ? string
+type Wire<T> = T extends Date ? string
   : T extends readonly (infer U)[] ? readonly Wire<U>[]
   : T extends object ? { readonly [K in keyof T]: Wire<T[K]> }
   : T;
@@ -42,9 +42,9 @@ export type NewService = New<models.V1Service, "Service">;
 export type NewDeployment = New<models.V1Deployment, "Deployment">;
 export type NewPod = New<models.V1Pod, "Pod">;
 
-/** Parts of objects. */
 /** The fields that the conditions of all kinds have. */
 export type Condition = Wire<models.V1DeploymentCondition>;
+/** Other parts of objects. */
 export type DefinitionSpec = Wire<models.V1CustomResourceDefinitionSpec>;
 export type ContainerState = Wire<models.V1ContainerState>;
 export type ServicePort = Wire<models.V1ServicePort>;
