@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { isObject } from "../../api/exact_json.ts";
 import type { New, NewDeployment, NewPod, NewSecret, NewService } from "../../api/kubernetes_objects.ts";
 import { controlTargetPort, serverDeployment, userService } from "./forward_objects.ts";
 import { runPod } from "./run_objects.ts";
@@ -40,7 +41,10 @@ export function planDigest(plan: SessionPlan): string {
 }
 
 function digest(value: unknown): string {
-  return createHash("sha256").update(JSON.stringify(sorted(value))).digest("hex").slice(0, DIGITS);
+  // A selector may come in any order.
+  const sorted = (_: string, inner: unknown) =>
+    isObject(inner) ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => a < b ? -1 : 1)) : inner;
+  return createHash("sha256").update(JSON.stringify(value, sorted)).digest("hex").slice(0, DIGITS);
 }
 
 /** A digest of each flag of a plan: a later start says which of them differ. */
@@ -83,11 +87,4 @@ export function annotated(plan: ForwardPlan): ForwardPlan {
       [Annotation.flags]: flagDigests(plan),
     },
   };
-}
-
-/** The same value with the keys of all objects sorted: a selector may come in any order. */
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1).map(([key, inner]) => [key, sorted(inner)]));
 }
