@@ -95,7 +95,7 @@ async function forwardUntilExpired(
   const keeping = AbortSignal.any([stopKeeping.signal, context.interrupted]);
   const say = (line: string) => screen.context.stderr(`${line}\n`);
   const { verbose = false } = options.plan;
-  const serving = { upstream, rewrite, watch: { verbose, traffic: screen.traffic, say, now: context.now, date: context.date } };
+  const serving = { upstream, rewrite, verbose, traffic: screen.traffic, say, now: context.now, date: context.date };
   let isServed = false;
   let isLeaving = false;
   let lost = Promise.withResolvers<void>();

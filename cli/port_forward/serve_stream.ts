@@ -2,27 +2,24 @@ import { type Connection, encodeAccepted, encodeRefused, encodeWaiting, readPrea
 import type { Rewrite } from "./rewrite_head.ts";
 import { RewritingConnection } from "./rewriting_connection.ts";
 import { dialUpstream } from "./upstream.ts";
-import type { Upstream } from "./upstream_url.ts";
 import { CallerWatch, watchFailedHandshake, type WatchOptions } from "./watch_caller.ts";
 
 /** Options of {@link serveStream}. */
-export interface ServeOptions {
-  readonly upstream: Upstream;
+export interface ServeOptions extends WatchOptions {
   /** Changes to each request's head, if any. */
   readonly rewrite?: Rewrite | undefined;
-  readonly watch: WatchOptions;
 }
 
 /** Serves one caller: connects to the program on this machine and joins the two until both have ended. Never rejects. */
-export async function serveStream(stream: Stream, { upstream, rewrite, watch: watching }: ServeOptions): Promise<void> {
+export async function serveStream(stream: Stream, options: ServeOptions): Promise<void> {
   const caller = await readPreamble(stream).catch(() => undefined);
   if (!caller) return stream.reset();
   const { preamble: { from, alpn, failed }, rest } = caller;
   if (failed !== undefined) {
-    watchFailedHandshake(watching, from, failed);
+    watchFailedHandshake(options, from, failed);
     return stream.closeWrite();
   }
-  const watch = new CallerWatch(watching, caller.preamble, upstream);
+  const watch = new CallerWatch(options, caller.preamble);
   const left = new AbortController();
   stream.onFailure((error) => left.abort(error));
   const slow = () => {
@@ -32,7 +29,7 @@ export async function serveStream(stream: Stream, { upstream, rewrite, watch: wa
   };
   let program: Connection;
   try {
-    program = await dialUpstream(upstream, { alpn, signal: left.signal, slow });
+    program = await dialUpstream(options.upstream, { alpn, signal: left.signal, slow });
     watch.dialed();
   } catch (error) {
     if (left.signal.aborted) return watch.ended({ error: left.signal.reason });
@@ -46,7 +43,7 @@ export async function serveStream(stream: Stream, { upstream, rewrite, watch: wa
     program.reset();
     return watch.ended({ error: error as Error });
   }
-  if (rewrite) program = new RewritingConnection(program, rewrite);
+  if (options.rewrite) program = new RewritingConnection(program, options.rewrite);
   watch.ended(await relay(stream, program, rest, watch));
 }
 

@@ -21,7 +21,7 @@ Deno.test("a caller that leaves while kurun connects to the program leaves no co
   const said: string[] = [];
   const { near, far } = await streamPair();
   const watch = { verbose: false, traffic: new Traffic(), say: (line: string) => said.push(line), now, date: () => new Date() };
-  const serving = serveStream(near, { upstream: parseUpstream(`127.0.0.1:${listener.addr.port}`), watch });
+  const serving = serveStream(near, { upstream: parseUpstream(`127.0.0.1:${listener.addr.port}`), ...watch });
   far.reset();
   await serving;
   const accepted = await listener.accept();
@@ -51,7 +51,7 @@ for (const insecure of [true, false]) {
       const said: string[] = [];
       const { near, far } = await streamPair();
       const watch = { verbose: true, traffic: new Traffic(), say: (line: string) => said.push(line), now, date: () => new Date() };
-      const serving = serveStream(near, { upstream, watch });
+      const serving = serveStream(near, { upstream, ...watch });
       far.write(new TextEncoder().encode("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"));
       const { waiting, rest } = await readAnswer(far);
       assert.equal(waiting, true, "the server is told to wait");
@@ -84,7 +84,7 @@ for (const insecure of [true, false]) {
       const { near, far } = await streamPair();
       const watch = { verbose: false, traffic: new Traffic(), say: (line: string) => said.push(line), now, date: () => new Date() };
       const upstream = { ...parseUpstream(`https://localhost:${listener.addr.port}`), trust: { insecure } };
-      const serving = serveStream(near, { upstream, watch });
+      const serving = serveStream(near, { upstream, ...watch });
       const accepted = await listener.accept();
       await accepted.read(new Uint8Array(1_000));
       far.reset();
@@ -107,7 +107,7 @@ Deno.test({
     const watch = { verbose: false, traffic: new Traffic(), say: () => {}, now, date: () => new Date() };
     const [a, b] = memoryTransportPair();
     const served = Promise.withResolvers<void>();
-    const onStream = (stream: Stream) => void serveStream(stream, { upstream, watch }).then(served.resolve);
+    const onStream = (stream: Stream) => void serveStream(stream, { upstream, ...watch }).then(served.resolve);
     new Session(b, { role: "client", now, onStream });
     // One message has the preamble and the reset.
     new Session(a, { role: "server", now }).open(encodePreamble({ port: 8444, from: "10.0.0.1:1" })).reset();

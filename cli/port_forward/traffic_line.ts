@@ -21,11 +21,9 @@ export interface TrafficLine {
   readonly bytes: number;
   /** From the first byte of the request to the last one of the response. */
   readonly ms: number;
-  /** The caller's address and port. */
   readonly caller: string;
   /** What went wrong; for a connection, also the bytes received. */
   readonly note?: string | undefined;
-  /** Whether the line is about a whole connection. */
   readonly isConnection?: boolean;
   /** Whether something failed that the caller did not cause. */
   readonly isFault?: boolean;
@@ -55,16 +53,9 @@ export function shownTarget(target: string): string {
 }
 
 function shownParameter(parameter: string): string {
-  const [, name] = /^([^=]*)=/.exec(parameter) ?? [];
-  return name !== undefined && SECRET_NAME.test(decoded(name)) ? `${name}=…` : parameter;
-}
-
-function decoded(name: string): string {
-  try {
-    return decodeURIComponent(name);
-  } catch {
-    return name;
-  }
+  const equals = parameter.indexOf("=");
+  const [name = ""] = new URLSearchParams(parameter).keys();
+  return equals >= 0 && SECRET_NAME.test(name) ? `${parameter.slice(0, equals)}=…` : parameter;
 }
 
 /** `14:05:09`, in this machine's time zone. */

@@ -4,18 +4,10 @@ import { dial } from "../../k8s/api/dial.ts";
 import { TlsConnection } from "../../server/net/tls_connection.ts";
 import { type Connection, NativeConnection, type NativeSocket } from "../../tunnel/mod.ts";
 import { TcpConnection } from "../local/tcp_connection.ts";
+import type { Upstream } from "./upstream_url.ts";
 
-/** How kurun speaks TLS with the program. */
-export interface UpstreamTls {
-  /** The host of the URL, which the certificate must be valid for. */
-  readonly host: string;
-  /** Certificate authorities (PEM) to trust in addition to the system's. */
-  readonly ca?: string;
-  /** Whether to accept any certificate. */
-  readonly insecure: boolean;
-  /** The only protocol to offer (ALPN, RFC 7301). */
-  readonly alpn: string;
-}
+/** How to speak TLS with the program: its host, which the certificate must be valid for, and the only protocol to offer (ALPN, RFC 7301). */
+export type UpstreamTls = Pick<Upstream, "host"> & NonNullable<Upstream["trust"]> & { readonly alpn: string };
 
 /** A connection and the negotiated protocol (ALPN). */
 type Secured = readonly [connection: Connection, alpn: string | undefined];

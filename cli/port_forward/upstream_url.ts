@@ -1,7 +1,6 @@
 import { usageError } from "../command/errors.ts";
 import { MAX_PORT } from "../command/flag_values.ts";
 import { isLoopback } from "../local/loopback.ts";
-import type { UpstreamTls } from "./upstream_tls.ts";
 
 /** The schemes of upstream URLs and their default ports. `tcp` and `tls` carry bytes; with `tls`, the callers' own TLS reaches the program. */
 const DEFAULT_PORTS = { http: 80, https: 443, tcp: undefined, tls: undefined } as const;
@@ -37,8 +36,8 @@ export interface Upstream {
   readonly port: number;
   /** What precedes each request's path; `/` for nothing. */
   readonly path: string;
-  /** How the program's certificate is verified, with `https` only. */
-  readonly trust?: Pick<UpstreamTls, "ca" | "insecure">;
+  /** With `https` only: whether any certificate is accepted, or the authorities (PEM) to trust in addition to the system's. */
+  readonly trust?: { readonly insecure: boolean; readonly ca?: string };
   /** The protocol (ALPN, RFC 7301) offered to an `https` program whose caller negotiated none. @default {"http/1.1"} */
   readonly alpn?: string;
 }

@@ -9,6 +9,7 @@ import { formatTrafficLine, timeOfDay, type TrafficLine } from "./traffic_line.t
 export interface WatchOptions extends Pick<Context, "now" | "date"> {
   /** Whether to print a line for each request (`-v`). Without it, only failures are printed, and only the first bytes are inspected. */
   readonly verbose: boolean;
+  readonly upstream: Upstream;
   readonly traffic: Traffic;
   readonly say: (line: string) => void;
 }
@@ -22,7 +23,6 @@ const WANTS_TLS = /^HTTP\/1\.[01] 400 [^]*(HTTP request to an HTTPS server|HTTP 
 export class CallerWatch implements RelayWatch {
   readonly #options: WatchOptions;
   readonly #from: string;
-  readonly #upstream: Upstream;
   readonly #raw: "tcp" | "tls" | undefined;
   readonly #lens: HttpLens | undefined;
   readonly #arrivedAt: number;
@@ -32,11 +32,11 @@ export class CallerWatch implements RelayWatch {
   /** Whether a protocol mismatch was printed. */
   #hinted = false;
 
-  constructor(options: WatchOptions, { from, alpn }: Preamble, upstream: Upstream) {
+  constructor(options: WatchOptions, { from, alpn }: Preamble) {
     this.#options = options;
     this.#from = from;
-    this.#upstream = upstream;
-    this.#raw = carriesBytes(upstream.scheme) ? upstream.scheme : undefined;
+    const { scheme } = options.upstream;
+    this.#raw = carriesBytes(scheme) ? scheme : undefined;
     this.#arrivedAt = options.now();
     options.traffic.opened();
     if (!options.verbose) return;
@@ -56,7 +56,7 @@ export class CallerWatch implements RelayWatch {
       this.#forthBegun = true;
       // A ClientHello (RFC 8446, 5.1): a handshake record of version 3.x.
       if (!this.#raw && bytes[0] === 0x16 && bytes[1] === 3) {
-        const { host, port } = this.#upstream;
+        const { host, port } = this.#options.upstream;
         const tls = `tls://${host.includes(":") ? `[${host}]` : host}:${port}`;
         this.#hint(`${address(this.#from)} speaks TLS, but this Service serves plain HTTP: add --tlssecret NAME, or forward ${tls}`);
       }
@@ -67,7 +67,7 @@ export class CallerWatch implements RelayWatch {
   back(bytes: Uint8Array | null): void {
     if (!this.#backBegun && bytes && bytes.length > 0) {
       this.#backBegun = true;
-      const { scheme, url } = this.#upstream;
+      const { scheme, url } = this.#options.upstream;
       if (scheme === "http" && !this.#hinted && expectsTls(bytes)) {
         this.#hint(`${url} speaks TLS: forward ${url.replace("http:", "https:")} instead`);
       }
@@ -77,8 +77,8 @@ export class CallerWatch implements RelayWatch {
 
   /** The program accepted the connection but does not answer its TLS handshake. */
   slow(): void {
-    const { verbose, say } = this.#options;
-    if (verbose) say(`${this.#from}: ${this.#upstream.url} does not answer the TLS handshake; waiting. Is it stopped in a debugger?`);
+    const { verbose, say, upstream } = this.#options;
+    if (verbose) say(`${this.#from}: ${upstream.url} does not answer the TLS handshake; waiting. Is it stopped in a debugger?`);
   }
 
   /** The connection to the program was made, or failed. */

@@ -23,9 +23,9 @@ function watch(
       say: (line) => lines.push(line),
       now: () => 0,
       date: () => new Date(2026, 0, 2, 4, 5, 9),
+      upstream: parseUpstream(upstream),
     },
     FROM,
-    parseUpstream(upstream),
   );
   assert.equal(traffic.open, 1);
   caller.forth(bytes(asked));
@@ -109,6 +109,7 @@ Deno.test("a failed TLS handshake is printed once for each caller and reason, an
   const options = {
     verbose: false,
     traffic,
+    upstream: parseUpstream("9090"),
     say: (line: string) => lines.push(line),
     now: () => 0,
     date: () => new Date(2026, 0, 2, 4, 5, 9),

@@ -128,6 +128,8 @@ export class TunnelLink {
   /** Reports a link until it ends. @throws ReplacedError */
   async #hold(link: Link): Promise<void> {
     const { onState, onSession, signal } = this.#options;
+    this.#begun = true;
+    this.#refusals = 0;
     this.#links.add(link);
     onSession?.(link.session);
     if (this.#links.size === 1) onState({ is: "connected" });
@@ -142,38 +144,32 @@ export class TunnelLink {
   async #connect(): Promise<Link | undefined> {
     const { signal, now, chance = Math.random } = this.#options;
     const others = new AbortController();
-    const dialing = AbortSignal.any([signal, others.signal]);
     const won = Promise.withResolvers<Link>();
     won.promise.catch(() => {});
     this.#failures = 0;
     try {
-      while (!signal.aborted) {
+      for (;;) {
         const dialedAt = now();
-        const dial = this.#dial(dialing, won, () => others.abort());
+        const dial = this.#dial(won, others);
         const failed = await Promise.race([won.promise.then(() => false), dial, this.#pause(SECOND_DIAL_MS)]);
         if (failed && !signal.aborted) {
           const wait = delay(this.#failures++, chance(), this.#longestDelay()) - (now() - dialedAt);
-          if (wait > 0) await Promise.race([won.promise, this.#pause(wait), this.#hurry.pause(wait, dialing)]);
+          if (wait > 0) {
+            await Promise.race([won.promise, this.#pause(wait), this.#hurry.pause(wait, AbortSignal.any([signal, others.signal]))]);
+          }
         }
         if (signal.aborted) return undefined;
         const link = await Promise.race([won.promise, Promise.resolve(undefined)]);
-        if (!link) continue;
-        this.#begun = true;
-        this.#refusals = 0;
-        return link;
+        if (link) return link;
       }
-      return undefined;
     } finally {
       others.abort();
     }
   }
 
-  /**
-   * Dials once, next to others. A failure counts whenever it comes, also long after another dial was started.
-   * @param endOthers called before another dial may prove itself
-   * @returns whether it failed
-   */
-  async #dial(signal: AbortSignal, won: PromiseWithResolvers<Link>, endOthers: () => void): Promise<boolean> {
+  /** Dials once, next to others. A failure counts even long after another dial was started. @returns whether it failed */
+  async #dial(won: PromiseWithResolvers<Link>, others: AbortController): Promise<boolean> {
+    const signal = AbortSignal.any([this.#options.signal, others.signal]);
     const over = Promise.withResolvers<void>();
     const mayProve = async () => {
       const before = this.#proven;
@@ -185,7 +181,8 @@ export class TunnelLink {
       const link = await connectOnce(this.#options, signal, mayProve);
       if (signal.aborted) link.close();
       won.resolve(link);
-      endOthers();
+      // Before another dial may prove itself.
+      others.abort();
       return false;
     } catch (error) {
       if (signal.aborted || !this.#noteFailure(error as Error)) return true;

@@ -49,7 +49,7 @@ class Laptop {
         return Promise.resolve(near);
       },
       handshake: identity("alice"),
-      onStream: (stream) => void serveStream(stream, { upstream, watch }),
+      onStream: (stream) => void serveStream(stream, { upstream, ...watch }),
       onState: (state) => this.states.push(state),
       now,
       date: () => new Date(),

@@ -18,7 +18,7 @@ Deno.test({
     const watch = { verbose: false, traffic, say: () => {}, now, date: () => new Date() };
     const upstream = parseUpstream(`127.0.0.1:${listener.addr.port}`);
     const ended = Promise.withResolvers<void>();
-    new Session(b, { role: "client", now, onStream: (stream) => void serveStream(stream, { upstream, watch }).then(ended.resolve) });
+    new Session(b, { role: "client", now, onStream: (stream) => void serveStream(stream, { upstream, ...watch }).then(ended.resolve) });
     const session = new Session(a, { role: "server", now });
     const caller = session.open(encodePreamble({ port: 80, from: "10.0.0.1:1" }));
     using _program = await listener.accept();
