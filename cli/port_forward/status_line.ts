@@ -11,10 +11,7 @@ export type StatusState =
 const COLORS = { green: 32, yellow: 33, red: 31 } as const;
 
 /** A part of the line that has one color. */
-interface Part {
-  readonly text: string;
-  readonly color?: keyof typeof COLORS;
-}
+type Part = readonly [text: string, color?: keyof typeof COLORS];
 
 const SEPARATOR = " · ";
 
@@ -26,10 +23,10 @@ export function renderStatus(
 ): string {
   let left = style.width;
   let line = "";
-  for (const part of [stateOf(state, style.now), ...(state.is === "starting" ? [] : countsOf(counts))]) {
-    const text = cut(terminalLine(part.text), left);
+  for (const [part, color] of [stateOf(state, style.now), ...(state.is === "starting" ? [] : countsOf(counts))]) {
+    const text = cut(terminalLine(part), left);
     left -= columns(text);
-    line += style.color && part.color && text !== "" ? `\x1b[${COLORS[part.color]}m${text}\x1b[0m` : text;
+    line += style.color && color && text !== "" ? `\x1b[${COLORS[color]}m${text}\x1b[0m` : text;
     if (left <= 0) break;
   }
   return line;
@@ -39,21 +36,21 @@ function stateOf(state: StatusState, now: Date): Part {
   switch (state.is) {
     case "starting": {
       const seconds = Math.max(0, Math.floor((now.getTime() - state.since.getTime()) / 1000));
-      return { text: `Starting kurun's Pod (${seconds} s)…`, color: "yellow" };
+      return [`Starting kurun's Pod (${seconds} s)…`, "yellow"];
     }
     case "forwarding":
-      return { text: `Forwarding since ${timeOfDay(state.since)}`, color: "green" };
+      return [`Forwarding since ${timeOfDay(state.since)}`, "green"];
     case "lost":
-      return { text: `Connection lost since ${timeOfDay(state.since)} (${state.why})`, color: "red" };
+      return [`Connection lost since ${timeOfDay(state.since)} (${state.why})`, "red"];
   }
 }
 
 function countsOf({ open, connections, requests, errors, lastError }: TrafficCounts): Part[] {
   // Requests are known only with -v and for HTTP/1: otherwise kurun does not read the bytes.
   const total = requests === 0 ? plural(connections, "connection") : plural(requests, "request");
-  const parts: Part[] = [{ text: `${SEPARATOR}${open} open${SEPARATOR}${total}` }];
-  if (errors > 0) parts.push({ text: SEPARATOR }, { text: plural(errors, "error"), color: "red" });
-  if (errors > 0 && lastError !== undefined) parts.push({ text: `, the last: ${lastError}` });
+  const parts: Part[] = [[`${SEPARATOR}${open} open${SEPARATOR}${total}`]];
+  if (errors > 0) parts.push([SEPARATOR], [plural(errors, "error"), "red"]);
+  if (errors > 0 && lastError !== undefined) parts.push([`, the last: ${lastError}`]);
   return parts;
 }
 

@@ -44,7 +44,12 @@ export class StatusScreen {
       this.#drawnAt = outer.now();
       this.#changed();
     };
-    this.context = { ...outer, data: aboveLine(outer.data), stdout: aboveLine(outer.stdout), stderr: (text) => this.#say(text) };
+    const stderr = (text: string) => {
+      if (this.#closed) return outer.stderr(text);
+      this.#lines += text;
+      this.#changed();
+    };
+    this.context = { ...outer, data: aboveLine(outer.data), stdout: aboveLine(outer.stdout), stderr };
     if (this.#terminal) this.#clock = setInterval(() => this.#state.is === "starting" && this.#changed(), 1_000);
     this.#changed();
   }
@@ -62,12 +67,6 @@ export class StatusScreen {
     clearTimeout(this.#timer);
     clearInterval(this.#clock);
     this.#write("");
-  }
-
-  #say(text: string): void {
-    if (this.#closed) return this.#outer.stderr(text);
-    this.#lines += text;
-    this.#changed();
   }
 
   #changed(): void {

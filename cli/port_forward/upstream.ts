@@ -1,4 +1,4 @@
-import { connectionErrorKind } from "../../k8s/api/connection_error.ts";
+import { type ConnectionErrorKind, connectionErrorKind } from "../../k8s/api/connection_error.ts";
 import type { Connection } from "../../tunnel/mod.ts";
 import { TcpConnection } from "../local/tcp_connection.ts";
 import type { Upstream } from "./upstream_url.ts";
@@ -71,21 +71,20 @@ function whyNot(error: unknown): string {
   return `cannot be reached: ${(error as Error).message}`;
 }
 
-/** Says why a handshake with the program failed and what to do; the sentence follows the program's URL. */
+/** What is wrong with the program's TLS, and what to do; each follows the program's URL. */
+const TLS_PROBLEMS: Partial<Record<ConnectionErrorKind, string>> = {
+  "tls-expired": "has a certificate that has expired or is not valid yet: renew it, or use --upstream-insecure",
+  "tls-untrusted": "has a certificate from an unknown CA: use --upstream-ca FILE, or --upstream-insecure",
+  tls: "does not speak TLS: is it http://?",
+};
+
 function whyNoTls(error: Error, host: string, alpn: string): string {
   if (/NoApplicationProtocol|any known protocol/i.test(error.message)) return noProtocol(alpn);
-  switch (connectionErrorKind(error)) {
-    case "tls-name":
-      return `has a certificate that is not valid for ${host}: use a name that it is valid for, or --upstream-insecure`;
-    case "tls-expired":
-      return "has a certificate that has expired or is not valid yet: renew it, or use --upstream-insecure";
-    case "tls-untrusted":
-      return "has a certificate from an unknown CA: use --upstream-ca FILE, or --upstream-insecure";
-    case "tls":
-      return "does not speak TLS: is it http://?";
-    default:
-      return `failed during the TLS handshake: ${error.message}`;
+  const kind = connectionErrorKind(error);
+  if (kind === "tls-name") {
+    return `has a certificate that is not valid for ${host}: use a name that it is valid for, or --upstream-insecure`;
   }
+  return TLS_PROBLEMS[kind] ?? `failed during the TLS handshake: ${error.message}`;
 }
 
 function noProtocol(alpn: string): string {

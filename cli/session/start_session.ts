@@ -9,19 +9,21 @@ import {
   type ServiceClaim,
   ServiceRefusedError,
 } from "../../k8s/session/service/claim_service.ts";
+import { dialTunnel } from "../../k8s/session/dial/tunnel_dial.ts";
 import { findServices } from "../../k8s/session/service/found_services.ts";
 import { checkPodPatchTaken } from "../../k8s/session/pod/pod_patch_check.ts";
 import { checkRights, sessionRights } from "../../k8s/session/session_rights.ts";
 import { ClusterSession, ObjectExistsError, SessionGoneError, SessionTakenError } from "../../k8s/session/session.ts";
 import { Annotation, controlServiceName, type ForwardPlan, type SessionPlan } from "../../k8s/session/objects/session_plan.ts";
 import { sessionOwner } from "../../k8s/session/owner/session_owner.ts";
-import { KEY_BYTES } from "../../tunnel/mod.ts";
+import { handshakeAsClient, type HandshakeOptions, importKey, KEY_BYTES, Session, type Transport } from "../../tunnel/mod.ts";
 import { nameEnd } from "../command/flag_values.ts";
 import type { Context } from "../command/context.ts";
-import { tellReplaced } from "./tell_replaced.ts";
 
 /** Attempts: another start can create or remove a session between the check and the creation. */
 const MAX_TRIES = 5;
+/** The Pod answers in milliseconds. Otherwise the client notices at its next renewal that its session is gone. */
+const TELL_MS = 3_000;
 
 /** Options of {@link startSession}. */
 export interface StartOptions {
@@ -141,4 +143,45 @@ function refusedTo({ namespace, service, annotations }: ForwardPlan, { session }
   const mine = session.who === annotations[Annotation.who] && session.from === annotations[Annotation.from];
   const presence = { is: "connected", since: session.since } as const;
   return new ServiceRefusedError({ is: "in-use", session, presence, mine }, namespace, service);
+}
+
+/**
+ * Tells a session's client that this user replaces it, by connecting in its place: the server closes the client's connection with the
+ * reason, and the client ends without removing anything. Failures are ignored.
+ */
+async function tellReplaced(
+  context: Context,
+  access: ClusterAccess,
+  { name, namespace, service }: Pick<SessionPlan, "name" | "namespace" | "service">,
+  key: Uint8Array,
+): Promise<void> {
+  const signal = AbortSignal.any([context.interrupted, AbortSignal.timeout(TELL_MS)]);
+  try {
+    const transport = await dialTunnel(access, namespace, service, signal);
+    try {
+      const hello = { capabilities: [], session: name, instance: crypto.randomUUID(), who: context.who, from: context.from };
+      await takePlace(transport, { key: await importKey(key), hello, signal }, context.now);
+    } finally {
+      transport.destroy();
+    }
+  } catch {
+    // The client notices at its next renewal.
+  }
+}
+
+/**
+ * Becomes a session's client, and waits until the server has disconnected the previous one.
+ * @param now milliseconds of a clock that never goes back
+ * @throws HandshakeError, or an error if the server did not confirm in time
+ */
+export async function takePlace(transport: Transport, handshake: HandshakeOptions, now: () => number): Promise<void> {
+  const { signal } = handshake;
+  const { rest } = await handshakeAsClient(transport, handshake);
+  signal.throwIfAborted();
+  const ended = Promise.withResolvers<never>();
+  const session = new Session(transport, { role: "client", now, onEnd: () => ended.reject(new Error("the session ended first")) });
+  signal.addEventListener("abort", () => ended.reject(new Error("the server did not answer in time")));
+  for (const message of rest) session.receive(message);
+  // The server answers once it has disconnected the other client, and never if this session ends first.
+  await Promise.race([session.ping(), ended.promise]);
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { handshakeAsServer, importKey, type MemoryTransport, memoryTransportPair, Session } from "../../tunnel/mod.ts";
-import { takePlace } from "./tell_replaced.ts";
+import { takePlace } from "./start_session.ts";
 
 const handshake = {
   key: await importKey(new Uint8Array(32)),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { parse } from "yaml";
 import type { FoundSession } from "../../k8s/session/owner/find_sessions.ts";
-import { sessionListText, sessionStatus } from "./session_table.ts";
+import { sessionListText, sessionStatus } from "./ls_command.ts";
 
 const NOW = new Date("2026-01-01T00:10:00Z");
 const CONNECTED: FoundSession = {
