@@ -26,7 +26,6 @@ function processContext(): Context {
     describe: describeError,
     terminal: Deno.stderr.isTerminal() ? { columns: terminalColumns, write: writeMessage } : undefined,
     stdio: userStdio,
-    interactive: Deno.stdin.isTerminal(),
     interrupted: interrupted(),
     leave: (sentence) => void (leftBehind = sentence),
     now: () => performance.now(),

@@ -32,7 +32,6 @@ function documented(): string {
       onResize: () => () => {},
       takeSignals: () => () => {},
     },
-    interactive: false,
     interrupted: new AbortController().signal,
     leave: () => {},
     now: () => 0,

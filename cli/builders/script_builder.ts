@@ -39,8 +39,9 @@ export async function buildScript(source: ScriptSource, options: BuildOptions): 
       args,
       // Deno looks for deno.json with its import map from here upwards.
       folder: dirname(source.main),
-      env: { DENO_NO_UPDATE_CHECK: "1", ...env },
-      stderr: bundler.name === "esbuild" ? stderr : withoutBacktrace(stderr),
+      // With RUST_BACKTRACE, Deno's errors would end with addresses in Deno itself.
+      env: { DENO_NO_UPDATE_CHECK: "1", RUST_LIB_BACKTRACE: "0", ...env },
+      stderr,
       signal,
     });
     if (exitCode !== 0) throw new BuildError("failed", `${bundler.name} failed with exit code ${exitCode}: see above`);
@@ -74,20 +75,6 @@ export function withNodePrefixes(bundle: string): string {
   return bundle.replace(/^((?:import|export)\s(?:[\w\s{},*$]+\sfrom\s+)?)"([\w/]+)"(?=;$)/gm, (all, head: string, name: string) => {
     return builtinModules.includes(name) ? `${head}"node:${name}"` : all;
   });
-}
-
-/** Leaves out the backtrace behind Deno's error: it has only addresses in Deno itself. */
-function withoutBacktrace(write: (text: string) => void): (text: string) => void {
-  let line = "";
-  let ended = false;
-  return (text) => {
-    line += text;
-    for (let end = line.indexOf("\n"); end >= 0 && !ended; end = line.indexOf("\n")) {
-      ended = line.startsWith("Stack backtrace:");
-      if (!ended) write(line.slice(0, end + 1));
-      line = line.slice(end + 1);
-    }
-  };
 }
 
 /**

@@ -136,7 +136,7 @@ Deno.test("the bundler's errors are passed on unchanged, without its own backtra
     assert.ok(attempt.said.includes(`Module not found "file://${folder}/nope.ts"`), attempt.said);
     assert.ok(attempt.said.includes("main.ts:1:19"), attempt.said);
     assert.ok(!attempt.said.includes("backtrace") && !attempt.said.includes("<unknown>"), attempt.said);
-  }));
+  }, { env: { NO_COLOR: "1", RUST_BACKTRACE: "1" } }));
 
 /** The esbuild that Deno's own bundler has fetched. */
 async function esbuild(): Promise<string> {

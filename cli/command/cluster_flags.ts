@@ -62,7 +62,7 @@ export async function openCluster(context: Context, options: Record<string, unkn
   if (flags.token) {
     context.stderr("Warning: other users of this machine can read --token in the process list: put the token into a kubeconfig instead\n");
   }
-  const access = await loadClusterAccess(flags, { get: context.env, interactive: context.interactive });
+  const access = await loadClusterAccess(flags, { get: context.env, interactive: context.stdio.stdinIsTerminal });
   for (const warning of access.warnings) context.stderr(`Warning: ${warning}\n`);
   return access;
 }

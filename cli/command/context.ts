@@ -28,8 +28,6 @@ export interface Context {
   readonly terminal?: { columns(): number; write(text: string): void } | undefined;
   /** Standard input and output for a remote program. */
   readonly stdio: UserStdio;
-  /** Whether standard input is a terminal. */
-  readonly interactive: boolean;
   /** Aborted when the user interrupts kurun (Ctrl+C, SIGTERM); a second time ends the process at once. */
   readonly interrupted: AbortSignal;
   /** Sets the message for a second interrupt: what remains in the cluster, and for how long. */
