@@ -13,7 +13,6 @@ import { ObjectExistsError, SessionGoneError } from "../k8s/session/session.ts";
 import { describeRight, MissingRightsError } from "../k8s/session/session_rights.ts";
 import { TlsSecretError } from "../k8s/session/service/tls_secret.ts";
 import { BuildError } from "./builders/build_error.ts";
-import { ContainerfileError } from "./builders/containerfile_builder.ts";
 import { BuildErrors, describeBuildErrors } from "./images/build_images.ts";
 import { describeRefusal } from "./port_forward/describe_refusal.ts";
 import { describeRegistryError } from "./images/registry_delivery.ts";
@@ -44,9 +43,7 @@ export function describeError(error: unknown): ErrorText {
   if (error instanceof UserError) return failure(error.message, error.exitCode);
   if (error instanceof BuildErrors) return failure(describeBuildErrors(error), error.usage ? ExitCode.usage : ExitCode.failed);
   if (error instanceof RegistryError) return failure(describeRegistryError(error), ExitCode.failed);
-  if (error instanceof ImageError || error instanceof ContainerfileError || error instanceof FolderError) {
-    return failure(error.message, ExitCode.failed);
-  }
+  if (error instanceof ImageError || error instanceof FolderError) return failure(error.message, ExitCode.failed);
   if (error instanceof BuildError) return failure(error.message, error.usage ? ExitCode.usage : ExitCode.failed);
   if (error instanceof ConnectionError) return failure(describeConnection(error));
   if (error instanceof MissingRightsError) return failure(describeRights(error));

@@ -9,11 +9,9 @@ export type BuildErrorCode = typeof USAGE[number] | typeof CURABLE[number] | "no
 /** A program could not be built; the message is for the user. */
 export class BuildError extends Error {
   override readonly name = "BuildError";
-  readonly code: BuildErrorCode;
 
-  constructor(code: BuildErrorCode, message: string, options?: ErrorOptions) {
+  constructor(readonly code: BuildErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
-    this.code = code;
   }
 
   /** Whether the command line is wrong, and not the source or this machine. */

@@ -1,15 +1,11 @@
 import { temporaryFolder } from "../../k8s/images/temporary_folder.ts";
 import { basename, dirname, join } from "node:path";
+import { ImageError } from "../../k8s/images/image_error.ts";
 import { type ImageLayer, writeLayerOfTar } from "../../k8s/images/image_layer.ts";
 import { imageOfConfig, type OciImage } from "../../k8s/images/oci_image.ts";
 import type { Architecture } from "../../k8s/images/shared_libraries.ts";
 import { isFile } from "./find_file.ts";
 import { runCompiler } from "./run_compiler.ts";
-
-/** An image could not be built from a Dockerfile; the message says why. */
-export class ContainerfileError extends Error {
-  override readonly name = "ContainerfileError";
-}
 
 /** How to build an image. */
 export interface ContainerfileOptions {
@@ -49,7 +45,7 @@ export async function findContainerfile(path: string): Promise<string | undefine
 /**
  * Builds the image of a Dockerfile, with its folder as context, with docker, podman or buildah. They know themselves what has not changed.
  * @returns `before` itself if nothing has changed
- * @throws ContainerfileError, or the signal's reason
+ * @throws ImageError, or the signal's reason
  */
 export async function buildContainerfile(file: string, options: ContainerfileOptions): Promise<BuiltImage> {
   const work = await temporaryFolder("kurun-containerfile-");
@@ -68,7 +64,7 @@ export async function buildContainerfile(file: string, options: ContainerfileOpt
     } catch (cause) {
       options.signal.throwIfAborted();
       const why = (cause as Error).message.replaceAll(`${work}/`, "").replace(/\s+/g, " ");
-      throw new ContainerfileError(
+      throw new ImageError(
         `the image of ${file} cannot be read from the archive that ${builder.program} saved: ${why}\n` +
           `Update ${builder.program}, or remove it from PATH so that kurun uses another of docker, podman and buildah.`,
         { cause },
@@ -89,20 +85,20 @@ async function firstThatRuns(args: string[], file: string, options: Containerfil
       await run(builder.program, args, options);
       return builder;
     } catch (error) {
-      if (!answers && error instanceof ContainerfileError) silent = true;
+      if (!answers && error instanceof ImageError) silent = true;
       else if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
   }
   const why = silent ? "docker's daemon does not answer (see docker version) and the others are not in PATH" : "none of them is in PATH";
-  throw new ContainerfileError(`docker, podman or buildah is needed to build ${file}, but ${why}`);
+  throw new ImageError(`docker, podman or buildah is needed to build ${file}, but ${why}`);
 }
 
-/** @throws ContainerfileError if it fails, Deno.errors.NotFound if there is no such program */
+/** @throws ImageError if it fails, Deno.errors.NotFound if there is no such program */
 async function run(program: string, args: readonly string[], { environment, stderr, signal }: ContainerfileOptions): Promise<void> {
   // Other builders of buildx keep images where docker save does not find them.
   const env = program === "docker" ? { ...environment, BUILDX_BUILDER: "default" } : environment;
   const exitCode = await runCompiler({ program, args, folder: Deno.cwd(), env, stderr, signal });
-  if (exitCode !== 0) throw new ContainerfileError(`${program} ${args[0]} ended with exit code ${exitCode}`);
+  if (exitCode !== 0) throw new ImageError(`${program} ${args[0]} ended with exit code ${exitCode}`);
 }
 
 /** Reads a saved image by Docker's manifest.json, which all three write. Its layers are compressed like those that kurun makes. */

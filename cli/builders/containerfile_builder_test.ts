@@ -1,6 +1,7 @@
 import { deepStrictEqual as same, match, notStrictEqual as differs, ok, strictEqual as equal } from "node:assert/strict";
 import { gunzipSync } from "node:zlib";
-import { buildContainerfile, type BuiltImage, ContainerfileError, findContainerfile } from "./containerfile_builder.ts";
+import { ImageError } from "../../k8s/images/image_error.ts";
+import { buildContainerfile, type BuiltImage, findContainerfile } from "./containerfile_builder.ts";
 
 /** A stand-in for docker, podman and buildah. It "builds" by copying a file of the context into a layer and saves images as they do. */
 const STAND_IN = `#!/bin/sh
@@ -103,7 +104,7 @@ Deno.test("docker is tried before podman, and without any builder there is an er
   });
   await withPrograms([], async (folder, build) => {
     const error = await build(`${folder}/context/Dockerfile`).then(() => undefined, (error) => error);
-    ok(error instanceof ContainerfileError);
+    ok(error instanceof ImageError);
     match(error.message, /docker, podman or buildah is needed to build \S+context\/Dockerfile, but none of them is in PATH/);
   });
 });
@@ -154,7 +155,7 @@ Deno.test("a saved archive that is not one of an image is reported in a sentence
     await withPrograms(["podman"], async (folder, build) => {
       await Deno.writeTextFile(`${folder}/state/odd`, change);
       const error = await build(`${folder}/context/Dockerfile`).then(() => undefined, (error) => error);
-      ok(error instanceof ContainerfileError, change);
+      ok(error instanceof ImageError, change);
       match(error.message, /^the image of \S+ cannot be read from the archive that podman saved: .+\nUpdate podman, or remove it/);
       match(error.message, why);
     });

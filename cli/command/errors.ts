@@ -22,11 +22,9 @@ export interface ErrorText {
 /** A sentence for the user and the exit code that goes with it. Anything else that is thrown and not described is a bug in kurun. */
 export class UserError extends Error {
   override readonly name = "UserError";
-  readonly exitCode: number;
 
-  constructor(sentence: string, exitCode: number, options?: ErrorOptions) {
+  constructor(sentence: string, readonly exitCode: number, options?: ErrorOptions) {
     super(sentence, options);
-    this.exitCode = exitCode;
   }
 }
 
@@ -38,22 +36,18 @@ export function usageError(sentence: string, options?: ErrorOptions): UserError 
 /** The user interrupted kurun by a signal. */
 export class InterruptedError extends Error {
   override readonly name = "InterruptedError";
-  /** What a shell reports for a command that the signal ends: 128 and its number. */
-  readonly exitCode: number;
 
-  constructor(exitCode: number) {
+  /** @param exitCode what a shell reports for a command that the signal ends: 128 and its number */
+  constructor(readonly exitCode: number) {
     super("interrupted");
-    this.exitCode = exitCode;
   }
 }
 
 /** Ends kurun with this exit code and the text of `cause`, or without a text if the user has read everything. */
 export class ExitError extends Error {
   override readonly name = "ExitError";
-  readonly exitCode: number;
 
-  constructor(exitCode: number, cause?: unknown) {
+  constructor(readonly exitCode: number, cause?: unknown) {
     super(`exit code ${exitCode}`, { cause });
-    this.exitCode = exitCode;
   }
 }

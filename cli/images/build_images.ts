@@ -1,7 +1,6 @@
 import { relative } from "node:path";
 import { ImageError } from "../../k8s/images/image_error.ts";
 import { BuildError } from "../builders/build_error.ts";
-import { ContainerfileError } from "../builders/containerfile_builder.ts";
 import { megabytes } from "../command/terminal_text.ts";
 import { type SourceImage, sourceImage, type SourceImageOptions } from "./source_image.ts";
 
@@ -98,7 +97,7 @@ function describeFailed({ sources, error, said }: FailedSource): string {
 
 function reason(error: unknown): string {
   if (error instanceof BuildError) return error.message.replace(/: see above$/, "");
-  const known = [ImageError, ContainerfileError, Deno.errors.PermissionDenied];
+  const known = [ImageError, Deno.errors.PermissionDenied];
   if (known.some((kind) => error instanceof kind)) return (error as Error).message;
   return error instanceof Error ? error.stack ?? error.message : String(error);
 }

@@ -38,7 +38,6 @@ export class NotStartedError extends Error {
 
 /** One run of a program in the Pod, with its input, output and end, over all connections. */
 export class RemoteRun {
-  readonly number: number;
   /** The program's standard input. */
   readonly input: ResendBuffer = new ResendBuffer(INPUT_BYTES);
   readonly #program: SentProgram;
@@ -55,8 +54,7 @@ export class RemoteRun {
    * @param write writes the program's output here
    * @param before the output of the run before, which comes first
    */
-  constructor(number: number, program: SentProgram, write: OutputWriter, before: Promise<void>) {
-    this.number = number;
+  constructor(readonly number: number, program: SentProgram, write: OutputWriter, before: Promise<void>) {
     this.#program = program;
     this.#before = before;
     this.#outputs = [new OutputSink("stdout", write), new OutputSink("stderr", write)];
@@ -126,7 +124,6 @@ export class RemoteRun {
 
 /** Writes one of a program's outputs here; after a failed write the rest is dropped. */
 class OutputSink implements ResumableSink {
-  readonly name: "stdout" | "stderr";
   readonly receiver: ResumableReceiver = new ResumableReceiver(this);
   readonly done: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #write: OutputWriter;
@@ -134,8 +131,7 @@ class OutputSink implements ResumableSink {
   offset = 0;
   over = false;
 
-  constructor(name: "stdout" | "stderr", write: OutputWriter) {
-    this.name = name;
+  constructor(readonly name: "stdout" | "stderr", write: OutputWriter) {
     this.#write = write;
   }
 
