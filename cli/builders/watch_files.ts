@@ -39,7 +39,6 @@ export class Settling {
 
 /** Watches the files of a build. It keeps watching between two calls of `next`, so it misses nothing that is saved during a build. */
 export class FileWatcher implements Disposable {
-  readonly #now: () => number;
   readonly #settling = new Settling();
   #paths: WatchedPaths = { files: new Set(), folders: new Map() };
   #watcher: Deno.FsWatcher | undefined;
@@ -53,9 +52,7 @@ export class FileWatcher implements Disposable {
   #failure: unknown;
 
   /** @param now a monotonic clock, in milliseconds */
-  constructor(now: () => number) {
-    this.#now = now;
-  }
+  constructor(private readonly now: () => number) {}
 
   /** Watches these paths from now on. Call it before each build, which then includes all earlier changes. @throws Deno's errors */
   async watch(paths: WatchedPaths): Promise<void> {
@@ -89,7 +86,7 @@ export class FileWatcher implements Disposable {
     while (true) {
       signal.throwIfAborted();
       if (this.#failure !== undefined) throw this.#failure;
-      const wait = this.#settling.wait(this.#now());
+      const wait = this.#settling.wait(this.now());
       if (wait === 0) return;
       await this.#changed.pause(wait ?? LONGEST_TIMER_MS, signal);
     }
@@ -105,10 +102,10 @@ export class FileWatcher implements Disposable {
       for await (const { kind, paths } of watcher) {
         if (kind === "access") continue;
         for (const path of paths) {
-          if (isWatched(path, this.#paths)) this.#settling.add(path, this.#now());
-          if (kind === "create" && this.#paths.deepFolders?.has(dirname(path)) && isFolder(path)) this.#settling.add(path, this.#now());
+          if (isWatched(path, this.#paths)) this.#settling.add(path, this.now());
+          if (kind === "create" && this.#paths.deepFolders?.has(dirname(path)) && isFolder(path)) this.#settling.add(path, this.now());
           if (kind !== "modify" && isAbove(path, this.#paths)) {
-            this.#settling.add(path, this.#now());
+            this.#settling.add(path, this.now());
             this.#folderLost = true;
           }
         }

@@ -11,33 +11,29 @@ const READ_BYTES = 1024 * 1024;
 
 /** Builds a source, one build after the other, and knows when its files have changed. */
 export class ProgramBuilds implements AsyncDisposable {
-  readonly #source: ProgramSource;
-  readonly #options: BuildOptions;
   readonly #watcher: FileWatcher;
   /** The last build. Whoever got an earlier one disposes of it. */
   #building: Promise<BuiltProgram> | undefined;
 
   /** @param now a monotonic clock, in milliseconds */
-  constructor(source: ProgramSource, options: BuildOptions, now: () => number) {
-    this.#source = source;
-    this.#options = options;
+  constructor(private readonly source: ProgramSource, private readonly options: BuildOptions, now: () => number) {
     this.#watcher = new FileWatcher(now);
     Promise.resolve(options.architecture).catch(() => {});
   }
 
   /** Watches the source's files from now on. Call it before each build: each change may add files to the source. @throws BuildError */
   async watch(): Promise<void> {
-    await this.#watcher.watch(await watchedPaths(this.#source, this.#options));
+    await this.#watcher.watch(await watchedPaths(this.source, this.options));
   }
 
   /** Waits for the next change of the watched files. @returns their paths @throws the signal's reason, or what ended the watch */
   async changed(): Promise<string[]> {
-    return await this.#watcher.next(this.#options.signal);
+    return await this.#watcher.next(this.options.signal);
   }
 
   /** @returns the program, which the caller disposes of @throws BuildError, also if the program is too large */
   async build(): Promise<BuiltProgram> {
-    this.#building = buildSource(this.#source, this.#options);
+    this.#building = buildSource(this.source, this.options);
     const built = await this.#building;
     if (built.size <= MAX_PROGRAM_BYTES) return built;
     await built.dispose();

@@ -17,17 +17,14 @@ interface RunInputOptions extends Pick<RunOptions, "stdin" | "terminal"> {
 
 /** Passes standard input and the terminal to one run after the other. While no program runs, the terminal is not in raw mode. */
 export class RunInput {
-  readonly #stdio: Pick<UserStdio, "read" | "setRaw">;
-  readonly #screen: Pick<RunScreen, "raw">;
-  readonly #options: RunInputOptions;
   #run: InputTaker | undefined;
   #ended = false;
 
-  constructor(stdio: Pick<UserStdio, "read" | "setRaw">, screen: Pick<RunScreen, "raw">, options: RunInputOptions) {
-    this.#stdio = stdio;
-    this.#screen = screen;
-    this.#options = options;
-  }
+  constructor(
+    private readonly stdio: Pick<UserStdio, "read" | "setRaw">,
+    private readonly screen: Pick<RunScreen, "raw">,
+    private readonly options: RunInputOptions,
+  ) {}
 
   /** Passes input to a run that has started, instead of the one before. */
   lend(run: InputTaker): void {
@@ -36,23 +33,23 @@ export class RunInput {
     // The run before takes nothing more; whoever waits for room in its buffer continues with this one.
     before?.input.taken(before.input.written);
     if (this.#ended) run.input.end();
-    if (this.#options.terminal) {
+    if (this.options.terminal) {
       this.#setRaw(true);
       const ended = () => {
         if (this.#run === run) this.#setRaw(false);
       };
       run.ended().then(ended, ended);
     }
-    if (this.#options.stdin && !before) void this.#carry().catch(() => {});
+    if (this.options.stdin && !before) void this.#carry().catch(() => {});
   }
 
   /** Ends the terminal's raw mode. */
   takeBack(): void {
-    if (this.#options.terminal) this.#setRaw(false);
+    if (this.options.terminal) this.#setRaw(false);
   }
 
   async #carry(): Promise<void> {
-    for (let bytes = await this.#stdio.read(); bytes !== null; bytes = await this.#stdio.read()) {
+    for (let bytes = await this.stdio.read(); bytes !== null; bytes = await this.stdio.read()) {
       const full = this.#run?.input.write(this.#withoutInterrupts(bytes));
       if (full) await full;
     }
@@ -62,7 +59,7 @@ export class RunInput {
 
   /** While the connection is lost, keys wait for it. But a Ctrl+C then ends the program: each one is taken out and interrupts. */
   #withoutInterrupts(bytes: Uint8Array): Uint8Array {
-    const { terminal, connected, interrupt } = this.#options;
+    const { terminal, connected, interrupt } = this.options;
     if (!terminal || connected()) return bytes;
     const others = bytes.filter((byte) => byte !== INTERRUPT);
     for (let left = bytes.length - others.length; left > 0; left--) interrupt();
@@ -70,7 +67,7 @@ export class RunInput {
   }
 
   #setRaw(raw: boolean): void {
-    this.#stdio.setRaw(raw);
-    this.#screen.raw = raw;
+    this.stdio.setRaw(raw);
+    this.screen.raw = raw;
   }
 }

@@ -8,7 +8,6 @@ const CLEAR = "\r\x1b[K";
 
 /** kurun's own lines on stderr, next to the program's output, and in a terminal a line of progress that disappears again. */
 export class RunScreen {
-  readonly #context: Context;
   readonly #inPlace: boolean;
   #drawn = false;
   #drawnAt = -Infinity;
@@ -16,8 +15,7 @@ export class RunScreen {
   /** Whether the terminal is in raw mode, in which a line feed does not return to the start of the line. */
   raw = false;
 
-  constructor(context: Context) {
-    this.#context = context;
+  constructor(private readonly context: Context) {
     this.#inPlace = context.terminal !== undefined && context.env("TERM") !== "dumb";
   }
 
@@ -29,26 +27,26 @@ export class RunScreen {
   /** Prints text. */
   print(text: string): void {
     this.clear();
-    this.#context.stderr(this.raw ? text.replaceAll("\n", "\r\n") : text);
+    this.context.stderr(this.raw ? text.replaceAll("\n", "\r\n") : text);
   }
 
   /** Shows progress in a terminal. */
   progress(text: string): void {
-    const now = this.#context.now();
+    const now = this.context.now();
     // The text before a colon names the step; what follows it is a number that changes.
     const what = text.split(":")[0] as string;
     if (!this.#inPlace || this.raw || (what === this.#what && now - this.#drawnAt < REDRAW_MS)) return;
     this.#what = what;
     this.#drawnAt = now;
     // The terminal itself may print ^C behind it; in a full line that would wrap, and only the second line would be erased.
-    const width = (this.#context.terminal?.columns() ?? 80) - 1 - "^C".length;
-    this.#context.terminal?.write(`${CLEAR}${terminalLine(text).slice(0, width)}`);
+    const width = (this.context.terminal?.columns() ?? 80) - 1 - "^C".length;
+    this.context.terminal?.write(`${CLEAR}${terminalLine(text).slice(0, width)}`);
     this.#drawn = true;
   }
 
   /** Erases the line of progress. */
   clear(): void {
-    if (this.#drawn) this.#context.terminal?.write(CLEAR);
+    if (this.#drawn) this.context.terminal?.write(CLEAR);
     this.#drawn = false;
   }
 }

@@ -7,7 +7,6 @@ const KILLED: RunEnd = { code: 137, signal: "SIGKILL" };
 
 /** Sends the user's signals to the program instead of ending kurun. The second one kills the program. */
 export class RunSignals {
-  readonly #send: (signal: string) => void;
   readonly #release: () => void;
   readonly #first = Promise.withResolvers<void>();
   /** Resolves with the first signal. */
@@ -21,8 +20,7 @@ export class RunSignals {
   killed = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(context: Context, send: (signal: string) => void) {
-    this.#send = send;
+  constructor(context: Context, private readonly send: (signal: string) => void) {
     this.#release = context.stdio.takeSignals((signal) => this.take(signal));
   }
 
@@ -31,9 +29,9 @@ export class RunSignals {
     this.#first.resolve();
     if (!this.asked) {
       this.asked = true;
-      return this.#send(signal);
+      return this.send(signal);
     }
-    this.#send("SIGKILL");
+    this.send("SIGKILL");
     // The third signal waits for nothing.
     if (this.killed) this.#givenUp.resolve(KILLED);
     this.killed = true;

@@ -16,7 +16,6 @@ import { NotStartedError, type OutputWriter, RemoteRun, type RunSettings, type S
  * get, and every run continues where the last connection left it.
  */
 export class SupervisorClient {
-  readonly #write: OutputWriter;
   readonly #architecture = Promise.withResolvers<string>();
   /** The node's architecture, in Go's spelling. Resolves with the first connection. */
   readonly architecture: Promise<string> = this.#architecture.promise;
@@ -30,9 +29,7 @@ export class SupervisorClient {
   #waiting: ((session: Session) => void)[] = [];
 
   /** @param write gets the output of programs in order; if it throws, the rest of that output is dropped */
-  constructor(write: OutputWriter) {
-    this.#write = write;
-  }
+  constructor(private readonly write: OutputWriter) {}
 
   /** Whether there is a connection to the Pod now. */
   get connected(): boolean {
@@ -56,7 +53,7 @@ export class SupervisorClient {
     const before = this.#runs.at(-1);
     const number = (before?.number ?? 0) + 1;
     const write: OutputWriter = async (output, bytes) => {
-      await this.#write(output, bytes).catch((error) => {
+      await this.write(output, bytes).catch((error) => {
         // Nobody reads this output any more.
         this.ask({ do: "close", run: number, output });
         throw error;
