@@ -32,7 +32,6 @@ export class RewritingConnection implements Connection {
   /** The 400, until the caller has read it. */
   #refusal: Uint8Array | undefined;
   #dropped = 0;
-  #reader: PromiseWithResolvers<Uint8Array | null> | undefined;
   /** The caller reads nothing more from the program. */
   #over = false;
   #broken: Error | undefined;
@@ -75,19 +74,29 @@ export class RewritingConnection implements Connection {
   }
 
   /** Gives bytes to the caller. */
-  read(): Promise<Uint8Array | null> {
-    if (this.#broken) return Promise.reject(this.#broken);
-    if (this.#over) return Promise.resolve(this.#takeRefusal());
-    if (this.#exchanges.opaque || this.#answersUnknown) return this.#program.read();
-    const reader = this.#reader = Promise.withResolvers();
-    this.#program.read().then(
-      (bytes) => this.#settle(reader, bytes),
-      (error) => {
-        this.#noSwitch();
-        if (this.#reader === reader) reader.reject(error);
-      },
-    );
-    return reader.promise;
+  async read(): Promise<Uint8Array | null> {
+    if (this.#over) return this.#lastBytes();
+    if (this.#exchanges.opaque || this.#answersUnknown) return await this.#program.read();
+    let bytes: Uint8Array | null = null;
+    try {
+      bytes = await this.#program.read();
+    } catch (error) {
+      this.#noSwitch();
+      if (!this.#over) throw error;
+    }
+    // A refusal has reset the program; what it said meanwhile is not for the caller.
+    if (this.#over) return this.#lastBytes();
+    if (bytes === null) {
+      this.#noSwitch();
+      this.#over = true;
+      return this.#exchanges.betweenAnswers ? this.#lastBytes() : null;
+    }
+    const at = this.#follow(bytes);
+    if (!this.#refused || !this.#allAnswered) return bytes;
+    // That was the last answer before the refusal, which comes next.
+    this.#over = true;
+    this.#program.reset();
+    return bytes.subarray(0, at);
   }
 
   reset(cause?: Error): void {
@@ -99,23 +108,6 @@ export class RewritingConnection implements Connection {
   #noSwitch(): void {
     this.#mayNotSwitch = true;
     this.#switched?.resolve();
-  }
-
-  #settle(reader: PromiseWithResolvers<Uint8Array | null>, bytes: Uint8Array | null): void {
-    // A refusal has answered this reader; what the program says afterwards is not for the caller.
-    if (this.#reader !== reader) return;
-    this.#reader = undefined;
-    if (bytes === null) {
-      this.#noSwitch();
-      this.#over = true;
-      return reader.resolve(this.#exchanges.betweenAnswers ? this.#takeRefusal() : null);
-    }
-    const at = this.#follow(bytes);
-    if (!this.#refused || !this.#allAnswered) return reader.resolve(bytes);
-    // That was the last answer before the refusal, which comes next.
-    this.#over = true;
-    this.#program.reset();
-    reader.resolve(bytes.subarray(0, at));
   }
 
   get #allAnswered(): boolean {
@@ -186,20 +178,15 @@ export class RewritingConnection implements Connection {
     if (this.#inRequest) this.#exchanges.awaited.pop();
     if (this.#exchanges.awaited.length > 0 && !this.#answersUnknown) return;
     this.#over = true;
-    const reader = this.#reader;
-    this.#reader = undefined;
-    if (this.#answersUnknown || !this.#exchanges.betweenAnswers) {
-      // A 400 within another answer would be a part of it: only a break can say that the answer is not whole.
-      this.#refusal = undefined;
-      this.#broken = error;
-      reader?.reject(error);
-    } else {
-      reader?.resolve(this.#takeRefusal());
-    }
+    // A 400 within another answer would be a part of it: only a break can say that the answer is not whole.
+    if (this.#answersUnknown || !this.#exchanges.betweenAnswers) this.#broken = error;
+    // This ends a pending read.
     this.#program.reset();
   }
 
-  #takeRefusal(): Uint8Array | null {
+  /** What the caller reads last: the refusal, if there is one. */
+  #lastBytes(): Uint8Array | null {
+    if (this.#broken) throw this.#broken;
     const refusal = this.#refusal ?? null;
     this.#refusal = undefined;
     return refusal;
