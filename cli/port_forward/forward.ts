@@ -41,7 +41,7 @@ export async function forward(options: ForwardOptions): Promise<void> {
   const screen = new StatusScreen(options.context);
   try {
     for (let again = false; await forwardUntilExpired(options, started, screen, again); again = true) {
-      started = await startAgain(options, started, screen);
+      started = await startAgain(options, started.session.plan.name, screen);
     }
   } catch (error) {
     if (!interrupted.aborted) throw error;
@@ -51,16 +51,10 @@ export async function forward(options: ForwardOptions): Promise<void> {
 }
 
 /** Replaces an expired session by a new one, however long the network takes. @throws ExitError if the cluster refuses */
-async function startAgain(
-  options: ForwardOptions,
-  { session }: StartedSession<ForwardPlan>,
-  screen: StatusScreen,
-): Promise<StartedSession<ForwardPlan>> {
+async function startAgain(options: ForwardOptions, expired: string, screen: StatusScreen): Promise<StartedSession<ForwardPlan>> {
   const { context: { interrupted }, plan } = options;
   const { context } = screen;
-  context.stderr(
-    `Session ${session.plan.name} has ended: kurun could not renew it within --ttl. Creating a new one with the same names\n`,
-  );
+  context.stderr(`Session ${expired} has ended: kurun could not renew it within --ttl. Creating a new one with the same names\n`);
   screen.show({ is: "starting", since: context.date() });
   for (;;) {
     try {

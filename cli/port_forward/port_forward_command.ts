@@ -21,7 +21,7 @@ import {
   type TrafficFlags,
   trustUpstream,
 } from "./traffic_flags.ts";
-import { parseUpstream, type Upstream } from "./upstream_url.ts";
+import { parseUpstream } from "./upstream_url.ts";
 import { SERVER_IMAGE } from "../command/version.ts";
 
 /** Names of Services (RFC 1035); the session's, with `-kurun-` and five more, must fit into a label's 63 too. */
@@ -74,9 +74,9 @@ Examples:
 async function portForward(context: Context, url: string, options: PortForwardOptions): Promise<void> {
   const upstream = await trustUpstream(parseUpstream(url), options);
   const callers = callerSide(upstream, options);
-  const rewrite = requestRewrite(upstream, callers.http2, options.hostHeader);
-  checkFallback(upstream.scheme, callers.http2, options.fallback);
-  const plan = { ...planSession(context, upstream, callers, options), ...await podWishes(options) };
+  const rewrite = requestRewrite(upstream, options);
+  checkFallback(upstream.scheme, options);
+  const plan = { ...planSession(context, upstream.url, callers, options), ...await podWishes(options) };
   const dryRun = dryRunFormat(options);
   // A flag that is wrong is found before anything is contacted.
   const timeoutMs = parseDuration("--timeout", options.timeout);
@@ -101,12 +101,7 @@ async function portForward(context: Context, url: string, options: PortForwardOp
   });
 }
 
-function planSession(
-  context: Context,
-  upstream: Upstream,
-  callers: CallerSide,
-  options: PortForwardOptions,
-): Omit<ForwardPlan, "namespace"> {
+function planSession(context: Context, url: string, callers: CallerSide, options: PortForwardOptions): Omit<ForwardPlan, "namespace"> {
   const { servicename: service } = options;
   if (!SERVICE_NAME.test(service)) {
     throw usageError(`--servicename ${service} is not a valid Service name: use lower-case letters, digits and -, at most 51 characters`);
@@ -127,7 +122,7 @@ function planSession(
       [Annotation.who]: context.who,
       [Annotation.from]: context.from,
       [Annotation.since]: context.date().toISOString(),
-      [Annotation.upstream]: upstream.url,
+      [Annotation.upstream]: url,
     },
   };
 }

@@ -5,11 +5,10 @@ import { parseUpstream } from "./upstream_url.ts";
 
 for (
   const [url, flags, side] of [
-    ["http://localhost:1", {}, { http2: false, scheme: "http" }],
-    ["https://localhost:1", {}, { http2: false, scheme: "http" }],
-    ["http://localhost:1", { appProtocol: "h2" }, { http2: true, scheme: "http", appProtocol: "kubernetes.io/h2c" }],
+    ["http://localhost:1", {}, { scheme: "http" }],
+    ["https://localhost:1", {}, { scheme: "http" }],
+    ["http://localhost:1", { appProtocol: "h2" }, { scheme: "http", appProtocol: "kubernetes.io/h2c" }],
     ["http://localhost:1", { tlssecret: "s" }, {
-      http2: false,
       scheme: "https",
       appProtocol: "https",
       tls: { secret: "s", alpn: ["http/1.1"] },
@@ -17,11 +16,11 @@ for (
     [
       "https://localhost:1",
       { tlssecret: "s", appProtocol: "h2" },
-      { http2: true, scheme: "https", appProtocol: "https", tls: { secret: "s", alpn: ["h2", "http/1.1"] } },
+      { scheme: "https", appProtocol: "https", tls: { secret: "s", alpn: ["h2", "http/1.1"] } },
     ],
-    ["tcp://localhost:1", {}, { http2: false, scheme: "tcp" }],
-    ["tcp://localhost:1", { tlssecret: "s" }, { http2: false, scheme: "tls", tls: { secret: "s", alpn: [] } }],
-    ["tls://localhost:1", {}, { http2: false, scheme: "tls" }],
+    ["tcp://localhost:1", {}, { scheme: "tcp" }],
+    ["tcp://localhost:1", { tlssecret: "s" }, { scheme: "tls", tls: { secret: "s", alpn: [] } }],
+    ["tls://localhost:1", {}, { scheme: "tls" }],
   ] as const
 ) {
   const said = Object.entries(flags).map(([flag, value]) => `${flag} ${value}`).join(" and ") || "no flag";

@@ -20,8 +20,6 @@ export interface TrafficFlags {
 export interface CallerSide {
   /** Set if the Pod terminates TLS: the Secret with the certificate, and the offered protocols (ALPN, RFC 7301). */
   readonly tls?: { readonly secret: string; readonly alpn: readonly string[] };
-  /** Whether callers may use HTTP/2. */
-  readonly http2: boolean;
   /** The scheme of the Service's URL. */
   readonly scheme: UpstreamScheme;
   /** The `appProtocol` of the Service's port, if known. */
@@ -96,15 +94,18 @@ export function callerSide({ scheme, url }: Upstream, { tlssecret, appProtocol }
   if (appProtocol !== undefined && bytes) throw usageError(`--app-protocol is for HTTP only: ${scheme}:// passes bytes through unchanged`);
   const http2 = appProtocol === "h2";
   if (tlssecret === undefined) {
-    return { http2, scheme: scheme === "https" ? "http" : scheme, ...(http2 ? { appProtocol: "kubernetes.io/h2c" } : {}) };
+    return { scheme: scheme === "https" ? "http" : scheme, ...(http2 ? { appProtocol: "kubernetes.io/h2c" } : {}) };
   }
   // A program behind tcp:// may agree on any protocol with its callers, so the Pod offers none.
   const alpn = bytes ? [] : [...(http2 ? ["h2"] : []), "http/1.1"];
-  return { tls: { secret: tlssecret, alpn }, http2, ...(bytes ? { scheme: "tls" } : { scheme: "https", appProtocol: "https" }) };
+  return { tls: { secret: tlssecret, alpn }, ...(bytes ? { scheme: "tls" } : { scheme: "https", appProtocol: "https" }) };
 }
 
-/** The changes to requests; undefined for none. @param http2 whether callers may use it @throws UserError if the changes are impossible */
-export function requestRewrite({ scheme, path }: Pick<Upstream, "scheme" | "path">, http2: boolean, host?: string): Rewrite | undefined {
+/** The changes to requests; undefined for none. @throws UserError if the changes are impossible */
+export function requestRewrite(
+  { scheme, path }: Pick<Upstream, "scheme" | "path">,
+  { appProtocol, hostHeader: host }: Partial<TrafficFlags>,
+): Rewrite | undefined {
   if (host !== undefined && !/^[A-Za-z0-9._~%!$&'()*+;=:[\]-]+$/.test(host)) {
     throw usageError(`--host-header ${JSON.stringify(host)} is not a host: use a name such as app.example.com or localhost:8080`);
   }
@@ -112,17 +113,17 @@ export function requestRewrite({ scheme, path }: Pick<Upstream, "scheme" | "path
   if (prefix === "" && host === undefined) return undefined;
   const what = host === undefined ? `the URL's path ${path}` : "--host-header";
   if (carriesBytes(scheme)) throw usageError(`${what} is for HTTP only: ${scheme}:// passes bytes through unchanged`);
-  if (http2) throw usageError(`${what} works with HTTP/1.1 only: remove --app-protocol h2, or the path and --host-header`);
+  if (appProtocol) throw usageError(`${what} works with HTTP/1.1 only: remove --app-protocol h2, or the path and --host-header`);
   return { prefix, host };
 }
 
 /** Checks that the Pod can give the fallback answer. @throws UserError if it cannot */
-export function checkFallback(scheme: UpstreamScheme, http2: boolean, fallback: TrafficFlags["fallback"]): void {
+export function checkFallback(scheme: UpstreamScheme, { appProtocol, fallback }: Pick<TrafficFlags, "appProtocol" | "fallback">): void {
   if (fallback === "error") return;
   if (carriesBytes(scheme)) {
     throw usageError(`--fallback allow is for http:// and https:// URLs: kurun's Pod cannot read requests of ${scheme}://`);
   }
-  if (http2) {
+  if (appProtocol) {
     throw usageError("--fallback allow works with HTTP/1.1 only, which the API server uses for webhooks: remove --app-protocol h2");
   }
 }

@@ -106,7 +106,11 @@ export class TunnelLink {
   async hold(): Promise<void> {
     const { signal, now, chance = Math.random } = this.#options;
     // A jump of the time of day shows that the machine slept.
-    onWake(this.#options.date, () => this.#woke(), signal);
+    onWake(this.#options.date, () => {
+      this.#failures = 0;
+      this.#alarm.ring();
+      for (const { watch } of this.#links) watch.suspect();
+    }, signal);
     this.#options.addressed.then(() => {
       this.#hurryUntil = now() + HURRY_MS;
       this.#hurry.ring();
@@ -216,12 +220,6 @@ export class TunnelLink {
   async #pause(ms: number): Promise<undefined> {
     await this.#alarm.pause(ms, this.#options.signal);
     return undefined;
-  }
-
-  #woke(): void {
-    this.#failures = 0;
-    this.#alarm.ring();
-    for (const { watch } of this.#links) watch.suspect();
   }
 }
 
