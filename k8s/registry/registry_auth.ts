@@ -4,41 +4,23 @@ export type Challenge =
   | { readonly is: "bearer"; readonly realm: string; readonly service: string | undefined; readonly scope: string | undefined };
 
 const TOKEN = "[A-Za-z0-9!#$%&'*+.^_`|~-]+";
-/** A scheme's only value, such as `YIIZ==`, or its first parameter's beginning: the lookahead tells them apart. */
-const TOKEN68 = /[A-Za-z0-9._~+/-]+=*(?=\s*(?:,|$))/y;
-/** Lenient about what registries get wrong: unquoted URLs, and a quote that is not closed. */
-const PARAMETER = new RegExp(`(${TOKEN})\\s*=\\s*(?:"((?:[^"\\\\]|\\\\.)*)"?|([^\\s,"]+))`, "y");
-const SCHEME = new RegExp(TOKEN, "y");
+/** A parameter; lenient about what registries get wrong: unquoted URLs, and a quote that is not closed. */
+const PARAMETER = `(?<name>${TOKEN})\\s*=\\s*(?:"(?<quoted>(?:[^"\\\\]|\\\\.)*)"?|(?<plain>[^\\s,"]+))`;
+/** A scheme's only value, such as `YIIZ==`, and not its first parameter's beginning: the lookahead tells them apart. */
+const TOKEN68 = "[A-Za-z0-9._~+/-]+=*(?=\\s*(?:,|$))";
+const PARAMETER_OR_SCHEME = new RegExp(`${PARAMETER}|(?<scheme>${TOKEN})(?: +${TOKEN68})?`, "g");
 
 /**
  * Reads the value of WWW-Authenticate (RFC 9110, section 11.6.1): several challenges, each with parameters or a token68. Several header lines
  * count as one, joined by commas, which is how `Headers` has them.
- *
  * @returns the first Bearer challenge whose realm is a URL, else Basic; undefined if there is neither
  */
 export function parseChallenge(header: string): Challenge | undefined {
   const challenges: { scheme: string; parameters: Map<string, string> }[] = [];
-  let at = 0;
-  const take = (pattern: RegExp): RegExpExecArray | null => {
-    pattern.lastIndex = at;
-    const match = pattern.exec(header);
-    if (match) at = pattern.lastIndex;
-    return match;
-  };
-  while (at < header.length) {
-    const parameter = take(PARAMETER);
-    if (parameter) {
-      const [, name = "", quoted, plain] = parameter;
-      challenges.at(-1)?.parameters.set(name.toLowerCase(), quoted?.replace(/\\(.)/g, "$1") ?? plain ?? "");
-      continue;
-    }
-    const scheme = take(SCHEME);
-    if (scheme) {
-      challenges.push({ scheme: scheme[0].toLowerCase(), parameters: new Map() });
-      if (take(/ +/y)) take(TOKEN68);
-    } else {
-      at++; // a comma, a space, or what should not be there
-    }
+  for (const { groups } of header.matchAll(PARAMETER_OR_SCHEME)) {
+    const { scheme, name = "", quoted, plain = "" } = groups as Record<string, string | undefined>;
+    if (scheme !== undefined) challenges.push({ scheme: scheme.toLowerCase(), parameters: new Map() });
+    else challenges.at(-1)?.parameters.set(name.toLowerCase(), quoted?.replace(/\\(.)/g, "$1") ?? plain);
   }
   const bearer = challenges.find(({ scheme, parameters }) => scheme === "bearer" && URL.canParse(parameters.get("realm") ?? ""))
     ?.parameters;
