@@ -24,11 +24,9 @@ interface FailedSource {
 /** All sources that could not be built, in the order of their first reference. */
 export class BuildErrors extends Error {
   override readonly name = "BuildErrors";
-  readonly failed: readonly FailedSource[];
 
-  constructor(failed: readonly FailedSource[]) {
+  constructor(readonly failed: readonly FailedSource[]) {
     super(`cannot build ${failed.map(({ sources }) => sources[0]?.path).join(", ")}`);
-    this.failed = failed;
   }
 
   /** Whether the command line or the manifest is wrong, rather than the source or this machine. */

@@ -11,17 +11,10 @@ export type RegistryFailure =
 /** A registry could not be used. */
 export class RegistryError extends Error {
   override readonly name = "RegistryError";
-  /** Host and port. */
-  readonly registry: string;
-  /** What was tried: `reach it`, or such as `push me/app`. */
-  readonly doing: string;
-  readonly failure: RegistryFailure;
 
-  constructor(registry: string, doing: string, failure: RegistryFailure, options?: ErrorOptions) {
-    super(`${registry}: cannot ${doing}: ${failure.is}`, options);
-    this.registry = registry;
-    this.doing = doing;
-    this.failure = failure;
+  /** @param registry host and port @param doing what was tried: `reach it`, or such as `push me/app` */
+  constructor(readonly registry: string, readonly doing: string, readonly failure: RegistryFailure) {
+    super(`${registry}: cannot ${doing}: ${failure.is}`);
   }
 }
 
