@@ -1,4 +1,4 @@
-import { ApiError } from "../../k8s/api/api_error.ts";
+import { onStatus } from "../../k8s/api/api_error.ts";
 import { isAnswer } from "../../k8s/manifests/apply_objects.ts";
 import type { PlannedObject } from "../../k8s/manifests/apply_plan.ts";
 import { LAST_APPLIED, type LiveObject } from "../../k8s/manifests/field_ownership.ts";
@@ -32,7 +32,9 @@ export async function printDiff(run: ApplyRun, planned: readonly PlannedObject[]
       if (live) uids.add(live.metadata.uid);
       const { fieldManager, force, validation } = flags;
       const trial = applyObject(api, object.path, object.body, { fieldManager, force, validation, dryRun: true, signal });
-      const [before, after] = comparable(live, (await mayBe(trial, live))?.body ?? object.body);
+      // It fails if the object's namespace or kind does not exist yet: then the object is new, exactly as in the manifest.
+      const answer = await (live ? trial : trial.catch(onStatus([404], undefined)));
+      const [before, after] = comparable(live, answer?.body ?? object.body);
       const name = fullName(object);
       const names = { before: `live/${name}`, after: `applied/${name}` };
       const diff = unifiedDiff(before === undefined ? "" : yamlText(before), yamlText(after), names);
@@ -69,16 +71,6 @@ function fullName({ namespace, label }: { namespace: string | undefined; label: 
 function show(context: Context, diff: string): void {
   if (context.stdio.stdoutIsTerminal) context.stdout(diff);
   else context.data(diff);
-}
-
-/** A dry run fails if the object's namespace or kind does not exist yet: then the object is new, exactly as in the manifest. */
-async function mayBe<T>(trial: Promise<T>, live: LiveObject | undefined): Promise<T | undefined> {
-  try {
-    return await trial;
-  } catch (error) {
-    if (live === undefined && error instanceof ApiError && error.status === 404) return undefined;
-    throw error;
-  }
 }
 
 /** Both objects without fields that change by themselves, and without a Secret's values. */
