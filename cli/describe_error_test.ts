@@ -47,7 +47,7 @@ const INTERNAL: Readonly<Record<string, string>> = {
 };
 /** Error classes that a file catches together with all others, with words from the code that does. */
 const CAUGHT_WITH_OTHERS: Readonly<Record<string, readonly [path: string, code: RegExp]>> = {
-  InterruptedError: ["cli/program.ts", /error === interrupted\.reason/],
+  InterruptedError: ["cli/program.ts", /error === reason/],
   PodOverrideError: ["cli/port_forward/pod_flags.ts", /try \{\s+checkPodPatch\(patch\);[^}]+\} catch/],
   StreamLimitError: ["cli/run/remote_run.ts", /session\.open\([^]*\.catch\(\(\) => \{\}\)/],
   UpstreamError: ["cli/port_forward/serve_stream.ts", /await dialUpstream\([^]*\} catch \(error\) \{/],

@@ -26,16 +26,13 @@ export async function runProgram(context: Context): Promise<number> {
     // commander has already printed its error, or the help.
     if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
     // Ctrl+C before anything was created needs no message.
-    if (context.interrupted.aborted && isInterrupt(error, context)) return ExitCode.ok;
+    const { aborted, reason } = context.interrupted;
+    if (aborted && (error === reason || (error instanceof ConnectionError && error.kind === "aborted"))) return ExitCode.ok;
     if (error instanceof ExitError && error.cause === undefined) return error.exitCode;
     const { text, exitCode } = context.describe(error);
     context.stderr(`${text}\n`);
     return exitCode;
   }
-}
-
-function isInterrupt(error: unknown, { interrupted }: Context): boolean {
-  return error === interrupted.reason || (error instanceof ConnectionError && error.kind === "aborted");
 }
 
 /** All commands. */

@@ -18,10 +18,7 @@ const BARE_MODULE = /\(mod = \{ exports: \{\} \}\)(?=\.exports, mod\))/;
 /** The end of a bundle whose main module is CommonJS. Other modules run when they are required, so the main one is created first. */
 const COMMONJS_MAIN = /(?:^|\n)export default require_\w+\(\);\s*(?:\/\/#[^\n]*\s*)*$/;
 
-/**
- * Creates modules like Node's. The main module is `require.main` and has no parent. All others have a parent, so that neither
- * `require.main === module` nor `!module.parent` is true in a package.
- */
+/** Creates modules like Node's: only the main one is `require.main`, and only it has no `module.parent`, which packages ask about. */
 function moduleMaker(mainIsCommonJs: boolean): string {
   return `var __kurun_main = ${mainIsCommonJs ? "null" : "undefined"};
 var __kurun_module = (name) => {

@@ -32,19 +32,13 @@ async function withGo<Result>(run: () => Promise<Result>): Promise<Result> {
   }
 }
 
+type GoLists = "GoFiles" | "IgnoredGoFiles" | "CgoFiles" | "SFiles" | "HFiles" | "SysoFiles" | "EmbedFiles" | "EmbedPatterns";
+
 /** A package in `go list -json`; it has the fields that were asked for. */
-export interface GoPackage {
+export interface GoPackage extends Readonly<Partial<Record<GoLists, readonly string[]>>> {
   readonly ImportPath: string;
   readonly Dir?: string;
   readonly Standard?: boolean;
-  readonly GoFiles?: readonly string[];
-  readonly IgnoredGoFiles?: readonly string[];
-  readonly CgoFiles?: readonly string[];
-  readonly SFiles?: readonly string[];
-  readonly HFiles?: readonly string[];
-  readonly SysoFiles?: readonly string[];
-  readonly EmbedFiles?: readonly string[];
-  readonly EmbedPatterns?: readonly string[];
   readonly Module?: { readonly Version?: string; readonly GoMod?: string; readonly Replace?: { readonly Version?: string } };
 }
 

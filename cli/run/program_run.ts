@@ -18,7 +18,7 @@ import type { RemoteRun, RunSettings } from "./remote_run.ts";
 import { describeRunEnd, failureHint, OUT_OF_MEMORY } from "./run_end.ts";
 import type { RunOptions } from "./run_flags.ts";
 import { RunInput } from "./run_input.ts";
-import { listenOnPorts } from "./run_ports.ts";
+import { forwardPorts } from "./run_ports.ts";
 import { RunScreen } from "./run_screen.ts";
 import { architectureFor, startRunSession } from "./run_session.ts";
 import { RunSignals } from "./run_signals.ts";
@@ -56,6 +56,8 @@ export class ProgramRun {
   #signals: RunSignals | undefined;
   /** The run that started last. */
   #current: RemoteRun | undefined;
+  /** Whether the user's program has started. */
+  started = false;
 
   constructor(given: ProgramRunOptions) {
     const { context } = given;
@@ -77,15 +79,10 @@ export class ProgramRun {
     });
   }
 
-  /** Whether the user's program has started. */
-  get started(): boolean {
-    return this.#current !== undefined;
-  }
-
   /** Runs the program to its end and removes what was created. @throws ExitError with its exit code, or why it did not end by itself */
   async run(): Promise<void> {
     const { context, options, api, plan, source } = this.#given;
-    const servePorts = listenOnPorts(options.ports, this.#signal);
+    forwardPorts(options.ports, this.#client, this.#say, this.#signal);
     const architecture = source.language === "go" ? architectureFor(api, options, this.#signal) : Promise.resolve(undefined);
     const programs = new ProgramBuilds(source, {
       architecture: architecture.then((known) => known ?? Promise.race([this.#client.architecture, this.#interrupted])),
@@ -99,7 +96,6 @@ export class ProgramRun {
     try {
       // The user reads about the one that fails first; the others are ended by that.
       const held = session.then((started) => this.#hold(started));
-      servePorts(this.#client, this.#say);
       await Promise.race([held, this.#interrupted, program]);
     } catch (error) {
       remove = !(error instanceof ReplacedError || error instanceof SessionGoneError);
@@ -173,6 +169,7 @@ export class ProgramRun {
     run.started.then(sent, sent);
     await Promise.race([run.started, this.#interrupted]);
     this.#current = run;
+    this.started = true;
     this.#input.lend(run);
     return run;
   }

@@ -22,11 +22,13 @@ export function parsePortPair(text: string): PortPair {
   return { local: parsePort("-p", local), remote: parsePort("-p", remote) };
 }
 
-/** Forwards connections to the program. `say` gets a line for each one that could not be forwarded. */
-type ServePorts = (client: Pick<SupervisorClient, "openPort">, say: (line: string) => void) => void;
-
-/** Listens on ports of this machine's localhost until aborted. @returns what forwards their connections @throws UserError if one is taken */
-export function listenOnPorts(pairs: readonly PortPair[], signal: AbortSignal): ServePorts {
+/** Forwards ports of this machine's localhost to the program until aborted. @throws UserError if one is taken */
+export function forwardPorts(
+  pairs: readonly PortPair[],
+  client: Pick<SupervisorClient, "openPort">,
+  say: (line: string) => void,
+  signal: AbortSignal,
+): void {
   const listeners: { readonly listener: Deno.TcpListener; readonly remote: number }[] = [];
   const close = () => {
     for (const { listener } of listeners.splice(0)) listener.close();
@@ -45,13 +47,11 @@ export function listenOnPorts(pairs: readonly PortPair[], signal: AbortSignal): 
       }
     }
   }
-  return (client, say) => {
-    for (const { listener, remote } of listeners) {
-      void (async () => {
-        for await (const socket of listener) void forward(new TcpConnection(socket), () => client.openPort(remote, signal), say, signal);
-      })().catch(() => {}); // The listener was closed.
-    }
-  };
+  for (const { listener, remote } of listeners) {
+    void (async () => {
+      for await (const socket of listener) void forward(new TcpConnection(socket), () => client.openPort(remote, signal), say, signal);
+    })().catch(() => {}); // The listener was closed.
+  }
 }
 
 /** Joins a connection with the program's port, trying for as long as the program may take to listen. Never rejects. */
