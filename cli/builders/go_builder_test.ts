@@ -352,7 +352,12 @@ func main() {
         const run = async (env: Record<string, string>) =>
           new TextDecoder().decode(
             (await new Deno.Command("unshare", {
-              args: ["-rm", "sh", "-c", `mount --bind ${zones} /usr/share/zoneinfo 2>/dev/null; exec ${program.path}`],
+              args: [
+                "-rm",
+                "sh",
+                "-c",
+                `[ ! -d /usr/share/zoneinfo ] || mount --bind ${zones} /usr/share/zoneinfo || exit; exec ${program.path}`,
+              ],
               env,
             }).output()).stdout,
           );
