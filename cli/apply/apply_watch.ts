@@ -3,8 +3,8 @@ import { type AppliedObjects, applyPrepared } from "./apply_manifests.ts";
 import { BuildError } from "../builders/build_error.ts";
 import { BuildErrors } from "../images/build_images.ts";
 import { findContainerfile } from "../builders/containerfile_builder.ts";
+import { currentFolder } from "../command/current_folder.ts";
 import { ExitCode, usageError, UserError } from "../command/errors.ts";
-import { THIS_ARCHITECTURE } from "../command/this_architecture.ts";
 import { ManifestError } from "./manifest_error.ts";
 import { type ApplyRun, type PreparedManifests, prepareManifests } from "./prepare_manifests.ts";
 import { findSource } from "../builders/program_source.ts";
@@ -95,21 +95,22 @@ async function manifestPaths(names: readonly string[], recursive: boolean): Prom
 /** The manifests, and the files of the sources they refer to. */
 async function allPaths(own: ManifestPaths, { manifests }: PreparedManifests, signal: AbortSignal): Promise<WatchedPaths> {
   const sources = new Set(manifests.flatMap(({ references }) => references.map(({ path }) => path)));
-  for (const source of await Promise.all([...sources].map((path) => sourcePaths(path, signal)))) {
+  for (const source of (await Promise.all([...sources].map((path) => sourcePaths(path, signal)))).flat()) {
     for (const file of source.files) own.files.add(file);
     for (const [folder, names] of source.folders) addFolder(own.folders, folder, names);
   }
   return own;
 }
 
-/** The files of a source. */
-export async function sourcePaths(path: string, signal: AbortSignal): Promise<WatchedPaths> {
+/** The files of a source, for each architecture that nodes may have: a Go program may import packages for one alone. */
+export async function sourcePaths(path: string, signal: AbortSignal): Promise<WatchedPaths[]> {
   try {
-    return await watchedPaths(await findSource([path], Deno.cwd()), { architecture: THIS_ARCHITECTURE, signal });
+    const source = await findSource([path], currentFolder());
+    return await Promise.all((["amd64", "arm64"] as const).map((architecture) => watchedPaths(source, { architecture, signal })));
   } catch (error) {
     // For a folder with a Dockerfile, or a broken one, any change may matter.
     if (!(error instanceof BuildError)) throw error;
     const context = await findContainerfile(path) === path ? dirname(path) : path;
-    return { files: new Set([path]), folders: new Map((await foldersBelow(context)).map((folder) => [folder, ANY_NAME])) };
+    return [{ files: new Set([path]), folders: new Map((await foldersBelow(context)).map((folder) => [folder, ANY_NAME])) }];
   }
 }

@@ -1,3 +1,4 @@
+import { currentFolder } from "../command/current_folder.ts";
 import { dirname, join } from "node:path";
 import { BuildError } from "./build_error.ts";
 import type { BuildOptions } from "./built_program.ts";
@@ -27,7 +28,7 @@ export async function findDeno(
 ): Promise<string | undefined> {
   if (ownDeno) return Deno.execPath();
   try {
-    const call = { program: "deno", args: ["--version"], folder: Deno.cwd(), env: { ...env, NO_COLOR: "1" }, signal };
+    const call = { program: "deno", args: ["--version"], folder: currentFolder(), env: { ...env, NO_COLOR: "1" }, signal };
     const { success, text } = await outputOf(call);
     return success && bundles(text) ? "deno" : undefined;
   } catch (error) {

@@ -1,3 +1,4 @@
+import { currentFolder } from "../command/current_folder.ts";
 import { temporaryFolder } from "../../k8s/images/temporary_folder.ts";
 import { basename, dirname, join } from "node:path";
 import { ImageError } from "../../k8s/images/image_error.ts";
@@ -97,7 +98,7 @@ async function firstThatRuns(args: string[], file: string, options: Containerfil
 async function run(program: string, args: readonly string[], { environment, stderr, signal }: ContainerfileOptions): Promise<void> {
   // Other builders of buildx keep images where docker save does not find them.
   const env = program === "docker" ? { ...environment, BUILDX_BUILDER: "default" } : environment;
-  const exitCode = await runCompiler({ program, args, folder: Deno.cwd(), env, stderr, signal });
+  const exitCode = await runCompiler({ program, args, folder: currentFolder(), env, stderr, signal });
   if (exitCode !== 0) throw new ImageError(`${program} ${args[0]} ended with exit code ${exitCode}`);
 }
 

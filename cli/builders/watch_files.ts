@@ -1,3 +1,4 @@
+import { currentFolder } from "../command/current_folder.ts";
 import { dirname, relative, sep as SEPARATOR } from "node:path";
 import { Alarm, LONGEST_TIMER_MS } from "../command/timers.ts";
 import { upwards } from "./find_file.ts";
@@ -121,7 +122,7 @@ export class FileWatcher implements Disposable {
 
 /** Changed files for a message, relative to the current folder: `main.go, go.mod and 2 more`. */
 export function namedFiles(paths: readonly string[]): string {
-  const names = paths.slice(0, MAX_NAMED).map((path) => relative(Deno.cwd(), path));
+  const names = paths.slice(0, MAX_NAMED).map((path) => relative(currentFolder(), path));
   return names.join(", ") + (paths.length > MAX_NAMED ? ` and ${paths.length - MAX_NAMED} more` : "");
 }
 

@@ -4,6 +4,7 @@ import { userCacheFolder } from "../../k8s/images/layer_cache.ts";
 import type { Architecture } from "../../k8s/images/shared_libraries.ts";
 import { commonArchitecture, linuxNodes, type NodeFacts } from "../../k8s/nodes/nodes.ts";
 import { openCluster } from "../command/cluster_flags.ts";
+import { currentFolder } from "../command/current_folder.ts";
 import type { Context } from "../command/context.ts";
 import { usageError } from "../command/errors.ts";
 import { THIS_ARCHITECTURE } from "../command/this_architecture.ts";
@@ -46,7 +47,7 @@ export function deliverTo(context: Context, api: Api | undefined, flags: Deliver
       architecture,
       jobs: flags.jobs,
       cacheFolder: userCacheFolder(context.env),
-      cwd: Deno.cwd(),
+      cwd: currentFolder(),
       environment: Deno.env.toObject(),
       now: context.now,
       stderr: context.stderr,

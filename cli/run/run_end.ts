@@ -1,5 +1,6 @@
 import { basename, dirname, join, resolve } from "node:path";
 import type { RunEnd } from "../../tunnel/mod.ts";
+import { currentFolder } from "../command/current_folder.ts";
 import { CGO_ADVICE } from "../builders/cgo_needed.ts";
 import { exists } from "../builders/find_file.ts";
 import type { ProgramSource } from "../builders/program_source.ts";
@@ -47,7 +48,7 @@ export async function failureHint(tail: string, source: ProgramSource): Promise<
 /** Whether a file that was missing in the Pod exists where the program would have found it on this machine. */
 async function isHere(path: string, source: ProgramSource): Promise<boolean> {
   const main = source.language === "go" ? resolve(source.folder, source.packages[0] ?? ".") : source.main;
-  const folders = [Deno.cwd(), main, dirname(main)];
+  const folders = [currentFolder(), main, dirname(main)];
   const relative = path.startsWith(PROGRAM_FOLDER) ? path.slice(PROGRAM_FOLDER.length) : path;
   for (const folder of folders) if (await exists(join(folder, relative))) return true;
   return path.startsWith("/") && await exists(path);

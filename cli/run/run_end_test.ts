@@ -46,3 +46,14 @@ Deno.test("a Go program that reports missing cgo gets a hint, a script that does
   assert.match(await failureHint(tail, go) ?? "", /CGO_ENABLED=0\.\n {2}Use a package in pure Go/);
   assert.equal(await failureHint(tail, { language: "script", main: "/x.ts", config: undefined }), undefined);
 });
+
+Deno.test("a failure is explained also after the current folder was removed", async () => {
+  const cwd = await Deno.makeTempDir();
+  // In its own process, because tests of other files share the current folder.
+  const code = `import { failureHint } from "${new URL("run_end.ts", import.meta.url)}";
+    Deno.removeSync(Deno.cwd());
+    console.log(await failureHint("ENOENT: no such file or directory, open '/etc/hostname'", { language: "script", main: "/gone/main.ts" }));`;
+  const config = new URL("../../deno.json", import.meta.url).pathname;
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), { args: ["eval", "--config", config, code], cwd }).output();
+  assert.match(new TextDecoder().decode(stdout), /^hostname is on this machine/, new TextDecoder().decode(stderr));
+});
