@@ -9,6 +9,8 @@ _kurun() {
   read -ra words <<<"$line"
   [[ $line == *[[:space:]] ]] && words+=("")
   cur=\${words[\${#words[@]}-1]}
+  # The typed word, unlike the command that bash runs, still has its tilde.
+  words[0]=\${words[0]/#\\~\\//$HOME/}
   # bash replaces only the part after the last = or :
   before=\${cur%"\${cur##*[=:]}"}
   while IFS= read -r reply; do
@@ -31,7 +33,7 @@ const ZSH = `#compdef kurun
 _kurun() {
   local reply
   local -a replies
-  for reply in \${(f)"$(\${(Q)words[1]} __complete "=\${(Q)words[CURRENT]}" "\${(@Q)words[2,CURRENT-1]}" 2>/dev/null)"}; do
+  for reply in \${(f)"$(\${~\${(Q)words[1]}} __complete "=\${(Q)words[CURRENT]}" "\${(@Q)words[2,CURRENT-1]}" 2>/dev/null)"}; do
     [[ $reply == :files ]] && { compset -P '--*='; _files; return }
     reply=\${reply//:/\\\\:}
     replies+=("\${reply/$'\\t'/:}")
@@ -46,7 +48,8 @@ const FISH = `# fish completion for kurun: kurun completion fish | source
 function __kurun_complete
     set -l words (commandline -opc)
     set -l current (commandline -ct)
-    set -l replies ($words[1] __complete "=$current" $words[2..-1] 2>/dev/null)
+    set -l kurun (string replace -r '^~/' "$HOME/" -- $words[1])
+    set -l replies ($kurun __complete "=$current" $words[2..-1] 2>/dev/null)
     if test "$replies" = :files
         set -l flag (string match -r -- '^--[^=]*=' $current)
         for file in (__fish_complete_path (string replace -r -- '^--[^=]*=' '' $current))

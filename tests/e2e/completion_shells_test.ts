@@ -64,23 +64,23 @@ while zpty -r kurun line; do print -r -- "$line"; [[ $line == *DONE* ]] && break
 `;
 
 /** The candidates at the end of a line, one a line. */
-const SHELLS: Readonly<Record<string, (line: string, place: Place) => Promise<string>>> = {
-  bash: (line, place) => {
+const SHELLS: Readonly<Record<string, (line: string, place: Place, env?: Record<string, string>) => Promise<string>>> = {
+  bash: (line, place, env) => {
     const script = `source <(kurun completion bash); COMP_LINE=$1 COMP_POINT=\${#1}; _kurun; printf '%s\\n' "\${COMPREPLY[@]}"`;
-    return run("bash", ["--norc", "-c", script, "bash", line], place);
+    return run("bash", ["--norc", "-c", script, "bash", line], place, env);
   },
-  zsh: async (line, place) => {
-    const said = await run("zsh", ["-f", "-c", ZSH_DRIVER, "zsh", line], place);
+  zsh: async (line, place, env) => {
+    const said = await run("zsh", ["-f", "-c", ZSH_DRIVER, "zsh", line], place, env);
     return [...said.matchAll(/<([^<>\r\n]+)>/g)].map(([, word]) => word).join("\n");
   },
-  fish: (line, place) => {
+  fish: (line, place, env) => {
     const script = `kurun completion fish | source; complete -C $argv[1] | string replace -r '\\t.*' ''`;
-    return run("fish", ["--no-config", "-c", script, line], place);
+    return run("fish", ["--no-config", "-c", script, line], place, env);
   },
-  pwsh: (line, place) => {
+  pwsh: (line, place, env) => {
     const script = "kurun completion powershell | Out-String | Invoke-Expression; " +
       "(TabExpansion2 $env:LINE $env:LINE.Length).CompletionMatches | ForEach-Object CompletionText";
-    return run("pwsh", ["-NoProfile", "-NonInteractive", "-Command", script], place, { LINE: line });
+    return run("pwsh", ["-NoProfile", "-NonInteractive", "-Command", script], place, { LINE: line, ...env });
   },
 };
 
@@ -108,6 +108,14 @@ for (const [shell, offer] of Object.entries(SHELLS)) {
     assert.deepEqual(await offered("kurun po"), ["port-forward"]);
     const all = await offered("kurun ");
     for (const name of ["apply", "build", "ls", "run", "stop"]) assert.ok(all.includes(name), `${name}: ${all}`);
+  });
+  shellTest("a kurun that is called by its path", async () => {
+    await using home = await newPlace();
+    // kurun itself keeps the real home, which has Deno's cache.
+    const program = await Deno.readTextFile(`${home.path}/kurun`);
+    await Deno.writeTextFile(`${home.path}/kurun`, program.replace("exec", `export HOME='${Deno.env.get("HOME")}'; exec`));
+    const words = await SHELLS[shell]!("~/kurun po", home, { HOME: home.path });
+    assert.equal(words.trim(), "port-forward");
   });
   shellTest("flags, but only those of the command", async () => {
     assert.deepEqual(await offered("kurun port-forward 8080 --servicen"), ["--servicename"]);
