@@ -6,7 +6,7 @@ import { followRollouts, type RolloutObserver } from "../../k8s/workloads/follow
 import { printDiff, printPruned } from "./apply_diff.ts";
 import { openSet, orphansOf, pruneSet } from "./apply_set.ts";
 import { describeNotApplied, describeOutcome } from "./describe_apply.ts";
-import { ExitCode, ExitError, type InterruptedError, UserError } from "../command/errors.ts";
+import { ExitCode, ExitError, failedExitCode, UserError } from "../command/errors.ts";
 import { deliverReferences } from "./load_manifests.ts";
 import { objectsText } from "./object_text.ts";
 import { type ApplyRun, planAgain, type PreparedManifests } from "./prepare_manifests.ts";
@@ -77,7 +77,7 @@ async function waitForRollouts({ api, context, flags }: ApplyRun, planned: reado
     if (!context.interrupted.aborted) throw error;
     throw new UserError(
       "interrupted: everything was applied, but not everything is ready yet",
-      (context.interrupted.reason as InterruptedError).exitCode,
+      failedExitCode(context.interrupted),
       { cause: error },
     );
   });
@@ -116,5 +116,5 @@ async function applyPlanned(
   const { failed, untried, ended } = outcome;
   if (failed.length === 0 && ended === undefined) return;
   const text = describeOutcome({ ...outcome, untried: [...untried, ...later] }, context.describe);
-  throw new UserError(text, ExitCode.failed, { cause: ended });
+  throw new UserError(text, failedExitCode(context.interrupted), { cause: ended });
 }

@@ -12,7 +12,7 @@ import {
 import { deleteObject } from "../../k8s/manifests/delete_objects.ts";
 import type { ApiResources } from "../../k8s/manifests/discovery.ts";
 import { describeEnd } from "./describe_apply.ts";
-import { ExitCode, UserError } from "../command/errors.ts";
+import { failedExitCode, UserError } from "../command/errors.ts";
 import { ManifestError } from "./manifest_error.ts";
 import type { ApplyRun } from "./prepare_manifests.ts";
 
@@ -72,7 +72,7 @@ export async function pruneSet(run: ApplyRun, set: OpenSet, resources: ApiResour
       "everything was applied",
       pruned.length === 0 ? "nothing was pruned" : `pruned: ${pruned.join(", ")}`,
     ];
-    throw new UserError(lines.join("\n  "), ExitCode.failed, { cause: error });
+    throw new UserError(lines.join("\n  "), failedExitCode(signal), { cause: error });
   }
 }
 

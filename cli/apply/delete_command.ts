@@ -18,7 +18,7 @@ import { addClusterFlags, openCluster } from "../command/cluster_flags.ts";
 import type { Context } from "../command/context.ts";
 import { describeNotApplied } from "./describe_apply.ts";
 import { parseDuration } from "../command/flag_values.ts";
-import { ExitCode, type InterruptedError, UserError } from "../command/errors.ts";
+import { ExitCode, failedExitCode, UserError } from "../command/errors.ts";
 import { objectsOf, openManifests } from "./load_manifests.ts";
 import { refuse } from "./manifest_error.ts";
 import { addManifestFlags, manifestNames } from "./manifest_flags.ts";
@@ -121,6 +121,9 @@ async function deletePlanned(run: DeleteRun, planned: readonly PlannedObject[], 
       failures++;
       context.stderr(`error: ${object.label} does not exist${object.namespace ? ` in namespace ${object.namespace}` : ""}\n`);
     } catch (error) {
+      if (error instanceof ConnectionError && context.interrupted.aborted && marked.length > 0) {
+        throw new UserError("interrupted: the objects above are being deleted, others were not", failedExitCode(context.interrupted));
+      }
       if (error instanceof ConnectionError) throw error;
       failures++;
       context.stderr(`${describeNotApplied(object, error, context.describe)}\n`);
@@ -132,7 +135,7 @@ async function deletePlanned(run: DeleteRun, planned: readonly PlannedObject[], 
       if (!context.interrupted.aborted) throw error;
       throw new UserError(
         "interrupted: the objects above are being deleted, but not all are gone yet",
-        (context.interrupted.reason as InterruptedError).exitCode,
+        failedExitCode(context.interrupted),
         { cause: error },
       );
     });

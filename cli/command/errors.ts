@@ -43,6 +43,11 @@ export class InterruptedError extends Error {
   }
 }
 
+/** The exit code of a command that failed half-way: that of the signal if the user interrupted it. */
+export function failedExitCode({ aborted, reason }: AbortSignal): number {
+  return aborted && reason instanceof InterruptedError ? reason.exitCode : ExitCode.failed;
+}
+
 /** Ends kurun with this exit code and the text of `cause`, or without a text if the user has read everything. */
 export class ExitError extends Error {
   override readonly name = "ExitError";
