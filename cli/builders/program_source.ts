@@ -31,11 +31,18 @@ const SCRIPT = /\.(?:ts|tsx|mts|js|jsx|mjs|cjs)$/;
 /** Finds a source: Go files of one package, one script, or a folder that has either. @param targets as typed @throws BuildError */
 export async function findSource(targets: readonly string[], cwd: string): Promise<ProgramSource> {
   const [given = "."] = targets;
-  if (targets.every((target) => target.endsWith(".go"))) return await goFiles(targets, cwd);
-  if (targets.length > 1) throw severalPrograms(targets);
   const path = resolve(cwd, given);
-  const stat = await found(path, given);
-  if (stat.isDirectory) return await fromFolder(given, path, cwd);
+  const several = targets.length > 1;
+  const isGo = targets.every((target) => target.endsWith(".go"));
+  // A folder may also have such a name.
+  const stats = several && !isGo ? [] : await Array.fromAsync(targets, (target) => found(resolve(cwd, target), target));
+  const isFolder = stats.some(({ isDirectory }) => isDirectory);
+  if (several && (!isGo || isFolder)) {
+    const names = targets.join(" and ");
+    throw new BuildError("several", `${names} are more than one program. Name one script, one folder, or the Go files of one package`);
+  }
+  if (isFolder) return await fromFolder(given, path, cwd);
+  if (isGo) return await goFiles(targets, cwd);
   if (!SCRIPT.test(path)) {
     const kinds = "Go (.go), TypeScript (.ts, .tsx, .mts) nor JavaScript (.js, .jsx, .mjs, .cjs), nor a folder of these";
     throw new BuildError("unknown-kind", `${given} is neither ${kinds}`);
@@ -43,28 +50,17 @@ export async function findSource(targets: readonly string[], cwd: string): Promi
   return await script(path);
 }
 
-async function goFiles(targets: readonly string[], cwd: string): Promise<ProgramSource> {
+async function goFiles(targets: readonly string[], cwd: string): Promise<GoSource> {
+  const test = targets.find((target) => target.endsWith("_test.go"));
+  if (test !== undefined) throw new BuildError("go-test-file", `${test} is a test file, which go run does not accept either`);
   const paths = targets.map((target) => resolve(cwd, target));
-  const [first = cwd] = paths;
-  for (const [at, path] of paths.entries()) {
-    const given = targets[at] as string;
-    const stat = await found(path, given);
-    // A folder may also have such a name.
-    if (stat.isDirectory && targets.length === 1) return await fromFolder(given, path, cwd);
-    if (stat.isDirectory) throw severalPrograms(targets);
-    if (path.endsWith("_test.go")) throw new BuildError("go-test-file", `${given} is a test file, which go run does not accept either`);
-  }
-  if (paths.some((path) => dirname(path) !== dirname(first))) {
+  const [inFolder = cwd, ...others] = new Set(paths.map((path) => dirname(path)));
+  if (others.length > 0) {
     const folders = `but they are in several folders: ${targets.join(", ")}`;
     throw new BuildError("several-folders", `the Go files must be of one package, ${folders}`);
   }
-  const folder = await whereGoRuns(dirname(first), cwd);
+  const folder = await whereGoRuns(inFolder, cwd);
   return { language: "go", given: targets.join(" "), folder, packages: paths.map((path) => goPath(folder, path)) };
-}
-
-function severalPrograms(targets: readonly string[]): BuildError {
-  const names = targets.join(" and ");
-  return new BuildError("several", `${names} are more than one program. Name one script, one folder, or the Go files of one package`);
 }
 
 async function fromFolder(given: string, path: string, cwd: string): Promise<ProgramSource> {
