@@ -4,12 +4,10 @@ import { formatBytes, shownTarget, type TrafficLine } from "./traffic_line.ts";
 
 /** Options of {@link HttpLens}. */
 export interface LensOptions {
-  /** The caller's address and port. */
   readonly caller: string;
   /** The connection's protocol if it is known not to be HTTP/1: the whole connection then gets one line. */
   readonly protocol?: "h2" | "tcp" | "tls" | undefined;
   readonly now: () => number;
-  /** Takes each line's content. */
   readonly line: (line: TrafficLine) => void;
   /** Says that the lens cannot read a connection, and why. */
   readonly blind: (caller: string, why: string) => void;
@@ -37,10 +35,7 @@ interface Exchange {
   readonly since: number;
 }
 
-/**
- * Watches the bytes of one caller's connection in both directions, and reports each request. It never changes, holds or delays a byte.
- * If it cannot read them as HTTP/1, it ignores the rest of the connection.
- */
+/** Reports each request of a connection from its bytes, which it never changes or delays. If they are not HTTP/1, it ignores the rest. */
 export class HttpLens {
   readonly #options: LensOptions;
   readonly #opened: number;

@@ -55,17 +55,19 @@ export class RewritingConnection implements Connection {
     });
   }
 
-  /** Takes bytes from the caller. */
   write(bytes: Uint8Array): void | Promise<void> {
     if (this.#exchanges.opaque) return this.#program.write(bytes);
-    if (this.#refused) return this.#drop(bytes);
+    if (this.#refused) {
+      this.#dropped += bytes.length;
+      if (this.#dropped > DRAIN_BYTES) throw new Http1Error("the caller goes on after its request was refused");
+      return;
+    }
     const at = this.#read(bytes);
     const written = this.#flush();
     if (at === bytes.length) return written;
     return this.#writeAfterSwitch(bytes.subarray(at), written);
   }
 
-  /** The caller has ended its direction. */
   closeWrite(): void {
     if (this.#refused) return;
     const { opaque, betweenRequests } = this.#exchanges;
@@ -73,7 +75,6 @@ export class RewritingConnection implements Connection {
     this.#program.closeWrite();
   }
 
-  /** Gives bytes to the caller. */
   async read(): Promise<Uint8Array | null> {
     if (this.#over) return this.#lastBytes();
     if (this.#exchanges.opaque || this.#answersUnknown) return await this.#program.read();
@@ -190,11 +191,6 @@ export class RewritingConnection implements Connection {
     const refusal = this.#refusal ?? null;
     this.#refusal = undefined;
     return refusal;
-  }
-
-  #drop(bytes: Uint8Array): void {
-    this.#dropped += bytes.length;
-    if (this.#dropped > DRAIN_BYTES) throw new Http1Error("the caller goes on after its request was refused");
   }
 }
 

@@ -12,10 +12,7 @@ const CLEAR = "\r\x1b[K";
 /** The last column stays free, since some terminals wrap there, and so do two for the `^C` that a terminal echoes. */
 const FREE_COLUMNS = 3;
 
-/**
- * A status line at the bottom of the terminal, redrawn in place, with all other messages above it. If standard error is not a terminal,
- * or is a terminal that cannot move its cursor, there is no status line and messages are printed as they come.
- */
+/** A status line at the bottom of a terminal that can move its cursor, redrawn in place; all other messages are printed above it. */
 export class StatusScreen {
   /** The context to print with while the screen is open. */
   readonly context: Context;
@@ -54,7 +51,6 @@ export class StatusScreen {
     this.#changed();
   }
 
-  /** Shows another state. */
   show(state: StatusState): void {
     this.#state = state;
     this.#changed();

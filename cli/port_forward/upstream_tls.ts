@@ -6,7 +6,7 @@ import { type Connection, NativeConnection, type NativeSocket } from "../../tunn
 import { TcpConnection } from "../local/tcp_connection.ts";
 import type { Upstream } from "./upstream_url.ts";
 
-/** How to speak TLS with the program: its host, which the certificate must be valid for, and the only protocol to offer (ALPN, RFC 7301). */
+/** How to speak TLS with the program: the host that the certificate must be valid for, and the only protocol to offer (ALPN, RFC 7301). */
 export type UpstreamTls = Pick<Upstream, "host"> & NonNullable<Upstream["trust"]> & { readonly alpn: string };
 
 /** A connection and the negotiated protocol (ALPN). */
@@ -17,11 +17,7 @@ const OLD_HANDSHAKE_MS = 24 * 60 * 60 * 1_000;
 /** Before Deno 2.8, node:tls takes no stream that is not a socket, but has Deno's own TLS inside. */
 const OLD_TLS = /^2\.[0-7]\./.test(Deno.version.deno);
 
-/**
- * Starts TLS with the program on this machine.
- * @param signal ends the handshake, which has no time limit
- * @throws what TLS says, or the signal's reason; the socket is then closed
- */
+/** Starts TLS, however long the handshake takes. @throws what TLS says, or the signal's reason; the socket is then closed */
 export async function startUpstreamTls(socket: Deno.TcpConn, tls: UpstreamTls, signal?: AbortSignal): Promise<Secured> {
   socket.setNoDelay(true);
   socket.setKeepAlive(true);

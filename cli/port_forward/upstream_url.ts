@@ -43,11 +43,8 @@ export interface Upstream {
 }
 
 /**
- * Reads `http://localhost:8080`, `localhost:8080`, `8080`, `https://…`, `tcp://…` or `tls://…`.
- *
- * The grammar is stricter than the URL standard's, whose parser makes 0.0.31.144 of `8080:80`, 1.2.0.3 of `1.2.3` and the host "http" of
- * `http:/localhost`.
- *
+ * Reads `http://localhost:8080`, `localhost:8080`, `8080`, `https://…`, `tcp://…` or `tls://…`. The grammar is stricter than the URL
+ * standard's, whose parser makes 0.0.31.144 of `8080:80`, 1.2.0.3 of `1.2.3` and the host "http" of `http:/localhost`.
  * @throws UserError that says what was probably meant; it never repeats a password
  */
 export function parseUpstream(text: string): Upstream {
@@ -59,10 +56,11 @@ export function parseUpstream(text: string): Upstream {
     const meant = OTHER_SCHEMES.get(scheme);
     throw wrong(text, `has the scheme ${scheme}, but kurun supports http, https, tcp and tls`, meant && `${meant}://${authority}`);
   }
-  const [host, shownHost, port] = hostAndPort(text, scheme, authority);
+  const [shownHost, port] = hostAndPort(text, scheme, authority);
   if (carriesBytes(scheme) && path !== "" && path !== "/") {
     throw wrong(text, `has a path, but ${scheme}:// carries bytes without requests`, `${scheme}://${authority}`);
   }
+  const host = shownHost.replace(/^\[|\]$/g, "");
   const cleanPath = new URL(`http://localhost${path}`).pathname;
   const shownPort = port === DEFAULT_PORTS[scheme] ? "" : `:${port}`;
   return {
@@ -127,8 +125,7 @@ function refuseColons(text: string, scheme: string, authority: string): void {
   throw wrong(text, "is not a URL; an IPv6 address is written in brackets", meant);
 }
 
-/** @returns the host to connect to, the host to show, and the port */
-function hostAndPort(text: string, scheme: UpstreamScheme, authority: string): [string, string, number] {
+function hostAndPort(text: string, scheme: UpstreamScheme, authority: string): [host: string, port: number] {
   const [, shown, portText] = /^(\[[^\]]*\]|[^:]*)(?::(.*))?$/.exec(authority) ?? [];
   if (shown === undefined || shown === "") {
     throw wrong(text, "has no host", portText ? `${scheme}://localhost:${portText}` : `${scheme}://localhost:PORT`);
@@ -143,7 +140,7 @@ function hostAndPort(text: string, scheme: UpstreamScheme, authority: string): [
   if (portText !== undefined && (!/^\d{1,5}$/.test(portText) || port < 1 || port > MAX_PORT)) {
     throw wrong(text, portText === "" ? "has no port after its colon" : `has the port ${portText}; ports are 1 to ${MAX_PORT}`);
   }
-  return [canonical.replace(/^\[|\]$/g, ""), canonical, port];
+  return [canonical, port];
 }
 
 function wrong(text: string, what: string, meant?: string): Error {

@@ -47,10 +47,7 @@ export async function keepSession(session: ClusterSession, alarm: Alarm, signal:
   }
 }
 
-/**
- * Removes this client's session. A failure is only printed: the deadline removes the session later, and it must not hide why the command ends.
- * @returns whether the session was removed
- */
+/** Removes this client's session. @returns whether that worked; a failure is only printed, and must not hide why the command ends */
 export async function removeOwnSession(context: Pick<Context, "stderr">, session: ClusterSession): Promise<boolean> {
   try {
     await session.delete();

@@ -169,11 +169,7 @@ async function tellReplaced(
   }
 }
 
-/**
- * Becomes a session's client, and waits until the server has disconnected the previous one.
- * @param now milliseconds of a clock that never goes back
- * @throws HandshakeError, or an error if the server did not confirm in time
- */
+/** Becomes a session's client and waits until the server has disconnected the previous one. @throws HandshakeError, or if it is late */
 export async function takePlace(transport: Transport, handshake: HandshakeOptions, now: () => number): Promise<void> {
   const { signal } = handshake;
   const { rest } = await handshakeAsClient(transport, handshake);

@@ -28,7 +28,6 @@ const HURRY_MS = 1_000;
 const LASTING_MS = 5_000;
 /** A second dial starts in parallel after this: SYNs that a dead network lost are retransmitted only after 1, 3 and 7 s. */
 const SECOND_DIAL_MS = 1_500;
-/** A dial fails after this. */
 const DIAL_MS = 10_000;
 /** Not much longer than the server waits for a proof (3 s): a dial whose turn comes later than that is refused. */
 const HANDSHAKE_MS = 3_500;
@@ -44,13 +43,11 @@ export interface TunnelLinkOptions extends Pick<Context, "now" | "date"> {
   readonly onStream: (stream: Stream) => void;
   /** Called with each established session, to open streams in it. */
   readonly onSession?: ((session: Session) => void) | undefined;
-  /** Called whenever the link's state changes. */
   readonly onState: (state: LinkState) => void;
   /** A number from 0 to 1, for jitter; random if absent. */
   readonly chance?: () => number;
   /** Settles when the Pod has an address: it is then dialed at once, and again after short pauses. */
   readonly addressed: Promise<void>;
-  /** Ends the tunnel. */
   readonly signal: AbortSignal;
 }
 
@@ -84,7 +81,6 @@ export class TunnelLink {
   /** The established links; several while a terminating Pod still serves open streams. */
   readonly #links = new Set<Link>();
   #begun = false;
-  /** Failed dials in a row. */
   #failures = 0;
   /** Connections in a row that did not last. */
   #cuts = 0;
