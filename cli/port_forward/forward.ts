@@ -81,7 +81,7 @@ async function forwardUntilExpired(
   screen: StatusScreen,
   again: boolean,
 ): Promise<boolean> {
-  const { context, access, api, upstream, rewrite } = options;
+  const { context, api, upstream, rewrite } = options;
   const { session } = started;
   const { plan } = session;
   const stop = new AbortController();
@@ -97,9 +97,7 @@ async function forwardUntilExpired(
   try {
     await Promise.race([
       holdSession({
-        context,
-        access,
-        api,
+        ...options,
         started,
         onStream: (stream) => void serveStream(stream, serving),
         onReady: () => again ? say(`Forwarding again, as session ${plan.name}`) : announce(options, plan, screen.context),

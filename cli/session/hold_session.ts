@@ -60,6 +60,8 @@ export class NotReadyError extends Error {
 export async function holdSession(options: HoldOptions): Promise<void> {
   const { context, access, api, started: { session, key }, say, onLink, signal, keeping = signal } = options;
   const { plan } = session;
+  const { who, from, now, date } = context;
+  const capabilities = isRun(plan) ? ["run"] : [];
   const renewNow = new Alarm();
   const addressed = Promise.withResolvers<void>();
   const connected = Promise.withResolvers<void>();
@@ -68,22 +70,22 @@ export async function holdSession(options: HoldOptions): Promise<void> {
   let why: string | undefined;
   let lostAt: Date | undefined;
   const report = () => {
-    const now = context.date();
+    const time = date();
     if (why === undefined) {
-      if (lostAt) say(`Reconnected after ${age(now.getTime() - lostAt.getTime())}`);
+      if (lostAt) say(`Reconnected after ${age(time.getTime() - lostAt.getTime())}`);
       lostAt = undefined;
       return onLink?.(undefined);
     }
     if (!lostAt) say(`Connection lost: ${why}; reconnecting`);
-    lostAt ??= now;
+    lostAt ??= time;
     onLink?.({ since: lostAt, why });
   };
   const onState = (state: LinkState) => {
     why = state.is === "connected" ? undefined : state.why;
     if (state.is === "connected") connected.resolve();
     if (state.is === "lost") api.distrustConnections();
-    if ((state.is === "lost" || (state.is === "failed" && ready)) && context.now() - lookedAt >= LOOK_MS) {
-      lookedAt = context.now();
+    if ((state.is === "lost" || (state.is === "failed" && ready)) && now() - lookedAt >= LOOK_MS) {
+      lookedAt = now();
       renewNow.ring();
     }
     if (ready) report();
@@ -96,27 +98,18 @@ export async function holdSession(options: HoldOptions): Promise<void> {
     ready = true;
     report();
   };
-  onWake(context.date, () => {
+  onWake(date, () => {
     api.distrustConnections();
     renewNow.ring();
   }, keeping);
   const link = new TunnelLink({
     dial: (signal) => dialTunnel(access, plan.namespace, plan.service, signal),
-    handshake: {
-      key: await importKey(key),
-      hello: {
-        capabilities: isRun(plan) ? ["run"] : [],
-        session: plan.name,
-        instance: crypto.randomUUID(),
-        who: context.who,
-        from: context.from,
-      },
-    },
+    handshake: { key: await importKey(key), hello: { capabilities, session: plan.name, instance: crypto.randomUUID(), who, from } },
     onStream: options.onStream,
     onSession: options.onSession,
     onState,
-    now: context.now,
-    date: context.date,
+    now,
+    date,
     addressed: addressed.promise,
     signal,
   }).hold();

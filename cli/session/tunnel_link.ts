@@ -220,10 +220,9 @@ export class TunnelLink {
 }
 
 async function connectOnce(options: TunnelLinkOptions, signal: AbortSignal, mayProve: () => Promise<void>): Promise<Link> {
-  const limited = AbortSignal.any([signal, AbortSignal.timeout(DIAL_MS)]);
-  const transport = await options.dial(limited);
-  const shaking = AbortSignal.any([signal, AbortSignal.timeout(HANDSHAKE_MS)]);
-  const handshaken = await handshakeAsClient(transport, { ...options.handshake, signal: shaking }, mayProve)
+  const within = (ms: number) => AbortSignal.any([signal, AbortSignal.timeout(ms)]);
+  const transport = await options.dial(within(DIAL_MS));
+  const handshaken = await handshakeAsClient(transport, { ...options.handshake, signal: within(HANDSHAKE_MS) }, mayProve)
     .catch((error: HandshakeError) => {
       transport.destroy();
       throw error;
