@@ -16,7 +16,7 @@ import { BuildError } from "./builders/build_error.ts";
 import { BuildErrors, describeBuildErrors } from "./images/build_images.ts";
 import { describeRefusal } from "./port_forward/describe_refusal.ts";
 import { describeRegistryError } from "./images/registry_delivery.ts";
-import { describeWait, failingWebhook } from "./session/describe_wait.ts";
+import { failingWebhook } from "./session/describe_wait.ts";
 import { RightsLostError } from "./session/keep_session.ts";
 import { ReplacedError } from "./session/tunnel_link.ts";
 import { type ErrorText, ExitCode, ExitError, UserError } from "./command/errors.ts";
@@ -55,7 +55,7 @@ export function describeError(error: unknown): ErrorText {
   if (error instanceof NotReadyError) return failure(describeNotReady(error), ExitCode.failed);
   if (error instanceof ApiError) return describeAnswer(error);
   if (error instanceof ObjectExistsError) {
-    return failure(`${error.kind} ${error.objectName} already exists: choose another name with --servicename, or delete it`);
+    return failure(`${error.kind} ${error.objectName} already exists: choose another name with --servicename or --name, or delete it`);
   }
   // An error of the operating system about a file, with its path: a read-only home folder, a full disk.
   if (error instanceof Error && /\(os error \d+\)/.test(error.message)) return failure(error.message, ExitCode.failed);
@@ -96,9 +96,9 @@ function describeRights({ missing, user, roleFile }: MissingRightsError): string
   ].join("\n");
 }
 
-function describeNotReady({ seconds, reason, link }: NotReadyError): string {
+function describeNotReady({ seconds, waitedFor, link }: NotReadyError): string {
   const rest = "; everything was removed again";
-  if (reason) return `kurun's Pod was not ready within ${seconds} s${rest}. It waited for:\n  ${describeWait(reason)}`;
+  if (waitedFor) return `kurun's Pod was not ready within ${seconds} s${rest}. It waited for:\n  ${waitedFor}`;
   if (link) return `kurun's Pod is running, but kurun could not connect to it within ${seconds} s: ${link}${rest}`;
   return `kurun's Pod was not ready within ${seconds} s, and the cluster does not say why${rest}. Try a longer --timeout`;
 }

@@ -1,8 +1,8 @@
 import { dirname, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { denoLayer } from "../k8s/images/deno_layer.ts";
-import { bundleServer } from "../k8s/images/server_bundle.ts";
 import { makeServerImage, serverImageReference } from "../k8s/images/server_image.ts";
+import { serverSource } from "../k8s/images/server_source.ts";
 import type { Architecture } from "../k8s/images/shared_libraries.ts";
 import { userCacheFolder } from "../k8s/images/layer_cache.ts";
 import type { Context } from "./command/context.ts";
@@ -32,9 +32,10 @@ export function imageCommand(context: Context): Command {
 async function makeImage(context: Context, output: string, architecture: Architecture): Promise<void> {
   const signal = context.interrupted;
   await checkFolder(dirname(output));
-  const serverJs = await serverSource(signal);
+  const cacheFolder = userCacheFolder(context.env);
+  const serverJs = new TextEncoder().encode(await serverSource(cacheFolder, signal));
   const progress = (line: string) => context.stderr(`${line}\n`);
-  const system = await denoLayer(architecture, { cacheFolder: `${userCacheFolder(context.env)}/image`, progress, signal });
+  const system = await denoLayer(architecture, { cacheFolder: `${cacheFolder}/image`, progress, signal });
   progress(`writing ${output}`);
   const image = await makeServerImage({ version: VERSION, architecture, system, serverJs, output, signal });
   context.stdout(`${output} contains ${serverImageReference(VERSION)} (${Math.round(image.bytes / 1e6)} MB)\n`);
@@ -45,10 +46,4 @@ async function checkFolder(folder: string): Promise<void> {
   if (resolve(folder) === resolve(DEFAULT_FOLDER)) await Deno.mkdir(folder, { recursive: true });
   if (await Deno.stat(folder).then((stat) => stat.isDirectory, () => false)) return;
   throw usageError(`--output: there is no folder ${folder}: create it, or choose another file`);
-}
-
-/** The server as one file: bundled from its source, or the bundle that a compiled kurun contains (tests/compile.ts). */
-async function serverSource(signal: AbortSignal): Promise<Uint8Array> {
-  if (Deno.build.standalone) return await Deno.readFile(new URL("./server.js", import.meta.url));
-  return await bundleServer(new URL("../server/main.ts", import.meta.url), { signal });
 }

@@ -1,8 +1,9 @@
 import { type Command, Option } from "commander";
 import { stringify } from "yaml";
-import { sessionObjects } from "../../k8s/session/objects/session_manifests.ts";
+import { annotated, sessionObjects } from "../../k8s/session/objects/session_manifests.ts";
 import type { New } from "../../k8s/api/kubernetes_objects.ts";
 import { isRun, type SessionPlan } from "../../k8s/session/objects/session_plan.ts";
+import { IMAGE_USER } from "../../k8s/images/server_command.ts";
 import { usageError } from "./errors.ts";
 
 /** Replaces values that are new at each start: suffixes of names, keys, times. */
@@ -28,7 +29,10 @@ export function dryRunFormat(options: Record<string, unknown>): "yaml" | "json" 
 }
 
 /** The objects that would be created, without values that are new at each start: the same plan gives the same text. */
-export function dryRunText(plan: SessionPlan, format: "yaml" | "json"): string {
+export function dryRunText(given: SessionPlan, format: "yaml" | "json"): string {
+  // The cluster is not asked whether it chooses the user.
+  const user = { runAsUser: IMAGE_USER };
+  const plan = isRun(given) ? { ...given, ...user } : annotated({ ...given, ...user });
   const annotations = { ...plan.annotations, "kurun.dev/since": MADE_AT_START };
   // The name of a run is the user's, or already ends in NAME_END.
   const name = isRun(plan) ? plan.name : plan.name.replace(/[^-]+$/, NAME_END);
@@ -42,5 +46,6 @@ const NO_SECRETS = { key: new Uint8Array(), cert: "", certKey: "" };
 function withoutValues(object: New & { readonly data?: Readonly<Record<string, string>> }): New {
   const { data, ...rest } = object;
   if (data === undefined) return object;
-  return Object.assign(rest, { stringData: Object.fromEntries(Object.keys(data).map((name) => [name, MADE_AT_START])) });
+  const [field, value] = object.kind === "Secret" ? ["stringData", MADE_AT_START] : ["data", "(kurun's server)"];
+  return Object.assign(rest, { [field]: Object.fromEntries(Object.keys(data).map((name) => [name, value])) });
 }

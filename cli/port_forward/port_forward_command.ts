@@ -1,6 +1,5 @@
 import { Command } from "commander";
 import { Api } from "../../k8s/api/api.ts";
-import { annotated } from "../../k8s/session/objects/session_manifests.ts";
 import { Annotation, type ForwardPlan } from "../../k8s/session/objects/session_plan.ts";
 import { checkTlsSecret } from "../../k8s/session/service/tls_secret.ts";
 import { MAX_HOLD_MS } from "../../tunnel/mod.ts";
@@ -11,6 +10,7 @@ import { parseDuration, parsePort } from "../command/flag_values.ts";
 import { usageError } from "../command/errors.ts";
 import { forward } from "./forward.ts";
 import { addPodFlags, podWishes } from "./pod_flags.ts";
+import { serverImage, serverImageOption } from "../session/server_image.ts";
 import { sessionName } from "../session/start_session.ts";
 import {
   addTrafficFlags,
@@ -22,7 +22,6 @@ import {
   trustUpstream,
 } from "./traffic_flags.ts";
 import { parseUpstream } from "./upstream_url.ts";
-import { SERVER_IMAGE } from "../command/version.ts";
 
 /** Names of Services (RFC 1035); the session's, with `-kurun-` and five more, must fit into a label's 63 too. */
 const SERVICE_NAME = /^[a-z]([a-z0-9-]{0,49}[a-z0-9])?$/;
@@ -31,7 +30,7 @@ interface PortForwardOptions extends Record<string, unknown>, TrafficFlags {
   servicename: string;
   /** Where it was given: a Service that is there already has ports of its own. */
   serviceport?: string;
-  serverImage: string;
+  serverImage?: string;
   podPort: string;
   ttl: string;
   hold: string;
@@ -47,7 +46,7 @@ export function portForwardCommand(context: Context): Command {
     .argument("<url>", "the program: http://localhost:8080, localhost:8080 or 8080; also https://, tcp:// and tls:// (TLS passed through)")
     .option("--servicename <name>", "the Service to create, or an existing one without Pods", "kurun")
     .option("--serviceport <port>", "the Service's port (default: 80, or all ports of an existing Service)")
-    .option("--server-image <image>", "the image of kurun's Pod", SERVER_IMAGE)
+    .addOption(serverImageOption())
     .option("--ttl <duration>", "how long the session outlives this command if it is killed; 0 keeps it forever", "2m")
     .option("--hold <duration>", "how long a request waits for kurun to reconnect before it gets a 503; at most 10m", "3s")
     .option("--timeout <duration>", "how long to wait until the Service can be called; 0 waits forever", "60s")
@@ -76,12 +75,13 @@ async function portForward(context: Context, url: string, options: PortForwardOp
   const callers = callerSide(upstream, options);
   const rewrite = requestRewrite(upstream, options);
   checkFallback(upstream.scheme, options);
-  const plan = { ...planSession(context, upstream.url, callers, options), ...await podWishes(options) };
+  const wishes = { ...planSession(context, upstream.url, callers, options), ...await podWishes(options) };
   const dryRun = dryRunFormat(options);
   // A flag that is wrong is found before anything is contacted.
   const timeoutMs = parseDuration("--timeout", options.timeout);
-  const access = await openCluster(context, options);
-  if (dryRun) return context.data(dryRunText(annotated({ ...plan, namespace: access.namespace }), dryRun));
+  const [access, image] = await Promise.all([openCluster(context, options), serverImage(context, options.serverImage)]);
+  const plan = { ...wishes, ...image, namespace: access.namespace };
+  if (dryRun) return context.data(dryRunText(plan, dryRun));
   using api = new Api(access, { userAgent: "kurun" });
   if (plan.tls) {
     const check = { name: plan.tls.secret, namespace: access.namespace, service: plan.service, now: context.date() };
@@ -91,7 +91,7 @@ async function portForward(context: Context, url: string, options: PortForwardOp
     context,
     access,
     api,
-    plan: { ...plan, namespace: access.namespace },
+    plan,
     port: options.serviceport === undefined ? undefined : Number(options.serviceport),
     takeover: options.takeover ?? false,
     upstream,
@@ -101,7 +101,12 @@ async function portForward(context: Context, url: string, options: PortForwardOp
   });
 }
 
-function planSession(context: Context, url: string, callers: CallerSide, options: PortForwardOptions): Omit<ForwardPlan, "namespace"> {
+function planSession(
+  context: Context,
+  url: string,
+  callers: CallerSide,
+  options: PortForwardOptions,
+): Omit<ForwardPlan, "namespace" | "image"> {
   const { servicename: service } = options;
   if (!SERVICE_NAME.test(service)) {
     throw usageError(`--servicename ${service} is not a valid Service name: use lower-case letters, digits and -, at most 51 characters`);
@@ -113,7 +118,6 @@ function planSession(context: Context, url: string, callers: CallerSide, options
     service,
     ports: [{ name: callers.scheme, ...(callers.appProtocol ? { appProtocol: callers.appProtocol } : {}), port, targetPort }],
     ...(callers.tls ? { tls: callers.tls } : {}),
-    image: options.serverImage,
     ttlSeconds: Math.ceil(parseDuration("--ttl", options.ttl) / 1000),
     holdMs: parseDuration("--hold", options.hold, MAX_HOLD_MS),
     fallback: options.fallback,

@@ -6,7 +6,7 @@ import { addClusterFlags, collect, openCluster } from "../command/cluster_flags.
 import type { Context } from "../command/context.ts";
 import { addDryRunFlags, dryRunFormat, dryRunText, NAME_END } from "../command/dry_run.ts";
 import { ExitCode, ExitError, type InterruptedError, usageError, UserError } from "../command/errors.ts";
-import { SERVER_IMAGE } from "../command/version.ts";
+import { serverImage, serverImageOption } from "../session/server_image.ts";
 import { ProgramRun } from "./program_run.ts";
 import { type RunFlags, type RunOptions, runOptions, splitArguments } from "./run_flags.ts";
 import { planRun } from "./run_session.ts";
@@ -16,11 +16,11 @@ export function runCommand(context: Context): Command {
   const command = addDryRunFlags(programFlags(new Command("run")))
     .optionsGroup("Pod:")
     .option("--serviceaccount <name>", "the ServiceAccount to run the program as (default: the namespace's default)")
-    .option("--image <base>", "the image to run the program in, if it needs files or tools (default: kurun's own image)")
+    .option("--image <base>", "the image to run the program in, if it needs files or tools (default: that of kurun's Pod)")
     .option("--requests <amounts>", "the Pod's resource requests: cpu=100m,memory=64Mi (default: from a LimitRange)")
     .option("--limits <amounts>", "the Pod's resource limits: cpu=1,memory=256Mi (default: from a LimitRange)")
     .option("--overrides <json|yaml|@file>", "a strategic merge patch for the Pod, as in kubectl run")
-    .option("--server-image <image>", "the image of kurun's Pod", SERVER_IMAGE)
+    .addOption(serverImageOption())
     .option("--image-pull-secret <name>", "the Secret for pulling the image")
     .option("--ttl <duration>", "how long the Pod outlives this command if it is killed; 0 keeps it forever", "2m")
     .option("--timeout <duration>", "how long to wait for the Pod; 0 waits forever", "60s")
@@ -85,12 +85,12 @@ function parseRemove(value: string): string {
  * @param flags those that choose the cluster, and `--dry-run`
  * @throws ExitError with the program's exit code, or with why it never started
  */
-async function run(context: Context, options: RunOptions, flags: Record<string, unknown>): Promise<void> {
+async function run(context: Context, options: RunOptions, flags: RunFlags): Promise<void> {
   const dryRun = dryRunFormat(flags);
   const source = await findSource(options.targets, Deno.cwd());
-  const access = await openCluster(context, flags);
+  const [access, image] = await Promise.all([openCluster(context, flags), serverImage(context, flags.serverImage)]);
   const name = dryRun && flags.name === undefined ? options.name.replace(/[^-]+$/, NAME_END) : options.name;
-  const plan = planRun(context, { ...options, name }, access.namespace);
+  const plan = planRun(context, { ...options, name }, { ...image, namespace: access.namespace });
   const { ignored } = runPod(plan, "");
   for (const what of ignored) context.stderr(`Warning: --overrides: ${what}: ignored\n`);
   if (dryRun) return context.data(dryRunText(plan, dryRun));

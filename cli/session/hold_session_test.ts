@@ -24,7 +24,7 @@ const PULLING = {
   metadata: { name: "web-1" },
   status: {
     podIP: "10.0.0.1",
-    containerStatuses: [{ name: "a", state: { waiting: { reason: "ErrImagePull", message: "debian: not found" } } }],
+    containerStatuses: [{ name: "a", image: "debian", state: { waiting: { reason: "ErrImagePull", message: "debian: not found" } } }],
   },
 };
 
@@ -146,17 +146,18 @@ for (const [kind, plan, pod] of [["port-forward", PLAN, READY], ["run, whose Pod
 
 holdTest("a session that is not ready in time says what it waited for: the Pod or the tunnel", async () => {
   const never = { timeoutMs: 500, until: () => false };
-  const image = await hold(PLAN, PULLING, never);
-  assert.ok(image.end instanceof NotReadyError && image.end.reason?.kind === "image" && image.end.link === undefined);
-  assert.match(image.said.join(), /^Waiting for the Pod: ErrImagePull: debian: not found\n {2}Build the image with/);
+  const image = await hold({ ...PLAN, image: "debian" }, PULLING, never);
+  assert.ok(image.end instanceof NotReadyError && image.end.link === undefined);
+  assert.match(image.said.join(), /^Waiting for the Pod: ErrImagePull: debian: not found\n {2}Copy debian to a registry/);
+  assert.equal(`Waiting for the Pod: ${image.end.waitedFor}`, image.said.join());
   const link = await hold(PLAN, READY, never);
-  assert.ok(link.end instanceof NotReadyError && link.end.reason === undefined);
+  assert.ok(link.end instanceof NotReadyError && link.end.waitedFor === undefined);
   assert.match(link.end.link ?? "", /no endpoints available/);
   assert.deepEqual([link.readied, link.links, link.said], [0, [], []]);
 });
 
 holdTest("the advice for kurun's own image is not given for the image of a run", async () => {
   const { said, end } = await hold(RUN, PULLING, { timeoutMs: 500, until: () => false });
-  assert.ok(end instanceof NotReadyError && end.reason?.kind === "other");
+  assert.ok(end instanceof NotReadyError);
   assert.deepEqual(said, ["Waiting for the Pod: ErrImagePull: debian: not found"]);
 });

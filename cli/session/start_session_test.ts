@@ -49,7 +49,7 @@ function answer({ method, target }: ScriptedRequest, reply: ScriptedReply, allow
 }
 
 Deno.test("rights and names are checked in parallel", async () => {
-  const questions = sessionRights("shop", "web").length + 3;
+  const questions = sessionRights(PLAN).length + 4;
   const held: (() => void)[] = [];
   const { claim } = await run(async (request, reply) => {
     const all = new Promise<void>((resolve) => held.push(resolve));
@@ -58,7 +58,7 @@ Deno.test("rights and names are checked in parallel", async () => {
     await answer(request, reply);
   });
   assert.equal(held.length, questions);
-  assert.deepEqual(claim, { do: "create", plan: annotated(PLAN), unserved: [], siblings: [], unchecked: false });
+  assert.deepEqual(claim, { do: "create", plan: annotated({ ...PLAN, runAsUser: 65532 }), unserved: [], siblings: [], unchecked: false });
 });
 
 Deno.test("all missing rights are named together", async () => {
@@ -76,5 +76,12 @@ Deno.test("a start continues if rights may not be checked", async () => {
   const { asked } = await run((request, reply) =>
     request.method === "POST" ? reply.json(403, { kind: "Status", reason: "Forbidden", message: "no", code: 403 }) : answer(request, reply)
   );
-  assert.equal(asked.filter((method) => method === "GET").length, 3);
+  assert.equal(asked.filter((method) => method === "GET").length, 4);
+});
+
+Deno.test("on OpenShift, which gives each namespace a range of users, the Pod names none", async () => {
+  const { claim } = await run((request, reply) =>
+    request.target === "/apis/security.openshift.io" ? reply.json(200, { kind: "APIGroup" }) : answer(request, reply)
+  );
+  assert.deepEqual([claim.do, claim.plan.runAsUser], ["create", undefined]);
 });

@@ -16,6 +16,10 @@ export interface ApiAnswer<T = unknown> {
   readonly warnings: readonly string[];
 }
 
+/** The `accept` of requests that need only the metadata of an object or of a list: a session's ConfigMap has 280 kB. */
+export const METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+export const METADATA_LIST_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+
 const FIELD_MANAGER = "kurun";
 const PAGE_SIZE = 500;
 /** The API server is asked to end a watch after this, in seconds; the caller starts another one. */

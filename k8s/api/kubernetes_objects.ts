@@ -37,6 +37,7 @@ export type Workload = Deployment | StatefulSet | DaemonSet | Job | Pod;
 
 /** Objects to be sent, of each kind that kurun creates. */
 export type NewJob = New<models.V1Job, "Job">;
+export type NewConfigMap = New<models.V1ConfigMap, "ConfigMap">;
 export type NewSecret = New<models.V1Secret, "Secret">;
 export type NewService = New<models.V1Service, "Service">;
 export type NewDeployment = New<models.V1Deployment, "Deployment">;

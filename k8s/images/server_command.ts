@@ -1,10 +1,10 @@
 /** How the image's Deno is started: as which user, with which variables and arguments. Pure. @module */
 
-/** Deno and the server in the image. */
+/** Deno and the server in kurun's own image. */
 export const DENO_PATH = "/usr/bin/deno";
 export const SERVER_PATH = "/kurun/server.js";
 
-/** The user that programs run as; distroless images use the same number. */
+/** The user that Pods and programs run as; distroless images use the same number. */
 export const IMAGE_USER = 65532;
 
 /**
@@ -48,14 +48,17 @@ const SERVER_PERMISSIONS = [
 /** The supervisor starts programs through the C library, which may do anything in the container; and Deno reads /sys only with all permissions. */
 const SUPERVISOR_PERMISSIONS = ["--allow-all"] as const;
 
-/** The command of a Pod that serves callers, and of the image. */
-export const SERVER_COMMAND: readonly string[] = [DENO_PATH, ...DENO_ARGS, ...SERVER_PERMISSIONS, SERVER_PATH];
-
-/** The supervisor's command in a user's image that the server was copied into: its Deno starts with its own dynamic loader. */
-export function copiedSupervisorCommand(folder: string): readonly string[] {
-  const deno = [`${folder}/ld.so`, "--library-path", `${folder}/lib`, `${folder}/deno`];
-  return [...deno, ...DENO_ARGS, ...SUPERVISOR_PERMISSIONS, `${folder}/server.js`];
+/** Deno's arguments that start the server at this path, to serve callers; the server's own arguments follow. */
+export function serverArgs(server: string): string[] {
+  return [...DENO_ARGS, ...SERVER_PERMISSIONS, server];
 }
 
-/** The command of a Pod that runs programs. */
-export const SUPERVISOR_COMMAND: readonly string[] = [DENO_PATH, ...DENO_ARGS, ...SUPERVISOR_PERMISSIONS, SERVER_PATH];
+/** Deno's arguments that start the server at this path, to run programs; the server's own arguments follow. */
+export function supervisorArgs(server: string): string[] {
+  return [...DENO_ARGS, ...SUPERVISOR_PERMISSIONS, server];
+}
+
+/** The command that starts Deno and the server that were copied into a folder of a user's image: Deno gets its own dynamic loader. */
+export function copiedSupervisorCommand(folder: string): string[] {
+  return [`${folder}/ld.so`, "--library-path", `${folder}/lib`, `${folder}/deno`, ...supervisorArgs(`${folder}/server.js`)];
+}

@@ -1,6 +1,6 @@
 import { type ImageArchive, type ImageContents, writeImageArchive } from "./image_archive.ts";
 import type { ImageLayer } from "./image_layer.ts";
-import { DENO_ENVIRONMENT, IMAGE_USER, SERVER_COMMAND, SERVER_PATH } from "./server_command.ts";
+import { DENO_ENVIRONMENT, DENO_PATH, IMAGE_USER, SERVER_PATH, serverArgs } from "./server_command.ts";
 import type { Architecture } from "./shared_libraries.ts";
 
 /** Options for {@link makeServerImage}. */
@@ -17,9 +17,22 @@ export interface ServerImageOptions {
   readonly signal?: AbortSignal;
 }
 
+/** The image's name, without the registry. */
+const REPOSITORY = "kurun-dev/server";
+
 /** The name of the server's image of a version. */
 export function serverImageReference(version: string): string {
-  return `ghcr.io/kurun-dev/server:${version}`;
+  return `ghcr.io/${REPOSITORY}:${version}`;
+}
+
+/**
+ * Whether an image is the server's of this version, in whichever registry it is: such an image needs no ConfigMap. An image that was given
+ * another name gets one and works all the same.
+ *
+ * @param image its name, with or without a digest
+ */
+export function isServerImage(image: string, version: string): boolean {
+  return `/${image.replace(/@.*/, "")}`.endsWith(`/${REPOSITORY}:${version}`);
 }
 
 /**
@@ -32,7 +45,9 @@ export async function makeServerImage(options: ServerImageOptions): Promise<Imag
     reference: serverImageReference(version),
     platform: { os: "linux", architecture },
     config: {
-      entrypoint: SERVER_COMMAND,
+      // The Pod passes all of Deno's arguments, as it does for denoland/deno's images.
+      entrypoint: [DENO_PATH],
+      cmd: serverArgs(SERVER_PATH),
       env: DENO_ENVIRONMENT,
       user: `${IMAGE_USER}:${IMAGE_USER}`,
       workingDir: "/",

@@ -1,7 +1,7 @@
 import { ok, strictEqual as equal } from "node:assert/strict";
 import { systemEntries } from "./deno_layer.ts";
 import { fileDigest, writeLayer } from "./image_layer.ts";
-import { makeServerImage, type ServerImageOptions } from "./server_image.ts";
+import { isServerImage, makeServerImage, type ServerImageOptions, serverImageReference } from "./server_image.ts";
 
 const interpreter = "/lib64/ld-linux-x86-64.so.2";
 
@@ -39,10 +39,11 @@ Deno.test("makeServerImage() makes an image that starts the server without root 
     equal(architecture, "amd64");
     equal(docker.RepoTags[0], "ghcr.io/kurun-dev/server:1.2.3");
     equal(config.User, "65532:65532");
-    equal(config.Entrypoint[0], "/usr/bin/deno");
-    equal(config.Entrypoint.at(-1), "/kurun/server.js");
-    ok(config.Entrypoint.includes("--no-prompt"));
-    for (const right of ["-A", "--allow-all", "--allow-run", "--allow-write", "--allow-ffi"]) ok(!config.Entrypoint.includes(right), right);
+    equal(config.Entrypoint.join(), "/usr/bin/deno");
+    equal(config.Cmd[0], "run");
+    equal(config.Cmd.at(-1), "/kurun/server.js");
+    ok(config.Cmd.includes("--no-prompt"));
+    for (const right of ["-A", "--allow-all", "--allow-run", "--allow-write", "--allow-ffi"]) ok(!config.Cmd.includes(right), right);
 
     equal(docker.Layers.length, 2);
     for (const layer of docker.Layers) await unpack(`${folder}/image/${layer}`, `${folder}/root`);
@@ -70,4 +71,30 @@ Deno.test("makeServerImage() gives the same archive for the same server, and cha
     equal(one[0], other[0]);
     ok(one[1] !== other[1]);
   });
+});
+
+Deno.test("isServerImage() recognizes the server's image of this version in any registry, and nothing else", () => {
+  const name = serverImageReference("1.2.3");
+  const digest = `@sha256:${"0".repeat(64)}`;
+  for (
+    const image of [
+      name,
+      name + digest,
+      "localhost:5000/kurun-dev/server:1.2.3",
+      "r.test/mirror/kurun-dev/server:1.2.3",
+      "kurun-dev/server:1.2.3",
+    ]
+  ) {
+    ok(isServerImage(image, "1.2.3"), image);
+  }
+  const others = [
+    serverImageReference("1.2.4"),
+    "ghcr.io/kurun-dev/server",
+    `ghcr.io/kurun-dev/server${digest}`,
+    "r.test/not-kurun-dev/server:1.2.3",
+    "r.test/kurun-dev/server:1.2.3-debug",
+    "r.test/tools/kurun:1.2.3",
+    "docker.io/denoland/deno:distroless-2.9.6",
+  ];
+  for (const image of others) ok(!isServerImage(image, "1.2.3"), image);
 });

@@ -1,4 +1,4 @@
-import type { Api } from "../api/api.ts";
+import { type Api, METADATA_ONLY } from "../api/api.ts";
 import { ApiError } from "../api/api_error.ts";
 import type { Service } from "../api/kubernetes_objects.ts";
 import { sleep } from "../api/sleep.ts";
@@ -25,16 +25,21 @@ export class SessionBrokenError extends Error {
 export async function checkObjects(api: Api, session: ClusterSession<ForwardPlan>, signal: AbortSignal, everyMs = CHECK_MS): Promise<void> {
   const { plan } = session;
   const { namespace, service, name } = plan;
-  const kinds = [["Service", service], ["Service", controlServiceName(service)], ["Deployment", name], ["Secret", name]] as const;
+  const kinds = [
+    ...[["Service", service], ["Service", controlServiceName(service)], ["Deployment", name], ["Secret", name]] as const,
+    ...(plan.server === undefined ? [] : [["ConfigMap", name] as const]),
+  ];
   const objects = kinds.map(([kind, name]) => ({ path: objectPath(kind, namespace, name), label: `${kind} ${name}`, refusals: 0 }));
   for (;;) {
     await sleep(everyMs, signal);
     const readable = objects.filter(({ refusals }) => refusals < FINAL_REFUSALS);
     const changes = await Promise.all(readable.map(async (object) => {
       try {
-        const { body } = await api.get<Service>(object.path, { signal, timeoutMs: ANSWER_MS });
+        const isUserService = object === objects[0];
+        const accept = isUserService ? {} : { accept: METADATA_ONLY };
+        const { body } = await api.get<Service>(object.path, { ...accept, signal, timeoutMs: ANSWER_MS });
         object.refusals = 0;
-        const change = object === objects[0] ? serviceChange(body, plan) : undefined;
+        const change = isUserService ? serviceChange(body, plan) : undefined;
         return body.metadata.deletionTimestamp ? `${object.label} was deleted` : change && `${object.label} ${change}`;
       } catch (error) {
         const status = error instanceof ApiError ? error.status : undefined;

@@ -13,6 +13,7 @@ const PLAN = {
   namespace: "dev",
   service: "web",
   ports: [{ port: 80, targetPort: 8444 }],
+  server: "// server",
 } as unknown as ForwardPlan;
 const SERVICE = { metadata: {}, spec: { selector: { "kurun.dev/session": PLAN.name }, ports: [{ port: 80, targetPort: 8444 }] } };
 const THERE = { metadata: {} };
@@ -20,7 +21,7 @@ const gone = new ApiError("gone", { status: 404, reason: "NotFound" });
 const forbidden = new ApiError("no", { status: 403, reason: "Forbidden" });
 
 type Objects = Readonly<Record<string, unknown>>;
-const ALL: Objects = { "services/web": SERVICE, "services/web-kurun": THERE, deployments: THERE, secrets: THERE };
+const ALL: Objects = { "services/web": SERVICE, "services/web-kurun": THERE, deployments: THERE, secrets: THERE, configmaps: THERE };
 
 /** What checking finds within 50 ms, at a look each millisecond. */
 async function check(objects: Objects, { renew = () => Promise.resolve(), plan = PLAN } = {}): Promise<unknown> {
@@ -44,6 +45,7 @@ for (
     ["the control port's Service", { "services/web-kurun": gone }, "Service web-kurun was deleted"],
     ["the Deployment", { deployments: gone }, "Deployment web-kurun-bcdfg was deleted"],
     ["the Secret", { secrets: gone }, "Secret web-kurun-bcdfg was deleted"],
+    ["the ConfigMap", { configmaps: gone }, "ConfigMap web-kurun-bcdfg was deleted"],
     [
       "a Service that is being deleted",
       { "services/web": { ...SERVICE, metadata: { deletionTimestamp: "now" } } },

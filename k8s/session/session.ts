@@ -240,12 +240,14 @@ export class ClusterSession<Plan extends SessionPlan = SessionPlan> {
   }
 }
 
-/** Creates objects one after the other. @throws {ObjectExistsError} if one exists; also as {@linkcode Api.create} does */
-async function createAll(api: Api, objects: readonly OwnedObject[]): Promise<void> {
-  for (const object of objects) {
-    const { kind, metadata: { namespace, name } } = object;
-    await api.create(objectPath(kind, namespace), object).catch((error) => {
-      throw error instanceof ApiError && error.status === 409 ? new ObjectExistsError(kind, name) : error;
-    });
+/** Creates objects step by step. @throws {ObjectExistsError} if one exists; also as {@linkcode Api.create} does */
+async function createAll(api: Api, steps: readonly (readonly OwnedObject[])[]): Promise<void> {
+  for (const objects of steps) {
+    await Promise.all(objects.map(async (object) => {
+      const { kind, metadata: { namespace, name } } = object;
+      await api.create(objectPath(kind, namespace), object).catch((error) => {
+        throw error instanceof ApiError && error.status === 409 ? new ObjectExistsError(kind, name) : error;
+      });
+    }));
   }
 }

@@ -2,7 +2,7 @@ import type { Api } from "../api/api.ts";
 import { onStatus } from "../api/api_error.ts";
 import type { AccessReview } from "../api/kubernetes_objects.ts";
 import { proxyTarget } from "./dial/tunnel_dial.ts";
-import { controlServiceName } from "./objects/session_plan.ts";
+import { controlServiceName, type ForwardPlan, type RunPlan, type SessionPlan } from "./objects/session_plan.ts";
 
 /** The right to do something with a resource. */
 export interface Right {
@@ -18,13 +18,14 @@ export interface Right {
 }
 
 /** The rights that every session needs, as docs/rbac.yaml and docs/rbac-run.yaml grant them. */
-function commonRights(namespace: string, service: string): Right[] {
+function commonRights({ namespace, service, server }: SessionPlan): Right[] {
   return [
     { verb: "create", group: "batch", resource: "jobs", namespace },
     { verb: "patch", group: "batch", resource: "jobs", namespace },
     { verb: "delete", group: "batch", resource: "jobs", namespace },
     { verb: "create", resource: "services", namespace },
     { verb: "create", resource: "secrets", namespace },
+    ...(server === undefined ? [] : [{ verb: "create", resource: "configmaps", namespace }]),
     // The API server compares the name with the URL's segment as text.
     { verb: "get", resource: "services", subresource: "proxy", name: proxyTarget(service), namespace },
     { verb: "watch", resource: "pods", namespace },
@@ -32,9 +33,10 @@ function commonRights(namespace: string, service: string): Right[] {
 }
 
 /** The rights that `kurun port-forward` needs. */
-export function sessionRights(namespace: string, service: string): Right[] {
+export function sessionRights(plan: ForwardPlan): Right[] {
+  const { namespace, service } = plan;
   return [
-    ...commonRights(namespace, service),
+    ...commonRights(plan),
     { verb: "create", group: "apps", resource: "deployments", namespace },
     { verb: "get", resource: "services", name: service, namespace },
     { verb: "get", resource: "services", name: controlServiceName(service), namespace },
@@ -42,8 +44,8 @@ export function sessionRights(namespace: string, service: string): Right[] {
 }
 
 /** The rights that `kurun run` needs. */
-export function runRights(namespace: string, service: string): Right[] {
-  return [...commonRights(namespace, service), { verb: "create", resource: "pods", namespace }];
+export function runRights(plan: RunPlan): Right[] {
+  return [...commonRights(plan), { verb: "create", resource: "pods", namespace: plan.namespace }];
 }
 
 /** The file in docs/ that has the least Role for a kind of session. */

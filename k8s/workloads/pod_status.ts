@@ -9,6 +9,8 @@ export interface WaitReason {
   /** Empty if a container ended and the cluster gives no reason. */
   readonly reason: string;
   readonly message: string;
+  /** The image, for the kind `image`. */
+  readonly image?: string;
 }
 
 /** Whether a Pod is ready and not being deleted. */
@@ -28,12 +30,12 @@ export function podWaitsFor({ status }: Pick<Pod, "status">): WaitReason | undef
   const { initContainerStatuses = [], containerStatuses = [] } = status ?? {};
   // An init container that succeeded is done; the Pod goes on with the next one.
   const notDone = initContainerStatuses.filter(({ state }) => state?.terminated?.exitCode !== 0);
-  for (const { state, lastState } of [...notDone, ...containerStatuses]) {
+  for (const { image, state, lastState } of [...notDone, ...containerStatuses]) {
     const ended = state?.terminated ?? lastState?.terminated;
     if (ended) return { kind: "crash", reason: state?.waiting?.reason ?? "", message: describeEnd(ended) };
     const { reason = "", message = "" } = state?.waiting ?? {};
     if (/^(ErrImage|ImagePull|InvalidImageName|RegistryUnavailable)/.test(reason)) {
-      return { kind: "image", reason, message: message.trim() };
+      return { kind: "image", reason, message: message.trim(), image };
     }
     if (reason !== "" && reason !== "ContainerCreating" && reason !== "PodInitializing") return { kind: "other", reason, message };
   }

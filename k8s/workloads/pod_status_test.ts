@@ -31,11 +31,12 @@ Deno.test("a container that keeps crashing is reported with its last line", () =
 });
 
 Deno.test("an image that cannot be pulled is reported as such", () => {
-  const containerStatuses = [{ state: { waiting: { reason: "ErrImagePull", message: "not found\n" } } }];
+  const containerStatuses = [{ image: "web:1", state: { waiting: { reason: "ErrImagePull", message: "not found\n" } } }];
   assert.deepEqual(podWaitsFor({ metadata, status: { containerStatuses } }), {
     kind: "image",
     reason: "ErrImagePull",
     message: "not found",
+    image: "web:1",
   });
 });
 
@@ -56,11 +57,11 @@ Deno.test("events of the Deployment's own objects are reported, except those tha
 Deno.test("a Pod waits for an init container that cannot start, and not for one that succeeded", () => {
   const waiting = { state: { waiting: { reason: "PodInitializing" } } };
   const done = { state: { terminated: { exitCode: 0, reason: "Completed" } } };
-  const failing = { state: { waiting: { reason: "ErrImagePull", message: "no such image" } } };
+  const failing = { image: "web:1", state: { waiting: { reason: "ErrImagePull", message: "no such image" } } };
   const pod = (init: typeof failing | typeof done) => ({
     metadata: { name: "p" },
     status: { initContainerStatuses: [init], containerStatuses: [waiting] },
   });
   assert.equal(podWaitsFor(pod(done)), undefined);
-  assert.deepEqual(podWaitsFor(pod(failing)), { kind: "image", reason: "ErrImagePull", message: "no such image" });
+  assert.deepEqual(podWaitsFor(pod(failing)), { kind: "image", reason: "ErrImagePull", message: "no such image", image: "web:1" });
 });

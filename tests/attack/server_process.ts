@@ -4,7 +4,7 @@ import { connect as connectSecure } from "node:tls";
 import WebSocket from "ws";
 import { selfSignedServerCertificate } from "../../k8s/certificate/certificate.ts";
 import { bundleServer } from "../../k8s/images/server_bundle.ts";
-import { SERVER_COMMAND, SUPERVISOR_COMMAND } from "../../k8s/images/server_command.ts";
+import { serverArgs, supervisorArgs } from "../../k8s/images/server_command.ts";
 import {
   encodeAccepted,
   handshakeAsClient,
@@ -30,11 +30,11 @@ export function pause(ms: number): Promise<void> {
 let bundle: Promise<Uint8Array> | undefined;
 
 /** The Pod's Deno command, with its heap limits and permissions, for a server whose files are all in one folder. */
-async function serverArgs(folder: string, supervises: boolean): Promise<string[]> {
+async function podArgs(folder: string, supervises: boolean): Promise<string[]> {
   bundle ??= bundleServer(ENTRY);
   await Deno.writeFile(`${folder}/server.js`, await bundle);
-  const [, ...args] = (supervises ? SUPERVISOR_COMMAND : SERVER_COMMAND).slice(0, -1);
-  return [...args.map((arg) => arg === "--allow-read=/kurun" ? `--allow-read=${folder}` : arg), `${folder}/server.js`];
+  const args = (supervises ? supervisorArgs : serverArgs)(`${folder}/server.js`);
+  return args.map((arg) => arg === "--allow-read=/kurun" ? `--allow-read=${folder}` : arg);
 }
 
 /** The server as a process on this machine, run as in the Pod. */
@@ -65,7 +65,7 @@ export class ServerProcess {
     const args = ["--session", "kurun-1", "--instance", "pod-1", "--control-port", `${control}`, "--request-port", `${port}`];
     args.push("--hold-ms", `${holdMs}`, "--secret-dir", dir, ...(tls ? ["--tls-dir", dir] : []), ...more);
     const child = new Deno.Command(Deno.execPath(), {
-      args: [...await serverArgs(dir, more.includes("--run")), ...args],
+      args: [...await podArgs(dir, more.includes("--run")), ...args],
       env: { NO_COLOR: "1" },
       stdout: "null",
       stderr: "piped",

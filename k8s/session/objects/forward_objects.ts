@@ -1,6 +1,7 @@
 import type { NewDeployment, NewService, PodSpec } from "../../api/kubernetes_objects.ts";
 import { patchPod } from "./pod_overrides.ts";
-import { metadata, podMetadata, serverPod } from "./session_objects.ts";
+import { serverArgs } from "../../images/server_command.ts";
+import { metadata, podMetadata, serverMounts, serverPath, serverPod } from "./session_objects.ts";
 import { CONTROL_PORT, type ForwardPlan, SESSION_LABEL } from "./session_plan.ts";
 
 /** The Service that callers in the cluster use, unless an existing one is joined. */
@@ -62,6 +63,7 @@ function forwardPod(plan: ForwardPlan): PodSpec {
     containers: [{
       ...container,
       args: [
+        ...serverArgs(serverPath(plan)),
         ...container.args,
         ...targetPorts.map((port) => `--request-port=${port}`),
         ...plan.ports.map(({ port }) => `--service=${plan.service}.${plan.namespace}.svc:${port}`),
@@ -73,7 +75,11 @@ function forwardPod(plan: ForwardPlan): PodSpec {
       ports: [...container.ports, ...containerPorts(plan, targetPorts)],
       // At most 190 MB in ordinary use; 1,024 hostile callers that send and never read made it 510 MB (tests/attack).
       resources: { requests: { cpu: "20m", memory: "96Mi" }, limits: { cpu: "2", memory: "640Mi" } },
-      volumeMounts: [...container.volumeMounts, ...(plan.tls ? [{ name: "tls", mountPath: "/kurun/tls", readOnly: true }] : [])],
+      volumeMounts: [
+        ...container.volumeMounts,
+        ...serverMounts(plan),
+        ...(plan.tls ? [{ name: "tls", mountPath: "/kurun/tls", readOnly: true }] : []),
+      ],
     }],
   };
 }

@@ -1,6 +1,6 @@
 import type { NewPod, PodSpec } from "../../api/kubernetes_objects.ts";
-import { copiedSupervisorCommand, DENO_ENVIRONMENT, IMAGE_USER, SUPERVISOR_COMMAND } from "../../images/server_command.ts";
-import { metadata, podMetadata, serverPod } from "./session_objects.ts";
+import { copiedSupervisorCommand, supervisorArgs } from "../../images/server_command.ts";
+import { DENO_VARIABLES, metadata, podMetadata, serverMounts, serverPath, serverPod } from "./session_objects.ts";
 import { CONTROL_PORT, type RunPlan } from "./session_plan.ts";
 import { isObject, type JsonObject } from "../../api/exact_json.ts";
 import { strategicMerge } from "./strategic_merge.ts";
@@ -16,8 +16,6 @@ const TMP_LIMIT_MIB = 1024;
 /** Where the server is copied if programs run in another image, and how much room it gets. */
 const BASE_FOLDER = "/kurun/base";
 const BASE_LIMIT_MIB = 512;
-/** The variables that kurun's own image sets, without PATH: programs are looked up in that of the other image. */
-const BASE_ENVIRONMENT = Object.entries(DENO_ENVIRONMENT).filter(([name]) => name !== "PATH").map(([name, value]) => ({ name, value }));
 
 /** The largest program, in bytes: the kubelet evicts a Pod whose volumes exceed their limits. */
 export const MAX_PROGRAM_BYTES = PROGRAM_LIMIT_MIB * 1024 * 1024 / 2 - 1024 * 1024;
@@ -78,13 +76,16 @@ function podSpec(plan: RunPlan): PodSpec {
   };
   const program = {
     ...container,
-    command: [...SUPERVISOR_COMMAND],
     args: [...container.args, `--run=${PROGRAM_FOLDER}`],
     env: [...container.env, { name: "POD_NAMESPACE", valueFrom: { fieldRef: { fieldPath: "metadata.namespace" } } }],
     ...resources,
     volumeMounts: [...container.volumeMounts, { name: "program", mountPath: PROGRAM_FOLDER }, { name: "tmp", mountPath: "/tmp" }],
   };
-  if (baseImage === undefined) return { ...spec, containers: [program] };
+  const supervisor = supervisorArgs(serverPath(plan));
+  if (baseImage === undefined) {
+    const volumeMounts = [...program.volumeMounts, ...serverMounts(plan)];
+    return { ...spec, containers: [{ ...program, args: [...supervisor, ...program.args], volumeMounts }] };
+  }
   const base = { name: "base", mountPath: BASE_FOLDER };
   const { imagePullPolicy, terminationMessagePolicy, securityContext } = container;
   return {
@@ -97,19 +98,16 @@ function podSpec(plan: RunPlan): PodSpec {
       terminationMessagePolicy,
       securityContext,
       ...resources,
-      command: [...SUPERVISOR_COMMAND],
-      args: [`--session=${plan.name}`, "--instance=kurun", `--base=${BASE_FOLDER}`, "--copy-base"],
-      volumeMounts: [base],
+      args: [...supervisor, `--session=${plan.name}`, "--instance=kurun", `--base=${BASE_FOLDER}`, "--copy-base"],
+      env: DENO_VARIABLES,
+      volumeMounts: [...serverMounts(plan), base],
     }],
     containers: [{
       ...program,
       image: baseImage,
-      command: [...copiedSupervisorCommand(BASE_FOLDER)],
+      command: copiedSupervisorCommand(BASE_FOLDER),
       args: [...program.args, `--base=${BASE_FOLDER}`],
-      env: [...program.env, ...BASE_ENVIRONMENT],
       volumeMounts: [...program.volumeMounts, { ...base, readOnly: true }],
-      // The other image's own user may be root.
-      securityContext: { ...securityContext, runAsUser: IMAGE_USER },
     }],
   };
 }

@@ -15,8 +15,8 @@ const PLAN: RunPlan = {
 };
 
 // deno-lint-ignore no-explicit-any -- tests read deeply nested fields
-function pod(run: RunPod): { pod: any; ignored: string[] } {
-  return runPod({ ...PLAN, run }, "1");
+function pod(run: RunPod, more: Partial<RunPlan> = {}): { pod: any; ignored: string[] } {
+  return runPod({ ...PLAN, ...more, run }, "1");
 }
 
 Deno.test("the Pod meets the level restricted, writes only into two bounded folders, and is owned by the session", () => {
@@ -53,14 +53,13 @@ Deno.test("architecture, ServiceAccount and quantities are those of the plan", (
 
 Deno.test("with another image an init container copies the supervisor, which runs with its own loader", () => {
   const { pod: { spec } } = pod({ baseImage: "debian" });
-  assert.deepEqual(spec.initContainers.map(({ image, args }: { image: string; args: string[] }) => [image, args.slice(2)]), [
-    ["kurun", ["--base=/kurun/base", "--copy-base"]],
+  assert.deepEqual(spec.initContainers.map(({ image, args }: { image: string; args: string[] }) => [image, args[0], ...args.slice(-2)]), [
+    ["kurun", "run", "--base=/kurun/base", "--copy-base"],
   ]);
   const [container] = spec.containers;
   assert.equal(container.image, "debian");
   assert.deepEqual(container.command.slice(0, 4), ["/kurun/base/ld.so", "--library-path", "/kurun/base/lib", "/kurun/base/deno"]);
-  assert.equal(container.securityContext.runAsUser, 65532);
-  assert.deepEqual(container.env.slice(2).map(({ name, value }: { name: string; value: string }) => `${name}=${value}`), [
+  assert.deepEqual(container.env.slice(0, 5).map(({ name, value }: { name: string; value: string }) => `${name}=${value}`), [
     "HOME=/tmp",
     "DENO_DIR=/tmp/deno",
     "DENO_NO_UPDATE_CHECK=1",
@@ -68,6 +67,23 @@ Deno.test("with another image an init container copies the supervisor, which run
     "NO_COLOR=1",
   ]);
   assert.equal(pod({}).pod.spec.initContainers, undefined);
+});
+
+Deno.test("a server that the image lacks is mounted where Deno starts it: in the program's container, or where it is copied from", () => {
+  const mounts = ({ volumeMounts }: { volumeMounts: { name: string }[] }) => volumeMounts.filter(({ name }) => name === "server");
+  const mounted = [{ name: "server", mountPath: "/kurun/server", readOnly: true }];
+  const server = { server: "// server", runAsUser: 65532 };
+  const { pod: { spec } } = pod({}, server);
+  assert.deepEqual(spec.volumes[1], { name: "server", configMap: { name: "hello-x2k4d" } });
+  assert.deepEqual(mounts(spec.containers[0]), mounted);
+  assert.ok(spec.containers[0].args.includes("/kurun/server/server.js"));
+  assert.deepEqual([spec.containers[0].command, spec.securityContext.runAsUser], [undefined, 65532]);
+  const { pod: { spec: based } } = pod({ baseImage: "debian" }, server);
+  assert.deepEqual(mounts(based.initContainers[0]), mounted);
+  assert.ok(based.initContainers[0].args.includes("/kurun/server/server.js"));
+  assert.deepEqual(mounts(based.containers[0]), []);
+  assert.equal(based.containers[0].command.at(-1), "/kurun/base/server.js");
+  assert.ok(!JSON.stringify(pod({})).includes("/kurun/server/"), "the image has the server");
 });
 
 Deno.test("overrides merge into the Pod; fields of the session are ignored and reported", () => {

@@ -1,29 +1,32 @@
 import { createHash } from "node:crypto";
 import { isObject } from "../../api/exact_json.ts";
-import type { New, NewDeployment, NewPod, NewSecret, NewService } from "../../api/kubernetes_objects.ts";
+import type { New, NewConfigMap, NewDeployment, NewPod, NewSecret, NewService } from "../../api/kubernetes_objects.ts";
 import { controlTargetPort, serverDeployment, userService } from "./forward_objects.ts";
 import { runPod } from "./run_objects.ts";
-import { controlService, sessionJob, sessionSecret } from "./session_objects.ts";
+import { controlService, serverConfigMap, sessionJob, sessionSecret } from "./session_objects.ts";
 import { Annotation, CONTROL_PORT, type ForwardPlan, isRun, type SessionPlan, type SessionSecrets } from "./session_plan.ts";
 
 /** An object that a session's Job owns. */
-export type OwnedObject = NewService | NewSecret | NewDeployment | NewPod;
+export type OwnedObject = NewService | NewSecret | NewConfigMap | NewDeployment | NewPod;
 
 /**
- * The objects that the session's Job owns, in two rows that are created in parallel. Of two starts at the same time, the one that creates
- * the control Service first wins, and the other one then creates no Service for callers. A Pod that starts before its Secret exists is
- * retried only after 1.5 s (2 of 10 starts, on one node).
+ * The objects that the session's Job owns, in two rows that are created in parallel. Each row has steps, and the objects of a step are
+ * created in parallel too. Of two starts at the same time, the one that creates the control Service first wins, and the other one then
+ * creates no Service for callers. A Pod that starts before what it mounts exists is retried only after 1.5 s (2 of 10 starts, on one node).
  */
-export function ownedObjects(plan: SessionPlan, uid: string, secrets: SessionSecrets): OwnedObject[][] {
-  const secret = sessionSecret(plan, uid, secrets);
-  if (isRun(plan)) return [[controlService(plan, uid, CONTROL_PORT)], [secret, runPod(plan, uid).pod]];
+export function ownedObjects(plan: SessionPlan, uid: string, secrets: SessionSecrets): OwnedObject[][][] {
+  const mounted = [
+    sessionSecret(plan, uid, secrets),
+    ...(plan.server === undefined ? [] : [serverConfigMap(plan, uid, plan.server)]),
+  ];
+  if (isRun(plan)) return [[[controlService(plan, uid, CONTROL_PORT)]], [mounted, [runPod(plan, uid).pod]]];
   const control = controlService(plan, uid, controlTargetPort(plan));
-  return [[control, ...(plan.joined ? [] : [userService(plan, uid)])], [secret, serverDeployment(plan, uid)]];
+  return [[[control], plan.joined ? [] : [userService(plan, uid)]], [mounted, [serverDeployment(plan, uid)]]];
 }
 
 /** All objects of a session, owner first. */
 export function sessionObjects(plan: SessionPlan, uid: string, secrets: SessionSecrets): New[] {
-  return [sessionJob(plan), ...ownedObjects(plan, uid, secrets).flat()];
+  return [sessionJob(plan), ...ownedObjects(plan, uid, secrets).flat(2)];
 }
 
 /** Stands for the session's own name. */

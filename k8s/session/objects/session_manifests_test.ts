@@ -19,6 +19,11 @@ Deno.test("plans that differ only in name and annotations have the same digest",
   assert.equal(planDigest(annotated(PLAN)), planDigest(PLAN));
 });
 
+Deno.test("another server makes another plan", () => {
+  const [one, other] = [{ ...PLAN, server: "// 1" }, { ...PLAN, server: "// 2" }];
+  assert.notEqual(planDigest(one), planDigest(other));
+});
+
 Deno.test("a log of connections does not make another plan", () => {
   assert.equal(planDigest({ ...PLAN, verbose: true }), planDigest(PLAN));
 });
@@ -34,6 +39,8 @@ for (
     "another target port": { ports: [{ name: "http", port: 80, targetPort: 9000 }] },
     "a protocol of its callers": { ports: [{ ...PLAN.ports[0]!, appProtocol: "kubernetes.io/h2c" }, PLAN.ports[1]!] },
     "another image": { image: "server:2" },
+    "a server that it brings": { server: "// 1" },
+    "a user that the cluster chooses": { runAsUser: 65532 },
     "a certificate": { tls: { secret: "web-tls", alpn: ["http/1.1"] } },
     "another ttl": { ttlSeconds: 60 },
     "another hold": { holdMs: 1000 },

@@ -1,10 +1,19 @@
 import { Buffer } from "node:buffer";
-import type { Container, New, NewJob, NewSecret, NewService, PodSpec } from "../../api/kubernetes_objects.ts";
+import type { Container, New, NewConfigMap, NewJob, NewSecret, NewService, PodSpec } from "../../api/kubernetes_objects.ts";
+import { DENO_ENVIRONMENT, SERVER_PATH } from "../../images/server_command.ts";
 import { type CommonPlan, CONTROL_PORT, controlServiceName, MANAGED_BY, SESSION_LABEL, type SessionSecrets } from "./session_plan.ts";
 
 /** Keeps a Pod out of a service mesh: the client arrives through the API server, which is outside any mesh. */
 const NO_MESH = { "sidecar.istio.io/inject": "false" };
-/** What the Pod Security level `restricted` requires of a Pod. It sets no user: the image has one, and OpenShift assigns its own. */
+/** The file in the server's ConfigMap, and the folder where containers have it. */
+const SERVER_FILE = "server.js";
+const SERVER_FOLDER = "/kurun/server";
+/** The variables that Deno starts with. PATH stays the image's: its entrypoint may look for Deno there, and programs for theirs. */
+export const DENO_VARIABLES = Object.entries(DENO_ENVIRONMENT).filter(([name]) => name !== "PATH").map(([name, value]) => ({
+  name,
+  value,
+}));
+/** What the Pod Security level `restricted` requires of a Pod. */
 const POD_SECURITY = { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } };
 /** What the Pod Security level `restricted` requires of a container. */
 const CONTAINER_SECURITY = { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } };
@@ -28,7 +37,7 @@ export function sessionJob(plan: CommonPlan): NewJob {
         // No Pod is ever made from it, but a namespace with Pod Security warnings checks it all the same.
         spec: {
           restartPolicy: "Never",
-          securityContext: POD_SECURITY,
+          securityContext: podSecurity(plan),
           containers: [{ name: "none", image: plan.image, securityContext: CONTAINER_SECURITY }],
         },
       },
@@ -45,6 +54,18 @@ export function sessionSecret(plan: CommonPlan, uid: string, secrets: SessionSec
     type: "Opaque",
     metadata: metadata(plan, plan.name, uid),
     data: { key: base64(secrets.key), "tls.crt": base64(secrets.cert), "tls.key": base64(secrets.certKey) },
+  };
+}
+
+/** The server, for a Pod whose image does not contain it. */
+export function serverConfigMap(plan: CommonPlan, uid: string, server: string): NewConfigMap {
+  return {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: metadata(plan, plan.name, uid),
+    // Nobody can change what the next Pod runs, and the kubelet does not watch it.
+    immutable: true,
+    data: { [SERVER_FILE]: server },
   };
 }
 
@@ -83,8 +104,24 @@ export function podMetadata(plan: CommonPlan) {
   return { labels: { ...labels(plan), ...NO_MESH }, annotations: { ...NO_MESH, "linkerd.io/inject": "disabled" } };
 }
 
+/** denoland/deno's images have no user of their own. */
+function podSecurity({ runAsUser }: CommonPlan) {
+  return { ...POD_SECURITY, ...(runAsUser === undefined ? {} : { runAsUser }) };
+}
+
+/** The server's path in the containers that it starts from. */
+export function serverPath({ server }: CommonPlan): string {
+  return server === undefined ? SERVER_PATH : `${SERVER_FOLDER}/${SERVER_FILE}`;
+}
+
+/** Where a container has the server, unless its image contains it. */
+export function serverMounts({ server }: CommonPlan) {
+  return server === undefined ? [] : [{ name: "server", mountPath: SERVER_FOLDER, readOnly: true }];
+}
+
 /**
- * What the Pods of both kinds of session have in common, and their container: kurun's server.
+ * What the Pods of both kinds of session have in common, and their container: kurun's server. It has no command: the image's entrypoint
+ * starts Deno, wherever the image has that.
  * @param port the control port
  */
 export function serverPod(plan: CommonPlan, name: string, port: number) {
@@ -97,16 +134,19 @@ export function serverPod(plan: CommonPlan, name: string, port: number) {
     terminationMessagePolicy: "FallbackToLogsOnError",
     securityContext: { ...CONTAINER_SECURITY, readOnlyRootFilesystem: true },
     args: [`--session=${plan.name}`, "--instance=$(POD_NAME)", `--control-port=${port}`, "--secret-dir=/kurun/session"],
-    env: [{ name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } }],
+    env: [...DENO_VARIABLES, { name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } }],
     ports: [{ name: "kurun-control", containerPort: port }],
     volumeMounts: [{ name: "session", mountPath: "/kurun/session", readOnly: true }],
   } satisfies Container;
   const pod = {
-    securityContext: POD_SECURITY,
+    securityContext: podSecurity(plan),
     enableServiceLinks: false,
     terminationGracePeriodSeconds: 10,
     ...(plan.imagePullSecret === undefined ? {} : { imagePullSecrets: [{ name: plan.imagePullSecret }] }),
-    volumes: [{ name: "session", secret: { secretName: plan.name } }],
+    volumes: [
+      { name: "session", secret: { secretName: plan.name } },
+      ...(plan.server === undefined ? [] : [{ name: "server", configMap: { name: plan.name } }]),
+    ],
   } satisfies Partial<PodSpec>;
   return { pod, container };
 }

@@ -25,13 +25,17 @@ export const Annotation = {
 
 /** What the plans of both kinds of session have in common. */
 export interface CommonPlan {
-  /** The name of the session and of its Job, Secret, and Deployment or Pod. */
+  /** The name of the session and of its Job, Secret, ConfigMap, and Deployment or Pod. */
   readonly name: string;
   readonly namespace: string;
   /** The Service that callers use. A run has none, and uses its own name. */
   readonly service: string;
-  /** The image of kurun's server. */
+  /** The image that the server runs in. */
   readonly image: string;
+  /** The server's source, which the session brings in a ConfigMap; undefined if the image contains the server. */
+  readonly server?: string;
+  /** The user that containers run as; undefined if the cluster chooses one for each namespace, as OpenShift does. */
+  readonly runAsUser?: number;
   readonly imagePullSecret?: string;
   /** Seconds that the session outlives its client; 0 keeps it forever. */
   readonly ttlSeconds: number;
@@ -72,7 +76,7 @@ export interface RunPod {
   /** The node's architecture in Go's spelling, if the program is built for only one. */
   readonly architecture?: string;
   readonly serviceAccount?: string;
-  /** The image that programs run in, instead of kurun's own. */
+  /** The image that programs run in, instead of the server's. */
   readonly baseImage?: string;
   /** Quantities by resource name, as in the API. */
   readonly requests?: Readonly<Record<string, string>>;
@@ -118,6 +122,7 @@ export const API_ROOTS = {
   Job: "/apis/batch/v1",
   Service: "/api/v1",
   Secret: "/api/v1",
+  ConfigMap: "/api/v1",
   Deployment: "/apis/apps/v1",
   Pod: "/api/v1",
 } as const;

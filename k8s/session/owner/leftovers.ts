@@ -1,4 +1,4 @@
-import type { Api } from "../../api/api.ts";
+import { type Api, METADATA_LIST_ONLY } from "../../api/api.ts";
 import { onStatus } from "../../api/api_error.ts";
 import type { LiveMetadata } from "../../api/kubernetes_objects.ts";
 import { objectPath } from "../objects/session_plan.ts";
@@ -7,11 +7,11 @@ import { type FoundSession, listSessions, SESSION_SELECTOR } from "./find_sessio
 import { isOurs, isSamePerson, type Person, sessionOf } from "./session_owner.ts";
 
 /** The kinds that a session's Job owns. */
-const OWNED = ["Service", "Secret", "Deployment", "Pod"] as const;
+const OWNED = ["Service", "Secret", "ConfigMap", "Deployment", "Pod"] as const;
 
 /** Something that no client will return to. */
 export interface Leftover {
-  readonly kind: "session" | "service" | "secret" | "deployment" | "pod";
+  readonly kind: "session" | "service" | "secret" | "configmap" | "deployment" | "pod";
   readonly namespace: string;
   /** The name that users know it by: a session is known by its Service. */
   readonly name: string;
@@ -41,8 +41,8 @@ export async function findLeftovers(
   const hidden: string[] = [];
   // Listed before the Jobs: what a start creates in between would look like an orphan.
   const objects = await Promise.all(OWNED.map(async (kind) => {
-    const query = { labelSelector: SESSION_SELECTOR };
-    const list = await api.list(objectPath(kind, namespace), { query, signal }).catch(onStatus([403], undefined));
+    const options = { query: { labelSelector: SESSION_SELECTOR }, accept: METADATA_LIST_ONLY, signal };
+    const list = await api.list(objectPath(kind, namespace), options).catch(onStatus([403], undefined));
     if (!list) hidden.push(`${kind.toLowerCase()}s`);
     return list?.items.map(({ metadata }) => ({ kind, metadata })) ?? [];
   }));

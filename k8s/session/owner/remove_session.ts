@@ -1,4 +1,4 @@
-import type { Api } from "../../api/api.ts";
+import { type Api, METADATA_ONLY } from "../../api/api.ts";
 import { onStatus } from "../../api/api_error.ts";
 import type { Live } from "../../api/kubernetes_objects.ts";
 import { sleep } from "../../api/sleep.ts";
@@ -40,7 +40,7 @@ export async function removeSession(api: Api, session: RemovedSession, signal?: 
 export async function sessionGone(api: Api, session: RemovedSession, ms: number, signal?: AbortSignal): Promise<boolean> {
   const { namespace, service, name, uid } = session;
   const services = [service, controlServiceName(service)].map((service) => objectPath("Service", namespace, service));
-  let left = [...services, ...(["Secret", "Deployment", "Pod"] as const).map((kind) => objectPath(kind, namespace, name))];
+  let left = [...services, ...(["Secret", "ConfigMap", "Deployment", "Pod"] as const).map((kind) => objectPath(kind, namespace, name))];
   const until = performance.now() + ms;
   for (;;) {
     const there = await Promise.all(left.map((path) => isOwned(api, path, uid)));
@@ -52,7 +52,7 @@ export async function sessionGone(api: Api, session: RemovedSession, ms: number,
 
 /** Whether this owner has an object there that is not marked for removal. One that cannot be seen counts as gone. */
 async function isOwned(api: Api, path: string, owner: string): Promise<boolean> {
-  const found = await api.get<Live>(path).catch(() => undefined);
+  const found = await api.get<Live>(path, { accept: METADATA_ONLY }).catch(() => undefined);
   const { deletionTimestamp, ownerReferences = [] } = found?.body.metadata ?? {};
   return !deletionTimestamp && ownerReferences.some(({ uid }) => uid === owner);
 }

@@ -1,0 +1,38 @@
+/**
+ * `--server-image`: the image that kurun's server runs in, and whether the session has to bring the server.
+ *
+ * @module
+ */
+import { Option } from "commander";
+import { IMAGE_DENO_VERSION } from "../../k8s/images/image_deno.ts";
+import { userCacheFolder } from "../../k8s/images/layer_cache.ts";
+import { isServerImage } from "../../k8s/images/server_image.ts";
+import { serverSource } from "../../k8s/images/server_source.ts";
+import type { CommonPlan } from "../../k8s/session/objects/session_plan.ts";
+import type { Context } from "../command/context.ts";
+import { VERSION } from "../command/version.ts";
+
+/** Deno's own image. The server is tested with this version, and the image has nothing but Deno and what it needs. */
+const STOCK_IMAGE = `docker.io/denoland/deno:distroless-${IMAGE_DENO_VERSION}`;
+const VARIABLE = "KURUN_SERVER_IMAGE";
+
+/** The flag `--server-image`. */
+export function serverImageOption(): Option {
+  const what = "the image of kurun's Pod: one of denoland/deno's, a copy of it, or what kurun image writes";
+  return new Option("--server-image <image>", `${what} (default: $${VARIABLE}, or ${STOCK_IMAGE})`);
+}
+
+/** The image of kurun's Pod, and the server unless the image contains it. @throws ImageError if the server cannot be bundled */
+export async function serverImage(context: Context, flag: string | undefined): Promise<Pick<CommonPlan, "image" | "server">> {
+  const image = flag ?? (context.env(VARIABLE) || STOCK_IMAGE);
+  return isServerImage(image, VERSION) ? { image } : { image, server: await serverSource(cacheFolder(context), context.interrupted) };
+}
+
+/** kurun's cache folder; undefined if the environment names none. */
+function cacheFolder(context: Context): string | undefined {
+  try {
+    return userCacheFolder(context.env);
+  } catch {
+    return undefined;
+  }
+}

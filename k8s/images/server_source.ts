@@ -1,0 +1,69 @@
+import { createHash } from "node:crypto";
+import { fileURLToPath } from "node:url";
+import { bundleServer } from "./server_bundle.ts";
+
+/** Where the server begins; its other files are in its own folder and in tunnel/. */
+const ENTRY = new URL("../../server/main.ts", import.meta.url);
+/** Bundles to keep, of 280 kB each: several checkouts and versions may take turns. */
+const KEPT = 8;
+
+/**
+ * kurun's server as one JavaScript file: the one that a compiled kurun contains, else a bundle of the source that runs, which is made once
+ * (0.7 s) and kept until a file of it changes.
+ *
+ * @param cacheFolder kurun's, or undefined to keep nothing; it is created if it is missing
+ * @throws ImageError if it cannot be bundled
+ */
+export async function serverSource(cacheFolder: string | undefined, signal?: AbortSignal): Promise<string> {
+  // tests/compile.ts puts it next to the one file that it compiles.
+  if (Deno.build.standalone) return await Deno.readTextFile(new URL("./server.js", import.meta.url));
+  const bundle = async () => new TextDecoder().decode(await bundleServer(ENTRY, signal ? { signal } : {}));
+  if (cacheFolder === undefined) return await bundle();
+  const folder = `${cacheFolder}/server`;
+  const path = `${folder}/${await sourceKey(ENTRY)}.js`;
+  const kept = await Deno.readTextFile(path).catch(() => undefined);
+  if (kept !== undefined) return kept;
+  const source = await bundle();
+  // A cache that cannot be written costs time only.
+  await keep(folder, path, source).catch(() => {});
+  return source;
+}
+
+/** A digest of everything that decides the bundle. What comes from a registry is named by its version, and never changes. */
+async function sourceKey(entry: URL): Promise<string> {
+  const hash = createHash("sha256").update(`${Deno.version.deno} ${entry}`);
+  if (entry.protocol === "file:") {
+    const files = [...await sourceFiles(new URL("./", entry)), ...await sourceFiles(new URL("../tunnel/", entry))].sort();
+    const versions = fileURLToPath(new URL("../deno.json", entry));
+    for (const text of await Promise.all([...files, versions].map((path) => Deno.readFile(path)))) {
+      hash.update(createHash("sha256").update(text).digest());
+    }
+  }
+  return hash.digest("hex").slice(0, 32);
+}
+
+/** The paths of the source files below a folder. */
+async function sourceFiles(folder: URL): Promise<string[]> {
+  const entries = await Array.fromAsync(Deno.readDir(folder));
+  const paths = await Promise.all(entries.map(({ name, isDirectory }) => {
+    if (isDirectory) return sourceFiles(new URL(`${name}/`, folder));
+    return name.endsWith(".ts") && !name.endsWith("_test.ts") ? [fileURLToPath(new URL(name, folder))] : [];
+  }));
+  return paths.flat();
+}
+
+/** Writes a bundle under its name once it is complete, since several kuruns may start at once, and removes the oldest ones. */
+async function keep(folder: string, path: string, source: string): Promise<void> {
+  await Deno.mkdir(folder, { recursive: true });
+  const partial = await Deno.makeTempFile({ dir: folder, prefix: ".partial-" });
+  await Deno.writeTextFile(partial, source);
+  await Deno.rename(partial, path);
+  const bundles = [];
+  for await (const { name } of Deno.readDir(folder)) {
+    if (name.endsWith(".js")) {
+      bundles.push({ path: `${folder}/${name}`, made: (await Deno.stat(`${folder}/${name}`)).mtime?.getTime() ?? 0 });
+    }
+  }
+  bundles.sort((a, b) => b.made - a.made);
+  for (const old of bundles.slice(KEPT)) await Deno.remove(old.path);
+}
