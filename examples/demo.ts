@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { VERSION } from "../cli/command/version.ts";
+import { serverImageReference } from "../k8s/images/server_image.ts";
 import { certificateAuthority } from "../tests/certificate_authority.ts";
 import { type Cluster, ClusterError, ClusterUnavailableError, ensureUp } from "../tests/cluster/cluster.ts";
 
@@ -18,7 +20,7 @@ async function demo(): Promise<void> {
   const cluster = await ensureUp({ forTests: false });
   const kubectl = (args: string[], input?: string) => run(["kubectl", ...args], { cluster, ...(input === undefined ? {} : { input }) });
 
-  step("The image of kurun's Pod, built without Docker and loaded into the node");
+  step("An image of kurun's own, built without Docker and loaded into the node, because this node pulls nothing");
   say(shown(IMAGE_COMMAND));
   await image;
   if (!cluster.foreign) say(`loaded ${(await cluster.load(`${ROOT}${IMAGE}`)).join(", ")}`);
@@ -41,7 +43,8 @@ async function demo(): Promise<void> {
     await webhook.says("Listening");
 
     step("kurun port-forward: a Service in the cluster that leads to it");
-    const forward = ["port-forward", "https://localhost:8080", "--tlssecret", "kurun-secret", "-n", "default", "-v"];
+    const image = cluster.foreign ? [] : ["--server-image", serverImageReference(VERSION)];
+    const forward = ["port-forward", "https://localhost:8080", "--tlssecret", "kurun-secret", ...image, "-n", "default", "-v"];
     await using kurun = background([Deno.execPath(), "run", "-A", "main.ts", ...forward], { KUBECONFIG: cluster.kubeconfig });
     await kurun.says("Forwarding");
 
@@ -57,7 +60,7 @@ async function demo(): Promise<void> {
 
     step("Ctrl+C removes everything that kurun created");
     await kurun.interrupt();
-    await kubectl(["get", "jobs,deployments,services,secrets", "-n", "default", "-l", "app.kubernetes.io/managed-by=kurun"]);
+    await kubectl(["get", "jobs,deployments,services,secrets,configmaps", "-n", "default", "-l", "app.kubernetes.io/managed-by=kurun"]);
   } finally {
     await Deno.remove(folder, { recursive: true });
     step("Remove the demo's own objects");

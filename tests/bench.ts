@@ -17,7 +17,7 @@ import { ensureUp } from "./cluster/cluster.ts";
 import { findProgram } from "./cluster/commands.ts";
 import { installPackages } from "./cluster/packages.ts";
 import { progressOnStderr } from "./cluster/progress.ts";
-import { loadServerImage } from "./server_image.ts";
+import { loadPodImages } from "./pod_images.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 const DOCUMENT = `${ROOT}docs/benchmarks.md`;
@@ -30,7 +30,7 @@ async function bench(flags: BenchFlags): Promise<number> {
   for (const [program, debianPackage] of NEEDED) if (!await findProgram(program)) missing.push(debianPackage);
   await installPackages(missing, progressOnStderr());
   const cluster = await ensureUp();
-  await loadServerImage(cluster);
+  await loadPodImages(cluster);
   const argv = [Deno.execPath(), "run", "-A", "tests/bench/inside.ts", ...Deno.args] as [string, ...string[]];
   const child = cluster.exec(argv, { cwd: ROOT, stdout: "piped", stderr: "inherit" }).spawn();
   let table = "";

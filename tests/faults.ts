@@ -12,7 +12,7 @@ import { findProgram } from "./cluster/commands.ts";
 import { installPackages } from "./cluster/packages.ts";
 import { progressOnStderr } from "./cluster/progress.ts";
 import { faultFlags } from "./faults/flags.ts";
-import { loadServerImage } from "./server_image.ts";
+import { loadPodImages } from "./pod_images.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 
@@ -39,7 +39,7 @@ if (import.meta.main) {
     faultFlags(Deno.args);
     const cluster = await ensureUp();
     checkOwn(cluster);
-    await loadServerImage(cluster);
+    await loadPodImages(cluster);
     const child = (await faultsInside(cluster, Deno.args, { stdout: "inherit", stderr: "inherit" })).spawn();
     Deno.exit((await child.status).code);
   } catch (error) {

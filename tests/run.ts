@@ -12,7 +12,7 @@ import { faultsInside } from "./faults.ts";
 import { ALL_FAULTS } from "./faults/all_faults.ts";
 import { grpcProgram } from "./grpc_program.ts";
 import { registryProgram } from "./registry_program.ts";
-import { loadServerImage } from "./server_image.ts";
+import { loadPodImages } from "./pod_images.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 
@@ -27,7 +27,7 @@ async function endToEnd(): Promise<Counts> {
   const tests = ["test", "-A", "tests/e2e", ...Deno.args] as const;
   try {
     const cluster = await ensureUp();
-    await loadServerImage(cluster);
+    await loadPodImages(cluster);
     // Inside the cluster's network neither Go's modules nor npm can be reached.
     await grpcProgram();
     await registryProgram();

@@ -12,8 +12,15 @@ const NEEDED: readonly (readonly [program: string, debianPackage: string])[] = [
   ["iptables-restore", "iptables"],
   ["ip", "iproute2"],
 ];
-/** The programs that only tests need: kurun runs in a real terminal, and its commands are completed in real shells. */
-const NEEDED_BY_TESTS: typeof NEEDED = [["tmux", "tmux"], ["zsh", "zsh"], ["fish", "fish"]];
+/** The programs that only tests need: a real terminal, real shells, and what images like denoland/deno's are made of. */
+const NEEDED_BY_TESTS: typeof NEEDED = [
+  ["tmux", "tmux"],
+  ["zsh", "zsh"],
+  ["fish", "fish"],
+  ["tini", "tini"],
+  ["busybox", "busybox-static"],
+  ["patchelf", "patchelf"],
+];
 /** Where distributions install the CNI plugins. */
 const CNI_DIRECTORIES = ["/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni"];
 const CNI_PLUGINS = ["ptp", "portmap", "host-local", "loopback"];

@@ -39,7 +39,7 @@ clusterTest(
       throw new Error(await kubectl(["describe", "pods", "-n", name]), { cause: error });
     }
 
-    await kubectl(["delete", "pod", "laptop", "-n", name, "--wait=false"]);
+    await kubectl(["delete", "pod/laptop", "configmap/kurun-program", "-n", name, "--wait=false"]);
     await until(async () => assert.deepEqual(await namespace.left(), []), CLEAN_UP_MS);
   },
 );
@@ -70,7 +70,7 @@ const POD = {
       name: "kurun",
       image: serverImageReference(VERSION),
       command: [DENO, "run", "-A", "--no-config", "--no-lock", "--no-remote", "--no-npm", "--no-code-cache"],
-      args: ["/kurun-cli/kurun.js", "port-forward", "http://localhost:8080", "--ttl", "0"],
+      args: ["/kurun-cli/kurun.js", "port-forward", "http://localhost:8080", "--ttl", "0", "--server-image", serverImageReference(VERSION)],
       volumeMounts: [{ name: "kurun", mountPath: "/kurun-cli", readOnly: true }],
       securityContext: SECURITY,
     }, {

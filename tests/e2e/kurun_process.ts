@@ -30,10 +30,14 @@ export class KurunProcess implements AsyncDisposable {
     return this.stderr.replace(/^If kurun loses its connection, .*\n/m, "");
   }
 
-  /** Starts kurun with these arguments. */
-  static start(args: string[], env: Record<string, string> = {}): KurunProcess {
-    const [program, ...before] = kurunCommand();
-    const options: Deno.CommandOptions = { args: [...before, ...args], env, stdin: "null", stdout: "piped", stderr: "piped" };
+  /** Starts kurun with these arguments. @param command how it is started, if not as in the other tests */
+  static start(
+    args: string[],
+    env: Record<string, string> = {},
+    command: { argv: string[]; cwd?: string } = { argv: kurunCommand() },
+  ): KurunProcess {
+    const { argv: [program, ...before], ...where } = command;
+    const options: Deno.CommandOptions = { ...where, args: [...before, ...args], env, stdin: "null", stdout: "piped", stderr: "piped" };
     return new KurunProcess(new Deno.Command(program as string, options).spawn());
   }
 
@@ -111,12 +115,12 @@ export async function peakMemory(pid: number): Promise<number> {
   return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
 }
 
-/** Finds the process whose command line contains both words. @throws if there is none */
+/** Finds the process whose command line contains both words, other than the tini that started it in Deno's images. @throws if there is none */
 export async function findProcess(...words: string[]): Promise<number> {
   for await (const { name } of Deno.readDir("/proc")) {
     if (!/^\d+$/.test(name) || Number(name) === Deno.pid) continue;
     const line = await Deno.readTextFile(`/proc/${name}/cmdline`).catch(() => "");
-    if (words.every((word) => line.includes(word))) return Number(name);
+    if (!line.startsWith("/tini") && words.every((word) => line.includes(word))) return Number(name);
   }
   throw new Error(`no process has ${words.join(" and ")} in its command line`);
 }

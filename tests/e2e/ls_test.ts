@@ -118,7 +118,7 @@ clusterTest("a session that another user is connected to is stopped only with --
   assert.equal(await theirs.exit, SESSION_LOST);
 });
 
-/** A Service, a Secret and a Deployment as a session makes them, of a session that is gone; and one of each that is not kurun's. */
+/** A Service, a Secret, a ConfigMap and a Deployment as a session makes them, of a session that is gone; and one of each that is not kurun's. */
 async function leaveOrphans({ name: namespace }: TestNamespace): Promise<void> {
   const labels = { "app.kubernetes.io/managed-by": "kurun", "kurun.dev/session": "old-kurun-bcdfg" };
   const spec = (more: Record<string, string>) => ({
@@ -131,6 +131,7 @@ async function leaveOrphans({ name: namespace }: TestNamespace): Promise<void> {
     return [
       { apiVersion: "v1", kind: "Service", metadata, spec: { selector: { app: "a" }, ports: [{ port: 80 }] } },
       { apiVersion: "v1", kind: "Secret", metadata },
+      { apiVersion: "v1", kind: "ConfigMap", metadata },
       { apiVersion: "apps/v1", kind: "Deployment", metadata, spec: spec({}) },
     ];
   });
@@ -156,6 +157,7 @@ clusterTest("cleanup removes orphans and sessions without a client, and nothing 
     `session/killed ${where}: no client has been connected since TIME`,
     `service/old ${where}: its session is gone`,
     `secret/old ${where}: its session is gone`,
+    `configmap/old ${where}: its session is gone`,
     `deployment/old ${where}: its session is gone`,
   ]);
   for (let tries = 0; tries < 100 && (await left(namespace)).some((name) => /killed|old/.test(name)); tries++) {

@@ -98,9 +98,10 @@ for (const format of ["yaml", "json"]) {
     const taken = await kubectl(["create", "--dry-run=server", "--warnings-as-errors", "-o", "name", "-f", "-"], stdout);
     assert.deepEqual(taken.trim().split("\n"), [
       "job.batch/kurun-kurun-xxxxx",
-      "service/kurun",
       "service/kurun-kurun",
+      "service/kurun",
       "secret/kurun-kurun-xxxxx",
+      "configmap/kurun-kurun-xxxxx",
       "deployment.apps/kurun-kurun-xxxxx",
     ]);
     assert.deepEqual(await namespace.left(), []);
@@ -116,12 +117,12 @@ clusterTest("a dry run prints what is created, except for names, keys and times"
   await using _kurun = await KurunProcess.start(args).ready();
   const session = (await runningPod(namespace)).metadata.labels?.["kurun.dev/session"] as string;
   const printed = JSON.parse(stdout.replaceAll("kurun-kurun-xxxxx", session)).items as ListedObject[];
-  assert.equal(printed.length, 5);
-  for (const { kind, metadata, spec, stringData } of printed) {
+  assert.equal(printed.length, 6);
+  for (const { kind, metadata, spec, stringData, data } of printed) {
     const made: ListedObject = JSON.parse(await kubectl(["get", kind, metadata.name, "-n", namespace.name, "-o", "json"]));
     assertHolds(made.metadata.labels, metadata.labels, `${kind}'s labels`);
     assertHolds(made.spec, spec, kind);
-    assert.deepEqual(Object.keys(made.data ?? {}).sort(), Object.keys(stringData ?? {}).sort());
+    assert.deepEqual(Object.keys(made.data ?? {}).sort(), Object.keys(stringData ?? data ?? {}).sort());
     assert.deepEqual(made.metadata.ownerReferences?.length, metadata.ownerReferences?.length);
   }
 });

@@ -101,7 +101,7 @@ clusterTest("the Role is enough for kurun ls and kurun stop, and cleanup names w
   assert.match(ls.stdout, /^NAME .*\nkurun +Connected +\d+s /);
   const cleanup = await KurunProcess.run(["cleanup", ...there]);
   assert.equal(cleanup.code, 0);
-  for (const resource of ["secrets", "deployments", "pods"]) {
+  for (const resource of ["secrets", "configmaps", "deployments", "pods"]) {
     assert.match(
       cleanup.stderr,
       new RegExp(`^Warning: ${resource} could not be checked: this needs the right to list ${resource}$`, "m"),
@@ -120,6 +120,7 @@ const NEEDED = [
   ["deployments", "create", "create deployments.apps"],
   ["services", "create", "create services"],
   ["secrets", "create", "create secrets"],
+  ["configmaps", "create", "create configmaps"],
   ["services/proxy", "get", "get services/proxy named https:kurun-kurun:8333"],
   ["pods", "watch", "watch pods"],
 ] as const;

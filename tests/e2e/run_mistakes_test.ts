@@ -122,9 +122,10 @@ clusterTest("--dry-run prints the objects and creates nothing", async (namespace
     "Job/dry",
     "Service/dry-kurun",
     "Secret/dry",
+    "ConfigMap/dry",
     "Pod/dry",
   ]);
-  assert.deepEqual(objects[3].spec.containers[0].resources, { limits: { memory: "1Gi" } });
+  assert.deepEqual(objects[4].spec.containers[0].resources, { limits: { memory: "1Gi" } });
   assert.deepEqual(await namespace.left(), []);
 });
 

@@ -233,8 +233,9 @@ func main() {
 `;
   await Deno.writeTextFile(`${folder}/main.go`, source);
   const run = (...flags: string[]) => KurunProcess.run(["run", "-n", namespace.name, ...flags, `${folder}/main.go`]);
-  assert.deepEqual(await run(), { code: 0, stdout: "<nil> true /kurun/program/ca-certificates.crt\n", stderr: "" });
-  assert.deepEqual(await run("-e", "SSL_CERT_FILE=/nowhere"), { code: 0, stdout: "<nil> false /nowhere\n", stderr: "" });
+  assert.deepEqual(await run(), { code: 0, stdout: "<nil> true /etc/ssl/certs/ca-certificates.crt\n", stderr: "" });
+  const nowhere = await run("--image", "kurun.test/toolbox:1", "-e", "SSL_CERT_FILE=/nowhere");
+  assert.deepEqual(nowhere, { code: 0, stdout: "<nil> false /nowhere\n", stderr: "" });
   const own = await run("--image", "kurun.test/toolbox:1");
   assert.deepEqual([own.code, own.stderr], [0, ""]);
   assert.match(own.stdout, /^<nil> true (?:\/kurun\/program\/ca-certificates\.crt)?\n$/);

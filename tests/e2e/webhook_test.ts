@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
-import { VERSION } from "../../cli/command/version.ts";
+import { denoImage } from "../cluster/deno_images.ts";
 import { Api } from "../../k8s/api/api.ts";
-import { serverImageReference } from "../../k8s/images/server_image.ts";
 import { loadClusterAccess } from "../../k8s/kubeconfig/kubeconfig.ts";
 import { hookDeployment } from "./hook_deployment.ts";
 import { KurunProcess } from "./kurun_process.ts";
@@ -62,8 +61,8 @@ function original(replicas: number): Record<string, unknown> {
       Response.json({ apiVersion: "admission.k8s.io/v1", kind: "AdmissionReview",
         response: { uid: (await request.json()).request.uid, allowed: true } }));`;
   const container = {
-    image: serverImageReference(VERSION),
-    command: ["/usr/bin/deno", "eval", program],
+    image: denoImage("distroless"),
+    args: ["eval", program],
     readinessProbe: { tcpSocket: { port: 9443 }, periodSeconds: 1 },
     volumeMounts: [{ name: "tls", mountPath: "/tls", readOnly: true }],
   };
