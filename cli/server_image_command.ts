@@ -16,14 +16,21 @@ const DEFAULT_FOLDER = "build";
 /** `kurun image` */
 export function imageCommand(context: Context): Command {
   return new Command("image")
-    .summary("write the image of kurun's Pod to a file")
-    .description("Writes the image of kurun's Pod as an archive for docker load, kind load image-archive and ctr images import.")
+    .summary("write an image for kurun's Pod to a file")
+    .description(
+      "Writes an image for kurun's Pod that contains the server, as an archive for docker load, kind load image-archive and ctr images import. " +
+        "--server-image names it.",
+    )
     .option("--output <file>", "the archive to write", `${DEFAULT_FOLDER}/kurun-server-${VERSION}-linux-ARCH.tar`)
     .addOption(
       new Option("--arch <architecture>", "the architecture of the cluster's nodes").choices(["amd64", "arm64"])
         .default(THIS_ARCHITECTURE, "this machine's"),
     )
-    .addHelpText("after", "\nExamples:\n  kurun image --output kurun-server.tar\n  kind load image-archive kurun-server.tar\n")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  # for nodes that cannot pull Deno's own image\n  kurun image --output kurun-server.tar\n" +
+        `  kind load image-archive kurun-server.tar\n  kurun port-forward 8080 --server-image ${serverImageReference(VERSION)}\n`,
+    )
     .action((options: { output: string; arch: Architecture }) =>
       makeImage(context, options.output.replace("ARCH", options.arch), options.arch)
     );
