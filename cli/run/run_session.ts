@@ -4,7 +4,7 @@ import { commonArchitecture, linuxNodes } from "../../k8s/nodes/nodes.ts";
 import { Annotation, type RunPlan } from "../../k8s/session/objects/session_plan.ts";
 import { isOurs, shownAnnotations } from "../../k8s/session/owner/session_owner.ts";
 import type { Live } from "../../k8s/api/kubernetes_objects.ts";
-import { podUser } from "../../k8s/session/pod/pod_user.ts";
+import { fitCluster } from "../../k8s/session/pod/fit_cluster.ts";
 import { checkRights, runRights } from "../../k8s/session/session_rights.ts";
 import { isObject } from "../../k8s/api/exact_json.ts";
 import type { Context } from "../command/context.ts";
@@ -53,15 +53,15 @@ export async function startRunSession(
   plan: RunPlan,
   { architecture, named, signal }: { architecture: Promise<string | undefined>; named: boolean; signal: AbortSignal },
 ): Promise<StartedSession<RunPlan>> {
-  const [node, user] = await Promise.all([
+  const [node, fitted] = await Promise.all([
     architecture,
-    podUser(api, signal),
+    fitCluster(api, plan, signal),
     checkRights(api, runRights(plan), "rbac-run.yaml", signal),
   ]);
   if (named) await nameIsFree(api, plan, signal);
   signal.throwIfAborted();
   const run = node === undefined ? plan.run : { ...plan.run, architecture: node };
-  return await createSession(context, api, { ...plan, ...user, run });
+  return await createSession(context, api, { ...fitted, run });
 }
 
 /** Waits until an earlier run of that name is gone. @throws UserError if something of that name stays */

@@ -12,7 +12,7 @@ import {
 import { dialTunnel } from "../../k8s/session/dial/tunnel_dial.ts";
 import { findServices } from "../../k8s/session/service/found_services.ts";
 import { checkPodPatchTaken } from "../../k8s/session/pod/pod_patch_check.ts";
-import { podUser } from "../../k8s/session/pod/pod_user.ts";
+import { fitCluster } from "../../k8s/session/pod/fit_cluster.ts";
 import { checkRights, sessionRights } from "../../k8s/session/session_rights.ts";
 import { ClusterSession, ObjectExistsError, SessionGoneError, SessionTakenError } from "../../k8s/session/session.ts";
 import { Annotation, controlServiceName, type ForwardPlan, type SessionPlan } from "../../k8s/session/objects/session_plan.ts";
@@ -77,12 +77,12 @@ export async function preflight({ context, access, api, plan, port, takeover }: 
   const signal = context.interrupted;
   const say = (line: string) => context.stderr(`${line}\n`);
   const looking = findServices(api, namespace, service, signal);
-  const choosingUser = podUser(api, signal);
+  const fitting = fitCluster(api, plan, signal);
   // Each can fail first; a missing right is reported as such.
-  for (const promise of [looking, choosingUser]) promise.catch(() => {});
+  for (const promise of [looking, fitting]) promise.catch(() => {});
   await checkRights(api, sessionRights(plan), "rbac.yaml", signal);
   const claim = await claimService(api, {
-    plan: { ...plan, ...await choosingUser },
+    plan: await fitting,
     port,
     takeover,
     found: await looking,

@@ -3,7 +3,7 @@ import { Api } from "../../k8s/api/api.ts";
 import { loadClusterAccess } from "../../k8s/kubeconfig/kubeconfig.ts";
 import { MissingRightsError, sessionRights } from "../../k8s/session/session_rights.ts";
 import type { ServiceClaim } from "../../k8s/session/service/claim_service.ts";
-import { annotated } from "../../k8s/session/objects/session_manifests.ts";
+import { annotated, ownedObjects } from "../../k8s/session/objects/session_manifests.ts";
 import type { ForwardPlan } from "../../k8s/session/objects/session_plan.ts";
 import { type ScriptedReply, type ScriptedRequest, ScriptedServer } from "../../tests/scripted_server.ts";
 import type { Context } from "../command/context.ts";
@@ -23,7 +23,10 @@ const PLAN: ForwardPlan = {
 const NOT_FOUND = { kind: "Status", status: "Failure", reason: "NotFound", message: "not found", code: 404 };
 
 /** Runs a preflight against a scripted server. @returns what was asked, by method */
-async function run(handle: (request: ScriptedRequest, reply: ScriptedReply) => unknown): Promise<{ asked: string[]; claim: ServiceClaim }> {
+async function run(
+  handle: (request: ScriptedRequest, reply: ScriptedReply) => unknown,
+  plan = PLAN,
+): Promise<{ asked: string[]; claim: ServiceClaim }> {
   using server = new ScriptedServer(handle);
   const access = await loadClusterAccess({ server: `http://127.0.0.1:${server.port}` }, { get: () => undefined });
   const api = new Api(access, { userAgent: "test" });
@@ -33,7 +36,7 @@ async function run(handle: (request: ScriptedRequest, reply: ScriptedReply) => u
       context,
       access,
       api,
-      plan: PLAN,
+      plan,
       port: undefined,
       takeover: false,
     });
@@ -58,7 +61,13 @@ Deno.test("rights and names are checked in parallel", async () => {
     await answer(request, reply);
   });
   assert.equal(held.length, questions);
-  assert.deepEqual(claim, { do: "create", plan: annotated({ ...PLAN, runAsUser: 65532 }), unserved: [], siblings: [], unchecked: false });
+  assert.deepEqual(claim, {
+    do: "create",
+    plan: annotated({ ...PLAN, runAsUser: 65532, serverIn: "ConfigMap" }),
+    unserved: [],
+    siblings: [],
+    unchecked: false,
+  });
 });
 
 Deno.test("all missing rights are named together", async () => {
@@ -77,6 +86,20 @@ Deno.test("a start continues if rights may not be checked", async () => {
     request.method === "POST" ? reply.json(403, { kind: "Status", reason: "Forbidden", message: "no", code: 403 }) : answer(request, reply)
   );
   assert.equal(asked.filter((method) => method === "GET").length, 4);
+});
+
+Deno.test("the session's Secret has the server if the cluster refuses a ConfigMap, as a webhook does that the session is to serve", async () => {
+  const plan = { ...PLAN, server: "// server" };
+  const place = async (status: number) => {
+    const { claim } = await run((request, reply) => {
+      const isConfigMap = request.target.startsWith("/api/v1/namespaces/shop/configmaps?") && request.target.includes("dryRun=All");
+      return isConfigMap ? reply.json(status, { kind: "Status", message: "failed calling webhook", code: status }) : answer(request, reply);
+    }, plan);
+    const kinds = ownedObjects(claim.plan, "1", { key: new Uint8Array(), cert: "", certKey: "" }).flat(2);
+    return kinds.flatMap((object) => "data" in object && object.data?.["server.js"] ? [`${object.kind} ${object.data["server.js"]}`] : []);
+  };
+  assert.deepEqual(await place(201), ["ConfigMap // server"]);
+  assert.deepEqual(await place(500), [`Secret ${btoa("// server")}`]);
 });
 
 Deno.test("on OpenShift, which gives each namespace a range of users, the Pod names none", async () => {

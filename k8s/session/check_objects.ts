@@ -2,7 +2,7 @@ import { type Api, METADATA_ONLY } from "../api/api.ts";
 import { ApiError } from "../api/api_error.ts";
 import type { Service } from "../api/kubernetes_objects.ts";
 import { sleep } from "../api/sleep.ts";
-import { controlServiceName, type ForwardPlan, objectPath, SESSION_LABEL } from "./objects/session_plan.ts";
+import { controlServiceName, type ForwardPlan, hasConfigMap, objectPath, SESSION_LABEL } from "./objects/session_plan.ts";
 import { type ClusterSession, SessionGoneError } from "./session.ts";
 
 /** How often the objects are looked at. Watching them would take a right that a session does not have. */
@@ -27,7 +27,7 @@ export async function checkObjects(api: Api, session: ClusterSession<ForwardPlan
   const { namespace, service, name } = plan;
   const kinds = [
     ...[["Service", service], ["Service", controlServiceName(service)], ["Deployment", name], ["Secret", name]] as const,
-    ...(plan.server === undefined ? [] : [["ConfigMap", name] as const]),
+    ...(hasConfigMap(plan) ? [["ConfigMap", name] as const] : []),
   ];
   const objects = kinds.map(([kind, name]) => ({ path: objectPath(kind, namespace, name), label: `${kind} ${name}`, refusals: 0 }));
   for (;;) {

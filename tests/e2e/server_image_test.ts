@@ -111,3 +111,48 @@ clusterTest("a session ends with a message if its ConfigMap is deleted, because 
   assert.match(kurun.stderr, /^error: ConfigMap kurun-kurun-\w{5} was deleted while it was forwarded/m);
   assert.deepEqual(await namespace.left(), []);
 });
+
+clusterTest(
+  "a webhook that refuses ConfigMaps does not keep a session from starting, and it is resumed with and without it",
+  async (namespace) => {
+    await kubectl(["create", "-f", "-"], JSON.stringify(unansweredWebhook(namespace)));
+    await using upstream = serveHttp(() => new Response("from here"));
+    const start = () => KurunProcess.start(["port-forward", upstream.url, "-n", namespace.name]).ready();
+    const kill = async (kurun: KurunProcess) => {
+      kurun.signal("SIGKILL");
+      await kurun.exit;
+    };
+    try {
+      await kill(await start());
+      assert.deepEqual((await brought(namespace)).configMaps, []);
+      const resumed = await start();
+      assert.match(resumed.stderr, /^Resumed your session /m);
+      const { code, stdout } = await KurunProcess.run(["run", "-n", namespace.name, HELLO]);
+      assert.deepEqual([code, stdout.slice(0, 13)], [0, "Hello, world,"]);
+      await kill(resumed);
+    } finally {
+      await kubectl(["delete", "validatingwebhookconfiguration", namespace.name]);
+    }
+    await using again = await start();
+    assert.match(again.stderr, /^Resumed your session /m);
+    assert.equal(await (await fetch(`http://${await namespace.address()}/`)).text(), "from here");
+  },
+);
+
+/** A webhook for all ConfigMaps of the namespace, with nobody behind it. */
+function unansweredWebhook({ name }: TestNamespace): unknown {
+  return {
+    apiVersion: "admissionregistration.k8s.io/v1",
+    kind: "ValidatingWebhookConfiguration",
+    metadata: { name },
+    webhooks: [{
+      name: "configmaps.kurun.test",
+      clientConfig: { service: { namespace: name, name: "nosuch" } },
+      rules: [{ operations: ["CREATE"], apiGroups: [""], apiVersions: ["v1"], resources: ["configmaps"] }],
+      namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": name } },
+      failurePolicy: "Fail",
+      sideEffects: "None",
+      admissionReviewVersions: ["v1"],
+    }],
+  };
+}

@@ -63,8 +63,6 @@ export async function configure(
       clientConfig: { caBundle: btoa(ca.certPem), service: { name: service, namespace: namespace.name, port, path: "/mutate" } },
       rules: [{ operations: ["CREATE"], apiGroups: [""], apiVersions: ["v1"], resources: ["configmaps"] }],
       namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": namespace.name } },
-      // As docs/port-forward.md advises: a session has a ConfigMap of its own.
-      objectSelector: { matchExpressions: [{ key: "kurun.dev/session", operator: "DoesNotExist" }] },
       failurePolicy: "Fail",
       sideEffects: "None",
       admissionReviewVersions: ["v1"],

@@ -4,7 +4,7 @@ import type { New, NewConfigMap, NewDeployment, NewPod, NewSecret, NewService } 
 import { controlTargetPort, serverDeployment, userService } from "./forward_objects.ts";
 import { runPod } from "./run_objects.ts";
 import { controlService, serverConfigMap, sessionJob, sessionSecret } from "./session_objects.ts";
-import { Annotation, CONTROL_PORT, type ForwardPlan, isRun, type SessionPlan, type SessionSecrets } from "./session_plan.ts";
+import { Annotation, CONTROL_PORT, type ForwardPlan, hasConfigMap, isRun, type SessionPlan, type SessionSecrets } from "./session_plan.ts";
 
 /** An object that a session's Job owns. */
 export type OwnedObject = NewService | NewSecret | NewConfigMap | NewDeployment | NewPod;
@@ -17,7 +17,7 @@ export type OwnedObject = NewService | NewSecret | NewConfigMap | NewDeployment 
 export function ownedObjects(plan: SessionPlan, uid: string, secrets: SessionSecrets): OwnedObject[][][] {
   const mounted = [
     sessionSecret(plan, uid, secrets),
-    ...(plan.server === undefined ? [] : [serverConfigMap(plan, uid, plan.server)]),
+    ...(hasConfigMap(plan) ? [serverConfigMap(plan, uid, plan.server ?? "")] : []),
   ];
   if (isRun(plan)) return [[[controlService(plan, uid, CONTROL_PORT)]], [mounted, [runPod(plan, uid).pod]]];
   const control = controlService(plan, uid, controlTargetPort(plan));

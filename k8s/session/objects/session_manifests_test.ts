@@ -40,6 +40,7 @@ for (
     "a protocol of its callers": { ports: [{ ...PLAN.ports[0]!, appProtocol: "kubernetes.io/h2c" }, PLAN.ports[1]!] },
     "another image": { image: "server:2" },
     "a server that it brings": { server: "// 1" },
+    "a server in the Secret": { server: "// 1", serverIn: "Secret" },
     "a user that the cluster chooses": { runAsUser: 65532 },
     "a certificate": { tls: { secret: "web-tls", alpn: ["http/1.1"] } },
     "another ttl": { ttlSeconds: 60 },

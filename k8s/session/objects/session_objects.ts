@@ -1,7 +1,15 @@
 import { Buffer } from "node:buffer";
 import type { Container, New, NewConfigMap, NewJob, NewSecret, NewService, PodSpec } from "../../api/kubernetes_objects.ts";
 import { DENO_ENVIRONMENT, SERVER_PATH } from "../../images/server_command.ts";
-import { type CommonPlan, CONTROL_PORT, controlServiceName, MANAGED_BY, SESSION_LABEL, type SessionSecrets } from "./session_plan.ts";
+import {
+  type CommonPlan,
+  CONTROL_PORT,
+  controlServiceName,
+  hasConfigMap,
+  MANAGED_BY,
+  SESSION_LABEL,
+  type SessionSecrets,
+} from "./session_plan.ts";
 
 /** Keeps a Pod out of a service mesh: the client arrives through the API server, which is outside any mesh. */
 const NO_MESH = { "sidecar.istio.io/inject": "false" };
@@ -53,7 +61,12 @@ export function sessionSecret(plan: CommonPlan, uid: string, secrets: SessionSec
     kind: "Secret",
     type: "Opaque",
     metadata: metadata(plan, plan.name, uid),
-    data: { key: base64(secrets.key), "tls.crt": base64(secrets.cert), "tls.key": base64(secrets.certKey) },
+    data: {
+      key: base64(secrets.key),
+      "tls.crt": base64(secrets.cert),
+      "tls.key": base64(secrets.certKey),
+      ...(plan.server === undefined || hasConfigMap(plan) ? {} : { [SERVER_FILE]: base64(plan.server) }),
+    },
   };
 }
 
@@ -114,6 +127,11 @@ export function serverPath({ server }: CommonPlan): string {
   return server === undefined ? SERVER_PATH : `${SERVER_FOLDER}/${SERVER_FILE}`;
 }
 
+function serverSource(plan: CommonPlan) {
+  if (hasConfigMap(plan)) return { configMap: { name: plan.name } };
+  return { secret: { secretName: plan.name, items: [{ key: SERVER_FILE, path: SERVER_FILE }] } };
+}
+
 /** Where a container has the server, unless its image contains it. */
 export function serverMounts({ server }: CommonPlan) {
   return server === undefined ? [] : [{ name: "server", mountPath: SERVER_FOLDER, readOnly: true }];
@@ -145,7 +163,7 @@ export function serverPod(plan: CommonPlan, name: string, port: number) {
     ...(plan.imagePullSecret === undefined ? {} : { imagePullSecrets: [{ name: plan.imagePullSecret }] }),
     volumes: [
       { name: "session", secret: { secretName: plan.name } },
-      ...(plan.server === undefined ? [] : [{ name: "server", configMap: { name: plan.name } }]),
+      ...(plan.server === undefined ? [] : [{ name: "server", ...serverSource(plan) }]),
     ],
   } satisfies Partial<PodSpec>;
   return { pod, container };

@@ -32,8 +32,10 @@ export interface CommonPlan {
   readonly service: string;
   /** The image that the server runs in. */
   readonly image: string;
-  /** The server's source, which the session brings in a ConfigMap; undefined if the image contains the server. */
+  /** The server's source, which the session brings; undefined if the image contains the server. */
   readonly server?: string;
+  /** Where the session has the server: in a ConfigMap, or in its Secret if the cluster refuses the ConfigMap. @default {"ConfigMap"} */
+  readonly serverIn?: "ConfigMap" | "Secret";
   /** The user that containers run as; undefined if the cluster chooses one for each namespace, as OpenShift does. */
   readonly runAsUser?: number;
   readonly imagePullSecret?: string;
@@ -131,4 +133,9 @@ export const API_ROOTS = {
 export function objectPath(kind: keyof typeof API_ROOTS, namespace: string | undefined, name?: string): string {
   const within = namespace === undefined ? "" : `/namespaces/${namespace}`;
   return `${API_ROOTS[kind]}${within}/${kind.toLowerCase()}s${name === undefined ? "" : `/${name}`}`;
+}
+
+/** Whether the session has a ConfigMap with the server. */
+export function hasConfigMap({ server, serverIn }: CommonPlan): boolean {
+  return server !== undefined && serverIn !== "Secret";
 }

@@ -159,7 +159,10 @@ async function claimOccupied(
   const session = sessionOwner(job);
   const presence = judgePresence(client, session, now);
   const mine = isSamePerson(session, { who: annotations[Annotation.who] ?? "", from: annotations[Annotation.from] ?? "" });
-  const settled = annotated(joined({ ...plan, name: session.name }, join));
+  const wished = joined({ ...plan, name: session.name }, join);
+  // The cluster may have refused or accepted the other session's ConfigMap.
+  const places = (["ConfigMap", "Secret"] as const).map((serverIn) => annotated({ ...wished, serverIn }));
+  const settled = places.find(({ annotations }) => annotations[Annotation.plan] === session.plan) ?? annotated(wished);
   const samePlan = whole && session.plan === settled.annotations[Annotation.plan];
   const decision = decideOnSession({ mine, presence, samePlan, takeover });
   if (decision.do === "refuse") throw new ServiceRefusedError({ is: "in-use", session, presence, mine }, namespace, service);

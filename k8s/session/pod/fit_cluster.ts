@@ -1,0 +1,34 @@
+import type { Api } from "../../api/api.ts";
+import { ApiError, onStatus } from "../../api/api_error.ts";
+import { IMAGE_USER } from "../../images/server_command.ts";
+import { serverConfigMap } from "../objects/session_objects.ts";
+import { objectPath, type SessionPlan } from "../objects/session_plan.ts";
+
+/** Stands for the Job, which does not exist yet; the API server requires some uid of an owner. */
+const NO_UID = "not-made-yet";
+
+/**
+ * A plan with what follows from the cluster: who runs the Pod, and where the session has the server.
+ * @throws {ConnectionError} if there is no answer
+ */
+export async function fitCluster<Plan extends SessionPlan>(api: Api, plan: Plan, signal: AbortSignal): Promise<Plan> {
+  const [user, serverIn] = await Promise.all([podUser(api, signal), serverPlace(api, plan, signal)]);
+  return { ...plan, ...user, serverIn };
+}
+
+/** OpenShift gives each namespace a range of users and refuses all others, so it chooses. */
+async function podUser(api: Api, signal: AbortSignal): Promise<{ readonly runAsUser?: number }> {
+  const isOpenShift = await api.get("/apis/security.openshift.io", { signal }).then(() => true).catch(onStatus([403, 404], false));
+  return isOpenShift ? {} : { runAsUser: IMAGE_USER };
+}
+
+/** Asks by a dry run. A webhook that the session is to serve may match ConfigMaps, and answers only once the session is there. */
+async function serverPlace(api: Api, plan: SessionPlan, signal: AbortSignal): Promise<"ConfigMap" | "Secret"> {
+  if (plan.server === undefined) return "ConfigMap";
+  const query = { dryRun: "All" };
+  return await api.create(objectPath("ConfigMap", plan.namespace), serverConfigMap(plan, NO_UID, ""), { query, signal })
+    .then(() => "ConfigMap" as const, (error) => {
+      if (error instanceof ApiError) return "Secret" as const;
+      throw error;
+    });
+}
