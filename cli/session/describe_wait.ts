@@ -1,5 +1,5 @@
 import type { WaitReason } from "../../k8s/workloads/pod_status.ts";
-import { isServerImage, serverImageReference } from "../../k8s/images/server_image.ts";
+import { isServerImage } from "../../k8s/images/server_image.ts";
 import { SESSION_LABEL } from "../../k8s/session/objects/session_plan.ts";
 import { VERSION } from "../command/version.ts";
 
@@ -24,10 +24,11 @@ function whatToDo({ kind, message, image }: WaitReason, serverImage: string): st
 }
 
 function missingServerImage(image: string): string {
-  const load = "load its file into the nodes (kind load image-archive, k3d image import, ctr images import)";
-  if (isServerImage(image, VERSION)) return `Write this image with kurun image, and ${load}, or push it to a registry.`;
-  return `Copy ${image} to a registry that the nodes can pull from, and name the copy with --server-image or KURUN_SERVER_IMAGE.
-  Without a registry, run kurun image, ${load}, and pass --server-image ${serverImageReference(VERSION)}.`;
+  if (isServerImage(image, VERSION)) {
+    return "Write this image with `kurun image`, and load it into the nodes (kind load image-archive, ctr images import) or push it to a registry.";
+  }
+  return `Copy ${image} to a registry that the nodes can pull from, and name the copy with --server-image or KURUN_SERVER_IMAGE. ` +
+    "Without a registry, use what `kurun image` writes (see kurun image --help).";
 }
 
 /** What to do about a webhook that matches kurun's own objects and does not answer: commands and YAML to copy. */

@@ -33,14 +33,13 @@ Deno.test("an image of the server that cannot be pulled is named, with how to br
   assert.equal(
     said({ ...failed, image: IMAGE }),
     `ErrImagePull: no such host
-  Copy ${IMAGE} to a registry that the nodes can pull from, and name the copy with --server-image or KURUN_SERVER_IMAGE.
-  Without a registry, run kurun image, load its file into the nodes (kind load image-archive, k3d image import, ctr images import), ` +
-      `and pass --server-image ghcr.io/kurun-dev/server:${VERSION}.`,
+  Copy ${IMAGE} to a registry that the nodes can pull from, and name the copy with --server-image or KURUN_SERVER_IMAGE. ` +
+      "Without a registry, use what `kurun image` writes (see kurun image --help).",
   );
   const own = `registry.test/kurun-dev/server:${VERSION}`;
   assert.match(
     said({ ...failed, image: own }, own),
-    /^ErrImagePull: no such host\n {2}Write this image with kurun image, and load its file .*$/,
+    /^ErrImagePull: no such host\n {2}Write this image with `kurun image`, and load it .*$/,
   );
   assert.equal(said({ ...failed, image: "busybox" }), "ErrImagePull: no such host");
 });

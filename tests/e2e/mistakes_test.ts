@@ -238,7 +238,7 @@ const REFUSED_PODS: readonly Mistake[] = [
     args: ["8080", "--timeout", "5s", "--server-image", "kurun.test/no-such-image:1"],
     code: 1,
     stderr: twice(
-      /(ErrImagePull|ImagePullBackOff): .*kurun\.test\/no-such-image:1.*\n {2}Copy kurun\.test\/no-such-image:1 to a registry that the nodes can pull from, and name the copy with --server-image or KURUN_SERVER_IMAGE\.\n {2}Without a registry, run kurun image, load its file into the nodes \(.*\), and pass --server-image \S+\./,
+      /(ErrImagePull|ImagePullBackOff): .*kurun\.test\/no-such-image:1.*\n {2}Copy kurun\.test\/no-such-image:1 to a registry that the nodes can pull from, and name the copy with --server-image or KURUN_SERVER_IMAGE\. Without a registry, use what `kurun image` writes \(see kurun image --help\)\./,
     ),
   },
   {
