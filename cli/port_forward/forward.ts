@@ -1,4 +1,5 @@
 import { mayPass } from "../../k8s/api/api_error.ts";
+import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
 import { checkObjects } from "../../k8s/session/check_objects.ts";
 import { Annotation, type ForwardPlan } from "../../k8s/session/objects/session_plan.ts";
 import { SessionGoneError } from "../../k8s/session/session.ts";
@@ -22,6 +23,7 @@ const DRAIN_MS = 10_000;
 
 /** Options of {@link forward}. */
 export interface ForwardOptions extends StartOptions {
+  readonly access: ClusterAccess;
   readonly upstream: Upstream;
   /** The scheme of the Service's URL. */
   readonly callerScheme: UpstreamScheme;
@@ -94,6 +96,8 @@ async function forwardUntilExpired(
   let isLeaving = false;
   let lost = Promise.withResolvers<void>();
   let remove = true;
+  // At a Service that outlives the session, callers reach the Pod until the nodes have followed.
+  const drains = () => plan.joined !== undefined && isServed;
   try {
     await Promise.race([
       holdSession({
@@ -103,7 +107,9 @@ async function forwardUntilExpired(
         onReady: () => again ? say(`Forwarding again, as session ${plan.name}`) : announce(options, plan, screen.context),
         onLink: (link) => {
           isServed = link === undefined;
+          // It may be restored.
           if (link) lost.resolve();
+          else lost = Promise.withResolvers();
           screen.show(link ? { is: "lost", ...link } : { is: "forwarding", since: context.date() });
         },
         say: (line) => isLeaving || say(line),
@@ -121,21 +127,22 @@ async function forwardUntilExpired(
     if (context.interrupted.aborted) return false;
     remove = !(error instanceof ReplacedError || error instanceof SessionGoneError);
     if (error instanceof SessionGoneError && error.expired) return true;
+    isLeaving = true;
+    // After a takeover or kurun stop, the Pod serves callers until another one is ready.
+    if (error instanceof SessionGoneError && drains()) await Promise.race([lost.promise, pause(DRAIN_MS, context.interrupted)]);
     if (!(error instanceof ReplacedError)) throw again ? new ExitError(ExitCode.sessionLost, error) : error;
     throw new UserError(`this kurun lost session ${plan.name}: ${error.message}`, ExitCode.sessionLost, { cause: error });
   } finally {
     stopKeeping.abort();
     if (remove) {
       context.leave(`Session ${plan.name} was not removed: ${describeRemains(session)}`);
-      const drains = plan.joined !== undefined && isServed;
-      // The connection may have been lost and restored before.
-      lost = Promise.withResolvers();
-      if (!drains) stop.abort();
+      const served = drains();
+      if (!served) stop.abort();
       isLeaving = true;
       screen.close();
       const removed = await removeOwnSession(context, session);
       // Other Pods may be ready behind the Service. Until the nodes have followed, callers still reach kurun's.
-      if (drains && removed) await Promise.race([lost.promise, pause(DRAIN_MS, stop.signal)]);
+      if (served && removed) await Promise.race([lost.promise, pause(DRAIN_MS, stop.signal)]);
       context.leave(undefined);
     }
     stop.abort();

@@ -1,5 +1,4 @@
 import type { Api } from "../../k8s/api/api.ts";
-import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
 import { selfSignedServerCertificate } from "../../k8s/certificate/certificate.ts";
 import {
   type AdoptableSession,
@@ -9,7 +8,6 @@ import {
   type ServiceClaim,
   ServiceRefusedError,
 } from "../../k8s/session/service/claim_service.ts";
-import { dialTunnel } from "../../k8s/session/dial/tunnel_dial.ts";
 import { findServices } from "../../k8s/session/service/found_services.ts";
 import { checkPodPatchTaken } from "../../k8s/session/pod/pod_patch_check.ts";
 import { fitCluster } from "../../k8s/session/pod/fit_cluster.ts";
@@ -17,19 +15,16 @@ import { checkRights, sessionRights } from "../../k8s/session/session_rights.ts"
 import { ClusterSession, ObjectExistsError, SessionGoneError, SessionTakenError } from "../../k8s/session/session.ts";
 import { Annotation, controlServiceName, type ForwardPlan, type SessionPlan } from "../../k8s/session/objects/session_plan.ts";
 import { sessionOwner } from "../../k8s/session/owner/session_owner.ts";
-import { handshakeAsClient, type HandshakeOptions, importKey, KEY_BYTES, Session, type Transport } from "../../tunnel/mod.ts";
+import { KEY_BYTES } from "../../tunnel/mod.ts";
 import { nameEnd } from "../command/flag_values.ts";
 import type { Context } from "../command/context.ts";
 
 /** Attempts: another start can create or remove a session between the check and the creation. */
 const MAX_TRIES = 5;
-/** The Pod answers in milliseconds. Otherwise the client notices at its next renewal that its session is gone. */
-const TELL_MS = 3_000;
 
 /** Options of {@link startSession}. */
 export interface StartOptions {
   readonly context: Context;
-  readonly access: ClusterAccess;
   readonly api: Api;
   readonly plan: ForwardPlan;
   /** The value of --serviceport, if given. */
@@ -47,10 +42,10 @@ export interface StartedSession<Plan extends SessionPlan = SessionPlan> {
 
 /** Creates a session, or adopts an existing one. @throws as {@link preflight} does; also API errors */
 export async function startSession(options: StartOptions): Promise<StartedSession<ForwardPlan>> {
-  const { context, access, api, port } = options;
+  const { context, api, port } = options;
   let { plan, takeover } = options;
   for (let tries = 1;; tries++) {
-    const claim = await preflight({ context, access, api, plan, port, takeover });
+    const claim = await preflight({ context, api, plan, port, takeover });
     try {
       if (claim.do === "create") return await createSession(context, api, claim.plan);
       const session = await ClusterSession.adopt(api, claim.plan, claim, context.now);
@@ -72,7 +67,7 @@ export async function startSession(options: StartOptions): Promise<StartedSessio
  * @returns the plan of the session to create, or the session to adopt
  * @throws MissingRightsError, ServiceRefusedError, PodPatchRefusedError; also API errors
  */
-export async function preflight({ context, access, api, plan, port, takeover }: StartOptions): Promise<ServiceClaim> {
+export async function preflight({ context, api, plan, port, takeover }: StartOptions): Promise<ServiceClaim> {
   const { namespace, service } = plan;
   const signal = context.interrupted;
   const say = (line: string) => context.stderr(`${line}\n`);
@@ -87,7 +82,6 @@ export async function preflight({ context, access, api, plan, port, takeover }: 
     takeover,
     found: await looking,
     say: (step) => say(describeStep(step, service)),
-    tellClient: ({ name }, key) => tellReplaced(context, access, { name, namespace, service }, key),
     signal,
   });
   if (claim.do === "adopt") return claim;
@@ -145,41 +139,4 @@ function refusedTo({ namespace, service, annotations }: ForwardPlan, { session }
   const mine = session.who === annotations[Annotation.who] && session.from === annotations[Annotation.from];
   const presence = { is: "connected", since: session.since } as const;
   return new ServiceRefusedError({ is: "in-use", session, presence, mine }, namespace, service);
-}
-
-/**
- * Tells a session's client that this user replaces it, by connecting in its place: the server closes the client's connection with the
- * reason, and the client ends without removing anything. Failures are ignored.
- */
-async function tellReplaced(
-  context: Context,
-  access: ClusterAccess,
-  { name, namespace, service }: Pick<SessionPlan, "name" | "namespace" | "service">,
-  key: Uint8Array,
-): Promise<void> {
-  const signal = AbortSignal.any([context.interrupted, AbortSignal.timeout(TELL_MS)]);
-  try {
-    const transport = await dialTunnel(access, namespace, service, signal);
-    try {
-      const hello = { capabilities: [], session: name, instance: crypto.randomUUID(), who: context.who, from: context.from };
-      await takePlace(transport, { key: await importKey(key), hello, signal }, context.now);
-    } finally {
-      transport.destroy();
-    }
-  } catch {
-    // The client notices at its next renewal.
-  }
-}
-
-/** Becomes a session's client and waits until the server has disconnected the previous one. @throws HandshakeError, or if it is late */
-export async function takePlace(transport: Transport, handshake: HandshakeOptions, now: () => number): Promise<void> {
-  const { signal } = handshake;
-  const { rest } = await handshakeAsClient(transport, handshake);
-  signal.throwIfAborted();
-  const ended = Promise.withResolvers<never>();
-  const session = new Session(transport, { role: "client", now, onEnd: () => ended.reject(new Error("the session ended first")) });
-  signal.addEventListener("abort", () => ended.reject(new Error("the server did not answer in time")));
-  for (const message of rest) session.receive(message);
-  // The server answers once it has disconnected the other client, and never if this session ends first.
-  await Promise.race([session.ping(), ended.promise]);
 }

@@ -93,6 +93,28 @@ async function createUntil(namespace: TestNamespace, end: Promise<unknown>): Pro
   return answers;
 }
 
+clusterTest("no webhook call fails when another kurun takes over with different flags", async (namespace) => {
+  await kubectl(["create", "service", "clusterip", "hook", "--tcp=443:9443", "-n", namespace.name]);
+  await using webhook = await Webhook.start(namespace, "hook");
+  await using _configuration = await configure(namespace, { service: "hook", port: 443 }, webhook.ca);
+  const args = ["port-forward", webhook.url, "-n", namespace.name, "--servicename", "hook", "--tlssecret", "hook-tls"];
+  // It renews every 2 s, so that it notices the end of its session before the next Pod is ready.
+  await using kurun = await KurunProcess.startOn("desk-7", [...args, "--ttl", "6s"]).ready();
+  const ended = Promise.withResolvers<void>();
+  const creating = createUntil(namespace, ended.promise);
+  await using next = KurunProcess.startOn("desk-8", [...args, "--takeover"]);
+  try {
+    await next.ready();
+    assert.equal(await kurun.exit, 4);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+  } finally {
+    ended.resolve();
+  }
+  const answers = await creating;
+  assert.deepEqual([...new Set(answers)], ["here"], `${answers.filter((answer) => answer !== "here").length} of ${answers.length} failed`);
+  assert.match(kurun.stderr, /^error: this kurun lost session hook-kurun-\w{5}: replaced by \S+ from desk-8$/m);
+});
+
 clusterTest("no webhook call fails when kurun exits after the original webhook is ready", async (namespace) => {
   await kubectl(["create", "service", "clusterip", "hook", "--tcp=443:9443", "-n", namespace.name]);
   await using webhook = await Webhook.start(namespace, "hook");

@@ -94,8 +94,6 @@ export interface ClaimOptions {
   readonly found: FoundServices;
   /** Called once for each step. */
   readonly say: (step: ClaimStep) => void;
-  /** Tells a connected client that it loses its session, before that is removed. */
-  readonly tellClient: (session: SessionOwner, key: Uint8Array) => Promise<void>;
   readonly signal: AbortSignal;
 }
 
@@ -151,7 +149,7 @@ export async function claimService(api: Api, options: ClaimOptions): Promise<Ser
 /** @returns how to resume the session; undefined once it is being removed @throws as {@linkcode claimService} does */
 async function claimOccupied(
   api: Api,
-  { plan, takeover, say, tellClient, signal }: ClaimOptions,
+  { plan, takeover, say, signal }: ClaimOptions,
   { job, join, whole, live }: AskedSession,
   { client, now }: FoundServices,
 ): Promise<ServiceClaim | undefined> {
@@ -166,13 +164,12 @@ async function claimOccupied(
   const samePlan = whole && session.plan === settled.annotations[Annotation.plan];
   const decision = decideOnSession({ mine, presence, samePlan, takeover });
   if (decision.do === "refuse") throw new ServiceRefusedError({ is: "in-use", session, presence, mine }, namespace, service);
-  const isConnected = presence.is === "connected";
-  const key = decision.do === "adopt" || isConnected ? await readSessionKey(api, namespace, session.name, signal) : undefined;
+  const key = decision.do === "adopt" ? await readSessionKey(api, namespace, session.name, signal) : undefined;
   if (decision.do === "adopt" && key) return { do: "adopt", plan: settled, job, key, now, presence, mine };
   if (live) throw await refusedError(api, live, plan, signal);
   const differing = differingFlags(session.flags, settled.annotations[Annotation.flags] ?? "");
   say({ is: "removing", session, mine, why: decision.do === "remove" ? decision.why : "no-key", differing });
-  if (isConnected && key) await tellClient(session, key);
+  // A connected client is not told first: it serves callers until the next Pod is ready, and then learns who has its Service.
   await removeSession(api, { namespace, service, name: session.name, uid: session.uid }, signal);
   return undefined;
 }

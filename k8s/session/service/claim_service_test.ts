@@ -34,7 +34,7 @@ Deno.test("a session is not removed for a Service that other Pods serve by now",
   using api = scriptedApi(server);
   const { signal } = new AbortController();
   const found = await findServices(api, "shop", "web", signal);
-  const claim = { plan: PLAN, port: undefined, takeover: true, found, say: () => {}, tellClient: () => Promise.resolve(), signal };
+  const claim = { plan: PLAN, port: undefined, takeover: true, found, say: () => {}, signal };
   await assert.rejects(claimService(api, claim), (error) => error instanceof ServiceRefusedError && error.refusal.is === "live");
   assert.ok(!server.requests.some(({ method }) => method === "DELETE"));
 });
@@ -57,7 +57,6 @@ Deno.test("a start polls the Service that it waits for, and lists all Services a
     takeover: false,
     found: await findServices(api, "shop", "web", signal),
     say: (step) => steps.push(step),
-    tellClient: () => Promise.resolve(),
     signal,
   });
   const seconds = Math.floor((performance.now() - start) / 1000);
