@@ -89,7 +89,8 @@ attackTest("two thousand callers that send while nobody is connected are bounded
   await pause(2_500);
   const peak = await server.peakMiB();
   hostile.forEach((socket) => socket.resetAndDestroy());
-  await client(server, (stream) => void answering(stream));
+  // As kurun does: on a busy machine the server may not complete the first attempt's handshake in time.
+  await attempts(3, () => client(server, (stream) => void answering(stream)));
   const caller = new Caller(server);
   while (caller.answers < 3 && caller.failures.length === 0) await pause(10);
   await caller.stop();
@@ -190,6 +191,15 @@ async function mutated(port: number, hello: Uint8Array, random: SeededRandom): P
   await pause(random.below(5));
   if (random.chance(0.5)) socket.resetAndDestroy();
   else socket.end();
+}
+
+async function attempts<T>(left: number, make: () => Promise<T>): Promise<T> {
+  try {
+    return await make();
+  } catch (error) {
+    if (left <= 1) throw error;
+    return await attempts(left - 1, make);
+  }
 }
 
 async function until(condition: () => boolean, what: string): Promise<void> {

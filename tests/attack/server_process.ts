@@ -142,9 +142,17 @@ export async function prove(socket: WebSocket): Promise<{ transport: WebSocketTr
 /** The session of an authenticated client whose streams `onStream` serves. */
 export async function client(server: Pick<ServerProcess, "control">, onStream: (stream: Stream) => void): Promise<Session> {
   const { transport, rest } = await prove(await openWebSocket(server));
-  const session = new Session(transport, { role: "client", now: () => performance.now(), onStream });
+  // A ping of a session that ends is never answered.
+  const ended = Promise.withResolvers<never>();
+  ended.promise.catch(() => {});
+  const session = new Session(transport, {
+    role: "client",
+    now: () => performance.now(),
+    onStream,
+    onEnd: (end) => ended.reject(end.error ?? new Error(`the session ended: ${end.transport.code} ${end.transport.reason}`)),
+  });
   for (const message of rest) session.receive(message);
-  await session.ping();
+  await Promise.race([session.ping(), ended.promise]);
   return session;
 }
 
