@@ -32,7 +32,7 @@ export function describeError(error: unknown): ErrorText {
   }
   if (error instanceof SessionBrokenError) {
     return failure(
-      `${error.message} while it was forwarded, so callers no longer reach kurun. The session was removed; start kurun again`,
+      `${error.message}. The session cannot continue after that and was removed; start kurun again`,
       ExitCode.sessionLost,
     );
   }

@@ -23,7 +23,7 @@ export function reference(kurun: Command): string {
     "## Exit codes",
     table(["code", "meaning"], Object.entries(EXIT_CODES).map(([name, text]) => [String(ExitCode[name as keyof typeof ExitCode]), text])),
     "If `kurun run` is interrupted before its program has started, it exits with 130 for Ctrl+C, 143 for SIGTERM or 129 for SIGHUP, so that a " +
-    "script does not take the program for finished. A second Ctrl+C ends any command at once with the same codes, and skips the cleanup.",
+    "script does not conclude that the program succeeded. A second Ctrl+C ends any command at once with the same codes, and skips the cleanup.",
   ].join("\n\n") + "\n";
 }
 

@@ -16,10 +16,10 @@ const DEFAULT_FOLDER = "build";
 /** `kurun image` */
 export function imageCommand(context: Context): Command {
   return new Command("image")
-    .summary("write an image for kurun's Pod to a file")
+    .summary("write kurun's own image for its Pod to a file")
     .description(
-      "Writes an image for kurun's Pod that contains the server, as an archive for docker load, kind load image-archive and ctr images import. " +
-        "--server-image names it.",
+      "Writes kurun's own image for its Pod, which contains the server, as an archive for docker load, kind load image-archive or ctr images import. " +
+        "Load it onto the nodes, and name it with --server-image. With Deno's own image, the default, this command is not needed.",
     )
     .option("--output <file>", "the archive to write", `${DEFAULT_FOLDER}/kurun-server-${VERSION}-linux-ARCH.tar`)
     .addOption(
@@ -43,7 +43,7 @@ async function makeImage(context: Context, output: string, architecture: Archite
   const serverJs = new TextEncoder().encode(await serverSource(cacheFolder, signal));
   const progress = (line: string) => context.stderr(`${line}\n`);
   const system = await denoLayer(architecture, { cacheFolder: `${cacheFolder}/image`, progress, signal });
-  progress(`writing ${output}`);
+  progress(`Writing ${output}`);
   const image = await makeServerImage({ version: VERSION, architecture, system, serverJs, output, signal });
   context.stdout(`${output} contains ${serverImageReference(VERSION)} (${Math.round(image.bytes / 1e6)} MB)\n`);
 }

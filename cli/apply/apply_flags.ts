@@ -59,7 +59,7 @@ export function addApplyFlags(command: Command): Command {
     .option("--prune", "with --applyset: delete members of the set that are no longer in the manifests")
     .option(
       "--applyset <name>",
-      "with --prune: the set that all objects belong to; it is recorded in a Secret of this name, or in configmaps/NAME",
+      "with --prune: the set that all objects belong to; NAME records it in a Secret, configmaps/NAME in a ConfigMap",
     )
     .option("--watch", "keep running, and apply what changes when a manifest or its source is saved")
     .addOption(new Option("--server-side").hideHelp());

@@ -82,11 +82,11 @@ function byNodes(nodes: readonly NodeFacts[] | { readonly hidden: string }, mach
   const here = nodes.filter((node) => isThisMachine(node, machine));
   if (here.length === 0) {
     const others = nodes.length === 1 ? `node ${first.name} is another machine` : `${nodes.length} nodes are other machines`;
-    throw refusal(`the cluster's ${others}: images get there through a registry`);
+    throw refusal(`the cluster's ${others}, so images must go through a registry`);
   }
   if (here.length < nodes.length) {
     throw refusal(
-      `of the cluster's ${nodes.length} nodes, only ${here[0]?.name} is this machine; the others need a registry to get images from`,
+      `of the cluster's ${nodes.length} nodes, only ${here[0]?.name} is this machine; the others must pull images from a registry`,
     );
   }
   const sockets = socketsOf(first.runtime, machine);

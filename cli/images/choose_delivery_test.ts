@@ -49,7 +49,7 @@ Deno.test("where there is no way to the cluster, the error says why and what to 
   );
   refused([node({ machineId: undefined })], { ...here, machineId: undefined }, /another machine/);
   refused([], here, /no nodes/);
-  refused({ hidden: "the user may not list its nodes" }, here, /may not list its nodes/);
+  refused({ hidden: "you may not list its nodes" }, here, /may not list its nodes/);
 });
 
 Deno.test("images go into the node's containerd, and not into Docker's next to it", () => {

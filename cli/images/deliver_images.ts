@@ -80,7 +80,7 @@ async function visibleNodes(
 ): Promise<NodeFacts[] | { hidden: string }> {
   if (api === undefined) return { hidden: "no cluster was given" };
   if (architecture !== undefined && (repo !== undefined && deliver === undefined || deliver?.startsWith("registry"))) return { hidden: "" };
-  return await linuxNodes(api, signal) ?? { hidden: "the user may not list its nodes" };
+  return await linuxNodes(api, signal) ?? { hidden: "you may not list its nodes" };
 }
 
 /** The architecture to build for: the flag's, else that of most nodes, else this machine's; and the other architectures of the nodes. */

@@ -21,7 +21,7 @@ export function describeRefusal({ refusal, service, namespace, workloads }: Serv
     }
     case "orphan":
       return `${where} was left by an earlier kurun, and nothing will remove it. Delete it: ` +
-        `kubectl delete services,deployments,secrets -n ${namespace} -l ${SESSION_LABEL}=${refusal.session}`;
+        `kubectl delete services,deployments,secrets,configmaps -n ${namespace} -l ${SESSION_LABEL}=${refusal.session}`;
     case "control-name":
       return `Service ${refusal.control} in namespace ${namespace} does not belong to kurun, which needs this name: ${OTHER_NAME}`;
     case "external-name":

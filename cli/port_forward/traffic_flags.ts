@@ -31,7 +31,7 @@ export function addTrafficFlags(command: Command): Command {
   return command
     .option(
       "--tlssecret <name>",
-      "callers use TLS, with the certificate in this Secret; a renewed certificate is served at once",
+      "callers use TLS, with the certificate in this Secret; a renewed certificate is picked up without a restart",
     )
     .addOption(
       new Option("--app-protocol <protocol>", "h2: callers may use HTTP/2 (gRPC), and the program receives HTTP/2 too").choices(["h2"]),

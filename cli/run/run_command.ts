@@ -16,7 +16,7 @@ export function runCommand(context: Context): Command {
   const command = addDryRunFlags(programFlags(new Command("run")))
     .optionsGroup("Pod:")
     .option("--serviceaccount <name>", "the ServiceAccount to run the program as (default: the namespace's default)")
-    .option("--image <base>", "the image to run the program in, if it needs files or tools (default: that of kurun's Pod)")
+    .option("--image <base>", "the image to run the program in, if it needs files or tools (default: the image of kurun's Pod)")
     .option("--requests <amounts>", "the Pod's resource requests: cpu=100m,memory=64Mi (default: from a LimitRange)")
     .option("--limits <amounts>", "the Pod's resource limits: cpu=1,memory=256Mi (default: from a LimitRange)")
     .option("--overrides <json|yaml|@file>", "a strategic merge patch for the Pod, as in kubectl run")

@@ -14,7 +14,7 @@ export const OUT_OF_MEMORY = "The program was killed (exit code 137): the Pod's 
 export function describeRunEnd(end: RunEnd, { killedHere }: { readonly killedHere: boolean }): string | undefined {
   if (end.outOfMemory) return OUT_OF_MEMORY;
   if (end.signal === "SIGKILL" && !killedHere) {
-    return `The program was killed (SIGKILL, exit code ${end.code}), not by kurun: it killed itself, or the node did, which may be out of memory`;
+    return `The program was killed (SIGKILL, exit code ${end.code}), but not by kurun: by itself, or by the node, which may be out of memory`;
   }
   if (end.signal && !ORDINARY_SIGNALS.includes(end.signal)) return `The program was ended by ${end.signal} (exit code ${end.code})`;
   return undefined;

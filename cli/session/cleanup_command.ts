@@ -10,8 +10,8 @@ export function cleanupCommand(context: Context): Command {
   const command = new Command("cleanup")
     .summary("remove what ended sessions left behind")
     .description(
-      "Removes sessions whose client has not come back (yours without a connected client; other users' if the client has also been silent for 40 s), " +
-        "sessions that have ended, and objects with kurun's labels whose session is gone. Never removes a session with a connected client.",
+      "Removes what is no longer in use: your sessions without a connected client, other users' sessions whose client has also been silent for 40 s, " +
+        "sessions that have ended, and objects with kurun's labels whose session is gone. A session with a connected client is never removed.",
     )
     .option("-A, --all-namespaces", "clean up all namespaces")
     .addOption(

@@ -25,7 +25,7 @@ function whatToDo({ kind, message, image }: WaitReason, serverImage: string): st
 
 function missingServerImage(image: string): string {
   if (isServerImage(image, VERSION)) {
-    return "Write this image with `kurun image`, and load it into the nodes (kind load image-archive, ctr images import) or push it to a registry.";
+    return "Write this image with `kurun image`, and load it onto the nodes (kind load image-archive, ctr images import) or push it to a registry.";
   }
   return `Copy ${image} to a registry that the nodes can pull from, and name the copy with --server-image or KURUN_SERVER_IMAGE. ` +
     "Without a registry, use what `kurun image` writes (see kurun image --help).";

@@ -1,5 +1,5 @@
 /**
- * `--server-image`: the image that kurun's server runs in, and whether the session has to bring the server.
+ * `--server-image`: the image of kurun's Pod, and whether the session has to provide the server.
  *
  * @module
  */
@@ -12,13 +12,13 @@ import type { CommonPlan } from "../../k8s/session/objects/session_plan.ts";
 import type { Context } from "../command/context.ts";
 import { VERSION } from "../command/version.ts";
 
-/** Deno's own image. The server is tested with this version, and the image has nothing but Deno and what it needs. */
+/** Deno's own image. The server is tested with this version, and the image contains only Deno and the libraries that it needs. */
 const STOCK_IMAGE = `docker.io/denoland/deno:distroless-${IMAGE_DENO_VERSION}`;
 const VARIABLE = "KURUN_SERVER_IMAGE";
 
 /** The flag `--server-image`. */
 export function serverImageOption(): Option {
-  const what = "the image of kurun's Pod: one of denoland/deno's, a copy of it, or what kurun image writes";
+  const what = "the image of kurun's Pod: a denoland/deno image or a copy of one, or kurun's own (see kurun image)";
   return new Option("--server-image <image>", `${what} (default: $${VARIABLE}, or ${STOCK_IMAGE})`);
 }
 

@@ -89,7 +89,7 @@ export async function preflight({ context, api, plan, port, takeover }: StartOpt
   if (claim.unchecked) {
     say(`Warning: could not check whether another Service selects the same Pods as ${service}: this needs the right to list services`);
   }
-  for (const unserved of claim.unserved) say(`Service ${service}'s port ${unserved} is not served: only TCP is`);
+  for (const unserved of claim.unserved) say(`Service ${service}'s port ${unserved} is not served: kurun serves only TCP`);
   for (const sibling of claim.siblings) {
     say(`Warning: Service ${sibling} selects the same Pods as ${service}: its callers are refused if they reach kurun's Pod`);
   }

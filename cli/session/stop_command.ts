@@ -19,8 +19,8 @@ export function stopCommand(context: Context): Command {
   const command = new Command("stop")
     .summary("end sessions and remove everything they created")
     .description(
-      "Ends sessions, given by the name of their Service or their own name, and removes everything they created. The kurun of an ended session exits with a message. " +
-        "A session that another user is connected to is only ended with --force.",
+      "Ends sessions and removes everything they created. Name a session by its Service, or by its own name. The kurun of an ended session exits with a message. " +
+        "A session that another user is connected to is ended only with --force.",
     )
     .addArgument(new Argument("[session...]", "the name of the session's Service, or of the session"))
     .option("--all", "end all sessions of the namespace")

@@ -19,7 +19,7 @@ export async function denoLayer(architecture: Architecture, options: ImageDenoOp
   const libraries = await findSharedLibraries(architecture);
   return await cachedLayer(cacheFolder, systemEntries(deno, libraries), {
     ...options,
-    onPack: () => progress(`packing ${deno} and ${libraries.length} libraries; they are kept in ${cacheFolder}`),
+    onPack: () => progress(`Packing ${deno} and ${libraries.length} libraries; the layer is cached in ${cacheFolder}`),
   });
 }
 

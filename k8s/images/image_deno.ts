@@ -37,7 +37,7 @@ export async function imageDeno(architecture: Architecture, options: ImageDenoOp
   for (const path of [kept, ...Deno.version.deno === IMAGE_DENO_VERSION ? [Deno.execPath()] : []]) {
     if (await fileDigest(path).catch(() => undefined) === digest) return path;
   }
-  progress(`fetching Deno ${IMAGE_DENO_VERSION} for ${architecture} from npm`);
+  progress(`Fetching Deno ${IMAGE_DENO_VERSION} for ${architecture} from npm`);
   await fetchFromNpm(kept, architecture, options);
   // The Deno of earlier versions of kurun: 95 MB each.
   for await (const { name } of Deno.readDir(cacheFolder)) {
@@ -59,7 +59,7 @@ async function fetchFromNpm(target: string, architecture: Architecture, options:
   const executable = `${folder}/package/deno`;
   const found = await fileDigest(executable);
   if (found !== digest) {
-    throw new ImageError(`npm's ${wanted} is not the one that kurun was made for: its executable is ${found}, expected ${digest}`);
+    throw new ImageError(`the executable in ${wanted} from npm has the digest ${found}, but kurun expects ${digest}`);
   }
   await Deno.rename(executable, target);
 }
@@ -69,7 +69,7 @@ async function run(program: string, args: string[], wanted: string, { signal, en
   if (failure === undefined) return;
   const install = program === "tar" ? "tar" : "Node.js, which includes npm (https://nodejs.org)";
   const advice = missing
-    ? `Install ${install}, or run kurun with Deno ${IMAGE_DENO_VERSION} on Linux of the cluster's architecture: then nothing is fetched.`
+    ? `Install ${install}, or run kurun with Deno ${IMAGE_DENO_VERSION} on Linux of the cluster's architecture, which needs no download.`
     : "Check the network, and the registry that npm config get registry prints.";
   // npm names its own log at the end.
   const what = failure.replace(/(?: npm \S+)? A complete log of this run can be found.*$/, "");

@@ -46,7 +46,7 @@ Deno.test("a missing npm, one that fails, and a package of something else are re
     [npm("exit 0"), /tar failed with exit code 2: .*\nCheck the network/],
     [
       npm('cd "$4" && mkdir package && echo other > package/deno && tar -czf deno-linux-arm64-glibc-2.9.6.tgz package'),
-      /^npm's @deno\S+ is not the one that kurun was made for: its executable is sha256:\w+, expected sha256:\w+$/,
+      /^the executable in @deno\S+ from npm has the digest sha256:\w+, but kurun expects sha256:\w+$/,
     ],
   ];
   for (const [makePath, message] of cases) {
@@ -66,6 +66,6 @@ Deno.test("imageDeno() stops at an abort while it fetches, which it has announce
     const said: string[] = [];
     const signal = AbortSignal.abort();
     await rejects(imageDeno("arm64", { ...options, signal, progress: (line) => said.push(line) }), { name: "AbortError" });
-    match(said.join(), /^fetching Deno 2\.9\.6 for arm64 from npm$/);
+    match(said.join(), /^Fetching Deno 2\.9\.6 for arm64 from npm$/);
   });
 });

@@ -5,7 +5,7 @@ import type { Architecture } from "./shared_libraries.ts";
 
 /** Options for {@link makeServerImage}. */
 export interface ServerImageOptions {
-  /** kurun's: the image's tag. */
+  /** kurun's version, which is the image's tag. */
   readonly version: string;
   readonly architecture: Architecture;
   /** The lower layer: Deno, from `denoLayer()`. */
@@ -20,14 +20,14 @@ export interface ServerImageOptions {
 /** The image's name, without the registry. */
 const REPOSITORY = "kurun-dev/server";
 
-/** The name of the server's image of a version. */
+/** The name of kurun's own image of a version. */
 export function serverImageReference(version: string): string {
   return `ghcr.io/${REPOSITORY}:${version}`;
 }
 
 /**
- * Whether an image is the server's of this version, in whichever registry it is: such an image needs no ConfigMap. An image that was given
- * another name gets one and works all the same.
+ * Whether an image is kurun's own of this version, in any registry. It contains the server, so its session needs no ConfigMap. Under another
+ * name the image works too, with a ConfigMap.
  *
  * @param image its name, with or without a digest
  */
@@ -36,7 +36,7 @@ export function isServerImage(image: string, version: string): boolean {
 }
 
 /**
- * Writes the archive of the server's image: Deno's layer, and the server in a layer of its own, because it changes often and is small.
+ * Writes the archive of kurun's own image: Deno's layer, and the server in a separate layer, because it is small and changes often.
  * @throws what {@link writeImageArchive} throws
  */
 export async function makeServerImage(options: ServerImageOptions): Promise<ImageArchive> {

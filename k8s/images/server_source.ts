@@ -8,8 +8,8 @@ const ENTRY = new URL("../../server/main.ts", import.meta.url);
 const KEPT = 8;
 
 /**
- * kurun's server as one JavaScript file: the one that a compiled kurun contains, else a bundle of the source that runs, which is made once
- * (0.7 s) and kept until a file of it changes.
+ * kurun's server as one JavaScript file. A compiled kurun contains it. Otherwise it is bundled from the running source once (0.7 s) and kept
+ * until one of the source files changes.
  *
  * @param cacheFolder kurun's, or undefined to keep nothing; it is created if it is missing
  * @throws ImageError if it cannot be bundled

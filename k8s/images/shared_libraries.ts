@@ -72,12 +72,12 @@ async function isFor(machine: number, path: string): Promise<boolean> {
 }
 
 function missingText(missing: readonly string[], architecture: Architecture, folders: readonly string[]): string {
-  const failed = `the image needs ${missing.join(", ")} for ${architecture} Linux, not found in ${folders.join(", ")}`;
+  const failed = `the image needs ${missing.join(", ")} for ${architecture} Linux, which were not found in ${folders.join(", ")}`;
   if (Deno.build.os !== "linux") {
-    return `${failed}\nImages that contain Deno can only be made on Linux with glibc (Debian, Ubuntu, Fedora, Arch), or in a container of it.`;
+    return `${failed}\nImages that contain Deno can only be made on Linux with glibc, or in a container that has it: Debian, Ubuntu, Fedora or Arch.`;
   }
   if (Deno.build.arch === (architecture === "amd64" ? "x86_64" : "aarch64")) {
-    return `${failed}\nThis system seems to have another C library than glibc. Make the image on Debian, Ubuntu, Fedora or Arch, or in a container of it.`;
+    return `${failed}\nThis system does not seem to use glibc. Make the image on Debian, Ubuntu, Fedora or Arch, or in a container of one of them.`;
   }
   return `${failed}\nOn Debian or Ubuntu: apt-get install libc6-${architecture}-cross libgcc-s1-${architecture}-cross`;
 }

@@ -59,7 +59,7 @@ Deno.test("findSharedLibraries() skips another architecture's library, a linker 
 Deno.test("findSharedLibraries() names everything that is missing, and what to do", async () => {
   await inFolder({ "libm.so.6": undefined, "libc.so.6": undefined }, async (folder) => {
     await rejects(findSharedLibraries("amd64", [folder]), {
-      message: /^the image needs libc\.so\.6, libm\.so\.6 for amd64 Linux, not found in /,
+      message: /^the image needs libc\.so\.6, libm\.so\.6 for amd64 Linux, which were not found in /,
     });
     const other = Deno.build.arch === "aarch64" ? "amd64" : "arm64";
     await rejects(findSharedLibraries(other, [`${folder}/libc.so.6`]), (error: Error) => {

@@ -70,7 +70,7 @@ export function readManifest(text: string): ManifestText {
     for (const { message, pos: [offset] } of first.errors) problem(offset, message);
     documents.push({ document: first, base: start });
     if (second) {
-      const what = "what follows the line ... is not read, as kubectl does not read it either: put --- before it";
+      const what = "this follows the line ... and is ignored, as it is by kubectl: put --- before it";
       warnings.push({ ...place(start + (second.contents?.range[0] ?? 0)), what });
     }
     if (first.errors.length > 0) continue;

@@ -108,7 +108,7 @@ clusterTest("a session ends with a message if its ConfigMap is deleted, because 
   const { configMaps: [server] } = await brought(namespace);
   await kubectl(["delete", "configmap", server!.metadata.name, "-n", namespace.name]);
   assert.equal(await kurun.exit, 4);
-  assert.match(kurun.stderr, /^error: ConfigMap kurun-kurun-\w{5} was deleted while it was forwarded/m);
+  assert.match(kurun.stderr, /^error: ConfigMap kurun-kurun-\w{5} was deleted\. The session cannot continue after that/m);
   assert.deepEqual(await namespace.left(), []);
 });
 

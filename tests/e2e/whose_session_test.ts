@@ -214,7 +214,7 @@ clusterTest("kurun ends with exit code 4 within seconds when its Service is dele
   await kubectl(["delete", "service", "kurun", "-n", namespace.name, "--wait=false"]);
   assert.equal(await kurun.exit, SESSION_LOST);
   assert.ok(performance.now() - started < 12_000, `${performance.now() - started} ms`);
-  assert.match(kurun.stderr, /^error: Service kurun was deleted while it was forwarded, so callers no longer reach kurun\./m);
+  assert.match(kurun.stderr, /^error: Service kurun was deleted\. The session cannot continue after that/m);
   assert.deepEqual(await namespace.left(), []);
 });
 

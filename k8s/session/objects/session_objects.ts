@@ -132,14 +132,14 @@ function serverSource(plan: CommonPlan) {
   return { secret: { secretName: plan.name, items: [{ key: SERVER_FILE, path: SERVER_FILE }] } };
 }
 
-/** Where a container has the server, unless its image contains it. */
+/** The mount of the server, unless the image contains it. */
 export function serverMounts({ server }: CommonPlan) {
   return server === undefined ? [] : [{ name: "server", mountPath: SERVER_FOLDER, readOnly: true }];
 }
 
 /**
  * What the Pods of both kinds of session have in common, and their container: kurun's server. It has no command: the image's entrypoint
- * starts Deno, wherever the image has that.
+ * starts Deno, wherever it is in the image.
  * @param port the control port
  */
 export function serverPod(plan: CommonPlan, name: string, port: number) {

@@ -8,7 +8,7 @@ import { objectPath, type SessionPlan } from "../objects/session_plan.ts";
 const NO_UID = "not-made-yet";
 
 /**
- * A plan with what follows from the cluster: who runs the Pod, and where the session has the server.
+ * Completes a plan with what depends on the cluster: the Pod's user, and the object that contains the server.
  * @throws {ConnectionError} if there is no answer
  */
 export async function fitCluster<Plan extends SessionPlan>(api: Api, plan: Plan, signal: AbortSignal): Promise<Plan> {
@@ -22,7 +22,7 @@ async function podUser(api: Api, signal: AbortSignal): Promise<{ readonly runAsU
   return isOpenShift ? {} : { runAsUser: IMAGE_USER };
 }
 
-/** Asks by a dry run. A webhook that the session is to serve may match ConfigMaps, and answers only once the session is there. */
+/** Asks by a dry run. The webhook that the session is going to serve may match ConfigMaps, and cannot answer before the session exists. */
 async function serverPlace(api: Api, plan: SessionPlan, signal: AbortSignal): Promise<"ConfigMap" | "Secret"> {
   if (plan.server === undefined) return "ConfigMap";
   const query = { dryRun: "All" };
