@@ -29,7 +29,7 @@ export interface OpenSet {
 export async function openSet(run: ApplyRun, parent: ApplySetParent, planned: readonly PlannedObject[]): Promise<OpenSet> {
   const claims = planned.filter(saysPart);
   if (claims.length > 0) {
-    const what = "its labels name a set, which only --applyset may do: remove the label applyset.kubernetes.io/part-of";
+    const what = "only --applyset may make it a member of a set: remove its label applyset.kubernetes.io/part-of";
     throw new ManifestError(claims.map(({ source: { file, line, column } }) => ({ file, line, column, what })));
   }
   const now = scopeOf(planned);

@@ -3,7 +3,7 @@ import { isServerImage } from "../../k8s/images/server_image.ts";
 import { SESSION_LABEL } from "../../k8s/session/objects/session_plan.ts";
 import { VERSION } from "../command/version.ts";
 
-/** What a session's Pod waits for, and what to do about it if that is known. @param serverImage the image of kurun's server */
+/** What a session's Pod waits for, and what to do about it if that is known. @param serverImage the image of kurun's Pod */
 export function describeWait(wait: WaitReason, serverImage: string): string {
   const { reason, message } = wait;
   const hint = whatToDo(wait, serverImage);

@@ -18,7 +18,7 @@ const VARIABLE = "KURUN_SERVER_IMAGE";
 
 /** The flag `--server-image`. */
 export function serverImageOption(): Option {
-  const what = "the image of kurun's Pod: a denoland/deno image or a copy of one, or kurun's own (see kurun image)";
+  const what = "the image of kurun's Pod: a denoland/deno image, a copy of one, or what kurun image writes";
   return new Option("--server-image <image>", `${what} (default: $${VARIABLE}, or ${STOCK_IMAGE})`);
 }
 

@@ -45,7 +45,7 @@ const MAX_TRIES = 3;
 /** A longer `Retry-After` is not honored, in milliseconds: the error is more useful. */
 const MAX_RETRY_AFTER_MS = 10_000;
 
-/** Sends the requests of one user to one API server over kept connections, and repeats those that may be repeated until the answer is final. */
+/** Sends the requests of one user to one API server over kept-alive connections, and repeats those that may be repeated until the answer is final. */
 export class RequestSender {
   readonly access: ClusterAccess;
   readonly #options: SenderOptions;

@@ -32,7 +32,7 @@ export interface CommonPlan {
   readonly service: string;
   /** The image that the server runs in. */
   readonly image: string;
-  /** The server's source, which the session brings; undefined if the image contains the server. */
+  /** The server's source, for the session's ConfigMap; undefined if the image contains the server. */
   readonly server?: string;
   /** Where the session has the server: in a ConfigMap, or in its Secret if the cluster refuses the ConfigMap. @default {"ConfigMap"} */
   readonly serverIn?: "ConfigMap" | "Secret";
