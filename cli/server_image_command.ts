@@ -16,9 +16,9 @@ const DEFAULT_FOLDER = "build";
 /** `kurun image` */
 export function imageCommand(context: Context): Command {
   return new Command("image")
-    .summary("write kurun's own image for its Pod to a file")
+    .summary("write kurun's own image (Deno and the server) to a file")
     .description(
-      "Writes kurun's own image for its Pod, which contains the server, as an archive for docker load, kind load image-archive or ctr images import. " +
+      "Writes kurun's own image, which contains Deno and the server, as an archive for docker load, kind load image-archive or ctr images import. " +
         "Load it onto the nodes, and name it with --server-image. With Deno's own image, the default, this command is not needed.",
     )
     .option("--output <file>", "the archive to write", `${DEFAULT_FOLDER}/kurun-server-${VERSION}-linux-ARCH.tar`)

@@ -20,7 +20,7 @@ async function demo(): Promise<void> {
   const cluster = await ensureUp({ forTests: false });
   const kubectl = (args: string[], input?: string) => run(["kubectl", ...args], { cluster, ...(input === undefined ? {} : { input }) });
 
-  step("An image of kurun's own, built without Docker and loaded into the node, because this node pulls nothing");
+  step("kurun's own image, built without Docker and loaded into the node, because this node cannot pull images");
   say(shown(IMAGE_COMMAND));
   await image;
   if (!cluster.foreign) say(`loaded ${(await cluster.load(`${ROOT}${IMAGE}`)).join(", ")}`);

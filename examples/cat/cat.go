@@ -1,4 +1,4 @@
-// Copies what it reads to what it writes, as cat does, and says on standard error how much it was.
+// Copies standard input to standard output, as cat does, and prints the number of bytes to standard error.
 //
 //	echo hi | kurun run examples/cat/cat.go
 package main

@@ -1,4 +1,4 @@
-// Greets from the cluster: a program of several files with a module of others.
+// Greets from the cluster: a program of several files that uses a third-party module.
 //
 //	kurun run examples/hello -- --name you --times 3
 //	kurun run --watch examples/hello

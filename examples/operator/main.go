@@ -1,8 +1,8 @@
-// A small operator: it lists the Pods of its namespace, and follows them with --watch, by the ServiceAccount that its Pod has.
+// A small operator: it lists the Pods of its namespace with the rights of its ServiceAccount, and follows them with --watch.
 //
 //	kurun run --serviceaccount pod-reader examples/operator -- --watch
 //
-// The ServiceAccount needs the verbs list and watch on Pods: see rbac.yaml beside this file.
+// The ServiceAccount needs the verbs list and watch on Pods: see rbac.yaml next to this file.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// A program for the whole terminal: a box as large as the window, redrawn when that changes, in which the arrow keys move a mark.
+// A full-screen terminal program: it draws a box as large as the window, in which the arrow keys move a mark.
 //
 //	kurun run -it examples/screen
 //

@@ -1,4 +1,4 @@
-// A web server, to be reached on this machine's localhost.
+// A web server that is reachable on this machine's localhost.
 //
 //	kurun run -p 8080:8080 examples/web/main.go
 //	curl localhost:8080/you
