@@ -12,7 +12,7 @@ const BIG = 2_500_000;
 /** A busy machine needs a while to begin 500 answers. */
 const PATIENCE_MS = 30_000;
 const MIB = 1024 * 1024;
-/** The Pod's limit is 256 MiB; 500 readers would be sent 1.25 GB. Here 262 to over 320 MiB were measured, depending on the machine. */
+/** The Pod's limit is 256 MiB; 500 readers would be sent 1.25 GB. Here 262 to 326 MiB were measured, depending on the machine. */
 const STOPPED_LIMITS = { here: 400 * MIB, there: 256 * MIB };
 
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: kurun\r\n\r\n`;

@@ -6,7 +6,7 @@ import { count, serveHttp, type Upstream, zeros } from "./upstreams.ts";
 
 const GB = 1_000_000_000;
 const MIB = 1024 * 1024;
-/** Peaks. Here it depends on the machine when V8 collects garbage: 182 to 221 MB were measured. A tunnel that kept what it carries would take 1 GB. */
+/** Peaks. Here it depends on the machine when V8 collects garbage: 182 to 222 MB were measured. A tunnel that kept what it carries would take 1 GB. */
 const MEMORY_LIMITS = { here: 256 * MIB, there: 200 * MIB };
 
 /** Starts kurun port-forward for an upstream and waits until it forwards. */
