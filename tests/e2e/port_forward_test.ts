@@ -197,3 +197,19 @@ function rawGet(host: string, path: string): Promise<string> {
     socket.write(`GET ${path} HTTP/1.1\r\nHost: kurun\r\nConnection: close\r\n\r\n`);
   });
 }
+
+clusterTest("a second Ctrl+C ends kurun immediately and says what is left for how long", async (namespace) => {
+  await using upstream = serveHttp(() => new Response());
+  const said: string[] = [];
+  // The second one must come within the 0.1 s or so that the removal takes, which depends on the machine.
+  for (const ms of [15, 5, 40]) {
+    await using kurun = await forward(upstream, namespace, "--servicename", `s${ms}`);
+    kurun.signal("SIGINT");
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    kurun.signal("SIGINT");
+    await kurun.exit;
+    said.push(kurun.stderr);
+    if (kurun.stderr.includes("was not removed")) break;
+  }
+  assert.match(said.join(""), /^Session s\d+-kurun-\w{5} was not removed: the cluster removes it within 120 s$/m);
+});
