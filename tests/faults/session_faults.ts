@@ -85,7 +85,8 @@ export const sessionFaults: readonly Fault[] = [
       await stage.start();
       const faultAt = performance.now();
       await kubectl(["delete", "namespace", stage.namespace.name, "--wait=false"]);
-      return await ends(stage, faultAt, /session \S+ has ended: /m, 20_000);
+      // Which of them the client looks at first after it is gone depends on the moment.
+      return await ends(stage, faultAt, /session \S+ has ended: |^error: (Service|ConfigMap|Secret) \S+ was deleted\. /m, 20_000);
     },
   },
 ];
