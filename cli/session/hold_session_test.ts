@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { FORWARD_PLAN } from "../../tests/forward_plan.ts";
 import { Api } from "../../k8s/api/api.ts";
 import { loadClusterAccess } from "../../k8s/kubeconfig/kubeconfig.ts";
 import type { SessionPlan } from "../../k8s/session/objects/session_plan.ts";
@@ -8,16 +9,7 @@ import type { Context } from "../command/context.ts";
 import { holdSession, type LostLink, NotReadyError } from "./hold_session.ts";
 
 const KEY = new Uint8Array(32);
-const PLAN: SessionPlan = {
-  name: "web-kurun-bcdfg",
-  namespace: "shop",
-  service: "web",
-  ports: [],
-  image: "server:1",
-  ttlSeconds: 60,
-  holdMs: 0,
-  annotations: {},
-};
+const PLAN: SessionPlan = { ...FORWARD_PLAN, ports: [], ttlSeconds: 60, holdMs: 0 };
 const RUN: SessionPlan = { ...PLAN, run: { baseImage: "debian" } } as unknown as SessionPlan;
 const READY = { metadata: { name: "web-1" }, status: { podIP: "10.0.0.1", conditions: [{ type: "Ready", status: "True" }] } };
 const PULLING = {

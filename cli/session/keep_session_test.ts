@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { FORWARD_PLAN } from "../../tests/forward_plan.ts";
 import { ClusterSession } from "../../k8s/session/session.ts";
 import type { SessionPlan } from "../../k8s/session/objects/session_plan.ts";
 import { scriptedApi } from "../../tests/scripted_api.ts";
@@ -7,11 +8,8 @@ import { Alarm } from "../command/timers.ts";
 import { keepSession } from "./keep_session.ts";
 
 const PLAN: SessionPlan = {
-  name: "web-kurun-bcdfg",
-  namespace: "shop",
-  service: "web",
+  ...FORWARD_PLAN,
   ports: [],
-  image: "server:1",
   ttlSeconds: 6,
   holdMs: 0,
   annotations: { "kurun.dev/since": "2026-01-01T00:00:00Z" },

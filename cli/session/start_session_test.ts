@@ -1,24 +1,13 @@
 import assert from "node:assert/strict";
+import { FORWARD_PLAN as PLAN } from "../../tests/forward_plan.ts";
 import { Api } from "../../k8s/api/api.ts";
 import { loadClusterAccess } from "../../k8s/kubeconfig/kubeconfig.ts";
 import { MissingRightsError, sessionRights } from "../../k8s/session/session_rights.ts";
 import type { ServiceClaim } from "../../k8s/session/service/claim_service.ts";
 import { annotated, ownedObjects } from "../../k8s/session/objects/session_manifests.ts";
-import type { ForwardPlan } from "../../k8s/session/objects/session_plan.ts";
 import { type ScriptedReply, type ScriptedRequest, ScriptedServer } from "../../tests/scripted_server.ts";
 import type { Context } from "../command/context.ts";
 import { preflight } from "./start_session.ts";
-
-const PLAN: ForwardPlan = {
-  name: "web-kurun-bcdfg",
-  namespace: "shop",
-  service: "web",
-  ports: [{ port: 80, targetPort: 8444 }],
-  image: "server:1",
-  ttlSeconds: 120,
-  holdMs: 3000,
-  annotations: {},
-};
 
 const NOT_FOUND = { kind: "Status", status: "Failure", reason: "NotFound", message: "not found", code: 404 };
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { FORWARD_PLAN } from "../../tests/forward_plan.ts";
 import { scriptedApi } from "../../tests/scripted_api.ts";
 import { type ScriptedReply, type ScriptedRequest, ScriptedServer } from "../../tests/scripted_server.ts";
 import type { Api } from "../api/api.ts";
@@ -7,13 +8,8 @@ import type { ForwardPlan } from "./objects/session_plan.ts";
 import type { Job } from "../api/kubernetes_objects.ts";
 
 const PLAN: ForwardPlan = {
-  name: "web-kurun-bcdfg",
-  namespace: "shop",
-  service: "web",
+  ...FORWARD_PLAN,
   ports: [{ name: "http", port: 80, targetPort: 8444 }],
-  image: "server:1",
-  ttlSeconds: 120,
-  holdMs: 3000,
   annotations: { "kurun.dev/who": "ann", "kurun.dev/from": "laptop", "kurun.dev/since": "2026-01-01T00:05:00Z" },
 };
 const SECRETS = { key: new Uint8Array(32), cert: "", certKey: "" };

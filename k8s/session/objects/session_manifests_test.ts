@@ -1,15 +1,11 @@
 import assert from "node:assert/strict";
+import { FORWARD_PLAN } from "../../../tests/forward_plan.ts";
 import { annotated, differingFlags, planDigest } from "./session_manifests.ts";
 import type { ForwardPlan } from "./session_plan.ts";
 
 const PLAN: ForwardPlan = {
-  name: "web-kurun-bcdfg",
-  namespace: "shop",
-  service: "web",
+  ...FORWARD_PLAN,
   ports: [{ name: "http", port: 80, targetPort: 8444 }, { name: "admin", port: 81, targetPort: 8445 }],
-  image: "server:1",
-  ttlSeconds: 120,
-  holdMs: 3000,
   annotations: { "kurun.dev/who": "ann" },
 };
 

@@ -1,20 +1,10 @@
 import assert from "node:assert/strict";
+import { FORWARD_PLAN as PLAN } from "../../../tests/forward_plan.ts";
 import { scriptedApi } from "../../../tests/scripted_api.ts";
 import { ScriptedServer } from "../../../tests/scripted_server.ts";
-import type { ForwardPlan } from "../objects/session_plan.ts";
 import { claimService, type ClaimStep, ServiceRefusedError } from "./claim_service.ts";
 import { findServices } from "./found_services.ts";
 
-const PLAN: ForwardPlan = {
-  name: "web-kurun-bcdfg",
-  namespace: "shop",
-  service: "web",
-  ports: [{ port: 80, targetPort: 8444 }],
-  image: "server:1",
-  ttlSeconds: 120,
-  holdMs: 3000,
-  annotations: {},
-};
 const SERVICES = "/api/v1/namespaces/shop/services";
 
 Deno.test("a session is not removed for a Service that other Pods serve by now", async () => {
