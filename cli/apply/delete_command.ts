@@ -101,7 +101,8 @@ function deleteFlags(options: Record<string, unknown>) {
   };
 }
 
-async function deletePlanned(run: DeleteRun, planned: readonly PlannedObject[], set: KnownSet | undefined): Promise<void> {
+/** Deletes objects, and then a set. @throws UserError unless everything was deleted; also API errors */
+export async function deletePlanned(run: DeleteRun, planned: readonly PlannedObject[], set: KnownSet | undefined): Promise<void> {
   const { context, api, flags } = run;
   const { first, rest } = inOrder(planned);
   const marked: Required<Removable>[] = [];
@@ -115,30 +116,26 @@ async function deletePlanned(run: DeleteRun, planned: readonly PlannedObject[], 
     marked.push({ ...object, uid });
     return true;
   };
+  const failed = (rest: string) => (cause: unknown): never => {
+    if (!context.interrupted.aborted || marked.length === 0 || flags.dryRun !== undefined) throw cause;
+    throw new UserError(`interrupted: the objects above are being deleted, ${rest}`, failedExitCode(context.interrupted), { cause });
+  };
   for (const object of [...first, ...rest].reverse()) {
     try {
       if (await remove(object) || flags.ignoreNotFound) continue;
       failures++;
       context.stderr(`error: ${object.label} does not exist${object.namespace ? ` in namespace ${object.namespace}` : ""}\n`);
     } catch (error) {
-      if (error instanceof ConnectionError && context.interrupted.aborted && marked.length > 0) {
-        throw new UserError("interrupted: the objects above are being deleted, others were not", failedExitCode(context.interrupted));
-      }
-      if (error instanceof ConnectionError) throw error;
+      if (error instanceof ConnectionError) return failed("others were not")(error);
       failures++;
       context.stderr(`${describeNotApplied(object, error, context.describe)}\n`);
     }
   }
-  if (set && failures === 0) await deleteSet(run, set, new Set(marked.map(({ path }) => path)), remove);
+  if (set && failures === 0) {
+    await deleteSet(run, set, new Set(marked.map(({ path }) => path)), remove).catch(failed("others were not"));
+  }
   if (flags.wait && flags.dryRun === undefined) {
-    failures += await waitUntilGone(run, marked).catch((error) => {
-      if (!context.interrupted.aborted) throw error;
-      throw new UserError(
-        "interrupted: the objects above are being deleted, but not all are gone yet",
-        failedExitCode(context.interrupted),
-        { cause: error },
-      );
-    });
+    failures += await waitUntilGone(run, marked).catch(failed("but not all are gone yet"));
   }
   if (failures > 0) throw new UserError(`${failures} of ${planned.length} objects were not deleted`, ExitCode.failed);
 }
