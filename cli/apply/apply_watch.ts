@@ -102,11 +102,12 @@ async function allPaths(own: ManifestPaths, { manifests }: PreparedManifests, si
   return own;
 }
 
-/** The files of a source, for each architecture that nodes may have: a Go program may import packages for one alone. */
+/** The files of a source. Those of a Go program are for each architecture that nodes may have: it may import packages for one alone. */
 export async function sourcePaths(path: string, signal: AbortSignal): Promise<WatchedPaths[]> {
   try {
     const source = await findSource([path], currentFolder());
-    return await Promise.all((["amd64", "arm64"] as const).map((architecture) => watchedPaths(source, { architecture, signal })));
+    const architectures = source.language === "go" ? ["amd64", "arm64"] : ["amd64"];
+    return await Promise.all(architectures.map((architecture) => watchedPaths(source, { architecture, signal })));
   } catch (error) {
     // For a folder with a Dockerfile, or a broken one, any change may matter.
     if (!(error instanceof BuildError)) throw error;

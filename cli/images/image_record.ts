@@ -19,8 +19,9 @@ interface StoredRecord extends Omit<ImageRecord, "image">, Pick<OciImage, "platf
   readonly config: string;
 }
 
-/** How long unused layers are kept, in milliseconds: a program's layer has megabytes. Younger ones than the second may be in use. */
+/** How long unused layers are kept, in milliseconds: a program's layer has megabytes. */
 const KEPT_MS = 30 * 24 * 3600 * 1000;
+/** Layers younger than this, in milliseconds, may be in use. */
 const IN_USE_MS = 3600 * 1000;
 
 /** The path of a source's record and layers, without their endings. Records of other versions of kurun or Deno have other paths. */
