@@ -59,7 +59,8 @@ export async function inputsDigest(
 async function goInputs(source: GoSource, options: InputOptions): Promise<SourceInputs | undefined> {
   const env = goTarget(options.architecture);
   const places = await goSays(["env", "GOENV", "GOROOT", "GOMODCACHE"], source.folder, { env, signal: options.signal });
-  const [settings = "", goRoot = "", moduleCache = ""] = (places ?? "").split("\n");
+  if (places === undefined) return undefined;
+  const [settings = "", goRoot = "", moduleCache = ""] = places.split("\n");
   // Vendored packages have a version and are part of the project.
   const { files, folders } = await watchedPaths(
     source,
