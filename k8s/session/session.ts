@@ -243,11 +243,13 @@ export class ClusterSession<Plan extends SessionPlan = SessionPlan> {
 /** Creates objects step by step. @throws {ObjectExistsError} if one exists; also as {@linkcode Api.create} does */
 async function createAll(api: Api, steps: readonly (readonly OwnedObject[])[]): Promise<void> {
   for (const objects of steps) {
-    await Promise.all(objects.map(async (object) => {
+    // All of them end before an error is thrown: what is created after the session's removal would be left behind for a while.
+    const results = await Promise.allSettled(objects.map(async (object) => {
       const { kind, metadata: { namespace, name } } = object;
       await api.create(objectPath(kind, namespace), object).catch((error) => {
         throw error instanceof ApiError && error.status === 409 ? new ObjectExistsError(kind, name) : error;
       });
     }));
+    for (const result of results) if (result.status === "rejected") throw result.reason;
   }
 }

@@ -59,6 +59,22 @@ Deno.test("if another start created the control Service first, the user's Servic
   assert.deepEqual(JSON.parse(removal.body).preconditions, { uid: "job-1", resourceVersion: "1" });
 });
 
+Deno.test("a session is removed only after the creation of each of its objects was answered", async () => {
+  const steps: string[] = [];
+  const { outcome } = await against(async ({ method, target, body }, reply) => {
+    if (method === "DELETE") steps.push("removed");
+    if (method === "POST" && target.includes("/secrets")) return await status(reply, 403, "Forbidden");
+    if (method === "GET") return await status(reply, 404, "NotFound");
+    if (method === "POST" && target.includes("/configmaps")) {
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      steps.push("ConfigMap created");
+    }
+    await reply.json(201, body.includes('"Job"') ? job("1", "") : {});
+  }, (api) => ClusterSession.create(api, { ...PLAN, server: "// server" }, SECRETS, () => NOW.getTime()));
+  assert.equal((outcome as Error).message, "Forbidden");
+  assert.deepEqual(steps, ["ConfigMap created", "removed"]);
+});
+
 /** Adopts a session whose Job had version 1 when it was read. */
 function adopt(api: Api): Promise<ClusterSession> {
   return ClusterSession.adopt(api, PLAN, { job: job("1", "2026-01-01T00:00:00Z"), now: NOW }, () => NOW.getTime());

@@ -11,6 +11,8 @@ import {
   type SessionSecrets,
 } from "./session_plan.ts";
 
+/** The Job's uid in a dry run before it exists: the API server requires some uid of an owner. */
+export const NO_UID = "not-made-yet";
 /** Keeps a Pod out of a service mesh: the client arrives through the API server, which is outside any mesh. */
 const NO_MESH = { "sidecar.istio.io/inject": "false" };
 /** The file in the server's ConfigMap, and the folder where containers have it. */

@@ -1,15 +1,12 @@
 import type { Api } from "../../api/api.ts";
 import { ApiError, onStatus } from "../../api/api_error.ts";
 import { IMAGE_USER } from "../../images/server_command.ts";
-import { serverConfigMap } from "../objects/session_objects.ts";
+import { NO_UID, serverConfigMap } from "../objects/session_objects.ts";
 import { objectPath, type SessionPlan } from "../objects/session_plan.ts";
-
-/** Stands for the Job, which does not exist yet; the API server requires some uid of an owner. */
-const NO_UID = "not-made-yet";
 
 /**
  * Completes a plan with what depends on the cluster: the Pod's user, and the object that contains the server.
- * @throws {ConnectionError} if there is no answer
+ * @throws as {@linkcode Api.get} does
  */
 export async function fitCluster<Plan extends SessionPlan>(api: Api, plan: Plan, signal: AbortSignal): Promise<Plan> {
   const [user, serverIn] = await Promise.all([podUser(api, signal), serverPlace(api, plan, signal)]);

@@ -1,15 +1,13 @@
 import type { Api } from "../../api/api.ts";
 import { ApiError } from "../../api/api_error.ts";
 import { serverDeployment } from "../objects/forward_objects.ts";
+import { NO_UID } from "../objects/session_objects.ts";
 import { type ForwardPlan, objectPath } from "../objects/session_plan.ts";
 
 /** The cluster refuses the Pod with the user's changes. The message is the API server's own. */
 export class PodPatchRefusedError extends Error {
   override readonly name = "PodPatchRefusedError";
 }
-
-/** Stands for the Job, which does not exist yet; the API server requires some uid of an owner. */
-const NO_UID = "not-made-yet";
 
 /**
  * Asks the API server by a dry run whether it accepts the Pod with the user's changes: unknown fields, values of the wrong type, and values
