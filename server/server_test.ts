@@ -17,9 +17,8 @@ import {
   Session,
   type SessionEnd,
   type Stream,
-  type WebSocketLike,
-  WebSocketTransport,
 } from "../tunnel/mod.ts";
+import { type WebSocketLike, WsTransport } from "../tests/ws_transport.ts";
 import { openControlPort } from "./control/control_port.ts";
 import { LiveClient } from "./control/live_client.ts";
 import { OpenCallers } from "./callers/open_callers.ts";
@@ -84,14 +83,14 @@ async function identity(instance: string, who = "alice", keyBytes = KEY): Promis
   };
 }
 
-async function openWebSocket({ control }: Running, path = "/tunnel"): Promise<WebSocketTransport> {
+async function openWebSocket({ control }: Running, path = "/tunnel"): Promise<WsTransport> {
   const { port } = control.address() as AddressInfo;
   const socket = new WebSocket(`wss://127.0.0.1:${port}${path}`, "kurun.v1", { rejectUnauthorized: false, perMessageDeflate: false });
   await new Promise((resolve, reject) => {
     socket.once("open", resolve);
     socket.once("error", reject);
   });
-  return new WebSocketTransport(socket as unknown as WebSocketLike);
+  return new WsTransport(socket as unknown as WebSocketLike);
 }
 
 /** A proven client whose streams `onStream` serves. */

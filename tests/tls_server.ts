@@ -45,7 +45,9 @@ export class TlsServer implements AsyncDisposable {
     this.#webSockets = new WebSocketServer({ server: this.#server });
     this.#webSockets.on("connection", (socket, request) => {
       socket.on("error", () => {});
-      socket.on("message", (data) => socket.send(`${request.headers.authorization} sent ${String(data).length}`));
+      socket.on("message", (data, isBinary) => {
+        socket.send(isBinary ? data : `${request.headers.authorization} sent ${String(data).length}`);
+      });
     });
     this.#server.on("connection", (socket: Socket) => {
       this.connections++;

@@ -7,23 +7,14 @@
  */
 // @ts-types="@types/ws"
 import WebSocket from "ws";
-import {
-  encodeAccepted,
-  handshakeAsClient,
-  importKey,
-  keepAlive,
-  readPreamble,
-  Session,
-  type Stream,
-  type WebSocketLike,
-  WebSocketTransport,
-} from "../tunnel/mod.ts";
+import { encodeAccepted, handshakeAsClient, importKey, keepAlive, readPreamble, Session, type Stream } from "../tunnel/mod.ts";
+import { type WebSocketLike, WsTransport } from "./ws_transport.ts";
 
 const [port, keyFile] = Deno.args as [string, string];
 
 const socket = new WebSocket(`wss://127.0.0.1:${port}/tunnel`, "kurun.v1", { rejectUnauthorized: false, perMessageDeflate: false });
 await new Promise((resolve, reject) => socket.once("open", resolve).once("error", reject));
-const transport = new WebSocketTransport(socket as unknown as WebSocketLike);
+const transport = new WsTransport(socket as unknown as WebSocketLike);
 const { rest } = await handshakeAsClient(transport, {
   key: await importKey(await Deno.readFile(keyFile)),
   hello: { capabilities: [], session: "kurun-1", instance: crypto.randomUUID(), who: "alice", from: "laptop" },
@@ -39,10 +30,10 @@ const session = new Session(transport, {
   },
 });
 const take = transport.onmessage;
-transport.onmessage = (message) => {
+transport.onmessage = (message, last) => {
   // Version 0, type 3: a go-away frame at the start of its message.
   if (message[0] === 0 && message[1] === 3) say("go-away");
-  take?.(message);
+  take?.(message, last);
 };
 for (const message of rest) session.receive(message);
 keepAlive(session);

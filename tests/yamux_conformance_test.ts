@@ -9,6 +9,7 @@ import {
   type Transport,
   type TransportEnd,
 } from "../tunnel/mod.ts";
+import { release } from "../tunnel/read_buffers.ts";
 import { findGo, goBuild } from "./cluster/go.ts";
 
 const FOLDER = new URL("yamux/", import.meta.url).pathname;
@@ -18,7 +19,7 @@ const WINDOW = 256 * 1024;
 
 /** Bytes over TCP, in whatever pieces they arrive; yamux finds its frames by itself. */
 class TcpTransport implements Transport {
-  onmessage: ((message: Uint8Array) => void) | undefined;
+  onmessage: ((part: Uint8Array, last: boolean) => void) | undefined;
   ondrain: (() => void) | undefined;
   onclose: ((end: TransportEnd) => void) | undefined;
   ended: TransportEnd | undefined;
@@ -30,6 +31,15 @@ class TcpTransport implements Transport {
   }
 
   send(message: Uint8Array): void {
+    this.#send(message.slice());
+  }
+
+  sendHeld(message: Uint8Array): void {
+    this.#send(message.slice());
+    release(message);
+  }
+
+  #send(message: Uint8Array): void {
     this.buffered += message.length;
     this.#sending = this.#sending.then(async () => {
       for (let at = 0; at < message.length;) at += await this.socket.write(message.subarray(at));
@@ -52,7 +62,7 @@ class TcpTransport implements Transport {
         const bytes = new Uint8Array(64 * 1024);
         const size = await this.socket.read(bytes);
         if (size === null) break;
-        this.onmessage?.(bytes.subarray(0, size));
+        this.onmessage?.(bytes.subarray(0, size), true);
       }
     } catch {
       // The end of the connection counts, however it came.

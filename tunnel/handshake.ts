@@ -32,7 +32,7 @@ export async function handshakeAsClient(
 ): Promise<Handshaken> {
   const inbox = new Inbox(transport, options.signal);
   const mine = encodeHello(makeHello(options));
-  transport.send(mine.slice());
+  transport.send(mine);
   const theirs = await inbox.next();
   const hello = decodeHello(theirs);
   if (hello.session !== options.hello.session) throw new HandshakeError(`The server is of session ${hello.session}`);
@@ -54,7 +54,7 @@ export async function handshakeAsServer(transport: Transport, options: Handshake
   const hello = decodeHello(theirs);
   if (hello.session !== options.hello.session) throw new HandshakeError("The client is of another session");
   const mine = encodeHello(makeHello(options));
-  transport.send(mine.slice());
+  transport.send(mine);
   const theirProof = await inbox.next();
   if (!equalBytes(theirProof, await proof(options.key, "client", theirs, mine))) {
     throw new HandshakeError("The client does not hold the session's key");
@@ -86,6 +86,8 @@ class Inbox {
   readonly #transport: Transport;
   readonly #signal: AbortSignal;
   #messages: Uint8Array[] = [];
+  /** Of a message whose end has not arrived. */
+  #parts: Uint8Array[] = [];
   #waitingBytes = 0;
   #failure: Error | undefined;
   #waiting: PromiseWithResolvers<void> | undefined;
@@ -93,10 +95,13 @@ class Inbox {
   constructor(transport: Transport, signal: AbortSignal) {
     this.#transport = transport;
     this.#signal = signal;
-    transport.onmessage = (message) => {
-      this.#messages.push(message);
-      this.#waitingBytes += message.length;
-      if (this.#waitingBytes > MAX_WAITING_BYTES) this.#fail(new HandshakeError("The other side sends more than a handshake has"));
+    transport.onmessage = (part, last) => {
+      this.#waitingBytes += part.length;
+      if (this.#waitingBytes > MAX_WAITING_BYTES) return this.#fail(new HandshakeError("The other side sends more than a handshake has"));
+      this.#parts.push(part.slice());
+      if (!last) return;
+      this.#messages.push(concat(...this.#parts));
+      this.#parts = [];
       this.#waiting?.resolve();
     };
     transport.onclose = (end) => {
@@ -126,8 +131,10 @@ class Inbox {
 
   release(): Uint8Array[] {
     this.#signal.removeEventListener("abort", this.#aborted);
-    const rest = this.#messages;
+    // Where messages end means nothing to a session.
+    const rest = [...this.#messages, ...this.#parts];
     this.#messages = [];
+    this.#parts = [];
     return rest;
   }
 

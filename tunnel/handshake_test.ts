@@ -66,7 +66,7 @@ Deno.test("a client without the key is refused and gets no proof to learn from",
   const deliver = a.onmessage;
   a.onmessage = (message) => {
     heard.push(message.length);
-    deliver?.(message);
+    deliver?.(message, true);
   };
   await assert.rejects(serverDone, /does not hold the session's key/);
   b.destroy();

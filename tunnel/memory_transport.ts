@@ -1,3 +1,4 @@
+import { release } from "./read_buffers.ts";
 import { cutCloseReason, type Transport, type TransportEnd } from "./transport.ts";
 
 /**
@@ -14,7 +15,7 @@ export function memoryTransportPair(): [MemoryTransport, MemoryTransport] {
 
 /** One end of {@link memoryTransportPair}. */
 export class MemoryTransport implements Transport {
-  onmessage: ((message: Uint8Array) => void) | undefined;
+  onmessage: ((part: Uint8Array, last: boolean) => void) | undefined;
   ondrain: (() => void) | undefined;
   onclose: ((end: TransportEnd) => void) | undefined;
   /** How many messages and bytes this end has sent. */
@@ -47,6 +48,16 @@ export class MemoryTransport implements Transport {
   }
 
   send(message: Uint8Array): void {
+    this.#send(message.slice());
+  }
+
+  sendHeld(message: Uint8Array): void {
+    // What is handed over may be used again once it was released, and the other end reads it later.
+    this.#send(message.slice());
+    release(message);
+  }
+
+  #send(message: Uint8Array): void {
     if (this.#ended || this.#closing) return;
     this.sent.messages++;
     this.sent.bytes += message.length;
@@ -85,7 +96,7 @@ export class MemoryTransport implements Transport {
       const message = this.#queue.shift();
       if (message === undefined) break;
       this.#buffered -= message.length;
-      this.#peer?.onmessage?.(message);
+      this.#peer?.onmessage?.(message, true);
       this.ondrain?.();
       await Promise.resolve();
     }

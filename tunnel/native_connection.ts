@@ -1,6 +1,5 @@
 import type { Connection } from "./connection.ts";
-import { filled, takeReadBuffer } from "./read_buffers.ts";
-import { freeReceived } from "./received_buffers.ts";
+import { release, takeReadBuffer } from "./read_buffers.ts";
 
 /** A connection's first buffer: a thousand idle connections take 4 MiB. Once a read fills it, the next reads get large buffers. */
 const SMALL_BYTES = 4 * 1024;
@@ -15,17 +14,22 @@ export interface NativeSocket {
   write(bytes: Uint8Array): Promise<number>;
   closeWrite(): Promise<void>;
   close(): void;
+  ref?(): void;
+  unref?(): void;
 }
 
 /** A {@link Connection} over the runtime's own, whose half-close works on every version (that of node:net needs Deno 2.8). */
 export class NativeConnection implements Connection {
   readonly #socket: NativeSocket;
+  readonly #copyBelow: number;
   #buffer: Uint8Array = new Uint8Array(SMALL_BYTES);
   #closed = false;
   #ended = 0;
 
-  constructor(socket: NativeSocket) {
+  /** @param copyBelow smaller reads are copied, so that a slow reader of a few bytes holds no buffer; 0 for a reader that releases at once */
+  constructor(socket: NativeSocket, copyBelow = COPY_BYTES) {
     this.#socket = socket;
+    this.#copyBelow = copyBelow;
   }
 
   async read(): Promise<Uint8Array | null> {
@@ -35,9 +39,10 @@ export class NativeConnection implements Connection {
       this.#directionEnded();
       return null;
     }
-    if (size >= COPY_BYTES) {
+    if (size >= this.#copyBelow) {
       this.#buffer = takeReadBuffer();
-      return filled(buffer, size);
+      release(buffer.subarray(size));
+      return buffer.subarray(0, size);
     }
     if (size === SMALL_BYTES && buffer.length === SMALL_BYTES) this.#buffer = takeReadBuffer();
     return buffer.slice(0, size);
@@ -46,7 +51,7 @@ export class NativeConnection implements Connection {
   async write(bytes: Uint8Array): Promise<void> {
     let at = await this.#socket.write(bytes);
     while (at < bytes.length) at += await this.#socket.write(bytes.subarray(at));
-    freeReceived(bytes);
+    release(bytes);
   }
 
   closeWrite(): void {
@@ -57,6 +62,12 @@ export class NativeConnection implements Connection {
     if (this.#closed) return;
     this.#closed = true;
     this.#socket.close();
+  }
+
+  /** Says whether it keeps the process alive. */
+  holdProcess(hold: boolean): void {
+    if (hold) this.#socket.ref?.();
+    else this.#socket.unref?.();
   }
 
   #directionEnded(): void {

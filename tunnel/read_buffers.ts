@@ -1,45 +1,70 @@
 /**
- * Read buffers that are reused once their bytes have been sent. At 200 MB/s there would be 3,000 new ones a second, and those that the
- * garbage collector had not freed yet took 60 MB.
+ * Buffers that reads fill, reused once nobody looks at their bytes any more. At 200 MB/s there would be 3,000 new ones a second, and those
+ * that the garbage collector had not freed yet took 60 MB.
  *
- * Each has room for a frame's header before its bytes, so that both leave as one message without a copy.
+ * Whoever takes a buffer holds all its bytes. Held bytes are passed on, and each is released once, in whatever parts; then the buffer is
+ * free. Bytes that nobody releases cost only their buffer, which the garbage collector frees.
  *
  * @module
  */
-import { HEADER_BYTES } from "./frame.ts";
 
 /** The most that one read returns, which is the most that one frame carries. */
 export const READ_BYTES = 64 * 1024;
+/** Room before the bytes of a read for the headers of a tunnel's frame and of a WebSocket's: 12 and 14 bytes. */
+export const HEADROOM_BYTES = 32;
+/** Smaller parts are copied: a slow reader of a few bytes must not hold a whole buffer. */
+const HOLD_BYTES = 16 * 1024;
 /** How many free buffers are kept; the rest are left to the garbage collector. */
 const KEPT = 64;
+const BUFFER_BYTES = HEADROOM_BYTES + READ_BYTES;
 
-const free: Uint8Array<ArrayBuffer>[] = [];
-/** How many bytes of each buffer in use were passed on. */
-const out = new WeakMap<ArrayBufferLike, number>();
+const free: ArrayBuffer[] = [];
+const accounts = new WeakMap<ArrayBufferLike, { held: number }>();
 
-/** Takes a buffer of {@link READ_BYTES} to read into. */
-export function takeReadBuffer(): Uint8Array {
-  return free.pop() ?? new Uint8Array(new ArrayBuffer(HEADER_BYTES + READ_BYTES), HEADER_BYTES);
+/** Takes a buffer of {@link READ_BYTES}, with {@link HEADROOM_BYTES} before it. */
+export function takeReadBuffer(): Uint8Array<ArrayBuffer> {
+  const buffer = free.pop() ?? new ArrayBuffer(BUFFER_BYTES);
+  const account = accounts.get(buffer);
+  if (account) account.held = READ_BYTES;
+  else accounts.set(buffer, { held: READ_BYTES });
+  return new Uint8Array(buffer, HEADROOM_BYTES);
 }
 
-/** Returns the first `size` bytes of a buffer, to be passed on: nobody reads into it until they are given back. */
-export function filled(buffer: Uint8Array, size: number): Uint8Array {
-  out.set(buffer.buffer, size);
-  return buffer.subarray(0, size);
+/** Holds large bytes that the runtime has allocated, alone in their buffer: its memory is freed as soon as they are released. */
+export function adopt(bytes: Uint8Array): void {
+  if (bytes.length >= HOLD_BYTES && bytes.length === bytes.buffer.byteLength) accounts.set(bytes.buffer, { held: bytes.length });
 }
 
-/** Returns the bytes with room for a header before them, which the caller may write; undefined where they are not a whole read. */
-export function withHeader(bytes: Uint8Array): Uint8Array | undefined {
-  return out.get(bytes.buffer) === bytes.length ? new Uint8Array(bytes.buffer, 0, HEADER_BYTES + bytes.length) : undefined;
+/** Makes a part of bytes that somebody else will release last longer: it is held once more, or copied where it is small. */
+export function keep(part: Uint8Array): Uint8Array {
+  const account = accounts.get(part.buffer);
+  if (!account) return part;
+  if (part.length < HOLD_BYTES) return part.slice();
+  account.held += part.length;
+  return part;
 }
 
-/**
- * Frees bytes that have been sent and that nobody uses any more. A part of a read is left to the garbage collector: other parts may still
- * be under way.
- */
-export function giveBack(bytes: Uint8Array): void {
-  const size = out.get(bytes.buffer);
-  if (size === undefined || (bytes.length !== size && bytes.length !== HEADER_BYTES + size)) return;
-  out.delete(bytes.buffer);
-  if (free.length < KEPT) free.push(new Uint8Array(bytes.buffer as ArrayBuffer, HEADER_BYTES));
+/** Adds bytes of the headroom before held bytes to them. */
+export function withRoomBefore(bytes: Uint8Array, room: number): Uint8Array {
+  const account = accounts.get(bytes.buffer);
+  if (account) account.held += room;
+  return new Uint8Array(bytes.buffer, bytes.byteOffset - room, room + bytes.length);
+}
+
+/** Whether there is headroom before bytes, since they are the first of a read. */
+export function hasHeadroom(bytes: Uint8Array): boolean {
+  return bytes.byteOffset === HEADROOM_BYTES && bytes.buffer.byteLength === BUFFER_BYTES && accounts.has(bytes.buffer);
+}
+
+/** Says that nobody looks at these bytes any more. Bytes of other buffers are ignored. */
+export function release(bytes: Uint8Array): void {
+  const buffer = bytes.buffer as ArrayBuffer;
+  const account = accounts.get(buffer);
+  if (!account) return;
+  account.held -= bytes.length;
+  if (account.held > 0) return;
+  if (buffer.byteLength !== BUFFER_BYTES) {
+    accounts.delete(buffer);
+    buffer.transfer(0);
+  } else if (free.length < KEPT) free.push(buffer);
 }

@@ -1,7 +1,6 @@
-import { concat } from "./bytes.ts";
 import { GoAwayCode, ProtocolError, SessionEndedError, StreamLimitError } from "./errors.ts";
 import { Flag, FrameDecoder, type FrameHeader, type FrameReceiver, FrameType, HEADER_BYTES, writeHeader } from "./frame.ts";
-import { withHeader } from "./read_buffers.ts";
+import { hasHeadroom, release, takeReadBuffer, withRoomBefore } from "./read_buffers.ts";
 import { INITIAL_WINDOW, WindowBudget } from "./receive_window.ts";
 import { Stream, type StreamHost } from "./stream.ts";
 import type { Transport, TransportEnd } from "./transport.ts";
@@ -79,7 +78,7 @@ export class Session implements StreamHost, FrameReceiver {
     this.initialWindow = options.initialWindow ?? INITIAL_WINDOW;
     this.#nextId = options.role === "client" ? 1 : 2;
     this.receivedAt = this.now();
-    transport.onmessage = (message) => this.receive(message);
+    transport.onmessage = (part) => this.receive(part);
     transport.ondrain = () => this.#drained();
     transport.onclose = (end) => this.#finish(end);
     // The transport may have ended between the handshake's last message and now.
@@ -190,6 +189,7 @@ export class Session implements StreamHost, FrameReceiver {
         writeHeader(this.#batch, this.#batchUsed, FrameType.data, first, stream.id, part.length);
         this.#batch.set(part, this.#batchUsed + HEADER_BYTES);
         this.#batchUsed += HEADER_BYTES + part.length;
+        release(part);
       } else {
         this.#flush();
         this.#sendAlone(stream, first, part);
@@ -296,11 +296,21 @@ export class Session implements StreamHost, FrameReceiver {
     this.#batchUsed += HEADER_BYTES;
   }
 
-  /** Sends header and payload as one message: copying 64 KiB costs less than another message. */
+  /** Sends a frame as a message of its own, from where its payload was read. Without headroom for the header the payload is copied. */
   #sendAlone(stream: Stream, flags: number, part: Uint8Array): void {
-    const message = withHeader(part) ?? concat(new Uint8Array(HEADER_BYTES), part);
-    writeHeader(message, 0, FrameType.data, flags, stream.id, part.length);
-    if (!this.#endedBy) this.#transport.send(message);
+    let payload = part;
+    if (!hasHeadroom(part)) {
+      const buffer = takeReadBuffer();
+      payload = buffer.subarray(0, part.length);
+      payload.set(part);
+      release(buffer.subarray(part.length));
+      // Last: it may detach the part's memory.
+      release(part);
+    }
+    const message = withRoomBefore(payload, HEADER_BYTES);
+    writeHeader(message, 0, FrameType.data, flags, stream.id, payload.length);
+    if (this.#endedBy) release(message);
+    else this.#transport.sendHeld(message);
   }
 
   #reserve(bytes: number): void {
@@ -315,9 +325,9 @@ export class Session implements StreamHost, FrameReceiver {
 
   #flush(): void {
     if (this.#batchUsed === 0) return;
-    const message = this.#batch.slice(0, this.#batchUsed);
+    const used = this.#batchUsed;
     this.#batchUsed = 0;
-    if (!this.#endedBy) this.#transport.send(message);
+    if (!this.#endedBy) this.#transport.send(this.#batch.subarray(0, used));
   }
 
   #drained(): void {

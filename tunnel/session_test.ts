@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { concat } from "./bytes.ts";
 import { ProtocolError, SessionEndedError, StreamLimitError, StreamResetError } from "./errors.ts";
 import { Flag, FrameType, HEADER_BYTES, writeHeader } from "./frame.ts";
 import { type MemoryTransport, memoryTransportPair } from "./memory_transport.ts";
+import { adopt } from "./read_buffers.ts";
 import { INITIAL_WINDOW } from "./receive_window.ts";
 import { MAX_FRAME_BYTES, MAX_STREAMS, Session, type SessionEnd } from "./session.ts";
 import type { Stream } from "./stream.ts";
@@ -65,6 +67,20 @@ Deno.test("bytes go both ways over a stream, and each way ends by itself", async
   assert.equal(await stream.read(), null);
   await settle();
   assert.equal(client.streamCount + server.streamCount, 0);
+});
+
+Deno.test("bytes whose memory is freed as soon as they are released arrive unchanged", async () => {
+  const { client } = pair(echo);
+  const sent = Uint8Array.from({ length: 40_000 }, (_, at) => at * 7);
+  const given = sent.slice();
+  adopt(given);
+  const stream = client.open(new Uint8Array());
+  await stream.write(given);
+  stream.closeWrite();
+  const back: Uint8Array[] = [];
+  for (let chunk = await stream.read(); chunk !== null; chunk = await stream.read()) back.push(chunk.slice());
+  assert.deepEqual(concat(...back), sent);
+  assert.equal(given.buffer.byteLength, 0);
 });
 
 Deno.test("half-close: one side keeps sending after the other has ended its direction", async () => {

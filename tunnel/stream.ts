@@ -1,5 +1,6 @@
 import { ProtocolError, type SessionEndedError, StreamResetError } from "./errors.ts";
 import { Flag } from "./frame.ts";
+import { keep, release, takeReadBuffer } from "./read_buffers.ts";
 import { ReceiveWindow, type WindowBudget } from "./receive_window.ts";
 
 /** What a stream needs from its session. */
@@ -20,7 +21,7 @@ export interface StreamHost {
 }
 
 /** Small pieces that wait are gathered in blocks of this size: a one-byte array costs a hundred bytes. */
-const BLOCK_BYTES = 4 * 1024;
+const SMALL_BLOCK_BYTES = 4 * 1024;
 /** The most credit that a window can have (32 bits in yamux). */
 const MAX_CREDIT = 0xffff_ffff;
 
@@ -73,8 +74,8 @@ export class Stream {
   read(): Promise<Uint8Array | null> {
     if (this.failure && !this.#arrivedWhole) return Promise.reject(this.failure);
     this.#giveCredit();
+    if (this.#chunks.length === 0) this.#closeBlock();
     const chunk = this.#chunks.shift();
-    if (this.#chunks.length === 0) this.#block = undefined;
     if (chunk) {
       this.#taken = chunk.length;
       return Promise.resolve(chunk);
@@ -147,13 +148,9 @@ export class Stream {
     if (reader) {
       this.#reader = undefined;
       this.#taken = part.length;
-      reader.resolve(part);
-    } else if (part.length < BLOCK_BYTES) {
-      this.#gather(part);
+      reader.resolve(keep(part));
     } else {
-      // A view keeps the whole message in memory: a small view of a large one is worth a copy.
-      this.#block = undefined;
-      this.#chunks.push(part.length * 2 < part.buffer.byteLength ? part.slice() : part);
+      this.#gather(part);
     }
   }
 
@@ -211,23 +208,40 @@ export class Stream {
     if (credit > 0) this.#host.sendControl(this, 0, credit);
   }
 
+  /** Adds bytes that nobody waits for to the last block, so that they are read, and written on, in one piece: TLS brings 16 KiB at a time. */
   #gather(part: Uint8Array): void {
-    if (!this.#block || this.#blockUsed + part.length > BLOCK_BYTES) {
-      this.#block = new Uint8Array(BLOCK_BYTES);
-      this.#blockUsed = 0;
-      this.#chunks.push(this.#block.subarray(0, 0));
+    for (let at = 0; at < part.length;) {
+      const block = this.#block ?? this.#addBlock(part.length - at);
+      const size = Math.min(block.length - this.#blockUsed, part.length - at);
+      block.set(part.subarray(at, at + size), this.#blockUsed);
+      this.#blockUsed += size;
+      at += size;
+      if (this.#blockUsed === block.length) this.#closeBlock();
     }
-    this.#block.set(part, this.#blockUsed);
-    const start = (this.#chunks.at(-1) as Uint8Array).byteOffset;
-    this.#blockUsed += part.length;
-    this.#chunks[this.#chunks.length - 1] = this.#block.subarray(start, this.#blockUsed);
+  }
+
+  #addBlock(bytes: number): Uint8Array {
+    this.#block = bytes < SMALL_BLOCK_BYTES ? new Uint8Array(SMALL_BLOCK_BYTES) : takeReadBuffer();
+    this.#blockUsed = 0;
+    return this.#block;
+  }
+
+  /** Adds the last block to what can be read: nothing is added to it any more. */
+  #closeBlock(): void {
+    const block = this.#block;
+    if (!block) return;
+    this.#block = undefined;
+    this.#chunks.push(block.subarray(0, this.#blockUsed));
+    release(block.subarray(this.#blockUsed));
   }
 
   #fail(error: Error): void {
     if (this.failure) return;
     this.failure = error;
-    if (!this.#arrivedWhole) this.#chunks = [];
-    this.#block = undefined;
+    if (!this.#arrivedWhole) {
+      this.#chunks = [];
+      this.#block = undefined;
+    }
     this.#reader?.reject(error);
     this.#reader = undefined;
     this.#creditArrived?.();

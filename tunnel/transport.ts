@@ -13,14 +13,22 @@ export interface TransportEnd {
 
 /** Carries messages, complete and in order. Callbacks are called from the event loop, never from within `send`. */
 export interface Transport {
-  /** Sends one message. The bytes belong to the transport from now on. After the end it does nothing. */
+  /** Sends a copy of one message. After the end it does nothing. */
   send(message: Uint8Array): void;
+  /**
+   * Sends one message from where it is. It and the headroom before it in its buffer belong to the transport from now on, which releases the
+   * message (`read_buffers.ts`) once the network has taken it.
+   */
+  sendHeld(message: Uint8Array): void;
   /** Bytes given to `send` that the network has not taken yet. */
   readonly buffered: number;
   /** How it ended, once it has. */
   readonly ended: TransportEnd | undefined;
-  /** Takes each message as it arrives. The bytes belong to the receiver. Set it before yielding to the event loop, or messages are lost. */
-  onmessage: ((message: Uint8Array) => void) | undefined;
+  /**
+   * Takes each message as it arrives, in one or more parts; `last` marks the end of a message. A part is valid only during the call: copy
+   * it, or `keep` it (`read_buffers.ts`). Set this before yielding to the event loop, or messages are lost.
+   */
+  onmessage: ((part: Uint8Array, last: boolean) => void) | undefined;
   /** Called when `buffered` has decreased. */
   ondrain: (() => void) | undefined;
   /** Called once when the transport has ended, whoever ended it. */

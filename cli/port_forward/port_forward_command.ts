@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { Api } from "../../k8s/api/api.ts";
+import { dropRuntimeRoots } from "../../k8s/api/trusted_roots.ts";
 import { Annotation, type ForwardPlan } from "../../k8s/session/objects/session_plan.ts";
 import { checkTlsSecret } from "../../k8s/session/service/tls_secret.ts";
 import { MAX_HOLD_MS } from "../../tunnel/mod.ts";
@@ -79,6 +80,7 @@ async function portForward(context: Context, url: string, options: PortForwardOp
   const dryRun = dryRunFormat(options);
   // A flag that is wrong is found before anything is contacted.
   const timeoutMs = parseDuration("--timeout", options.timeout);
+  dropRuntimeRoots();
   const [access, image] = await Promise.all([openCluster(context, options), serverImage(context, options.serverImage)]);
   const plan = { ...wishes, ...image, namespace: access.namespace };
   if (dryRun) return context.data(dryRunText(plan, dryRun));

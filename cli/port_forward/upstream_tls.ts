@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import { connect as connectSecure, type ConnectionOptions } from "node:tls";
-import { dial } from "../../k8s/api/dial.ts";
+import { dialSocket } from "../../k8s/api/dial.ts";
+import { defaultAuthorities, nodeAuthorities } from "../../k8s/api/trusted_roots.ts";
 import { TlsConnection } from "../../server/net/tls_connection.ts";
 import { type Connection, NativeConnection, type NativeSocket } from "../../tunnel/mod.ts";
 import { TcpConnection } from "../local/tcp_connection.ts";
@@ -44,10 +45,12 @@ async function untilAborted<T>(handshake: Promise<T>, close: () => void, signal?
 
 /** Uses node:tls, since Deno's own TLS always verifies. */
 async function unverified(socket: Deno.TcpConn, { host, alpn }: UpstreamTls, signal?: AbortSignal): Promise<Secured> {
+  const authorities = nodeAuthorities(true);
   const options = {
     allowHalfOpen: true,
     rejectUnauthorized: false,
     ALPNProtocols: [alpn],
+    ...(authorities === undefined ? {} : { ca: authorities }),
     // RFC 6066: SNI never carries an address.
     ...(isIP(host) === 0 ? { servername: host } : {}),
   };
@@ -63,7 +66,8 @@ async function unverified(socket: Deno.TcpConn, { host, alpn }: UpstreamTls, sig
  * the handshake leaves the socket open until the program acts or ends.
  */
 async function verified(socket: Deno.TcpConn, { host, ca, alpn }: UpstreamTls, signal?: AbortSignal): Promise<Secured> {
-  const started = await Deno.startTls(socket, { hostname: host, caCerts: ca === undefined ? [] : [ca], alpnProtocols: [alpn] });
+  const caCerts = [...defaultAuthorities(), ...ca === undefined ? [] : [ca]];
+  const started = await Deno.startTls(socket, { hostname: host, caCerts, alpnProtocols: [alpn] });
   const { alpnProtocol } = await untilAborted(started.handshake(), () => started.close(), signal);
   return [new NativeConnection(started), alpnProtocol ?? undefined];
 }
@@ -76,7 +80,7 @@ async function unverifiedOld(socket: Deno.TcpConn, { host, alpn }: UpstreamTls, 
   const { hostname, port } = socket.remoteAddr;
   socket.close();
   const target = { host: hostname, port, tls: { serverName: host, insecure: true, alpn: [alpn] } };
-  const secure = await dial(target, { timeoutMs: OLD_HANDSHAKE_MS, signal }).catch(async (error) => {
+  const secure = await dialSocket(target, { timeoutMs: OLD_HANDSHAKE_MS, signal }).catch(async (error) => {
     signal?.throwIfAborted();
     const again = verified(await Deno.connect({ hostname, port }), { host, alpn, insecure: false }, signal);
     await again.then(([connection]) => connection.reset());

@@ -1,4 +1,5 @@
 import { Command, Option } from "commander";
+import { dropRuntimeRoots } from "../../k8s/api/trusted_roots.ts";
 import { Api } from "../../k8s/api/api.ts";
 import { runPod } from "../../k8s/session/objects/run_objects.ts";
 import { findSource } from "../builders/program_source.ts";
@@ -88,6 +89,7 @@ function parseRemove(value: string): string {
 async function run(context: Context, options: RunOptions, flags: RunFlags): Promise<void> {
   const dryRun = dryRunFormat(flags);
   const source = await findSource(options.targets, Deno.cwd());
+  dropRuntimeRoots();
   const [access, image] = await Promise.all([openCluster(context, flags), serverImage(context, flags.serverImage)]);
   const name = dryRun && flags.name === undefined ? options.name.replace(/[^-]+$/, NAME_END) : options.name;
   const plan = planRun(context, { ...options, name }, { ...image, namespace: access.namespace });

@@ -4,7 +4,8 @@ import { Api } from "../../k8s/api/api.ts";
 import { loadClusterAccess } from "../../k8s/kubeconfig/kubeconfig.ts";
 import type { SessionPlan } from "../../k8s/session/objects/session_plan.ts";
 import { ClusterSession } from "../../k8s/session/session.ts";
-import { handshakeAsServer, importKey, Session, type WebSocketLike, WebSocketTransport } from "../../tunnel/mod.ts";
+import { handshakeAsServer, importKey, Session } from "../../tunnel/mod.ts";
+import { type WebSocketLike, WsTransport } from "../../tests/ws_transport.ts";
 import type { Context } from "../command/context.ts";
 import { holdSession, type LostLink, NotReadyError } from "./hold_session.ts";
 
@@ -99,7 +100,7 @@ async function accept(socket: WebSocket, session: string): Promise<Session> {
       if (event === "close") socket.onclose = ({ code, reason }) => listener(code, new TextEncoder().encode(reason));
     },
   } as unknown as WebSocketLike;
-  const transport = new WebSocketTransport(like);
+  const transport = new WsTransport(like);
   const hello = { capabilities: [], session, instance: "i", who: "", from: "" };
   const { rest } = await handshakeAsServer(transport, { key: await importKey(KEY), hello, signal: AbortSignal.timeout(5_000) });
   const ours = new Session(transport, { role: "server", now: () => performance.now() });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { ScriptedServer } from "../../tests/scripted_server.ts";
+import { SocketConnection } from "../../tunnel/mod.ts";
 import { Api } from "./api.ts";
 import { ApiError } from "./api_error.ts";
 import { type ClusterAccess, connectionTo } from "./cluster_access.ts";
@@ -190,7 +191,9 @@ Deno.test("Api reports a connection that fails in the middle of a body without a
   using server = new ScriptedServer(() => {});
   const socket = new Duplex({ read: () => {}, write: (_chunk, _encoding, done) => done() }) as Socket;
   const identity = connectionTo({ host: "127.0.0.1", port: server.port }, {}, "1");
-  using api = apiTo(server, { connection: () => Promise.resolve({ ...identity, dial: () => Promise.resolve(socket) }) });
+  using api = apiTo(server, {
+    connection: () => Promise.resolve({ ...identity, dial: () => Promise.resolve(new SocketConnection(socket)) }),
+  });
   const answer = assert.rejects(api.get("/x"), { name: "ConnectionError", kind: "reset", message: /in the middle of the response/ });
   socket.push("HTTP/1.1 200 OK\r\n\r\n{");
   setTimeout(() => socket.destroy(Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" })), 20);

@@ -1,5 +1,5 @@
-import type { Socket } from "node:net";
-import { dial, type DialOptions, type DialTarget, proxyHeaders } from "./dial.ts";
+import { dial, type DialedConnection, type DialOptions } from "./dial.ts";
+import { type DialTarget, proxyHeaders } from "./dial_route.ts";
 
 /** Where the API server is and how to connect to it as this user. */
 export interface ClusterAccess {
@@ -26,7 +26,7 @@ export interface ClusterAccess {
   expiredCredential?(): string | undefined;
 }
 
-/** Options for one request or WebSocket. `new WebSocket(url, protocol, {...options})` of npm:ws accepts them as they are. */
+/** Options for one request or WebSocket. */
 export interface ConnectionOptions {
   /** `Authorization` and `Impersonate-*`; a header with a list is sent several times. */
   readonly headers: Record<string, string | string[]>;
@@ -35,9 +35,7 @@ export interface ConnectionOptions {
   /** For a server without TLS behind a proxy: requests go to the proxy with absolute URLs and these headers. */
   readonly forwarding?: Readonly<Record<string, string>> | undefined;
   /** Opens a connection, directly or through a proxy, with TLS established and verified. @throws {ConnectionError} */
-  readonly dial: (options?: DialOptions) => Promise<Socket>;
-  /** The same for the option of node:http and ws. It calls back, which Node's types do not declare. */
-  readonly createConnection: (options: unknown, done: (error: Error | null, socket?: Socket) => void) => void;
+  readonly dial: (options?: DialOptions) => Promise<DialedConnection>;
 }
 
 /** Makes {@linkcode ConnectionOptions} for a target. */
@@ -49,7 +47,6 @@ export function connectionTo(target: DialTarget, headers: Record<string, string 
     identity,
     forwarding,
     dial: (options) => dial({ ...target, forwarded: forwarding !== undefined }, options),
-    createConnection: (_options, done) => void dial(target).then((socket) => done(null, socket), done),
   };
 }
 

@@ -87,6 +87,7 @@ export function connectionErrorKind(error: unknown): ConnectionErrorKind {
   const known = KINDS[code];
   if (known) return known;
   const text = message ?? String(error);
+  if (/failed to lookup address/i.test(text)) return "dns";
   // Deno 2.6 has rustls' message and no code; an alert has only a message, on all versions.
   if (/certificate not valid for name|NotValidForName/.test(text)) return "tls-name";
   if (/certificate (expired|not valid yet)|not valid (after|before)/i.test(text)) return "tls-expired";

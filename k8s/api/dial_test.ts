@@ -7,9 +7,9 @@ import { ConnectProxy } from "../../tests/connect_proxy.ts";
 import { ScriptedServer } from "../../tests/scripted_server.ts";
 import { TlsServer } from "../../tests/tls_server.ts";
 import { certificateAuthority } from "../../tests/certificate_authority.ts";
-import { connectionTo } from "./cluster_access.ts";
 import { ConnectionError } from "./connection_error.ts";
-import { dial, type DialTarget } from "./dial.ts";
+import { dial, type DialedConnection, dialSocket } from "./dial.ts";
+import type { DialTarget } from "./dial_route.ts";
 import { HttpConnection } from "./http1.ts";
 
 const now = new Date();
@@ -40,7 +40,10 @@ async function ask(target: DialTarget): Promise<{ client?: string; group?: strin
 /** Sends one message over a WebSocket. @returns the answer */
 function echo(target: DialTarget, message: string): Promise<string> {
   const scheme = target.tls === undefined ? "ws" : "wss";
-  const options = connectionTo(target, { Authorization: "Bearer t" }, "1") as unknown as WebSocket.ClientOptions;
+  const headers = { Authorization: "Bearer t" };
+  const createConnection = (_options: unknown, done: (error: Error | null, socket?: Socket) => void) =>
+    void dialSocket(target).then((socket) => done(null, socket), done);
+  const options = { headers, createConnection } as unknown as WebSocket.ClientOptions;
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(`${scheme}://${target.host}:${target.port}/`, ["test"], options);
     let answer = "";
@@ -60,14 +63,14 @@ function echo(target: DialTarget, message: string): Promise<string> {
 }
 
 async function failure(target: DialTarget, options?: Parameters<typeof dial>[1]): Promise<ConnectionError> {
-  let socket: Socket;
+  let connection: DialedConnection;
   try {
-    socket = await dial(target, options);
+    connection = await dial(target, options);
   } catch (error) {
     assert.ok(error instanceof ConnectionError, String(error));
     return error;
   }
-  socket.destroy();
+  connection.reset();
   assert.fail("the connection was made");
 }
 

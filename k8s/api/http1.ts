@@ -1,5 +1,6 @@
-import type { Socket } from "node:net";
 import { Buffer } from "node:buffer";
+import { type Connection, release } from "../../tunnel/mod.ts";
+import type { DialedConnection } from "./dial.ts";
 
 /** A request. */
 export interface HttpRequest {
@@ -40,13 +41,13 @@ const HIGH_WATER = 1024 * 1024;
  * same on all versions, and knows whether a byte of the response arrived.
  */
 export class HttpConnection {
-  readonly #socket: Socket;
+  readonly #connection: DialedConnection;
   readonly #input: ByteReader;
   #reusable = true;
 
-  constructor(socket: Socket) {
-    this.#socket = socket;
-    this.#input = new ByteReader(socket);
+  constructor(connection: DialedConnection) {
+    this.#connection = connection;
+    this.#input = new ByteReader(connection);
   }
 
   /** Whether another request may be sent on it: it is open and silent, and the last response was read to its end. */
@@ -56,15 +57,26 @@ export class HttpConnection {
 
   /** Sets whether the connection keeps the process alive. */
   holdProcess(hold: boolean): void {
-    if (hold) this.#socket.ref();
-    else this.#socket.unref();
+    this.#connection.holdProcess(hold);
+  }
+
+  /** Leaves the connection to another protocol, behind an answer of status 101. */
+  takeOver(): Connection {
+    const connection = this.#connection;
+    const input = this.#input;
+    return {
+      read: () => input.takeRest() ?? connection.read(),
+      write: (bytes) => connection.write(bytes),
+      closeWrite: () => connection.closeWrite(),
+      reset: () => connection.reset(),
+    };
   }
 
   /** Closes the connection. Pending reads fail with the error. */
   destroy(error: Error = new HttpConnectionError("the connection was closed", "broken")): void {
     this.#reusable = false;
     this.#input.fail(error);
-    this.#socket.destroy();
+    this.#connection.reset();
   }
 
   /** Sends a request and reads the head of the response. @throws {HttpConnectionError} */
@@ -91,7 +103,9 @@ export class HttpConnection {
       }
     }
     if (request.body || request.method === "POST" || request.method === "PUT") lines.push(`Content-Length: ${request.body?.length ?? 0}`);
-    this.#socket.write(Buffer.concat([Buffer.from(lines.join("\r\n") + "\r\n\r\n", "latin1"), request.body ?? Buffer.alloc(0)]));
+    const bytes = Buffer.concat([Buffer.from(lines.join("\r\n") + "\r\n\r\n", "latin1"), request.body ?? Buffer.alloc(0)]);
+    // A connection that breaks ends the answer too.
+    (async () => await this.#connection.write(bytes))().catch(() => {});
   }
 
   async *#body(framing: Framing, keepAlive: boolean): AsyncGenerator<Uint8Array> {
@@ -161,29 +175,19 @@ function hasToken(headers: Map<string, string[]>, name: string, token: string): 
   return (headers.get(name) ?? []).join(",").toLowerCase().split(",").some((part) => part.trim() === token);
 }
 
-/** Bytes from a socket, read as lines or by number. The socket pauses while many bytes wait. */
+/** Bytes from a connection, by line or by number. It is read also while nobody waits, so that its end is noticed, until many bytes wait. */
 class ByteReader {
-  readonly #socket: Socket;
+  readonly #connection: Connection;
   #waiting: Buffer = Buffer.alloc(0);
+  #reading: Promise<Uint8Array | null> | undefined;
   #ended = false;
   #error: Error | undefined;
   #wake = () => {};
   #received = false;
 
-  constructor(socket: Socket) {
-    this.#socket = socket;
-    socket.on("data", (chunk: Buffer) => {
-      this.#received = true;
-      this.#waiting = this.#waiting.length === 0 ? chunk : Buffer.concat([this.#waiting, chunk]);
-      if (this.#waiting.length > HIGH_WATER) socket.pause();
-      this.#wake();
-    });
-    const end = () => {
-      this.#ended = true;
-      this.#wake();
-    };
-    socket.on("end", end).on("close", end).on("error", (error: Error) => this.fail(error));
-    socket.resume();
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    this.#read();
   }
 
   /** Whether nothing waits, and the connection has neither ended nor failed. */
@@ -230,8 +234,37 @@ class ByteReader {
   #take(limit: number): Buffer {
     const taken = this.#waiting.subarray(0, limit);
     this.#waiting = this.#waiting.subarray(taken.length);
-    if (this.#waiting.length <= HIGH_WATER && this.#socket.isPaused()) this.#socket.resume();
+    if (this.#waiting.length <= HIGH_WATER && !this.#reading && !this.#ended) this.#read();
     return taken;
+  }
+
+  /** What was read behind an answer, in as many calls as it takes; the connection is then read by somebody else. */
+  takeRest(): Promise<Uint8Array | null> | undefined {
+    if (this.#waiting.length > 0) {
+      const rest = this.#waiting;
+      this.#waiting = Buffer.alloc(0);
+      return Promise.resolve(rest);
+    }
+    const reading = this.#reading;
+    this.#reading = undefined;
+    return reading;
+  }
+
+  #read(): void {
+    const reading = this.#reading = this.#connection.read();
+    reading.then((bytes) => {
+      // Otherwise another protocol has taken it.
+      if (this.#reading !== reading) return;
+      this.#reading = undefined;
+      if (bytes === null) this.#ended = true;
+      else {
+        this.#received = true;
+        this.#waiting = Buffer.concat([this.#waiting, bytes]);
+        release(bytes);
+        if (this.#waiting.length <= HIGH_WATER) this.#read();
+      }
+      this.#wake();
+    }, (error) => this.fail(error));
   }
 
   /** Waits until more has arrived. @throws {HttpConnectionError} if the connection has ended or failed */

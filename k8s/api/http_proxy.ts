@@ -1,5 +1,5 @@
 import { BlockList, isIP } from "node:net";
-import { unbracketed } from "./dial.ts";
+import { unbracketed } from "./dial_route.ts";
 
 /**
  * The proxy for a server from the environment, if any: HTTPS_PROXY or HTTP_PROXY, unless NO_PROXY matches the server. By the rules of Go's

@@ -1,7 +1,7 @@
 import { statusError } from "./api_error.ts";
 import type { ClusterAccess, ConnectionOptions } from "./cluster_access.ts";
 import { ConnectionError, connectionErrorKind } from "./connection_error.ts";
-import { hostAndPort, unbracketed } from "./dial.ts";
+import { hostAndPort, unbracketed } from "./dial_route.ts";
 import { yamlSafeJson } from "./exact_json.ts";
 import { HttpConnection, HttpConnectionError, type HttpResponse, IdleConnections } from "./http1.ts";
 import { sleep } from "./sleep.ts";

@@ -12,7 +12,7 @@ Deno.test("selfSignedServerCertificate() is trusted as its own anchor, under eac
   await using server = await TlsServer.listen({ certificate });
   for (const serverName of ["web.shop.svc", "web"]) {
     const socket = await dial({ host: "127.0.0.1", port: server.port, tls: { ca: certificate.certPem, serverName } });
-    socket.destroy();
+    socket.reset();
   }
   const other = await selfSignedServerCertificate({ names: ["web.shop.svc"], days: 30, now });
   await assert.rejects(dial({ host: "127.0.0.1", port: server.port, tls: { ca: other.certPem, serverName: "web.shop.svc" } }), {
@@ -45,7 +45,7 @@ Deno.test("the tests' authority signs certificates of servers, for DNS names and
   await using server = await TlsServer.listen({ certificate });
   for (const serverName of names) {
     const socket = await dial({ host: "127.0.0.1", port: server.port, tls: { ca: ca.certPem, serverName } });
-    socket.destroy();
+    socket.reset();
   }
   const x509 = new X509Certificate(certificate.certPem);
   assert.match(x509.issuer, /CN=test-ca/);

@@ -5,9 +5,8 @@ import { runProgram } from "./run_program.ts";
 import { removedAtEnd, temporaryFolder } from "./temporary_folder.ts";
 
 /**
- * Bundles the server's source and all its imports into one JavaScript file, with `deno bundle` of the Deno that runs. It is not minified:
- * `--minify` on Deno 2.6.10, and `--minify --keep-names` on 2.9.6 too, leave `require("node:events")` in packages such as ws without a
- * `require`, and the server dies at its start. It starts just as fast unminified.
+ * Bundles the server's source and all its imports into one JavaScript file, with `deno bundle` of the Deno that runs. It is not minified: it
+ * starts just as fast, and its stack traces can be read.
  *
  * @param entry the server's `main.ts`, as a file: or https: URL
  * @throws ImageError if the source is wrong, a package cannot be fetched, or kurun is a compiled program

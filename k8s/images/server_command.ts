@@ -35,14 +35,10 @@ const DENO_ARGS = [
   "--no-prompt",
 ] as const;
 
-/**
- * The server's permissions: to serve, to connect to its own Service to see whether callers can, to read its Secret, and for ws to read its
- * two switches.
- */
+/** The server's permissions: to serve, to connect to its own Service to see whether callers can, and to read its Secret. */
 const SERVER_PERMISSIONS = [
   "--allow-net",
   "--allow-read=/kurun",
-  "--allow-env=WS_NO_BUFFER_UTIL,WS_NO_UTF_8_VALIDATE",
 ] as const;
 
 /** The supervisor starts programs through the C library, which may do anything in the container; and Deno reads /sys only with all permissions. */

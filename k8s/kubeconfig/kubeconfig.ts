@@ -6,7 +6,7 @@
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { type ClusterAccess, connectionTo } from "../api/cluster_access.ts";
-import { unbracketed } from "../api/dial.ts";
+import { unbracketed } from "../api/dial_route.ts";
 import { ExecCredentialSource, type ExecRunner, runPlugin } from "./exec_credential.ts";
 import { parseProxyUrl, proxyFromEnvironment } from "../api/http_proxy.ts";
 import type { UserEntry } from "./kubeconfig_entries.ts";

@@ -576,8 +576,8 @@ Deno.test("a proxy forwards requests for a server without TLS by their absolute 
   const api = new Api(access, { userAgent: "test" });
   for (const path of ["/x", "/y"]) await api.get(path, { query: { a: "b" } });
   api.close();
-  const { createConnection } = await access.connection();
-  await new Promise<void>((resolve) => void createConnection({}, (error) => (assert.match(String(error), /403 No/), resolve())));
+  const { dial } = await access.connection();
+  await assert.rejects(dial({ webSocket: true }), /403 No/);
   assert.deepEqual(
     proxy.requests.map(({ method, target, headers }) => `${method} ${target} ${headers.host} ${headers["proxy-authorization"]}`),
     [

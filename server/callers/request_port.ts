@@ -1,11 +1,18 @@
 import { createServer, type Server, type Socket } from "node:net";
-import { encodePreamble, type Preamble, type RelayEnd, SessionEndedError, StreamLimitError, StreamResetError } from "../../tunnel/mod.ts";
+import {
+  encodePreamble,
+  type Preamble,
+  type RelayEnd,
+  SessionEndedError,
+  SocketConnection,
+  StreamLimitError,
+  StreamResetError,
+} from "../../tunnel/mod.ts";
 import type { AdmissionFallback } from "./admission_fallback.ts";
 import { CallerConnection, NobodyConnectedError } from "./caller.ts";
 import { carry, DialTimeoutError, RefusedError } from "./dialed_stream.ts";
 import type { OpenCallers } from "./open_callers.ts";
 import type { ReachCheck } from "../control/reach_check.ts";
-import { SocketConnection } from "../net/socket_connection.ts";
 import { listen, peerAddress } from "../net/sockets.ts";
 import type { LiveClient } from "../control/live_client.ts";
 import { sparingly } from "../net/sparing_log.ts";

@@ -1,19 +1,18 @@
 import { createServer, type Server } from "node:https";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-// @ts-types="@types/ws"
-import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
 import {
   handshakeAsServer,
   HandshakeError,
   type HandshakeOptions,
   sendRefusal,
   Session,
+  SocketConnection,
   type Stream,
   type Transport,
-  type WebSocketLike,
-  WebSocketTransport,
 } from "../../tunnel/mod.ts";
+import { answerOpening } from "../../tunnel/web_socket/opening.ts";
+import { WebSocketTransport } from "../../tunnel/web_socket/web_socket_transport.ts";
 import { ClientHistory } from "./client_history.ts";
 import { listen, peerAddress } from "../net/sockets.ts";
 import type { ReachCheck } from "./reach_check.ts";
@@ -25,8 +24,9 @@ import { Unproven } from "./unproven.ts";
 const PROOF_MS = 3_000;
 /** No message is longer: a batch of frames is at most 64 KiB. */
 const MAX_MESSAGE_BYTES = 256 * 1024;
-/** Our own messages are never cut into fragments; each costs a hundred bytes, however small, before anybody has proven anything. */
+/** Our own messages are never cut into fragments. */
 const MAX_FRAGMENTS = 16;
+const PROTOCOL = "kurun.v1";
 
 /** What the control port needs. */
 export interface ControlPortOptions {
@@ -44,14 +44,6 @@ export interface ControlPortOptions {
 
 /** Accepts the client's WebSocket at /tunnel, and answers /healthz, /reachable and /client. @returns once it listens */
 export async function openControlPort(options: ControlPortOptions): Promise<Server> {
-  const webSockets = new WebSocketServer({
-    noServer: true,
-    clientTracking: false,
-    perMessageDeflate: false,
-    maxPayload: MAX_MESSAGE_BYTES,
-    maxFragments: MAX_FRAGMENTS,
-    autoPong: false,
-  } as ServerOptions);
   const unproven = new Unproven();
   const strangers = sparingly(options.log);
   const history = new ClientHistory(() => new Date());
@@ -78,16 +70,28 @@ export async function openControlPort(options: ControlPortOptions): Promise<Serv
       return;
     }
     const from = peerAddress(socket);
-    webSockets.handleUpgrade(request, socket, head as never, (webSocket: WebSocket) => {
-      const transport = new WebSocketTransport(webSocket as unknown as WebSocketLike);
+    openWebSocket(request, socket, head).then((transport) => {
       admit(transport, { ...options, strangers, from }, history, () => unproven.delete(socket)).catch((error) => {
         strangers(`peer ${from} was disconnected: ${error.message}`);
         transport.destroy();
       });
-    });
+    }, () => socket.end("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"));
   });
   await listen(server, options.port);
   return server;
+}
+
+/** Answers a request for a WebSocket. @throws OpeningError where it is not one */
+async function openWebSocket(request: IncomingMessage, socket: Socket, head: Uint8Array): Promise<Transport> {
+  const headers = new Map(Object.entries(request.headersDistinct as Record<string, string[]>));
+  socket.write(await answerOpening(request.method ?? "", headers, PROTOCOL));
+  socket.setTimeout(0);
+  socket.setNoDelay(true);
+  if (head.length > 0) socket.unshift(head);
+  return new WebSocketTransport(new SocketConnection(socket), {
+    role: "server",
+    limits: { messageBytes: MAX_MESSAGE_BYTES, fragments: MAX_FRAGMENTS },
+  });
 }
 
 async function answer(request: IncomingMessage, response: ServerResponse, reach: ReachCheck, history: ClientHistory): Promise<void> {

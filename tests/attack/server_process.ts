@@ -5,16 +5,8 @@ import WebSocket from "ws";
 import { selfSignedServerCertificate } from "../../k8s/certificate/certificate.ts";
 import { bundleServer } from "../../k8s/images/server_bundle.ts";
 import { serverArgs, supervisorArgs } from "../../k8s/images/server_command.ts";
-import {
-  encodeAccepted,
-  handshakeAsClient,
-  importKey,
-  readPreamble,
-  Session,
-  type Stream,
-  type WebSocketLike,
-  WebSocketTransport,
-} from "../../tunnel/mod.ts";
+import { encodeAccepted, handshakeAsClient, importKey, readPreamble, Session, type Stream } from "../../tunnel/mod.ts";
+import { type WebSocketLike, WsTransport } from "../ws_transport.ts";
 
 const ENTRY = new URL("../../server/main.ts", import.meta.url);
 const KEY = new Uint8Array(32).fill(7);
@@ -129,8 +121,8 @@ export async function openWebSocket({ control }: Pick<ServerProcess, "control">)
 }
 
 /** Completes the handshake with the key. */
-export async function prove(socket: WebSocket): Promise<{ transport: WebSocketTransport; rest: readonly Uint8Array[] }> {
-  const transport = new WebSocketTransport(socket as unknown as WebSocketLike);
+export async function prove(socket: WebSocket): Promise<{ transport: WsTransport; rest: readonly Uint8Array[] }> {
+  const transport = new WsTransport(socket as unknown as WebSocketLike);
   const { rest } = await handshakeAsClient(transport, {
     key: await importKey(KEY),
     hello: { capabilities: [], session: "kurun-1", instance: "i-1", who: "alice", from: "laptop" },

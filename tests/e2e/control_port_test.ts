@@ -1,21 +1,22 @@
 import assert from "node:assert/strict";
 // @ts-types="@types/ws"
 import WebSocket from "ws";
-import { handshakeAsClient, importKey, KEY_BYTES, memoryTransportPair, type WebSocketLike, WebSocketTransport } from "../../tunnel/mod.ts";
+import { handshakeAsClient, importKey, KEY_BYTES, memoryTransportPair } from "../../tunnel/mod.ts";
+import { type WebSocketLike, WsTransport } from "../ws_transport.ts";
 import { handshakeAsServer } from "../../tunnel/mod.ts";
 import { KurunProcess } from "./kurun_process.ts";
 import { clusterTest, kubectl, type TestNamespace } from "./kubernetes.ts";
 import { serveHttp } from "./upstreams.ts";
 
 /** What another Pod can do: open a WebSocket straight to the control port. */
-async function intruder(namespace: TestNamespace): Promise<WebSocketTransport> {
+async function intruder(namespace: TestNamespace): Promise<WsTransport> {
   const address = await namespace.address("kurun-kurun");
   const socket = new WebSocket(`wss://${address}:8333/tunnel`, "kurun.v1", { rejectUnauthorized: false, perMessageDeflate: false });
   await new Promise((resolve, reject) => {
     socket.once("open", resolve);
     socket.once("error", reject);
   });
-  return new WebSocketTransport(socket as unknown as WebSocketLike);
+  return new WsTransport(socket as unknown as WebSocketLike);
 }
 
 interface Heard {
@@ -24,7 +25,7 @@ interface Heard {
 }
 
 /** Gathers what a transport receives until it is closed. */
-function listen(transport: WebSocketTransport): Heard {
+function listen(transport: WsTransport): Heard {
   const messages: Uint8Array[] = [];
   const closed = Promise.withResolvers<number>();
   transport.onmessage = (message) => messages.push(message);

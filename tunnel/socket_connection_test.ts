@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
-import { relay } from "../../tunnel/mod.ts";
+import { relay } from "./connection.ts";
 import { SocketConnection } from "./socket_connection.ts";
 
 /** Two joined sockets on loopback, each as a connection. */

@@ -1,6 +1,5 @@
-import { giveBack } from "./read_buffers.ts";
-import { noteReceived } from "./received_buffers.ts";
-import { cutCloseReason, type Transport, type TransportEnd } from "./transport.ts";
+import { release } from "../tunnel/read_buffers.ts";
+import { cutCloseReason, type Transport, type TransportEnd } from "../tunnel/transport.ts";
 
 /** What is used of a WebSocket of npm's `ws`, at either end. */
 export interface WebSocketLike {
@@ -16,9 +15,9 @@ export interface WebSocketLike {
 /** How long a close may wait for the other side's close frame. */
 const CLOSE_GRACE_MS = 1_000;
 
-/** A {@link Transport} over an open WebSocket: one binary message each. */
-export class WebSocketTransport implements Transport {
-  onmessage: ((message: Uint8Array) => void) | undefined;
+/** A {@link Transport} over an open WebSocket of npm's `ws`: the reference that the tunnel's own WebSocket is tested against. */
+export class WsTransport implements Transport {
+  onmessage: ((part: Uint8Array, last: boolean) => void) | undefined;
   ondrain: (() => void) | undefined;
   onclose: ((end: TransportEnd) => void) | undefined;
   readonly #socket: WebSocketLike;
@@ -29,8 +28,7 @@ export class WebSocketTransport implements Transport {
     this.#socket = socket;
     socket.on("message", (data, isBinary) => {
       if (isBinary) {
-        noteReceived(data);
-        this.onmessage?.(data);
+        this.onmessage?.(data, true);
       } else this.close(1003, "only binary messages are understood");
     });
     socket.on("error", () => this.#closing = true);
@@ -51,10 +49,12 @@ export class WebSocketTransport implements Transport {
 
   send(message: Uint8Array): void {
     if (this.#closing) return;
-    this.#socket.send(message, { binary: true, compress: false }, () => {
-      giveBack(message);
-      this.ondrain?.();
-    });
+    this.#socket.send(message.slice(), { binary: true, compress: false }, () => this.ondrain?.());
+  }
+
+  sendHeld(message: Uint8Array): void {
+    this.send(message);
+    release(message);
   }
 
   close(code: number, reason: string): void {

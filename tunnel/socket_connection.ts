@@ -1,9 +1,10 @@
 import type { Socket } from "node:net";
-import type { Connection } from "../../tunnel/mod.ts";
+import type { Connection } from "./connection.ts";
+import { adopt, release } from "./read_buffers.ts";
 
 /**
- * A {@link Connection} over a socket of node:net or node:tls with `allowHalfOpen`. It reads nothing before somebody asks, and pauses as
- * soon as bytes arrive that nobody asked for: a thousand unread callers must not fill the memory.
+ * A {@link Connection} over a socket of node:net or node:tls. It reads nothing before somebody asks, and pauses as soon as bytes arrive that
+ * nobody asked for: a thousand unread callers must not fill the memory.
  */
 export class SocketConnection implements Connection {
   readonly #socket: Socket;
@@ -13,12 +14,11 @@ export class SocketConnection implements Connection {
   #ended = false;
   #failure: Error | undefined;
   #reader: PromiseWithResolvers<Uint8Array | null> | undefined;
-  #drained: PromiseWithResolvers<void> | undefined;
 
+  /** @param socket with `allowHalfOpen`, where {@link closeWrite} is used */
   constructor(socket: Socket) {
     this.#socket = socket;
     socket.on("end", () => this.#end());
-    socket.on("drain", () => this.#drain());
     socket.on("error", (error: Error) => this.#fail(error));
     socket.on("close", () => this.#fail(new Error("The connection was closed")));
   }
@@ -27,6 +27,7 @@ export class SocketConnection implements Connection {
     if (!this.#reading) {
       this.#reading = true;
       this.#socket.on("data", (bytes: Uint8Array) => this.#arrived(bytes));
+      this.#socket.resume();
     }
     const bytes = this.#chunks.shift();
     if (bytes) {
@@ -43,11 +44,14 @@ export class SocketConnection implements Connection {
     return this.#reader.promise;
   }
 
-  write(bytes: Uint8Array): void | Promise<void> {
+  write(bytes: Uint8Array): Promise<void> {
     if (this.#failure) throw this.#failure;
-    if (this.#socket.write(bytes)) return;
-    this.#drained ??= Promise.withResolvers();
-    return this.#drained.promise;
+    return new Promise((resolve, reject) => {
+      this.#socket.write(bytes, (error) => {
+        release(bytes);
+        error ? reject(this.#failure ?? error) : resolve();
+      });
+    });
   }
 
   closeWrite(): void {
@@ -56,11 +60,22 @@ export class SocketConnection implements Connection {
 
   reset(): void {
     if (this.#socket.destroyed) return;
-    this.#socket.resetAndDestroy();
+    // Only sockets without TLS can be reset.
+    if ("getPeerCertificate" in this.#socket) this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
     this.#fail(new Error("The connection was reset here"));
   }
 
-  #arrived(bytes: Uint8Array): void {
+  /** Says whether it keeps the process alive. */
+  holdProcess(hold: boolean): void {
+    if (hold) this.#socket.ref();
+    else this.#socket.unref();
+  }
+
+  #arrived(buffer: Uint8Array): void {
+    // `slice` of a node Buffer is not a copy.
+    const bytes = new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length);
+    adopt(bytes);
     const reader = this.#reader;
     if (reader) {
       this.#reader = undefined;
@@ -79,16 +94,9 @@ export class SocketConnection implements Connection {
     this.#reader = undefined;
   }
 
-  #drain(): void {
-    this.#drained?.resolve();
-    this.#drained = undefined;
-  }
-
   #fail(error: Error): void {
     this.#failure ??= error;
     this.#reader?.reject(this.#failure);
     this.#reader = undefined;
-    this.#drained?.reject(this.#failure);
-    this.#drained = undefined;
   }
 }

@@ -1,0 +1,181 @@
+/**
+ * Opens connections with node:net and node:tls, for what Deno's own TLS cannot do, and for Deno before 2.8.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import { connect as connectSocket, isIP, type Socket } from "node:net";
+import { connect as connectSecure, type TLSSocket } from "node:tls";
+import { ClientCertificateError, connectRequest, restOfProxyAnswer, type Route, type TlsSettings, unbracketed } from "./dial_route.ts";
+import { nodeAuthorities } from "./trusted_roots.ts";
+
+/** After this many milliseconds of silence TCP probes whether the other side is still there. */
+const TCP_KEEP_ALIVE_MS = 30_000;
+
+/** One attempt. @param open gets every socket that is opened, so that the caller can close them if a later step fails */
+export async function openSocket(route: Route, open: Socket[]): Promise<Socket> {
+  const { target } = route;
+  let socket: Socket;
+  if (target.proxy === undefined) {
+    socket = await connectTcp(target.host, target.port, open);
+  } else {
+    socket = await connectToProxy(target.proxy, route, open);
+    if (!target.forwarded) await askProxy(socket, target.proxy, route);
+  }
+  if (target.tls !== undefined) socket = await startTls(socket, target.host, target.tls, open);
+  handOver(socket);
+  return socket;
+}
+
+async function connectToProxy(proxy: URL, route: Route, open: Socket[]): Promise<Socket> {
+  const host = unbracketed(proxy.hostname);
+  const secure = proxy.protocol === "https:";
+  if (secure && OLD_TLS) throw route.error("proxy", "an https:// proxy requires Deno 2.8 or newer");
+  try {
+    const socket = await connectTcp(host, Number(proxy.port || (secure ? 443 : 80)), open);
+    return secure ? await startTls(socket, host, {}, open) : socket;
+  } catch (error) {
+    throw route.error("proxy", `the proxy cannot be reached: ${(error as Error).message}`, error);
+  }
+}
+
+function connectTcp(host: string, port: number, open: Socket[]): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connectSocket({ host, port, autoSelectFamily: true });
+    open.push(socket);
+    socket.once("error", reject);
+    socket.once("connect", () => {
+      socket.off("error", reject);
+      socket.setNoDelay(true);
+      socket.setKeepAlive(true, TCP_KEEP_ALIVE_MS);
+      holdReads(socket);
+      resolve(socket);
+    });
+  });
+}
+
+function askProxy(socket: Socket, proxy: URL, route: Route): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let answer = "";
+    const done = (error?: Error) => {
+      socket.off("data", onData).off("error", done).off("close", onClose);
+      if (error) return reject(route.error("proxy", error.message, error));
+      holdReads(socket);
+      resolve();
+    };
+    const onClose = () => done(new Error("the proxy closed the connection without an answer"));
+    const onData = (chunk: Buffer) => {
+      answer += chunk.toString("latin1");
+      try {
+        const rest = restOfProxyAnswer(answer);
+        if (rest === undefined) return;
+        // First of all: otherwise Deno 2.6 already waits for more to read.
+        socket.pause();
+        done();
+        if (rest !== "") socket.unshift(Buffer.from(rest, "latin1"));
+      } catch (error) {
+        done(error as Error);
+      }
+    };
+    socket.on("data", onData).on("error", done).on("close", onClose);
+    resumeReads(socket);
+    socket.write(connectRequest(route, proxy));
+  });
+}
+
+function startTls(under: Socket, host: string, settings: TlsSettings, open: Socket[]): Promise<Socket> {
+  const name = settings.serverName ?? host;
+  const ca = settings.ca ?? nodeAuthorities(settings.insecure === true);
+  return new Promise((resolve, reject) => {
+    if (under.destroyed) return reject(new Error("closed before the TLS handshake"));
+    let socket: TLSSocket;
+    try {
+      socket = connectSecure({
+        socket: under,
+        // The certificate is compared with it; the TCP connection is already established.
+        host: name,
+        ALPNProtocols: [...settings.alpn ?? ["http/1.1"]],
+        rejectUnauthorized: settings.insecure !== true,
+        // RFC 6066: SNI never has an address.
+        ...(isIP(name) === 0 ? { servername: name } : {}),
+        ...(ca === undefined ? {} : { ca }),
+        ...(settings.cert === undefined ? {} : { cert: settings.cert, key: settings.key }),
+      });
+    } catch (error) {
+      return reject(new ClientCertificateError((error as Error).message));
+    }
+    open.push(socket);
+    holdReads(socket);
+    const onClose = () => reject(new Error("closed during the TLS handshake"));
+    socket.once("error", reject).once("close", onClose);
+    socket.once("secureConnect", () => {
+      if (handshakeFailed(socket)) {
+        resumeReads(socket); // the first read fails with the reason
+        return;
+      }
+      socket.off("error", reject).off("close", onClose);
+      resolve(socket);
+    });
+  });
+}
+
+// Deno before 2.8 can start TLS on a socket, and node:http can take it over, only while no read is pending ("Busy: TCP stream is currently
+// in use"). It reports a failed handshake as `secureConnect`, and starts reading by itself. These functions tell its stream handle to wait;
+// later versions need none of this. Two things cannot be fixed: TLS inside TLS, and that `ca` is added to Deno's roots instead of replacing them.
+
+/** Whether node:tls is that of Deno before 2.8. */
+export const OLD_TLS = /^2\.[0-7]\./.test(Deno.version.deno);
+
+interface OldHandle {
+  /** If true, the stream does not start to read by itself. */
+  reading: boolean;
+  /** If true, a finished handshake does not start to read. */
+  pauseOnCreate?: boolean;
+  readStop(): void;
+  /** Closes the connection below TLS. */
+  _onClose(): void;
+}
+
+function oldHandle(socket: Socket): OldHandle | undefined {
+  return OLD_TLS ? Reflect.get(socket, "_handle") : undefined;
+}
+
+function holdReads(socket: Socket): void {
+  const handle = oldHandle(socket);
+  if (handle === undefined) return;
+  socket.pause();
+  handle.readStop();
+  handle.pauseOnCreate = true;
+  handle.reading = true;
+}
+
+function resumeReads(socket: Socket): void {
+  const handle = oldHandle(socket);
+  if (handle !== undefined) handle.reading = false;
+  socket.resume();
+}
+
+/** Leaves the socket idle, so that its owner can read from it or give it to node:http. */
+function handOver(socket: Socket): void {
+  const handle = oldHandle(socket);
+  if (handle === undefined) {
+    if (socket.isPaused()) socket.resume(); // node:http would wait forever; no data can arrive yet
+    return;
+  }
+  handle.reading = false;
+  // Otherwise node:http would start TLS again.
+  if ("getPeerCertificate" in socket) Object.assign(socket, { encrypted: true });
+}
+
+/** Closes a connection that is no longer needed, in whatever state it is. */
+export function abandonSocket(socket: Socket): void {
+  const handle = oldHandle(socket);
+  socket.on("error", () => {}).destroy();
+  // A handshake that is under way holds the connection until it ends.
+  if (handle) socket.prependOnceListener("secure", () => handle._onClose());
+}
+
+function handshakeFailed(socket: TLSSocket): boolean {
+  return OLD_TLS && (socket.alpnProtocol as string | false | null) === null;
+}
