@@ -67,31 +67,35 @@ Deno.test("where the kubeconfig names no CA the roots are those that Deno is tol
   }
 });
 
-Deno.test("dialNative() compares names, shows the client's certificate and tells what is wrong with the server's", { ignore }, async () => {
-  await using plain = await TlsServer.listen({ certificate });
-  await using other = await TlsServer.listen({ certificate: named });
-  await using old = await TlsServer.listen({ certificate: expired });
-  await using asks = await TlsServer.listen({ certificate, clientCa: ca.certPem });
-  const host = "127.0.0.1";
-  const identity = { cert: jane.certPem, key: jane.keyPem };
-  const { results } = await dial([
-    { host, port: other.port, tls: trust },
-    { host, port: other.port, tls: { ...trust, serverName: "kube.example" } },
-    { host, port: plain.port, tls: { ...trust, serverName: "::1" } },
-    { host: "localhost", port: plain.port, tls: trust },
-    { host, port: old.port, tls: trust },
-    { host, port: asks.port, tls: { ...trust, ...identity } },
-    { host, port: asks.port, tls: { ...trust, cert: jane.certPem, key: "none" } },
-    { host: "no-such-host.invalid", port: 1, tls: trust },
-    { host, port: 1, tls: trust },
-    { host, port: 1, tls: { ...trust, ...identity } },
-  ]);
-  const ok = "HTTP/1.1 200 OK";
-  assert.deepEqual(kinds(results), ["tls-name", ok, ok, ok, "tls-expired", ok, "tls-client", "dns", "refused", "refused"]);
-  assert.match((results[5] as { answer: string }).answer, /"client":"jane","group":"devs"/);
-});
+Deno.test(
+  "dial() with Deno's own TLS compares names, shows the client's certificate and tells what is wrong with the server's",
+  { ignore },
+  async () => {
+    await using plain = await TlsServer.listen({ certificate });
+    await using other = await TlsServer.listen({ certificate: named });
+    await using old = await TlsServer.listen({ certificate: expired });
+    await using asks = await TlsServer.listen({ certificate, clientCa: ca.certPem });
+    const host = "127.0.0.1";
+    const identity = { cert: jane.certPem, key: jane.keyPem };
+    const { results } = await dial([
+      { host, port: other.port, tls: trust },
+      { host, port: other.port, tls: { ...trust, serverName: "kube.example" } },
+      { host, port: plain.port, tls: { ...trust, serverName: "::1" } },
+      { host: "localhost", port: plain.port, tls: trust },
+      { host, port: old.port, tls: trust },
+      { host, port: asks.port, tls: { ...trust, ...identity } },
+      { host, port: asks.port, tls: { ...trust, cert: jane.certPem, key: "none" } },
+      { host: "no-such-host.invalid", port: 1, tls: trust },
+      { host, port: 1, tls: trust },
+      { host, port: 1, tls: { ...trust, ...identity } },
+    ]);
+    const ok = "HTTP/1.1 200 OK";
+    assert.deepEqual(kinds(results), ["tls-name", ok, ok, ok, "tls-expired", ok, "tls-client", "dns", "refused", "refused"]);
+    assert.match((results[5] as { answer: string }).answer, /"client":"jane","group":"devs"/);
+  },
+);
 
-Deno.test("dialNative() goes through a proxy by CONNECT, and says what the proxy answered", { ignore }, async () => {
+Deno.test("dial() with Deno's own TLS goes through a proxy by CONNECT, and says what the proxy answered", { ignore }, async () => {
   await using server = await TlsServer.listen({ certificate: named });
   using proxy = new ConnectProxy({ credentials: "jane:p w", resolve: () => "127.0.0.1" });
   const target = { host: "kube.example", port: server.port, tls: trust };
@@ -106,7 +110,7 @@ Deno.test("dialNative() goes through a proxy by CONNECT, and says what the proxy
   assert.deepEqual(proxy.asked.slice(0, 1), [`kube.example:${server.port}`]);
 });
 
-Deno.test("dialNative() ends in time, and leaves to node:tls what Deno's own TLS cannot do", { ignore }, async () => {
+Deno.test("dial() with Deno's own TLS ends in time, and leaves to node:tls what Deno's own TLS cannot do", { ignore }, async () => {
   using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   await using server = await TlsServer.listen({ certificate: expired });
   await using secret = await TlsServer.listen({ certificate: named });
