@@ -7,7 +7,8 @@ import { createHash } from "node:crypto";
 import type { RunSettings, SentProgram } from "../cli/run/remote_run.ts";
 import { spawnProcess } from "../server/run/spawn_process.ts";
 import { Supervisor, type SupervisorOptions } from "../server/run/supervisor.ts";
-import { type MemoryTransport, memoryTransportPair, Session, type Stream } from "../tunnel/mod.ts";
+import { type MemoryTransport, memoryTransportPair } from "./memory_transport.ts";
+import { Session, type Stream } from "../tunnel/mod.ts";
 
 /** A test with a supervisor. It runs only on Linux, and blocking calls of the C library end only with what they wait for. */
 export function supervisorTest(name: string, fn: () => Promise<void>): void {

@@ -3,13 +3,12 @@
  * seconds; KURUN_FUZZ_SECONDS=3600 makes that longer, and KURUN_FUZZ_SEED=N reproduces a finding.
  */
 import assert from "node:assert/strict";
+import { type MemoryTransport, memoryTransportPair } from "./memory_transport.ts";
 import {
   handshakeAsServer,
   HandshakeError,
   importKey,
   INITIAL_WINDOW,
-  type MemoryTransport,
-  memoryTransportPair,
   Session,
   SessionEndedError,
   type Stream,

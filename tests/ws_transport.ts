@@ -48,12 +48,7 @@ export class WsTransport implements Transport {
   }
 
   send(message: Uint8Array): void {
-    if (this.#closing) return;
-    this.#socket.send(message.slice(), { binary: true, compress: false }, () => this.ondrain?.());
-  }
-
-  sendHeld(message: Uint8Array): void {
-    this.send(message);
+    if (!this.#closing) this.#socket.send(message.slice(), { binary: true, compress: false }, () => this.ondrain?.());
     release(message);
   }
 

@@ -30,16 +30,9 @@ class TcpTransport implements Transport {
     this.#receive();
   }
 
-  send(message: Uint8Array): void {
-    this.#send(message.slice());
-  }
-
-  sendHeld(message: Uint8Array): void {
-    this.#send(message.slice());
-    release(message);
-  }
-
-  #send(message: Uint8Array): void {
+  send(given: Uint8Array): void {
+    const message = given.slice();
+    release(given);
     this.buffered += message.length;
     this.#sending = this.#sending.then(async () => {
       for (let at = 0; at < message.length;) at += await this.socket.write(message.subarray(at));

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { HandshakeError } from "./errors.ts";
 import { handshakeAsClient, handshakeAsServer, type Handshaken, type HandshakeOptions } from "./handshake.ts";
 import { decodeHello, encodeHello, type Hello, importKey, MAX_HELLO_BYTES, proof } from "./hello.ts";
-import { type MemoryTransport, memoryTransportPair } from "./memory_transport.ts";
+import { type MemoryTransport, memoryTransportPair } from "../tests/memory_transport.ts";
 
 const KEY = new Uint8Array(32).fill(7);
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { afterSilence } from "./keepalive.ts";
-import { memoryTransportPair } from "./memory_transport.ts";
+import { memoryTransportPair } from "../tests/memory_transport.ts";
 import { keepAlive, Session, type SessionEnd } from "./mod.ts";
 
 const rule = (now: number, receivedAt: number, waitingSince?: number, pingedAt?: number) =>

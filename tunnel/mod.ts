@@ -3,7 +3,7 @@
  * session's key. docs/protocol.md has the rules. It depends on neither Deno nor Kubernetes nor WebSockets.
  *
  * ```ts
- * const [here, there] = memoryTransportPair();
+ * const [here, there] = memoryTransportPair(); // tests/memory_transport.ts; in production a WebSocketTransport at each end
  * const now = () => performance.now();
  * const client = new Session(here, { role: "client", now });
  * new Session(there, { role: "server", now, onStream: async (stream) => stream.write((await stream.read())!) });
@@ -18,7 +18,6 @@ export * from "./errors.ts";
 export * from "./handshake.ts";
 export { type Hello, importKey, KEY_BYTES, PROTOCOL_VERSION } from "./hello.ts";
 export { type KeepAlive, keepAlive } from "./keepalive.ts";
-export * from "./memory_transport.ts";
 export { NativeConnection, type NativeSocket } from "./native_connection.ts";
 export * from "./preamble.ts";
 export { encodeMessage, readMessages } from "./messages.ts";

@@ -51,6 +51,11 @@ export function withRoomBefore(bytes: Uint8Array, room: number): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset - room, room + bytes.length);
 }
 
+/** Whether somebody will release these bytes. */
+export function isHeld(bytes: Uint8Array): boolean {
+  return (accounts.get(bytes.buffer)?.held ?? 0) > 0;
+}
+
 /** Whether there is headroom before bytes, since they are the first of a read. */
 export function hasHeadroom(bytes: Uint8Array): boolean {
   return bytes.byteOffset === HEADROOM_BYTES && bytes.buffer.byteLength === BUFFER_BYTES && accounts.has(bytes.buffer);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ResendBuffer, ResumableReceiver, type ResumableSink, sendResumable } from "./resumable.ts";
-import { memoryTransportPair } from "./memory_transport.ts";
+import { memoryTransportPair } from "../tests/memory_transport.ts";
 import { Session } from "./session.ts";
 import type { Stream } from "./stream.ts";
 
@@ -124,7 +124,7 @@ Deno.test("the sender is done when everything was taken, not when everything was
 
 /** Carries 200,000 lines over one stream, one at a time, and measures the memory that stays in use. */
 const MANY_LINES = `
-  import { memoryTransportPair } from ${JSON.stringify(new URL("./memory_transport.ts", import.meta.url).href)};
+  import { memoryTransportPair } from ${JSON.stringify(new URL("../tests/memory_transport.ts", import.meta.url).href)};
   import { ResendBuffer, ResumableReceiver, sendResumable } from ${JSON.stringify(new URL("./resumable.ts", import.meta.url).href)};
   import { Session } from ${JSON.stringify(new URL("./session.ts", import.meta.url).href)};
   const [a, b] = memoryTransportPair();

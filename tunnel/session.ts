@@ -309,8 +309,7 @@ export class Session implements StreamHost, FrameReceiver {
     }
     const message = withRoomBefore(payload, HEADER_BYTES);
     writeHeader(message, 0, FrameType.data, flags, stream.id, payload.length);
-    if (this.#endedBy) release(message);
-    else this.#transport.sendHeld(message);
+    this.#transport.send(message);
   }
 
   #reserve(bytes: number): void {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { concat } from "./bytes.ts";
 import { ProtocolError, SessionEndedError, StreamLimitError, StreamResetError } from "./errors.ts";
 import { Flag, FrameType, HEADER_BYTES, writeHeader } from "./frame.ts";
-import { type MemoryTransport, memoryTransportPair } from "./memory_transport.ts";
+import { type MemoryTransport, memoryTransportPair } from "../tests/memory_transport.ts";
 import { adopt } from "./read_buffers.ts";
 import { INITIAL_WINDOW } from "./receive_window.ts";
 import { MAX_FRAME_BYTES, MAX_STREAMS, Session, type SessionEnd } from "./session.ts";

@@ -1,7 +1,7 @@
 /**
  * What a tunnel runs over: it carries messages both ways, complete and in order.
  *
- * In production it is a WebSocket through the API server; tests use {@link memoryTransportPair}.
+ * In production it is a WebSocket through the API server; tests use one in memory.
  * @module
  */
 
@@ -13,13 +13,11 @@ export interface TransportEnd {
 
 /** Carries messages, complete and in order. Callbacks are called from the event loop, never from within `send`. */
 export interface Transport {
-  /** Sends a copy of one message. After the end it does nothing. */
-  send(message: Uint8Array): void;
   /**
-   * Sends one message from where it is. It and the headroom before it in its buffer belong to the transport from now on, which releases the
-   * message (`read_buffers.ts`) once the network has taken it.
+   * Sends one message: a held one (`read_buffers.ts`), with headroom before it, from where it is, and releases it once the network has taken
+   * it; a copy of any other. After the end it is dropped.
    */
-  sendHeld(message: Uint8Array): void;
+  send(message: Uint8Array): void;
   /** Bytes given to `send` that the network has not taken yet. */
   readonly buffered: number;
   /** How it ended, once it has. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { selfSignedServerCertificate } from "../../k8s/certificate/certificate.ts";
-import { encodePreamble, memoryTransportPair, readAnswer, Session, type Stream } from "../../tunnel/mod.ts";
+import { memoryTransportPair } from "../../tests/memory_transport.ts";
+import { encodePreamble, readAnswer, Session, type Stream } from "../../tunnel/mod.ts";
 import { serveStream } from "./serve_stream.ts";
 import { Traffic } from "./traffic.ts";
 import { parseUpstream } from "./upstream_url.ts";

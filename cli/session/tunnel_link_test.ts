@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { ApiError } from "../../k8s/api/api_error.ts";
-import { handshakeAsServer, type HandshakeOptions, importKey, memoryTransportPair, Session, type Transport } from "../../tunnel/mod.ts";
+import { memoryTransportPair } from "../../tests/memory_transport.ts";
+import { handshakeAsServer, type HandshakeOptions, importKey, Session, type Transport } from "../../tunnel/mod.ts";
 import { RightsLostError } from "./keep_session.ts";
 import { delay, type LinkState, ReplacedError, TunnelLink, type TunnelLinkOptions } from "./tunnel_link.ts";
 

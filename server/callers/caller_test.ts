@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { memoryTransportPair } from "../../tunnel/memory_transport.ts";
+import { memoryTransportPair } from "../../tests/memory_transport.ts";
 import { type Connection, encodeRefused, encodeWaiting, Session, SessionEndedError, type Stream } from "../../tunnel/mod.ts";
 import { CallerConnection, NobodyConnectedError } from "./caller.ts";
 import { carry, DialTimeoutError, RefusedError } from "./dialed_stream.ts";

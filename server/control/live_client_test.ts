@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { memoryTransportPair } from "../../tunnel/memory_transport.ts";
+import { memoryTransportPair } from "../../tests/memory_transport.ts";
 import { type Hello, MAX_STREAMS, Session, Stream, StreamLimitError } from "../../tunnel/mod.ts";
 import { LiveClient } from "./live_client.ts";
 

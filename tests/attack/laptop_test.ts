@@ -5,14 +5,13 @@ import { serveStream } from "../../cli/port_forward/serve_stream.ts";
 import { Traffic } from "../../cli/port_forward/traffic.ts";
 import { parseUpstream } from "../../cli/port_forward/upstream_url.ts";
 import { Flag, FrameType, HEADER_BYTES, writeHeader } from "../../tunnel/frame.ts";
+import { type MemoryTransport, memoryTransportPair } from "../memory_transport.ts";
 import {
   encodePreamble,
   handshakeAsServer,
   importKey,
   INITIAL_WINDOW,
   MAX_STREAMS,
-  type MemoryTransport,
-  memoryTransportPair,
   readAnswer,
   Session,
   type Stream,

@@ -1,7 +1,8 @@
 /** A waiting payload is a view of its whole message: how much more than its credit can a peer make us keep? */
 import assert from "node:assert/strict";
 import { Flag, FrameType, HEADER_BYTES, writeHeader } from "../../tunnel/frame.ts";
-import { INITIAL_WINDOW, memoryTransportPair, Session, type Stream } from "../../tunnel/mod.ts";
+import { memoryTransportPair } from "../memory_transport.ts";
+import { INITIAL_WINDOW, Session, type Stream } from "../../tunnel/mod.ts";
 import { memoryInUse, memoryTest } from "./memory_use.ts";
 
 const STREAMS = 512;

@@ -1,16 +1,8 @@
 /** How much memory a hostile peer can make a session keep, measured after a full garbage collection. */
 import assert from "node:assert/strict";
 import { Flag, FrameType, HEADER_BYTES, writeHeader } from "../../tunnel/frame.ts";
-import {
-  INITIAL_WINDOW,
-  MAX_STREAMS,
-  type MemoryTransport,
-  memoryTransportPair,
-  Session,
-  type SessionEnd,
-  SessionEndedError,
-  type Stream,
-} from "../../tunnel/mod.ts";
+import { type MemoryTransport, memoryTransportPair } from "../memory_transport.ts";
+import { INITIAL_WINDOW, MAX_STREAMS, Session, type SessionEnd, SessionEndedError, type Stream } from "../../tunnel/mod.ts";
 import { memoryInUse, memoryTest } from "./memory_use.ts";
 
 const now = () => performance.now();

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { serveStream } from "../../cli/port_forward/serve_stream.ts";
 import { Traffic } from "../../cli/port_forward/traffic.ts";
 import { parseUpstream } from "../../cli/port_forward/upstream_url.ts";
-import { encodePreamble, memoryTransportPair, Session } from "../../tunnel/mod.ts";
+import { memoryTransportPair } from "../memory_transport.ts";
+import { encodePreamble, Session } from "../../tunnel/mod.ts";
 
 const now = () => performance.now();
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 // @ts-types="@types/ws"
 import WebSocket from "ws";
-import { handshakeAsClient, importKey, KEY_BYTES, memoryTransportPair } from "../../tunnel/mod.ts";
+import { memoryTransportPair } from "../memory_transport.ts";
+import { handshakeAsClient, importKey, KEY_BYTES } from "../../tunnel/mod.ts";
 import { type WebSocketLike, WsTransport } from "../ws_transport.ts";
 import { handshakeAsServer } from "../../tunnel/mod.ts";
 import { KurunProcess } from "./kurun_process.ts";

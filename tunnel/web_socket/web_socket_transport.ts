@@ -1,5 +1,5 @@
 import type { Connection } from "../connection.ts";
-import { READ_BYTES, release, takeReadBuffer, withRoomBefore } from "../read_buffers.ts";
+import { isHeld, READ_BYTES, release, takeReadBuffer, withRoomBefore } from "../read_buffers.ts";
 import { cutCloseReason, type Transport, type TransportEnd } from "../transport.ts";
 import { applyMask, CloseCode, encodeClose, frameHeaderBytes, Opcode, WebSocketError, writeFrameHeader } from "./frame.ts";
 import { type FrameLimits, FrameReader } from "./frame_reader.ts";
@@ -75,20 +75,19 @@ export class WebSocketTransport implements Transport {
   }
 
   send(message: Uint8Array): void {
-    if (this.#closing) return;
-    this.#gather(Opcode.binary, message);
+    if (this.#closing) return release(message);
+    if (isHeld(message)) this.#passOn(message);
+    else this.#gather(Opcode.binary, message);
     this.#write();
   }
 
-  sendHeld(message: Uint8Array): void {
-    if (this.#closing) return release(message);
+  #passOn(message: Uint8Array): void {
     const bytes = withRoomBefore(message, frameHeaderBytes(message.length, this.#maskingKey !== undefined));
     const mask = this.#maskingKey?.();
     writeFrameHeader(bytes, 0, Opcode.binary, message.length, mask);
     if (mask) applyMask(message, mask, 0);
     this.#queue.push({ bytes, used: bytes.length });
     this.#buffered += bytes.length;
-    this.#write();
   }
 
   close(code: number, reason: string): void {

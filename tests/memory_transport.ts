@@ -1,5 +1,5 @@
-import { release } from "./read_buffers.ts";
-import { cutCloseReason, type Transport, type TransportEnd } from "./transport.ts";
+import { release } from "../tunnel/read_buffers.ts";
+import { cutCloseReason, type Transport, type TransportEnd } from "../tunnel/transport.ts";
 
 /**
  * Makes both ends of a transport inside one process. One message arrives per turn of the microtask queue, so that the order of events is
@@ -47,17 +47,10 @@ export class MemoryTransport implements Transport {
     this.#peer = peer;
   }
 
-  send(message: Uint8Array): void {
-    this.#send(message.slice());
-  }
-
-  sendHeld(message: Uint8Array): void {
-    // What is handed over may be used again once it was released, and the other end reads it later.
-    this.#send(message.slice());
-    release(message);
-  }
-
-  #send(message: Uint8Array): void {
+  send(given: Uint8Array): void {
+    // What is released may be used again, and the other end reads it later.
+    const message = given.slice();
+    release(given);
     if (this.#ended || this.#closing) return;
     this.sent.messages++;
     this.sent.bytes += message.length;
