@@ -60,7 +60,7 @@ async function answer(stream: Stream, path: string): Promise<void> {
   say(path);
   const slow = /^\/slow\?(\d+)/.exec(path)?.[1];
   if (slow !== undefined) await pause(Number(slow));
-  if (path === "/never") await pause(600_000);
+  if (path.startsWith("/never")) await pause(600_000);
   if (path === "/half") {
     await write(stream, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf");
     await pause(600_000);

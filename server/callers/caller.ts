@@ -1,13 +1,22 @@
 import { type Connection, SessionEndedError, StreamLimitError, StreamResetError } from "../../tunnel/mod.ts";
+import { concat } from "../../tunnel/bytes.ts";
+import { answerWithin, holdWithin } from "../../tunnel/http1/patience.ts";
+import type { LiveClient } from "../control/live_client.ts";
 import { within } from "../net/timing.ts";
 import type { AdmissionFallback } from "./admission_fallback.ts";
+import { AnswerDeadline } from "./answer_deadline.ts";
 import { CallerExchanges } from "./caller_exchanges.ts";
 import { type AskedHow, guessHowAsked, http1Answer, http1Json } from "./error_answer.ts";
+import type { AwaitedRequest } from "./http1_exchanges.ts";
 import { ErrorCode, type Http2Boundary, http2GoAway, http2Settings } from "./http2_frames.ts";
 
 /** This much of a refused request is read, for this many milliseconds, so that the caller reads the answer and not a reset. */
 const DRAIN_BYTES = 8 * 1024 * 1024;
 const DRAIN_MS = 1_000;
+/** A longer head is not read while its caller waits for a client: what is read is kept. */
+const EARLY_BYTES = 8 * 1024;
+/** Goes into the last answer of a connection: a Go client sends its next request on another one, and does not meet this one's end. */
+const CONNECTION_CLOSE = new TextEncoder().encode("Connection: close\r\n");
 /**
  * An HTTP/2 caller has this many milliseconds after SETTINGS to send a request, because gRPC clients wait for SETTINGS first. Its requests
  * then fail. Without the wait, a client that has sent no request would reconnect immediately, forever.
@@ -23,6 +32,8 @@ export class NobodyConnectedError extends Error {
 export interface CallerOptions {
   /** The session's name, for the sentences. */
   readonly session: string;
+  /** The client that is connected. */
+  readonly live?: LiveClient;
   /** Answers admission requests in the program's place, where the user wants that. */
   readonly fallback?: AdmissionFallback | undefined;
 }
@@ -36,7 +47,12 @@ export class CallerConnection implements Connection {
   readonly #options: CallerOptions;
   readonly #exchanges: CallerExchanges;
   readonly #settled = Promise.withResolvers<void>();
+  readonly #deadline: AnswerDeadline;
   #pending: Promise<Uint8Array | null> | undefined;
+  /** What was read before the relay began, while {@link #readsEarly}. */
+  readonly #early: Uint8Array[] = [];
+  #readsEarly = false;
+  #failed: ((error: Error) => void) | undefined;
   #ended = false;
   #draining = false;
   /** Nothing more goes to the caller from the relay. */
@@ -48,9 +64,17 @@ export class CallerConnection implements Connection {
     this.#connection = connection;
     this.#options = options;
     this.#exchanges = new CallerExchanges((head) => options.fallback?.mayAnswer(head) === true);
+    this.#deadline = new AnswerDeadline(
+      () => this.#unanswered,
+      () => options.live?.session,
+      () => this.#failed?.(new SessionEndedError("The client does not answer")),
+    );
   }
 
   read(): Promise<Uint8Array | null> {
+    this.#readsEarly = false;
+    const early = this.#early.shift();
+    if (early) return Promise.resolve(early);
     if (this.#exchanges.over) return this.#connection.read();
     // A refusal reads what the relay was about to read; the bytes count once.
     this.#pending ??= this.#readAndFollow();
@@ -60,8 +84,9 @@ export class CallerConnection implements Connection {
   write(bytes: Uint8Array): void | Promise<void> {
     if (this.#over) return;
     this.#exchanges.back(bytes);
-    const written = this.#connection.write(bytes);
-    if (this.#draining) this.#drainNow();
+    if (!this.#draining) return this.#connection.write(bytes);
+    const written = this.#connection.write(this.#withConnectionClose(bytes));
+    this.#drainNow();
     return written;
   }
 
@@ -77,6 +102,26 @@ export class CallerConnection implements Connection {
     if (cause) return this.#settle(this.#refuse(cause));
     this.#connection.reset();
     this.#settled.resolve();
+  }
+
+  onFailure(listener: (error: Error) => void): void {
+    this.#failed = listener;
+  }
+
+  /**
+   * Reads the first request's head while nobody reads, to learn how long its caller can wait for a client. Never rejects.
+   * @returns milliseconds; undefined if the caller does not say
+   */
+  async maxHold(): Promise<number | undefined> {
+    this.#readsEarly = true;
+    for (let size = 0; this.#readsEarly && size < EARLY_BYTES && !this.#unanswered;) {
+      // What breaks here breaks the relay, or the refusal, too.
+      const bytes = await (this.#pending ??= this.#readAndFollow()).catch(() => null);
+      if (!bytes) return undefined;
+      size += bytes.length;
+    }
+    const patience = this.#unanswered?.patience;
+    return patience && holdWithin(patience.ms);
   }
 
   /** Lets no exchange begin once the open ones have ended: the connection is closed behind the next answer. */
@@ -96,6 +141,7 @@ export class CallerConnection implements Connection {
   /** Waits until a refused caller has been sent its answer. */
   async finish(): Promise<void> {
     if (this.#over) await this.#settled.promise;
+    this.#deadline.stop();
   }
 
   #settle(ending: Promise<void>): void {
@@ -113,7 +159,22 @@ export class CallerConnection implements Connection {
     if (bytes !== null && this.#closing) return null;
     if (bytes === null) this.#ended = true;
     else this.#exchanges.forth(bytes);
+    if (bytes !== null && this.#readsEarly) this.#early.push(bytes);
+    if (this.#unanswered?.patience) this.#deadline.watch();
     return bytes;
+  }
+
+  /** The request whose answer comes next, unless that has begun. */
+  get #unanswered(): AwaitedRequest | undefined {
+    const { http1 } = this.#exchanges;
+    return http1 && !http1.lost && !http1.answering ? http1.next : undefined;
+  }
+
+  #withConnectionClose(bytes: Uint8Array): Uint8Array {
+    const { http1 } = this.#exchanges;
+    // The last CRLF of a head is its empty line.
+    const at = (http1?.headEnd ?? 0) - 2;
+    return at < 0 || http1?.lost ? bytes : concat(bytes.subarray(0, at), CONNECTION_CLOSE, bytes.subarray(at));
   }
 
   #drainNow(): void {
@@ -133,7 +194,8 @@ export class CallerConnection implements Connection {
   }
 
   async #refuse(cause: Error): Promise<void> {
-    await this.#drop(DRAIN_MS, () => this.#mustRead);
+    const { ms = Infinity, since = 0 } = this.#unanswered?.patience ?? {};
+    await this.#drop(Math.min(DRAIN_MS, since + answerWithin(ms) - performance.now()), () => this.#mustRead);
     const { idle, http2 } = this.#exchanges;
     const nothingHappened = cause instanceof SessionEndedError || cause instanceof NobodyConnectedError;
     if (idle && nothingHappened) return await this.#end();

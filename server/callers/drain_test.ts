@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { startGoCaller } from "../../tests/go_caller.ts";
 import { serverProcessTest } from "../../tests/server_process.ts";
 
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: kurun\r\n\r\n`;
@@ -85,6 +86,17 @@ serverProcessTest(
     assert.equal(await server.process.exit, 0);
   },
 );
+
+serverProcessTest("Go callers with kept-alive connections see no error while the server is being stopped", async (server) => {
+  await server.connect();
+  const callers = await startGoCaller("post", `http://127.0.0.1:${server.port}/slow?5`, "8");
+  await pause(500);
+  server.process.signal("SIGTERM");
+  await pause(1_500);
+  await callers.stdin.close();
+  const output = new TextDecoder().decode((await callers.output()).stdout);
+  assert.match(output, /^\d{3,} posted\n$/);
+});
 
 /** The status of a WebSocket's dial to the control port. */
 async function fetchStatus(port: number): Promise<number> {

@@ -1,6 +1,7 @@
 import { concat } from "../../tunnel/bytes.ts";
 import { Exchanges } from "../../tunnel/http1/exchanges.ts";
 import { Http1Error, type RequestHead, type ResponseHead } from "../../tunnel/http1/head.ts";
+import { patienceIn } from "../../tunnel/http1/patience.ts";
 import { REVIEW_START_BYTES } from "./admission_fallback.ts";
 
 /** This much of a head that has not ended is kept, to know in which form to refuse the request. */
@@ -15,25 +16,29 @@ export class Http1Exchanges {
   first = new Uint8Array();
   /** Whether the connection cannot be followed: what it carries is not, or no longer, unambiguous HTTP/1. */
   lost = false;
+  /** Where the head of the last awaited answer ends in the bytes that {@link back} has just taken, if it does. */
+  headEnd: number | undefined;
   readonly #exchanges: Exchanges<AwaitedRequest>;
   #headSeen = false;
 
   /** @param keepsStart whether the start of a request's body is kept */
   constructor(keepsStart: (head: RequestHead) => boolean) {
     this.#exchanges = new Exchanges({
-      request: (head) => {
+      request: (head, bytes) => {
         this.first = new Uint8Array();
         this.#headSeen = true;
         // Only a request that nothing waits before: 256 pipelined ones of 1,280 callers would hold 160 MB. The API server does not pipeline.
-        return new AwaitedRequest(head, this.#exchanges.awaited.length === 0 && keepsStart(head));
+        const keeps = this.#exchanges.awaited.length === 0 && keepsStart(head);
+        return new AwaitedRequest(head, keeps, patienceIn(bytes, head.targetSpan));
       },
       requestBody: (bytes, start, end) => this.#exchanges.awaited.at(-1)?.take(bytes.subarray(start, end)),
       requestEnd: () => {
         const request = this.#exchanges.awaited.at(-1);
         if (request) request.ended = true;
       },
-      answer: (_head: ResponseHead, request) => {
+      answer: (_head: ResponseHead, request, end) => {
         if (!request) throw new Http1Error("an answer came that nobody asked for");
+        if (this.#exchanges.awaited.length === 1) this.headEnd = end;
       },
     });
   }
@@ -62,6 +67,7 @@ export class Http1Exchanges {
 
   /** Takes bytes to the caller. */
   back(bytes: Uint8Array): void {
+    this.headEnd = undefined;
     this.#follow(bytes, (at) => this.#exchanges.back(bytes, at));
   }
 
@@ -87,10 +93,13 @@ export class AwaitedRequest {
   ended = false;
   /** The first bytes of its body, where they are kept. */
   bodyStart: Uint8Array | undefined;
+  /** How long its caller waits for the answer, where it says so, and since when (`performance.now()`). */
+  readonly patience: { readonly ms: number; readonly since: number } | undefined;
   readonly #expectsContinue: boolean;
   #bodyBegun = false;
 
-  constructor({ method, isJson, expectsContinue }: RequestHead, keepsStart: boolean) {
+  constructor({ method, isJson, expectsContinue }: RequestHead, keepsStart: boolean, patienceMs: number | undefined) {
+    this.patience = patienceMs === undefined ? undefined : { ms: patienceMs, since: performance.now() };
     this.method = method;
     this.isJson = isJson;
     this.#expectsContinue = expectsContinue;

@@ -84,7 +84,7 @@ async function serve(socket: Socket, options: RequestPortOptions, strangers: (li
 }
 
 async function serveCaller(caller: CallerConnection, preamble: Preamble, started: number, options: RequestPortOptions): Promise<void> {
-  const stream = await options.live.open(encodePreamble(preamble), options.holdMs) ?? new NobodyConnectedError();
+  const stream = await options.live.open(encodePreamble(preamble), options.holdMs, () => caller.maxHold()) ?? new NobodyConnectedError();
   if (stream instanceof Error) caller.reset(stream);
   const end = stream instanceof Error ? { forth: 0, back: 0, error: stream } : await carry(caller, stream);
   if (options.verbose) options.log(connectionLine(preamble, end, performance.now() - started));

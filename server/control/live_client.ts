@@ -67,22 +67,28 @@ export class LiveClient {
   /**
    * Opens a stream whose first bytes are `first`, as soon as a client is connected and has room, in the order of the calls.
    * @param ms how long that may take, in milliseconds
+   * @param sooner is called if the caller has to wait: how long it can wait at most, if it says. It never rejects
    * @returns undefined where nobody is connected, StreamLimitError where all streams are taken, or another error that prevented it
    */
-  open(first: Uint8Array, ms: number): Promise<Stream | Error | undefined> {
+  open(first: Uint8Array, ms: number, sooner?: () => Promise<number | undefined>): Promise<Stream | Error | undefined> {
     const opened = this.#waiting.size === 0 ? this.#tryOpen(first) : undefined;
     if (opened || (this.draining && !this.session)) return Promise.resolve(opened);
     return new Promise((resolve) => {
       const waiting: Waiting = {
         first,
         settle: (opened) => {
-          clearTimeout(timer);
+          for (const timer of timers) clearTimeout(timer);
           this.#waiting.delete(waiting);
           resolve(opened);
         },
       };
-      const timer = setTimeout(() => waiting.settle(this.#whyNot()), ms);
+      const settleAfter = (ms: number) => setTimeout(() => waiting.settle(this.#whyNot()), ms);
+      const timers = [settleAfter(ms)];
       this.#waiting.add(waiting);
+      // Never rejects.
+      void sooner?.().then((ms) => {
+        if (ms !== undefined && this.#waiting.has(waiting)) timers.push(settleAfter(ms));
+      });
     });
   }
 

@@ -1,0 +1,3 @@
+module kurun.dev/tests/caller
+
+go 1.21
