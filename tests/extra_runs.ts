@@ -4,9 +4,9 @@
  *
  * @module
  */
+import { COMPILED_VARIABLE, compiledKurun } from "./compiled_kurun.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
-const COMPILED = `${ROOT}build/kurun`;
 /** The tests that depend on the runtime (sockets, TLS, processes, signals), without the slow ones. */
 const CHOSEN = [
   "tests/e2e/kubeconfig_test.ts",
@@ -28,26 +28,17 @@ export interface ExtraRun {
   readonly env?: Record<string, string>;
 }
 
-/** Compiles the executable. Needs a denort (KURUN_DENORT or DENORT_BIN) of the same version as the compiling Deno (KURUN_OLD_DENO, else this one). */
+/** Runs with the executable, compiled anew. */
 export async function compiledRun(): Promise<ExtraRun> {
-  const denort = Deno.env.get("KURUN_DENORT") ?? Deno.env.get("DENORT_BIN");
-  if (!denort) return { title: "The compiled kurun is not tested: neither KURUN_DENORT nor DENORT_BIN is set" };
-  const compiler = Deno.env.get("KURUN_OLD_DENO") ?? Deno.execPath();
-  const { success, stderr } = await new Deno.Command(compiler, {
-    args: ["run", "-A", "tests/compile.ts"],
-    cwd: ROOT,
-    env: { DENORT_BIN: denort, NO_COLOR: "1" },
-    stdout: "null",
-    stderr: "piped",
-  }).output();
-  if (!success) throw new Error(`kurun could not be compiled by ${compiler}:\n${new TextDecoder().decode(stderr)}`);
+  const compiled = await compiledKurun();
+  if (!compiled) return { title: "The compiled kurun is not tested: neither KURUN_DENORT nor DENORT_BIN is set" };
   // This puts the image's Deno from npm into kurun's cache: npm cannot be reached inside the cluster's network.
-  await new Deno.Command(COMPILED, { args: ["image", "--output", `${ROOT}build/compiled-image.tar`], stdout: "null", stderr: "inherit" })
+  await new Deno.Command(compiled, { args: ["image", "--output", `${ROOT}build/compiled-image.tar`], stdout: "null", stderr: "inherit" })
     .output();
   return {
-    title: `The compiled kurun (${COMPILED}):`,
+    title: `The compiled kurun (${compiled}):`,
     tests: [...CHOSEN, "tests/compiled_test.ts"],
-    env: { ...LEFT_OUT, KURUN_COMMAND: JSON.stringify([COMPILED]), KURUN_COMPILED: COMPILED },
+    env: { ...LEFT_OUT, KURUN_COMMAND: JSON.stringify([compiled]), [COMPILED_VARIABLE]: compiled },
   };
 }
 

@@ -14,11 +14,20 @@ export interface BulkOptions {
 
 /** One 50 MB body, directly and through kurun in turns. */
 export async function bulkRow(what: string, { direction, direct, through, times, unit }: BulkOptions): Promise<Row> {
-  const [without, across]: [number[], number[]] = [[], []];
-  for (let i = 0; i < times; i++) {
-    without.push(await TRANSFERS[direction](direct));
-    across.push(await TRANSFERS[direction](through));
-  }
+  const speeds = await compareBodies(direction, { direct, through }, times);
   const show = (bytesPerSecond: number) => `${whole(bytesPerSecond / (unit === "MB/s" ? 1e6 : 1e6 / 8))} ${unit}`;
-  return { what, direct: show(median(without)), through: show(median(across)), share: percent(median(across), median(without)) };
+  return { what, direct: show(speeds.direct), through: show(speeds.through), share: percent(speeds.through, speeds.direct) };
+}
+
+/** Transfers a body each way in turns. @returns the medians, in bytes per second */
+export async function compareBodies<Name extends string>(
+  direction: "down" | "up",
+  places: Readonly<Record<Name, Place>>,
+  times: number,
+): Promise<Record<Name, number>> {
+  const runs = Object.entries<Place>(places).map(([name, place]) => ({ name: name as Name, place, speeds: [] as number[] }));
+  for (let i = 0; i < times; i++) {
+    for (const { place, speeds } of runs) speeds.push(await TRANSFERS[direction](place));
+  }
+  return Object.fromEntries(runs.map(({ name, speeds }) => [name, median(speeds)])) as Record<Name, number>;
 }

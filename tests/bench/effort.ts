@@ -22,10 +22,14 @@ export const FULL: Effort = { times: 5, tlsTimes: 3, bodies: 15, starts: 11, sec
 /** Checks that every part works, in about a minute. The figures mean nothing. */
 export const QUICK: Effort = { times: 1, tlsTimes: 1, bodies: 1, starts: 1, seconds: 1, shortSeconds: 1, admissions: 10 };
 
-/** The effort as text, for the table's header. */
-export function effortText({ times, tlsTimes, bodies, starts, seconds, shortSeconds, admissions }: Effort): string {
-  return `Medians of ${times} runs (${bodies} for large bodies, ${starts} for starts), directly and through kurun, alternating. Requests: nginx with one worker and a body of 22 bytes, ` +
-    `wrk -t2 -d${seconds}s (-t1 at one connection) after a warm-up of 1 s. With --tlssecret, direct is nginx itself with TLS and the same ` +
-    `certificate, and wrk's handshakes count. Shortened: requests with --tlssecret ${tlsTimes} runs, redis-benchmark and -v ${shortSeconds} s each, ` +
+/** The effort as text, for the table's header. @param compares whether other tunnels are measured too, which leaves out most parts */
+export function effortText(effort: Effort, compares: boolean): string {
+  const { times, tlsTimes, bodies, starts, seconds, shortSeconds, admissions } = effort;
+  const wrk = (seconds: number) =>
+    `nginx with one worker and a body of 22 bytes, wrk -t2 -d${seconds}s (-t1 at one connection) after a warm-up of 1 s`;
+  if (compares) return `Medians of ${times} runs (${bodies} for large bodies), all ways in turns. Requests: ${wrk(shortSeconds)}.`;
+  return `Medians of ${times} runs (${bodies} for large bodies, ${starts} for starts), directly and through kurun, alternating. Requests: ` +
+    `${wrk(seconds)}. With --tlssecret, direct is nginx itself with TLS and the same certificate, and wrk's handshakes count. ` +
+    `Shortened: requests with --tlssecret ${tlsTimes} runs, redis-benchmark and -v ${shortSeconds} s each, ` +
     `and with a delay one run of wrk for ${seconds} s. ${admissions} admission requests of each kind.`;
 }

@@ -1,4 +1,4 @@
-import { findProcess, KurunProcess, peakMemory } from "../e2e/kurun_process.ts";
+import { findProcess, kurunCommand, KurunProcess, peakMemory } from "../e2e/kurun_process.ts";
 import { kubectl, type TestNamespace } from "../e2e/kubernetes.ts";
 
 /** A running `kurun port-forward`, and where callers reach its Service. */
@@ -11,8 +11,13 @@ export class Forwarded implements AsyncDisposable {
   ) {}
 
   /** Starts kurun and waits until it forwards. The Service's port is 80. */
-  static async start(namespace: TestNamespace, service: string, upstream: string, ...args: string[]): Promise<Forwarded> {
-    const kurun = KurunProcess.start(["port-forward", upstream, "-n", namespace.name, "--servicename", service, ...args]);
+  static start(namespace: TestNamespace, service: string, upstream: string, ...args: string[]): Promise<Forwarded> {
+    return Forwarded.startBy(kurunCommand(), namespace, service, upstream, ...args);
+  }
+
+  /** Starts kurun by another command than the rest of the benchmark. */
+  static async startBy(argv: string[], namespace: TestNamespace, service: string, upstream: string, ...args: string[]): Promise<Forwarded> {
+    const kurun = KurunProcess.start(["port-forward", upstream, "-n", namespace.name, "--servicename", service, ...args], {}, { argv });
     try {
       await kurun.ready();
       return new Forwarded(kurun, namespace, service, await namespace.address(service));

@@ -11,16 +11,18 @@ import { applyRows } from "./apply.ts";
 import { bulkRow } from "./bulk.ts";
 import { delayedRows } from "./delayed_path.ts";
 import { type Effort, effortText, FULL, QUICK } from "./effort.ts";
-import { benchFlags, isWanted } from "./flags.ts";
+import { type BenchFlags, benchFlags, isWanted } from "./flags.ts";
 import { Forwarded } from "./forwarded.ts";
 import { machineText } from "./machine.ts";
-import { Nginx } from "./nginx.ts";
+import { MEMORY_PART, memoryRows, peaksText } from "./memory.ts";
+import { COMPARED_PORT, Nginx } from "./nginx.ts";
+import { assertAnswers, comparedBodies, comparedRequests, type Tunnels } from "./others.ts";
 import { freePort, ProgramHere } from "./program_here.ts";
 import { redisRow, startRedis } from "./redis.ts";
 import { requests } from "./requests.ts";
 import { runRows } from "./run.ts";
 import { helpRow, startRows } from "./starts.ts";
-import { type Row, rowText, TABLE_HEAD } from "./table.ts";
+import { COLUMNS, headText, lineText, type Row, rowText } from "./table.ts";
 import { verboseRow } from "./verbose.ts";
 
 const TLS_SECRET = "bench-tls";
@@ -35,19 +37,18 @@ interface Bench {
   /** Sessions that several parts share: started on first use, ended with the benchmark. */
   readonly plain: () => Promise<Forwarded>;
   readonly tls: () => Promise<Forwarded>;
+  /** What {@link COMPARISON} compares. */
+  readonly tunnels: () => Promise<Tunnels>;
 }
 
-/** A part of the benchmark: the name that chooses it, and what yields its rows. */
-type Part = readonly [name: string, measure: (bench: Bench) => AsyncIterable<Row>];
+/** A part of the benchmark: the name that chooses it, and what yields its rows or their cells. */
+type Part = readonly [name: string, measure: (bench: Bench) => AsyncIterable<Row | readonly string[]>];
 
 const PARTS: readonly Part[] = [
   ...CONNECTIONS.map((connections): Part => [`requests plain ${connections}`, async function* ({ nginx, plain, effort }) {
     const ways = { direct: nginx.url, through: `http://${(await plain()).host}` };
     yield await requests("requests", ways, { connections, pairs: effort.times, seconds: effort.seconds });
   }]),
-  ["memory after the plain requests", async function* ({ plain }) {
-    yield memoryRow("peak memory after the plain requests, laptop / Pod", await (await plain()).peaks());
-  }],
   ...CONNECTIONS.map((connections): Part => [`requests tlssecret ${connections}`, async function* ({ nginx, tls, effort }) {
     const ways = { direct: nginx.tlsUrl, through: `https://${(await tls()).host}` };
     yield await requests("requests, --tlssecret", ways, { connections, pairs: effort.tlsTimes, seconds: effort.seconds });
@@ -79,33 +80,61 @@ const PARTS: readonly Part[] = [
   ["help", async function* ({ effort }) {
     yield await helpRow(effort.times);
   }],
+  [MEMORY_PART, ({ namespace, nginx, effort }) => memoryRows(namespace, nginx, effort)],
   ["memory after all", async function* ({ plain, tls }) {
-    yield memoryRow("peak memory after all, laptop / Pod", await (await plain()).peaks());
-    yield memoryRow("peak memory after all, laptop / Pod, --tlssecret", await (await tls()).peaks());
+    yield { what: "peak memory after all, laptop / Pod", through: peaksText(await (await plain()).peaks()) };
+    yield { what: "peak memory after all, laptop / Pod, --tlssecret", through: peaksText(await (await tls()).peaks()) };
   }],
 ];
 
-const flags = benchFlags(Deno.args);
-const effort = flags.quick ? QUICK : FULL;
-const began = performance.now();
-print(`${await machineText(new Date())}\n\n\`${["deno task bench", ...Deno.args].join(" ")}\`. ${effortText(effort)}\n\n${TABLE_HEAD}`);
-let failed = 0;
-{
+/** What is measured with other tunnels. */
+const COMPARISON: readonly Part[] = [
+  ...CONNECTIONS.map((connections): Part => [`requests plain ${connections}`, async function* ({ tunnels, effort }) {
+    yield await comparedRequests(await tunnels(), connections, effort);
+  }]),
+  ["50 MB down and up", async function* ({ tunnels, effort }) {
+    for (const direction of ["down", "up"] as const) yield await comparedBodies(await tunnels(), direction, effort);
+  }],
+];
+
+const encoder = new TextEncoder();
+try {
+  const flags = benchFlags(Deno.args);
+  Deno.exit(await measureAll(flags, flags.quick ? QUICK : FULL));
+} catch (error) {
+  if (!(error instanceof TypeError)) throw error;
+  say(error.message);
+  Deno.exit(2);
+}
+
+/** @returns the exit code */
+async function measureAll(flags: BenchFlags, effort: Effort): Promise<number> {
+  const began = performance.now();
+  const compares = flags.others.length > 0;
+  let failed = 0;
   await using namespace = await TestNamespace.create();
   await using stack = new AsyncDisposableStack();
   const ca = await certificateAuthority({ commonName: "bench", days: 1, now: new Date() });
   const pair = await ca.issue({ names: ["127.0.0.1", `tls.${namespace.name}.svc`], days: 1, now: new Date() });
-  const nginx = stack.use(await Nginx.start(pair));
+  const nginx = stack.use(await Nginx.start(pair, compares ? COMPARED_PORT : undefined));
+  for (const other of flags.others) await assertAnswers(other);
   const plain = once(async () => stack.use(await Forwarded.start(namespace, "plain", nginx.url)));
   const tls = once(async () => {
     await putTlsSecret(namespace, TLS_SECRET, nginx.folder);
     return stack.use(await Forwarded.start(namespace, "tls", nginx.url, "--tlssecret", TLS_SECRET));
   });
-  for (const [name, measure] of PARTS.filter(([name]) => isWanted(name, flags))) {
+  const others = flags.others.map(({ name, url }) => [name, url]);
+  const tunnels = async () => ({ direct: nginx.url, kurun: `http://${(await plain()).host}`, ...Object.fromEntries(others) });
+  const columns = compares ? ["what", "direct", "kurun", ...flags.others.map(({ name }) => name)] : COLUMNS;
+  const command = ["deno task bench", ...Deno.args].join(" ");
+  print(`${await machineText(new Date())}\n\n\`${command}\`. ${effortText(effort, compares)}\n\n${headText(columns)}`);
+  for (const [name, measure] of (compares ? COMPARISON : PARTS).filter(([name]) => isWanted(name, flags))) {
     const partBegan = performance.now();
     say(`${name} …`);
     try {
-      for await (const row of measure({ namespace, ca, nginx, effort, plain, tls })) print(rowText(row));
+      for await (const row of measure({ namespace, ca, nginx, effort, plain, tls, tunnels })) {
+        print("what" in row ? rowText(row) : lineText(row));
+      }
     } catch (error) {
       failed++;
       print(rowText({ what: name, through: "could not be measured" }));
@@ -113,9 +142,9 @@ let failed = 0;
     }
     say(`${name}: ${((performance.now() - partBegan) / 1000).toFixed(1)} s`);
   }
+  say(`all: ${((performance.now() - began) / 1000).toFixed(0)} s`);
+  return failed === 0 ? 0 : 1;
 }
-say(`all: ${((performance.now() - began) / 1000).toFixed(0)} s`);
-Deno.exit(failed === 0 ? 0 : 1);
 
 async function* admission({ namespace, ca, effort }: Bench): AsyncGenerator<Row> {
   const { service, names } = admissionNames(namespace);
@@ -142,19 +171,15 @@ async function putTlsSecret(namespace: TestNamespace, name: string, folder: stri
   await kubectl(["create", "secret", "tls", name, "-n", namespace.name, ...files]);
 }
 
-function memoryRow(what: string, { laptop, pod }: { laptop: number; pod: number }): Row {
-  return { what, through: `${Math.round(laptop / 1e6)} / ${Math.round(pod / 1e6)} MB` };
-}
-
 function once<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | undefined;
   return () => made ??= make();
 }
 
 function print(text: string): void {
-  Deno.stdout.writeSync(new TextEncoder().encode(text));
+  Deno.stdout.writeSync(encoder.encode(text));
 }
 
 function say(line: string): void {
-  Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
+  Deno.stderr.writeSync(encoder.encode(`${line}\n`));
 }

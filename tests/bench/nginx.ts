@@ -3,6 +3,10 @@ import { freePort, ProgramHere } from "./program_here.ts";
 
 /** The size of /big, and of a body for /up, in bytes. */
 export const BODY_BYTES = 50_000_000;
+/** The body of `/`. */
+export const HELLO = "hello, hello, hello ok";
+/** The port when kurun is compared with other tunnels, which must forward to it before the benchmark starts. */
+export const COMPARED_PORT = 18_080;
 
 /**
  * nginx with one worker. `/` has 22 bytes and `/big` 50 MB. `/up` reads a body of 50 MB into memory, answers once it has everything, and
@@ -11,13 +15,13 @@ export const BODY_BYTES = 50_000_000;
 export class Nginx implements AsyncDisposable {
   private constructor(readonly program: ProgramHere, readonly folder: string, readonly tlsPort: number) {}
 
-  static async start({ certPem, keyPem }: CertificatePair): Promise<Nginx> {
+  static async start({ certPem, keyPem }: CertificatePair, port: number = freePort()): Promise<Nginx> {
     const folder = await Deno.makeTempDir({ prefix: "kurun-bench-" });
     await Deno.chmod(folder, 0o755);
     await Deno.writeFile(`${folder}/big`, new Uint8Array(BODY_BYTES));
     await Deno.writeTextFile(`${folder}/tls.crt`, certPem);
     await Deno.writeTextFile(`${folder}/tls.key`, keyPem, { mode: 0o600 });
-    const [port, tlsPort] = [freePort(), freePort()];
+    const tlsPort = freePort();
     await Deno.writeTextFile(`${folder}/nginx.conf`, configuration(folder, port, tlsPort));
     const program = await ProgramHere.start("nginx", ["-e", "stderr", "-c", `${folder}/nginx.conf`], port);
     return new Nginx(program, folder, tlsPort);
@@ -53,7 +57,7 @@ http {
   ssl_protocols TLSv1.2 TLSv1.3; ssl_certificate ${folder}/tls.crt; ssl_certificate_key ${folder}/tls.key;
   server {
     listen 127.0.0.1:${port}; listen 127.0.0.1:${tlsPort} ssl; root ${folder};
-    location = / { return 200 "hello, hello, hello ok"; }
+    location = / { return 200 "${HELLO}"; }
     location = /up { proxy_pass http://127.0.0.1:${port}/taken; proxy_set_body ""; add_header X-Got $request_length; }
     location = /taken { return 200 "taken"; }
   }

@@ -1,11 +1,8 @@
 import { median, percent, type Row, whole } from "./table.ts";
 import { wrk, type WrkFigures } from "./wrk.ts";
 
-/** The same page, directly and through kurun: two URLs. */
-export interface Ways {
-  readonly direct: string;
-  readonly through: string;
-}
+/** The same page's URL by each way to it, such as directly and through kurun. */
+export type Ways<Name extends string> = Readonly<Record<Name, string>>;
 
 /** How long {@link compareRequests} measures. */
 export interface Load {
@@ -20,26 +17,33 @@ export interface RequestFigures {
   readonly text: string;
 }
 
-/** Runs wrk both ways in turns after a warm-up, so that both meet the machine in the same state. */
-export async function compareRequests(ways: Ways, { connections, pairs, seconds }: Load): Promise<Record<keyof Ways, RequestFigures>> {
-  const runs: Record<keyof Ways, WrkFigures[]> = { direct: [], through: [] };
-  for (const way of ["direct", "through"] as const) await wrk(ways[way], connections, 1);
+/** Runs wrk each way in turns after a warm-up, so that all meet the machine in the same state. */
+export async function compareRequests<Name extends string>(
+  ways: Ways<Name>,
+  { connections, pairs, seconds }: Load,
+): Promise<Record<Name, RequestFigures>> {
+  const runs = Object.entries<string>(ways).map(([name, url]) => ({ name: name as Name, url, figures: [] as WrkFigures[] }));
+  for (const { url } of runs) await wrk(url, connections, 1);
   for (let i = 0; i < pairs; i++) {
-    for (const way of ["direct", "through"] as const) runs[way].push(await wrk(ways[way], connections, seconds));
+    for (const { url, figures } of runs) figures.push(await wrk(url, connections, seconds));
   }
-  return { direct: medians(runs.direct), through: medians(runs.through) };
+  return Object.fromEntries(runs.map(({ name, figures }) => [name, medians(figures)])) as Record<Name, RequestFigures>;
 }
 
 /** A row of the table. */
-export async function requests(what: string, ways: Ways, load: Load): Promise<Row> {
+export async function requests(what: string, ways: Ways<"direct" | "through">, load: Load): Promise<Row> {
   const { direct, through } = await compareRequests(ways, load);
-  const connections = `${load.connections} connection${load.connections === 1 ? "" : "s"}`;
   return {
-    what: `${what}, ${connections}`,
+    what: `${what}, ${connectionsText(load.connections)}`,
     direct: direct.text,
     through: through.text,
     share: percent(through.perSecond, direct.perSecond),
   };
+}
+
+/** `1 connection` or `50 connections`. */
+export function connectionsText(connections: number): string {
+  return `${connections} connection${connections === 1 ? "" : "s"}`;
 }
 
 function medians(runs: readonly WrkFigures[]): RequestFigures {

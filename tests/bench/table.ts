@@ -7,12 +7,22 @@ export interface Row {
   readonly share?: string;
 }
 
-/** The table's first two lines, in Markdown. */
-export const TABLE_HEAD = "| what | direct | through kurun | share |\n| --- | --- | --- | --- |\n";
+/** The columns of a table whose lines are {@link Row}s. */
+export const COLUMNS = ["what", "direct", "through kurun", "share"];
+
+/** The first two lines of a table, in Markdown. */
+export function headText(columns: readonly string[]): string {
+  return lineText(columns) + lineText(columns.map(() => "---"));
+}
 
 /** A row in Markdown, with its line break. */
 export function rowText({ what, direct = "", through = "", share = "" }: Row): string {
-  return `| ${[what, direct, through, share].map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |\n`;
+  return lineText([what, direct, through, share]);
+}
+
+/** A line of a table in Markdown, with its line break. */
+export function lineText(cells: readonly string[]): string {
+  return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |\n`;
 }
 
 /** The median; the upper one of the two in the middle, NaN for none. */
