@@ -41,6 +41,7 @@ export class Stream {
   #reader: PromiseWithResolvers<Uint8Array | null> | undefined;
   #creditArrived: (() => void) | undefined;
   #failed: ((error: Error) => void) | undefined;
+  #peerEnded: (() => void) | undefined;
   #finSent = false;
   #finReceived = false;
   #arrivedWhole = false;
@@ -63,6 +64,11 @@ export class Stream {
   onFailure(listener: (error: Error) => void): void {
     this.#failed = listener;
     if (this.failure && !this.#arrivedWhole) listener(this.failure);
+  }
+
+  /** Calls a listener when the other side ends its direction, which may be long before the reader arrives there. */
+  onPeerEnd(listener: () => void): void {
+    this.#peerEnded = listener;
   }
 
   /**
@@ -158,6 +164,7 @@ export class Stream {
   receivedFin(): void {
     if (this.#finReceived) return;
     this.#finReceived = true;
+    this.#peerEnded?.();
     this.#reader?.resolve(null);
     this.#reader = undefined;
     if (this.#finSent) this.#forget();

@@ -22,6 +22,7 @@ export async function serveStream(stream: Stream, options: ServeOptions): Promis
   const watch = new CallerWatch(options, caller.preamble);
   const left = new AbortController();
   stream.onFailure((error) => left.abort(error));
+  stream.onPeerEnd(() => watch.callerEnded());
   const slow = () => {
     watch.slow();
     // A caller that has left ends the dial, too.

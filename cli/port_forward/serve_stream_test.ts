@@ -31,6 +31,25 @@ Deno.test("a caller that leaves while kurun connects to the program leaves no co
   assert.ok(!said.some((line) => /refused|502/.test(line)), said.join());
 });
 
+Deno.test("a caller that ends its direction while the program is at its request is reported then, and the late answer when it comes", async () => {
+  using listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+  const said: string[] = [];
+  const { near, far } = await streamPair();
+  const watch = { verbose: false, traffic: new Traffic(), say: (line: string) => said.push(line), now, date: () => new Date() };
+  const serving = serveStream(near, { upstream: parseUpstream(`127.0.0.1:${listener.addr.port}`), ...watch });
+  far.write(new TextEncoder().encode("GET /a?timeout=250ms HTTP/1.1\r\n\r\n"));
+  using program = await listener.accept();
+  await program.read(new Uint8Array(1_000));
+  await new Promise((resolve) => setTimeout(resolve, 250));
+  far.closeWrite();
+  assert.equal(await program.read(new Uint8Array(1)), null);
+  assert.deepEqual(said, ["10.0.0.1:1: GET /a?timeout=250ms: the caller gave up after 0.3 s; the program is still at it"]);
+  await program.write(new TextEncoder().encode("HTTP/1.1 204 No Content\r\n\r\n"));
+  program.close();
+  await serving;
+  assert.match(said[1] ?? "", /^10\.0\.0\.1:1: GET \/a\?timeout=250ms: answered after .* too late$/);
+});
+
 /** An https:// program, and how kurun verifies it: each way has its own TLS. */
 async function stoppedProgram(insecure: boolean) {
   const { certPem: cert, keyPem: key } = await selfSignedServerCertificate({ names: ["localhost"], days: 1, now: new Date() });

@@ -78,3 +78,8 @@ export function formatBytes(bytes: number): string {
 export function formatMs(ms: number): string {
   return `${ms < 99.95 ? ms.toFixed(1) : Math.round(ms)}ms`;
 }
+
+/** `10 s`, `3.1 s`: for sentences. */
+export function formatSeconds(ms: number): string {
+  return `${Math.round(ms / 100) / 10} s`;
+}

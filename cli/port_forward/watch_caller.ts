@@ -1,9 +1,10 @@
 import { type Preamble, type RelayEnd, type RelayWatch, SessionEndedError, StreamResetError } from "../../tunnel/mod.ts";
 import type { Context } from "../command/context.ts";
+import { AwaitedAnswer } from "./awaited_answer.ts";
 import { HttpLens, type LensEnd } from "./http_lens.ts";
 import type { Traffic } from "./traffic.ts";
 import { carriesBytes, type Upstream } from "./upstream_url.ts";
-import { formatTrafficLine, timeOfDay, type TrafficLine } from "./traffic_line.ts";
+import { formatSeconds, formatTrafficLine, timeOfDay, type TrafficLine } from "./traffic_line.ts";
 
 /** How callers are watched. */
 export interface WatchOptions extends Pick<Context, "now" | "date"> {
@@ -25,7 +26,14 @@ export class CallerWatch implements RelayWatch {
   readonly #from: string;
   readonly #raw: "tcp" | "tls" | undefined;
   readonly #lens: HttpLens | undefined;
+  /** Absent where the bytes are not HTTP/1. */
+  readonly #awaited: AwaitedAnswer | undefined;
   readonly #arrivedAt: number;
+  /** When the first request's caller began to wait, if the program was connected noticeably later. */
+  #waitsSince: number | undefined;
+  #dialing = true;
+  /** How late the answer is that the next line is about. */
+  #late: string | undefined;
   #refused = false;
   #forthBegun = false;
   #backBegun = false;
@@ -39,6 +47,7 @@ export class CallerWatch implements RelayWatch {
     this.#raw = carriesBytes(scheme) ? scheme : undefined;
     this.#arrivedAt = options.now();
     options.traffic.opened();
+    if (!this.#raw && alpn !== "h2") this.#awaited = new AwaitedAnswer(options.now);
     if (!options.verbose) return;
     this.#lens = new HttpLens({
       caller: from,
@@ -61,6 +70,8 @@ export class CallerWatch implements RelayWatch {
         this.#hint(`${address(this.#from)} speaks TLS, but this Service serves plain HTTP: add --tlssecret NAME, or forward ${tls}`);
       }
     }
+    if (bytes) this.#awaited?.forth(bytes, this.#waitsSince);
+    this.#waitsSince = undefined;
     this.#lens?.forth(bytes);
   }
 
@@ -72,7 +83,20 @@ export class CallerWatch implements RelayWatch {
         this.#hint(`${url} speaks TLS: forward ${url.replace("http:", "https:")} instead`);
       }
     }
+    const late = bytes ? this.#awaited?.back() : undefined;
+    if (this.#lens) this.#late ??= late;
+    else if (late !== undefined) this.#options.say(`${this.#from}: ${this.#awaited?.subject}: ${late}`);
     this.#lens?.back(bytes);
+  }
+
+  /** The caller has ended its direction, as it does when it stops waiting. */
+  callerEnded(): void {
+    if (!this.#dialing) return this.#left();
+    this.#dialing = false;
+    const { say, now, upstream } = this.#options;
+    const waited = now() - this.#arrivedAt;
+    if (this.#raw || waited < NOTICEABLE_MS) return;
+    say(`${this.#from}: the caller went away after ${formatSeconds(waited)}; kurun is still connecting to ${upstream.url}`);
   }
 
   /** The program accepted the connection but does not answer its TLS handshake. */
@@ -83,7 +107,10 @@ export class CallerWatch implements RelayWatch {
 
   /** The connection to the program was made, or failed. */
   dialed(): void {
-    if (this.#options.now() - this.#arrivedAt >= NOTICEABLE_MS) this.#lens?.waited();
+    this.#dialing = false;
+    if (this.#options.now() - this.#arrivedAt < NOTICEABLE_MS) return;
+    this.#waitsSince = this.#arrivedAt;
+    this.#lens?.waited();
   }
 
   /** The program could not be reached, and the caller gets a 502. @param why begins with the program's URL */
@@ -101,9 +128,18 @@ export class CallerWatch implements RelayWatch {
   ended({ error }: Pick<RelayEnd, "error">): void {
     const { traffic } = this.#options;
     const end = error && whatBroke(error);
+    if (error instanceof StreamResetError) this.callerEnded();
     if (end?.isFault && !this.#lens) traffic.failed(`${this.#from}: the program broke the connection`);
     this.#lens?.end(end);
     traffic.closed();
+  }
+
+  #left(): void {
+    const sentence = this.#awaited?.left();
+    if (sentence === undefined) return;
+    const { say, traffic } = this.#options;
+    say(`${this.#from}: ${this.#awaited?.subject}: ${sentence}`);
+    if (this.#awaited?.gaveUp) traffic.failed(`${this.#awaited.subject}: ${sentence}`);
   }
 
   #hint(sentence: string): void {
@@ -111,8 +147,10 @@ export class CallerWatch implements RelayWatch {
     fail(this.#options, sentence);
   }
 
-  #tell(line: TrafficLine): void {
+  #tell(seen: TrafficLine): void {
     const { say, traffic, date } = this.#options;
+    const line = { ...seen, note: seen.note ?? this.#late };
+    this.#late = undefined;
     say(`${timeOfDay(date())} ${formatTrafficLine(line)}`);
     const { method, target, status, note, isConnection, isFault } = line;
     if (!isConnection) traffic.request();

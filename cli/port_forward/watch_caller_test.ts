@@ -76,6 +76,80 @@ Deno.test("without -v only a refusal is printed", () => {
   assert.deepEqual(watch(false, "", (caller) => caller.refused("it refused")).lines, ["10.0.0.1:5: it refused"]);
 });
 
+const REVIEW = JSON.stringify({
+  kind: "AdmissionReview",
+  apiVersion: "admission.k8s.io/v1",
+  request: {
+    uid: "705ab4f5",
+    kind: { group: "apps", version: "v1", kind: "Deployment" },
+    requestKind: { group: "apps", version: "v1", kind: "Deployment" },
+    name: "web",
+    namespace: "shop",
+    operation: "UPDATE",
+    userInfo: { username: "x" },
+  },
+});
+const API_SERVER =
+  `POST /v?timeout=10s HTTP/1.1\r\nUser-Agent: kube-apiserver-admission\r\nContent-Length: ${REVIEW.length}\r\n\r\n${REVIEW}`;
+const GET = "GET /a HTTP/1.1\r\n\r\n";
+const REVIEWED = "10.0.0.1:5: POST /v?timeout=10s (UPDATE Deployment shop/web): ";
+
+/** What is said without -v of a caller whose bytes, ends and resets come at these seconds. */
+function timeline(events: [s: number, event: string | "end" | "reset", back?: "back"][], upstream = "9090", verbose = false): string[] {
+  const lines: string[] = [];
+  let now = 0;
+  const say = (line: string) => void lines.push(line);
+  const options = { verbose, traffic: new Traffic(), say, now: () => now, date: () => new Date(2026, 0, 2, 4, 5, 9) };
+  const caller = new CallerWatch({ ...options, upstream: parseUpstream(upstream) }, FROM);
+  if (events[0]?.[1] !== "end") caller.dialed();
+  for (const [s, event, back] of events) {
+    now = s * 1_000;
+    if (event === "end") caller.callerEnded();
+    else if (event === "reset") caller.ended({ error: new StreamResetError("gone") });
+    else if (back) caller.back(bytes(event));
+    else caller.forth(bytes(event));
+  }
+  return lines;
+}
+
+for (
+  const [name, events, lines] of [
+    ["gives up", [[0, API_SERVER], [10, "end"], [14.2, ok, "back"], [14.3, "reset"]], [
+      `${REVIEWED}the API server gave up after 10 s; the program is still at it`,
+      `${REVIEWED}answered after 14.2 s, 4.2 s too late`,
+    ]],
+    ["breaks its connection", [[0, API_SERVER], [9.1, "reset"]], [
+      `${REVIEWED}the API server gave up after 10 s; the program is still at it`,
+    ]],
+    ["goes away", [[0, GET], [0, ok, "back"], [5, GET.slice(0, 9)], [5, GET.slice(9)], [8.1, "end"], [9, ok, "back"]], [
+      "10.0.0.1:5: GET /a: the caller went away after 3.1 s; the program is still at it",
+      "10.0.0.1:5: GET /a: answered after 4 s, 0.9 s too late",
+    ]],
+    ["is not waited for, because its own client left", [[0, API_SERVER], [3.1, "end"]], [
+      `${REVIEWED}the API server went away after 3.1 s; the program is still at it`,
+    ]],
+    ["leaves while the program is connected", [[12, "end"]], [
+      "10.0.0.1:5: the caller went away after 12 s; kurun is still connecting to http://localhost:9090",
+    ]],
+    ["closes a kept-alive connection", [[0, GET], [1, ok, "back"], [60, "end"], [60, "reset"]], []],
+    ["leaves an answer that has begun", [[0, GET], [1, ok.slice(0, 20), "back"], [60, "reset"]], []],
+    ["only ends its own direction", [[0, GET], [0.01, "end"], [20, ok, "back"]], []],
+    ["probes", [[0, GET.replace("\r\n\r\n", "\r\nUser-Agent: kube-probe/1.34\r\n\r\n")], [1, "end"]], []],
+    ["speaks HTTP/2", [[0, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"], [1, "end"]], []],
+    ["leaves a WebSocket", [[0, GET], [1, "HTTP/1.1 101 Switching\r\n\r\n", "back"], [2, "\x81\x85abcd"], [9, "reset"]], []],
+  ] as [string, Parameters<typeof timeline>[0], string[]][]
+) Deno.test(`a caller that ${name}: ${lines.length} lines without -v`, () => assert.deepEqual(timeline(events), lines));
+
+Deno.test("with -v the line of a request says how late it was answered", () => {
+  const lines = timeline([[0, API_SERVER], [10, "end"], [14.2, ok, "back"]], "9090", true);
+  assert.equal(lines[1], "04:05:09 POST /v?timeout=10s 200 0B 14200ms 10.0.0.1:5 answered after 14.2 s, 4.2 s too late");
+});
+
+Deno.test("callers of a tcp:// program may leave whenever they like", () => {
+  assert.deepEqual(timeline([[0, API_SERVER], [10, "end"], [14.2, ok, "back"]], "tcp://localhost:9090"), []);
+  assert.deepEqual(timeline([[12, "end"]], "tcp://localhost:9090"), []);
+});
+
 for (const verbose of [true, false]) {
   const flag = verbose ? "with -v" : "without -v";
   Deno.test(`TLS with a plain HTTP Service is explained, ${flag}`, () => {

@@ -95,3 +95,24 @@ clusterTest("without the flag kubectl create fails within the hold when kurun is
     assert.ok(refused.ms < LIMIT_MS, `${refused.ms} ms`);
   });
 });
+
+clusterTest(
+  "the end of the API server's patience is reported while the program is at it, and kurun's own answers come before it",
+  async (namespace) => {
+    await using webhook = await Webhook.start(namespace, "hook");
+    const args = ["port-forward", webhook.url, "-n", namespace.name, "--servicename", "hook", "--tlssecret", "hook-tls"];
+    await using kurun = await KurunProcess.start([...args, "--fallback", "allow"]).ready();
+    await using _configuration = await configure(namespace, { service: "hook", port: 80 }, webhook.ca, 2);
+    assert.equal((await create(namespace, "asked")).code, 0);
+    Deno.kill(webhook.child.pid, "SIGSTOP");
+    const late = await create(namespace, "late");
+    assert.match(late.stderr, /context deadline exceeded/);
+    const asked = `\\S+: POST /mutate\\?timeout=2s \\(CREATE ConfigMap ${namespace.name}/late\\)`;
+    await kurun.waitFor(new RegExp(`^${asked}: the API server gave up after 2 s; the program is still at it$`, "m"));
+    kurun.signal("SIGKILL");
+    await kurun.exit;
+    const allowed = await create(namespace, "allowed");
+    assert.match(allowed.stderr, /^Warning: kurun allowed this without calling the webhook: nobody connected since /m);
+    assert.ok(allowed.ms < 1_900, `${allowed.ms} ms`);
+  },
+);

@@ -53,6 +53,7 @@ export async function configure(
   namespace: TestNamespace,
   { service, port }: { service: string; port: number },
   ca: CertificateAuthority,
+  timeoutSeconds = 10,
 ): Promise<AsyncDisposable> {
   const configuration = {
     apiVersion: "admissionregistration.k8s.io/v1",
@@ -64,6 +65,7 @@ export async function configure(
       rules: [{ operations: ["CREATE"], apiGroups: [""], apiVersions: ["v1"], resources: ["configmaps"] }],
       namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": namespace.name } },
       failurePolicy: "Fail",
+      timeoutSeconds,
       sideEffects: "None",
       admissionReviewVersions: ["v1"],
     }],
