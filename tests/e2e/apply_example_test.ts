@@ -6,7 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { type Ended, Files, kurun, kurunReading } from "./apply_runs.ts";
-import { clusterTest, kubectl, type ListedObject, TestNamespace } from "./kubernetes.ts";
+import { clusterTest, kubectl, type ListedObject, logOf, TestNamespace } from "./kubernetes.ts";
 import { KurunProcess } from "./kurun_process.ts";
 import { REGISTRY_PATH, REGISTRY_USER, TestRegistry } from "./registry.ts";
 
@@ -218,7 +218,7 @@ clusterTest("the whole life of the example, from a folder, through containerd, a
   assert.notEqual((await images(namespace, shop)).api, firstImages.api);
   const [pod = "", ...others] = await pods(namespace, "api");
   assert.deepEqual([others, firstPods.api.includes(pod)], [[], false]);
-  assert.match(await kubectl(["logs", pod, "-n", namespace.name]), /changed, listening on :8080/);
+  await logOf(namespace, pod, /changed, listening on :8080/);
   assert.deepEqual(await pods(namespace, "worker"), firstPods.worker);
 
   await Deno.remove(files.path("k8s/report.yaml"));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { configMap, deployment, Files, kurun, kurunReading } from "./apply_runs.ts";
-import { clusterTest, kubectl, type TestNamespace } from "./kubernetes.ts";
+import { clusterTest, kubectl, logOf, type TestNamespace } from "./kubernetes.ts";
 import { kurunCommand, KurunProcess } from "./kurun_process.ts";
 
 const PROGRAM = { "api/go.mod": "module example.com/api\n\ngo 1.24\n", "api/main.go": program("one") };
@@ -55,7 +55,7 @@ spec:
   for (const path of [`${pod}.image`, `${pod}.args[1]`, ".metadata.annotations.of"]) {
     assert.equal(await image(namespace, "cronjob/nightly", path), built);
   }
-  assert.equal(await kubectl(["logs", "deploy/web", "-n", namespace.name]), "one\n");
+  await logOf(namespace, "deploy/web", /^one\n$/);
   const again = await kurun(namespace, "apply", "-f", files.path("k8s"));
   assert.equal(again.code, 0);
   assert.doesNotMatch(again.stderr, /^(Built|Loading) /m);
@@ -68,18 +68,19 @@ clusterTest("--watch applies only what changed (a manifest, a source, a new file
     "k8s/c.yaml": configMap("c", { a: "1" }),
   });
   await using watch = KurunProcess.start(["apply", "-f", files.path("k8s"), "--watch", "-n", namespace.name]);
-  await watch.waitFor(/Waiting for a change/);
-  assert.equal(watch.stdout, "configmap/c serverside-applied\ndeployment.apps/web serverside-applied\n");
   const next = async (change: () => Promise<void>, lines: string) => {
     const [out, err] = [watch.stdout.length, watch.stderr.length];
     await change();
-    for (let tries = 0; !watch.stderr.slice(err).includes("Waiting for a change"); tries++) {
+    // Two pipes: what was written to the other one before may arrive later.
+    const told = () => watch.stderr.slice(err).includes("Waiting for a change") && watch.stdout.length >= out + lines.length;
+    for (let tries = 0; !told(); tries++) {
       assert.ok(tries < 300, watch.stderr.slice(err));
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     assert.equal(watch.stdout.slice(out), lines, watch.stderr.slice(err));
     return watch.stderr.slice(err);
   };
+  await next(() => Promise.resolve(), "configmap/c serverside-applied\ndeployment.apps/web serverside-applied\n");
   await next(() => files.write("k8s/c.yaml", configMap("c", { a: "2" })), "configmap/c serverside-applied\n");
   await next(() => files.write("api/main.go", program("two")), "deployment.apps/web serverside-applied\n");
   assert.match(await next(() => files.write("k8s/new.yaml", "a: [1\nb: 2\n"), ""), /new\.yaml:2:1: /);

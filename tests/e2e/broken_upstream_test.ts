@@ -11,7 +11,10 @@ const CHUNKED = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: kurun\r\n\r\n`;
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** How the program at each path treats a request, and what its caller has received when the connection ends, and how it ends. */
+/**
+ * How the program at each path treats a request, what its caller has received when the connection ends, and how it ends. A text is the
+ * program's; it resets the connection once its caller has that text, since a reset overtakes what was just sent.
+ */
 const DEATHS: readonly { path: string; die: (connection: RawConnection) => void; got: RegExp | string; end: RawConnection["end"] }[] = [
   {
     path: "/closes-before",
@@ -25,23 +28,19 @@ const DEATHS: readonly { path: string; die: (connection: RawConnection) => void;
     got: /^HTTP\/1\.1 502 Bad Gateway\r\n[^]*\r\n\r\nkurun: the program reset the connection before it answered\n$/,
     end: "ended",
   },
-  { path: "/breaks-in-its-head", die: breaksAfter("HTTP/1.1 200 OK\r\nContent-Le"), got: "HTTP/1.1 200 OK\r\nContent-Le", end: "reset" },
-  { path: "/breaks-in-its-length", die: breaksAfter(`${LENGTH_100}half`), got: `${LENGTH_100}half`, end: "reset" },
-  { path: "/breaks-between-chunks", die: breaksAfter(`${CHUNKED}4\r\nhalf\r\n`), got: `${CHUNKED}4\r\nhalf\r\n`, end: "reset" },
+  ...[
+    { path: "/breaks-in-its-head", got: "HTTP/1.1 200 OK\r\nContent-Le" },
+    { path: "/breaks-in-its-length", got: `${LENGTH_100}half` },
+    { path: "/breaks-between-chunks", got: `${CHUNKED}4\r\nhalf\r\n` },
+  ].map(({ path, got }) => ({ path, got, die: (connection: RawConnection) => connection.send(got), end: "reset" as const })),
 ];
-
-function breaksAfter(answer: string): (connection: RawConnection) => void {
-  return (connection) => {
-    connection.send(answer);
-    // A reset overtakes what was just sent.
-    setTimeout(() => connection.reset(), 100);
-  };
-}
 
 for (const [way, path] of [["", ""], [" behind a rewriter", "/base"]] as const) {
   clusterTest(`a program${way} that dies before its answer is a 502, in the middle of it a reset, and others go on`, async (namespace) => {
+    let dying: RawConnection | undefined;
     await using upstream = await serveRaw(async (connection) => {
       const got = await connection.waitFor(/\r\n\r\n$/);
+      dying = connection;
       const death = DEATHS.find(({ path }) => got.includes(`${path} `));
       if (death) death.die(connection);
       else await answerOk(connection);
@@ -54,6 +53,10 @@ for (const [way, path] of [["", ""], [" behind a rewriter", "/base"]] as const) 
     for (const { path, got, end } of DEATHS) {
       await using caller = callRaw(address);
       caller.send(get(path));
+      if (typeof got === "string") {
+        await caller.waitFor(new RegExp(`${RegExp.escape(got)}$`));
+        dying?.reset();
+      }
       const all = await caller.waitForEnd();
       if (typeof got === "string") assert.equal(all, got, path);
       else assert.match(all, got, path);

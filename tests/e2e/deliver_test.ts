@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { KurunProcess } from "./kurun_process.ts";
-import { clusterTest, kubectl, type TestNamespace } from "./kubernetes.ts";
+import { clusterTest, kubectl, logOf, type TestNamespace } from "./kubernetes.ts";
 import { freePort, REGISTRY_PATH, REGISTRY_USER, TestRegistry } from "./registry.ts";
 
 const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
@@ -74,16 +74,6 @@ async function runPod({ name }: TestNamespace, object: unknown): Promise<void> {
   assert.match(said, /created/);
 }
 
-async function log({ name }: TestNamespace, podName: string, pattern: RegExp): Promise<string> {
-  let text = "";
-  for (let tries = 150; tries > 0; tries--) {
-    text = await kubectl(["logs", podName, "-n", name]).catch((error) => String(error));
-    if (pattern.test(text)) return text;
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
-  throw new Error(`${podName} never said ${pattern}:\n${text}\n${await kubectl(["describe", "pod", podName, "-n", name])}`);
-}
-
 async function address({ name }: TestNamespace, podName: string): Promise<string> {
   await kubectl(["wait", `pod/${podName}`, "--for=condition=Ready", "--timeout=30s", "-n", name]);
   return await kubectl(["get", "pod", podName, "-n", name, "-o", "jsonpath={.status.podIP}"]);
@@ -112,10 +102,10 @@ clusterTest(
       assert.equal(order.status, 201);
       await order.body?.cancel();
       await runPod(namespace, pod("worker", worker, { env: { API: `http://${host}:8080` } }));
-      await log(namespace, "worker", /^order 1, tea, is done$/m);
+      await logOf(namespace, "worker", /^order 1, tea, is done$/m);
       // The image has time zones; the machines here have none.
       await runPod(namespace, pod("report", report, { args: ["-api", `http://${host}:8080`, "-zone", "Pacific/Auckland"] }));
-      assert.match(await log(namespace, "report", /orders/), /^\d{4}-\d\d-\d\d \d\d:\d\d NZ[SD]T: 1 orders, 1 done$/m);
+      assert.match(await logOf(namespace, "report", /orders/), /^\d{4}-\d\d-\d\d \d\d:\d\d NZ[SD]T: 1 orders, 1 done$/m);
       const policies = await kubectl([
         "get",
         "pods",
@@ -140,7 +130,7 @@ clusterTest(
       assert.notEqual(changed.references[0], api);
       assert.notEqual(changed.references[2], report);
       await runPod(namespace, pod("report-2", changed.references[2] ?? "", { args: ["-api", `http://${host}:8080`] }));
-      assert.match(await log(namespace, "report-2", /1 done/), /^more /m);
+      assert.match(await logOf(namespace, "report-2", /1 done/), /^more /m);
     });
   },
 );
@@ -183,7 +173,7 @@ clusterTest("a registry with token authentication gets what it lacks, and Pods p
   await runPod(namespace, pod("api", api, { pullSecret: "pull" }));
   const host = await address(namespace, "api");
   await runPod(namespace, pod("worker", worker, { pullSecret: "pull", env: { API: `http://${host}:8080` } }));
-  await log(namespace, "worker", /^working for /m);
+  await logOf(namespace, "worker", /^working for /m);
 
   const again = await build(args, docker.env);
   assert.deepEqual(again.references, first.references);

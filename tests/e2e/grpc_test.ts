@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { certificateAuthority } from "../certificate_authority.ts";
 import { grpcProgram } from "../grpc_program.ts";
 import { KurunProcess } from "./kurun_process.ts";
-import { clusterTest, kubectl } from "./kubernetes.ts";
+import { clusterTest, kubectl, logOf } from "./kubernetes.ts";
 
 /** Longer than all calls of `grpc call` take together. */
 const CALLS_MS = 30_000;
@@ -104,7 +104,7 @@ clusterTest(
     kurun.signal("SIGKILL");
     assert.match(await grpc("call", address), new RegExp(`${unavailable}nobody is connected to session `));
     const pod = (await kubectl(["get", "pods", "-n", namespace.name, "-o", "name"])).trim();
-    const log = await kubectl(["logs", "-n", namespace.name, pod]);
+    const log = await logOf(namespace, pod, /(caller=.* end=[^]*){2}/);
     assert.deepEqual(log.match(/caller=.* end=\d{3}/g)?.map((line) => line.slice(-3)), ["502", "503"]);
   },
 );

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { KurunProcess } from "./kurun_process.ts";
-import { clusterTest, kubectl, type TestNamespace } from "./kubernetes.ts";
+import { clusterTest, kubectl, logOf, type TestNamespace } from "./kubernetes.ts";
 import { callRaw, type RawConnection, serveRaw } from "./raw_http.ts";
 import { serveHttp, type Upstream } from "./upstreams.ts";
 
@@ -46,7 +46,7 @@ clusterTest("keep-alive, pipelining, HEAD, 204, 304 and 1xx pass unchanged, and 
     `${OK}${OK}HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nHTTP/1.1 204 No Content\r\nX-A: b\r\n\r\n` +
       `HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\nETag: "e"\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n${OK}${OK}`,
   );
-  await kurun.waitFor(/GET \/last 200/);
+  await kurun.waitFor(/GET \/last 200 .*\n/);
   const lines = kurun.stderr.split("\n").filter((line) => /^\S+ (GET|HEAD) /.test(line));
   const shown = lines.map((line) => line.replace(/^\d\d:\d\d:\d\d (.*) \d+(\.\d)?ms \S+:\d+$/, "$1 MS CALLER"));
   assert.deepEqual(shown, [
@@ -166,25 +166,30 @@ clusterTest(
 );
 
 clusterTest("-v says why a request got no answer, and the Pod logs a line for each connection", async (namespace) => {
+  const arrived = Promise.withResolvers<void>();
+  let half: RawConnection | undefined;
   await using upstream = await serveRaw(async (connection) => {
     const got = await connection.waitFor(/\r\n\r\n$/);
     if (got.includes("/closed")) connection.close();
     if (got.includes("/broken")) connection.reset();
-    if (got.includes("/half")) {
-      connection.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf");
-      setTimeout(() => connection.reset(), 100);
-    }
+    if (got.includes("/half")) (half = connection).send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf");
+    if (got.includes("/left")) arrived.resolve();
   });
   await using kurun = await forward(upstream, namespace, ["-v"]);
   const address = await namespace.address();
   for (const path of ["/closed", "/broken", "/half"]) {
     await using caller = callRaw(address);
     caller.send(`GET ${path} HTTP/1.1\r\n${HOST}\r\n`);
+    if (path === "/half") {
+      // A reset overtakes what was just sent.
+      await caller.waitFor(/half$/);
+      half?.reset();
+    }
     await caller.waitForEnd();
   }
   const leaving = callRaw(address);
   leaving.send(`GET /left HTTP/1.1\r\n${HOST}\r\n`);
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  await arrived.promise;
   leaving.reset();
   await using odd = callRaw(address);
   odd.send("\x00\x01 no HTTP");
@@ -194,8 +199,7 @@ clusterTest("-v says why a request got no answer, and the Pod logs a line for ea
   await kurun.waitFor(/^\S+ GET \/left - 0B \S+ \S+ caller left$/m);
   await kurun.waitFor(/^\S+: no more lines for this connection: it does not begin like HTTP$/m);
   const pod = (await kubectl(["get", "pods", "-n", namespace.name, "-o", "name"])).trim();
-  const log = await kubectl(["logs", "-n", namespace.name, pod]);
-  assert.match(log, /caller=\d+\.\d+\.\d+\.\d+:\d+ port=8444 alpn=- in=\d+ out=\d+ ms=\d+\.\d end=\S+/);
+  await logOf(namespace, pod, /caller=\d+\.\d+\.\d+\.\d+:\d+ port=8444 alpn=- in=\d+ out=\d+ ms=\d+\.\d end=\S+/);
 });
 
 clusterTest("-v shows the 502 for a program that does not listen, with the reason", async (namespace) => {

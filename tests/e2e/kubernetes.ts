@@ -13,6 +13,19 @@ export async function kubectl(args: string[], input?: string): Promise<string> {
   return text.decode(stdout);
 }
 
+/** The log of a Pod, or of what kubectl finds a Pod for, once it matches: a line may come later than what it is about. @throws with the log after 30 s */
+export async function logOf({ name }: TestNamespace, pod: string, pattern: RegExp): Promise<string> {
+  const until = performance.now() + 30_000;
+  for (;;) {
+    const text = await kubectl(["logs", pod, "-n", name]).catch((error) => String(error));
+    if (pattern.test(text)) return text;
+    if (performance.now() > until) {
+      throw new Error(`${pod} never said ${pattern}:\n${text}\n${await kubectl(["describe", "pods", "-n", name])}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
 /** An object, as JSON. */
 export interface ListedObject {
   kind: string;

@@ -79,9 +79,10 @@ export class KurunProcess implements AsyncDisposable {
     }
   }
 
-  /** Waits for the line that says that it forwards. */
+  /** Waits until it forwards: for the line on stdout, and for the last one of a start on stderr, so that those before it have arrived too. */
   async ready(): Promise<this> {
     await this.waitFor(/^Forwarding /m);
+    await this.waitFor(/^If kurun loses its connection, .*\n/m);
     return this;
   }
 

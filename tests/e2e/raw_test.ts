@@ -48,14 +48,14 @@ for (const scheme of ["tcp", "http"]) {
 }
 
 clusterTest("over tcp:// a reset by either end is a reset for the other, never a clean end, and -v says whose", async (namespace) => {
-  let leave = () => {};
-  const left = new Promise<void>((resolve) => leave = resolve);
+  const [arrived, left] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   await using upstream = await serveRaw(async (connection) => {
     connection.send("220 ready\r\n");
     await connection.waitFor(/\n$/);
     if (connection.got === "break\n") return connection.reset();
+    arrived.resolve();
     await connection.waitForEnd();
-    leave();
+    left.resolve();
   });
   await using kurun = await KurunProcess.start(["port-forward", upstream.url.replace("http", "tcp"), "-n", namespace.name, "-v"]).ready();
   const address = await namespace.address();
@@ -68,9 +68,9 @@ clusterTest("over tcp:// a reset by either end is a reset for the other, never a
   const leaving = callRaw(address);
   await leaving.waitFor(/ready/);
   leaving.send("leave\n");
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await arrived.promise;
   leaving.reset();
-  await left;
+  await left.promise;
   await kurun.waitFor(/^\S+ tcp - - 11B \S+ \S+ 6B in, caller left$/m);
 });
 

@@ -72,13 +72,11 @@ clusterTest("without --requests and --limits the Pod gets the defaults of a Limi
   const limits = [{ type: "Container", default: { memory: "210Mi" }, defaultRequest: { memory: "70Mi" } }];
   const range = { apiVersion: "v1", kind: "LimitRange", metadata: { name: "range" }, spec: { limits } };
   await kubectl(["create", "-n", namespace.name, "-f", "-"], JSON.stringify(range));
-  await using kurun = KurunProcess.start(["run", "-n", namespace.name, "--name", "ranged", BEHAVE, "stubborn"]);
+  await using kurun = KurunProcess.start(["run", "-n", namespace.name, "--name", "ranged", BEHAVE, "graceful"]);
   await kurun.waitFor(/ready/);
   const path = "jsonpath={.spec.containers[0].resources}";
   const resources = JSON.parse(await kubectl(["get", "pod", "ranged", "-n", namespace.name, "-o", path]));
   assert.deepEqual(resources, { limits: { memory: "210Mi" }, requests: { memory: "70Mi" } });
-  kurun.signal("SIGINT");
-  kurun.signal("SIGINT");
 });
 
 clusterTest("a full emptyDir and a missing working folder are reported with exit code 125", async (namespace) => {

@@ -34,7 +34,7 @@ clusterTest(
 );
 
 clusterTest("with -t the terminal is restored if the session is lost", async (namespace) => {
-  await using terminal = await TmuxTerminal.start(["run", "-it", "--name", "gone", "-n", namespace.name, BEHAVE, "stubborn"]);
+  await using terminal = await TmuxTerminal.start(["run", "-it", "--name", "gone", "-n", namespace.name, BEHAVE, "graceful"]);
   await terminal.waitFor(/^ready$/m);
   assert.equal((await KurunProcess.run(["stop", "gone", "-n", namespace.name])).code, 0);
   await terminal.waitFor(/^error: [^\n]+\n([^\n]+\n)*exit 4$/m);

@@ -124,7 +124,7 @@ clusterTest("exit code 137 is explained if the Pod ran out of memory", async (na
 clusterTest("a deleted Pod is reported with exit code 4", async (namespace) => {
   const kurun = KurunProcess.start(behave(namespace, ["--name", "gone"], "stubborn"));
   await kurun.waitFor(/ready\n/);
-  await kubectl(["delete", "pod", "gone", "-n", namespace.name, "--wait=false"]);
+  await kubectl(["delete", "pod", "gone", "-n", namespace.name, "--wait=false", "--grace-period=1"]);
   assert.equal(await kurun.exit, 4);
   assert.match(kurun.stderr, /^error: Pod gone was deleted, by someone or with its node\n$/);
   assert.deepEqual(await namespace.left(), []);
@@ -152,6 +152,8 @@ clusterTest("with --rm=false the Pod stays, and its name is refused until it is 
     /^error: --name kept: an object of \S+ with that name already exists in namespace \S+\. Choose another name, or remove it: kurun stop /,
   );
   assert.equal((await KurunProcess.run(["stop", "kept", "-n", namespace.name])).code, 0);
+  // Its Pod would wait 9 s for a client to read the last output.
+  await kubectl(["delete", "pod", "kept", "-n", namespace.name, "--wait=false", "--grace-period=1", "--ignore-not-found"]);
   assert.equal((await KurunProcess.run(behave(namespace, ["--name", "kept"], "exit", "5"))).code, 5);
   assert.deepEqual(await namespace.left(), []);
 });
