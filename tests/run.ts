@@ -11,6 +11,7 @@ import { fetchExamplePackages } from "./example_packages.ts";
 import { faultsInside } from "./faults.ts";
 import { ALL_FAULTS } from "./faults/all_faults.ts";
 import { grpcProgram } from "./grpc_program.ts";
+import { e2eRounds } from "./e2e_rounds.ts";
 import { registryProgram } from "./registry_program.ts";
 import { loadPodImages } from "./pod_images.ts";
 
@@ -24,7 +25,6 @@ interface Counts {
 
 /** Runs the tests on the cluster. If there can be none, they are counted as skipped, with the reason. */
 async function endToEnd(): Promise<Counts> {
-  const tests = ["test", "-A", "tests/e2e", ...Deno.args] as const;
   try {
     const cluster = await ensureUp();
     await loadPodImages(cluster);
@@ -32,20 +32,28 @@ async function endToEnd(): Promise<Counts> {
     await grpcProgram();
     await registryProgram();
     await fetchExamplePackages();
-    const inside = (command: [string, ...string[]], env: Record<string, string> = {}) =>
-      count(cluster.exec(command, { cwd: ROOT, env: { NO_COLOR: "1", ...env }, stdout: "piped", stderr: "inherit" }));
-    const ends = [await inside([Deno.execPath(), ...tests])];
+    const ends: Counts[] = [];
+    const inside = async (tests: readonly string[], more: Record<string, string> = {}) => {
+      for (const { flags, files, env } of e2eRounds(tests)) {
+        const options: Deno.CommandOptions = { cwd: ROOT, env: { NO_COLOR: "1", ...env, ...more }, stdout: "piped", stderr: "inherit" };
+        ends.push(await count(cluster.exec([Deno.execPath(), "test", "-A", ...flags, ...files, ...Deno.args], options)));
+      }
+    };
+    const files = (await Array.fromAsync(Deno.readDir(`${ROOT}tests/e2e`))).map(({ name }) => `tests/e2e/${name}`);
+    await inside(files.filter((file) => file.endsWith("_test.ts")).sort());
     for (const find of [compiledRun, oldDenoRun]) {
       const run: ExtraRun = await find();
       say(run.title);
-      if (run.tests) ends.push(await inside([Deno.execPath(), "test", "-A", ...run.tests, ...Deno.args], run.env));
+      if (run.tests) await inside(run.tests, run.env);
     }
     ends.push(await faults(cluster));
     return sum(ends);
   } catch (error) {
     if (!(error instanceof ClusterUnavailableError)) throw error;
     say(`The tests on a cluster are skipped: ${error.message}`);
-    return await count(new Deno.Command(Deno.execPath(), options([...tests], { KURUN_NO_CLUSTER: error.message })));
+    return await count(
+      new Deno.Command(Deno.execPath(), options(["test", "-A", "tests/e2e", ...Deno.args], { KURUN_NO_CLUSTER: error.message })),
+    );
   }
 }
 

@@ -1,0 +1,36 @@
+/**
+ * How the tests on the cluster are run: most of them mostly wait for it, so several files run at the same time.
+ *
+ * @module
+ */
+
+/** Files at the same time. On two cores more of them would delay each other. */
+const JOBS = 2;
+/** Tests that measure times or memory, list the whole cluster, or change this process's environment, which files share. */
+export const ALONE: readonly string[] = [
+  "apply_example",
+  "fallback",
+  "kubeconfig_kubectl",
+  "long_sleep",
+  "many_connections",
+  "pod_end",
+  "port_forward",
+  "webhook",
+];
+
+/** The files of one `deno test`, its flags and environment. */
+export interface TestRound {
+  readonly flags: readonly string[];
+  readonly files: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** Divides files into those that run at the same time, and those that run one after the other. */
+export function e2eRounds(files: readonly string[]): TestRound[] {
+  const isAlone = (file: string) => ALONE.some((name) => file.endsWith(`/${name}_test.ts`));
+  const rounds: TestRound[] = [
+    { flags: ["--parallel"], files: files.filter((file) => !isAlone(file)), env: { DENO_JOBS: `${JOBS}` } },
+    { flags: [], files: files.filter(isAlone), env: {} },
+  ];
+  return rounds.filter((round) => round.files.length > 0);
+}
