@@ -1,5 +1,6 @@
 import { dial, type DialedConnection, type DialOptions } from "./dial.ts";
-import { type DialTarget, proxyHeaders } from "./dial_route.ts";
+import type { DialTarget } from "./dial_route.ts";
+import { isSocks, proxyHeaders } from "./proxy_dialogue.ts";
 
 /** Where the API server is and how to connect to it as this user. */
 export interface ClusterAccess {
@@ -41,7 +42,7 @@ export interface ConnectionOptions {
 /** Makes {@linkcode ConnectionOptions} for a target. */
 export function connectionTo(target: DialTarget, headers: Record<string, string | string[]>, identity: string): ConnectionOptions {
   // As kubectl does: proxies such as squid refuse CONNECT to ports other than 443. WebSockets need it in any case.
-  const forwarding = target.proxy && !target.tls ? proxyHeaders(target.proxy) : undefined;
+  const forwarding = target.proxy && !target.tls && !isSocks(target.proxy) ? proxyHeaders(target.proxy) : undefined;
   return {
     headers,
     identity,

@@ -95,7 +95,8 @@ async function explain(error: unknown, route: Route, signal?: AbortSignal): Prom
     return route.error("tls-client", `the client certificate cannot be used: ${message}`, error);
   }
   const kind = connectionErrorKind(error);
-  if (route.target.tls?.insecure) return route.error(kind, message, error);
+  // To look at the certificate again, the password would be sent to an https:// proxy that is not verified.
+  if (route.target.tls?.insecure || route.target.proxy?.protocol === "https:") return route.error(kind, message, error);
   if (kind !== "tls-untrusted" && kind !== "tls-expired" && kind !== "tls-name") return route.error(kind, message, error);
   // Deno 2.9 has the same code for "not trusted" and "expired": the certificate itself tells.
   const certificate = await peerCertificate(route.target, signal);

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { connectRequest, type DialTarget, restOfProxyAnswer, type Route, type TlsSettings, unbracketed } from "./dial_route.ts";
+import type { DialTarget, Route, TlsSettings } from "./dial_route.ts";
+import { proxyAddress, type ProxyDialogue, proxyDialogue } from "./proxy_dialogue.ts";
 import { defaultAuthorities, runtimeRootsDropped } from "./trusted_roots.ts";
 
 /** A connection of Deno's own, plain or with TLS. */
@@ -16,7 +17,7 @@ export type NativeConn = Deno.TcpConn | Deno.TlsConn;
  * (Deno 2.9.6): a body of 50 MB came at 14 MB/s instead of 125.
  */
 export function canDialNatively({ tls, proxy }: DialTarget): boolean {
-  if (proxy && proxy.protocol !== "http:") return false;
+  if (proxy?.protocol === "https:") return false;
   return !tls || (!tls.insecure && tls.cert === undefined && runtimeRootsDropped());
 }
 
@@ -29,7 +30,7 @@ export async function openNatively(route: Route, opened: (conn: NativeConn) => v
 
 async function connectTcp(route: Route, opened: (conn: NativeConn) => void): Promise<Deno.TcpConn> {
   const { host, port, proxy, forwarded } = route.target;
-  const to = proxy ? { hostname: unbracketed(proxy.hostname), port: Number(proxy.port || 80) } : { hostname: host, port };
+  const to = proxy ? proxyAddress(proxy) : { hostname: host, port };
   const tcp = await Deno.connect(to).catch((error) => {
     throw proxy ? route.error("proxy", `the proxy cannot be reached: ${error.message}`, error) : error;
   });
@@ -37,20 +38,20 @@ async function connectTcp(route: Route, opened: (conn: NativeConn) => void): Pro
   tcp.setNoDelay(true);
   tcp.setKeepAlive(true);
   if (!proxy || forwarded) return tcp;
-  await askProxy(tcp, connectRequest(route, proxy)).catch((error) => {
+  await askProxy(tcp, proxyDialogue(route.target, proxy)).catch((error) => {
     throw route.error("proxy", error.message, error);
   });
   return tcp;
 }
 
 /** Nothing is read behind the answer: over TLS and WebSockets the client speaks first. */
-async function askProxy(conn: Deno.TcpConn, request: Uint8Array): Promise<void> {
-  for (let at = 0; at < request.length;) at += await conn.write(request.subarray(at));
+async function askProxy(conn: Deno.TcpConn, dialogue: ProxyDialogue): Promise<void> {
   const buffer = new Uint8Array(4096);
-  for (let answer = ""; restOfProxyAnswer(answer) === undefined;) {
+  for (let step = dialogue.next(); !step.done;) {
+    for (let at = 0; at < step.value.length;) at += await conn.write(step.value.subarray(at));
     const size = await conn.read(buffer);
     if (size === null) throw new Error("the proxy closed the connection without an answer");
-    answer += new TextDecoder("latin1").decode(buffer.subarray(0, size));
+    step = dialogue.next(buffer.slice(0, size));
   }
 }
 

@@ -89,7 +89,7 @@ Deno.test(
   },
 );
 
-Deno.test("dial() with Deno's own TLS goes through a proxy by CONNECT, and says what the proxy answered", { ignore }, async () => {
+Deno.test("dial() with Deno's own TLS goes through a proxy by CONNECT or SOCKS, and says what the proxy answered", { ignore }, async () => {
   await using server = await TlsServer.listen({ certificate: named });
   using proxy = new ConnectProxy({ credentials: "jane:p w", resolve: () => "127.0.0.1" });
   const target = { host: "kube.example", port: server.port, tls: trust };
@@ -97,8 +97,10 @@ Deno.test("dial() with Deno's own TLS goes through a proxy by CONNECT, and says 
     { ...target, proxy: `http://jane:p%20w@127.0.0.1:${proxy.port}` },
     { ...target, proxy: `http://jane:wrong@127.0.0.1:${proxy.port}` },
     { ...target, proxy: "http://127.0.0.1:1" },
+    { ...target, proxy: `socks5://jane:p%20w@127.0.0.1:${proxy.port}` },
+    { ...target, proxy: `socks5://jane:wrong@127.0.0.1:${proxy.port}` },
   ]);
-  assert.deepEqual(kinds(results), ["HTTP/1.1 200 OK", "proxy", "proxy"]);
+  assert.deepEqual(kinds(results), ["HTTP/1.1 200 OK", "proxy", "proxy", "HTTP/1.1 200 OK", "proxy"]);
   assert.match((results[1] as { message: string }).message, /407 Proxy Authentication Required/);
   assert.ok(!JSON.stringify(results).includes("wrong"));
   assert.deepEqual(proxy.asked.slice(0, 1), [`kube.example:${server.port}`]);

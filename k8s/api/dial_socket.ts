@@ -7,7 +7,8 @@
 import { Buffer } from "node:buffer";
 import { connect as connectSocket, isIP, type Socket } from "node:net";
 import { connect as connectSecure, type TLSSocket } from "node:tls";
-import { ClientCertificateError, connectRequest, restOfProxyAnswer, type Route, type TlsSettings, unbracketed } from "./dial_route.ts";
+import { ClientCertificateError, type Route, type TlsSettings } from "./dial_route.ts";
+import { proxyAddress, proxyDialogue } from "./proxy_dialogue.ts";
 import { nodeAuthorities } from "./trusted_roots.ts";
 
 /** After this many milliseconds of silence TCP probes whether the other side is still there. */
@@ -29,12 +30,13 @@ export async function openSocket(route: Route, open: Socket[]): Promise<Socket> 
 }
 
 async function connectToProxy(proxy: URL, route: Route, open: Socket[]): Promise<Socket> {
-  const host = unbracketed(proxy.hostname);
+  const { hostname, port } = proxyAddress(proxy);
   const secure = proxy.protocol === "https:";
   if (secure && OLD_TLS) throw route.error("proxy", "an https:// proxy requires Deno 2.8 or newer");
   try {
-    const socket = await connectTcp(host, Number(proxy.port || (secure ? 443 : 80)), open);
-    return secure ? await startTls(socket, host, {}, open) : socket;
+    const socket = await connectTcp(hostname, port, open);
+    // As in kubectl, the cluster's certificate-authority, tls-server-name and so on hold for its proxy too.
+    return secure ? await startTls(socket, hostname, { ...route.target.tls, alpn: undefined }, open) : socket;
   } catch (error) {
     throw route.error("proxy", `the proxy cannot be reached: ${(error as Error).message}`, error);
   }
@@ -57,7 +59,7 @@ function connectTcp(host: string, port: number, open: Socket[]): Promise<Socket>
 
 function askProxy(socket: Socket, proxy: URL, route: Route): Promise<void> {
   return new Promise((resolve, reject) => {
-    let answer = "";
+    const dialogue = proxyDialogue(route.target, proxy);
     const done = (error?: Error) => {
       socket.off("data", onData).off("error", done).off("close", onClose);
       if (error) return reject(route.error("proxy", error.message, error));
@@ -65,22 +67,21 @@ function askProxy(socket: Socket, proxy: URL, route: Route): Promise<void> {
       resolve();
     };
     const onClose = () => done(new Error("the proxy closed the connection without an answer"));
-    const onData = (chunk: Buffer) => {
-      answer += chunk.toString("latin1");
+    const onData = (chunk?: Uint8Array) => {
       try {
-        const rest = restOfProxyAnswer(answer);
-        if (rest === undefined) return;
+        const { done: isOpen, value } = chunk ? dialogue.next(chunk) : dialogue.next();
+        if (!isOpen) return void (value.length > 0 && socket.write(value));
         // First of all: otherwise Deno 2.6 already waits for more to read.
         socket.pause();
         done();
-        if (rest !== "") socket.unshift(Buffer.from(rest, "latin1"));
+        if (value.length > 0) socket.unshift(Buffer.from(value));
       } catch (error) {
         done(error as Error);
       }
     };
     socket.on("data", onData).on("error", done).on("close", onClose);
     resumeReads(socket);
-    socket.write(connectRequest(route, proxy));
+    onData();
   });
 }
 

@@ -129,26 +129,41 @@ Deno.test("dial() sends the client's certificate", { ignore: OLD_DENO }, async (
   await assert.rejects(ask({ ...target, tls: trust }), /CertificateRequired/);
 });
 
-Deno.test("dial() uses a proxy with CONNECT, for requests and WebSockets, with and without TLS", async () => {
-  await using server = await TlsServer.listen({ certificate: named });
+for (const scheme of ["http", "socks5"]) {
+  Deno.test(`dial() uses an ${scheme} proxy for requests and WebSockets, with and without TLS; the proxy resolves names`, async () => {
+    await using server = await TlsServer.listen({ certificate: named });
+    using plain = new ScriptedServer((_, reply) => reply.json(200, { url: "/plain" }));
+    using proxy = new ConnectProxy({ credentials: "jane:p w", resolve: () => "127.0.0.1" });
+    const through = { proxy: new URL(`${scheme}://jane:p%20w@127.0.0.1:${proxy.port}`) };
+    const target = { host: "kube.example", port: server.port, tls: trust, ...through };
+    assert.equal((await ask(target)).url, "/x");
+    const long = "x".repeat(300_000);
+    assert.equal(await echo(target, long), "Bearer t sent 300000");
+    assert.equal((await ask({ host: "plain.example", port: plain.port, ...through })).url, "/plain");
+    assert.deepEqual(proxy.asked, [`kube.example:${server.port}`, `kube.example:${server.port}`, `plain.example:${plain.port}`]);
+  });
+}
+
+Deno.test("dial() asks a SOCKS proxy for addresses as they are", async () => {
   using plain = new ScriptedServer((_, reply) => reply.json(200, { url: "/plain" }));
-  using proxy = new ConnectProxy({ credentials: "jane:p w", resolve: () => "127.0.0.1" });
-  const through = { proxy: new URL(`http://jane:p%20w@127.0.0.1:${proxy.port}`) };
-  const target = { host: "kube.example", port: server.port, tls: trust, ...through };
-  assert.equal((await ask(target)).url, "/x");
-  const long = "x".repeat(300_000);
-  assert.equal(await echo(target, long), "Bearer t sent 300000");
-  assert.equal((await ask({ host: "plain.example", port: plain.port, ...through })).url, "/plain");
-  assert.deepEqual(proxy.asked, [`kube.example:${server.port}`, `kube.example:${server.port}`, `plain.example:${plain.port}`]);
+  using proxy = new ConnectProxy({ resolve: () => "127.0.0.1" });
+  const hosts = ["127.0.0.9", "::1", "2001:db8::7:0:8", "::ffff:1.2.3.4", "fe80:1:2:3:4:5:6:7", "1::"];
+  const seen = hosts.map((host) => `${host === "::ffff:1.2.3.4" ? "::ffff:102:304" : host}:${plain.port}`);
+  for (const host of hosts) await ask({ host, port: plain.port, proxy: new URL(`socks5h://127.0.0.1:${proxy.port}`) });
+  assert.deepEqual(proxy.asked, seen);
 });
 
-Deno.test("dial() speaks TLS with an https:// proxy, and verifies it with the system's roots", async () => {
-  using proxy = new ConnectProxy({ tls: certificate });
-  const target = { host: "kube.example", port: 6443, tls: trust, proxy: new URL(`https://127.0.0.1:${proxy.port}`) };
-  const error = await failure(target);
-  assert.equal(error.kind, "proxy");
-  assert.match(error.message, OLD_DENO ? /Deno 2\.8/ : /unable to verify/);
+Deno.test("dial() speaks TLS with an https:// proxy, and verifies it with the cluster's authority", async () => {
+  await using server = await TlsServer.listen({ certificate: named });
+  using proxy = new ConnectProxy({ tls: certificate, resolve: () => "127.0.0.1" });
+  const target = { host: "kube.example", port: server.port, proxy: new URL(`https://127.0.0.1:${proxy.port}`) };
+  for (const tls of [{ ca: otherCa.certPem }, {}]) {
+    const error = await failure({ ...target, tls });
+    assert.equal(error.kind, "proxy");
+    assert.match(error.message, OLD_DENO ? /Deno 2\.8/ : /unable to verify/);
+  }
   assert.deepEqual(proxy.asked, []);
+  if (!OLD_DENO) assert.equal((await ask({ ...target, tls: trust })).url, "/x");
 });
 
 Deno.test("dial() verifies a server behind a proxy like one without a proxy", async () => {
@@ -163,11 +178,17 @@ Deno.test("dial() verifies a server behind a proxy like one without a proxy", as
 
 Deno.test("dial() reports the proxy's answer, without the password", async () => {
   using proxy = new ConnectProxy({ credentials: "jane:right" });
-  const target = { host: "kube.example", port: 6443, tls: trust, proxy: new URL(`http://jane:wrong@127.0.0.1:${proxy.port}`) };
-  const error = await failure(target);
-  assert.equal(error.kind, "proxy");
-  assert.match(error.message, /407 Proxy Authentication Required/);
-  assert.ok(!Deno.inspect(error, { depth: 10 }).includes("wrong"));
+  const answers = {
+    "http://jane:wrong@": /407 Proxy Authentication Required/,
+    "socks5://jane:wrong@": /refused the user and the password/,
+    "socks5://": /wants a user and a password/,
+  };
+  for (const [start, answer] of Object.entries(answers)) {
+    const error = await failure({ host: "kube.example", port: 6443, tls: trust, proxy: new URL(`${start}127.0.0.1:${proxy.port}`) });
+    assert.equal(error.kind, "proxy");
+    assert.match(error.message, answer);
+    assert.ok(!Deno.inspect(error, { depth: 10 }).includes("wrong"));
+  }
 });
 
 Deno.test("dial() blames the proxy if that cannot be reached", async () => {

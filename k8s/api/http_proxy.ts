@@ -19,11 +19,8 @@ export function parseProxyUrl(text: string): URL {
   // A password that is not encoded may itself have a slash or an @, and text that is not a URL has no scheme before it.
   const shown = text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, "$1…@");
   if (url === null || url.hostname === "") throw new TypeError(`Cannot use the proxy "${shown}": it is not a URL`);
-  if (url.protocol === "socks5:" || url.protocol === "socks5h:") {
-    throw new TypeError(`Cannot use the proxy "${shown}": SOCKS is not supported; use an http:// or https:// proxy`);
-  }
-  if (url.protocol !== "http:" && url.protocol !== "https:") {
-    throw new TypeError(`Cannot use the proxy "${shown}": only http:// and https:// are supported`);
+  if (!["http:", "https:", "socks5:", "socks5h:"].includes(url.protocol)) {
+    throw new TypeError(`Cannot use the proxy "${shown}": only http://, https:// and socks5:// are supported`);
   }
   return url;
 }

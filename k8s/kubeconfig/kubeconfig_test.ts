@@ -561,7 +561,7 @@ Deno.test("a proxy of the kubeconfig or the environment is used for the connecti
     await assert.rejects((await access.connection()).dial(), { name: "ConnectionError", kind: "proxy" });
   }
   assert.deepEqual(proxy.requests.map((request) => `${request.method} ${request.target}`), Array(3).fill("CONNECT dev.example:6443"));
-  await assert.rejects(load(config("dev", { cluster: { "proxy-url": "socks5://jane:SECRET@x:1080" } })), (error: Error) => {
+  await assert.rejects(load(config("dev", { cluster: { "proxy-url": "socks4://jane:SECRET@x:1080" } })), (error: Error) => {
     assert.ok(!error.message.includes("SECRET"));
     return problem(/supported/)(error);
   });

@@ -5,7 +5,10 @@
  */
 import assert from "node:assert/strict";
 import { proxyFromEnvironment } from "../../k8s/api/http_proxy.ts";
+import { certificateAuthority } from "../certificate_authority.ts";
+import { ConnectProxy } from "../connect_proxy.ts";
 import { SeededRandom } from "../seeded_random.ts";
+import { kurunCommand } from "./kurun_process.ts";
 
 const CASES = 120;
 /** None of them answers: names do not resolve, and 127.0.0.0/8 refuses. */
@@ -66,9 +69,13 @@ Deno.test("kurun and kubectl use the same proxy for generated variables and serv
       ]] as const
     ) {
       if (random.chance(0.5)) {
-        variables[variable] = random.pick([`http://127.0.0.1:${port}`, `127.0.0.1:${port}`, `http://u:p@127.0.0.1:${port}`, ""]);
+        const address = `127.0.0.1:${port}`;
+        const proxies = [`http://${address}`, address, `http://u:p@${address}`, `socks5://${address}`, `socks5h://u:p@${address}`, ""];
+        variables[variable] = random.pick(proxies);
       }
     }
+    // As Go does, kubectl ignores it.
+    if (random.chance(0.3)) variables.ALL_PROXY = `socks5://127.0.0.1:${two.addr.port}`;
     for (const variable of ["NO_PROXY", "no_proxy"]) {
       if (random.chance(0.6)) variables[variable] = Array.from({ length: 1 + random.below(2) }, () => random.pick(NO_PROXY)).join(",");
     }
@@ -89,4 +96,39 @@ Deno.test("kurun and kubectl use the same proxy for generated variables and serv
   }
   assert.deepEqual(differences, []);
   for (const way of ["none", "one", "two"]) assert.ok((counts.get(way) ?? 0) >= CASES / 20, `${way}: ${counts.get(way)}`);
+});
+
+Deno.test("kurun and kubectl send a SOCKS proxy the same addresses and credentials, and verify an https proxy by the same authority", async () => {
+  const ca = await certificateAuthority({ commonName: "proxy-ca", days: 1, now: new Date() });
+  const tls = await ca.issue({ names: ["127.0.0.1"], days: 1, now: new Date() });
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${folder}/ca.crt`, ca.certPem);
+    using socks = new ConnectProxy({ credentials: "jane:p w", resolve: () => "127.0.0.1" });
+    using secure = new ConnectProxy({ tls, resolve: () => "127.0.0.1" });
+    const servers = ["https://api.test.invalid:6443", "https://10.1.2.3", "https://[2001:db8::7:0:8]:6443", "http://api.test.invalid:8080"];
+    const at = (port: number) => `127.0.0.1:${port}`;
+    const name = servers[0] as string;
+    const trusting = [`--certificate-authority=${folder}/ca.crt`];
+    const ways: readonly { proxy: ConnectProxy; url: string; server: string; flags?: readonly string[]; asked: number }[] = [
+      ...servers.map((server) => ({ proxy: socks, url: `socks5://jane:p%20w@${at(socks.port)}`, server, asked: 1 })),
+      ...["jane:bad@", "jane@", ""].map((user) => ({ proxy: socks, url: `socks5h://${user}${at(socks.port)}`, server: name, asked: 0 })),
+      { proxy: secure, url: `https://${at(secure.port)}`, server: name, asked: 0 },
+      { proxy: secure, url: `https://${at(secure.port)}`, server: name, flags: trusting, asked: 1 },
+    ];
+    for (const { proxy, url, server, flags = [], asked } of ways) {
+      for (const command of [["kubectl", "get", "--raw", "/x"], [...kurunCommand(), "ls"]]) {
+        const [program, ...args] = [...command, "--server", server, "--kubeconfig", "/dev/null", "--token", "x", ...flags];
+        const env = { ...Deno.env.toObject(), NO_PROXY: "", DENO_NO_UPDATE_CHECK: "1", HTTPS_PROXY: url, HTTP_PROXY: url };
+        const options = { args, env, stdin: "null", stdout: "null", stderr: "null" } as const;
+        await new Deno.Command(program as string, options).output();
+        const { host } = new URL(server);
+        const seen = new Set(proxy.asked.splice(0));
+        const expected = asked === 0 ? [] : [`${host.replace(/[[\]]/g, "")}${/:\d+$/.test(host) ? "" : ":443"}`];
+        assert.deepEqual([...seen], expected, `${command.at(-1)} ${url} ${server} ${flags}`);
+      }
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
