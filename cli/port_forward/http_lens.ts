@@ -46,8 +46,6 @@ export class HttpLens {
   #forthBytes = 0;
   #backBytes = 0;
   #requestSince = 0;
-  /** The first request has been waiting since the connection was opened. */
-  #waited = false;
   #answerBytes = 0;
 
   constructor(options: LensOptions) {
@@ -61,18 +59,12 @@ export class HttpLens {
     });
   }
 
-  /** Counts the first request's time from the connection's start: its bytes had to wait until the program was connected. */
-  waited(): void {
-    this.#waited = true;
-  }
-
-  /** Takes bytes from the caller, before they go on; null for the end of them. */
-  forth(bytes: Uint8Array | null): void {
+  /** Takes bytes from the caller, before they go on; null for the end of them. @param since when the caller began to wait, if that was earlier */
+  forth(bytes: Uint8Array | null, since?: number): void {
     if (!bytes || bytes.length === 0) return;
     this.#forthBytes += bytes.length;
     if (!this.#reads) return;
-    if (this.#exchanges.betweenRequests) this.#requestSince = this.#waited ? this.#opened : this.#options.now();
-    this.#waited = false;
+    if (this.#exchanges.betweenRequests) this.#requestSince = since ?? this.#options.now();
     this.#follow(bytes, (at) => this.#exchanges.forth(bytes, at));
   }
 

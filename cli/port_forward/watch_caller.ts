@@ -71,8 +71,8 @@ export class CallerWatch implements RelayWatch {
       }
     }
     if (bytes) this.#awaited?.forth(bytes, this.#waitsSince);
+    this.#lens?.forth(bytes, this.#waitsSince);
     this.#waitsSince = undefined;
-    this.#lens?.forth(bytes);
   }
 
   back(bytes: Uint8Array | null): void {
@@ -108,9 +108,7 @@ export class CallerWatch implements RelayWatch {
   /** The connection to the program was made, or failed. */
   dialed(): void {
     this.#dialing = false;
-    if (this.#options.now() - this.#arrivedAt < NOTICEABLE_MS) return;
-    this.#waitsSince = this.#arrivedAt;
-    this.#lens?.waited();
+    if (this.#options.now() - this.#arrivedAt >= NOTICEABLE_MS) this.#waitsSince = this.#arrivedAt;
   }
 
   /** The program could not be reached, and the caller gets a 502. @param why begins with the program's URL */

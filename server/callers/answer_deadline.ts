@@ -13,9 +13,6 @@ const PONG_MS = 1_000;
  * a connection, so that requests that are answered in time start none.
  */
 export class AnswerDeadline {
-  readonly #unanswered: () => AwaitedRequest | undefined;
-  readonly #session: () => Session | undefined;
-  readonly #lost: () => void;
   #request: AwaitedRequest | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -24,27 +21,27 @@ export class AnswerDeadline {
    * @param session the client's
    * @param lost called if the client is gone and the answer has not begun
    */
-  constructor(unanswered: () => AwaitedRequest | undefined, session: () => Session | undefined, lost: () => void) {
-    this.#unanswered = unanswered;
-    this.#session = session;
-    this.#lost = lost;
-  }
+  constructor(
+    private readonly unanswered: () => AwaitedRequest | undefined,
+    private readonly session: () => Session | undefined,
+    private readonly lost: () => void,
+  ) {}
 
   /** Watches the next request, unless one is being watched. */
   watch(): void {
-    const request = this.#timer === undefined ? this.#unanswered() : undefined;
+    const request = this.#timer === undefined ? this.unanswered() : undefined;
     if (!request?.patience || request === this.#request || request.patience.ms < SHORTEST_MS) return;
     this.#request = request;
     const { ms, since } = request.patience;
     const deadline = since + answerWithin(ms);
     this.#at(deadline - Math.min(PONG_MS, answerWithin(ms) / 2), () => {
-      const session = this.#session();
-      if (!session || this.#unanswered() !== request) return this.watch();
+      const session = this.session();
+      if (!session || this.unanswered() !== request) return this.watch();
       const asked = session.now();
       void session.ping();
       this.#at(deadline, () => {
-        if (session.receivedAt >= asked || this.#unanswered() !== request) this.watch();
-        else this.#lost();
+        if (session.receivedAt >= asked || this.unanswered() !== request) this.watch();
+        else this.lost();
       });
     });
   }

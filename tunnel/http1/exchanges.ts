@@ -144,12 +144,7 @@ export class Exchanges<R extends { readonly method: string }> {
 
 /** What {@link Messages} reports about one direction of a connection. Bytes are valid until the call returns. */
 export interface MessageEvents {
-  /**
-   * A head, with its empty line, from `start` to `end`.
-   * @param next where it ends in the bytes that were given to {@link Messages.read}
-   * @returns how its body is framed
-   * @throws Http1Error
-   */
+  /** A head, with its empty line, from `start` to `end`; in what {@link Messages.read} was given it ends at `next`. @returns how its body is framed @throws Http1Error */
   head(bytes: Uint8Array, start: number, end: number, next: number): BodyFraming;
   /** Bytes of the body, from `start` to `end`, of which `content` are not chunk lines. */
   body(bytes: Uint8Array, start: number, end: number, content: number): void;

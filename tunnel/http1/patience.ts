@@ -12,21 +12,17 @@ const LONGEST_MS = 600_000;
 const MARGIN_MS = 1_250;
 /** Nanoseconds of the units of Go's time.ParseDuration. */
 const UNIT_NS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, "µs": 1e3, "μs": 1e3, ms: 1e6, s: 1e9, m: 6e10, h: 3.6e12 };
-/** Go's durations are 64-bit numbers of nanoseconds. */
-const TOO_MANY_NS = 2 ** 63;
-/** Go ignores further digits of a fraction. */
-const FRACTION_DIGITS = 18;
 const QUESTION_MARK = 63;
 
 /** Reads a positive duration in the syntax of Go's time.ParseDuration. @returns milliseconds; undefined for anything else */
 export function goDurationMs(text: string): number | undefined {
   if (!/^\+?(?:(?:\d+\.?\d*|\.\d+)(?:[nuµμm]?s|m|h))+$/.test(text)) return undefined;
   let ns = 0;
-  for (const [, whole, digits = "", unit = ""] of text.matchAll(/(\d*)(?:\.(\d*))?([^\d.+]+)/g)) {
-    const fraction = digits.slice(0, FRACTION_DIGITS);
+  for (const [, whole, fraction = "", unit = ""] of text.matchAll(/(\d*)(?:\.(\d*))?([^\d.+]+)/g)) {
     ns += Number(whole) * UNIT_NS[unit]! + Math.floor(Number(fraction) * (UNIT_NS[unit]! / 10 ** fraction.length));
   }
-  return ns > 0 && ns < TOO_MANY_NS ? ns / 1e6 : undefined;
+  // Go's durations are 64-bit numbers.
+  return ns > 0 && ns < 2 ** 63 ? ns / 1e6 : undefined;
 }
 
 /** How long a request's caller waits, from the first `timeout` in its target's query. @returns milliseconds; undefined if it does not say */
