@@ -64,12 +64,21 @@ async function stop(context: Context, names: readonly string[], options: StopOpt
   if (failures.length > 0) throw new UserError(failures.join("\nerror: "), ExitCode.failed);
 }
 
-async function stopOne(context: Context, api: Api, { namespace, owner: { name, uid, service } }: FoundSession): Promise<void> {
+/** Ends one session and waits until its objects are gone. @throws the reason of an interruption before that, or as Api.delete does */
+export async function stopOne(
+  context: Pick<Context, "stdout" | "stderr" | "interrupted">,
+  api: Api,
+  { namespace, owner: { name, uid, service } }: Pick<FoundSession, "namespace"> & {
+    readonly owner: Pick<FoundSession["owner"], "name" | "uid" | "service">;
+  },
+): Promise<void> {
   const session = { namespace, name, uid, service };
   await removeSession(api, session, context.interrupted);
   const gone = await sessionGone(api, session, GONE_WITHIN_MS, context.interrupted);
   context.stdout(`session/${service} stopped\n`);
-  if (!gone) context.stderr(`The cluster is still removing what session ${name} created\n`);
+  if (gone) return;
+  context.stderr(`The cluster is still removing what session ${name} created\n`);
+  context.interrupted.throwIfAborted();
 }
 
 function isOthersAndLive({ owner, presence, ending }: FoundSession, { who, from }: Context): boolean {

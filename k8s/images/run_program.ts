@@ -12,7 +12,6 @@ export interface ProgramEnd {
 interface ProgramOptions {
   /** What messages call it, where the name alone says too little. */
   readonly name?: string;
-  readonly cwd?: string;
   /** Variables in addition to kurun's own. */
   readonly env?: Readonly<Record<string, string>> | undefined;
   readonly input?: Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
@@ -24,7 +23,7 @@ const MAX_SAID = 1_000;
 
 /** Runs a program to its end. @throws the signal's reason, or an error of `input` */
 export async function runProgram(program: string, args: readonly string[], options: ProgramOptions = {}): Promise<ProgramEnd> {
-  const { name = program, cwd, env = {}, input, signal } = options;
+  const { name = program, env = {}, input, signal } = options;
   signal?.throwIfAborted();
   let child;
   try {
@@ -34,7 +33,6 @@ export async function runProgram(program: string, args: readonly string[], optio
       stdin: input ? "piped" : "null",
       stdout: "piped",
       stderr: "piped",
-      ...cwd !== undefined && { cwd },
       ...signal && { signal },
     }).spawn();
   } catch (error) {

@@ -56,8 +56,13 @@ async function sourceFiles(folder: URL): Promise<string[]> {
 async function keep(folder: string, path: string, source: string): Promise<void> {
   await Deno.mkdir(folder, { recursive: true });
   const partial = await Deno.makeTempFile({ dir: folder, prefix: ".partial-" });
-  await Deno.writeTextFile(partial, source);
-  await Deno.rename(partial, path);
+  try {
+    await Deno.writeTextFile(partial, source);
+    await Deno.rename(partial, path);
+  } catch (error) {
+    await Deno.remove(partial);
+    throw error;
+  }
   const bundles = [];
   for await (const { name } of Deno.readDir(folder)) {
     if (name.endsWith(".js")) {

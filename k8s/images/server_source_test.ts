@@ -11,6 +11,11 @@ Deno.test("serverSource() bundles the server once, and gives the kept bundle aft
   equal(others.length, 0, "nothing unfinished is left");
   await Deno.writeTextFile(`${cache}/server/${kept!.name}`, "// kept");
   equal(await serverSource(cache), "// kept");
+  // A folder at its place makes the write fail.
+  await Deno.remove(`${cache}/server/${kept!.name}`);
+  await Deno.mkdir(`${cache}/server/${kept!.name}/in-the-way`, { recursive: true });
+  ok((await serverSource(cache)).length > 100_000);
+  equal((await Array.fromAsync(Deno.readDir(`${cache}/server`))).length, 1, "nothing unfinished is left");
   await Deno.remove(cache, { recursive: true });
 });
 

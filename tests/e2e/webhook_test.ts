@@ -93,7 +93,7 @@ async function createUntil(namespace: TestNamespace, end: Promise<unknown>): Pro
   return answers;
 }
 
-clusterTest("no webhook call finds kurun disconnected when another kurun takes over with different flags", async (namespace) => {
+clusterTest("no webhook call fails when another kurun takes over with different flags", async (namespace) => {
   await kubectl(["create", "service", "clusterip", "hook", "--tcp=443:9443", "-n", namespace.name]);
   await using webhook = await Webhook.start(namespace, "hook");
   await using _configuration = await configure(namespace, { service: "hook", port: 443 }, webhook.ca);
@@ -110,8 +110,7 @@ clusterTest("no webhook call finds kurun disconnected when another kurun takes o
   } finally {
     ended.resolve();
   }
-  // The Pod that is stopped closes each connection behind an answer; a request that the API server sends at that moment fails with EOF.
-  assert.deepEqual((await creating).filter((answer) => /kurun:|refused|deadline/.test(answer)), []);
+  assert.deepEqual((await creating).filter((answer) => answer !== "here"), []);
   assert.match(kurun.stderr, /^error: this kurun lost session hook-kurun-\w{5}: replaced by \S+ from desk-8$/m);
 });
 

@@ -19,13 +19,16 @@ async function podUser(api: Api, signal: AbortSignal): Promise<{ readonly runAsU
   return isOpenShift ? {} : { runAsUser: IMAGE_USER };
 }
 
+/** Answers that say nothing about the object: wrong credentials, no such namespace, or an API server that is too busy. */
+const NO_REFUSALS = [401, 404, 429, 503, 504];
+
 /** Asks by a dry run. The webhook that the session is going to serve may match ConfigMaps, and cannot answer before the session exists. */
 async function serverPlace(api: Api, plan: SessionPlan, signal: AbortSignal): Promise<"ConfigMap" | "Secret"> {
   if (plan.server === undefined) return "ConfigMap";
   const query = { dryRun: "All" };
   return await api.create(objectPath("ConfigMap", plan.namespace), serverConfigMap(plan, NO_UID, ""), { query, signal })
     .then(() => "ConfigMap" as const, (error) => {
-      if (error instanceof ApiError) return "Secret" as const;
+      if (error instanceof ApiError && !NO_REFUSALS.includes(error.status)) return "Secret" as const;
       throw error;
     });
 }
