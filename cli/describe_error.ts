@@ -87,12 +87,13 @@ function describeConnection({ kind, message }: ConnectionError): string {
   return `${message.replace(/^Cannot reach /, "cannot reach the API server at ")}${hint ? `; ${hint}` : ""}`;
 }
 
-function describeRights({ missing, user, roleFile }: MissingRightsError): string {
+function describeRights({ missing, user, scope: { purpose, namespace, service } }: MissingRightsError): string {
   const who = user ? `user ${user}` : "the user";
+  const named = purpose === "port-forward" && service !== "kurun" ? ` --servicename ${service}` : "";
   return [
     `${who} lacks rights that this command needs; nothing was created:`,
     ...missing.map((right) => `  cannot ${describeRight(right)}`),
-    `Ask the cluster's administrator for the Role in docs/${roleFile}`,
+    `Ask the cluster's administrator to apply the Role that this prints: kurun doctor --rbac --for ${purpose} -n ${namespace}${named}`,
   ].join("\n");
 }
 

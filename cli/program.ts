@@ -7,6 +7,7 @@ import { completeCommand } from "./completion/complete_command.ts";
 import { completionCommand } from "./completion/completion.ts";
 import type { Context } from "./command/context.ts";
 import { deleteCommand } from "./apply/delete_command.ts";
+import { doctorCommand } from "./doctor/doctor_command.ts";
 import { ExitCode, ExitError } from "./command/errors.ts";
 import { imageCommand } from "./server_image_command.ts";
 import { lsCommand } from "./session/ls_command.ts";
@@ -53,6 +54,7 @@ export function program(context: Context): Command {
     .addCommand(lsCommand(context))
     .addCommand(stopCommand(context))
     .addCommand(cleanupCommand(context))
+    .addCommand(doctorCommand(context))
     .addCommand(imageCommand(context))
     .addCommand(versionCommand(context))
     .addCommand(completionCommand(context))

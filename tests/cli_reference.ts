@@ -1,12 +1,18 @@
 /**
- * `deno task docs`: writes docs/cli.md from the commands. `--check` only checks that it is current.
+ * `deno task docs`: writes docs/cli.md from the commands, and docs/rbac.yaml and docs/rbac-run.yaml from the table of rights. `--check`
+ * only checks that they are current.
  *
  * @module
  */
+import { roleText } from "../cli/doctor/role_text.ts";
 import { program } from "../cli/program.ts";
 import { reference } from "../cli/reference.ts";
 
-const FILE = new URL("../docs/cli.md", import.meta.url);
+const FILES: Readonly<Record<string, () => string>> = {
+  "cli.md": documented,
+  "rbac.yaml": () => roleText({ purposes: ["port-forward"], service: "kurun" }),
+  "rbac-run.yaml": () => roleText({ purposes: ["run"], service: "kurun" }),
+};
 
 /** The reference of the commands, built with a context that has nothing: no arguments, environment or terminal. */
 function documented(): string {
@@ -41,10 +47,12 @@ function documented(): string {
 }
 
 if (import.meta.main) {
-  const text = documented();
-  if (!Deno.args.includes("--check")) await Deno.writeTextFile(FILE, text);
-  else if (await Deno.readTextFile(FILE).catch(() => "") !== text) {
-    Deno.stderr.writeSync(new TextEncoder().encode("docs/cli.md is out of date: run deno task docs\n"));
-    Deno.exit(1);
+  for (const [name, write] of Object.entries(FILES)) {
+    const file = new URL(`../docs/${name}`, import.meta.url);
+    if (!Deno.args.includes("--check")) await Deno.writeTextFile(file, write());
+    else if (await Deno.readTextFile(file).catch(() => "") !== write()) {
+      Deno.stderr.writeSync(new TextEncoder().encode(`docs/${name} is out of date: run deno task docs\n`));
+      Deno.exit(1);
+    }
   }
 }

@@ -18,6 +18,10 @@ export interface PathProxyOptions {
   readonly server: URL;
   /** PEM. */
   readonly serverCa: string;
+  /** Headers that it adds to each answer, or replaces. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Whether it passes Upgrade on. @default {true} */
+  readonly webSockets?: boolean;
 }
 
 /** Forwards requests and WebSockets to the API server, with its own prefix removed from the path. */
@@ -34,7 +38,9 @@ export class PathProxy implements AsyncDisposable {
     this.#client = Deno.createHttpClient({ caCerts: [options.serverCa] });
     this.#server = createServer({ cert: options.certificate.certPem, key: options.certificate.keyPem });
     this.#server.on("request", (request: IncomingMessage, response: ServerResponse) => void this.#request(request, response));
-    this.#server.on("upgrade", (request: IncomingMessage, socket: Socket) => this.#upgrade(request, socket));
+    if (options.webSockets !== false) {
+      this.#server.on("upgrade", (request: IncomingMessage, socket: Socket) => this.#upgrade(request, socket));
+    }
     this.#server.on("connection", (socket: Socket) => this.#keep(socket));
     this.#server.on("tlsClientError", () => {});
   }
@@ -66,7 +72,7 @@ export class PathProxy implements AsyncDisposable {
     try {
       const chunks: Uint8Array[] = [];
       for await (const chunk of request) chunks.push(chunk);
-      const { host: _host, connection: _connection, "content-length": _length, ...headers } = request.headers;
+      const { host: _host, connection: _connection, upgrade: _upgrade, "content-length": _length, ...headers } = request.headers;
       const answer = await fetch(new URL(path, this.#options.server), {
         method: request.method ?? "GET",
         headers: Object.entries({ ...headers, "accept-encoding": "identity" }).map(([name, value]) => [name, String(value)]),
@@ -74,7 +80,7 @@ export class PathProxy implements AsyncDisposable {
         client: this.#client,
         signal: gone.signal,
       });
-      response.writeHead(answer.status, Object.fromEntries(answer.headers));
+      response.writeHead(answer.status, { ...Object.fromEntries(answer.headers), ...this.#options.headers });
       if (answer.body) { for await (const chunk of answer.body) response.write(chunk); }
       response.end();
     } catch {

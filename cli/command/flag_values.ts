@@ -43,6 +43,15 @@ export function checkSecretName(flag: string, name: string): void {
   throw usageError(`${flag} ${name} is not a valid Secret name: use lower-case letters, digits, - and ., at most 253 characters`);
 }
 
+/** Names of Services (RFC 1035); the session's, with `-kurun-` and five more, must fit into a label's 63 too. */
+const SERVICE_NAME = /^[a-z]([a-z0-9-]{0,49}[a-z0-9])?$/;
+
+/** Checks the value of `--servicename`. @throws UserError naming the rule */
+export function checkServiceName(name: string): void {
+  if (SERVICE_NAME.test(name)) return;
+  throw usageError(`--servicename ${name} is not a valid Service name: use lower-case letters, digits and -, at most 51 characters`);
+}
+
 /** A random suffix for a name: five letters and digits without vowels, so that no words appear, as in Kubernetes. */
 export function nameEnd(random: (length: number) => Uint8Array): string {
   return [...random(5)].map((byte) => "bcdfghjklmnpqrstvwxz2456789"[byte % 27]).join("");

@@ -7,8 +7,7 @@ import { MAX_HOLD_MS } from "../../tunnel/mod.ts";
 import { addClusterFlags, openCluster } from "../command/cluster_flags.ts";
 import type { Context } from "../command/context.ts";
 import { addDryRunFlags, dryRunFormat, dryRunText } from "../command/dry_run.ts";
-import { parseDuration, parsePort } from "../command/flag_values.ts";
-import { usageError } from "../command/errors.ts";
+import { checkServiceName, parseDuration, parsePort } from "../command/flag_values.ts";
 import { forward } from "./forward.ts";
 import { addPodFlags, podWishes } from "./pod_flags.ts";
 import { serverImage, serverImageOption } from "../session/server_image.ts";
@@ -23,9 +22,6 @@ import {
   trustUpstream,
 } from "./traffic_flags.ts";
 import { parseUpstream } from "./upstream_url.ts";
-
-/** Names of Services (RFC 1035); the session's, with `-kurun-` and five more, must fit into a label's 63 too. */
-const SERVICE_NAME = /^[a-z]([a-z0-9-]{0,49}[a-z0-9])?$/;
 
 interface PortForwardOptions extends Record<string, unknown>, TrafficFlags {
   servicename: string;
@@ -110,9 +106,7 @@ function planSession(
   options: PortForwardOptions,
 ): Omit<ForwardPlan, "namespace" | "image"> {
   const { servicename: service } = options;
-  if (!SERVICE_NAME.test(service)) {
-    throw usageError(`--servicename ${service} is not a valid Service name: use lower-case letters, digits and -, at most 51 characters`);
-  }
+  checkServiceName(service);
   const port = parsePort("--serviceport", options.serviceport ?? "80");
   const targetPort = parsePort("--pod-port", options.podPort);
   return {

@@ -5,7 +5,7 @@ import { Annotation, type RunPlan } from "../../k8s/session/objects/session_plan
 import { isOurs, shownAnnotations } from "../../k8s/session/owner/session_owner.ts";
 import type { Live } from "../../k8s/api/kubernetes_objects.ts";
 import { fitCluster } from "../../k8s/session/pod/fit_cluster.ts";
-import { checkRights, runRights } from "../../k8s/session/session_rights.ts";
+import { checkRights } from "../../k8s/session/session_rights.ts";
 import { isObject } from "../../k8s/api/exact_json.ts";
 import type { Context } from "../command/context.ts";
 import { ExitCode, UserError } from "../command/errors.ts";
@@ -56,7 +56,7 @@ export async function startRunSession(
   const [node, fitted] = await Promise.all([
     architecture,
     fitCluster(api, plan, signal),
-    checkRights(api, runRights(plan), "rbac-run.yaml", signal),
+    checkRights(api, { purpose: "run", ...plan }, signal),
   ]);
   if (named) await nameIsFree(api, plan, signal);
   signal.throwIfAborted();

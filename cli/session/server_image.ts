@@ -24,8 +24,14 @@ export function serverImageOption(): Option {
 
 /** The image of kurun's Pod, and the server unless the image contains it. @throws ImageError if the server cannot be bundled */
 export async function serverImage(context: Context, flag: string | undefined): Promise<Pick<CommonPlan, "image" | "server">> {
+  const { image, contained } = chosenImage(context, flag);
+  return contained ? { image } : { image, server: await serverSource(cacheFolder(context), context.interrupted) };
+}
+
+/** The image of kurun's Pod, and whether it contains the server. */
+export function chosenImage(context: Context, flag: string | undefined): { image: string; contained: boolean } {
   const image = flag ?? (context.env(VARIABLE) || STOCK_IMAGE);
-  return isServerImage(image, VERSION) ? { image } : { image, server: await serverSource(cacheFolder(context), context.interrupted) };
+  return { image, contained: isServerImage(image, VERSION) };
 }
 
 /** kurun's cache folder; undefined if the environment names none. */

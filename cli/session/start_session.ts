@@ -11,7 +11,7 @@ import {
 import { findServices } from "../../k8s/session/service/found_services.ts";
 import { checkPodPatchTaken } from "../../k8s/session/pod/pod_patch_check.ts";
 import { fitCluster } from "../../k8s/session/pod/fit_cluster.ts";
-import { checkRights, sessionRights } from "../../k8s/session/session_rights.ts";
+import { checkRights } from "../../k8s/session/session_rights.ts";
 import { ClusterSession, ObjectExistsError, SessionGoneError, SessionTakenError } from "../../k8s/session/session.ts";
 import { Annotation, controlServiceName, type ForwardPlan, type SessionPlan } from "../../k8s/session/objects/session_plan.ts";
 import { sessionOwner } from "../../k8s/session/owner/session_owner.ts";
@@ -75,7 +75,7 @@ export async function preflight({ context, api, plan, port, takeover }: StartOpt
   const fitting = fitCluster(api, plan, signal);
   // Each can fail first; a missing right is reported as such.
   for (const promise of [looking, fitting]) promise.catch(() => {});
-  await checkRights(api, sessionRights(plan), "rbac.yaml", signal);
+  await checkRights(api, { purpose: "port-forward", ...plan }, signal);
   const claim = await claimService(api, {
     plan: await fitting,
     port,

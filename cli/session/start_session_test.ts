@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { FORWARD_PLAN as PLAN } from "../../tests/forward_plan.ts";
 import { Api } from "../../k8s/api/api.ts";
 import { loadClusterAccess } from "../../k8s/kubeconfig/kubeconfig.ts";
-import { MissingRightsError, sessionRights } from "../../k8s/session/session_rights.ts";
+import { MissingRightsError, neededRights } from "../../k8s/session/session_rights.ts";
 import type { ServiceClaim } from "../../k8s/session/service/claim_service.ts";
 import { annotated, ownedObjects } from "../../k8s/session/objects/session_manifests.ts";
 import { type ScriptedReply, type ScriptedRequest, ScriptedServer } from "../../tests/scripted_server.ts";
@@ -34,7 +34,7 @@ function answer({ method, target }: ScriptedRequest, reply: ScriptedReply, allow
 }
 
 Deno.test("rights and names are checked in parallel", async () => {
-  const questions = sessionRights(PLAN).length + 4;
+  const questions = neededRights({ purpose: "port-forward", ...PLAN }).length + 4;
   const held: (() => void)[] = [];
   const { claim } = await run(async (request, reply) => {
     const all = new Promise<void>((resolve) => held.push(resolve));
@@ -57,7 +57,7 @@ Deno.test("all missing rights are named together", async () => {
     run((request, reply) => answer(request, reply, !/"(secrets|pods)"/.test(request.body))),
     (error) => {
       assert.ok(error instanceof MissingRightsError);
-      assert.deepEqual(error.missing.map(({ resource }) => resource), ["secrets", "pods"]);
+      assert.deepEqual(error.missing.map(({ resource }) => resource), ["pods", "secrets"]);
       return true;
     },
   );

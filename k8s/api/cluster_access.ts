@@ -1,4 +1,5 @@
-import { dial, type DialedConnection, type DialOptions } from "./dial.ts";
+import type { PeerCertificate } from "./connection_error.ts";
+import { dial, type DialedConnection, type DialOptions, peerCertificate } from "./dial.ts";
 import type { DialTarget } from "./dial_route.ts";
 import { isSocks, proxyHeaders } from "./proxy_dialogue.ts";
 
@@ -23,9 +24,16 @@ export interface ClusterAccess {
   connection(): Promise<ConnectionOptions>;
   /** To be called after a 401: drops cached credentials. */
   refreshCredentials(): void;
+  /** The proxy on the way to the API server: `scheme://host:port`, without its password. */
+  readonly proxy?: string | undefined;
+  /** When the client certificate of the last {@linkcode connection} is valid, if there is one and no plugin renews it. */
+  clientCertificate?(): Validity | undefined;
   /** After a 401: which of the user's credentials has expired, as far as this machine's clock can tell. */
   expiredCredential?(): string | undefined;
 }
+
+/** When a certificate is valid. */
+export type Validity = Pick<PeerCertificate, "validFrom" | "validTo">;
 
 /** Options for one request or WebSocket. */
 export interface ConnectionOptions {
@@ -37,6 +45,8 @@ export interface ConnectionOptions {
   readonly forwarding?: Readonly<Record<string, string>> | undefined;
   /** Opens a connection, directly or through a proxy, with TLS established and verified. @throws {ConnectionError} */
   readonly dial: (options?: DialOptions) => Promise<DialedConnection>;
+  /** The certificate that the server shows, without verifying it; undefined if it shows none. */
+  readonly serverCertificate: (signal: AbortSignal) => Promise<PeerCertificate | undefined>;
 }
 
 /** Makes {@linkcode ConnectionOptions} for a target. */
@@ -48,6 +58,7 @@ export function connectionTo(target: DialTarget, headers: Record<string, string 
     identity,
     forwarding,
     dial: (options) => dial({ ...target, forwarded: forwarding !== undefined }, options),
+    serverCertificate: async (signal) => target.tls && await peerCertificate(target, signal),
   };
 }
 

@@ -108,8 +108,8 @@ async function explain(error: unknown, route: Route, signal?: AbortSignal): Prom
   return route.error(kind, message, error, certificate);
 }
 
-/** The certificate that the server sends, without trusting it; undefined if it cannot be obtained. */
-async function peerCertificate(target: DialTarget, signal?: AbortSignal): Promise<PeerCertificate | undefined> {
+/** The certificate that a server sends, without trusting it; undefined if it cannot be obtained. */
+export async function peerCertificate(target: DialTarget, signal?: AbortSignal): Promise<PeerCertificate | undefined> {
   try {
     const tls = { serverName: target.tls?.serverName, insecure: true };
     const socket = await dialSocket({ ...target, tls }, { signal, timeoutMs: 3_000 });

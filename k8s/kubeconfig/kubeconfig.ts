@@ -130,6 +130,8 @@ function accessTo(chosen: Chosen, flags: ClusterFlags, env: KubeconfigEnvironmen
       const port = Number(server.port || (tls ? 443 : 80));
       return connectionTo({ host: unbracketed(server.hostname), port, tls: tls && { ...tls, ca, cert, key }, proxy }, headers, identity);
     },
+    proxy: proxy && `${proxy.protocol}//${proxy.host}`,
+    clientCertificate: () => credentials?.certificate(),
     refreshCredentials: () => credentials?.forget(),
     expiredCredential: () => credentials?.expired(),
   };

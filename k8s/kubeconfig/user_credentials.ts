@@ -2,7 +2,7 @@
 
 import { Buffer } from "node:buffer";
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
-import { type ConnectionOptions, CredentialError } from "../api/cluster_access.ts";
+import { type ConnectionOptions, CredentialError, type Validity } from "../api/cluster_access.ts";
 import { publicKeyOf, spki } from "../certificate/read_certificate.ts";
 import type { ExecCredentialSource } from "./exec_credential.ts";
 
@@ -61,8 +61,8 @@ export class UserCredentials {
   readonly #user: UserSettings;
   readonly #now: () => number;
   #checked: string | undefined;
-  /** The end of the client certificate that was used last, in milliseconds since 1970. */
-  #certificateEnds = Infinity;
+  /** The client certificate that was used last. */
+  #certificate: Validity | undefined;
 
   /** @param now the time in milliseconds since 1970 */
   constructor(user: UserSettings, now: () => number) {
@@ -96,9 +96,15 @@ export class UserCredentials {
   /** Which of the credentials used last has expired, as the reason for a 401; undefined if none has. */
   expired(): string | undefined {
     const { name, exec } = this.#user;
-    if (this.#certificateEnds < this.#now()) return `the client certificate of user "${name}" expired on ${isoTime(this.#certificateEnds)}`;
+    const end = this.#certificate?.validTo.getTime() ?? Infinity;
+    if (end < this.#now()) return `the client certificate of user "${name}" expired on ${isoTime(end)}`;
     const ended = exec?.expiredAt();
     return ended === undefined ? undefined : `the exec plugin of user "${name}" returned a credential that expired on ${isoTime(ended)}`;
+  }
+
+  /** When the client certificate that was used last is valid, unless a plugin renews it. */
+  certificate(): Validity | undefined {
+    return this.#user.exec ? undefined : this.#certificate;
   }
 
   /** Discards everything that was kept, so that it is read or asked for again. */
@@ -116,7 +122,7 @@ export class UserCredentials {
     try {
       const ofKey = spki(createPublicKey(createPrivateKey(pair.key)));
       const certificate = new X509Certificate(pair.cert);
-      this.#certificateEnds = Date.parse(certificate.validTo);
+      this.#certificate = { validFrom: new Date(certificate.validFrom), validTo: new Date(certificate.validTo) };
       same = (publicKeyOf(certificate) ?? ofKey) === ofKey;
     } catch (cause) {
       throw new CredentialError(`Cannot use the client certificate and key of user "${this.#user.name}": ${(cause as Error).message}`);

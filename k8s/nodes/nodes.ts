@@ -17,6 +17,8 @@ export interface NodeFacts {
   readonly architecture: string | undefined;
   /** Whether the scheduler may place Pods there (not cordoned). */
   readonly schedulable: boolean;
+  /** The taints that keep Pods without tolerations away, such as `node.kubernetes.io/unschedulable:NoSchedule`. */
+  readonly taints: readonly string[];
   /** The names of its images, as the kubelet reports them: the 50 largest, with a delay. */
   readonly images: ReadonlySet<string>;
 }
@@ -33,6 +35,9 @@ export async function linuxNodes(api: Api, signal: AbortSignal): Promise<NodeFac
     runtime: info?.containerRuntimeVersion,
     architecture: info?.architecture,
     schedulable: spec?.unschedulable !== true,
+    taints: (spec?.taints ?? []).filter(({ effect }) => effect !== "PreferNoSchedule").map(({ key, value, effect }) =>
+      `${key}${value ? `=${value}` : ""}:${effect}`
+    ),
     images: new Set(images?.flatMap(({ names }) => names ?? [])),
   }));
 }

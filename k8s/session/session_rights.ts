@@ -2,7 +2,7 @@ import type { Api } from "../api/api.ts";
 import { onStatus } from "../api/api_error.ts";
 import type { AccessReview } from "../api/kubernetes_objects.ts";
 import { proxyTarget } from "./dial/tunnel_dial.ts";
-import { controlServiceName, type ForwardPlan, type RunPlan, type SessionPlan } from "./objects/session_plan.ts";
+import { type Purpose, roleRules } from "./role_rules.ts";
 
 /** The right to do something with a resource. */
 export interface Right {
@@ -17,61 +17,66 @@ export interface Right {
   readonly namespace?: string;
 }
 
-/** The rights that every session needs, as docs/rbac.yaml and docs/rbac-run.yaml grant them. */
-function commonRights({ namespace, service, server }: SessionPlan): Right[] {
-  return [
-    { verb: "create", group: "batch", resource: "jobs", namespace },
-    { verb: "patch", group: "batch", resource: "jobs", namespace },
-    { verb: "delete", group: "batch", resource: "jobs", namespace },
-    { verb: "create", resource: "services", namespace },
-    { verb: "create", resource: "secrets", namespace },
-    ...(server === undefined ? [] : [{ verb: "create", resource: "configmaps", namespace }]),
-    // The API server compares the name with the URL's segment as text.
-    { verb: "get", resource: "services", subresource: "proxy", name: proxyTarget(service), namespace },
-    { verb: "watch", resource: "pods", namespace },
-  ];
+/** What a user wants to do, and where. */
+export interface RightsScope {
+  readonly purpose: Purpose;
+  readonly namespace: string;
+  /** The Service of `port-forward`; the name of a run, if it is known already. */
+  readonly service?: string;
+  /** The server, unless the image of kurun's Pod contains it. */
+  readonly server?: string;
 }
 
-/** The rights that `kurun port-forward` needs. */
-export function sessionRights(plan: ForwardPlan): Right[] {
-  const { namespace, service } = plan;
-  return [
-    ...commonRights(plan),
-    { verb: "create", group: "apps", resource: "deployments", namespace },
-    { verb: "get", resource: "services", name: service, namespace },
-    { verb: "get", resource: "services", name: controlServiceName(service), namespace },
-  ];
+/** The rights that a command cannot do without. */
+export function neededRights({ purpose, namespace, service, server }: RightsScope): Right[] {
+  const rules = roleRules(service ?? "kurun").filter((rule) => rule.need === "always" && rule.for.includes(purpose));
+  return rules.flatMap(({ group, resources, names, verbs, cluster }) =>
+    resources.filter((resource) => resource !== "configmaps" || server !== undefined || purpose === "apply").flatMap((path) => {
+      const [resource = "", subresource] = path.split("/");
+      const proxied = subresource === "proxy" && service !== undefined ? [proxyTarget(service)] : [undefined];
+      return (names ?? proxied).flatMap((name) =>
+        verbs.map((verb) => ({
+          verb,
+          ...(group === "" ? {} : { group }),
+          resource,
+          ...(subresource === undefined ? {} : { subresource }),
+          ...(name === undefined ? {} : { name }),
+          ...(cluster ? {} : { namespace }),
+        }))
+      );
+    })
+  );
 }
 
-/** The rights that `kurun run` needs. */
-export function runRights(plan: RunPlan): Right[] {
-  return [...commonRights(plan), { verb: "create", resource: "pods", namespace: plan.namespace }];
-}
-
-/** The file in docs/ that has the least Role for a kind of session. */
-export type RoleFile = "rbac.yaml" | "rbac-run.yaml";
-
-/** The user lacks rights that the session needs. */
+/** The user lacks rights that a command needs. */
 export class MissingRightsError extends Error {
   override readonly name = "MissingRightsError";
 
   /** @param user the impersonated user, else the user's name in the kubeconfig; empty if it has none */
-  constructor(readonly missing: readonly Right[], readonly user: string, readonly roleFile: RoleFile) {
+  constructor(readonly missing: readonly Right[], readonly user: string, readonly scope: RightsScope) {
     super(`${missing.length} rights are missing`);
   }
 }
 
 /**
- * Checks all rights in parallel, before anything is created. If the user may not ask, nothing is reported: a missing right shows later.
- * @throws {MissingRightsError} naming all missing rights, in their order; also as {@linkcode Api.create} does
+ * Asks about all rights in parallel. @returns those that the user lacks, in their order; undefined if the user may not ask
+ * @throws as {@linkcode Api.create} does
  */
-export async function checkRights(api: Api, rights: readonly Right[], roleFile: RoleFile, signal: AbortSignal): Promise<void> {
+export async function missingRights(api: Api, rights: readonly Right[], signal: AbortSignal): Promise<Right[] | undefined> {
   const reviews = await Promise.all(rights.map((right) => {
     const review = { apiVersion: "authorization.k8s.io/v1", kind: "SelfSubjectAccessReview", spec: { resourceAttributes: right } };
     return api.create<AccessReview>("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review, { signal });
   })).catch(onStatus([403, 404], undefined));
-  const missing = reviews ? rights.filter((_, index) => reviews[index]?.body.status?.allowed !== true) : [];
-  if (missing.length > 0) throw new MissingRightsError(missing, api.access.user, roleFile);
+  return reviews && rights.filter((_, index) => reviews[index]?.body.status?.allowed !== true);
+}
+
+/**
+ * Checks the rights of a command before anything is created. If the user may not ask, nothing is reported: a missing right shows later.
+ * @throws {MissingRightsError} naming all missing rights, in their order; also as {@linkcode Api.create} does
+ */
+export async function checkRights(api: Api, scope: RightsScope, signal: AbortSignal): Promise<void> {
+  const missing = await missingRights(api, neededRights(scope), signal) ?? [];
+  if (missing.length > 0) throw new MissingRightsError(missing, api.access.user, scope);
 }
 
 /** A right in the words of kubectl's errors, such as `get services/proxy named https:web-kurun:8333 in namespace shop`. */

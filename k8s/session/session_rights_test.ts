@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { scriptedApi } from "../../tests/scripted_api.ts";
 import { ScriptedServer } from "../../tests/scripted_server.ts";
-import { checkRights, describeRight, MissingRightsError, type Right } from "./session_rights.ts";
+import { checkRights, describeRight, MissingRightsError, neededRights, type RightsScope } from "./session_rights.ts";
 
 Deno.test("checkRights() checks each right and names the missing ones in their order", async () => {
   using server = new ScriptedServer((request, reply) => {
@@ -9,16 +9,32 @@ Deno.test("checkRights() checks each right and names the missing ones in their o
     return reply.json(201, { status: { allowed: resourceAttributes.verb === "get" } });
   });
   using api = scriptedApi(server);
-  const rights: Right[] = [
-    { verb: "create", group: "batch", resource: "jobs", namespace: "shop" },
-    { verb: "get", resource: "services", subresource: "proxy", name: "https:web-kurun:8333", namespace: "shop" },
-    { verb: "watch", resource: "pods", namespace: "shop" },
-  ];
-  await assert.rejects(checkRights(api, rights, "rbac.yaml", new AbortController().signal), (error) => {
-    assert.deepEqual(error instanceof MissingRightsError && error.missing, [rights[0], rights[2]]);
+  const scope = { purpose: "port-forward", namespace: "shop", service: "web", server: "// server" } as const;
+  await assert.rejects(checkRights(api, scope, new AbortController().signal), (error) => {
+    assert.ok(error instanceof MissingRightsError);
+    assert.deepEqual(error.missing, neededRights(scope).filter(({ verb }) => verb !== "get"));
     return true;
   });
-  assert.deepEqual(JSON.parse(server.requests[1]!.body).spec.resourceAttributes, rights[1]);
+});
+
+Deno.test("neededRights() names the Services and the tunnel of port-forward, and of a run once it has a name", () => {
+  const named = (scope: Partial<RightsScope> & Pick<RightsScope, "purpose">) =>
+    neededRights({ namespace: "shop", server: "// server", ...scope }).filter(({ verb }) => verb === "get").map(describeRight);
+  assert.deepEqual(named({ purpose: "port-forward", service: "web" }), [
+    "get services named web in namespace shop",
+    "get services named web-kurun in namespace shop",
+    "get services/proxy named https:web-kurun:8333 in namespace shop",
+  ]);
+  assert.deepEqual(named({ purpose: "run" }), ["get services/proxy in namespace shop"]);
+  assert.deepEqual(named({ purpose: "run", service: "job-1" }), ["get services/proxy named https:job-1-kurun:8333 in namespace shop"]);
+  assert.ok(named({ purpose: "webhook" }).includes("get validatingwebhookconfigurations.admissionregistration.k8s.io"));
+});
+
+Deno.test("the right to create ConfigMaps is needed only if the image does not contain the server", () => {
+  const asked = (server?: string) =>
+    neededRights({ purpose: "run", namespace: "shop", ...(server === undefined ? {} : { server }) })
+      .filter(({ resource }) => resource === "configmaps").length;
+  assert.deepEqual([asked("// server"), asked()], [1, 0]);
 });
 
 Deno.test("describeRight() names verb, resource, object and namespace", () => {

@@ -142,7 +142,7 @@ clusterTest("a missing verb is named, with exit code 3, before anything is creat
       stderr,
       `error: user least lacks rights that this command needs; nothing was created:\n` +
         `  cannot ${named} in namespace ${namespace.name}\n` +
-        `Ask the cluster's administrator for the Role in docs/rbac.yaml\n`,
+        `Ask the cluster's administrator to apply the Role that this prints: kurun doctor --rbac --for port-forward -n ${namespace.name}\n`,
     );
     assert.equal(code, 3);
     assert.equal(stdout, "");

@@ -228,5 +228,8 @@ clusterTest(
 clusterTest("a missing right names the user of --as and the Role of kurun run", async (namespace) => {
   const { code, stderr } = await mistake(namespace, ["--as", "bob", BEHAVE, "exit", "0"]);
   assert.equal(code, 125);
-  assert.match(stderr, /^error: user bob lacks rights [^]*\nAsk the cluster's administrator for the Role in docs\/rbac-run\.yaml/);
+  assert.match(
+    stderr,
+    /^error: user bob lacks rights [^]*\nAsk the cluster's administrator to apply the Role that this prints: kurun doctor --rbac --for run -n /,
+  );
 });

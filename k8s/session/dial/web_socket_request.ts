@@ -1,0 +1,64 @@
+import type { Connection } from "../../../tunnel/mod.ts";
+import { checkOpening, openingHeaders, openingKey } from "../../../tunnel/web_socket/opening.ts";
+import { statusError } from "../../api/api_error.ts";
+import { ConnectionError } from "../../api/connection_error.ts";
+import type { HttpConnection } from "../../api/http1.ts";
+
+const OPEN_MS = 10_000;
+/** The most that is read of an answer that is not a WebSocket. */
+const MAX_REFUSAL_BYTES = 64 * 1024;
+
+/** A request for a WebSocket. */
+export interface WebSocketRequest {
+  /** The server's `host:port`. */
+  readonly host: string;
+  readonly target: string;
+  readonly headers: Readonly<Record<string, string | string[]>>;
+  /** The only subprotocol that is offered. */
+  readonly protocol: string;
+}
+
+/**
+ * Asks for a WebSocket.
+ * @returns the connection, which carries frames from now on
+ * @throws {ApiError} with the server's refusal, {ConnectionError} if there is no answer; the connection is then closed
+ */
+export async function requestWebSocket(
+  connection: HttpConnection,
+  { host, target, headers, protocol }: WebSocketRequest,
+  signal: AbortSignal,
+): Promise<Connection> {
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(OPEN_MS)]);
+  const abort = () => connection.destroy();
+  limited.addEventListener("abort", abort);
+  try {
+    const key = openingKey();
+    const { status, headers: answered, body } = await connection.send({
+      method: "GET",
+      target,
+      headers: { Host: host, "User-Agent": "kurun", ...openingHeaders(key, protocol), ...headers },
+    });
+    if (status !== 101) throw statusError(status, await readShort(body));
+    await checkOpening(answered, key, protocol);
+    limited.throwIfAborted();
+  } catch (error) {
+    connection.destroy();
+    signal.throwIfAborted();
+    const { name, message } = error as Error;
+    if (name !== "HttpConnectionError" && name !== "OpeningError" && !limited.aborted) throw error;
+    throw new ConnectionError("protocol", { address: host, detail: `no WebSocket was opened: ${message}`, cause: error });
+  } finally {
+    limited.removeEventListener("abort", abort);
+  }
+  return connection.takeOver();
+}
+
+async function readShort(body: AsyncIterable<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of body) {
+    text += decoder.decode(chunk, { stream: true });
+    if (text.length > MAX_REFUSAL_BYTES) break;
+  }
+  return text;
+}

@@ -1,0 +1,104 @@
+/**
+ * The rights of each command: the one table that the checks before a start, `kurun doctor`, and the Roles in docs/ are made from.
+ *
+ * @module
+ */
+import { proxyTarget } from "./dial/tunnel_dial.ts";
+import { controlServiceName } from "./objects/session_plan.ts";
+
+/** What rights are for: a command, or an admission webhook that is served with port-forward. */
+export const PURPOSES = ["port-forward", "run", "apply", "webhook"] as const;
+/** One of {@linkcode PURPOSES}. */
+export type Purpose = (typeof PURPOSES)[number];
+
+/** A rule of a Role. */
+export interface RoleRule {
+  readonly for: readonly Purpose[];
+  /** The API group; empty for the core group. */
+  readonly group: string;
+  /** Possibly with a subresource, such as `services/proxy`. */
+  readonly resources: readonly string[];
+  readonly verbs: readonly string[];
+  /** The comment above the rule; a rule without one belongs to the rule before it. */
+  readonly why: string;
+  /** `always`: nothing works without it; `problems`: needed only when something goes wrong; `option`: a Role has it only as a comment. */
+  readonly need: "always" | "problems" | "option";
+  /** The names of the objects; all objects if undefined. */
+  readonly names?: readonly string[];
+  /** Whether it belongs into a ClusterRole. @default {false} */
+  readonly cluster?: boolean;
+}
+
+/** A rule as it is written below: for whom, `VERBS RESOURCES.GROUP`, why, and the rest. */
+type Row = readonly [purposes: RoleRule["for"], rights: string, why: string, more?: Pick<RoleRule, "names" | "cluster">];
+
+const FORWARD = ["port-forward", "webhook"] as const;
+const RUN = ["run"] as const;
+const SESSION = [...FORWARD, ...RUN] as const;
+const APPLY = ["apply"] as const;
+
+/** The rules of all purposes. @param service the Service of `port-forward` */
+export function roleRules(service: string): RoleRule[] {
+  const control = { names: [service, controlServiceName(service)] };
+  const tunnel = { names: [proxyTarget(service)] };
+  const hooks = "mutatingwebhookconfigurations,validatingwebhookconfigurations.admissionregistration.k8s.io";
+  const always: Row[] = [
+    [SESSION, "create,patch,delete jobs.batch", "The session: a Job without Pods that owns all other objects."],
+    [FORWARD, "create deployments.apps", "kurun's Pod: to create it, to wait until it is ready, and to report what it waits for."],
+    [FORWARD, "watch pods", ""],
+    [
+      RUN,
+      "create,watch pods",
+      "The program's Pod. Whoever may create Pods can use all ServiceAccounts and Secrets of the namespace, with kubectl too.",
+    ],
+    [SESSION, "create services,secrets,configmaps", "With kurun's own image (kurun image), configmaps are not needed."],
+    [FORWARD, "get services", "To check whether the Services' names are free.", control],
+    [FORWARD, "get services/proxy", "The tunnel. The API server compares this name with the URL as text.", tunnel],
+    [RUN, "get services/proxy", `The tunnel. With --name NAME at each start, add resourceNames: ["${proxyTarget("NAME")}"].`],
+    [APPLY, "create,patch deployments.apps", "The kinds of the manifests: replace them by those that yours have."],
+    [APPLY, "create,patch services,configmaps", ""],
+    [["webhook"], `get,create,patch,delete ${hooks}`, "The webhook configurations that name kurun's Service.", { cluster: true }],
+  ];
+  const problems: Row[] = [
+    [SESSION, "watch events", "To explain why a Pod does not start, such as an exceeded quota or an image that cannot be pulled."],
+    [
+      SESSION,
+      "get jobs.batch",
+      "To resume or remove the session of a killed kurun, to name the owner of what is in use, and for kurun stop.",
+    ],
+    [SESSION, "list jobs.batch", "For kurun ls, kurun stop --all, kurun cleanup, and the names in shell completions."],
+    [RUN, "get pods", "With --name: to report who already uses that name."],
+    [FORWARD, "list services", "To use an existing Service without Pods: to find others that select the same Pods, and its own Pods."],
+    [FORWARD, "list endpointslices.discovery.k8s.io", ""],
+    [APPLY, "get deployments.apps", "With --wait and --diff, and to take over what kubectl apply has applied."],
+    [APPLY, "get services,configmaps", ""],
+    [APPLY, "list pods,events", "With --wait: to explain why a Pod does not start."],
+  ];
+  const option: Row[] = [
+    [
+      FORWARD,
+      "get secrets",
+      "To resume a session with its address and Pod instead of creating a new one. It opens all Secrets of the namespace.",
+    ],
+    [SESSION, "list,delete services,secrets,configmaps,pods", "For kurun cleanup, to remove objects whose session is gone."],
+    [SESSION, "list,delete deployments.apps", ""],
+    [FORWARD, "get secrets", "With --tlssecret kurun-secret:", { names: ["kurun-secret"] }],
+    [[...RUN, ...APPLY], "list nodes", "To build at once for the nodes' architecture, and to find out how images reach them.", {
+      cluster: true,
+    }],
+  ];
+  return Object.entries({ always, problems, option }).flatMap(([need, rows]) =>
+    rows.map(([purposes, rights, why, more]) => {
+      const [, verbs = "", resources = "", group = ""] = /^(\S+) ([^. ]+)\.?(\S*)$/.exec(rights) ?? [];
+      return {
+        for: purposes,
+        group,
+        resources: resources.split(","),
+        verbs: verbs.split(","),
+        why,
+        need: need as RoleRule["need"],
+        ...more,
+      };
+    })
+  );
+}
