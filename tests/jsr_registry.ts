@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import config from "../deno.json" with { type: "json" };
+import { writePublishedServer } from "./publish.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 const { name: NAME, version: VERSION } = config;
@@ -20,6 +21,7 @@ export class JsrRegistry implements AsyncDisposable {
 
   /** Starts a registry and publishes this checkout to it. */
   static async publish(): Promise<JsrRegistry> {
+    await writePublishedServer();
     const registry = new JsrRegistry(await Deno.makeTempDir({ prefix: "kurun-jsr-" }));
     const { success, stderr } = await new Deno.Command(Deno.execPath(), {
       // A token, so that nobody is asked to log in; a working tree may have changes; types are checked by deno task ok.

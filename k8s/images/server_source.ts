@@ -4,12 +4,14 @@ import { bundleServer } from "./server_bundle.ts";
 
 /** Where the server begins; its other files are in its own folder and in tunnel/. */
 const ENTRY = new URL("../../server/main.ts", import.meta.url);
+/** The bundle in the package on JSR, a module with the text. A checkout has none, and cannot use an old one by mistake. */
+export const PUBLISHED = new URL("../../build/jsr/server.js", import.meta.url);
 /** Bundles to keep, of 280 kB each: several checkouts and versions may take turns. */
 const KEPT = 8;
 
 /**
- * kurun's server as one JavaScript file. A compiled kurun contains it. Otherwise it is bundled from the running source once (0.7 s) and kept
- * until one of the source files changes.
+ * kurun's server as one JavaScript file. A compiled kurun contains it, and so does the package on JSR. In a checkout it is bundled once
+ * (0.7 s) and kept until one of the source files changes.
  *
  * @param cacheFolder kurun's, or undefined to keep nothing; it is created if it is missing
  * @throws ImageError if it cannot be bundled
@@ -17,6 +19,7 @@ const KEPT = 8;
 export async function serverSource(cacheFolder: string | undefined, signal?: AbortSignal): Promise<string> {
   // tests/compile.ts puts it next to the one file that it compiles.
   if (Deno.build.standalone) return await Deno.readTextFile(new URL("./server.js", import.meta.url));
+  if (ENTRY.protocol !== "file:") return (await import(PUBLISHED.href)).default;
   const bundle = async () => new TextDecoder().decode(await bundleServer(ENTRY, signal ? { signal } : {}));
   if (cacheFolder === undefined) return await bundle();
   const folder = `${cacheFolder}/server`;
@@ -29,15 +32,13 @@ export async function serverSource(cacheFolder: string | undefined, signal?: Abo
   return source;
 }
 
-/** A digest of everything that decides the bundle. What comes from a registry is named by its version, and never changes. */
+/** A digest of everything that decides the bundle. */
 async function sourceKey(entry: URL): Promise<string> {
   const hash = createHash("sha256").update(`${Deno.version.deno} ${entry}`);
-  if (entry.protocol === "file:") {
-    const files = [...await sourceFiles(new URL("./", entry)), ...await sourceFiles(new URL("../tunnel/", entry))].sort();
-    const versions = fileURLToPath(new URL("../deno.json", entry));
-    for (const text of await Promise.all([...files, versions].map((path) => Deno.readFile(path)))) {
-      hash.update(createHash("sha256").update(text).digest());
-    }
+  const files = [...await sourceFiles(new URL("./", entry)), ...await sourceFiles(new URL("../tunnel/", entry))].sort();
+  const versions = fileURLToPath(new URL("../deno.json", entry));
+  for (const text of await Promise.all([...files, versions].map((path) => Deno.readFile(path)))) {
+    hash.update(createHash("sha256").update(text).digest());
   }
   return hash.digest("hex").slice(0, 32);
 }

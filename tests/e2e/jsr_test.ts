@@ -5,14 +5,15 @@ import { clusterTest } from "./kubernetes.ts";
 import { programFolder } from "./run_process.ts";
 import { serveHttp } from "./upstreams.ts";
 
-/** An empty folder. The caches of Deno and kurun are empty but for what comes from npm, which cannot be reached inside the cluster's network. */
+/**
+ * An empty folder. The caches of Deno and kurun are empty but for the packages from npm, which cannot be reached inside the cluster's
+ * network. The bundler, which Deno downloads at its first use, is missing: the package has the server bundled.
+ */
 async function emptyFolder(): Promise<{ root: string; cwd: string; env: Record<string, string> }> {
   const caches = Deno.env.get("XDG_CACHE_HOME") || `${Deno.env.get("HOME")}/.cache`;
   const root = await Deno.makeTempDir({ prefix: "kurun-empty-" });
   await Deno.mkdir(`${root}/deno`);
-  for (const folder of ["npm", "dl"]) {
-    await Deno.symlink(`${Deno.env.get("DENO_DIR") || `${caches}/deno`}/${folder}`, `${root}/deno/${folder}`);
-  }
+  await Deno.symlink(`${Deno.env.get("DENO_DIR") || `${caches}/deno`}/npm`, `${root}/deno/npm`);
   await Deno.mkdir(`${root}/empty`);
   return { root, cwd: `${root}/empty`, env: { DENO_DIR: `${root}/deno`, XDG_CACHE_HOME: `${root}/cache`, NO_COLOR: "1" } };
 }
@@ -37,6 +38,7 @@ clusterTest(
       assert.equal(await run.exit, 0, run.stderr);
       assert.match(run.stdout, /^Hello, world, from hello-\w{5}\n$/);
     }
+    await assert.rejects(Deno.stat(`${root}/cache/kurun/server`), Deno.errors.NotFound, "the server was bundled here");
     await Deno.remove(root, { recursive: true });
   },
 );
