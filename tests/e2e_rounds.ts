@@ -9,6 +9,7 @@ const JOBS = 2;
 /** Tests that measure times or memory, list the whole cluster, or change this process's environment, which files share. */
 export const ALONE: readonly string[] = [
   "apply_example",
+  "doctor",
   "fallback",
   "kubeconfig_kubectl",
   "long_sleep",
