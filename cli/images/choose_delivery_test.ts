@@ -16,6 +16,7 @@ function node(more: Partial<NodeFacts>): NodeFacts {
     runtime: "containerd://1.7.0",
     architecture: "amd64",
     schedulable: true,
+    taints: [],
     images: new Set(),
     ...more,
   };
