@@ -1,13 +1,15 @@
 import { Argument, Command } from "commander";
 import { Api } from "../../k8s/api/api.ts";
 import { findSession, type FoundSession, listSessions } from "../../k8s/session/owner/find_sessions.ts";
-import { removeSession, sessionGone } from "../../k8s/session/owner/remove_session.ts";
+import { type RemovedSession, removeSession, sessionGone } from "../../k8s/session/owner/remove_session.ts";
 import { addClusterFlags, openCluster } from "../command/cluster_flags.ts";
 import type { Context } from "../command/context.ts";
 import { ExitCode, usageError, UserError } from "../command/errors.ts";
 
 /** Longer than the garbage collector takes; a Pod's own end is not waited for. */
 const GONE_WITHIN_MS = 30_000;
+
+type StopContext = Pick<Context, "stdout" | "stderr" | "interrupted">;
 
 interface StopOptions extends Record<string, unknown> {
   all?: boolean;
@@ -60,25 +62,20 @@ async function stop(context: Context, names: readonly string[], options: StopOpt
       `session/${service} is in use by ${who} on ${from} since ${since}: --force ends it anyway`
     ),
   ];
-  await Promise.all(found.filter((session) => !refused.includes(session)).map((session) => stopOne(context, api, session)));
+  await Promise.all(
+    found.filter((session) => !refused.includes(session)).map(({ namespace, owner }) => stopOne(context, api, { namespace, ...owner })),
+  );
   if (failures.length > 0) throw new UserError(failures.join("\nerror: "), ExitCode.failed);
 }
 
 /** Ends one session and waits until its objects are gone. @throws the reason of an interruption before that, or as Api.delete does */
-export async function stopOne(
-  context: Pick<Context, "stdout" | "stderr" | "interrupted">,
-  api: Api,
-  { namespace, owner: { name, uid, service } }: Pick<FoundSession, "namespace"> & {
-    readonly owner: Pick<FoundSession["owner"], "name" | "uid" | "service">;
-  },
-): Promise<void> {
-  const session = { namespace, name, uid, service };
-  await removeSession(api, session, context.interrupted);
-  const gone = await sessionGone(api, session, GONE_WITHIN_MS, context.interrupted);
-  context.stdout(`session/${service} stopped\n`);
+export async function stopOne({ stdout, stderr, interrupted }: StopContext, api: Api, session: RemovedSession): Promise<void> {
+  await removeSession(api, session, interrupted);
+  const gone = await sessionGone(api, session, GONE_WITHIN_MS, interrupted);
+  stdout(`session/${session.service} stopped\n`);
   if (gone) return;
-  context.stderr(`The cluster is still removing what session ${name} created\n`);
-  context.interrupted.throwIfAborted();
+  stderr(`The cluster is still removing what session ${session.name} created\n`);
+  interrupted.throwIfAborted();
 }
 
 function isOthersAndLive({ owner, presence, ending }: FoundSession, { who, from }: Context): boolean {

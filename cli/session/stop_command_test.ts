@@ -12,7 +12,7 @@ Deno.test("a stop that is interrupted while objects remain is no success", async
   using api = scriptedApi(server);
   const said: string[] = [];
   const say = (text: string) => void said.push(text);
-  const session = { namespace: "dev", owner: { name: "web-kurun-bcdfg", uid: "job-1", service: "web" } };
+  const session = { namespace: "dev", name: "web-kurun-bcdfg", uid: "job-1", service: "web" };
   await assert.rejects(stopOne({ stdout: say, stderr: say, interrupted: interrupt.signal }, api, session), /^Error: interrupted$/);
   assert.deepEqual(said, ["session/web stopped\n", "The cluster is still removing what session web-kurun-bcdfg created\n"]);
 });

@@ -1,5 +1,6 @@
 import { answerWithin } from "../../tunnel/http1/patience.ts";
 import type { Session } from "../../tunnel/mod.ts";
+import { within } from "../net/timing.ts";
 import type { AwaitedRequest } from "./http1_exchanges.ts";
 
 /** No webhook has less than a second. Below that, a distant client would look like one that is gone. */
@@ -32,18 +33,9 @@ export class AnswerDeadline {
     const request = this.#timer === undefined ? this.unanswered() : undefined;
     if (!request?.patience || request === this.#request || request.patience.ms < SHORTEST_MS) return;
     this.#request = request;
-    const { ms, since } = request.patience;
-    const deadline = since + answerWithin(ms);
-    this.#at(deadline - Math.min(PONG_MS, answerWithin(ms) / 2), () => {
-      const session = this.session();
-      if (!session || this.unanswered() !== request) return this.watch();
-      const asked = session.now();
-      void session.ping();
-      this.#at(deadline, () => {
-        if (session.receivedAt >= asked || this.unanswered() !== request) this.watch();
-        else this.lost();
-      });
-    });
+    const ms = answerWithin(request.patience.ms);
+    const pongMs = Math.min(PONG_MS, ms / 2);
+    this.#timer = setTimeout(() => void this.#check(request, pongMs), request.patience.since + ms - pongMs - performance.now());
   }
 
   /** Ends the watch. */
@@ -51,10 +43,13 @@ export class AnswerDeadline {
     clearTimeout(this.#timer);
   }
 
-  #at(time: number, act: () => void): void {
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      act();
-    }, time - performance.now());
+  /** Never rejects. */
+  async #check(request: AwaitedRequest, pongMs: number): Promise<void> {
+    this.#timer = undefined;
+    const session = this.session();
+    const asked = session?.now() ?? 0;
+    const silent = session && this.unanswered() === request && await within(pongMs, session.ping()) === null && session.receivedAt < asked;
+    if (silent && this.unanswered() === request) this.lost();
+    else this.watch();
   }
 }

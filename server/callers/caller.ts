@@ -17,6 +17,7 @@ const DRAIN_MS = 1_000;
 const EARLY_BYTES = 8 * 1024;
 /** Goes into the last answer of a connection: a Go client sends its next request on another one, and does not meet this one's end. */
 const CONNECTION_CLOSE = new TextEncoder().encode("Connection: close\r\n");
+const STATUS_LINE_BYTES = 256;
 /**
  * An HTTP/2 caller has this many milliseconds after SETTINGS to send a request, because gRPC clients wait for SETTINGS first. Its requests
  * then fail. Without the wait, a client that has sent no request would reconnect immediately, forever.
@@ -83,10 +84,10 @@ export class CallerConnection implements Connection {
 
   write(bytes: Uint8Array): void | Promise<void> {
     if (this.#over) return;
+    const closing = this.#draining ? this.#withConnectionClose(bytes) : bytes;
     this.#exchanges.back(bytes);
-    if (!this.#draining) return this.#connection.write(bytes);
-    const written = this.#connection.write(this.#withConnectionClose(bytes));
-    this.#drainNow();
+    const written = this.#connection.write(closing);
+    if (this.#draining) this.#drainNow();
     return written;
   }
 
@@ -170,11 +171,12 @@ export class CallerConnection implements Connection {
     return http1 && !http1.lost && !http1.answering ? http1.next : undefined;
   }
 
+  /** Adds the header behind the status line, where the last awaited answer begins; 1xx is none, and may be a switch to another protocol. */
   #withConnectionClose(bytes: Uint8Array): Uint8Array {
-    const { http1 } = this.#exchanges;
-    // The last CRLF of a head is its empty line.
-    const at = (http1?.headEnd ?? 0) - 2;
-    return at < 0 || http1?.lost ? bytes : concat(bytes.subarray(0, at), CONNECTION_CLOSE, bytes.subarray(at));
+    const request = this.#exchanges.http1?.onlyOne ? this.#unanswered : undefined;
+    const [line] = /^HTTP\/1\.[01] [2-9].*\r\n/.exec(new TextDecoder("latin1").decode(bytes.subarray(0, STATUS_LINE_BYTES))) ?? [];
+    if (!request || request.method === "CONNECT" || !line) return bytes;
+    return concat(bytes.subarray(0, line.length), CONNECTION_CLOSE, bytes.subarray(line.length));
   }
 
   #drainNow(): void {

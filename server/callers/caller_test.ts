@@ -251,3 +251,27 @@ for (
     assert.equal(lost.end, end);
   });
 }
+
+const CLOSED = OK.replace("\r\n", "\r\nConnection: close\r\n");
+const UPGRADE = `${GET.slice(0, -2)}Upgrade: x\r\n\r\n`;
+const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
+const SWITCH = "HTTP/1.1 101 Switching Protocols\r\n\r\n";
+for (
+  const [name, asked, back, got] of [
+    ["an answer says that it is the last", GET, [OK], CLOSED],
+    ["an interim answer does not, and the one behind it does", GET, [CONTINUE, OK], CONTINUE + CLOSED],
+    ["of two answers that are awaited, the second does", GET + GET, [OK, OK], OK + CLOSED],
+    ["a switch to another protocol does not", UPGRADE, [SWITCH, OK], SWITCH + OK],
+    ["bytes that are not HTTP do not", "SSH-2.0-x\r\n", ["SSH-2.0-y\r\n"], "SSH-2.0-y\r\n"],
+    ["an answer in pieces does", GET, [OK.slice(0, 20), OK.slice(20, -1), OK.slice(-1)], CLOSED],
+  ] as const
+) {
+  Deno.test(`while the server is being stopped, ${name}`, async () => {
+    const caller = new ScriptedCaller(text(asked));
+    const connection = new CallerConnection(caller, { session: "kurun-1" });
+    await connection.read();
+    connection.drain();
+    for (const bytes of back) await connection.write(text(bytes));
+    assert.equal(said(caller.got), got);
+  });
+}

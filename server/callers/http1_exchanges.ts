@@ -16,8 +16,6 @@ export class Http1Exchanges {
   first = new Uint8Array();
   /** Whether the connection cannot be followed: what it carries is not, or no longer, unambiguous HTTP/1. */
   lost = false;
-  /** Where the head of the last awaited answer ends in the bytes that {@link back} has just taken, if it does. */
-  headEnd: number | undefined;
   readonly #exchanges: Exchanges<AwaitedRequest>;
   #headSeen = false;
 
@@ -36,9 +34,8 @@ export class Http1Exchanges {
         const request = this.#exchanges.awaited.at(-1);
         if (request) request.ended = true;
       },
-      answer: (_head: ResponseHead, request, end) => {
+      answer: (_head: ResponseHead, request) => {
         if (!request) throw new Http1Error("an answer came that nobody asked for");
-        if (this.#exchanges.awaited.length === 1) this.headEnd = end;
       },
     });
   }
@@ -51,6 +48,11 @@ export class Http1Exchanges {
   /** Whether a request has begun or waits for its answer. */
   get asked(): boolean {
     return this.#exchanges.awaited.length > 0 || !this.#exchanges.betweenRequests;
+  }
+
+  /** Whether no request waits behind the next one. */
+  get onlyOne(): boolean {
+    return this.#exchanges.awaited.length === 1;
   }
 
   /** The request that the next answer belongs to, once its head is whole. */
@@ -67,7 +69,6 @@ export class Http1Exchanges {
 
   /** Takes bytes to the caller. */
   back(bytes: Uint8Array): void {
-    this.headEnd = undefined;
     this.#follow(bytes, (at) => this.#exchanges.back(bytes, at));
   }
 

@@ -21,10 +21,9 @@ export interface ExchangeEvents<R> {
   /**
    * A final answer begins, with a status of 101 or from 200 on.
    * @param request the one it answers; absent where nothing was asked
-   * @param end where its head ends in the bytes that were given to {@link Exchanges.back}
    * @throws Http1Error where it cannot be followed
    */
-  answer?(head: ResponseHead, request: R | undefined, end: number): void;
+  answer?(head: ResponseHead, request: R | undefined): void;
   /** Bytes of the answer's body, of which `content` are not chunk lines. */
   answerBody?(content: number): void;
   /** The final answer has ended. */
@@ -60,7 +59,7 @@ export class Exchanges<R extends { readonly method: string }> {
       end: () => events.requestEnd?.(),
     });
     this.#answers = new Messages("response", {
-      head: (bytes, start, end, next) => this.#answerBegins(bytes, start, end, next),
+      head: (bytes, start, end) => this.#answerBegins(bytes, start, end),
       body: (_bytes, _start, _end, content) => events.answerBody?.(content),
       end: () => this.#answerEnds(),
     });
@@ -115,7 +114,7 @@ export class Exchanges<R extends { readonly method: string }> {
     return head.method === "CONNECT" ? 0 : requestFraming(head);
   }
 
-  #answerBegins(bytes: Uint8Array, start: number, end: number, next: number): BodyFraming {
+  #answerBegins(bytes: Uint8Array, start: number, end: number): BodyFraming {
     const head = parseResponseHead(bytes, start, end);
     const request = this.awaited[0];
     this.#framing = responseFraming(head, request?.method);
@@ -124,7 +123,7 @@ export class Exchanges<R extends { readonly method: string }> {
       throw new Http1Error("it switches to a protocol that nobody asked for");
     }
     if (head.status >= 200 || head.status === 101) {
-      this.#events.answer?.(head, request, next);
+      this.#events.answer?.(head, request);
       this.answer = head;
     }
     // The message ends here: what follows belongs to the other protocol.
@@ -144,8 +143,8 @@ export class Exchanges<R extends { readonly method: string }> {
 
 /** What {@link Messages} reports about one direction of a connection. Bytes are valid until the call returns. */
 export interface MessageEvents {
-  /** A head, with its empty line, from `start` to `end`; in what {@link Messages.read} was given it ends at `next`. @returns how its body is framed @throws Http1Error */
-  head(bytes: Uint8Array, start: number, end: number, next: number): BodyFraming;
+  /** A head, with its empty line, from `start` to `end`. @returns how its body is framed @throws Http1Error */
+  head(bytes: Uint8Array, start: number, end: number): BodyFraming;
   /** Bytes of the body, from `start` to `end`, of which `content` are not chunk lines. */
   body(bytes: Uint8Array, start: number, end: number, content: number): void;
   /** The message has ended. */
@@ -186,7 +185,7 @@ export class Messages {
       const heads = this.#heads;
       next = heads.read(bytes, next);
       if (next < 0) return bytes.length;
-      this.#framer.start(this.#events.head(heads.source, heads.start, heads.end, next));
+      this.#framer.start(this.#events.head(heads.source, heads.start, heads.end));
       heads.release();
       this.#inBody = true;
     }

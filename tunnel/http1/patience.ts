@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Span } from "./head.ts";
+import { type Span, textOf } from "./head.ts";
 
 /** A longer `?timeout=` is ignored; Kubernetes allows a webhook 30 s. */
 const LONGEST_MS = 600_000;
@@ -34,11 +34,8 @@ export function patienceOf(target: string): number | undefined {
 
 /** As {@link patienceOf}, for a target in `bytes`. Most have no query and are not decoded. */
 export function patienceIn(bytes: Uint8Array, { start, end }: Span): number | undefined {
-  let at = start;
-  while (at < end && bytes[at] !== QUESTION_MARK) at++;
-  let query = "";
-  while (at < end) query += String.fromCharCode(bytes[at++] as number);
-  return query === "" ? undefined : patienceOf(query);
+  const target = bytes.subarray(start, end);
+  return target.includes(QUESTION_MARK) ? patienceOf(textOf(bytes, { start, end })) : undefined;
 }
 
 /** How much of its caller's patience a request may spend waiting for a client. */
