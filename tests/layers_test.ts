@@ -89,7 +89,15 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "cli/local": ["tunnel"],
 
   "k8s/session": ["k8s/api", "k8s/session/dial", "k8s/session/objects", "k8s/session/owner"],
-  "k8s/session/service": ["k8s/api", "k8s/certificate", "k8s/session/objects", "k8s/session/owner", "k8s/workloads"],
+  "k8s/session/service": [
+    "k8s/api",
+    "k8s/certificate",
+    "k8s/session",
+    "k8s/session/objects",
+    "k8s/session/owner",
+    "k8s/session/pod",
+    "k8s/workloads",
+  ],
   "k8s/session/pod": ["k8s/api", "k8s/images", "k8s/session/objects", "k8s/workloads"],
   "k8s/session/owner": ["k8s/api", "k8s/session/dial", "k8s/session/objects"],
   "k8s/session/dial": ["k8s/api", "k8s/session/objects", "tunnel", "tunnel/web_socket"],

@@ -33,19 +33,22 @@ export function describeRefusal({ refusal, service, namespace, workloads }: Serv
     case "no-such-port":
       return `${where} has no TCP port ${refusal.port}, only ${refusal.ports.join(", ")}: omit --serviceport to serve all its ports`;
     case "shared": {
-      const [named, select, their] = refusal.others.length === 1 ? ["Service", "selects", "its"] : ["Services", "select", "their"];
-      return `${named} ${refusal.others.join(", ")} in namespace ${namespace} ${select} the same Pods as Service ${service} ` +
-        `(${labelSelector(refusal.selector)}): kurun's Pod would get ${their} callers too.\n` +
-        `Give Service ${service} a selector that only its Pods match, or ${OTHER_NAME}`;
+      const { others, labels, joins } = refusal;
+      const [named, select] = others.length === 1 ? [`Service ${others[0]}`, "selects"] : [`Services ${others.join(", ")}`, "select"];
+      const whose = others.length > 0
+        ? `${named} in namespace ${namespace} ${select}`
+        : "Other Services, which you may not list, may select";
+      const right = `Ask for the right to create and patch endpointslices.discovery.k8s.io in namespace ${namespace} (kurun doctor --rbac)`;
+      return `${whose} Pods with the labels ${labelSelector(labels)}: with them, kurun's Pod would get their callers too.\n` +
+        (joins ? `${right}, so that kurun joins Service ${service} alone, or ${OTHER_NAME}` : "Use other labels (--label)");
     }
     case "live": {
       const { pods, selector } = refusal;
-      const more = pods.length > MAX_NAMED ? ` and ${pods.length - MAX_NAMED} more` : "";
       const scalable = workloads.filter((workload) => !/^(daemonset|job)\//.test(workload));
       const remove = scalable.length > 0
         ? `scale it down: kubectl scale ${scalable.join(" ")} --replicas=0 -n ${namespace}`
         : `remove them: kubectl get pods -n ${namespace} -l ${labelSelector(selector)}`;
-      return `${where} has live Pods behind it: ${pods.slice(0, MAX_NAMED).join(", ")}${more}.\n` +
+      return `${where} has live Pods behind it: ${shortList(pods)}.\n` +
         `If these are what you want to replace, ${remove}\n` +
         `If not, the selector ${labelSelector(selector)} matches more than your program: give the Service a narrower one, or ${OTHER_NAME}`;
     }
@@ -55,6 +58,11 @@ export function describeRefusal({ refusal, service, namespace, workloads }: Serv
         `Check ${their} finalizers (kubectl get -o yaml), or ${OTHER_NAME}`;
     }
   }
+}
+
+/** Pods by name, as many as can be read. */
+export function shortList(pods: readonly string[]): string {
+  return `${pods.slice(0, MAX_NAMED).join(", ")}${pods.length > MAX_NAMED ? ` and ${pods.length - MAX_NAMED} more` : ""}`;
 }
 
 function describePresence(presence: Presence, until: string | undefined): string {

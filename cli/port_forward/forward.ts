@@ -3,6 +3,7 @@ import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
 import { checkObjects } from "../../k8s/session/check_objects.ts";
 import { Annotation, type ForwardPlan } from "../../k8s/session/objects/session_plan.ts";
 import { SessionGoneError } from "../../k8s/session/session.ts";
+import { serveJoined } from "../../k8s/session/service/serve_joined.ts";
 import type { Context } from "../command/context.ts";
 import { ExitCode, ExitError, UserError } from "../command/errors.ts";
 import { pause } from "../command/timers.ts";
@@ -13,6 +14,7 @@ import { sessionName, type StartedSession, type StartOptions, startSession } fro
 import { ReplacedError } from "../session/tunnel_link.ts";
 import type { Rewrite } from "./rewrite_head.ts";
 import { serveStream } from "./serve_stream.ts";
+import { shortList } from "./describe_refusal.ts";
 import { StatusScreen } from "./status_screen.ts";
 import { carriesBytes, type Upstream, type UpstreamScheme } from "./upstream_url.ts";
 
@@ -121,6 +123,8 @@ async function forwardUntilExpired(
       }),
       // This ends at once if the user interrupts.
       checkObjects(api, session, keeping),
+      // The Pod that is being stopped serves callers until another one is ready.
+      ...(plan.joined ? [serveJoined(api, plan, (pods) => isLeaving || say(describeOthers(plan, pods)), stop.signal)] : []),
     ]);
     return false;
   } catch (error) {
@@ -154,6 +158,13 @@ function announce({ callerScheme, upstream }: ForwardOptions, plan: ForwardPlan,
   // One write, so that a reader waiting for the first line gets all of them.
   context.stdout(urls.map((url) => `Forwarding ${url} -> ${upstream.url}\n`).join(""));
   context.stderr(`${awayLine(plan, carriesBytes(upstream.scheme))}\n`);
+}
+
+/** Other Pods behind a joined Service. */
+function describeOthers({ service }: ForwardPlan, pods: readonly string[]): string {
+  if (pods.length === 0) return `Only kurun's Pod is behind Service ${service} again`;
+  const [are, them] = pods.length === 1 ? ["is", "it"] : ["are", "them"];
+  return `Warning: ${shortList(pods)} ${are} behind Service ${service} too: some callers reach ${them} and not this machine`;
 }
 
 /** Says in one line what happens if kurun loses its connection. @param isBytes whether callers' bytes are not HTTP */

@@ -9,6 +9,7 @@ import {
   ServiceRefusedError,
 } from "../../k8s/session/service/claim_service.ts";
 import { findServices } from "../../k8s/session/service/found_services.ts";
+import type { ServiceJoin } from "../../k8s/session/service/service_decision.ts";
 import { checkPodPatchTaken } from "../../k8s/session/pod/pod_patch_check.ts";
 import { fitCluster } from "../../k8s/session/pod/fit_cluster.ts";
 import { checkRights } from "../../k8s/session/session_rights.ts";
@@ -76,24 +77,26 @@ export async function preflight({ context, api, plan, port, takeover }: StartOpt
   // Each can fail first; a missing right is reported as such.
   for (const promise of [looking, fitting]) promise.catch(() => {});
   await checkRights(api, { purpose: "port-forward", ...plan }, signal);
-  const claim = await claimService(api, {
-    plan: await fitting,
-    port,
-    takeover,
-    found: await looking,
-    say: (step) => say(describeStep(step, service)),
-    signal,
-  });
+  const found = await looking;
+  const told = (step: ClaimStep) => say(describeStep(step, service));
+  const claim = await claimService(api, { plan: await fitting, port, takeover, found, say: told, signal });
   if (claim.do === "adopt") return claim;
   if (claim.plan.podPatch) await checkPodPatchTaken(api, claim.plan, signal);
-  if (claim.unchecked) {
-    say(`Warning: could not check whether another Service selects the same Pods as ${service}: this needs the right to list services`);
+  if (!found.all && Object.keys(plan.podLabels ?? {}).length > 0) {
+    say("Warning: could not check whether a Service selects the labels of --label: this needs the right to list services");
   }
-  for (const unserved of claim.unserved) say(`Service ${service}'s port ${unserved} is not served: kurun serves only TCP`);
-  for (const sibling of claim.siblings) {
-    say(`Warning: Service ${sibling} selects the same Pods as ${service}: its callers are refused if they reach kurun's Pod`);
-  }
+  if (claim.join) say(describeJoin(service, claim.join));
   return claim;
+}
+
+/** How a Service is joined, and what is left out. */
+function describeJoin(service: string, { joined, unserved, siblings }: ServiceJoin): string {
+  const way = "selector" in joined ? "the labels that it selects, because you may not create and patch EndpointSlices" : "an EndpointSlice";
+  const others = siblings.length === 1 ? "selects the same Pods and is not served" : "select the same Pods and are not served";
+  return [
+    `Joining Service ${service} by ${way}${siblings.length > 0 ? `; ${siblings.join(", ")} ${others}` : ""}`,
+    ...unserved.map((port) => `Service ${service}'s port ${port} is not served: kurun serves only TCP`),
+  ].join("\n");
 }
 
 function describeStep(step: ClaimStep, service: string): string {

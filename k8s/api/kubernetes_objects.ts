@@ -33,6 +33,8 @@ export type ValidatingWebhooks = Live<models.V1ValidatingWebhookConfiguration>;
 export type Definition = Live<models.V1CustomResourceDefinition>;
 export type ClusterEvent = Live<models.CoreV1Event>;
 export type EndpointSlice = Live<models.V1EndpointSlice>;
+export type LimitRange = Live<models.V1LimitRange>;
+export type ResourceQuota = Live<models.V1ResourceQuota>;
 export type Deployment = Live<models.V1Deployment>;
 export type StatefulSet = Live<models.V1StatefulSet>;
 export type DaemonSet = Live<models.V1DaemonSet>;
@@ -45,6 +47,7 @@ export type NewConfigMap = New<models.V1ConfigMap, "ConfigMap">;
 export type NewSecret = New<models.V1Secret, "Secret">;
 export type NewService = New<models.V1Service, "Service">;
 export type NewDeployment = New<models.V1Deployment, "Deployment">;
+export type NewEndpointSlice = New<models.V1EndpointSlice, "EndpointSlice">;
 export type NewPod = New<models.V1Pod, "Pod">;
 
 /** The fields that the conditions of all kinds have. */
@@ -55,6 +58,7 @@ export type ContainerState = Wire<models.V1ContainerState>;
 export type ServicePort = Wire<models.V1ServicePort>;
 export type Endpoint = Wire<models.V1Endpoint>;
 export type Container = Wire<models.V1Container>;
+export type LimitRangeItem = Wire<models.V1LimitRangeItem>;
 export type PodSpec = Wire<models.V1PodSpec>;
 export type GroupList = Wire<models.V1APIGroupList>;
 export type ResourceList = Wire<models.V1APIResourceList>;

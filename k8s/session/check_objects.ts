@@ -2,7 +2,8 @@ import { type Api, METADATA_ONLY } from "../api/api.ts";
 import { ApiError } from "../api/api_error.ts";
 import type { Service } from "../api/kubernetes_objects.ts";
 import { sleep } from "../api/sleep.ts";
-import { controlServiceName, type ForwardPlan, hasConfigMap, objectPath, SESSION_LABEL } from "./objects/session_plan.ts";
+import { selectorOf } from "./objects/forward_objects.ts";
+import { controlServiceName, type ForwardPlan, hasConfigMap, objectPath } from "./objects/session_plan.ts";
 import { type ClusterSession, SessionGoneError } from "./session.ts";
 
 /** How often the objects are looked at. Watching them would take a right that a session does not have. */
@@ -60,19 +61,21 @@ export async function checkObjects(api: Api, session: ClusterSession<ForwardPlan
 
 /** How the user's Service no longer leads to kurun's Pod. */
 function serviceChange({ spec = {} }: Service, plan: ForwardPlan): string | undefined {
-  const expected: Readonly<Record<string, string>> = plan.joined?.selector ?? { [SESSION_LABEL]: plan.name };
+  const expected = selectorOf(plan);
   const selector = Object.entries(spec.selector ?? {});
-  if (selector.length !== Object.keys(expected).length || selector.some(([key, value]) => expected[key] !== value)) {
+  if (expected && (selector.length !== Object.keys(expected).length || selector.some(([key, value]) => expected[key] !== value))) {
     return "has another selector";
   }
   // Callers of a headless Service reach the Pod's own ports: the Service's ports do nothing.
   if (spec.clusterIP === "None") return undefined;
-  for (const { port, targetPort, targetName } of plan.ports) {
+  for (const { name = "", port, targetPort, targetName } of plan.ports) {
     // One number may be a TCP port and a UDP port, as that of DNS is.
     const found = spec.ports?.find((candidate) => candidate.port === port && (candidate.protocol ?? "TCP") === "TCP");
     if (!found) return `no longer has port ${port}`;
+    // A slice's ports are those of the same name; where the Service's ports lead is only for its own Pods.
+    if (!expected && (found.name ?? "") !== name) return `calls port ${port} by another name, ${found.name}`;
     const leadsTo = found.targetPort ?? port;
-    if (leadsTo !== targetPort && leadsTo !== targetName) return `maps port ${port} to another target port, ${leadsTo}`;
+    if (expected && leadsTo !== targetPort && leadsTo !== targetName) return `maps port ${port} to another target port, ${leadsTo}`;
   }
   return undefined;
 }

@@ -89,12 +89,29 @@ Deno.test("a joined Service keeps its own selector", async () => {
   );
 });
 
+Deno.test("a Service joined by EndpointSlices may get another selector and target, but no other name for a port", async () => {
+  const plan = { ...PLAN, joined: { families: ["IPv4"], headless: false } } as ForwardPlan;
+  const served = (name: string) => ({ ...SERVICE, spec: { selector: { app: "new" }, ports: [{ name, port: 80, targetPort: 1 }] } });
+  assert.ok(await check({ ...ALL, "services/web": served("") }, { plan }) as number > 8);
+  const renamed = await check({ ...ALL, "services/web": served("new") }, { plan });
+  assert.match(String(renamed), /SessionBrokenError: Service web calls port 80 by another name, new$/);
+});
+
 Deno.test("a Service that a session can join is no change while it stays as it is", async () => {
   const random = new SeededRandom(20);
   const joinable = Array.from({ length: 200 }, () => randomService(random)).flatMap((service) => {
-    const found = { service, control: undefined, all: [], jobs: new Map(), endpoints: [], client: undefined, now: new Date() };
+    const found = {
+      service,
+      control: undefined,
+      all: [],
+      jobs: new Map(),
+      slices: [],
+      maySlice: random.chance(0.5),
+      client: undefined,
+      now: new Date(),
+    };
     const decision = decideOnService(found, { name: "web", port: undefined });
-    return decision.do === "join" ? [{ service, plan: { ...PLAN, ports: decision.ports, joined: decision } as ForwardPlan }] : [];
+    return decision.do === "join" ? [{ service, plan: { ...PLAN, ports: decision.ports, joined: decision.joined } as ForwardPlan }] : [];
   });
   assert.ok(joinable.length > 100);
   await Promise.all(joinable.map(async ({ service, plan }) => {

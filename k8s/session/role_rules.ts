@@ -68,8 +68,13 @@ export function roleRules(service: string): RoleRule[] {
     ],
     [SESSION, "list jobs.batch", "For kurun ls, kurun stop --all, kurun cleanup, and the names in shell completions."],
     [RUN, "get pods", "With --name: to report who already uses that name."],
-    [FORWARD, "list services", "To use an existing Service without Pods: to find others that select the same Pods, and its own Pods."],
-    [FORWARD, "list endpointslices.discovery.k8s.io", ""],
+    [
+      FORWARD,
+      "list,create,patch endpointslices.discovery.k8s.io",
+      "To join an existing Service: to see its Pods, and to lead its callers, and no others, to kurun's Pod.",
+    ],
+    [FORWARD, "list services", "To find other Services that select the labels of kurun's Pod."],
+    [FORWARD, "list limitranges,resourcequotas", "To fit the Pod's resources to the namespace."],
     [APPLY, "get deployments.apps", "With --wait and --diff, and to take over what kubectl apply has applied."],
     [APPLY, "get services,configmaps", ""],
     [APPLY, "list pods,events", "With --wait: to explain why a Pod does not start."],
@@ -82,6 +87,7 @@ export function roleRules(service: string): RoleRule[] {
     ],
     [SESSION, "list,delete services,secrets,configmaps,pods", "For kurun cleanup, to remove objects whose session is gone."],
     [SESSION, "list,delete deployments.apps", ""],
+    [FORWARD, "list,delete endpointslices.discovery.k8s.io", ""],
     [FORWARD, "get secrets", "With --tlssecret kurun-secret:", { names: ["kurun-secret"] }],
     [[...RUN, ...APPLY], "list nodes", "To build at once for the nodes' architecture, and to find out how images reach them.", {
       cluster: true,

@@ -57,44 +57,48 @@ async function pods(namespace: TestNamespace): Promise<string[]> {
   return names.split(" ").filter(Boolean);
 }
 
-clusterTest(
-  "the Pod is deleted under twenty requests a second: all are answered, and a stream ends complete",
-  async (namespace) => {
-    await using program = serveHttp((request) => {
-      if (new URL(request.url).pathname !== "/stream") return new Response("ok");
-      let left = 40;
-      return new Response(
-        new ReadableStream({
-          async pull(controller) {
-            await new Promise((resolve) => setTimeout(resolve, 100));
-            controller.enqueue(new TextEncoder().encode("."));
-            if (--left === 0) controller.close();
-          },
-        }),
-      );
-    });
-    await using kurun = await KurunProcess.start(["port-forward", program.url, "-n", namespace.name]).ready();
-    const address = await namespace.address();
-    const [old] = await pods(namespace);
-    const flow = ask(address, "/");
-    const keeping = { over: false };
-    const kept = keepAsking(`http://${address}/`, keeping);
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
-    const stream = await fetch(`http://${address}/stream`);
-    const deleted = performance.now();
-    await kubectl(["delete", "pod", old as string, "-n", namespace.name, "--wait=false"]);
-    assert.equal((await stream.text()).length, 40);
-    while ((await pods(namespace)).includes(old as string)) {
-      assert.ok(performance.now() - deleted < 15_000, "the Pod is there after 15 s");
-      await new Promise((resolve) => setTimeout(resolve, 200));
-    }
-    await new Promise((resolve) => setTimeout(resolve, 3_000));
-    keeping.over = true;
-    const answers = await flow.stop();
-    const wrong = answers.filter(({ answer }) => answer !== "ok");
-    assert.deepEqual(wrong, [], `of ${answers.length}\n${kurun.stderr}`);
-    assert.deepEqual(await kept, []);
-    const slowest = Math.max(...answers.map(({ ms }) => ms));
-    assert.ok(slowest < ANSWERED_MS, `the slowest of ${answers.length} answers took ${slowest} ms`);
-  },
-);
+for (const isJoined of [false, true]) {
+  const service = isJoined ? "a Service that it joined" : "its own Service";
+  clusterTest(
+    `the Pod behind ${service} is deleted under twenty requests a second: all are answered, and a stream ends complete`,
+    async (namespace) => {
+      if (isJoined) await kubectl(["create", "service", "clusterip", "kurun", "--tcp=80:8444", "-n", namespace.name]);
+      await using program = serveHttp((request) => {
+        if (new URL(request.url).pathname !== "/stream") return new Response("ok");
+        let left = 40;
+        return new Response(
+          new ReadableStream({
+            async pull(controller) {
+              await new Promise((resolve) => setTimeout(resolve, 100));
+              controller.enqueue(new TextEncoder().encode("."));
+              if (--left === 0) controller.close();
+            },
+          }),
+        );
+      });
+      await using kurun = await KurunProcess.start(["port-forward", program.url, "-n", namespace.name]).ready();
+      const address = await namespace.address();
+      const [old] = await pods(namespace);
+      const flow = ask(address, "/");
+      const keeping = { over: false };
+      const kept = keepAsking(`http://${address}/`, keeping);
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      const stream = await fetch(`http://${address}/stream`);
+      const deleted = performance.now();
+      await kubectl(["delete", "pod", old as string, "-n", namespace.name, "--wait=false"]);
+      assert.equal((await stream.text()).length, 40);
+      while ((await pods(namespace)).includes(old as string)) {
+        assert.ok(performance.now() - deleted < 15_000, "the Pod is there after 15 s");
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
+      await new Promise((resolve) => setTimeout(resolve, 3_000));
+      keeping.over = true;
+      const answers = await flow.stop();
+      const wrong = answers.filter(({ answer }) => answer !== "ok");
+      assert.deepEqual(wrong, [], `of ${answers.length}\n${kurun.stderr}`);
+      assert.deepEqual(await kept, []);
+      const slowest = Math.max(...answers.map(({ ms }) => ms));
+      assert.ok(slowest < ANSWERED_MS, `the slowest of ${answers.length} answers took ${slowest} ms`);
+    },
+  );
+}

@@ -112,6 +112,44 @@ clusterTest("the Role is enough for kurun ls and kurun stop, and cleanup names w
   assert.deepEqual(await namespace.left(), []);
 });
 
+clusterTest(
+  "the Role joins an existing Service by an EndpointSlice; without that right kurun joins by labels, but only those that no other Service selects",
+  async (namespace) => {
+    await using kubeconfig = await onlyWith(namespace, await documented());
+    const rules: Rule[] = JSON.parse(await kubectl(["get", "role", "kurun", "-n", namespace.name, "-o", "json"])).rules;
+    await kubectl(["create", "service", "clusterip", "kurun", "--tcp=80:80", "-n", namespace.name]);
+    await using upstream = serveHttp(() => new Response("from here"));
+    const args = ["port-forward", upstream.url, "-n", namespace.name, "--kubeconfig", kubeconfig.path];
+    const joins = async (way: string) => {
+      await using kurun = await KurunProcess.start(args).ready();
+      assert.ok(kurun.stderr.startsWith(`Joining Service kurun by ${way}\n`), kurun.stderr);
+      assert.equal(await (await fetch(`http://${await namespace.address()}/`)).text(), "from here");
+      kurun.signal("SIGINT");
+      assert.equal(await kurun.exit, 0);
+    };
+    await joins("an EndpointSlice");
+    await setRules(namespace, without(rules, "endpointslices", "create"));
+    await joins("the labels that it selects, because you may not create and patch EndpointSlices");
+    await kubectl(
+      ["create", "-n", namespace.name, "-f", "-"],
+      stringify({
+        apiVersion: "v1",
+        kind: "Service",
+        metadata: { name: "other" },
+        spec: { selector: { app: "kurun" }, ports: [{ port: 80 }] },
+      }),
+    );
+    const { code, stderr } = await KurunProcess.run(args);
+    assert.equal(
+      stderr,
+      `error: Service other in namespace ${namespace.name} selects Pods with the labels app=kurun: with them, kurun's Pod would get their callers too.\n` +
+        `Ask for the right to create and patch endpointslices.discovery.k8s.io in namespace ${namespace.name} (kurun doctor --rbac), so that kurun joins Service kurun alone, ` +
+        "or choose another name with --servicename\n",
+    );
+    assert.equal(code, 3);
+  },
+);
+
 /** Each right that a session needs, as the error about its absence names it. */
 const NEEDED = [
   ["jobs", "create", "create jobs.batch"],

@@ -4,6 +4,9 @@ import { serverArgs } from "../../images/server_command.ts";
 import { metadata, podMetadata, serverMounts, serverPath, serverPod } from "./session_objects.ts";
 import { CONTROL_PORT, type ForwardPlan, SESSION_LABEL } from "./session_plan.ts";
 
+/** At most 190 MB in ordinary use; 1,024 hostile callers that send and never read made it 510 MB (tests/attack). */
+export const RESOURCES = { requests: { cpu: "20m", memory: "96Mi" }, limits: { cpu: "2", memory: "640Mi" } };
+
 /** The Service that callers in the cluster use, unless an existing one is joined. */
 export function userService(plan: ForwardPlan, uid: string): NewService {
   return {
@@ -22,6 +25,12 @@ export function userService(plan: ForwardPlan, uid: string): NewService {
   };
 }
 
+/** The selector of the Service that leads to the Pod; none if the session's EndpointSlices do. */
+export function selectorOf({ joined, name }: ForwardPlan): Readonly<Record<string, string>> | undefined {
+  if (!joined) return { [SESSION_LABEL]: name };
+  return "selector" in joined ? joined.selector : undefined;
+}
+
 /** The Deployment of the server that forwards a Service's callers, with one Pod. */
 export function serverDeployment(plan: ForwardPlan, uid: string): NewDeployment {
   const { labels, annotations } = podMetadata(plan);
@@ -35,7 +44,7 @@ export function serverDeployment(plan: ForwardPlan, uid: string): NewDeployment 
       template: {
         metadata: {
           // A joined Service's selector wins over kurun's labels, except for the one that the Deployment selects by.
-          labels: { ...plan.podLabels, ...labels, ...plan.joined?.selector, [SESSION_LABEL]: plan.name },
+          labels: { ...plan.podLabels, ...labels, ...selectorOf(plan), [SESSION_LABEL]: plan.name },
           annotations,
         },
         spec: patchPod(forwardPod(plan), plan.podPatch ?? {}),
@@ -73,8 +82,7 @@ function forwardPod(plan: ForwardPlan): PodSpec {
         ...(plan.verbose ? ["--verbose"] : []),
       ],
       ports: [...container.ports, ...containerPorts(plan, targetPorts)],
-      // At most 190 MB in ordinary use; 1,024 hostile callers that send and never read made it 510 MB (tests/attack).
-      resources: { requests: { cpu: "20m", memory: "96Mi" }, limits: { cpu: "2", memory: "640Mi" } },
+      resources: plan.resources ?? RESOURCES,
       volumeMounts: [
         ...container.volumeMounts,
         ...serverMounts(plan),

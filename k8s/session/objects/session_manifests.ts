@@ -39,7 +39,7 @@ const DIGITS = 16;
  * digest differ only in whose they are, what they forward to and whether the server logs connections, so a start may resume any of them.
  */
 export function planDigest(plan: SessionPlan): string {
-  const anyPlan = { ...plan, name: ANY_NAME, annotations: {}, verbose: false };
+  const anyPlan = { ...plan, name: ANY_NAME, annotations: {}, verbose: false, resources: undefined };
   return digest(sessionObjects(anyPlan, ANY_NAME, { key: new Uint8Array(), cert: "", certKey: "" }));
 }
 
@@ -55,10 +55,8 @@ function flagDigests({ ports, joined, tls, ...plan }: ForwardPlan): string {
   const flags: Readonly<Record<string, unknown>> = {
     "--servicename": [plan.service, joined],
     "--serviceport": ports.map(({ port }) => port),
-    ...(joined ? {} : {
-      "--pod-port": ports.map(({ targetPort }) => targetPort),
-      "the URL's scheme": ports.map(({ name = "" }) => name.startsWith("http")),
-    }),
+    "--pod-port": ports.map(({ targetPort }) => targetPort),
+    ...(joined ? {} : { "the URL's scheme": ports.map(({ name = "" }) => name.startsWith("http")) }),
     "--app-protocol": tls ? tls.alpn.includes("h2") : ports.some(({ appProtocol }) => appProtocol === "kubernetes.io/h2c"),
     "--tlssecret": tls?.secret,
     "--server-image": plan.image,

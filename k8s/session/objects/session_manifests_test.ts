@@ -41,7 +41,8 @@ for (
     "a certificate": { tls: { secret: "web-tls", alpn: ["http/1.1"] } },
     "another ttl": { ttlSeconds: 60 },
     "another hold": { holdMs: 1000 },
-    "a joined Service": { joined: { selector: { app: "web" } } },
+    "a Service joined by labels": { joined: { selector: { app: "web" } } },
+    "a Service joined by EndpointSlices": { joined: { families: ["IPv4"], headless: false } },
     "a label of the Pod": { podLabels: { team: "a" } },
     "a pull secret": { imagePullSecret: "pull" },
   })

@@ -49,14 +49,21 @@ export interface CommonPlan {
 export interface ForwardPlan extends CommonPlan {
   /** The ports of the user's Service and where the Pod serves each. */
   readonly ports: readonly ServedPort[];
-  /** The selector of an existing Service that the Pod joins; without it the session creates the Service. */
-  readonly joined?: { readonly selector: Readonly<Record<string, string>> };
+  /**
+   * How the Pod joins an existing Service: by EndpointSlices for the Service's address families, which affect no other Service, or by the
+   * labels that it selects. Without it the session creates the Service.
+   */
+  readonly joined?: { readonly families: readonly string[]; readonly headless: boolean } | {
+    readonly selector: Readonly<Record<string, string>>;
+  };
   /** Set if the Pod terminates callers' TLS: the Secret with the certificate, and the offered protocols, best first (ALPN, RFC 7301). */
   readonly tls?: { readonly secret: string; readonly alpn: readonly string[] };
   /** Labels that the user added to the Pod. */
   readonly podLabels?: Readonly<Record<string, string>>;
   /** The user's changes to the Pod's spec, checked by checkPodPatch. */
   readonly podPatch?: PodPatch;
+  /** What the Pod requests and is limited to, if other than usual. It does not make another plan: quotas change from start to start. */
+  readonly resources?: Resources | undefined;
   /** How long a caller waits for a client, in milliseconds. */
   readonly holdMs: number;
   /** What an admission review gets while no client is connected: a 503 like all other requests, or to be allowed. @default {"error"} */
@@ -80,11 +87,16 @@ export interface RunPod {
   readonly serviceAccount?: string;
   /** The image that programs run in, instead of the server's. */
   readonly baseImage?: string;
-  /** Quantities by resource name, as in the API. */
-  readonly requests?: Readonly<Record<string, string>>;
-  readonly limits?: Readonly<Record<string, string>>;
+  readonly requests?: Resources["requests"];
+  readonly limits?: Resources["limits"];
   /** A strategic merge patch of the Pod. */
   readonly overrides?: PodPatch;
+}
+
+/** Quantities by resource name, as in the API. */
+export interface Resources {
+  readonly requests: Readonly<Record<string, string>>;
+  readonly limits: Readonly<Record<string, string>>;
 }
 
 /** A port of the user's Service. */
@@ -127,6 +139,7 @@ export const API_ROOTS = {
   ConfigMap: "/api/v1",
   Deployment: "/apis/apps/v1",
   Pod: "/api/v1",
+  EndpointSlice: "/apis/discovery.k8s.io/v1",
 } as const;
 
 /** The API path of one of a session's objects, or of all objects of its kind. @param namespace undefined for all namespaces */

@@ -6,12 +6,12 @@ import { isOverdue, type Presence } from "./client_presence.ts";
 import { type FoundSession, listSessions, SESSION_SELECTOR } from "./find_sessions.ts";
 import { isOurs, isSamePerson, type Person, sessionOf } from "./session_owner.ts";
 
-/** The kinds that a session's Job owns. */
-const OWNED = ["Service", "Secret", "ConfigMap", "Deployment", "Pod"] as const;
+/** The kinds that a session's Job owns, directly or not. */
+const OWNED = ["Service", "Secret", "ConfigMap", "Deployment", "Pod", "EndpointSlice"] as const;
 
 /** Something that no client will return to. */
 export interface Leftover {
-  readonly kind: "session" | "service" | "secret" | "configmap" | "deployment" | "pod";
+  readonly kind: "session" | Lowercase<(typeof OWNED)[number]>;
   readonly namespace: string;
   /** The name that users know it by: a session is known by its Service. */
   readonly name: string;
@@ -69,8 +69,8 @@ export function orphans(objects: readonly OwnedObject[], sessions: readonly Foun
     const { namespace = "", name, uid, deletionTimestamp, ownerReferences = [] } = metadata;
     if (!isOurs(metadata) || deletionTimestamp) return [];
     const owner = ownerReferences.find(({ kind }) => kind === "Job");
-    // The Pods of a Deployment go with it.
-    if (kind === "Pod" && !owner && ownerReferences.length > 0) return [];
+    // The Pods of a Deployment go with it, and the EndpointSlices of a Pod.
+    if (!owner && ownerReferences.length > 0) return [];
     if (owner ? uids.has(owner.uid) : names.has(`${namespace}/${sessionOf(metadata)}`)) return [];
     const shown = kind.toLowerCase() as Lowercase<typeof kind>;
     return [{ kind: shown, namespace, name, uid, path: objectPath(kind, namespace, name), why: "orphan" }];

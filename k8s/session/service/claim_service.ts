@@ -9,6 +9,7 @@ import { Annotation, type ForwardPlan, objectPath } from "../objects/session_pla
 import { judgePresence, type Presence } from "../owner/client_presence.ts";
 import { removeSession } from "../owner/remove_session.ts";
 import { isSamePerson, type SessionOwner, sessionOwner } from "../owner/session_owner.ts";
+import { retireSlices } from "./endpoint_slices.ts";
 import { findServices, type FoundServices } from "./found_services.ts";
 import {
   type AskedSession,
@@ -61,12 +62,8 @@ export type ServiceClaim = NewClaim | AdoptableSession;
 export interface NewClaim {
   readonly do: "create";
   readonly plan: ForwardPlan;
-  /** Ports of the joined Service that cannot be served, such as `53/UDP`. */
-  readonly unserved: readonly string[];
-  /** Other Services that select the session's Pod for ports that it does not serve. */
-  readonly siblings: readonly string[];
-  /** Whether Services could not be listed, so that another one may select the Pod as well. */
-  readonly unchecked: boolean;
+  /** How an existing Service is joined, if it is. */
+  readonly join: ServiceJoin | undefined;
 }
 
 /** A session to resume. */
@@ -112,14 +109,12 @@ export async function claimService(api: Api, options: ClaimOptions): Promise<Ser
   let told = "";
   let removed = "";
   for (;;) {
-    const decision = decideOnService(found, { name: service, port, podLabels });
+    const decision = decideOnService(found, { name: service, port, podLabels, podPort: plan.ports[0]?.targetPort });
     switch (decision.do) {
       case "create":
       case "join": {
         const join = decision.do === "join" ? decision : undefined;
-        const { unserved = [], siblings = [] } = join ?? {};
-        const unchecked = found.all === undefined && (join !== undefined || Object.keys(podLabels).length > 0);
-        return { do: "create", plan: annotated(joined(plan, join)), unserved, siblings, unchecked };
+        return { do: "create", plan: annotated(joined(plan, join)), join };
       }
       case "refuse":
         throw await refusedError(api, decision.refusal, plan, signal);
@@ -137,6 +132,7 @@ export async function claimService(api: Api, options: ClaimOptions): Promise<Ser
         // The user has already been told about what this start removed itself.
         if (removed === "" && told !== going.join()) say({ is: "waiting", going });
         told = going.join();
+        await retireSlices(api, found.slices, signal);
       }
     }
     await sleep(POLL_MS, signal);
@@ -175,7 +171,7 @@ async function claimOccupied(
 }
 
 function joined(plan: ForwardPlan, join: ServiceJoin | undefined): ForwardPlan {
-  return join ? { ...plan, ports: join.ports, joined: { selector: join.selector } } : plan;
+  return join ? { ...plan, ports: join.ports, joined: join.joined } : plan;
 }
 
 async function refusedError(api: Api, refusal: ServiceRefusal, { namespace, service }: ForwardPlan, signal: AbortSignal) {

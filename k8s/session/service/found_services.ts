@@ -1,9 +1,11 @@
 import type { Api } from "../../api/api.ts";
 import { onStatus } from "../../api/api_error.ts";
-import type { Endpoint, EndpointSlice, Job, Service } from "../../api/kubernetes_objects.ts";
+import type { EndpointSlice, Job, Service } from "../../api/kubernetes_objects.ts";
 import { controlServiceName, objectPath } from "../objects/session_plan.ts";
 import { askClient, type ClientAnswer } from "../owner/client_presence.ts";
 import { isOurs, sessionOf } from "../owner/session_owner.ts";
+import { mayWriteSlices } from "../session_rights.ts";
+import { serviceSlices } from "./endpoint_slices.ts";
 
 /** Everything that a start needs to know about the Services under its names. */
 export interface FoundServices {
@@ -15,8 +17,10 @@ export interface FoundServices {
   readonly all: readonly Service[] | undefined;
   /** The Jobs of the sessions that the first two belong to, by name. */
   readonly jobs: ReadonlyMap<string, Job>;
-  /** What is behind the Service. */
-  readonly endpoints: readonly Endpoint[];
+  /** What is behind the Service, if it exists and is not kurun's. */
+  readonly slices: readonly EndpointSlice[];
+  /** Whether the user may join such a Service by EndpointSlices; undefined if nobody has asked. */
+  readonly maySlice: boolean | undefined;
   /** The answer of the Pod behind kurun's control Service; undefined if it could not be asked. */
   readonly client: ClientAnswer | undefined;
   /** When this was found, by the cluster's clock if an answer has it. */
@@ -40,9 +44,11 @@ export async function findServices(
   const [service, control] = await Promise.all(names.map((name) => api.find<Service>(objectPath("Service", namespace, name), { signal })));
   const sessions = [service, control].flatMap((found) => found && isOurs(found.body.metadata) ? [sessionOf(found.body.metadata)] : []);
   const hasServer = control && isOurs(control.body.metadata) && !control.body.metadata.deletionTimestamp;
-  const [all, endpoints, client, ...jobs] = await Promise.all([
+  const isForeign = service && !isOurs(service.body.metadata);
+  const [all, slices, maySlice, client, ...jobs] = await Promise.all([
     listing,
-    service && !isOurs(service.body.metadata) ? endpointsOf(api, namespace, name, signal) : [],
+    isForeign ? serviceSlices(api, namespace, name, signal) : [],
+    recent?.maySlice ?? (isForeign ? mayWriteSlices(api, namespace, signal) : undefined),
     hasServer ? askClient(api, namespace, name, signal) : undefined,
     ...[...new Set(sessions)].map((session) => api.find<Job>(objectPath("Job", namespace, session), { signal })),
   ]);
@@ -51,15 +57,9 @@ export async function findServices(
     control: control?.body,
     all,
     jobs: new Map(jobs.flatMap((job) => job ? [[job.body.metadata.name, job.body]] : [])),
-    endpoints,
+    slices,
+    maySlice,
     client,
     now: jobs.find((job) => job?.date)?.date ?? new Date(),
   };
-}
-
-async function endpointsOf(api: Api, namespace: string, service: string, signal: AbortSignal): Promise<Endpoint[]> {
-  const path = `/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices`;
-  const query = { labelSelector: `kubernetes.io/service-name=${service}` };
-  const { items } = await api.list<EndpointSlice>(path, { query, signal });
-  return items.flatMap(({ endpoints }) => endpoints ?? []);
 }

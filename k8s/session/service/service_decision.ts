@@ -1,5 +1,5 @@
-import type { Job, Service, ServicePort } from "../../api/kubernetes_objects.ts";
-import { CONTROL_PORT, controlServiceName, MANAGED_BY, type ServedPort, SESSION_LABEL } from "../objects/session_plan.ts";
+import type { Endpoint, EndpointSlice, Job, Service, ServicePort } from "../../api/kubernetes_objects.ts";
+import { CONTROL_PORT, controlServiceName, type ForwardPlan, MANAGED_BY, type ServedPort, SESSION_LABEL } from "../objects/session_plan.ts";
 import type { Presence } from "../owner/client_presence.ts";
 import { isEnding, isOurs, sessionOf, type SessionOwner } from "../owner/session_owner.ts";
 import type { FoundServices } from "./found_services.ts";
@@ -11,6 +11,8 @@ export interface ServiceWish {
   readonly port: number | undefined;
   /** Labels that the user adds to the Pod. */
   readonly podLabels?: Readonly<Record<string, string>>;
+  /** The Pod's port for the first of the Service's ports whose target is a name. @default {8444} */
+  readonly podPort?: number | undefined;
 }
 
 /** What to do about what was found. */
@@ -32,13 +34,13 @@ export interface AskedSession {
   readonly live?: ServiceRefusal;
 }
 
-/** How to serve an existing Service: give the Pod this selector's labels and serve these ports. The Service stays as it is. */
+/** How to serve an existing Service, which stays as it is. */
 export interface ServiceJoin {
-  readonly selector: Readonly<Record<string, string>>;
+  readonly joined: NonNullable<ForwardPlan["joined"]>;
   readonly ports: readonly ServedPort[];
   /** Ports that cannot be served, such as `53/UDP`. */
   readonly unserved: readonly string[];
-  /** Other Services that select the Pod as well, for ports that it does not serve: their callers are refused there. */
+  /** Other Services that select the same Pods. They stay without kurun's Pod. */
   readonly siblings: readonly string[];
 }
 
@@ -53,8 +55,13 @@ export type ServiceRefusal =
   | { readonly is: "no-selector" }
   | { readonly is: "no-tcp" }
   | { readonly is: "no-such-port"; readonly port: number; readonly ports: readonly number[] }
-  /** Callers of other Services, which select the Pod as well by the joined selector or by the user's labels, would arrive here. */
-  | { readonly is: "shared"; readonly others: readonly string[]; readonly selector: Readonly<Record<string, string>> }
+  /** Callers of other Services, which may be unknown, would arrive here: the user or a join by labels gives the Pod labels that they select. */
+  | {
+    readonly is: "shared";
+    readonly others: readonly string[];
+    readonly labels: Readonly<Record<string, string>>;
+    readonly joins: boolean;
+  }
   | { readonly is: "live"; readonly pods: readonly string[]; readonly selector: Readonly<Record<string, string>> }
   | { readonly is: "stuck"; readonly going: readonly string[]; readonly seconds: number };
 
@@ -66,9 +73,8 @@ export function decideOnService(found: FoundServices, wish: ServiceWish): Servic
   }
   if (found.control) return refuse({ is: "control-name", control: controlServiceName(wish.name) });
   if (found.service) return ofForeign(found.service, found, wish);
-  // Callers of another Service would arrive at a Pod that has the labels it selects by.
-  const others = othersSelecting(found, wish, {});
-  return others.length === 0 ? { do: "create" } : refuse(shared(others, wish, {}));
+  const shared = sharedBy(found, wish);
+  return shared ? refuse(shared) : { do: "create" };
 }
 
 /** The facts that decide whether a session's Service can be used. */
@@ -123,57 +129,60 @@ function ofForeign(service: Service, found: FoundServices, wish: ServiceWish): S
   const join = joinOf(service, found, wish);
   if ("is" in join) return refuse(join);
   // A Pod that is terminating gets no new connections once kurun's Pod is ready.
-  const live = found.endpoints.filter(({ conditions }) => conditions?.terminating !== true)
-    .map(({ targetRef, addresses }) => targetRef?.name ?? addresses[0] ?? "");
+  const live = livePods(found.slices);
   const others = live.filter((name) => !isPodOfSession(name, metadata.name));
-  if (others.length > 0) return refuse({ is: "live", pods: [...new Set(others)], selector: join.selector });
+  if (others.length > 0) return refuse({ is: "live", pods: others, selector: service.spec?.selector ?? {} });
   return live.length === 0 ? { do: "join", ...join } : { do: "wait", going: live.map((name) => `pod/${name}`) };
+}
+
+/** The Pods behind a Service that pass `counts`, except those that are being stopped; an address if an endpoint is no Pod. */
+export function livePods(slices: readonly EndpointSlice[], counts: (endpoint: Endpoint) => boolean = () => true): string[] {
+  // A slice without endpoints has null there.
+  const endpoints = slices.flatMap(({ endpoints }) => endpoints ?? []);
+  const live = endpoints.filter((endpoint) => endpoint.conditions?.terminating !== true && counts(endpoint));
+  return [...new Set(live.map(({ targetRef, addresses }) => targetRef?.name ?? addresses[0] ?? ""))];
 }
 
 /** How a Service that kurun did not create can be joined, regardless of its Pods, or why it cannot. */
 function joinOf({ spec = {} }: Service, found: FoundServices, wish: ServiceWish): ServiceJoin | ServiceRefusal {
-  const { type, externalName = "", selector = {}, ports = [], clusterIP } = spec;
+  const { type, externalName = "", selector = {}, ports = [], clusterIP, ipFamilies: families = ["IPv4"] } = spec;
   if (type === "ExternalName") return { is: "external-name", target: externalName };
   if (Object.keys(selector).length === 0) return { is: "no-selector" };
   // A Pod with the labels of two sessions would belong to neither.
   if (selector[SESSION_LABEL] !== undefined) return { is: "orphan", session: selector[SESSION_LABEL] };
-  const served = joinedPorts(ports, clusterIP === "None");
+  const headless = clusterIP === "None";
+  const served = joinedPorts(ports, headless, wish.podPort);
   if (served.length === 0) return { is: "no-tcp" };
   if (wish.port !== undefined && !served.some(({ port }) => port === wish.port)) {
     return { is: "no-such-port", port: wish.port, ports: served.map(({ port }) => port) };
   }
-  const joined = served.filter(({ port }) => wish.port === undefined || port === wish.port);
-  const selecting = othersSelecting(found, wish, selector);
-  const others = selecting.filter((other) => leadsHere(other, joined));
-  if (others.length > 0) return shared(others, wish, selector);
-  return { selector, ports: joined, unserved: unservedPorts(ports), siblings: selecting.map(({ metadata }) => metadata.name) };
+  const joined = found.maySlice ? { families, headless } : { selector };
+  const shared = sharedBy(found, wish, joined.selector);
+  if (shared) return shared;
+  return {
+    joined,
+    ports: served.filter(({ port }) => wish.port === undefined || port === wish.port),
+    unserved: unservedPorts(ports),
+    siblings: selecting(found, wish, selector),
+  };
 }
 
-function shared(others: readonly Service[], { podLabels }: ServiceWish, joined: Readonly<Record<string, string>>): ServiceRefusal {
-  return { is: "shared", others: others.map(({ metadata }) => metadata.name), selector: { ...podLabels, ...joined } };
+/** The refusal if callers of other Services would arrive at a Pod that has the user's labels and those of a join. */
+function sharedBy(found: FoundServices, wish: ServiceWish, selector?: Readonly<Record<string, string>>): ServiceRefusal | undefined {
+  const labels = { ...wish.podLabels, ...selector };
+  const others = selecting(found, wish, { ...MANAGED_BY, ...labels });
+  const joins = selector !== undefined;
+  return others.length > 0 || (joins && !found.all) ? { is: "shared", others, labels, joins } : undefined;
 }
 
-/** Other Services that select a Pod with these labels and the user's. */
-function othersSelecting({ all = [] }: FoundServices, { name, podLabels = {} }: ServiceWish, joined: Readonly<Record<string, string>>) {
-  const labels: Readonly<Record<string, string>> = { ...podLabels, ...MANAGED_BY, ...joined };
-  return all.filter(({ metadata, spec = {} }) => {
+/** The names of the other Services that select a Pod with these labels. */
+function selecting({ all = [] }: FoundServices, { name }: ServiceWish, labels: Readonly<Record<string, string>>): string[] {
+  const others = all.filter(({ metadata, spec = {} }) => {
     const selector = Object.entries(spec.selector ?? {});
     const selects = selector.length > 0 && selector.every(([key, value]) => labels[key] === value);
     return metadata.name !== name && !metadata.deletionTimestamp && spec.type !== "ExternalName" && selects;
   });
-}
-
-/**
- * Whether a Service's callers would reach a port that kurun's Pod serves. kubebuilder gives a project's webhook and metrics Services one
- * selector and different target ports: there they do not. A headless Service hands out the Pod's address, whatever the port.
- */
-function leadsHere({ spec = {} }: Service, served: readonly ServedPort[]): boolean {
-  if (spec.clusterIP === "None" || spec.ports === undefined) return true;
-  const names = served.map(({ targetName }) => targetName);
-  const numbers = served.map(({ targetPort }) => targetPort);
-  return spec.ports.filter(isTcp).some(({ port, targetPort = port }) =>
-    typeof targetPort === "string" ? names.includes(targetPort) : numbers.includes(targetPort)
-  );
+  return others.map(({ metadata }) => metadata.name);
 }
 
 /** Whether a Pod belongs to an earlier session for this Service. That session is gone, or the control port's Service would still be there. */
@@ -185,22 +194,19 @@ function refuse(refusal: ServiceRefusal): ServiceDecision {
   return { do: "refuse", refusal };
 }
 
-/** The first number for a port that the Service refers to by name; any would do. */
-const FIRST_NAMED = 8444;
-
 /**
  * Where kurun's Pod must serve each TCP port of a Service that it joins, so that the Service need not change. A target port with a name
  * gets a number that no other target port has.
  * @param headless callers connect to the Pod itself at the port that they know: nothing translates it
  */
-export function joinedPorts(ports: readonly ServicePort[], headless: boolean): ServedPort[] {
+export function joinedPorts(ports: readonly ServicePort[], headless: boolean, firstNamed = 8444): ServedPort[] {
   const tcp = ports.filter(isTcp);
   const taken = new Set<number | string>([CONTROL_PORT, ...tcp.map(({ port, targetPort = port }) => targetPort)]);
   const numbers = new Map<string, number>();
   return tcp.map(({ name, port, targetPort = port }) => {
     const named = name ? { name } : {};
     if (typeof targetPort === "number") return { ...named, port: headless ? targetPort : port, targetPort };
-    let number = numbers.get(targetPort) ?? (headless ? port : FIRST_NAMED);
+    let number = numbers.get(targetPort) ?? (headless ? port : firstNamed);
     while (!headless && !numbers.has(targetPort) && taken.has(number)) number++;
     taken.add(number);
     numbers.set(targetPort, number);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Endpoint, Job, Service } from "../../api/kubernetes_objects.ts";
+import type { EndpointSlice, Job, Service } from "../../api/kubernetes_objects.ts";
 import { Annotation } from "../objects/session_plan.ts";
 import type { Presence } from "../owner/client_presence.ts";
 import { sessionOwner } from "../owner/session_owner.ts";
@@ -12,7 +12,8 @@ const NOTHING: FoundServices = {
   control: undefined,
   all: [],
   jobs: new Map(),
-  endpoints: [],
+  slices: [],
+  maySlice: true,
   client: undefined,
   now: new Date("2026-01-01T00:01:00Z"),
 };
@@ -25,6 +26,10 @@ function ours(name: string, more: Record<string, unknown> = {}): Service {
 
 function foreign(spec: NonNullable<Service["spec"]> = { selector: { app: "hook" }, ports: [{ port: 443, targetPort: 9443 }] }): Service {
   return { metadata: { name: "hook", uid: "f" }, spec };
+}
+
+function behind(endpoints: EndpointSlice["endpoints"]): EndpointSlice[] {
+  return [{ metadata: { name: "hook-x", uid: "e" }, addressType: "IPv4", endpoints }];
 }
 
 function job(more: Partial<Job> = {}, who = "ann"): ReadonlyMap<string, Job> {
@@ -44,7 +49,8 @@ Deno.test("if nothing is there, the Service is created", () => {
 
 Deno.test("a session's Service is asked about, its own or joined; a joined one with its selector and ports", () => {
   const found = { ...NOTHING, control: ours("hook-kurun"), jobs: job() };
-  const join = { selector: { app: "hook" }, ports: [{ port: 443, targetPort: 9443 }], unserved: [], siblings: [] };
+  const joined = { families: ["IPv4"], headless: false };
+  const join = { joined, ports: [{ port: 443, targetPort: 9443 }], unserved: [], siblings: [] };
   const expected = { do: "ask", job: [...job().values()][0], whole: true };
   assert.deepEqual(decideOnService({ ...found, service: ours("hook") }, WISH), { ...expected, join: undefined });
   assert.deepEqual(decideOnService({ ...found, service: foreign() }, WISH), { ...expected, join });
@@ -69,7 +75,10 @@ Deno.test("a Service that could not be used without the session is refused befor
 
 Deno.test("a session next to other Pods can be resumed, but is not replaced", () => {
   const endpoints = ["hook-kurun-bcdfg-7d4b9c-abcde", "hook-original"].map((name) => ({ addresses: ["10.0.0.1"], targetRef: { name } }));
-  const decision = decideOnService({ ...NOTHING, control: ours("hook-kurun"), jobs: job(), service: foreign(), endpoints }, WISH);
+  const decision = decideOnService(
+    { ...NOTHING, control: ours("hook-kurun"), jobs: job(), service: foreign(), slices: behind(endpoints) },
+    WISH,
+  );
   assert.deepEqual(decision.do === "ask" && decision.live, { is: "live", pods: ["hook-original"], selector: { app: "hook" } });
 });
 
@@ -152,7 +161,7 @@ Deno.test("a Service without Pods is joined, and of a requested port only that i
   const decision = decideOnService({ ...NOTHING, service: foreign({ selector: { app: "hook" }, ports }) }, { ...WISH, port: 443 });
   assert.deepEqual(decision, {
     do: "join",
-    selector: { app: "hook" },
+    joined: { families: ["IPv4"], headless: false },
     ports: [{ name: "b", port: 443, targetPort: 8444, targetName: "webhook" }],
     unserved: ["53/UDP"],
     siblings: [],
@@ -163,8 +172,8 @@ Deno.test("terminating Pods do not prevent joining; other Pods do, ready or not"
   const endpoint = (name: string, conditions: Record<string, boolean>) => ({ addresses: ["10.0.0.1"], conditions, targetRef: { name } });
   const ending = endpoint("hook-1", { ready: false, terminating: true });
   const unready = endpoint("hook-2", { ready: false });
-  assert.equal(decideOnService({ ...NOTHING, service: foreign(), endpoints: [ending] }, WISH).do, "join");
-  assert.deepEqual(decideOnService({ ...NOTHING, service: foreign(), endpoints: [ending, unready] }, WISH), {
+  assert.equal(decideOnService({ ...NOTHING, service: foreign(), slices: behind([ending]) }, WISH).do, "join");
+  assert.deepEqual(decideOnService({ ...NOTHING, service: foreign(), slices: behind([ending, unready]) }, WISH), {
     do: "refuse",
     refusal: { is: "live", pods: ["hook-2"], selector: { app: "hook" } },
   });
@@ -172,7 +181,7 @@ Deno.test("terminating Pods do not prevent joining; other Pods do, ready or not"
 
 Deno.test("a start waits for the Pod of a session that has ended", () => {
   const endpoints = [{ addresses: ["10.0.0.1"], targetRef: { name: "hook-kurun-bcdfg-7b7fcb59c7-hjtxf" } }];
-  const decision = decideOnService({ ...NOTHING, service: foreign(), endpoints }, WISH);
+  const decision = decideOnService({ ...NOTHING, service: foreign(), slices: behind(endpoints) }, WISH);
   assert.deepEqual(decision, { do: "wait", going: ["pod/hook-kurun-bcdfg-7b7fcb59c7-hjtxf"] });
 });
 
@@ -181,54 +190,44 @@ function other(name: string, spec: NonNullable<Service["spec"]>, more: Partial<S
   return { metadata: { name, uid: name, ...more }, spec };
 }
 
-Deno.test("a Service is not joined if another Service selects the Pod by the joined labels, which is named instead of its live Pods", () => {
-  const service = foreign({ selector: { app: "hook", tier: "front" }, ports: [{ port: 443, targetPort: 9443 }] });
-  const endpoints: Endpoint[] = [{ addresses: ["10.0.0.1"], targetRef: { kind: "Pod", name: "b-1" } }];
-  for (const selector of [{ app: "hook", tier: "front" }, { app: "hook" }]) {
-    const all = [service, other("b", { selector }), other("c", { selector: { app: "hook", tier: "back" } })];
-    assert.deepEqual(decideOnService({ ...NOTHING, service, all, endpoints }, WISH), {
-      do: "refuse",
-      refusal: { is: "shared", others: ["b"], selector: { app: "hook", tier: "front" } },
-    });
-  }
-});
-
-Deno.test("a Service that selects the Pod for ports that it does not serve does not prevent joining, and is named", () => {
-  const service = foreign({ selector: { app: "hook" }, ports: [{ port: 443, targetPort: 9443 }, { port: 80, targetPort: "web" }] });
-  const selector = { app: "hook" };
-  const decide = (spec: NonNullable<Service["spec"]>) =>
-    decideOnService({ ...NOTHING, service, all: [service, other("metrics", { selector, ...spec })] }, WISH);
-  // As kubebuilder lays out a project.
-  const joined = decide({ ports: [{ port: 8443, targetPort: 8443 }] });
-  assert.deepEqual(joined.do === "join" && joined.siblings, ["metrics"]);
-  assert.equal(decide({ ports: [{ port: 9443 }] }).do, "refuse");
-  assert.equal(decide({ ports: [{ port: 8443, targetPort: 8443 }, { port: 1, targetPort: "web" }] }).do, "refuse");
-  assert.equal(decide({ clusterIP: "None", ports: [{ port: 8443, targetPort: 8443 }] }).do, "refuse");
-  assert.equal(decide({ ports: [{ port: 9443, protocol: "UDP" }] }).do, "join");
-});
-
-Deno.test("Services that cannot select the Pod, or are being deleted, do not prevent joining", () => {
-  const service = foreign();
-  const selector = { app: "hook" };
+Deno.test("a Service whose selector others share is joined by EndpointSlices, which leave the others alone, and they are named", () => {
+  const service = foreign({ selector: { app: "hook", tier: "front" }, ports: [{ port: 443, targetPort: 9443 }], ipFamilies: ["IPv6"] });
   const all = [
     service,
-    other("narrower", { selector: { app: "hook", tier: "front" } }),
+    other("b", { selector: { app: "hook" } }),
+    other("other", { selector: { app: "hook", tier: "back" } }),
     other("none", {}),
     other("empty", { selector: {} }),
-    other("external", { type: "ExternalName", externalName: "example.com", selector }),
-    other("going", { selector }, { deletionTimestamp: "2026-01-01T00:00:00Z" }),
+    other("external", { type: "ExternalName", externalName: "example.com", selector: { app: "hook" } }),
+    other("going", { selector: { app: "hook" } }, { deletionTimestamp: "2026-01-01T00:00:00Z" }),
   ];
-  assert.equal(decideOnService({ ...NOTHING, service, all }, WISH).do, "join");
-  assert.equal(decideOnService({ ...NOTHING, service, all: undefined }, WISH).do, "join");
+  const joined = { families: ["IPv6"], headless: false };
+  const ports = [{ port: 443, targetPort: 9443 }];
+  const join = { do: "join", joined, ports, unserved: [], siblings: ["b"] };
+  assert.deepEqual(decideOnService({ ...NOTHING, service, all }, WISH), join);
+  assert.deepEqual(decideOnService({ ...NOTHING, service, all: undefined }, WISH), { ...join, siblings: [] });
 });
 
-Deno.test("a Service is not created if another one selects the Pod by a label that the user gave it", () => {
+Deno.test("without the right to EndpointSlices, a Service is joined by labels that no other Service selects, and is refused otherwise", () => {
+  const labels = { app: "hook" };
+  const service = foreign({ selector: labels, ports: [{ port: 443, targetPort: 9443 }] });
+  const decide = (all: readonly Service[] | undefined) => decideOnService({ ...NOTHING, service, all, maySlice: false }, WISH);
+  const alone = decide([service, other("b", { selector: { app: "other" } })]);
+  assert.deepEqual(alone.do === "join" && alone.joined, { selector: labels });
+  const refusal = { is: "shared", others: ["b"], labels, joins: true };
+  assert.deepEqual(decide([service, other("b", { selector: labels })]), { do: "refuse", refusal });
+  assert.deepEqual(decide(undefined), { do: "refuse", refusal: { ...refusal, others: [] } });
+});
+
+Deno.test("a label that the user gives the Pod must not be selected by another Service, whether a Service is created or joined", () => {
   const all = [other("b", { selector: { team: "a" } })];
-  assert.equal(decideOnService({ ...NOTHING, all }, WISH).do, "create");
-  assert.deepEqual(decideOnService({ ...NOTHING, all }, { ...WISH, podLabels: { team: "a" } }), {
-    do: "refuse",
-    refusal: { is: "shared", others: ["b"], selector: { team: "a" } },
-  });
+  for (const service of [undefined, foreign()]) {
+    assert.notEqual(decideOnService({ ...NOTHING, service, all }, WISH).do, "refuse");
+    assert.deepEqual(decideOnService({ ...NOTHING, service, all }, { ...WISH, podLabels: { team: "a" } }), {
+      do: "refuse",
+      refusal: { is: "shared", others: ["b"], labels: { team: "a" }, joins: false },
+    });
+  }
 });
 
 const AWAY: Presence = { is: "away", since: "2026-01-01T00:00:00Z" };

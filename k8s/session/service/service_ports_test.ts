@@ -18,6 +18,7 @@ Deno.test("a name's number is neither another port's nor the control port, and t
     { name: "d", port: 4, targetPort: "x" },
   ];
   assert.deepEqual(joinedPorts(ports, false).map(({ targetPort }) => targetPort), [8444, 8445, 8446, 8445]);
+  assert.deepEqual(joinedPorts(ports, false, 8080).map(({ targetPort }) => targetPort), [8444, 8080, 8081, 8080]);
 });
 
 Deno.test("a headless Service is served at the port numbers that its callers use", () => {
