@@ -16,7 +16,7 @@ import { BuildError } from "./builders/build_error.ts";
 import { BuildErrors, describeBuildErrors } from "./images/build_images.ts";
 import { describeRefusal } from "./port_forward/describe_refusal.ts";
 import { describeRegistryError } from "./images/registry_delivery.ts";
-import { failingWebhook } from "./session/describe_wait.ts";
+import { failingWebhook, isAboutResources } from "./session/describe_wait.ts";
 import { RightsLostError } from "./session/keep_session.ts";
 import { ReplacedError } from "./session/tunnel_link.ts";
 import { type ErrorText, ExitCode, ExitError, UserError } from "./command/errors.ts";
@@ -99,6 +99,7 @@ function describeRights({ missing, user, scope: { purpose, namespace, service } 
 
 function describeNotReady({ seconds, waitedFor, link }: NotReadyError): string {
   const rest = "; everything was removed again";
+  if (seconds === undefined) return `the cluster refuses kurun's Pod${rest}:\n  ${waitedFor}`;
   if (waitedFor) return `kurun's Pod was not ready within ${seconds} s${rest}. It waited for:\n  ${waitedFor}`;
   if (link) return `kurun's Pod is running, but kurun could not connect to it within ${seconds} s: ${link}${rest}`;
   return `kurun's Pod was not ready within ${seconds} s, and the cluster does not say why${rest}. Try a longer --timeout`;
@@ -117,7 +118,7 @@ function describeAnswer(error: ApiError): ErrorText {
       `namespace ${details.name} does not exist: create it with kubectl create namespace ${details.name}, or choose another with -n`,
     );
   }
-  const hint = /failed quota: .*must specify/.test(message) ? "\n  Set the Pod's resources with --requests and --limits." : "";
+  const hint = isAboutResources(message) ? "\n  Set the Pod's resources with --requests and --limits." : "";
   const webhook = /failed calling webhook "([\w.-]+)"/.exec(message)?.[1];
   return {
     text: `Error from server${reason ? ` (${reason})` : ""}: ${message}${webhook ? `\n  ${failingWebhook(webhook)}` : hint}`,

@@ -15,12 +15,23 @@ function whatToDo({ kind, message, image }: WaitReason, serverImage: string): st
   if (kind === "image") return image === serverImage ? missingServerImage(image) : undefined;
   if (kind !== "admission") return undefined;
   if (/exceeded quota/.test(message)) return "Free some of the namespace's quota, or choose another namespace with -n.";
+  if (/PriorityClass|match these scopes/.test(message)) {
+    return `Choose a priority class: --server-overrides '{"priorityClassName": "NAME"}'.`;
+  }
+  if (isAboutResources(message)) {
+    return `Set what the namespace allows: --server-overrides '{"resources": {"limits": {"cpu": "500m", "memory": "256Mi"}}}'.`;
+  }
   if (/violates PodSecurity/.test(message)) {
     return "kurun's own Pod passes Pod Security restricted: check what overrides or webhooks changed in it.";
   }
   // A webhook's refusal may have any text, and the name goes into a command to copy.
   const webhook = /failed calling webhook "([\w.-]+)"/.exec(message)?.[1];
   return webhook && failingWebhook(webhook);
+}
+
+/** Whether the cluster refuses a Pod for what it requests or is limited to: by a LimitRange or a quota. */
+export function isAboutResources(message: string): boolean {
+  return /(minimum|maximum) \S+ usage per|limit to request ratio|failed quota: .*must specify/.test(message);
 }
 
 function missingServerImage(image: string): string {

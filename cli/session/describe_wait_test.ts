@@ -20,6 +20,12 @@ Deno.test("a known remedy is added", () => {
   const remedy = (message: string) => said({ kind: "admission", message }).split("\n")[1];
   assert.match(remedy('pods "x" is forbidden: exceeded quota: q')!, /quota/);
   assert.match(remedy('pods "x" is forbidden: violates PodSecurity "restricted:latest"')!, /restricted/);
+  for (const reason of ["maximum cpu usage per Pod is 1, but limit is 2", "cpu max limit to request ratio per Container is 4, but …"]) {
+    assert.match(remedy(`pods "x" is forbidden: ${reason}`)!, /--server-overrides '{"resources": /);
+  }
+  for (const reason of ["no PriorityClass with name x was found", "insufficient quota to match these scopes: [{PriorityClass In [a]}]"]) {
+    assert.match(remedy(`pods "x" is forbidden: ${reason}`)!, /--server-overrides '{"priorityClassName": /);
+  }
   const webhook = said({ kind: "admission", message: 'failed calling webhook "a.b": no' });
   assert.match(webhook, /kubectl get mutatingwebhookconfigurations,\S+ .* \| grep a\.b$/m);
   const yaml = /^ +(objectSelector: .*)$/m.exec(webhook)?.[1] ?? "";

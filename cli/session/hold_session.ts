@@ -45,11 +45,12 @@ export class NotReadyError extends Error {
   override readonly name = "NotReadyError";
 
   /**
+   * @param seconds undefined if waiting longer does not help
    * @param waitedFor what the Pod waited for last, and what to do about it, if known
    * @param link why the tunnel was not connected although the Pod was ready
    */
-  constructor(readonly seconds: number, readonly waitedFor: string | undefined, readonly link: string | undefined) {
-    super(`not ready within ${seconds} s`);
+  constructor(readonly seconds: number | undefined, readonly waitedFor: string | undefined, readonly link: string | undefined) {
+    super("not ready in time");
   }
 }
 
@@ -129,6 +130,7 @@ async function waitUntilReady(
   }, timeoutMs);
   const waitingFor = (reason: WaitReason) => {
     waitedFor = describeWait(reason, plan.image);
+    if (reason.final) return late.reject(new NotReadyError(undefined, waitedFor, undefined));
     say(`Waiting for the Pod: ${waitedFor}`);
   };
   const over = new AbortController();

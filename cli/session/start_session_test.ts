@@ -4,6 +4,7 @@ import { Api } from "../../k8s/api/api.ts";
 import { loadClusterAccess } from "../../k8s/kubeconfig/kubeconfig.ts";
 import { MissingRightsError, neededRights } from "../../k8s/session/session_rights.ts";
 import type { ServiceClaim } from "../../k8s/session/service/claim_service.ts";
+import { RESOURCES } from "../../k8s/session/objects/forward_objects.ts";
 import { annotated, ownedObjects } from "../../k8s/session/objects/session_manifests.ts";
 import { type ScriptedReply, type ScriptedRequest, ScriptedServer } from "../../tests/scripted_server.ts";
 import type { Context } from "../command/context.ts";
@@ -34,7 +35,7 @@ function answer({ method, target }: ScriptedRequest, reply: ScriptedReply, allow
 }
 
 Deno.test("rights and names are checked in parallel", async () => {
-  const questions = neededRights({ purpose: "port-forward", ...PLAN }).length + 4;
+  const questions = neededRights({ purpose: "port-forward", ...PLAN }).length + 6;
   const held: (() => void)[] = [];
   const { claim } = await run(async (request, reply) => {
     const all = new Promise<void>((resolve) => held.push(resolve));
@@ -45,10 +46,8 @@ Deno.test("rights and names are checked in parallel", async () => {
   assert.equal(held.length, questions);
   assert.deepEqual(claim, {
     do: "create",
-    plan: annotated({ ...PLAN, runAsUser: 65532, serverIn: "ConfigMap" }),
-    unserved: [],
-    siblings: [],
-    unchecked: false,
+    plan: annotated({ ...PLAN, runAsUser: 65532, serverIn: "ConfigMap", resources: RESOURCES }),
+    join: undefined,
   });
 });
 
@@ -67,7 +66,7 @@ Deno.test("a start continues if rights may not be checked", async () => {
   const { asked } = await run((request, reply) =>
     request.method === "POST" ? reply.json(403, { kind: "Status", reason: "Forbidden", message: "no", code: 403 }) : answer(request, reply)
   );
-  assert.equal(asked.filter((method) => method === "GET").length, 4);
+  assert.equal(asked.filter((method) => method === "GET").length, 6);
 });
 
 Deno.test("the session's Secret has the server if the cluster refuses a ConfigMap, as a webhook does that the session is to serve", async () => {

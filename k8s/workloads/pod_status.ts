@@ -1,11 +1,14 @@
 /** What a Pod's status and the cluster's events say about why a Pod is not ready. Pure. */
 
+import { milliOf } from "../api/quantity.ts";
 import type { ClusterEvent, ContainerState, Pod } from "../api/kubernetes_objects.ts";
 
 /** Why a Pod is not ready, in the cluster's own words. */
 export interface WaitReason {
   /** What the user can do about it depends on this. */
   readonly kind: "scheduling" | "pulling" | "image" | "crash" | "admission" | "other";
+  /** Whether waiting does not help. */
+  readonly final?: boolean;
   /** Empty if a container ended and the cluster gives no reason. */
   readonly reason: string;
   readonly message: string;
@@ -55,7 +58,21 @@ export function eventWaitsFor(event: ClusterEvent, name: string): WaitReason | u
   if (type === "Normal" ? !SLOW.has(reason) : REPORTED_ELSEWHERE.has(reason)) return undefined;
   const kind = reason === "FailedCreate" ? "admission" : reason === "Pulling" ? "pulling" : "other";
   // The API server merges events that repeat and puts these words in front.
-  return { kind, reason, message: message.trim().replace(/^\(combined from similar events\): /, "") };
+  const said = message.trim().replace(/^\(combined from similar events\): /, "");
+  return { kind, reason, message: said, ...(kind === "admission" && isFinal(said) ? { final: true } : {}) };
+}
+
+/** Whether the refusal of a Pod stays: not if a quota may get room, a webhook may start, or a new namespace may get its ServiceAccount. */
+function isFinal(message: string): boolean {
+  const [, requested, limited] = /exceeded quota: .*, requested: (.*), used: .*, limited: (.*)$/s.exec(message) ?? [];
+  if (requested === undefined || limited === undefined) {
+    return /forbidden: |is invalid: |denied the request/.test(message) &&
+      !/looking up service account|failed calling webhook/.test(message);
+  }
+  const most = new Map(limited.split(",").map((part) => part.split("=") as [string, string]));
+  return requested.split(",").map((part) => part.split("=")).some(([name = "", amount = ""]) =>
+    milliOf(amount) > milliOf(most.get(name) ?? "")
+  );
 }
 
 type Ended = NonNullable<ContainerState["terminated"]>;

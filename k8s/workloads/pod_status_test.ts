@@ -54,6 +54,34 @@ Deno.test("events of the Deployment's own objects are reported, except those tha
   assert.equal(about("web-kurun-bcdfg-7b7f-x", "Scheduled", "Normal"), undefined);
 });
 
+Deno.test("a refusal of the Pod is final unless something else may change it: quota that is in use, a webhook, a new namespace", () => {
+  const isFinal = (message: string) =>
+    eventWaitsFor({ type: "Warning", reason: "FailedCreate", message, involvedObject: { name: "web" } } as ClusterEvent, "web")?.final ??
+      false;
+  const quota = (requested: string, limited: string) =>
+    `Error creating: pods "web-1" is forbidden: exceeded quota: q, requested: ${requested}, used: limits.cpu=1,pods=3, limited: ${limited}`;
+  for (
+    const message of [
+      'Error creating: pods "web-1" is forbidden: [maximum memory usage per Container is 512Mi, but limit is 640Mi, maximum cpu usage per …]',
+      'Error creating: pods "web-1" is forbidden: violates PodSecurity "restricted:latest": …',
+      'Error creating: pods "web-1" is forbidden: no PriorityClass with name x was found',
+      'Error creating: pods "web-1" is forbidden: failed quota: q: must specify limits.nvidia.com/gpu for: server',
+      'Error creating: Pod "web-1" is invalid: spec.tolerations[0].key: Invalid value',
+      'Error creating: admission webhook "policy.example.com" denied the request: no',
+      quota("limits.cpu=2,pods=1", "limits.cpu=1500m,pods=10"),
+      quota("pods=1", "pods=0"),
+    ]
+  ) assert.equal(isFinal(message), true, message);
+  for (
+    const message of [
+      quota("limits.cpu=2,pods=1", "limits.cpu=2,pods=3"),
+      'Error creating: Internal error occurred: failed calling webhook "pods.example.com": failed to call webhook: connection refused',
+      'Error creating: pods "web-1" is forbidden: error looking up service account dev/default: serviceaccount "default" not found',
+      "Error creating: Timeout: request did not complete within the allotted time",
+    ]
+  ) assert.equal(isFinal(message), false, message);
+});
+
 Deno.test("a Pod waits for an init container that cannot start, and not for one that succeeded", () => {
   const waiting = { state: { waiting: { reason: "PodInitializing" } } };
   const done = { state: { terminated: { exitCode: 0, reason: "Completed" } } };

@@ -197,16 +197,14 @@ const GAVE_UP = "error: kurun's Pod was not ready within 5 s; everything was rem
 const REFUSED_PODS: readonly Mistake[] = [
   {
     name: "a quota that has no room for the Pod",
-    args: ["8080", "--timeout", "5s"],
     objects: [{ apiVersion: "v1", kind: "ResourceQuota", metadata: { name: "none" }, spec: { hard: { pods: "0" } } }],
     code: 1,
-    stderr: twice(
+    stderr: refused(
       /FailedCreate: Error creating: pods "kurun-kurun-\S+" is forbidden: exceeded quota: none, requested: pods=1, used: pods=0, limited: pods=0\n {2}Free some of the namespace's quota, or choose another namespace with -n\./,
     ),
   },
   {
     name: "a LimitRange that the Pod exceeds",
-    args: ["8080", "--timeout", "5s"],
     objects: [{
       apiVersion: "v1",
       kind: "LimitRange",
@@ -214,8 +212,8 @@ const REFUSED_PODS: readonly Mistake[] = [
       spec: { limits: [{ type: "Container", max: { memory: "64Mi" }, default: { memory: "64Mi" } }] },
     }],
     code: 1,
-    stderr: twice(
-      /FailedCreate: Error creating: pods "kurun-kurun-\S+" is forbidden: maximum memory usage per Container is 64Mi, but limit is 640Mi/,
+    stderr: refused(
+      /FailedCreate: Error creating: pods "kurun-kurun-\S+" is forbidden: maximum memory usage per Container is 64Mi, but limit is 640Mi\n {2}Set what the namespace allows: --server-overrides '{"resources": {"limits": {"cpu": "500m", "memory": "256Mi"}}}'\./,
     ),
   },
   {
@@ -257,6 +255,11 @@ function twice(reason: RegExp): RegExp {
       GAVE_UP.replace(/[.]/g, "\\.")
     }  ${reason.source}\\n$`,
   );
+}
+
+/** The reason, printed at once: waiting does not help. */
+function refused(reason: RegExp): RegExp {
+  return new RegExp(`^error: the cluster refuses kurun's Pod; everything was removed again:\\n {2}${reason.source}\\n$`);
 }
 
 for (const mistake of [...USAGE, ...WAY, ...SERVICES, ...REFUSED_OBJECTS, ...REFUSED_PODS]) {

@@ -65,6 +65,14 @@ clusterTest(
     assert.match(over.stderr, /^Error from server \(Forbidden\): [^\n]* exceeded quota: small[^\n]*\n$/);
     const { code } = await KurunProcess.run(["run", "-n", namespace.name, "--limits", "memory=200Mi", BEHAVE, "exit", "0"]);
     assert.equal(code, 0);
+    const limits = [{ type: "Container", maxLimitRequestRatio: { memory: "4" } }];
+    const range = { apiVersion: "v1", kind: "LimitRange", metadata: { name: "ratio" }, spec: { limits } };
+    await kubectl(["create", "-n", namespace.name, "-f", "-"], JSON.stringify(range));
+    const unequal = await mistake(namespace, ["--limits", "memory=200Mi", "--requests", "memory=10Mi", BEHAVE, "exit", "0"]);
+    assert.match(
+      unequal.stderr,
+      /^[^\n]* memory max limit to request ratio [^\n]*\n {2}Set the Pod's resources with --requests and --limits\.\n$/,
+    );
   },
 );
 
