@@ -56,8 +56,9 @@ export class AwaitedAnswer {
     this.#awaited = false;
     const patience = this.#patienceMs;
     this.#patienceMs = undefined;
+    if (patience === undefined) return undefined;
     const ms = this.#now() - this.#since;
-    return patience === undefined ? undefined : `answered after ${formatSeconds(ms)}, ${formatSeconds(ms - patience)} too late`;
+    return `answered after ${formatSeconds(ms)}, ${formatSeconds(ms - patience)} too late`;
   }
 
   /** The caller has ended its direction, or has broken the connection. @returns what that means, for people, if it awaited an answer */
