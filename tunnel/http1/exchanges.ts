@@ -45,6 +45,8 @@ export class Exchanges<R extends { readonly method: string }> {
   /** Whether the connection has switched to another protocol. */
   opaque = false;
   #framing: BodyFraming = 0;
+  #lastRequest: RequestHead | undefined;
+  #lastAnswer: ResponseHead | undefined;
   /**
    * Whether an Upgrade or CONNECT waits for its answer, which decides what the bytes behind that request are. Whoever does not wait for the
    * answer any more may set it to false.
@@ -107,7 +109,8 @@ export class Exchanges<R extends { readonly method: string }> {
   }
 
   #request(bytes: Uint8Array, start: number, end: number): BodyFraming {
-    const head = parseRequestHead(bytes, start, end);
+    const head = this.#requests.repeats && this.#lastRequest ? this.#lastRequest : parseRequestHead(bytes, start, end);
+    this.#lastRequest = head;
     if (this.awaited.length === MAX_AWAITED) throw new Http1Error(`more than ${MAX_AWAITED} requests wait for answers`);
     this.awaited.push(this.#events.request(head, bytes, start, end));
     this.switching = head.asksUpgrade;
@@ -115,7 +118,8 @@ export class Exchanges<R extends { readonly method: string }> {
   }
 
   #answerBegins(bytes: Uint8Array, start: number, end: number): BodyFraming {
-    const head = parseResponseHead(bytes, start, end);
+    const head = this.#answers.repeats && this.#lastAnswer ? this.#lastAnswer : parseResponseHead(bytes, start, end);
+    this.#lastAnswer = head;
     const request = this.awaited[0];
     this.#framing = responseFraming(head, request?.method);
     // Only the last request can have asked for a switch: nothing is read behind it.
@@ -171,6 +175,11 @@ export class Messages {
   /** Whether a part of a head has been read. */
   get inHead(): boolean {
     return this.#heads.begun;
+  }
+
+  /** Whether the head that was read last is the same as the one before, and at the same place. */
+  get repeats(): boolean {
+    return this.#heads.repeats;
   }
 
   /**

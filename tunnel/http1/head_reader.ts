@@ -3,6 +3,8 @@ import { Http1Error, MAX_HEAD_BYTES, TOKEN } from "./head.ts";
 const LF = 10;
 const CR = 13;
 const NO_BYTES = new Uint8Array(0);
+/** A head up to this size is recognized when it comes again. */
+const REPEATED_BYTES = 1024;
 
 /** Gathers a head, or a body's trailers, from pieces. A head that arrives in one piece, as most do, is not copied. */
 export class HeadReader {
@@ -18,6 +20,9 @@ export class HeadReader {
   start = 0;
   /** Where it ends there. */
   end = 0;
+  /** Whether it is the same as the one before, and at the same place: kept-alive connections mostly repeat theirs. */
+  repeats = false;
+  #last = NO_BYTES;
 
   constructor(kind: "request" | "response" | "trailers") {
     this.#kind = kind;
@@ -36,6 +41,11 @@ export class HeadReader {
   read(bytes: Uint8Array, at: number): number {
     const before = this.#size;
     if (before === 0 && this.#kind !== "trailers") {
+      this.repeats = at === this.start && !this.#blankCr && startsWith(bytes, at, this.#last);
+      if (this.repeats) {
+        this.source = bytes;
+        return this.end;
+      }
       if (this.#kind === "request") at = this.#skipBlank(bytes, at);
       if (at === bytes.length) return -1;
       // A TLS record of type "handshake" (RFC 8446, 5.1).
@@ -77,6 +87,7 @@ export class HeadReader {
       this.source = bytes;
       this.start = at;
       this.end = end;
+      this.#last = end - at > REPEATED_BYTES ? NO_BYTES : bytes.slice(at, end);
     } else {
       this.#keep(bytes, at, end);
       this.source = this.#kept;
@@ -84,6 +95,7 @@ export class HeadReader {
       this.end = this.#size;
       this.#kept = NO_BYTES;
       this.#size = 0;
+      this.#last = NO_BYTES;
     }
     this.#lineStart = 0;
   }
@@ -98,4 +110,12 @@ export class HeadReader {
     this.#kept.set(bytes.subarray(from, to), this.#size);
     this.#size = size;
   }
+}
+
+/** Whether `start`, which is not empty, is at this place. */
+function startsWith(bytes: Uint8Array, at: number, start: Uint8Array): boolean {
+  const size = start.length;
+  if (size === 0 || bytes.length - at < size) return false;
+  for (let i = 0; i < size; i++) if (bytes[at + i] !== start[i]) return false;
+  return true;
 }

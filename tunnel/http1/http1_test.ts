@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { requestFraming, responseFraming } from "./body.ts";
 import { Http1Error, MAX_HEAD_BYTES, parseRequestHead, parseResponseHead, textOf } from "./head.ts";
-import { Messages } from "./exchanges.ts";
+import { SeededRandom } from "../../tests/seeded_random.ts";
+import { Exchanges, Messages } from "./exchanges.ts";
 
 const latin1 = (text: string) => Uint8Array.from(text, (character) => character.charCodeAt(0));
 
@@ -180,4 +181,40 @@ Deno.test("a head of 64 KiB is read quickly, also byte by byte", () => {
   const started = performance.now();
   assert.deepEqual(read("request", text, 1), ["GET /", "0"]);
   assert.ok(performance.now() - started < 1_000);
+});
+
+/** What is read of one connection's messages, each in one piece, or all byte by byte. */
+function follow(messages: readonly [from: "caller" | "program", text: string][], byBytes: boolean): string[] {
+  const told: string[] = [];
+  const exchanges = new Exchanges({
+    request: (head, bytes) => ({
+      method: head.method,
+      hosts: head.hosts.map((host) => told.push(`${head.method} ${textOf(bytes, host)}`)),
+    }),
+    requestEnd: () => told.push("asked"),
+    answer: ({ status }) => told.push(`${status}`),
+    answerBody: (content) => content > 0 && !byBytes && told.push(`${content}`),
+    answered: (_head, request) => told.push(`answered ${request?.method}`),
+  });
+  for (const [from, text] of messages) {
+    for (const piece of byBytes ? [...text] : [text]) {
+      const bytes = latin1(piece);
+      for (let at = 0; at < bytes.length;) at = from === "caller" ? exchanges.forth(bytes, at) : exchanges.back(bytes, at);
+    }
+  }
+  return told.filter((line) => byBytes ? true : !/^\d$/.test(line));
+}
+
+Deno.test("a head that repeats the last one, or almost, is read like any other", () => {
+  const random = new SeededRandom(20);
+  const messages: [from: "caller" | "program", text: string][] = [];
+  for (let i = 0; i < 500; i++) {
+    const blank = random.pick(["", "", "\r\n"]);
+    const host = `Host: ${random.pick(["a", "a", "b"])}\r\n`;
+    const body = random.pick(["Content-Length: 0\r\n\r\n", "\r\n", "Content-Length: 3\r\n\r\nabc"]);
+    messages.push(["caller", `${blank}${random.pick(["GET", "GET", "PUT"])} / HTTP/1.1\r\n${host}${body}`]);
+    const answer = random.pick(["200 OK\r\nContent-Length: 2\r\n\r\nok", "200 OK\r\nContent-Length: 0\r\n\r\n", "204 None\r\n\r\n"]);
+    messages.push(["program", `HTTP/1.1 ${answer}`]);
+  }
+  assert.deepEqual(follow(messages, false), follow(messages, true));
 });
