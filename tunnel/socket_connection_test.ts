@@ -54,6 +54,20 @@ socketTest("a socket whose peer does not read makes the writer wait, and reads n
   await readAll(near);
 });
 
+socketTest("a small write is waited for only once much of what was written has not left", async () => {
+  const { near, far } = await socketPair();
+  assert.equal(near.write(new Uint8Array(1_000)), undefined);
+  let written = 1_000;
+  let waited: Promise<void> | void = undefined;
+  for (; !waited && written < 64 * 1024 * 1024; written += 1_000) waited = near.write(new Uint8Array(1_000));
+  assert.ok(waited, "a writer should have to wait for a peer that does not read");
+  near.closeWrite();
+  assert.equal(await readAll(far), written);
+  await waited;
+  far.closeWrite();
+  await readAll(near);
+});
+
 socketTest("a relay joins two connections until both directions have ended", async () => {
   const [a, b] = [await socketPair(), await socketPair()];
   const joined = relay(a.far, b.near);
