@@ -48,6 +48,7 @@ async function serve(config: ServerConfig): Promise<void> {
     ports.push(await openRequestPort({ port, session, live, reach, callers, holdMs, fallback, tls, log, verbose }));
   }
   await acceptClient(config, [], { live, reach, log });
+  Deno.permissions.revokeSync({ name: "ffi" });
   log(`session ${config.session}: control port ${config.controlPort}, request ports ${config.requestPorts.join(", ")}`);
 }
 

@@ -13,7 +13,7 @@ export async function acceptClient(
   capabilities: readonly string[],
   options: Pick<ControlPortOptions, "live" | "reach" | "onStream" | "log">,
 ): Promise<void> {
-  await openControlPort({
+  openControlPort({
     ...options,
     port: config.controlPort,
     cert: await Deno.readTextFile(`${config.secretDir}/tls.crt`),

@@ -44,7 +44,7 @@ function serverTest(name: string, fn: (server: Running) => Promise<void>): void 
 
 interface Running {
   live: LiveClient;
-  control: Server;
+  control: Deno.TlsListener;
   request: Server;
   port: number;
   log: string[];
@@ -64,7 +64,7 @@ async function start(): Promise<Running> {
     holdMs: HOLD_MS,
     log: (line) => log.push(line),
   });
-  const control = await openControlPort({
+  const control = openControlPort({
     port: 0,
     cert,
     key,
@@ -84,7 +84,7 @@ async function identity(instance: string, who = "alice", keyBytes = KEY): Promis
 }
 
 async function openWebSocket({ control }: Running, path = "/tunnel"): Promise<WsTransport> {
-  const { port } = control.address() as AddressInfo;
+  const { port } = control.addr;
   const socket = new WebSocket(`wss://127.0.0.1:${port}${path}`, "kurun.v1", { rejectUnauthorized: false, perMessageDeflate: false });
   await new Promise((resolve, reject) => {
     socket.once("open", resolve);
@@ -296,7 +296,7 @@ serverTest("a peer without the key is refused, and the live client's requests co
 });
 
 serverTest("a TLS handshake with the control port that fails is logged with the peer's address", async (server) => {
-  const socket = connect((server.control.address() as AddressInfo).port, "127.0.0.1");
+  const socket = connect(server.control.addr.port, "127.0.0.1");
   socket.write("GET / HTTP/1.1\r\n\r\n");
   await new Promise((resolve) => socket.on("error", () => {}).resume().once("close", resolve));
   while (server.log.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
@@ -348,9 +348,9 @@ serverTest("200 concurrent callers are not delayed by one that does not read", a
 serverTest("no request to the control port ends the server, whatever its target", async (server) => {
   await client(server, answering(OK));
   for (const target of ["//", "/%", "*", "http://[", "/tunnel/../x"]) {
-    const { port } = server.control.address() as AddressInfo;
+    const { port } = server.control.addr;
     const socket = connectSecure({ port, host: "127.0.0.1", rejectUnauthorized: false });
-    socket.on("error", () => {});
+    socket.on("error", () => {}).resume();
     socket.write(`GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`);
     await new Promise((resolve) => socket.once("close", resolve));
   }
@@ -392,7 +392,7 @@ serverTest("a client that was offline while another took over the session is tol
 /** The answer of a path of the control port. */
 async function getJson({ control }: Running, path: string): Promise<unknown> {
   const { get } = await import("node:https");
-  const { port } = control.address() as AddressInfo;
+  const { port } = control.addr;
   return await new Promise((resolve, reject) => {
     get({ port, host: "127.0.0.1", path, rejectUnauthorized: false }, async (response) => {
       let text = "";
@@ -403,7 +403,7 @@ async function getJson({ control }: Running, path: string): Promise<unknown> {
 }
 
 serverTest("/healthz is answered, and no path but /tunnel is a tunnel", async (server) => {
-  const { port } = server.control.address() as AddressInfo;
+  const { port } = server.control.addr;
   const { Agent, get } = await import("node:https");
   const status = await new Promise((resolve) => {
     get({ port, host: "127.0.0.1", path: "/healthz", rejectUnauthorized: false, agent: new Agent() }, (response) => {

@@ -35,11 +35,11 @@ const DENO_ARGS = [
   "--no-prompt",
 ] as const;
 
-/** The server's permissions: to serve, to connect to its own Service to see whether callers can, and to read its Secret. */
-const SERVER_PERMISSIONS = [
-  "--allow-net",
-  "--allow-read=/kurun",
-] as const;
+/**
+ * The server's permissions: to serve, to connect to its own Service to see whether callers can, to read its Secret, and to load four calls
+ * of the C library (server/net/own_sockets.ts). It drops the last one before the client connects.
+ */
+const SERVER_PERMISSIONS = ["--allow-net", "--allow-read=/kurun", "--allow-ffi"] as const;
 
 /** The supervisor starts programs through the C library, which may do anything in the container; and Deno reads /sys only with all permissions. */
 const SUPERVISOR_PERMISSIONS = ["--allow-all"] as const;

@@ -43,7 +43,7 @@ Deno.test("makeServerImage() makes an image that starts the server without root 
     equal(config.Cmd[0], "run");
     equal(config.Cmd.at(-1), "/kurun/server.js");
     ok(config.Cmd.includes("--no-prompt"));
-    for (const right of ["-A", "--allow-all", "--allow-run", "--allow-write", "--allow-ffi"]) ok(!config.Cmd.includes(right), right);
+    for (const right of ["-A", "--allow-all", "--allow-run", "--allow-write"]) ok(!config.Cmd.includes(right), right);
 
     equal(docker.Layers.length, 2);
     for (const layer of docker.Layers) await unpack(`${folder}/image/${layer}`, `${folder}/root`);

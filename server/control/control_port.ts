@@ -1,23 +1,21 @@
-import { createServer, type Server } from "node:https";
-import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Socket } from "node:net";
 import {
   handshakeAsServer,
   HandshakeError,
   type HandshakeOptions,
+  NativeConnection,
   sendRefusal,
   Session,
-  SocketConnection,
   type Stream,
   type Transport,
 } from "../../tunnel/mod.ts";
-import { answerOpening } from "../../tunnel/web_socket/opening.ts";
+import { answerOpening, type Headers, OpeningError } from "../../tunnel/web_socket/opening.ts";
 import { WebSocketTransport } from "../../tunnel/web_socket/web_socket_transport.ts";
-import { ClientHistory } from "./client_history.ts";
-import { listen, peerAddress } from "../net/sockets.ts";
-import type { ReachCheck } from "./reach_check.ts";
-import { CloseCode, type LiveClient } from "./live_client.ts";
+import { OwnSockets } from "../net/own_sockets.ts";
+import { peerAddress } from "../net/sockets.ts";
 import { sparingly } from "../net/sparing_log.ts";
+import { ClientHistory } from "./client_history.ts";
+import { CloseCode, type LiveClient } from "./live_client.ts";
+import type { ReachCheck } from "./reach_check.ts";
 import { Unproven } from "./unproven.ts";
 
 /** How long a peer may take from its first byte to its proof. */
@@ -26,6 +24,8 @@ const PROOF_MS = 3_000;
 const MAX_MESSAGE_BYTES = 256 * 1024;
 /** Our own messages are never cut into fragments. */
 const MAX_FRAGMENTS = 16;
+/** The longest head of a request. */
+const MAX_HEAD_BYTES = 16 * 1024;
 const PROTOCOL = "kurun.v1";
 
 /** What the control port needs. */
@@ -42,102 +42,156 @@ export interface ControlPortOptions {
   readonly log: (line: string) => void;
 }
 
-/** Accepts the client's WebSocket at /tunnel, and answers /healthz, /reachable and /client. @returns once it listens */
-export async function openControlPort(options: ControlPortOptions): Promise<Server> {
-  const unproven = new Unproven();
-  const strangers = sparingly(options.log);
-  const history = new ClientHistory(() => new Date());
-  const server = createServer(
-    { cert: options.cert, key: options.key, handshakeTimeout: PROOF_MS },
-    (request, response) => void answer(request, response, options.reach, history).catch(() => response.destroy()),
-  );
-  server.on("connection", (socket: Socket) => unproven.add(socket));
-  server.on("tlsClientError", (error: Error & { code?: string }, tls: { readonly _parent?: Socket }) => {
-    // A peer that leaves silently may be a load balancer's probe; a cut from here looks the same. The TLS socket has lost its address.
-    if (error.code !== "ECONNRESET") strangers(`TLS handshake with ${peerAddress(tls._parent ?? {})}: ${error.message}`);
-  });
-  server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Uint8Array) => {
-    // node has removed its own listener by now, and an error without a listener ends the process.
-    socket.on("error", () => socket.destroy());
-    // Not by URL: it throws for targets that anybody may send ("//"), which would end the process.
-    if (request.url?.split("?")[0] !== "/tunnel") {
-      socket.destroy();
-      return;
-    }
-    // The Service has the next Pod too: the client's next dial may reach it.
-    if (options.live.draining) {
-      socket.end("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-      return;
-    }
-    const from = peerAddress(socket);
-    openWebSocket(request, socket, head).then((transport) => {
-      admit(transport, { ...options, strangers, from }, history, () => unproven.delete(socket)).catch((error) => {
-        strangers(`peer ${from} was disconnected: ${error.message}`);
-        transport.destroy();
-      });
-    }, () => socket.end("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"));
-  });
-  await listen(server, options.port);
-  return server;
+/** Accepts the client's WebSocket at /tunnel, and answers /healthz, /reachable and /client. Ends when the listener is closed. */
+export function openControlPort(options: ControlPortOptions): Deno.TlsListener {
+  const listener = listenOnAll(options);
+  const sockets = new OwnSockets();
+  sockets.setNoDelay();
+  void accept(listener, new ControlPort(options, sockets));
+  return listener;
 }
 
-/** Answers a request for a WebSocket. @throws OpeningError where it is not one */
-async function openWebSocket(request: IncomingMessage, socket: Socket, head: Uint8Array): Promise<Transport> {
-  const headers = new Map(Object.entries(request.headersDistinct as Record<string, string[]>));
-  socket.write(await answerOpening(request.method ?? "", headers, PROTOCOL));
-  socket.setTimeout(0);
-  socket.setNoDelay(true);
-  if (head.length > 0) socket.unshift(head);
-  return new WebSocketTransport(new SocketConnection(socket), {
-    role: "server",
-    limits: { messageBytes: MAX_MESSAGE_BYTES, fragments: MAX_FRAGMENTS },
-  });
-}
-
-async function answer(request: IncomingMessage, response: ServerResponse, reach: ReachCheck, history: ClientHistory): Promise<void> {
-  const found = await answerTo(request.url, reach, history);
-  response.writeHead(found ? 200 : 404, { "content-type": "application/json", connection: "close" });
-  response.end(JSON.stringify(found ?? { error: "not found" }) + "\n");
-}
-
-async function answerTo(url: string | undefined, reach: ReachCheck, history: ClientHistory): Promise<unknown> {
-  if (url === "/healthz") return { ok: true };
-  if (url === "/reachable") return { reached: await reach.run() };
-  return url === "/client" ? history.answer() : undefined;
-}
-
-async function admit(
-  transport: Transport,
-  options: ControlPortOptions & { readonly strangers: (line: string) => void; readonly from: string },
-  history: ClientHistory,
-  proven: () => void,
-): Promise<void> {
+/** IPv6 and IPv4; IPv4 alone where the node has no IPv6. @throws the system's error, as for a port in use */
+function listenOnAll({ port, cert, key }: ControlPortOptions): Deno.TlsListener {
   try {
-    const { hello, rest } = await handshakeAsServer(transport, { ...options.handshake, signal: AbortSignal.timeout(PROOF_MS) });
-    proven();
-    const taker = history.replacedBy(hello);
-    if (taker) {
-      options.log(`client ${hello.who} from ${hello.from} came back, but ${taker.who} from ${taker.from} has taken the session over`);
-      transport.close(CloseCode.replaced, `replaced by ${taker.who} from ${taker.from}`);
-      return;
-    }
-    const session = new Session(transport, {
-      role: "server",
-      ...(options.onStream ? { onStream: options.onStream } : {}),
-      now: () => performance.now(),
-      onEnd: ({ transport, error }) => {
-        options.log(`client ${hello.who} from ${hello.from} left: ${error?.message ?? transport.code}`);
-        history.left(options.live.session !== undefined);
-      },
-    });
-    for (const message of rest) session.receive(message);
-    options.log(`client ${hello.who} from ${hello.from} connected`);
-    history.arrived(hello);
-    options.live.attach(session, hello);
+    return Deno.listenTls({ port, hostname: "::", cert, key });
   } catch (error) {
-    if (!(error instanceof HandshakeError)) throw error;
-    options.strangers(`peer ${options.from} was rejected: ${error.message}`);
-    sendRefusal(transport, "the proof of the session's key is missing or wrong");
-    transport.close(CloseCode.unproven, "not proven");
+    if (error instanceof Deno.errors.AddrInUse) throw error;
+    return Deno.listenTls({ port, hostname: "0.0.0.0", cert, key });
   }
+}
+
+/** Never rejects. */
+async function accept(listener: Deno.TlsListener, port: ControlPort): Promise<void> {
+  for (;;) {
+    try {
+      void port.serve(await listener.accept());
+    } catch (error) {
+      if (error instanceof Deno.errors.BadResource) return;
+      // For example, too many files are open.
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}
+
+class ControlPort {
+  readonly #options: ControlPortOptions;
+  readonly #sockets: OwnSockets;
+  readonly #unproven = new Unproven();
+  readonly #history = new ClientHistory(() => new Date());
+  readonly #strangers: (line: string) => void;
+
+  constructor(options: ControlPortOptions, sockets: OwnSockets) {
+    this.#options = options;
+    this.#sockets = sockets;
+    this.#strangers = sparingly(options.log);
+  }
+
+  /** Serves one connection until its end, or until its peer has proven itself. Never rejects. */
+  async serve(socket: Deno.TlsConn): Promise<void> {
+    const { remoteAddr } = socket;
+    const from = peerAddress({ remoteAddress: remoteAddr.hostname, remotePort: remoteAddr.port });
+    const connection = new NativeConnection(socket, 0);
+    const proven = this.#unproven.add(remoteAddr.hostname, () => {
+      this.#sockets.cut(remoteAddr as Deno.NetAddr);
+      connection.reset();
+    });
+    try {
+      const transport = await this.#answer(connection);
+      if (transport) await this.#admit(transport, from, proven);
+    } catch (error) {
+      // The first read does the TLS handshake: unlike `handshake()`, it ends when the connection is closed.
+      if (error instanceof Deno.errors.InvalidData) this.#strangers(`TLS handshake with ${from}: ${error.message}`);
+      if (error instanceof OpeningError) await end(connection, response("400 Bad Request")).catch(() => connection.reset());
+      else connection.reset();
+    } finally {
+      proven();
+    }
+  }
+
+  /** Answers a request. @returns the tunnel's transport where it is for one */
+  async #answer(connection: NativeConnection): Promise<Transport | undefined> {
+    const { method, target, headers } = await readRequest(connection);
+    if (target.split("?")[0] === "/tunnel" && headers.has("upgrade")) {
+      // The Service has the next Pod too: the client's next dial may reach it.
+      if (this.#options.live.draining) return await end(connection, response("503 Service Unavailable"));
+      await connection.write(await answerOpening(method, headers, PROTOCOL));
+      return new WebSocketTransport(connection, {
+        role: "server",
+        limits: { messageBytes: MAX_MESSAGE_BYTES, fragments: MAX_FRAGMENTS },
+      });
+    }
+    const found = await this.#answerTo(target);
+    return await end(connection, response(found ? "200 OK" : "404 Not Found", found ?? { error: "not found" }));
+  }
+
+  async #answerTo(target: string): Promise<unknown> {
+    if (target === "/healthz") return { ok: true };
+    if (target === "/reachable") return { reached: await this.#options.reach.run() };
+    return target === "/client" ? this.#history.answer() : undefined;
+  }
+
+  async #admit(transport: Transport, from: string, proven: () => void): Promise<void> {
+    const { handshake, live, log, onStream } = this.#options;
+    try {
+      const { hello, rest } = await handshakeAsServer(transport, { ...handshake, signal: AbortSignal.timeout(PROOF_MS) });
+      proven();
+      const taker = this.#history.replacedBy(hello);
+      if (taker) {
+        log(`client ${hello.who} from ${hello.from} came back, but ${taker.who} from ${taker.from} has taken the session over`);
+        transport.close(CloseCode.replaced, `replaced by ${taker.who} from ${taker.from}`);
+        return;
+      }
+      const session = new Session(transport, {
+        role: "server",
+        ...(onStream ? { onStream } : {}),
+        now: () => performance.now(),
+        onEnd: ({ transport, error }) => {
+          log(`client ${hello.who} from ${hello.from} left: ${error?.message ?? transport.code}`);
+          this.#history.left(live.session !== undefined);
+        },
+      });
+      for (const message of rest) session.receive(message);
+      log(`client ${hello.who} from ${hello.from} connected`);
+      this.#history.arrived(hello);
+      live.attach(session, hello);
+    } catch (error) {
+      this.#strangers(`peer ${from} was ${error instanceof HandshakeError ? "rejected" : "disconnected"}: ${(error as Error).message}`);
+      if (!(error instanceof HandshakeError)) return transport.destroy();
+      sendRefusal(transport, "the proof of the session's key is missing or wrong");
+      transport.close(CloseCode.unproven, "not proven");
+    }
+  }
+}
+
+/** Reads the head of a request; nothing follows it before the answer. @throws where it is not HTTP/1.1, or the connection ends */
+async function readRequest(connection: NativeConnection): Promise<{ method: string; target: string; headers: Headers }> {
+  let text = "";
+  while (!text.includes("\r\n\r\n")) {
+    const bytes = await connection.read();
+    if (bytes === null || text.length > MAX_HEAD_BYTES) throw new Error("The request has no end");
+    text += new TextDecoder("latin1").decode(bytes);
+  }
+  const [first = "", ...lines] = text.slice(0, text.indexOf("\r\n\r\n")).split("\r\n");
+  const [, method, target] = /^([A-Z]+) (\/[!-~]*) HTTP\/1\.1$/.exec(first) ?? [];
+  if (!method || !target) throw new OpeningError("the request is not HTTP/1.1");
+  const headers = new Map<string, string[]>();
+  for (const line of lines) {
+    const [name = "", value = ""] = line.split(/:\s*(.*)/, 2);
+    headers.set(name.toLowerCase(), [...headers.get(name.toLowerCase()) ?? [], value.trim()]);
+  }
+  return { method, target, headers };
+}
+
+function response(status: string, answer?: unknown): Uint8Array {
+  const body = answer === undefined ? "" : `${JSON.stringify(answer)}\n`;
+  const type = answer === undefined ? "" : "Content-Type: application/json\r\n";
+  return new TextEncoder().encode(`HTTP/1.1 ${status}\r\n${type}Content-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`);
+}
+
+/** Sends the last bytes, and waits for the peer to close the connection: what it still sends would reset it before they are read. */
+async function end(connection: NativeConnection, bytes: Uint8Array): Promise<undefined> {
+  await connection.write(bytes);
+  connection.closeWrite();
+  while (await connection.read() !== null);
 }

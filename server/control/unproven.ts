@@ -1,19 +1,11 @@
-/** Concurrent connections of unproven peers, TLS handshakes included; one more pushes one out. */
+/** Connections of unproven peers at once, TLS handshakes included; one more pushes one out. */
 const MAX_UNPROVEN = 16;
-/** Longer than a proof or an answer of the control port may take. Deno 2.9 ignores node's own time limits for requests. */
+/** Longer than a proof or an answer of the control port may take. */
 const UNPROVEN_MS = 5_000;
 
-/** The part of a socket that is used, or of the TLS socket on it: both have the same peer. */
-export interface UnprovenSocket {
-  readonly remoteAddress?: string | undefined;
-  readonly remotePort?: number | undefined;
-  destroy(): unknown;
-  once(event: "close", listener: () => void): unknown;
-}
-
 interface Entry {
-  readonly socket: UnprovenSocket;
   readonly address: string;
+  readonly close: () => void;
   readonly timer: ReturnType<typeof setTimeout>;
 }
 
@@ -23,38 +15,30 @@ interface Entry {
  * address does not push the client out in the middle of its handshake.
  */
 export class Unproven {
-  /** By address and port, the oldest first. */
-  readonly #entries = new Map<string, Entry>();
+  /** The oldest first. */
+  readonly #entries = new Set<Entry>();
 
-  /** Adds a connection that has just been accepted. */
-  add(socket: UnprovenSocket): void {
-    const peer = peerOf(socket);
-    this.#entries.set(peer, { socket, address: socket.remoteAddress ?? "", timer: setTimeout(() => socket.destroy(), UNPROVEN_MS) });
-    socket.once("close", () => this.#forget(peer));
-    if (this.#entries.size <= MAX_UNPROVEN) return;
-    const [oldest, { socket: victim }] = this.#oldestOfTheMost();
-    this.#forget(oldest);
-    victim.destroy();
+  /** Adds a connection that has just been accepted. @returns call it once the peer has proven itself or is gone */
+  add(address: string, close: () => void): () => void {
+    const entry: Entry = { address, close, timer: setTimeout(close, UNPROVEN_MS) };
+    this.#entries.add(entry);
+    if (this.#entries.size > MAX_UNPROVEN) {
+      const victim = this.#oldestOfTheMost();
+      this.#forget(victim);
+      victim.close();
+    }
+    return () => this.#forget(entry);
   }
 
-  /** Removes a connection whose peer has proven itself. @param socket the connection, or the TLS socket on it */
-  delete(socket: Pick<UnprovenSocket, "remoteAddress" | "remotePort">): void {
-    this.#forget(peerOf(socket));
+  #forget(entry: Entry): void {
+    clearTimeout(entry.timer);
+    this.#entries.delete(entry);
   }
 
-  #forget(peer: string): void {
-    clearTimeout(this.#entries.get(peer)?.timer);
-    this.#entries.delete(peer);
-  }
-
-  #oldestOfTheMost(): [string, Entry] {
+  #oldestOfTheMost(): Entry {
     const counts = new Map<string, number>();
-    for (const { address } of this.#entries.values()) counts.set(address, (counts.get(address) ?? 0) + 1);
+    for (const { address } of this.#entries) counts.set(address, (counts.get(address) ?? 0) + 1);
     const most = Math.max(...counts.values());
-    return [...this.#entries].find(([, { address }]) => counts.get(address) === most) as [string, Entry];
+    return [...this.#entries].find(({ address }) => counts.get(address) === most) as Entry;
   }
-}
-
-function peerOf({ remoteAddress, remotePort }: Pick<UnprovenSocket, "remoteAddress" | "remotePort">): string {
-  return `${remoteAddress} ${remotePort}`;
 }
