@@ -79,12 +79,6 @@ export async function checkRights(api: Api, scope: RightsScope, signal: AbortSig
   if (missing.length > 0) throw new MissingRightsError(missing, api.access.user, scope);
 }
 
-/** Whether the user may join an existing Service by EndpointSlices; yes if the user may not ask. @throws as {@linkcode Api.create} does */
-export async function mayWriteSlices(api: Api, namespace: string, signal: AbortSignal): Promise<boolean> {
-  const rights = ["create", "patch"].map((verb) => ({ verb, group: "discovery.k8s.io", resource: "endpointslices", namespace }));
-  return (await missingRights(api, rights, signal) ?? []).length === 0;
-}
-
 /** A right in the words of kubectl's errors, such as `get services/proxy named https:web-kurun:8333 in namespace shop`. */
 export function describeRight({ verb, group, resource, subresource, name, namespace }: Right): string {
   const what = `${resource}${group ? `.${group}` : ""}${subresource ? `/${subresource}` : ""}`;

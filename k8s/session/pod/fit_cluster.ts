@@ -24,10 +24,14 @@ async function podResources(api: Api, { namespace, podPatch }: ForwardPlan, sign
   return { resources: fitResources(limitRanges, quotas, String(podPatch?.priorityClassName ?? "")) };
 }
 
+/** Whether the cluster is OpenShift. @throws as {@linkcode Api.get} does */
+export async function isOpenShift(api: Api, signal: AbortSignal): Promise<boolean> {
+  return await api.get("/apis/security.openshift.io", { signal }).then(() => true).catch(onStatus([403, 404], false));
+}
+
 /** OpenShift gives each namespace a range of users and refuses all others, so it chooses. */
 async function podUser(api: Api, signal: AbortSignal): Promise<{ readonly runAsUser?: number }> {
-  const isOpenShift = await api.get("/apis/security.openshift.io", { signal }).then(() => true).catch(onStatus([403, 404], false));
-  return isOpenShift ? {} : { runAsUser: IMAGE_USER };
+  return await isOpenShift(api, signal) ? {} : { runAsUser: IMAGE_USER };
 }
 
 /** Answers that say nothing about the object: wrong credentials, no such namespace, or an API server that is too busy. */

@@ -1,6 +1,8 @@
 import type { Api } from "../../api/api.ts";
 import type { EndpointSlice, NewEndpointSlice, Pod } from "../../api/kubernetes_objects.ts";
 import { onStatus } from "../../api/api_error.ts";
+import { isOpenShift } from "../pod/fit_cluster.ts";
+import { missingRights, type Right } from "../session_rights.ts";
 import { type ForwardPlan, MANAGED_BY, objectPath, SESSION_LABEL } from "../objects/session_plan.ts";
 
 /** The label that says which Service a slice is for. */
@@ -50,6 +52,15 @@ export function endpointSlices(
       ports: ports.map(({ name = "", targetPort: port }) => ({ name, protocol: "TCP", port })),
     }];
   });
+}
+
+/** Whether the user may write slices with a Pod's address; yes if the user may not ask. @throws as {@linkcode Api.create} does */
+export async function mayWriteSlices(api: Api, namespace: string, signal: AbortSignal): Promise<boolean> {
+  const slices = { group: "discovery.k8s.io", resource: "endpointslices", namespace };
+  const rights: Right[] = [{ verb: "create", ...slices }, { verb: "patch", ...slices }];
+  // OpenShift refuses addresses of its Pods otherwise.
+  if (await isOpenShift(api, signal)) rights.push({ verb: "create", subresource: "restricted", ...slices });
+  return (await missingRights(api, rights, signal) ?? []).length === 0;
 }
 
 /** Reads the slices of a Service, whoever made them. @throws as {@linkcode Api.list} does */

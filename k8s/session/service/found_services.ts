@@ -4,8 +4,7 @@ import type { EndpointSlice, Job, Service } from "../../api/kubernetes_objects.t
 import { controlServiceName, objectPath } from "../objects/session_plan.ts";
 import { askClient, type ClientAnswer } from "../owner/client_presence.ts";
 import { isOurs, sessionOf } from "../owner/session_owner.ts";
-import { mayWriteSlices } from "../session_rights.ts";
-import { serviceSlices } from "./endpoint_slices.ts";
+import { mayWriteSlices, serviceSlices } from "./endpoint_slices.ts";
 
 /** Everything that a start needs to know about the Services under its names. */
 export interface FoundServices {

@@ -4,7 +4,7 @@ import { scriptedApi } from "../../../tests/scripted_api.ts";
 import { type ScriptedReply, type ScriptedRequest, ScriptedServer } from "../../../tests/scripted_server.ts";
 import type { EndpointSlice, Pod } from "../../api/kubernetes_objects.ts";
 import type { ForwardPlan } from "../objects/session_plan.ts";
-import { endpointSlices, retireSlices } from "./endpoint_slices.ts";
+import { endpointSlices, mayWriteSlices, retireSlices } from "./endpoint_slices.ts";
 import { serveJoined } from "./serve_joined.ts";
 
 const JOINED = { families: ["IPv6", "IPv4"], headless: true } as const;
@@ -142,4 +142,21 @@ Deno.test("slices of earlier sessions are marked as being stopped, and the clust
   assert.equal(server.requests.length, 1);
   const { endpoints } = JSON.parse(server.requests[0]!.body);
   assert.deepEqual(endpoints, [{ ...ours!.endpoints[0], conditions: { ready: false, serving: true, terminating: true } }]);
+});
+
+Deno.test("on OpenShift, writing slices with a Pod's address takes another right", async () => {
+  for (
+    const [openShift, missing, may] of [[false, "restricted", true], [true, "restricted", false], [true, "none", true], [
+      false,
+      "patch",
+      false,
+    ]]
+  ) {
+    using server = new ScriptedServer(({ target, body }, reply) => {
+      if (target === "/apis/security.openshift.io") return reply.json(openShift ? 200 : 404, { kind: "Status", message: "no" });
+      return reply.json(201, { status: { allowed: !body.includes(`"${missing}"`) } });
+    });
+    using api = scriptedApi(server);
+    assert.equal(await mayWriteSlices(api, "shop", new AbortController().signal), may, `${openShift} ${missing}`);
+  }
 });
