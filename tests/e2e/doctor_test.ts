@@ -198,7 +198,7 @@ clusterTest(
         apiVersion: "v1",
         kind: "LimitRange",
         metadata: { name: "limits", namespace: name },
-        spec: { limits: [{ type: "Container", min: { memory: "8Gi" } }] },
+        spec: { limits: [{ type: "Container", max: { memory: "64Mi" } }] },
       },
       { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "keeps", namespace: ending.name, finalizers: ["kurun.test/keeps"] } },
     ]);
@@ -210,7 +210,7 @@ clusterTest(
         doctor(["-n", ending.name]),
       ]);
       assertLines(fitted, [
-        /^admission: the cluster refuses the Pod of port-forward: minimum memory usage per Container is 8Gi, but request is 96Mi\. The namespace's LimitRange/,
+        /^admission: the cluster refuses the Pod of port-forward: maximum memory usage per Container is 64Mi, but limit is 640Mi\. The namespace's LimitRange/,
         /^admission: the cluster refuses the Pod of run: failed quota: quota: must specify requests\.cpu.*\. Set the Pod's resources/,
       ]);
       assertLines(missing, [
