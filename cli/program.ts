@@ -1,27 +1,30 @@
 import { Command, CommanderError } from "commander";
 import { ConnectionError } from "../k8s/api/connection_error.ts";
-import { applyCommand } from "./apply/apply_command.ts";
-import { buildCommand } from "./images/build_command.ts";
-import { cleanupCommand } from "./session/cleanup_command.ts";
-import { completeCommand } from "./completion/complete_command.ts";
-import { completionCommand } from "./completion/completion.ts";
 import type { Context } from "./command/context.ts";
-import { deleteCommand } from "./apply/delete_command.ts";
-import { doctorCommand } from "./doctor/doctor_command.ts";
 import { ExitCode, ExitError } from "./command/errors.ts";
-import { imageCommand } from "./server_image_command.ts";
-import { lsCommand } from "./session/ls_command.ts";
-import { portForwardCommand } from "./port_forward/port_forward_command.ts";
-import { runCommand } from "./run/run_command.ts";
-import { resolveCommand } from "./apply/resolve_command.ts";
-import { stopCommand } from "./session/stop_command.ts";
 import { VERSION } from "./command/version.ts";
-import { versionCommand } from "./version_command.ts";
+
+/** The commands in the order of the help. Each is loaded when it is needed: all of them take twice as long as one. */
+const COMMANDS: Readonly<Record<string, (context: Context) => Promise<Command>>> = {
+  "port-forward": async (context) => (await import("./port_forward/port_forward_command.ts")).portForwardCommand(context),
+  run: async (context) => (await import("./run/run_command.ts")).runCommand(context),
+  apply: async (context) => (await import("./apply/apply_command.ts")).applyCommand(context),
+  resolve: async (context) => (await import("./apply/resolve_command.ts")).resolveCommand(context),
+  build: async (context) => (await import("./images/build_command.ts")).buildCommand(context),
+  delete: async (context) => (await import("./apply/delete_command.ts")).deleteCommand(context),
+  ls: async (context) => (await import("./session/ls_command.ts")).lsCommand(context),
+  stop: async (context) => (await import("./session/stop_command.ts")).stopCommand(context),
+  cleanup: async (context) => (await import("./session/cleanup_command.ts")).cleanupCommand(context),
+  doctor: async (context) => (await import("./doctor/doctor_command.ts")).doctorCommand(context),
+  image: async (context) => (await import("./server_image_command.ts")).imageCommand(context),
+  version: async (context) => (await import("./version_command.ts")).versionCommand(context),
+  completion: async (context) => (await import("./completion/completion.ts")).completionCommand(context),
+};
 
 /** Runs a command line and prints errors on stderr. @returns the exit code */
 export async function runProgram(context: Context): Promise<number> {
   try {
-    await program(context).parseAsync([...context.args], { from: "user" });
+    await (await program(context, context.args[0])).parseAsync([...context.args], { from: "user" });
     return ExitCode.ok;
   } catch (error) {
     // commander has already printed its error, or the help.
@@ -36,29 +39,18 @@ export async function runProgram(context: Context): Promise<number> {
   }
 }
 
-/** All commands. */
-export function program(context: Context): Command {
+/** All commands, or only the one that is named. */
+export async function program(context: Context, named = ""): Promise<Command> {
   const kurun = new Command(context.program)
     .enablePositionalOptions()
     .description(
       "Connects a Service in the cluster to a program on your machine, runs programs in the cluster from source, " +
         "and applies manifests whose images are built from source.",
     )
-    .version(VERSION, "--version", "print the version")
-    .addCommand(portForwardCommand(context))
-    .addCommand(runCommand(context))
-    .addCommand(applyCommand(context))
-    .addCommand(resolveCommand(context))
-    .addCommand(buildCommand(context))
-    .addCommand(deleteCommand(context))
-    .addCommand(lsCommand(context))
-    .addCommand(stopCommand(context))
-    .addCommand(cleanupCommand(context))
-    .addCommand(doctorCommand(context))
-    .addCommand(imageCommand(context))
-    .addCommand(versionCommand(context))
-    .addCommand(completionCommand(context))
-    .addCommand(completeCommand(context), { hidden: true });
+    .version(VERSION, "--version", "print the version");
+  const only = Object.hasOwn(COMMANDS, named) ? COMMANDS[named] : undefined;
+  for (const command of only ? [only] : Object.values(COMMANDS)) kurun.addCommand(await command(context));
+  if (!only) kurun.addCommand((await import("./completion/complete_command.ts")).completeCommand(context), { hidden: true });
   for (const command of [kurun, ...kurun.commands]) {
     command.exitOverride().showSuggestionAfterError().showHelpAfterError(
       `See ${[context.program, ...(command === kurun ? [] : [command.name()])].join(" ")} --help.`,

@@ -1,10 +1,11 @@
 import { dirname, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { denoLayer } from "../k8s/images/deno_layer.ts";
-import { makeServerImage, serverImageReference } from "../k8s/images/server_image.ts";
+import { makeServerImage } from "../k8s/images/server_image.ts";
+import { serverImageReference } from "../k8s/images/server_image_name.ts";
 import { serverSource } from "../k8s/images/server_source.ts";
 import type { Architecture } from "../k8s/images/shared_libraries.ts";
-import { userCacheFolder } from "../k8s/images/layer_cache.ts";
+import { userCacheFolder } from "../k8s/images/cache_folder.ts";
 import type { Context } from "./command/context.ts";
 import { usageError } from "./command/errors.ts";
 import { THIS_ARCHITECTURE } from "./command/this_architecture.ts";

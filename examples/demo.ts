@@ -4,7 +4,7 @@
  * @module
  */
 import { VERSION } from "../cli/command/version.ts";
-import { serverImageReference } from "../k8s/images/server_image.ts";
+import { serverImageReference } from "../k8s/images/server_image_name.ts";
 import { certificateAuthority } from "../tests/certificate_authority.ts";
 import { type Cluster, ClusterError, ClusterUnavailableError, ensureUp } from "../tests/cluster/cluster.ts";
 

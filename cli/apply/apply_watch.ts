@@ -1,7 +1,7 @@
 import { dirname, resolve } from "node:path";
 import { type AppliedObjects, applyPrepared } from "./apply_manifests.ts";
 import { BuildError } from "../builders/build_error.ts";
-import { BuildErrors } from "../images/build_images.ts";
+import { BuildErrors } from "../images/build_errors.ts";
 import { findContainerfile } from "../builders/containerfile_builder.ts";
 import { currentFolder } from "../command/current_folder.ts";
 import { ExitCode, usageError, UserError } from "../command/errors.ts";

@@ -4,7 +4,7 @@ import { readObjects } from "../../k8s/manifests/manifest_objects.ts";
 import { findReferences, type ManifestReference, resolveReferences } from "../../k8s/manifests/manifest_references.ts";
 import { type ManifestText, type Place, readManifest } from "../../k8s/manifests/manifest_text.ts";
 import type { Context } from "../command/context.ts";
-import type { SourceReference } from "../images/build_images.ts";
+import type { SourceReference } from "../images/build_errors.ts";
 import type { Deliver } from "../images/deliver_images.ts";
 import { describeProblem } from "./manifest_error.ts";
 import { type ManifestFile, readManifestFiles } from "./manifest_files.ts";

@@ -1,5 +1,5 @@
 import { temporaryFolder } from "../../k8s/images/temporary_folder.ts";
-import { fileDigest } from "../../k8s/images/image_layer.ts";
+import { fileDigest } from "../../k8s/images/file_digest.ts";
 
 /** How to build a program. */
 export interface BuildOptions {

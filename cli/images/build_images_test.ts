@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { BuildError } from "../builders/build_error.ts";
-import { BuildErrors, buildImages, type SourceReference } from "./build_images.ts";
+import { BuildErrors, type SourceReference } from "./build_errors.ts";
+import { buildImages } from "./build_images.ts";
 import { describeError } from "../describe_error.ts";
 import { ExitCode } from "../command/errors.ts";
 

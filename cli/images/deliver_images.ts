@@ -1,6 +1,6 @@
 import { Api } from "../../k8s/api/api.ts";
 import { CONTAINERD_SOCKETS } from "../../k8s/images/containerd.ts";
-import { userCacheFolder } from "../../k8s/images/layer_cache.ts";
+import { userCacheFolder } from "../../k8s/images/cache_folder.ts";
 import type { Architecture } from "../../k8s/images/shared_libraries.ts";
 import { commonArchitecture, linuxNodes, type NodeFacts } from "../../k8s/nodes/nodes.ts";
 import { openCluster } from "../command/cluster_flags.ts";
@@ -8,7 +8,8 @@ import { currentFolder } from "../command/current_folder.ts";
 import type { Context } from "../command/context.ts";
 import { usageError } from "../command/errors.ts";
 import { THIS_ARCHITECTURE } from "../command/this_architecture.ts";
-import { buildImages, type SourceReference } from "./build_images.ts";
+import type { SourceReference } from "./build_errors.ts";
+import { buildImages } from "./build_images.ts";
 import { chooseWay, type ThisMachine } from "./choose_delivery.ts";
 import { type DeliverFlags, deliverFlags, needsCluster } from "./deliver_flags.ts";
 import { loadImages } from "./local_delivery.ts";

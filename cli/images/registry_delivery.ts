@@ -1,7 +1,6 @@
 import { registryAuthorities } from "../../k8s/registry/registry_authorities.ts";
 import { RegistryClient } from "../../k8s/registry/registry_client.ts";
 import { registryCredentials } from "../../k8s/registry/registry_credentials.ts";
-import type { RegistryError } from "../../k8s/registry/registry_error.ts";
 import { pushImages } from "../../k8s/registry/registry_push.ts";
 import { registryHost, type Repository } from "../../k8s/registry/registry_repository.ts";
 import type { Context } from "../command/context.ts";
@@ -51,34 +50,4 @@ export async function pushToRegistry(
     progress(`Pushed ${missing.map(({ repository }) => repository).join(", ")} to ${registry} (${megabytes(sent)})`);
   }
   return pushed.map(({ repository, image }) => `${registry}/${repository}@${image.manifest.digest}`);
-}
-
-/** Why a registry could not be used, and what to do. */
-export function describeRegistryError({ registry, doing, failure }: RegistryError): string {
-  const push = doing === "reach it" ? "" : ` to ${doing}`;
-  switch (failure.is) {
-    case "unreachable":
-      return `the registry ${registry} cannot be reached: ${failure.said}\n${
-        /certificate/i.test(failure.said)
-          ? `If you trust it, put its CA certificate into /etc/docker/certs.d/${registry}/ca.crt, or into the file that SSL_CERT_FILE names.`
-          : "Check its name, its port and the network."
-      }`;
-    case "unauthorized":
-      return failure.credentials === undefined
-        ? `the registry ${registry} requires a login${push} (${failure.said || "401"})\n` +
-          `Run docker login ${registry}, or podman login ${registry}: kurun uses the credentials that they store.`
-        : `the registry ${registry} does not accept the credentials in ${failure.credentials}${push} (${failure.said || "401"})\n` +
-          `Run docker login ${registry} again, or choose a repository that you may push to.`;
-    case "denied":
-      return `the registry ${registry} does not let ${
-        failure.credentials === undefined ? "anonymous users" : `the user in ${failure.credentials}`
-      } ${doing} (${failure.said || "403"})\n` +
-        `Check the repository's name, and that it exists${failure.credentials === undefined ? `; or run docker login ${registry}` : ""}.`;
-    case "answered": {
-      const hint = failure.status === 415 ? "\nIt may not support OCI images (image-spec 1.0 or newer)." : "";
-      return `cannot ${doing} to the registry ${registry}: it answered ${failure.status}${failure.said ? `: ${failure.said}` : ""}${hint}`;
-    }
-    case "strange":
-      return `cannot ${doing === "reach it" ? "use" : `${doing} to`} the registry ${registry}: ${failure.said}`;
-  }
 }

@@ -1,5 +1,5 @@
 import type { WaitReason } from "../../k8s/workloads/pod_status.ts";
-import { isServerImage } from "../../k8s/images/server_image.ts";
+import { isServerImage } from "../../k8s/images/server_image_name.ts";
 import { SESSION_LABEL } from "../../k8s/session/objects/session_plan.ts";
 import { VERSION } from "../command/version.ts";
 

@@ -5,8 +5,8 @@
  */
 import { Option } from "commander";
 import { IMAGE_DENO_VERSION } from "../../k8s/images/image_deno.ts";
-import { userCacheFolder } from "../../k8s/images/layer_cache.ts";
-import { isServerImage } from "../../k8s/images/server_image.ts";
+import { userCacheFolder } from "../../k8s/images/cache_folder.ts";
+import { isServerImage } from "../../k8s/images/server_image_name.ts";
 import { serverSource } from "../../k8s/images/server_source.ts";
 import type { CommonPlan } from "../../k8s/session/objects/session_plan.ts";
 import type { Context } from "../command/context.ts";

@@ -2,7 +2,7 @@ import { deepStrictEqual as same, ok, rejects, strictEqual as equal } from "node
 import { createHash } from "node:crypto";
 import { gunzipSync } from "node:zlib";
 import { type ImageContents, writeImageArchive } from "./image_archive.ts";
-import { fileDigest } from "./image_layer.ts";
+import { fileDigest } from "./file_digest.ts";
 
 const text = (value: string) => new TextEncoder().encode(value);
 const sha256 = (bytes: Uint8Array) => `sha256:${createHash("sha256").update(bytes).digest("hex")}`;

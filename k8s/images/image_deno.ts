@@ -1,5 +1,5 @@
 import { ImageError } from "./image_error.ts";
-import { fileDigest } from "./image_layer.ts";
+import { fileDigest } from "./file_digest.ts";
 import { runProgram } from "./run_program.ts";
 import type { Architecture } from "./shared_libraries.ts";
 import { removedAtEnd } from "./temporary_folder.ts";

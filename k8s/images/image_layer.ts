@@ -2,6 +2,7 @@ import { createHash, type Hash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createGzip } from "node:zlib";
+import { named } from "./file_digest.ts";
 import { tar, type TarEntry } from "./tar.ts";
 
 /** A layer on disk: a gzip-compressed tar (OCI image-spec: `application/vnd.oci.image.layer.v1.tar+gzip`). */
@@ -62,21 +63,10 @@ async function compress(path: string, contents: AsyncIterable<Uint8Array>, optio
   return { path, digest: named(packed), diffId: named(whole), bytes: (await Deno.stat(path)).size };
 }
 
-/** The sha256 digest of a file, in the form of {@link ImageLayer}. @throws Deno's errors if it cannot be read */
-export async function fileDigest(path: string): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const piece of (await Deno.open(path)).readable) hash.update(piece);
-  return named(hash);
-}
-
 async function* hashed(chunks: AsyncIterable<Uint8Array>, hash: Hash): AsyncGenerator<Uint8Array, void> {
   for await (const chunk of chunks) {
     if (chunk.length === 0) continue; // one of Node's streams may take an empty chunk for the end
     hash.update(chunk);
     yield chunk;
   }
-}
-
-function named(hash: Hash): string {
-  return `sha256:${hash.digest("hex")}`;
 }

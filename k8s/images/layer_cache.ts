@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { ImageError } from "./image_error.ts";
-import { fileDigest, type ImageLayer, writeLayer } from "./image_layer.ts";
+import { fileDigest } from "./file_digest.ts";
+import { type ImageLayer, writeLayer } from "./image_layer.ts";
 import type { TarEntry } from "./tar.ts";
 
 /** Layers to keep: two architectures of this version and of the previous one. A layer with Deno has 42 MB. */
@@ -62,16 +62,4 @@ async function removeOldest(folder: string): Promise<void> {
   for (const { record } of layers.sort((a, b) => b.used - a.used).slice(LAYERS_KEPT)) {
     for (const path of [record, record.replace(/json$/, "tar.gz")]) await Deno.remove(path).catch(() => {});
   }
-}
-
-/**
- * kurun's cache folder: `$XDG_CACHE_HOME/kurun`, else `~/.cache/kurun`, on Windows in `%LOCALAPPDATA%`.
- * @throws ImageError if the environment names neither a cache folder nor a home
- */
-export function userCacheFolder(env: (name: string) => string | undefined): string {
-  const base = env("XDG_CACHE_HOME") || env("LOCALAPPDATA");
-  if (base) return `${base}/kurun`;
-  const home = env("HOME") || env("USERPROFILE");
-  if (home) return `${home}/.cache/kurun`;
-  throw new ImageError("there is no folder to cache images in: none of XDG_CACHE_HOME, HOME and LOCALAPPDATA is set. Set XDG_CACHE_HOME.");
 }

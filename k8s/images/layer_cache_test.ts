@@ -1,6 +1,7 @@
 import { deepStrictEqual as same, rejects, strictEqual as equal, throws } from "node:assert/strict";
-import { fileDigest } from "./image_layer.ts";
-import { cachedLayer, userCacheFolder } from "./layer_cache.ts";
+import { fileDigest } from "./file_digest.ts";
+import { userCacheFolder } from "./cache_folder.ts";
+import { cachedLayer } from "./layer_cache.ts";
 import type { TarEntry } from "./tar.ts";
 
 async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {

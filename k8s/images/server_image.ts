@@ -1,5 +1,6 @@
 import { type ImageArchive, type ImageContents, writeImageArchive } from "./image_archive.ts";
 import type { ImageLayer } from "./image_layer.ts";
+import { serverImageReference } from "./server_image_name.ts";
 import { DENO_ENVIRONMENT, DENO_PATH, IMAGE_USER, SERVER_PATH, serverArgs } from "./server_command.ts";
 import type { Architecture } from "./shared_libraries.ts";
 
@@ -15,24 +16,6 @@ export interface ServerImageOptions {
   /** The archive to write; its folder exists. */
   readonly output: string;
   readonly signal?: AbortSignal;
-}
-
-/** The image's name, without the registry. */
-const REPOSITORY = "kurun-dev/server";
-
-/** The name of kurun's own image of a version. */
-export function serverImageReference(version: string): string {
-  return `ghcr.io/${REPOSITORY}:${version}`;
-}
-
-/**
- * Whether an image is kurun's own of this version, in any registry. It contains the server, so its session needs no ConfigMap. Under another
- * name the image works too, with a ConfigMap.
- *
- * @param image its name, with or without a digest
- */
-export function isServerImage(image: string, version: string): boolean {
-  return `/${image.replace(/@.*/, "")}`.endsWith(`/${REPOSITORY}:${version}`);
 }
 
 /**

@@ -1,7 +1,9 @@
 import { ok, strictEqual as equal } from "node:assert/strict";
 import { systemEntries } from "./deno_layer.ts";
-import { fileDigest, writeLayer } from "./image_layer.ts";
-import { isServerImage, makeServerImage, type ServerImageOptions, serverImageReference } from "./server_image.ts";
+import { fileDigest } from "./file_digest.ts";
+import { writeLayer } from "./image_layer.ts";
+import { makeServerImage, type ServerImageOptions } from "./server_image.ts";
+import { isServerImage, serverImageReference } from "./server_image_name.ts";
 
 const interpreter = "/lib64/ld-linux-x86-64.so.2";
 

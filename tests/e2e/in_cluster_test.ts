@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { parseAllDocuments, stringify } from "yaml";
 import { bundleServer } from "../../k8s/images/server_bundle.ts";
-import { serverImageReference } from "../../k8s/images/server_image.ts";
+import { serverImageReference } from "../../k8s/images/server_image_name.ts";
 import { VERSION } from "../../cli/command/version.ts";
 import { clusterTest, kubectl, type TestNamespace } from "./kubernetes.ts";
 

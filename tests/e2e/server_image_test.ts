@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { VERSION } from "../../cli/command/version.ts";
-import { serverImageReference } from "../../k8s/images/server_image.ts";
+import { serverImageReference } from "../../k8s/images/server_image_name.ts";
 import { denoImage } from "../cluster/deno_images.ts";
 import { KurunProcess } from "./kurun_process.ts";
 import { clusterTest, kubectl, type ListedObject, objectsIn, type TestNamespace } from "./kubernetes.ts";
