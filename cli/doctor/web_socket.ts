@@ -18,6 +18,7 @@ export async function checkWebSocket(access: ClusterAccess, limitMs: number, sig
     (await requestWebSocket(connection, request, AbortSignal.any([signal, AbortSignal.timeout(limitMs)]))).reset();
     return [];
   } catch (error) {
+    connection.destroy();
     if (missingRight(error) !== undefined || error instanceof ApiError && error.status === 401) throw error;
     const plain = error instanceof ApiError && error.status < 300;
     const why = plain ? "the answer is that to a request without Upgrade" : signal.aborted ? "cancelled" : (error as Error).message;

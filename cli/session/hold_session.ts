@@ -1,6 +1,6 @@
 import type { Api } from "../../k8s/api/api.ts";
 import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
-import { dialTunnel } from "../../k8s/session/dial/tunnel_dial.ts";
+import { TunnelDialer } from "../../k8s/session/dial/tunnel_dial.ts";
 import { isRun } from "../../k8s/session/objects/session_plan.ts";
 import { waitUntilReachable } from "../../k8s/session/owner/client_presence.ts";
 import { waitForReadyPod } from "../../k8s/session/pod/pod_ready.ts";
@@ -103,8 +103,9 @@ export async function holdSession(options: HoldOptions): Promise<void> {
     api.distrustConnections();
     renewNow.ring();
   }, keeping);
+  using dialer = new TunnelDialer(access, plan.namespace, plan.service);
   const link = new TunnelLink({
-    dial: (signal) => dialTunnel(access, plan.namespace, plan.service, signal),
+    dial: (signal) => dialer.dial(signal),
     handshake: { key: await importKey(key), hello: { capabilities, session: plan.name, instance: crypto.randomUUID(), who, from } },
     onStream: options.onStream,
     onSession: options.onSession,

@@ -18,7 +18,7 @@ const REPLACED = 4001;
 /** The longest pause before the first redial; it doubles with each failure up to LAST_DELAY_MS. */
 const FIRST_DELAY_MS = 100;
 const LAST_DELAY_MS = 2_000;
-/** The longest pause while a Pod starts: a dial that the API server refuses costs little. */
+/** The longest pause while a Pod with an address starts: a dial that the API server refuses costs little. */
 const STARTING_DELAY_MS = 200;
 const STARTING_MS = 15_000;
 /** The longest pause once the Pod has an address: it joins the Service within about 20 ms, and its server listens soon. */
@@ -89,7 +89,8 @@ export class TunnelLink {
   readonly #alarm = new Alarm();
   /** Ends the pause before the next dial, but starts no second one in parallel: that would be a second connection. */
   readonly #hurry = new Alarm();
-  #hurryUntil = -Infinity;
+  /** Unknown until the Pod has an address. */
+  #hurryUntil: number | undefined;
   /** Settles when no dial is proving itself. The server lets a second proof replace the first client, so dials take turns. */
   #proven: Promise<void> = Promise.resolve();
 
@@ -196,9 +197,10 @@ export class TunnelLink {
   /** Short while the first or the next Pod starts: the Service still routes some dials to the terminating one. */
   #longestDelay(): number {
     const now = this.#options.now();
-    if (!this.#begun && now < this.#hurryUntil) return HURRY_DELAY_MS;
-    const starting = !this.#begun && now - this.#startedAt < STARTING_MS;
-    return starting || this.#links.size > 0 ? STARTING_DELAY_MS : LAST_DELAY_MS;
+    if (this.#links.size > 0) return STARTING_DELAY_MS;
+    if (this.#begun || this.#hurryUntil === undefined) return LAST_DELAY_MS;
+    if (now < this.#hurryUntil) return HURRY_DELAY_MS;
+    return now - this.#startedAt < STARTING_MS ? STARTING_DELAY_MS : LAST_DELAY_MS;
   }
 
   /** @returns whether the error is a final refusal: before the first connection at once, later only if it persists */

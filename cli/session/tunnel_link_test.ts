@@ -121,6 +121,17 @@ Deno.test("a Pod that has just got its address is dialed at once, and again afte
   assert.ok(performance.now() - since < 1_500);
 });
 
+Deno.test("a Pod without an address is dialed less and less often", async () => {
+  let dials = 0;
+  const dial = () => {
+    dials++;
+    return Promise.reject(new Error("no endpoints"));
+  };
+  await hold(dial, () => {}, AbortSignal.timeout(1_300), { chance: () => 1 });
+  // After 0, 0.1, 0.3 and 0.7 s; the next one comes after 1.5 s.
+  assert.ok(dials <= 4, `${dials} dials`);
+});
+
 Deno.test("a second dial starts next to one that hangs, and whichever connects first is used", async () => {
   const stop = new AbortController();
   let dials = 0;

@@ -1,7 +1,8 @@
 import type { Transport } from "../../../tunnel/mod.ts";
 import { WebSocketTransport } from "../../../tunnel/web_socket/web_socket_transport.ts";
+import { ApiError } from "../../api/api_error.ts";
 import type { ClusterAccess } from "../../api/cluster_access.ts";
-import { HttpConnection } from "../../api/http1.ts";
+import { HttpConnection, IdleConnections } from "../../api/http1.ts";
 import { CONTROL_PORT, controlServiceName } from "../objects/session_plan.ts";
 import { requestWebSocket } from "./web_socket_request.ts";
 
@@ -17,22 +18,43 @@ export function proxyTarget(service: string): string {
 }
 
 /**
- * Opens the WebSocket to the session's control port through the API server's service proxy. It is a GET, so it takes the right `get` on
- * services/proxy.
- *
- * @throws {ApiError} with the API server's refusal, {ConnectionError} if there is no answer
+ * Opens WebSockets to the session's control port through the API server's service proxy. Each is a GET, so it takes the right `get` on
+ * services/proxy. A dial that is refused leaves its connection to the next one, which saves the round trips of TCP and TLS: while a Pod
+ * starts, refusals come first.
  */
-export async function dialTunnel(access: ClusterAccess, namespace: string, service: string, signal: AbortSignal): Promise<Transport> {
-  const { server } = access;
-  const { dial, headers } = await access.connection();
-  signal.throwIfAborted();
-  const connection = new HttpConnection(await dial({ signal, webSocket: true }));
-  const target = `${server.pathname.replace(/\/$/, "")}/api/v1/namespaces/${namespace}/services/${proxyTarget(service)}/proxy/tunnel`;
-  const opened = await requestWebSocket(connection, { host: server.host, target, headers, protocol: PROTOCOL }, signal);
-  return new WebSocketTransport(opened, {
-    role: "client",
-    limits: { messageBytes: MAX_MESSAGE_BYTES, fragments: MAX_FRAGMENTS },
-    // Masks protect old plain-text proxies (RFC 6455, 10.3). Inside TLS they only cost time: a mask of zeros triples the upload throughput.
-    ...(server.protocol === "http:" ? {} : { maskingKey: () => 0 }),
-  });
+export class TunnelDialer {
+  readonly #access: ClusterAccess;
+  readonly #target: string;
+  readonly #refused = new IdleConnections();
+
+  constructor(access: ClusterAccess, namespace: string, service: string) {
+    this.#access = access;
+    const path = `/api/v1/namespaces/${namespace}/services/${proxyTarget(service)}/proxy/tunnel`;
+    this.#target = access.server.pathname.replace(/\/$/, "") + path;
+  }
+
+  /** Opens one. @throws {ApiError} with the API server's refusal, {ConnectionError} if there is no answer */
+  async dial(signal: AbortSignal): Promise<Transport> {
+    const { server } = this.#access;
+    const { dial, headers, identity } = await this.#access.connection();
+    signal.throwIfAborted();
+    // Like a POST, a dial is not repeated if the connection turns out to be broken: it takes one that was idle for seconds at most.
+    const connection = this.#refused.take(identity, "POST") ?? new HttpConnection(await dial({ signal, webSocket: true }));
+    const request = { host: server.host, target: this.#target, headers, protocol: PROTOCOL };
+    const opened = await requestWebSocket(connection, request, signal).catch((error) => {
+      if (error instanceof ApiError) this.#refused.keep(connection, identity);
+      throw error;
+    });
+    return new WebSocketTransport(opened, {
+      role: "client",
+      limits: { messageBytes: MAX_MESSAGE_BYTES, fragments: MAX_FRAGMENTS },
+      // Masks protect old plain-text proxies (RFC 6455, 10.3). Inside TLS they only cost time: a mask of zeros triples the upload throughput.
+      ...(server.protocol === "http:" ? {} : { maskingKey: () => 0 }),
+    });
+  }
+
+  /** Closes what the last refusal has left. */
+  [Symbol.dispose](): void {
+    this.#refused.close();
+  }
 }

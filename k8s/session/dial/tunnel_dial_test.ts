@@ -10,7 +10,7 @@ import { ApiError } from "../../api/api_error.ts";
 import { type ClusterAccess, connectionTo } from "../../api/cluster_access.ts";
 import { ConnectionError } from "../../api/connection_error.ts";
 import { certificateAuthority } from "../../../tests/certificate_authority.ts";
-import { dialTunnel } from "./tunnel_dial.ts";
+import { TunnelDialer } from "./tunnel_dial.ts";
 
 const ca = await certificateAuthority({ commonName: "test-ca", days: 10, now: new Date() });
 const certificate = await ca.issue({ names: ["127.0.0.1"], days: 10, now: new Date() });
@@ -23,8 +23,9 @@ function access(port: number, tls: boolean): ClusterAccess {
   } as unknown as ClusterAccess;
 }
 
-function dial(port: number, tls = false, signal = AbortSignal.timeout(10_000)): Promise<Transport> {
-  return dialTunnel(access(port, tls), "ns", "web", signal);
+async function dial(port: number, tls = false, signal = AbortSignal.timeout(10_000)): Promise<Transport> {
+  using dialer = new TunnelDialer(access(port, tls), "ns", "web");
+  return await dialer.dial(signal);
 }
 
 /** Sends a message and waits for it to come back. */
@@ -90,6 +91,22 @@ Deno.test("an answer that is not a WebSocket is the API server's error, whole or
       );
     });
   }
+});
+
+Deno.test("a dial that is refused leaves its connection to the next one", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const served = (async () => {
+    using conn = await listener.accept();
+    for (const _ of [1, 2]) {
+      await conn.read(new Uint8Array(4096));
+      await conn.write(new TextEncoder().encode("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nwait"));
+    }
+  })();
+  using dialer = new TunnelDialer(access(listener.addr.port, false), "ns", "web");
+  for (const _ of [1, 2]) {
+    await assert.rejects(dialer.dial(AbortSignal.timeout(2_000)), (error) => error instanceof ApiError && error.status === 503);
+  }
+  await served;
 });
 
 Deno.test("an answer that is not HTTP, or none, or another WebSocket is a connection error", async () => {

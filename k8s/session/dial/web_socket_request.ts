@@ -1,6 +1,6 @@
 import type { Connection } from "../../../tunnel/mod.ts";
 import { checkOpening, openingHeaders, openingKey } from "../../../tunnel/web_socket/opening.ts";
-import { statusError } from "../../api/api_error.ts";
+import { ApiError, statusError } from "../../api/api_error.ts";
 import { ConnectionError } from "../../api/connection_error.ts";
 import type { HttpConnection } from "../../api/http1.ts";
 
@@ -21,7 +21,7 @@ export interface WebSocketRequest {
 /**
  * Asks for a WebSocket.
  * @returns the connection, which carries frames from now on
- * @throws {ApiError} with the server's refusal, {ConnectionError} if there is no answer; the connection is then closed
+ * @throws {ApiError} with the server's refusal; {ConnectionError} if there is no answer, and the connection is then closed
  */
 export async function requestWebSocket(
   connection: HttpConnection,
@@ -42,6 +42,7 @@ export async function requestWebSocket(
     await checkOpening(answered, key, protocol);
     limited.throwIfAborted();
   } catch (error) {
+    if (error instanceof ApiError) throw error;
     connection.destroy();
     signal.throwIfAborted();
     const { name, message } = error as Error;
