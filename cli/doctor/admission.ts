@@ -27,10 +27,7 @@ const TODO: readonly (readonly [RegExp, string])[] = [
   [/exceeded quota/, "Free some of the namespace's quota, or choose another namespace with -n"],
   [/failed quota|must specify/, "Set the Pod's resources: --requests and --limits of kurun run, --server-overrides of port-forward"],
   [/violates PodSecurity/, "kurun's own Pod passes Pod Security restricted: check what overrides and webhooks change in it"],
-  [
-    /usage per (Container|Pod)|limit to request ratio/,
-    "The namespace's LimitRange refuses it: set resources with --limits or --server-overrides",
-  ],
+  [/usage per (Container|Pod)|request ratio/, "The namespace's LimitRange refuses it: set resources with --limits or --server-overrides"],
   [/failed calling webhook|not answered within/, "Start what serves the webhook, or delete its configuration"],
   [/ValidatingAdmissionPolicy|denied the request/, "Ask whoever set this policy, or fit the Pod with --server-overrides or --label"],
 ];
@@ -81,7 +78,7 @@ async function refusals({ api, hooks, limitMs, signal }: Admission, given: Sessi
       if (status === 409) return refusal;
       // When its time is over, the API server answers 504 or ends the connection.
       const isLate = status === 504 || error instanceof ConnectionError && ["timeout", "reset"].includes(error.kind);
-      if (!isLate && (status === undefined || status === 401)) throw error;
+      if (!isLate && (status === undefined || status === 401 || status === 429)) throw error;
       if (!isLate) return { ...refusal, error: error as Error };
       const names = hooksFor(await hooks.catch(() => []), `${kind.toLowerCase()}s`).join(", ");
       const text = `it was not answered within ${seconds} s${names && `; webhooks that may hang: ${names}`}`;
@@ -105,6 +102,7 @@ export function groupRefusals(refused: readonly Refusal[]): Finding[] {
     `the ${[...new Set(of.map(({ kind }) => kind))].join(", ")} of ${[...new Set(of.map(({ purpose }) => purpose))].join(" and ")}`;
   return [
     ...[...reasons].map(([text, of]) => {
+      if (/does not support dry run/.test(text)) return unchecked("admission", `${kinds(of)}: ${text}`);
       const todo = TODO.find(([pattern]) => pattern.test(text))?.[1] ??
         "Ask the cluster's administrator, or choose another namespace with -n";
       return problem("admission", `the cluster refuses ${kinds(of)}: ${text}`, todo);

@@ -3,9 +3,12 @@ import type { Definition, EndpointSlice, MutatingWebhooks, Service, ValidatingWe
 import { isOurs, sessionOf } from "../../k8s/session/owner/session_owner.ts";
 import { type CheckName, type Finding, missingRight, problem, unchecked } from "./finding.ts";
 
+type ServiceReference = NonNullable<Hook["webhook"]["clientConfig"]["service"]>;
+
 /** A Service that the API server calls, and who names it. */
 interface Called {
-  readonly service: { readonly namespace: string; readonly name: string; readonly port: number };
+  /** Undefined if it calls a URL. */
+  readonly service: ServiceReference | undefined;
   /** Such as `ValidatingWebhookConfiguration policies: webhook a.example.com`. */
   readonly by: string;
   /** What the API server does without the Service. */
@@ -42,43 +45,37 @@ type HookRule = NonNullable<Hook["webhook"]["rules"]>[number];
 
 /** Finds webhooks whose Service does not exist or has nobody behind it. @throws as {@link Api.get} does */
 export function findDeadWebhooks(api: Api, hooks: readonly Hook[], signal: AbortSignal): Promise<Finding[]> {
-  return deadCalls(api, "webhooks", hooks.flatMap(callOf), signal);
+  return deadCalls(api, "webhooks", hooks.map(callOf), signal);
 }
 
 /** Finds CustomResourceDefinitions whose conversion webhook has nobody behind it. @throws as {@link Api.list} does */
 export async function findDeadConversions(api: Api, signal: AbortSignal): Promise<Finding[]> {
   const { items } = await api.list<Definition>("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", { signal });
-  const called = items.flatMap(({ metadata: { name }, spec: { conversion } }): Called[] => {
-    const service = conversion?.strategy === "Webhook" ? conversion.webhook?.clientConfig?.service : undefined;
-    return service
-      ? [{
-        service: { ...service, port: service.port ?? HTTPS },
-        by: `CustomResourceDefinition ${name}: its conversion webhook`,
-        effect: "objects that are stored in another version cannot be read or written, and the garbage collector may stop",
-        todo: "Start what serves it",
-        blocks: true,
-      }]
-      : [];
-  });
+  const called = items.map(({ metadata: { name }, spec: { conversion } }) => ({
+    service: conversion?.strategy === "Webhook" ? conversion.webhook?.clientConfig?.service : undefined,
+    by: `CustomResourceDefinition ${name}: its conversion webhook`,
+    effect: "objects that are stored in another version cannot be read or written, and the garbage collector may stop",
+    todo: "Start what serves it",
+    blocks: true,
+  }));
   return await deadCalls(api, "conversions", called, signal);
 }
 
 const ADMISSION = "/apis/admissionregistration.k8s.io/v1";
 const HTTPS = 443;
 
-function callOf({ kind, metadata, webhook }: Hook): Called[] {
+function callOf({ kind, metadata, webhook }: Hook): Called {
   const { name, clientConfig: { service }, failurePolicy = "Fail", rules = [] } = webhook;
-  if (!service) return [];
   const left = isOurs(metadata) ? `kurun's session ${sessionOf(metadata)} left it behind. Delete it` : "Start what serves it, or delete it";
   const blocks = failurePolicy === "Fail";
   const matched = rules.map(({ operations = [], resources = [] }) => `${operations.join("/")} ${resources.join(", ")}`).join("; ");
-  return [{
-    service: { ...service, port: service.port ?? HTTPS },
+  return {
+    service,
     by: `${kind} ${metadata.name}: webhook ${name}`,
     effect: `with failurePolicy ${failurePolicy} the API server ${blocks ? "refuses" : "does not check"} what it matches (${matched})`,
     todo: `${left}: kubectl delete ${kind.toLowerCase()} ${metadata.name}`,
     blocks,
-  }];
+  };
 }
 
 /** Those whose Service cannot answer; what blocks requests comes first. */
@@ -87,9 +84,10 @@ async function deadCalls(api: Api, check: CheckName, called: readonly Called[], 
   const hidden = new Set<string>();
   const findings = await Promise.all(
     called.toSorted((a, b) => +b.blocks - +a.blocks).map(async ({ service, by, effect, todo }) => {
-      const { namespace, name, port } = service;
+      if (!service) return [];
+      const { namespace, name, port = HTTPS } = service;
       const key = `${namespace}/${name}:${port}`;
-      if (!states.has(key)) states.set(key, whyDead(api, service, signal));
+      if (!states.has(key)) states.set(key, whyDead(api, { namespace, name, port }, signal));
       const why = await states.get(key)?.catch((error) => {
         const right = missingRight(error);
         if (right === undefined) throw error;
@@ -103,7 +101,11 @@ async function deadCalls(api: Api, check: CheckName, called: readonly Called[], 
 }
 
 /** Why a Service cannot answer the API server; undefined if it can. @throws as {@link Api.get} does */
-async function whyDead(api: Api, { namespace, name, port }: Called["service"], signal: AbortSignal): Promise<string | undefined> {
+async function whyDead(
+  api: Api,
+  { namespace, name, port }: Required<Omit<ServiceReference, "path">>,
+  signal: AbortSignal,
+): Promise<string | undefined> {
   const labelSelector = `kubernetes.io/service-name=${name}`;
   const [service, slices] = await Promise.all([
     api.find<Service>(`/api/v1/namespaces/${namespace}/services/${name}`, { signal }),

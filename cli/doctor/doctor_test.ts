@@ -56,10 +56,12 @@ Deno.test("refusals are reported once for each reason, with all kinds that it is
     refused("Job", "no"),
     refused("Pod", "no", "port-forward"),
     { kind: "Secret", purpose: "run", error: NO_RIGHT },
+    refused("Job", 'admission webhook "old" does not support dry run'),
   ]);
   assert.deepEqual(findings.map(({ state, seen }) => `${state}: ${seen}`), [
     "problem: the cluster refuses the Pod of run: exceeded quota: q",
     "problem: the cluster refuses the Job, Pod of run and port-forward: no",
+    'unchecked: not checked: the Job of run: admission webhook "old" does not support dry run',
     "unchecked: not checked: a dry run of the Secret of run needs the right to create them",
   ]);
 });
