@@ -1,7 +1,7 @@
 import { answerWithin } from "../../tunnel/http1/patience.ts";
 import type { Session } from "../../tunnel/mod.ts";
 import { within } from "../net/timing.ts";
-import type { AwaitedRequest } from "./http1_exchanges.ts";
+import type { Patience } from "./http1_exchanges.ts";
 
 /** No webhook has less than a second. Below that, a distant client would look like one that is gone. */
 const SHORTEST_MS = 1_000;
@@ -14,28 +14,28 @@ const PONG_MS = 1_000;
  * a connection, so that requests that are answered in time start none.
  */
 export class AnswerDeadline {
-  #request: AwaitedRequest | undefined;
+  #watched: Patience | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /**
-   * @param unanswered the connection's request whose answer comes next, unless it has begun
+   * @param patience the caller's, unless its answer has begun
    * @param session the client's
    * @param lost called if the client is gone and the answer has not begun
    */
   constructor(
-    private readonly unanswered: () => AwaitedRequest | undefined,
+    private readonly patience: () => Patience | undefined,
     private readonly session: () => Session | undefined,
     private readonly lost: () => void,
   ) {}
 
   /** Watches the next request, unless one is being watched. */
   watch(): void {
-    const request = this.#timer === undefined ? this.unanswered() : undefined;
-    if (!request?.patience || request === this.#request || request.patience.ms < SHORTEST_MS) return;
-    this.#request = request;
-    const ms = answerWithin(request.patience.ms);
+    const patience = this.#timer === undefined ? this.patience() : undefined;
+    if (!patience || patience === this.#watched || patience.ms < SHORTEST_MS) return;
+    this.#watched = patience;
+    const ms = answerWithin(patience.ms);
     const pongMs = Math.min(PONG_MS, ms / 2);
-    this.#timer = setTimeout(() => void this.#check(request, pongMs), request.patience.since + ms - pongMs - performance.now());
+    this.#timer = setTimeout(() => void this.#check(patience, pongMs), patience.since + ms - pongMs - performance.now());
   }
 
   /** Ends the watch. */
@@ -44,12 +44,12 @@ export class AnswerDeadline {
   }
 
   /** Never rejects. */
-  async #check(request: AwaitedRequest, pongMs: number): Promise<void> {
+  async #check(patience: Patience, pongMs: number): Promise<void> {
     this.#timer = undefined;
     const session = this.session();
     const asked = session?.now() ?? 0;
-    const silent = session && this.unanswered() === request && await within(pongMs, session.ping()) === null && session.receivedAt < asked;
-    if (silent && this.unanswered() === request) this.lost();
+    const silent = session && this.patience() === patience && await within(pongMs, session.ping()) === null && session.receivedAt < asked;
+    if (silent && this.patience() === patience) this.lost();
     else this.watch();
   }
 }

@@ -7,7 +7,7 @@ import type { AdmissionFallback } from "./admission_fallback.ts";
 import { AnswerDeadline } from "./answer_deadline.ts";
 import { CallerExchanges } from "./caller_exchanges.ts";
 import { type AskedHow, guessHowAsked, http1Answer, http1Json } from "./error_answer.ts";
-import type { AwaitedRequest } from "./http1_exchanges.ts";
+import type { Patience } from "./http1_exchanges.ts";
 import { ErrorCode, type Http2Boundary, http2GoAway, http2Settings } from "./http2_frames.ts";
 
 /** This much of a refused request is read, for this many milliseconds, so that the caller reads the answer and not a reset. */
@@ -48,7 +48,7 @@ export class CallerConnection implements Connection {
   readonly #options: CallerOptions;
   readonly #exchanges: CallerExchanges;
   readonly #settled = Promise.withResolvers<void>();
-  readonly #deadline: AnswerDeadline;
+  #deadline: AnswerDeadline | undefined;
   #pending: Promise<Uint8Array | null> | undefined;
   /** What was read before the relay began, while {@link #readsEarly}. */
   readonly #early: Uint8Array[] = [];
@@ -65,11 +65,6 @@ export class CallerConnection implements Connection {
     this.#connection = connection;
     this.#options = options;
     this.#exchanges = new CallerExchanges((head) => options.fallback?.mayAnswer(head) === true);
-    this.#deadline = new AnswerDeadline(
-      () => this.#unanswered,
-      () => options.live?.session,
-      () => this.#failed?.(new SessionEndedError("The client does not answer")),
-    );
   }
 
   read(): Promise<Uint8Array | null> {
@@ -115,14 +110,13 @@ export class CallerConnection implements Connection {
    */
   async maxHold(): Promise<number | undefined> {
     this.#readsEarly = true;
-    for (let size = 0; this.#readsEarly && size < EARLY_BYTES && !this.#unanswered;) {
+    for (let size = 0; this.#readsEarly && size < EARLY_BYTES && !this.#exchanges.http1?.next;) {
       // What breaks here breaks the relay, or the refusal, too.
       const bytes = await (this.#pending ??= this.#readAndFollow()).catch(() => null);
       if (!bytes) return undefined;
       size += bytes.length;
     }
-    const patience = this.#unanswered?.patience;
-    return patience && holdWithin(patience.ms);
+    return this.#patience && holdWithin(this.#patience.ms);
   }
 
   /** Lets no exchange begin once the open ones have ended: the connection is closed behind the next answer. */
@@ -142,7 +136,7 @@ export class CallerConnection implements Connection {
   /** Waits until a refused caller has been sent its answer. */
   async finish(): Promise<void> {
     if (this.#over) await this.#settled.promise;
-    this.#deadline.stop();
+    this.#deadline?.stop();
   }
 
   #settle(ending: Promise<void>): void {
@@ -152,7 +146,7 @@ export class CallerConnection implements Connection {
   async #readAndFollow(): Promise<Uint8Array | null> {
     let bytes: Uint8Array | null;
     try {
-      bytes = await this.#connection.read();
+      bytes = this.#ended ? null : await this.#connection.read();
     } finally {
       this.#pending = undefined;
     }
@@ -161,21 +155,30 @@ export class CallerConnection implements Connection {
     if (bytes === null) this.#ended = true;
     else this.#exchanges.forth(bytes);
     if (bytes !== null && this.#readsEarly) this.#early.push(bytes);
-    if (this.#unanswered?.patience) this.#deadline.watch();
+    if (this.#patience) this.#watchPatience();
     return bytes;
   }
 
-  /** The request whose answer comes next, unless that has begun. */
-  get #unanswered(): AwaitedRequest | undefined {
+  /** How long the caller waits for the answer that comes next, unless that has begun. */
+  get #patience(): Patience | undefined {
     const { http1 } = this.#exchanges;
-    return http1 && !http1.lost && !http1.answering ? http1.next : undefined;
+    return http1?.lost || http1?.answering ? undefined : http1?.patience;
+  }
+
+  #watchPatience(): void {
+    this.#deadline ??= new AnswerDeadline(
+      () => this.#patience,
+      () => this.#options.live?.session,
+      () => this.#failed?.(new SessionEndedError("The client does not answer")),
+    );
+    this.#deadline.watch();
   }
 
   /** Adds the header behind the status line, where the last awaited answer begins; 1xx is none, and may be a switch to another protocol. */
   #withConnectionClose(bytes: Uint8Array): Uint8Array {
-    const request = this.#exchanges.http1?.onlyOne ? this.#unanswered : undefined;
+    const { http1 } = this.#exchanges;
     const [line] = /^HTTP\/1\.[01] [2-9].*\r\n/.exec(new TextDecoder("latin1").decode(bytes.subarray(0, STATUS_LINE_BYTES))) ?? [];
-    if (!request || request.method === "CONNECT" || !line) return bytes;
+    if (!http1?.onlyOne || http1.lost || http1.answering || http1.next?.method === "CONNECT" || !line) return bytes;
     return concat(bytes.subarray(0, line.length), CONNECTION_CLOSE, bytes.subarray(line.length));
   }
 
@@ -196,7 +199,7 @@ export class CallerConnection implements Connection {
   }
 
   async #refuse(cause: Error): Promise<void> {
-    const { ms = Infinity, since = 0 } = this.#unanswered?.patience ?? {};
+    const { ms = Infinity, since = 0 } = this.#patience ?? {};
     await this.#drop(Math.min(DRAIN_MS, since + answerWithin(ms) - performance.now()), () => this.#mustRead);
     const { idle, http2 } = this.#exchanges;
     const nothingHappened = cause instanceof SessionEndedError || cause instanceof NobodyConnectedError;

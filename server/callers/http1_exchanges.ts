@@ -16,6 +16,8 @@ export class Http1Exchanges {
   first = new Uint8Array();
   /** Whether the connection cannot be followed: what it carries is not, or no longer, unambiguous HTTP/1. */
   lost = false;
+  /** How long the caller waits for the answer that comes next, until that begins. Not known of pipelined requests. */
+  patience: Patience | undefined;
   readonly #exchanges: Exchanges<AwaitedRequest>;
   #headSeen = false;
 
@@ -26,8 +28,10 @@ export class Http1Exchanges {
         this.first = new Uint8Array();
         this.#headSeen = true;
         // Only a request that nothing waits before: 256 pipelined ones of 1,280 callers would hold 160 MB. The API server does not pipeline.
-        const keeps = this.#exchanges.awaited.length === 0 && keepsStart(head);
-        return new AwaitedRequest(head, keeps, patienceIn(bytes, head.targetSpan));
+        const isFirst = this.#exchanges.awaited.length === 0;
+        const ms = isFirst ? patienceIn(bytes, head.targetSpan) : undefined;
+        if (ms !== undefined) this.patience = { ms, since: performance.now() };
+        return new AwaitedRequest(head, isFirst && keepsStart(head));
       },
       requestBody: (bytes, start, end) => this.#exchanges.awaited.at(-1)?.take(bytes.subarray(start, end)),
       requestEnd: () => {
@@ -36,6 +40,7 @@ export class Http1Exchanges {
       },
       answer: (_head: ResponseHead, request) => {
         if (!request) throw new Http1Error("an answer came that nobody asked for");
+        this.patience = undefined;
       },
     });
   }
@@ -85,6 +90,12 @@ export class Http1Exchanges {
   }
 }
 
+/** How long a caller waits, in milliseconds, and since when, on the clock of `performance.now()`. */
+export interface Patience {
+  readonly ms: number;
+  readonly since: number;
+}
+
 /** A request whose answer has not ended. */
 export class AwaitedRequest {
   readonly method: string;
@@ -94,13 +105,10 @@ export class AwaitedRequest {
   ended = false;
   /** The first bytes of its body, where they are kept. */
   bodyStart: Uint8Array | undefined;
-  /** How long its caller waits for the answer, where it says so, and since when (`performance.now()`). */
-  readonly patience: { readonly ms: number; readonly since: number } | undefined;
   readonly #expectsContinue: boolean;
   #bodyBegun = false;
 
-  constructor({ method, isJson, expectsContinue }: RequestHead, keepsStart: boolean, patienceMs: number | undefined) {
-    this.patience = patienceMs === undefined ? undefined : { ms: patienceMs, since: performance.now() };
+  constructor({ method, isJson, expectsContinue }: RequestHead, keepsStart: boolean) {
     this.method = method;
     this.isJson = isJson;
     this.#expectsContinue = expectsContinue;

@@ -12,6 +12,9 @@ export const CloseCode = {
   stopping: 4003,
 } as const;
 
+/** More waiting callers are not asked how long they can wait: their requests would have to be read and kept, each up to 72 KiB. */
+const MAX_ASKED = 256;
+
 /** A caller that waits for a stream. */
 interface Waiting {
   /** The stream's first bytes. */
@@ -85,10 +88,12 @@ export class LiveClient {
       const settleAfter = (ms: number) => setTimeout(() => waiting.settle(this.#whyNot()), ms);
       const timers = [settleAfter(ms)];
       this.#waiting.add(waiting);
-      // Never rejects.
-      void sooner?.().then((ms) => {
-        if (ms !== undefined && this.#waiting.has(waiting)) timers.push(settleAfter(ms));
-      });
+      if (this.#waiting.size <= MAX_ASKED) {
+        // Never rejects.
+        void sooner?.().then((ms) => {
+          if (ms !== undefined && this.#waiting.has(waiting)) timers.push(settleAfter(ms));
+        });
+      }
     });
   }
 
