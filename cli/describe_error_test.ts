@@ -33,17 +33,20 @@ Deno.test("a session that is lost for good has its own exit code, whatever took 
 
 /** Error classes that never reach describeError, each with the file that recognizes it. */
 const INTERNAL: Readonly<Record<string, string>> = {
+  ClientCertificateError: "k8s/api/dial.ts",
   FieldConflictError: "cli/apply/describe_apply.ts",
   HandshakeError: "cli/session/tunnel_link.ts",
   Http1Error: "cli/port_forward/http_lens.ts",
   HttpConnectionError: "k8s/api/request_sender.ts",
   NotEstablishedError: "cli/apply/describe_apply.ts",
   PreviewError: "cli/apply/describe_apply.ts",
+  OpeningError: "k8s/session/dial/web_socket_request.ts",
   ProtocolError: "tunnel/session.ts",
   SessionEndedError: "cli/port_forward/watch_caller.ts",
   SessionTakenError: "cli/session/start_session.ts",
   StreamResetError: "cli/port_forward/watch_caller.ts",
   ValueError: "k8s/manifests/manifest_objects.ts",
+  WebSocketError: "tunnel/web_socket/web_socket_transport.ts",
 };
 /** Error classes that a file catches together with all others, with words from the code that does. */
 const CAUGHT_WITH_OTHERS: Readonly<Record<string, readonly [path: string, code: RegExp]>> = {
