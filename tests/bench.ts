@@ -5,7 +5,7 @@
  *     deno task bench                                      # the whole table, in under nine minutes once the cluster is up
  *     deno task bench --only "50 MB" --only admission      # the parts whose name contains these words (tests/bench/inside.ts)
  *     deno task bench --quick                              # each part as short as possible, to check that it works
- *     deno task bench --write                              # the whole table, and into docs/benchmarks.md
+ *     deno task bench --write                              # the whole table, and into docs/benchmarks.md; also with --with
  *     deno task bench --with other=http://other.ns.svc     # requests and bodies, beside another tunnel that runs already (docs/benchmarks.md)
  *
  * The executable's memory is measured if there is a denort (tests/compiled_kurun.ts).
@@ -47,7 +47,8 @@ async function bench(flags: BenchFlags): Promise<number> {
     table += text;
   }
   const { code } = await child.status;
-  if (code === 0 && flags.write) await Deno.writeTextFile(DOCUMENT, withFigures(await Deno.readTextFile(DOCUMENT), table));
+  const section = flags.others.length > 0 ? "bench --with" : "bench";
+  if (code === 0 && flags.write) await Deno.writeTextFile(DOCUMENT, withFigures(await Deno.readTextFile(DOCUMENT), section, table));
   return code;
 }
 

@@ -8,20 +8,21 @@ const DOCUMENT = new URL("../../docs/benchmarks.md", import.meta.url);
 
 Deno.test("new figures replace the old ones, and the text around them stays", async () => {
   const before = await Deno.readTextFile(DOCUMENT);
-  const once = withFigures(before, "| a | b |\n");
-  assert.equal(withFigures(once, "| a | b |\n"), once);
-  const [head, tail] = once.split("\n| a | b |\n\n") as [string, string];
-  assert.ok(head.startsWith("# Benchmarks\n") && before.startsWith(head));
-  assert.ok(tail.startsWith("<!--") && before.endsWith(tail));
+  for (const section of ["bench", "bench --with"] as const) {
+    const once = withFigures(before, section, "| a | b |\n");
+    assert.equal(withFigures(once, section, "| a | b |\n"), once);
+    const [head, tail] = once.split("\n| a | b |\n\n") as [string, string];
+    assert.ok(head.endsWith(`<!-- deno task ${section} --write: begin -->\n`) && before.startsWith(head));
+    assert.ok(tail.startsWith(`<!-- deno task ${section} --write: end -->`) && before.endsWith(tail));
+  }
 });
 
 Deno.test("a document without the marks is refused, not overwritten", () => {
-  assert.throws(() => withFigures("# Benchmarks\n", "| a |"), /lacks the lines/);
+  assert.throws(() => withFigures("# Benchmarks\n", "bench", "| a |"), /lacks the lines/);
 });
 
-Deno.test("--write is refused with --only, --quick or --with", () => {
+Deno.test("--write is refused with --only or --quick", () => {
   assert.throws(() => benchFlags(["--write", "--quick"]), /whole table/);
-  assert.throws(() => benchFlags(["--write", "--with", "other=http://other.ns.svc"]), /whole table/);
   assert.throws(() => benchFlags(["--write", "--only", "redis"]), /whole table/);
 });
 

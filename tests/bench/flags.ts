@@ -32,8 +32,8 @@ export function benchFlags(args: readonly string[]): BenchFlags {
     },
   });
   const { only, quick, write } = values;
-  if (write && (quick || only.length > 0 || values.with.length > 0)) {
-    throw new TypeError("--write needs the whole table: it cannot be combined with --quick, --only or --with");
+  if (write && (quick || only.length > 0)) {
+    throw new TypeError("--write needs the whole table: it cannot be combined with --quick or --only");
   }
   return { only, quick, write, others: otherTunnels(values.with) };
 }
