@@ -20,7 +20,7 @@ export class HeadReader {
   start = 0;
   /** Where it ends there. */
   end = 0;
-  /** Whether it is the same as the one before, and at the same place: kept-alive connections mostly repeat theirs. */
+  /** Whether it is the same as the one before, both at the start of what was read: kept-alive connections mostly repeat theirs. */
   repeats = false;
   #last = NO_BYTES;
 
@@ -41,7 +41,7 @@ export class HeadReader {
   read(bytes: Uint8Array, at: number): number {
     const before = this.#size;
     if (before === 0 && this.#kind !== "trailers") {
-      this.repeats = at === this.start && !this.#blankCr && startsWith(bytes, at, this.#last);
+      this.repeats = at === 0 && !this.#blankCr && startsWith(bytes, at, this.#last);
       if (this.repeats) {
         this.source = bytes;
         return this.end;
@@ -87,7 +87,8 @@ export class HeadReader {
       this.source = bytes;
       this.start = at;
       this.end = end;
-      this.#last = end - at > REPEATED_BYTES ? NO_BYTES : bytes.slice(at, end);
+      // Not of pipelined requests: a thousand callers can send 256 each, and the copies filled the heap.
+      this.#last = at > 0 || end > REPEATED_BYTES ? NO_BYTES : bytes.slice(0, end);
     } else {
       this.#keep(bytes, at, end);
       this.source = this.#kept;
