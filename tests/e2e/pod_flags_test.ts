@@ -1,4 +1,11 @@
 import assert from "node:assert/strict";
+import { Api } from "../../k8s/api/api.ts";
+import { ApiError } from "../../k8s/api/api_error.ts";
+import { loadClusterAccess } from "../../k8s/kubeconfig/kubeconfig.ts";
+import { serverDeployment } from "../../k8s/session/objects/forward_objects.ts";
+import { fitResources } from "../../k8s/session/pod/fit_resources.ts";
+import { FORWARD_PLAN } from "../forward_plan.ts";
+import { SeededRandom } from "../seeded_random.ts";
 import { KurunProcess } from "./kurun_process.ts";
 import { clusterTest, kubectl, type ListedObject, type TestNamespace } from "./kubernetes.ts";
 import { serveHttp } from "./upstreams.ts";
@@ -164,3 +171,79 @@ clusterTest("overrides that the API server would refuse are refused before anyth
   const events = JSON.parse(await kubectl(["get", "events,jobs", "-n", namespace.name, "-o", "json"])).items;
   assert.deepEqual(events, [], "not even for a moment");
 });
+
+clusterTest("the Pod fits a LimitRange and the quotas of its priority class, and callers are answered", async (namespace) => {
+  const { name } = namespace;
+  const uid = await kubectl(["get", "namespace", name, "-o", "jsonpath={.metadata.uid}"]);
+  const owner = { apiVersion: "v1", kind: "Namespace", name, uid };
+  const quota = (quotaName: string, hard: unknown, operator?: string) => ({
+    apiVersion: "v1",
+    kind: "ResourceQuota",
+    metadata: { name: quotaName },
+    spec: {
+      hard,
+      ...(operator ? { scopeSelector: { matchExpressions: [{ scopeName: "PriorityClass", operator, values: [name] }] } } : {}),
+    },
+  });
+  const limits = [{ type: "Container", max: { memory: "512Mi" }, maxLimitRequestRatio: { cpu: "10", memory: "4" } }];
+  const items = [
+    { apiVersion: "scheduling.k8s.io/v1", kind: "PriorityClass", metadata: { name, ownerReferences: [owner] }, value: 1 },
+    { apiVersion: "v1", kind: "LimitRange", metadata: { name: "ratio" }, spec: { limits } },
+    quota("all", { "limits.ephemeral-storage": "1Gi" }),
+    quota("mine", { "limits.cpu": "500m" }, "In"),
+    quota("others", { pods: "0" }, "NotIn"),
+  ];
+  await kubectl(["create", "-n", name, "-f", "-"], JSON.stringify({ apiVersion: "v1", kind: "List", items }));
+  await using upstream = serveHttp(() => new Response("from here"));
+  const overrides = ["--server-overrides", JSON.stringify({ priorityClassName: name })];
+  await using _kurun = await KurunProcess.start(["port-forward", upstream.url, "-n", name, ...overrides]).ready();
+  assert.equal(await (await fetch(`http://${await namespace.address()}/`)).text(), "from here");
+  const { spec } = await runningPod(namespace);
+  assert.equal(spec.priorityClassName, name);
+  assert.deepEqual(spec.containers[0].resources, {
+    requests: { cpu: "50m", memory: "128Mi", "ephemeral-storage": "16Mi" },
+    limits: { cpu: "500m", memory: "512Mi", "ephemeral-storage": "256Mi" },
+  });
+});
+
+clusterTest(
+  "the API server admits what was fitted to generated LimitRanges, and refuses the usual resources where others were fitted",
+  async ({ name }) => {
+    const api = new Api(await loadClusterAccess({}, { get: (name) => Deno.env.get(name), interactive: false }), { userAgent: "test" });
+    const random = new SeededRandom(5);
+    const amounts = { cpu: ["50m", "200m", "1", "4"], memory: ["100Mi", "256Mi", "512M", "2Gi"] };
+    const some = (values: Readonly<Record<string, readonly string[]>>) =>
+      Object.fromEntries(Object.entries(values).filter(() => random.chance(0.4)).map(([name, values]) => [name, random.pick(values)]));
+    const ratios = ["1", "1500m", "4", "10"];
+    const path = `/api/v1/namespaces/${name}/limitranges/generated`;
+    const isAdmitted = async (resources: ReturnType<typeof fitResources>) => {
+      const { metadata, spec } = serverDeployment({ ...FORWARD_PLAN, namespace: name, resources, runAsUser: 65532 }, "none").spec!.template;
+      const pod = { apiVersion: "v1", kind: "Pod", metadata: { ...metadata, name: "fitted" }, spec };
+      return await api.create(`/api/v1/namespaces/${name}/pods`, pod, { query: { dryRun: "All" } }).then(() => true, (error) => {
+        if (error instanceof ApiError && /usage per|ratio/.test(error.message)) return false;
+        throw error;
+      });
+    };
+    const seen = { usual: 0, fitted: 0, none: 0 };
+    for (let round = 0; round < 16; round++) {
+      // The API server replaces a minimum above the maximum with an error of its own.
+      const [bound, values] = [random.pick(["min", "max"]), some(amounts)];
+      const spec = {
+        limits: [{ type: random.pick(["Container", "Pod"]), [bound]: values, maxLimitRequestRatio: some({ cpu: ratios, memory: ratios }) }],
+      };
+      await api.apply(path, { apiVersion: "v1", kind: "LimitRange", metadata: { name: "generated" }, spec }, { force: true });
+      const fitted = fitResources([{ spec }], [], "");
+      const isUsual = fitted?.limits.cpu === "2" && fitted.limits.memory === "640Mi" && fitted.requests.cpu === "20m" &&
+        fitted.requests.memory === "96Mi";
+      seen[fitted ? isUsual ? "usual" : "fitted" : "none"]++;
+      // The API server reads LimitRanges from a watch.
+      for (let tries = 0;; tries++) {
+        if (await isAdmitted(undefined) === isUsual && (!fitted || await isAdmitted(fitted))) break;
+        assert.ok(tries < 50, JSON.stringify({ spec, fitted }));
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    }
+    api.close();
+    assert.ok(seen.usual > 0 && seen.fitted > 5, JSON.stringify(seen));
+  },
+);
