@@ -266,7 +266,7 @@ clusterTest("kurun doctor finds what is wrong with the way to the API server, th
   ]);
   assertLines(nowhere, [/^server: cannot reach the API server at 127\.0\.0\.1:1: .*refused.*\. Check that the cluster is running/i]);
   assertLines(untrusted, [/^server: cannot reach the API server at \S+: .*\. The kubeconfig's certificate-authority did not sign/]);
-  assertLines(expired, [/^server: cannot reach the API server at \S+: .*expired \(valid from .* to .*\)\. Check this machine's clock$/]);
+  assertLines(expired, [/^server: cannot reach the API server at \S+: .*expired.* \(valid from .* to .*\)\. Check this machine's clock$/]);
   assertLines(unknown, [
     /^server: the API server does not accept these credentials .*the client certificate of user "me" expired on .*\. Log in again/,
   ]);
