@@ -3,6 +3,7 @@
  *
  *     deno task test:faults                            # each fault once, in under eight minutes
  *     deno task test:faults --only "kill -9"           # those whose name contains these words (tests/faults/all_faults.ts)
+ *     deno task test:faults --transport pod            # through the kubelet
  *     deno task test:faults --repeat 20 --write        # each twenty times, and into docs/reliability.md
  *
  * @module

@@ -57,7 +57,10 @@ async function endToEnd(): Promise<Counts> {
   }
 }
 
-/** Runs each fault once. */
+/** Faults that are run through the kubelet too. */
+const BY_POD = ["the Pod is deleted", "in the middle of bodies"];
+
+/** Runs each fault once, and some of them through the kubelet. */
 async function faults(cluster: Cluster): Promise<Counts> {
   const none = { passed: 0, failed: 0, skipped: 0 };
   if (Deno.args.length > 0) {
@@ -68,8 +71,12 @@ async function faults(cluster: Cluster): Promise<Counts> {
     say("The faults are skipped: they break the cluster, and the one of KURUN_TEST_KUBECONFIG is not ours");
     return { ...none, skipped: ALL_FAULTS.length };
   }
+  const run = async (...args: string[]) =>
+    await count(await faultsInside(cluster, args, { env: { NO_COLOR: "1" }, stdout: "piped", stderr: "inherit" }));
   say("The faults:");
-  return await count(await faultsInside(cluster, [], { env: { NO_COLOR: "1" }, stdout: "piped", stderr: "inherit" }));
+  const all = await run();
+  say("Faults through the kubelet:");
+  return sum([all, await run("--transport", "pod", ...BY_POD.flatMap((name) => ["--only", name]))]);
 }
 
 function options(args: string[], env: Record<string, string> = {}): Deno.CommandOptions {

@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { Api } from "../../k8s/api/api.ts";
 import { dropRuntimeRoots } from "../../k8s/api/trusted_roots.ts";
 import { Annotation, type ForwardPlan } from "../../k8s/session/objects/session_plan.ts";
+import type { Transport } from "../../k8s/session/session_rights.ts";
 import { checkTlsSecret } from "../../k8s/session/service/tls_secret.ts";
 import { MAX_HOLD_MS } from "../../tunnel/mod.ts";
 import { addClusterFlags, openCluster } from "../command/cluster_flags.ts";
@@ -12,6 +13,7 @@ import { forward } from "./forward.ts";
 import { addPodFlags, podWishes } from "./pod_flags.ts";
 import { serverImage, serverImageOption } from "../session/server_image.ts";
 import { sessionName } from "../session/start_session.ts";
+import { transportOption } from "../session/transport_option.ts";
 import {
   addTrafficFlags,
   type CallerSide,
@@ -33,6 +35,7 @@ interface PortForwardOptions extends Record<string, unknown>, TrafficFlags {
   hold: string;
   timeout: string;
   takeover?: boolean;
+  transport: Transport;
 }
 
 /** `kurun port-forward URL` */
@@ -47,6 +50,7 @@ export function portForwardCommand(context: Context): Command {
     .option("--ttl <duration>", "how long the session outlives this command if it is killed; 0 keeps it forever", "2m")
     .option("--hold <duration>", "how long a request waits for kurun to reconnect before it gets a 503; at most 10m", "3s")
     .option("--timeout <duration>", "how long to wait until the Service can be called; 0 waits forever", "60s")
+    .addOption(transportOption())
     .option("--takeover", "replace the session that uses the Service, yours or another user's")
     .addHelpText("after", EXAMPLES);
   return addClusterFlags(addDryRunFlags(addPodFlags(addTrafficFlags(command)))).action((
@@ -92,6 +96,7 @@ async function portForward(context: Context, url: string, options: PortForwardOp
     plan,
     port: options.serviceport === undefined ? undefined : Number(options.serviceport),
     takeover: options.takeover ?? false,
+    transport: options.transport,
     upstream,
     callerScheme: callers.scheme,
     rewrite,

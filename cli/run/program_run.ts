@@ -89,7 +89,12 @@ export class ProgramRun {
       stderr: (text) => this.#screen.print(text),
       signal: this.#signal,
     }, context.now);
-    const session = startRunSession(context, api, plan, { architecture, named: options.named, signal: this.#signal });
+    const session = startRunSession(context, api, plan, {
+      architecture,
+      named: options.named,
+      transport: options.transport,
+      signal: this.#signal,
+    });
     session.catch(() => {});
     let remove = true;
     const program = this.#buildAndRun(programs);

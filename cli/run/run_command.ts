@@ -8,6 +8,7 @@ import type { Context } from "../command/context.ts";
 import { addDryRunFlags, dryRunFormat, dryRunText, NAME_END } from "../command/dry_run.ts";
 import { ExitCode, ExitError, type InterruptedError, usageError, UserError } from "../command/errors.ts";
 import { serverImage, serverImageOption } from "../session/server_image.ts";
+import { transportOption } from "../session/transport_option.ts";
 import { ProgramRun } from "./program_run.ts";
 import { type RunFlags, type RunOptions, runOptions, splitArguments } from "./run_flags.ts";
 import { planRun } from "./run_session.ts";
@@ -22,6 +23,7 @@ export function runCommand(context: Context): Command {
     .option("--limits <amounts>", "the Pod's resource limits: cpu=1,memory=256Mi (default: from a LimitRange)")
     .option("--overrides <json|yaml|@file>", "a strategic merge patch for the Pod, as in kubectl run")
     .addOption(serverImageOption())
+    .addOption(transportOption())
     .option("--image-pull-secret <name>", "the Secret for pulling the image")
     .option("--ttl <duration>", "how long the Pod outlives this command if it is killed; 0 keeps it forever", "2m")
     .option("--timeout <duration>", "how long to wait for the Pod; 0 waits forever", "60s")

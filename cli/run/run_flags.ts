@@ -1,6 +1,7 @@
 import { basename, dirname, resolve } from "node:path";
 import { isObject } from "../../k8s/api/exact_json.ts";
 import type { RunPod } from "../../k8s/session/objects/session_plan.ts";
+import type { Transport } from "../../k8s/session/session_rights.ts";
 import type { Context } from "../command/context.ts";
 import { checkSecretName, nameEnd, parseDuration, readPatchFlag } from "../command/flag_values.ts";
 import { usageError } from "../command/errors.ts";
@@ -22,11 +23,12 @@ export type RunFlags =
   & Readonly<
     Partial<Record<"name" | "serviceaccount" | "image" | "requests" | "limits" | "overrides" | "serverImage" | "imagePullSecret", string>>
   >
+  & { readonly transport: Transport }
   & Readonly<Partial<Record<"stdin" | "tty" | "watch", boolean>>>
   & Readonly<Partial<Record<"env" | "envFile" | "publish", readonly string[]>>>;
 
 /** The checked command line of `kurun run`. */
-export interface RunOptions extends Pick<RunFlags, "workdir" | "watch" | "rm" | "imagePullSecret"> {
+export interface RunOptions extends Pick<RunFlags, "workdir" | "watch" | "rm" | "imagePullSecret" | "transport"> {
   /** What is built, as the user named it. */
   readonly targets: readonly string[];
   /** The program's own arguments. */

@@ -5,7 +5,7 @@ import { Annotation, type RunPlan } from "../../k8s/session/objects/session_plan
 import { isOurs, shownAnnotations } from "../../k8s/session/owner/session_owner.ts";
 import type { Live } from "../../k8s/api/kubernetes_objects.ts";
 import { fitCluster } from "../../k8s/session/pod/fit_cluster.ts";
-import { checkRights } from "../../k8s/session/session_rights.ts";
+import { checkRights, type Transport } from "../../k8s/session/session_rights.ts";
 import { isObject } from "../../k8s/api/exact_json.ts";
 import type { Context } from "../command/context.ts";
 import { ExitCode, UserError } from "../command/errors.ts";
@@ -51,17 +51,22 @@ export async function startRunSession(
   context: Context,
   api: Api,
   plan: RunPlan,
-  { architecture, named, signal }: { architecture: Promise<string | undefined>; named: boolean; signal: AbortSignal },
+  { architecture, named, transport, signal }: {
+    architecture: Promise<string | undefined>;
+    named: boolean;
+    transport: Transport;
+    signal: AbortSignal;
+  },
 ): Promise<StartedSession<RunPlan>> {
-  const [node, fitted] = await Promise.all([
+  const [node, fitted, ways] = await Promise.all([
     architecture,
     fitCluster(api, plan, signal),
-    checkRights(api, { purpose: "run", ...plan }, signal),
+    checkRights(api, { purpose: "run", ...plan }, transport, signal),
   ]);
   if (named) await nameIsFree(api, plan, signal);
   signal.throwIfAborted();
   const run = node === undefined ? plan.run : { ...plan.run, architecture: node };
-  return await createSession(context, api, { ...fitted, run });
+  return await createSession(context, api, { ...fitted, run }, ways);
 }
 
 /** Waits until an earlier run of that name is gone. @throws UserError if something of that name stays */

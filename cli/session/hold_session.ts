@@ -1,8 +1,7 @@
 import type { Api } from "../../k8s/api/api.ts";
 import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
-import { TunnelDialer } from "../../k8s/session/dial/tunnel_dial.ts";
+import { TunnelDialer, type TunnelWay } from "../../k8s/session/dial/tunnel_dialer.ts";
 import { isRun } from "../../k8s/session/objects/session_plan.ts";
-import { waitUntilReachable } from "../../k8s/session/owner/client_presence.ts";
 import { waitForReadyPod } from "../../k8s/session/pod/pod_ready.ts";
 import type { WaitReason } from "../../k8s/workloads/pod_status.ts";
 import { importKey } from "../../tunnel/mod.ts";
@@ -16,6 +15,8 @@ import { type LinkState, TunnelLink, type TunnelLinkOptions } from "./tunnel_lin
 
 /** While the tunnel is lost, the session is checked at most this often: its namespace may be disappearing object by object. */
 const LOOK_MS = 2_000;
+
+const WAYS: Readonly<Record<TunnelWay, string>> = { service: "the service proxy", pod: "the Pod's kubelet" };
 
 /** Since when and why the tunnel is lost. */
 export interface LostLink {
@@ -59,7 +60,7 @@ export class NotReadyError extends Error {
  * @throws NotReadyError, ReplacedError, SessionGoneError, RightsLostError, or a final API error
  */
 export async function holdSession(options: HoldOptions): Promise<void> {
-  const { context, access, api, started: { session, key }, say, onLink, signal, keeping = signal } = options;
+  const { context, access, api, started: { session, key, certificate, ways }, say, onLink, signal, keeping = signal } = options;
   const { plan } = session;
   const { who, from, now, date } = context;
   const capabilities = isRun(plan) ? ["run"] : [];
@@ -91,9 +92,20 @@ export async function holdSession(options: HoldOptions): Promise<void> {
     }
     if (ready) report();
   };
+  using dialer = new TunnelDialer({
+    access,
+    api,
+    plan,
+    certificate,
+    ways,
+    addressed: addressed.promise,
+    onSwitch: (way, why) =>
+      say(`The tunnel goes through ${WAYS[way]} from now on, because ${WAYS[way === "pod" ? "service" : "pod"]} failed: ${why}`),
+    signal,
+  });
   const begin = async () => {
     await waitUntilReady(options, { connected: connected.promise, addressed: addressed.resolve, why: () => why });
-    if (!isRun(plan)) await waitUntilReachable(api, plan, signal);
+    if (!isRun(plan)) await dialer.reachable(signal);
     if (signal.aborted) return;
     options.onReady?.();
     ready = true;
@@ -103,7 +115,6 @@ export async function holdSession(options: HoldOptions): Promise<void> {
     api.distrustConnections();
     renewNow.ring();
   }, keeping);
-  using dialer = new TunnelDialer(access, plan.namespace, plan.service);
   const link = new TunnelLink({
     dial: (signal) => dialer.dial(signal),
     handshake: { key: await importKey(key), hello: { capabilities, session: plan.name, instance: crypto.randomUUID(), who, from } },

@@ -73,7 +73,7 @@ async function hold(
     context,
     access,
     api,
-    started: { session, key: KEY },
+    started: { session, key: KEY, certificate: "", ways: ["service"] },
     onStream: (stream) => stream.reset(),
     onReady: () => seen.readied++,
     onLink: (lost) => seen.links.push(lost),

@@ -8,11 +8,12 @@ import {
   type ServiceClaim,
   ServiceRefusedError,
 } from "../../k8s/session/service/claim_service.ts";
+import type { TunnelWay } from "../../k8s/session/dial/tunnel_dialer.ts";
 import { findServices } from "../../k8s/session/service/found_services.ts";
 import type { ServiceJoin } from "../../k8s/session/service/service_decision.ts";
 import { checkPodPatchTaken } from "../../k8s/session/pod/pod_patch_check.ts";
 import { fitCluster } from "../../k8s/session/pod/fit_cluster.ts";
-import { checkRights } from "../../k8s/session/session_rights.ts";
+import { checkRights, type Transport } from "../../k8s/session/session_rights.ts";
 import { ClusterSession, ObjectExistsError, SessionGoneError, SessionTakenError } from "../../k8s/session/session.ts";
 import { Annotation, controlServiceName, type ForwardPlan, type SessionPlan } from "../../k8s/session/objects/session_plan.ts";
 import { sessionOwner } from "../../k8s/session/owner/session_owner.ts";
@@ -32,6 +33,8 @@ export interface StartOptions {
   readonly port: number | undefined;
   /** Whether to take an existing session from its user. */
   readonly takeover: boolean;
+  /** The value of --transport. */
+  readonly transport: Transport;
 }
 
 /** A session that was created or adopted. */
@@ -39,19 +42,23 @@ export interface StartedSession<Plan extends SessionPlan = SessionPlan> {
   readonly session: ClusterSession<Plan>;
   /** Its key, 32 bytes. */
   readonly key: Uint8Array;
+  /** The control port's certificate, PEM. */
+  readonly certificate: string;
+  /** The ways that the tunnel may take, the preferred one first. */
+  readonly ways: readonly TunnelWay[];
 }
 
 /** Creates a session, or adopts an existing one. @throws as {@link preflight} does; also API errors */
 export async function startSession(options: StartOptions): Promise<StartedSession<ForwardPlan>> {
-  const { context, api, port } = options;
+  const { context, api } = options;
   let { plan, takeover } = options;
   for (let tries = 1;; tries++) {
-    const claim = await preflight({ context, api, plan, port, takeover });
+    const { claim, ways } = await preflight({ ...options, plan, takeover });
     try {
-      if (claim.do === "create") return await createSession(context, api, claim.plan);
+      if (claim.do === "create") return await createSession(context, api, claim.plan, ways);
       const session = await ClusterSession.adopt(api, claim.plan, claim, context.now);
       context.stderr(`${describeAdoption(claim)}\n`);
-      return { session, key: claim.key };
+      return { session, key: claim.key, certificate: claim.certificate, ways };
     } catch (error) {
       if (error instanceof SessionTakenError) throw refusedTo(claim.plan, error);
       const lost = error instanceof ObjectExistsError && error.kind === "Service";
@@ -65,10 +72,12 @@ export async function startSession(options: StartOptions): Promise<StartedSessio
 
 /**
  * Checks the rights and the names before anything is created, in one round trip if nothing is in the way.
- * @returns the plan of the session to create, or the session to adopt
+ * @returns the plan of the session to create, or the session to adopt, and the ways that the tunnel may take
  * @throws MissingRightsError, ServiceRefusedError, PodPatchRefusedError; also API errors
  */
-export async function preflight({ context, api, plan, port, takeover }: StartOptions): Promise<ServiceClaim> {
+export async function preflight(
+  { context, api, plan, port, takeover, transport }: StartOptions,
+): Promise<{ claim: ServiceClaim; ways: readonly TunnelWay[] }> {
   const { namespace, service } = plan;
   const signal = context.interrupted;
   const say = (line: string) => context.stderr(`${line}\n`);
@@ -76,17 +85,17 @@ export async function preflight({ context, api, plan, port, takeover }: StartOpt
   const fitting = fitCluster(api, plan, signal);
   // Each can fail first; a missing right is reported as such.
   for (const promise of [looking, fitting]) promise.catch(() => {});
-  await checkRights(api, { purpose: "port-forward", ...plan }, signal);
+  const ways = await checkRights(api, { purpose: "port-forward", ...plan }, transport, signal);
   const found = await looking;
   const told = (step: ClaimStep) => say(describeStep(step, service));
   const claim = await claimService(api, { plan: await fitting, port, takeover, found, say: told, signal });
-  if (claim.do === "adopt") return claim;
+  if (claim.do === "adopt") return { claim, ways };
   if (claim.plan.podPatch) await checkPodPatchTaken(api, claim.plan, signal);
   if (!found.all && Object.keys(plan.podLabels ?? {}).length > 0) {
     say("Warning: could not check whether a Service selects the labels of --label: this needs the right to list services");
   }
   if (claim.join) say(describeJoin(service, claim.join));
-  return claim;
+  return { claim, ways };
 }
 
 /** How a Service is joined, and what is left out. */
@@ -120,14 +129,19 @@ export function sessionName(context: Context, service: string): string {
 }
 
 /** Creates a session with a new key and certificate. @throws as {@link ClusterSession.create} does */
-export async function createSession<Plan extends SessionPlan>(context: Context, api: Api, plan: Plan): Promise<StartedSession<Plan>> {
+export async function createSession<Plan extends SessionPlan>(
+  context: Context,
+  api: Api,
+  plan: Plan,
+  ways: readonly TunnelWay[],
+): Promise<StartedSession<Plan>> {
   const key = context.random(KEY_BYTES);
   const { certPem: cert, keyPem: certKey } = await selfSignedServerCertificate({
     names: [controlServiceName(plan.service)],
     days: 365,
     now: context.date(),
   });
-  return { session: await ClusterSession.create(api, plan, { key, cert, certKey }, context.now), key };
+  return { session: await ClusterSession.create(api, plan, { key, cert, certKey }, context.now), key, certificate: cert, ways };
 }
 
 function describeAdoption({ job, presence, mine }: AdoptableSession): string {

@@ -22,7 +22,7 @@ async function run(
   const api = new Api(access, { userAgent: "test" });
   const context = { interrupted: new AbortController().signal, stderr: () => {} } as unknown as Context;
   try {
-    const claim = await preflight({ context, api, plan, port: undefined, takeover: false });
+    const { claim } = await preflight({ context, api, plan, port: undefined, takeover: false, transport: "service" });
     return { asked: server.requests.map(({ method }) => method), claim };
   } finally {
     api.close();

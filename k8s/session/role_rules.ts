@@ -88,6 +88,11 @@ export function roleRules(service: string): RoleRule[] {
     [SESSION, "list,delete services,secrets,configmaps,pods", "For kurun cleanup, to remove objects whose session is gone."],
     [SESSION, "list,delete deployments.apps", ""],
     [FORWARD, "list,delete endpointslices.discovery.k8s.io", ""],
+    [
+      SESSION,
+      "get,create pods/portforward",
+      "If the API server cannot reach Pods; services/proxy is then not needed. It opens all ports of the namespace's Pods.",
+    ],
     [FORWARD, "get secrets", "With --tlssecret kurun-secret:", { names: ["kurun-secret"] }],
     [[...RUN, ...APPLY], "list nodes", "To build at once for the nodes' architecture, and to find out how images reach them.", {
       cluster: true,

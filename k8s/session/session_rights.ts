@@ -2,6 +2,7 @@ import type { Api } from "../api/api.ts";
 import { onStatus } from "../api/api_error.ts";
 import type { AccessReview } from "../api/kubernetes_objects.ts";
 import { proxyTarget } from "./dial/tunnel_dial.ts";
+import type { TunnelWay } from "./dial/tunnel_dialer.ts";
 import { type Purpose, roleRules } from "./role_rules.ts";
 
 /** The right to do something with a resource. */
@@ -70,13 +71,28 @@ export async function missingRights(api: Api, rights: readonly Right[], signal: 
   return reviews && rights.filter((_, index) => reviews[index]?.body.status?.allowed !== true);
 }
 
+/** The value of `--transport`: how the tunnel reaches the Pod, or `auto` to find out. */
+export type Transport = TunnelWay | "auto";
+
 /**
- * Checks the rights of a command before anything is created. If the user may not ask, nothing is reported: a missing right shows later.
+ * Checks the rights of a session before anything is created. If the user may not ask, nothing is reported: a missing right shows later.
+ * @returns the ways of the tunnel that the user has the rights for, the preferred one first
  * @throws {MissingRightsError} naming all missing rights, in their order; also as {@linkcode Api.create} does
  */
-export async function checkRights(api: Api, scope: RightsScope, signal: AbortSignal): Promise<void> {
-  const missing = await missingRights(api, neededRights(scope), signal) ?? [];
-  if (missing.length > 0) throw new MissingRightsError(missing, api.access.user, scope);
+export async function checkRights(api: Api, scope: RightsScope, transport: Transport, signal: AbortSignal): Promise<TunnelWay[]> {
+  const { namespace } = scope;
+  const needed = neededRights(scope);
+  // The WebSocket is a GET; since Kubernetes 1.35 it takes `create` as well, as the POST that it replaces did.
+  const kubelet = ["get", "create"].map((verb) => ({ verb, resource: "pods", subresource: "portforward", namespace }));
+  const all = { service: needed.filter(({ subresource }) => subresource === "proxy"), pod: kubelet };
+  const ways = (["service", "pod"] as const).filter((way) => transport === "auto" || transport === way);
+  const common = needed.filter((right) => !all.service.includes(right));
+  const missing = new Set(await missingRights(api, [...common, ...ways.flatMap((way) => all[way])], signal));
+  const open = ways.filter((way) => !all[way].some((right) => missing.has(right)));
+  const wanted = open.length > 0 ? common : [...common, ...all[ways[0] as TunnelWay]];
+  const named = wanted.filter((right) => missing.has(right));
+  if (named.length > 0) throw new MissingRightsError(named, api.access.user, scope);
+  return open;
 }
 
 /** A right in the words of kubectl's errors, such as `get services/proxy named https:web-kurun:8333 in namespace shop`. */

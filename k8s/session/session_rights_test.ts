@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { scriptedApi } from "../../tests/scripted_api.ts";
 import { ScriptedServer } from "../../tests/scripted_server.ts";
-import { checkRights, describeRight, MissingRightsError, neededRights, type RightsScope } from "./session_rights.ts";
+import { checkRights, describeRight, MissingRightsError, neededRights, type RightsScope, type Transport } from "./session_rights.ts";
 
 Deno.test("checkRights() checks each right and names the missing ones in their order", async () => {
   using server = new ScriptedServer((request, reply) => {
@@ -10,11 +10,30 @@ Deno.test("checkRights() checks each right and names the missing ones in their o
   });
   using api = scriptedApi(server);
   const scope = { purpose: "port-forward", namespace: "shop", service: "web", server: "// server" } as const;
-  await assert.rejects(checkRights(api, scope, new AbortController().signal), (error) => {
+  await assert.rejects(checkRights(api, scope, "auto", new AbortController().signal), (error) => {
     assert.ok(error instanceof MissingRightsError);
     assert.deepEqual(error.missing, neededRights(scope).filter(({ verb }) => verb !== "get"));
     return true;
   });
+});
+
+Deno.test("one way of the tunnel is enough, and the rights of the preferred one are named if there is none", async () => {
+  const ways = async (transport: Transport, ...allowed: string[]) => {
+    using server = new ScriptedServer((request, reply) => {
+      const { verb, subresource } = JSON.parse(request.body).spec.resourceAttributes;
+      return reply.json(201, { status: { allowed: subresource === undefined || allowed.includes(`${verb} ${subresource}`) } });
+    });
+    using api = scriptedApi(server);
+    const scope = { purpose: "port-forward", namespace: "shop", service: "web" } as const;
+    return await checkRights(api, scope, transport, new AbortController().signal).catch((error) => error.missing.map(describeRight));
+  };
+  const both = ["get portforward", "create portforward"];
+  assert.deepEqual(await ways("auto", "get proxy", ...both), ["service", "pod"]);
+  assert.deepEqual(await ways("auto", "get proxy", "get portforward"), ["service"]);
+  assert.deepEqual(await ways("auto", ...both), ["pod"]);
+  assert.deepEqual(await ways("pod", "get proxy", ...both), ["pod"]);
+  assert.deepEqual(await ways("auto"), ["get services/proxy named https:web-kurun:8333 in namespace shop"]);
+  assert.deepEqual(await ways("pod", "get proxy", "get portforward"), ["create pods/portforward in namespace shop"]);
 });
 
 Deno.test("neededRights() names the Services and the tunnel of port-forward, and of a run once it has a name", () => {

@@ -65,6 +65,16 @@ const PARTS: readonly Part[] = [
       yield await bulkRow(`50 MB ${direction}`, { direction, direct, through, times: effort.bodies, unit: "MB/s" });
     }
   }],
+  ["kubelet", async function* ({ namespace, nginx, effort }) {
+    await using forwarded = await Forwarded.start(namespace, "kubelet", nginx.url, "--transport", "pod");
+    const ways = { direct: nginx.url, through: `http://${forwarded.host}` };
+    yield await requests("requests, --transport pod", ways, { connections: 50, pairs: effort.tlsTimes, seconds: effort.seconds });
+    const direct = { hostname: "127.0.0.1", port: nginx.port };
+    const through = { hostname: forwarded.address, port: 80 };
+    for (const direction of ["down", "up"] as const) {
+      yield await bulkRow(`50 MB ${direction}, --transport pod`, { direction, direct, through, times: effort.bodies, unit: "MB/s" });
+    }
+  }],
   ["admission webhook", admission],
   ["verbose", async function* ({ namespace, nginx, plain, effort }) {
     yield await verboseRow(namespace, nginx.url, `http://${(await plain()).host}`, effort);

@@ -57,6 +57,17 @@ clusterTest("the Role's rules for diagnosing problems are not needed when nothin
   assert.equal(await (await fetch(`http://${await namespace.address()}/`)).text(), "from here");
 });
 
+clusterTest("with pods/portforward instead of services/proxy the tunnel goes through the kubelet", async (namespace) => {
+  const instead = { apiGroups: [""], resources: ["pods/portforward"], verbs: ["get", "create"] };
+  const text = await documented();
+  await using kubeconfig = await onlyWith(namespace, text, (rules) => [...without(rules, "services/proxy", "get"), instead]);
+  await using upstream = serveHttp(() => new Response("from here"));
+  await using kurun = await KurunProcess.start(["port-forward", upstream.url, "-n", namespace.name, "--kubeconfig", kubeconfig.path])
+    .ready();
+  assert.equal(await (await fetch(`http://${await namespace.address()}/`)).text(), "from here");
+  assert.match(kurun.stderr, /^If kurun loses its connection, .*\n$/);
+});
+
 clusterTest(
   "the Role without reading Secrets creates a new session instead of adopting a killed kurun's, and kurun says why",
   async (namespace) => {

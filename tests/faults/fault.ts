@@ -42,12 +42,12 @@ const GO_ON_MS = 2_000;
 const LIMIT_MS = 240_000;
 
 /** Causes a fault once and judges the result. Never throws: if not even a namespace could be created, that is the finding. */
-export async function runFault(fault: Fault): Promise<FaultRun> {
+export async function runFault(fault: Fault, transport: string): Promise<FaultRun> {
   const began = performance.now();
   let run: Omit<FaultRun, "fault" | "tookMs"> | undefined;
   const wrong: string[] = [];
   try {
-    await using stage = await Stage.open(fault.holdMs);
+    await using stage = await Stage.open(fault.holdMs, transport);
     run = await runOn(stage, fault);
   } catch (error) {
     wrong.push(`around it: ${messageOf(error)}`);

@@ -8,6 +8,8 @@ export interface FaultFlags {
   readonly repeat: number;
   /** How many faults run at the same time; those that disturb every session run alone. */
   readonly atOnce: number;
+  /** The value of kurun's --transport. */
+  readonly transport: string;
   /** Writes docs/reliability.md. */
   readonly write: boolean;
 }
@@ -20,12 +22,13 @@ export function faultFlags(args: readonly string[]): FaultFlags {
       only: { type: "string", multiple: true, default: [] },
       repeat: { type: "string", default: "1" },
       "at-once": { type: "string", default: "3" },
+      transport: { type: "string", default: "auto" },
       write: { type: "boolean", default: false },
     },
   });
   if (values.write && values.only.length > 0) throw new TypeError("--write needs all faults: it cannot be combined with --only");
   const repeat = times("--repeat", values.repeat);
-  return { only: values.only, repeat, atOnce: times("--at-once", values["at-once"]), write: values.write };
+  return { only: values.only, transport: values.transport, repeat, atOnce: times("--at-once", values["at-once"]), write: values.write };
 }
 
 function times(flag: string, text: string): number {

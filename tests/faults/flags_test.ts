@@ -3,7 +3,7 @@ import { faultFlags, isWanted } from "./flags.ts";
 
 Deno.test("without flags every fault runs once, three at a time, and nothing is written", () => {
   const flags = faultFlags([]);
-  assert.deepEqual(flags, { only: [], repeat: 1, atOnce: 3, write: false });
+  assert.deepEqual(flags, { only: [], transport: "auto", repeat: 1, atOnce: 3, write: false });
   assert.ok(isWanted("the Pod is deleted", flags));
 });
 

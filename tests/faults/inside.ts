@@ -18,12 +18,13 @@ async function main(): Promise<boolean> {
   if (wanted.length === 0) throw new TypeError(`no fault has such a name: ${flags.only.join(", ")}`);
   const due = Array.from({ length: flags.repeat }, () => wanted).flat();
   const runs: FaultRun[] = [];
-  const made = (run: FaultRun) => {
-    runs.push(run);
-    say(runText(run));
+  const run = async (fault: Fault) => {
+    const made = await runFault(fault, flags.transport);
+    runs.push(made);
+    say(runText(made));
   };
-  await together(due.filter(({ alone }) => !alone), flags.atOnce, made);
-  await together(due.filter(({ alone }) => alone), 1, made);
+  await together(due.filter(({ alone }) => !alone), flags.atOnce, run);
+  await together(due.filter(({ alone }) => alone), 1, run);
   const more = wanted.flatMap((fault) => wrongTogether(fault, runs.filter((run) => run.fault === fault)));
   for (const text of more) say(`${text}\n`);
   const failed = runs.filter(({ wrong }) => wrong.length > 0).length + more.length;
@@ -38,10 +39,10 @@ async function main(): Promise<boolean> {
 }
 
 /** Runs faults in their order, several at a time. */
-async function together(faults: readonly Fault[], atOnce: number, made: (run: FaultRun) => void): Promise<void> {
+async function together(faults: readonly Fault[], atOnce: number, run: (fault: Fault) => Promise<void>): Promise<void> {
   const queue = [...faults];
   const work = async () => {
-    for (let fault = queue.shift(); fault; fault = queue.shift()) made(await runFault(fault));
+    for (let fault = queue.shift(); fault; fault = queue.shift()) await run(fault);
   };
   await Promise.all(Array.from({ length: atOnce }, work));
 }

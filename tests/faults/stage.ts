@@ -43,14 +43,14 @@ export class Stage implements AsyncDisposable {
   readonly #upstreams = [this.upstream];
   readonly #kept = new AsyncDisposableStack();
 
-  private constructor(namespace: TestNamespace, holdMs: number) {
+  private constructor(namespace: TestNamespace, holdMs: number, readonly transport: string) {
     this.namespace = namespace;
     this.holdMs = holdMs;
   }
 
   /** Creates a stage. @returns once the cluster's controllers have seen the namespace, which takes time after the API server was killed */
-  static async open(holdMs: number): Promise<Stage> {
-    const stage = new Stage(await TestNamespace.create(), holdMs);
+  static async open(holdMs: number, transport: string): Promise<Stage> {
+    const stage = new Stage(await TestNamespace.create(), holdMs, transport);
     const account = ["serviceaccount/default", "-n", stage.namespace.name];
     await kubectl(["wait", "--for=create", ...account, `--timeout=${CONTROLLERS_MS / 1000}s`]);
     return stage;
@@ -84,7 +84,8 @@ export class Stage implements AsyncDisposable {
 
   /** The command line of a client for this stage. */
   portForward(upstream: RecordingUpstream, ...more: readonly string[]): string[] {
-    return ["port-forward", upstream.url, "-n", this.namespace.name, "--hold", `${this.holdMs}ms`, ...more];
+    const flags = ["-n", this.namespace.name, "--hold", `${this.holdMs}ms`, "--transport", this.transport];
+    return ["port-forward", upstream.url, ...flags, ...more];
   }
 
   /** Starts kurun and the requests. @returns once none has failed for two seconds @throws if that does not happen */

@@ -74,6 +74,11 @@ function writeUint32(target: Uint8Array, at: number, value: number): number {
   return at;
 }
 
+/** Makes a masking key. */
+export function randomMaskingKey(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0] as number;
+}
+
 /**
  * Masks or unmasks bytes in place (RFC 6455, 5.3).
  * @param offset how many bytes of the same payload came before these

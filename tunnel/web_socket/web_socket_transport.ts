@@ -1,7 +1,16 @@
 import type { Connection } from "../connection.ts";
 import { isHeld, READ_BYTES, release, takeReadBuffer, withRoomBefore } from "../read_buffers.ts";
 import { cutCloseReason, type Transport, type TransportEnd } from "../transport.ts";
-import { applyMask, CloseCode, encodeClose, frameHeaderBytes, Opcode, WebSocketError, writeFrameHeader } from "./frame.ts";
+import {
+  applyMask,
+  CloseCode,
+  encodeClose,
+  frameHeaderBytes,
+  Opcode,
+  randomMaskingKey,
+  WebSocketError,
+  writeFrameHeader,
+} from "./frame.ts";
 import { type FrameLimits, FrameReader } from "./frame_reader.ts";
 
 /** How a {@link WebSocketTransport} speaks. */
@@ -51,7 +60,7 @@ export class WebSocketTransport implements Transport {
   /** @param connection its reads are released at once, as a NativeConnection that copies nothing wants it */
   constructor(connection: Connection, options: WebSocketOptions) {
     this.#connection = connection;
-    this.#maskingKey = options.role === "client" ? options.maskingKey ?? randomKey : undefined;
+    this.#maskingKey = options.role === "client" ? options.maskingKey ?? randomMaskingKey : undefined;
     this.#reader = new FrameReader(
       {
         message: (part, last) => this.onmessage?.(part, last),
@@ -208,8 +217,4 @@ export class WebSocketTransport implements Transport {
     this.#connection.reset();
     queueMicrotask(() => this.onclose?.(end));
   }
-}
-
-function randomKey(): number {
-  return crypto.getRandomValues(new Uint32Array(1))[0] as number;
 }

@@ -10,7 +10,9 @@ import { ApiError } from "../../api/api_error.ts";
 import { type ClusterAccess, connectionTo } from "../../api/cluster_access.ts";
 import { ConnectionError } from "../../api/connection_error.ts";
 import { certificateAuthority } from "../../../tests/certificate_authority.ts";
-import { TunnelDialer } from "./tunnel_dial.ts";
+import { FORWARD_PLAN } from "../../../tests/forward_plan.ts";
+import { IdleConnections } from "../../api/http1.ts";
+import { dialByService } from "./tunnel_dial.ts";
 
 const ca = await certificateAuthority({ commonName: "test-ca", days: 10, now: new Date() });
 const certificate = await ca.issue({ names: ["127.0.0.1"], days: 10, now: new Date() });
@@ -23,9 +25,12 @@ function access(port: number, tls: boolean): ClusterAccess {
   } as unknown as ClusterAccess;
 }
 
+function dialRefused(access: ClusterAccess, refused: IdleConnections, signal: AbortSignal): Promise<Transport> {
+  return dialByService({ access, plan: { ...FORWARD_PLAN, namespace: "ns" }, refused }, signal);
+}
+
 async function dial(port: number, tls = false, signal = AbortSignal.timeout(10_000)): Promise<Transport> {
-  using dialer = new TunnelDialer(access(port, tls), "ns", "web");
-  return await dialer.dial(signal);
+  return await dialRefused(access(port, tls), new IdleConnections(), signal);
 }
 
 /** Sends a message and waits for it to come back. */
@@ -102,11 +107,15 @@ Deno.test("a dial that is refused leaves its connection to the next one", async 
       await conn.write(new TextEncoder().encode("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nwait"));
     }
   })();
-  using dialer = new TunnelDialer(access(listener.addr.port, false), "ns", "web");
+  const refused = new IdleConnections();
   for (const _ of [1, 2]) {
-    await assert.rejects(dialer.dial(AbortSignal.timeout(2_000)), (error) => error instanceof ApiError && error.status === 503);
+    await assert.rejects(
+      dialRefused(access(listener.addr.port, false), refused, AbortSignal.timeout(2_000)),
+      (error) => error instanceof ApiError && error.status === 503,
+    );
   }
   await served;
+  refused.close();
 });
 
 Deno.test("an answer that is not HTTP, or none, or another WebSocket is a connection error", async () => {

@@ -2,7 +2,6 @@ import type { Api } from "../../api/api.ts";
 import { ApiError } from "../../api/api_error.ts";
 import { ConnectionError } from "../../api/connection_error.ts";
 import { proxyTarget } from "../dial/tunnel_dial.ts";
-import type { SessionPlan } from "../objects/session_plan.ts";
 import type { SessionOwner } from "./session_owner.ts";
 
 /** A Pod that is there answers in milliseconds. */
@@ -60,12 +59,4 @@ export function judgePresence(answer: ClientAnswer | undefined, session: Pick<Se
 /** Whether a session's client has missed its time to move the deadline. */
 export function isOverdue({ seen = "" }: Pick<SessionOwner, "seen">, now: Date): boolean {
   return !(now.getTime() - Date.parse(seen) < RENEWED_WITHIN_MS);
-}
-
-/** Waits until the Pod has reached itself through its Service, as callers do. It answers after two seconds at most. Errors are ignored. */
-export async function waitUntilReachable(api: Api, { namespace, service }: SessionPlan, signal: AbortSignal): Promise<void> {
-  const path = `/api/v1/namespaces/${namespace}/services/${proxyTarget(service)}/proxy/reachable`;
-  await api.get(path, { signal, timeoutMs: 5_000 }).catch((error) => {
-    if (!(error instanceof ApiError || error instanceof ConnectionError)) throw error;
-  });
 }

@@ -74,6 +74,8 @@ export interface AdoptableSession {
   readonly job: Job;
   /** The session's key, 32 bytes. */
   readonly key: Uint8Array;
+  /** The control port's certificate, PEM. */
+  readonly certificate: string;
   /** When the Job was read, by the cluster's clock. */
   readonly now: Date;
   readonly presence: Presence;
@@ -160,8 +162,8 @@ async function claimOccupied(
   const samePlan = whole && session.plan === settled.annotations[Annotation.plan];
   const decision = decideOnSession({ mine, presence, samePlan, takeover });
   if (decision.do === "refuse") throw new ServiceRefusedError({ is: "in-use", session, presence, mine }, namespace, service);
-  const key = decision.do === "adopt" ? await readSessionKey(api, namespace, session.name, signal) : undefined;
-  if (decision.do === "adopt" && key) return { do: "adopt", plan: settled, job, key, now, presence, mine };
+  const secrets = decision.do === "adopt" ? await readSecrets(api, namespace, session.name, signal) : undefined;
+  if (decision.do === "adopt" && secrets) return { do: "adopt", plan: settled, job, ...secrets, now, presence, mine };
   if (live) throw await refusedError(api, live, plan, signal);
   const differing = differingFlags(session.flags, settled.annotations[Annotation.flags] ?? "");
   say({ is: "removing", session, mine, why: decision.do === "remove" ? decision.why : "no-key", differing });
@@ -179,9 +181,15 @@ async function refusedError(api: Api, refusal: ServiceRefusal, { namespace, serv
   return new ServiceRefusedError(refusal, namespace, service, workloads);
 }
 
-/** The key of an existing session, 32 bytes; undefined if its Secret is gone, may not be read, or has another one. */
-async function readSessionKey(api: Api, namespace: string, session: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
+/** The key and the certificate of an existing session; undefined if its Secret is gone, may not be read, or has another kind of key. */
+async function readSecrets(
+  api: Api,
+  namespace: string,
+  session: string,
+  signal: AbortSignal,
+): Promise<Pick<AdoptableSession, "key" | "certificate"> | undefined> {
   const secret = await api.get<Secret>(objectPath("Secret", namespace, session), { signal }).catch(onStatus([403, 404], undefined));
-  const key = Uint8Array.from(Buffer.from(secret?.body.data?.key ?? "", "base64"));
-  return key.length === 32 ? key : undefined;
+  const decoded = (name: string) => Buffer.from(secret?.body.data?.[name] ?? "", "base64");
+  const key = Uint8Array.from(decoded("key"));
+  return key.length === 32 ? { key, certificate: decoded("tls.crt").toString() } : undefined;
 }
