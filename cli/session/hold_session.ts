@@ -2,6 +2,7 @@ import type { Api } from "../../k8s/api/api.ts";
 import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
 import { TunnelDialer, type TunnelWay } from "../../k8s/session/dial/tunnel_dialer.ts";
 import { isRun } from "../../k8s/session/objects/session_plan.ts";
+import { endEarlyCalls } from "../../k8s/session/pod/early_calls.ts";
 import { waitForReadyPod } from "../../k8s/session/pod/pod_ready.ts";
 import type { WaitReason } from "../../k8s/workloads/pod_status.ts";
 import { importKey } from "../../tunnel/mod.ts";
@@ -110,6 +111,7 @@ export async function holdSession(options: HoldOptions): Promise<void> {
     options.onReady?.();
     ready = true;
     report();
+    if (!isRun(plan) && !plan.joined) await endEarlyCalls(api, plan, signal);
   };
   onWake(date, () => {
     api.distrustConnections();
@@ -129,7 +131,7 @@ export async function holdSession(options: HoldOptions): Promise<void> {
   await Promise.all([link, begin(), keepSession(session, renewNow, keeping)]);
 }
 
-/** Waits until the Pod is ready and the tunnel is connected; for a run, only until it is connected. */
+/** Waits until the Pod is ready and the tunnel is connected; for a run, and if callers come early, only until it is connected. */
 async function waitUntilReady(
   { api, started: { session: { plan } }, say, timeoutMs, signal }: HoldOptions,
   link: { connected: Promise<void>; addressed: () => void; why: () => string | undefined },
@@ -149,7 +151,7 @@ async function waitUntilReady(
   const pod = waitForReadyPod(api, plan, { waitingFor, addressed: link.addressed }, AbortSignal.any([signal, over.signal]))
     .then(() => void (isPodReady = true));
   try {
-    await Promise.race([Promise.all([link.connected, pod]), late.promise, ...(isRun(plan) ? [link.connected] : [])]);
+    await Promise.race([Promise.all([link.connected, pod]), late.promise, ...(isRun(plan) || plan.early ? [link.connected] : [])]);
   } finally {
     clearTimeout(timer);
     over.abort();

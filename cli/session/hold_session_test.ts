@@ -50,7 +50,7 @@ async function hold(
     const { pathname } = new URL(request.url);
     if (pathname.endsWith("/reachable")) return Response.json({});
     if (request.method === "PATCH") {
-      seen.renewals++;
+      seen.renewals += pathname.includes("/jobs/") ? 1 : 0;
       return Response.json(job);
     }
     if (pathname.endsWith("/tunnel")) {
@@ -113,7 +113,13 @@ function holdTest(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, sanitizeOps: false, sanitizeResources: false, fn });
 }
 
-for (const [kind, plan, pod] of [["port-forward", PLAN, READY], ["run, whose Pod need not be ready", RUN, PULLING]] as const) {
+for (
+  const [kind, plan, pod] of [
+    ["port-forward", PLAN, READY],
+    ["port-forward, whose callers come before the Pod is ready", { ...PLAN, early: true }, PULLING],
+    ["run, whose Pod need not be ready", RUN, PULLING],
+  ] as const
+) {
   holdTest(`a lost tunnel is reported once, checks the session and is restored, with ${kind}`, async () => {
     let tunnels = 0;
     const connect = (session: Session, number: number) => {

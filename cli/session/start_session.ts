@@ -13,7 +13,7 @@ import { findServices } from "../../k8s/session/service/found_services.ts";
 import type { ServiceJoin } from "../../k8s/session/service/service_decision.ts";
 import { checkPodPatchTaken } from "../../k8s/session/pod/pod_patch_check.ts";
 import { fitCluster } from "../../k8s/session/pod/fit_cluster.ts";
-import { checkRights, type Transport } from "../../k8s/session/session_rights.ts";
+import { checkRights, missingRights, type Transport } from "../../k8s/session/session_rights.ts";
 import { ClusterSession, ObjectExistsError, SessionGoneError, SessionTakenError } from "../../k8s/session/session.ts";
 import { Annotation, controlServiceName, type ForwardPlan, type SessionPlan } from "../../k8s/session/objects/session_plan.ts";
 import { sessionOwner } from "../../k8s/session/owner/session_owner.ts";
@@ -84,7 +84,9 @@ export async function preflight(
   const looking = findServices(api, namespace, service, signal);
   const fitting = fitCluster(api, plan, signal);
   // Each can fail first; a missing right is reported as such.
-  for (const promise of [looking, fitting]) promise.catch(() => {});
+  // Without this right callers wait until the first Pod is ready (k8s/session/pod/early_calls.ts).
+  const lacking = missingRights(api, [{ verb: "patch", resource: "services", name: service, namespace }], signal);
+  for (const promise of [looking, fitting, lacking]) promise.catch(() => {});
   const ways = await checkRights(api, { purpose: "port-forward", ...plan }, transport, signal);
   const found = await looking;
   const told = (step: ClaimStep) => say(describeStep(step, service));
@@ -95,7 +97,8 @@ export async function preflight(
     say("Warning: could not check whether a Service selects the labels of --label: this needs the right to list services");
   }
   if (claim.join) say(describeJoin(service, claim.join));
-  return { claim, ways };
+  const early = !claim.join && (await lacking)?.length === 0;
+  return { claim: { ...claim, plan: { ...claim.plan, early } }, ways };
 }
 
 /** How a Service is joined, and what is left out. */

@@ -35,7 +35,7 @@ function answer({ method, target }: ScriptedRequest, reply: ScriptedReply, allow
 }
 
 Deno.test("rights and names are checked in parallel", async () => {
-  const questions = neededRights({ purpose: "port-forward", ...PLAN }).length + 6;
+  const questions = neededRights({ purpose: "port-forward", ...PLAN }).length + 7;
   const held: (() => void)[] = [];
   const { claim } = await run(async (request, reply) => {
     const all = new Promise<void>((resolve) => held.push(resolve));
@@ -46,7 +46,7 @@ Deno.test("rights and names are checked in parallel", async () => {
   assert.equal(held.length, questions);
   assert.deepEqual(claim, {
     do: "create",
-    plan: annotated({ ...PLAN, runAsUser: 65532, serverIn: "ConfigMap", resources: RESOURCES }),
+    plan: { ...annotated({ ...PLAN, runAsUser: 65532, serverIn: "ConfigMap", resources: RESOURCES }), early: true },
     join: undefined,
   });
 });

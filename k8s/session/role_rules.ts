@@ -73,6 +73,9 @@ export function roleRules(service: string): RoleRule[] {
       "list,create,patch endpointslices.discovery.k8s.io",
       "To join an existing Service: to see its Pods, and to lead its callers, and no others, to kurun's Pod.",
     ],
+    [FORWARD, "patch services", "To start up to a second earlier: callers then reach the first Pod before its readiness probe.", {
+      names: [service],
+    }],
     [FORWARD, "list services", "To find other Services that select the labels of kurun's Pod."],
     [FORWARD, "list limitranges,resourcequotas", "To fit the Pod's resources to the namespace."],
     [APPLY, "get deployments.apps", "With --wait and --diff, and to take over what kubectl apply has applied."],

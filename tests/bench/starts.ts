@@ -51,11 +51,21 @@ export async function helpRow(times: number): Promise<Row> {
 async function firstAnswer(api: Api, namespace: TestNamespace, service: string): Promise<void> {
   const path = `/api/v1/namespaces/${namespace.name}/services/${service}`;
   const address = await polled(() => api.get(path).then(({ body }) => (body as { spec: { clusterIP: string } }).spec.clusterIP));
-  await polled(async () => {
-    const answer = await fetch(`http://${address}/`, { signal: AbortSignal.timeout(1_000) });
-    await answer.body?.cancel();
-    return answer.ok || undefined;
-  });
+  const answered = Promise.withResolvers<void>();
+  // Each time another caller: one that meets the node's rules while they change waits for a second.
+  const callers = setInterval(() => {
+    fetch(`http://${address}/`, { signal: AbortSignal.timeout(1_000) }).then(async (answer) => {
+      await answer.body?.cancel();
+      if (answer.ok) answered.resolve();
+    }).catch(() => {});
+  }, POLL_MS);
+  const late = setTimeout(() => answered.reject(new Error("no caller got an answer within a minute")), 60_000);
+  try {
+    await answered.promise;
+  } finally {
+    clearInterval(callers);
+    clearTimeout(late);
+  }
 }
 
 /** Tries until the result is neither an error nor undefined. @throws the last error, after a minute */

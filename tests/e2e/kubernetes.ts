@@ -73,6 +73,15 @@ export class TestNamespace implements AsyncDisposable {
     return await kubectl(["get", "service", service, "-n", this.name, "-o", "jsonpath={.spec.clusterIP}"]);
   }
 
+  /** Waits until a Service leads to ready Pods only: kurun's own has its first one as soon as that has an address. */
+  async onlyReadyPods(service = "kurun"): Promise<void> {
+    const until = performance.now() + 10_000;
+    while (await kubectl(["get", "service", service, "-n", this.name, "-o", "jsonpath={.spec.publishNotReadyAddresses}"]) === "true") {
+      if (performance.now() > until) throw new Error(`Service ${service} still has Pods that are not ready after 10 s`);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
   /** All objects of the kinds that kurun creates, except those marked for deletion, as `Job/NAME`. */
   async left(): Promise<string[]> {
     return named((await objectsIn(this.name)).filter(({ metadata }) => !metadata.deletionTimestamp));

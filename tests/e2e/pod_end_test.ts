@@ -78,6 +78,7 @@ for (const isJoined of [false, true]) {
       });
       await using kurun = await KurunProcess.start(["port-forward", program.url, "-n", namespace.name]).ready();
       const address = await namespace.address();
+      if (!isJoined) await namespace.onlyReadyPods();
       const [old] = await pods(namespace);
       const flow = ask(address, "/");
       const keeping = { over: false };

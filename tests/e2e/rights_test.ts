@@ -37,9 +37,24 @@ async function documented(): Promise<string> {
 clusterTest("with the Role of docs/rbac.yaml alone kurun forwards, and removes everything at Ctrl+C", async (namespace) => {
   await using kubeconfig = await onlyWith(namespace, await documented());
   await using upstream = serveHttp(() => new Response("from here"));
-  await using kurun = await KurunProcess.start(["port-forward", upstream.url, "-n", namespace.name, "--kubeconfig", kubeconfig.path])
-    .ready();
+  await using kurun = KurunProcess.start(["port-forward", upstream.url, "-n", namespace.name, "--kubeconfig", kubeconfig.path]);
+  let early = "";
+  while (early === "") {
+    early = await kubectl([
+      "get",
+      "service",
+      "kurun",
+      "-n",
+      namespace.name,
+      "-o",
+      "jsonpath={.spec.publishNotReadyAddresses} {.metadata.name}",
+    ])
+      .catch(() => "");
+  }
+  assert.equal(early, "true kurun");
+  await kurun.ready();
   assert.equal(await (await fetch(`http://${await namespace.address()}/`)).text(), "from here");
+  await namespace.onlyReadyPods();
   assert.match(kurun.stderr, /^If kurun loses its connection, .*\n$/);
   kurun.signal("SIGINT");
   assert.equal(await kurun.exit, 0);

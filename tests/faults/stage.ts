@@ -92,6 +92,7 @@ export class Stage implements AsyncDisposable {
   async start({ args = [], env = {}, to }: StartOptions = {}): Promise<void> {
     this.kurun = KurunProcess.start(this.portForward(this.upstream, ...args), env);
     await this.kurun.ready();
+    await this.namespace.onlyReadyPods();
     this.#podLog = this.keep(new PodLog(this.namespace.name));
     await this.startFlow(to);
   }

@@ -15,6 +15,7 @@ export function userService(plan: ForwardPlan, uid: string): NewService {
     metadata: metadata(plan, plan.service, uid),
     spec: {
       selector: { [SESSION_LABEL]: plan.name },
+      ...(plan.early ? { publishNotReadyAddresses: true } : {}),
       ports: plan.ports.map(({ name, appProtocol, port, targetPort }) => ({
         name: name ?? `port-${port}`,
         ...(appProtocol === undefined ? {} : { appProtocol }),

@@ -36,10 +36,11 @@ const DIGITS = 16;
 
 /**
  * A digest of everything that a plan determines: its objects without the session's name, secrets and annotations. Sessions with the same
- * digest differ only in whose they are, what they forward to and whether the server logs connections, so a start may resume any of them.
+ * digest differ only in whose they are, what they forward to, how they start and whether the server logs connections, so a start may resume
+ * any of them.
  */
 export function planDigest(plan: SessionPlan): string {
-  const anyPlan = { ...plan, name: ANY_NAME, annotations: {}, verbose: false, resources: undefined };
+  const anyPlan = { ...plan, name: ANY_NAME, annotations: {}, verbose: false, early: false, resources: undefined };
   return digest(sessionObjects(anyPlan, ANY_NAME, { key: new Uint8Array(), cert: "", certKey: "" }));
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { FORWARD_PLAN } from "../../../tests/forward_plan.ts";
-import { annotated, differingFlags, planDigest } from "./session_manifests.ts";
+import { annotated, differingFlags, ownedObjects, planDigest } from "./session_manifests.ts";
 import type { ForwardPlan } from "./session_plan.ts";
 
 const PLAN: ForwardPlan = {
@@ -22,6 +22,16 @@ Deno.test("another server makes another plan", () => {
 
 Deno.test("a log of connections does not make another plan", () => {
   assert.equal(planDigest({ ...PLAN, verbose: true }), planDigest(PLAN));
+});
+
+Deno.test("how its first callers come does not make another plan, and only the user's Service of an early one has a Pod that is not ready", () => {
+  const early = { ...PLAN, early: true };
+  assert.equal(planDigest(early), planDigest(PLAN));
+  const published = (plan: ForwardPlan) =>
+    ownedObjects(plan, "1", { key: new Uint8Array(), cert: "", certKey: "" }).flat(2)
+      .flatMap((object) => object.kind === "Service" && object.spec?.publishNotReadyAddresses ? [object.metadata.name] : []);
+  assert.deepEqual(published(PLAN), [`${PLAN.service}-kurun`]);
+  assert.deepEqual(published(early), [`${PLAN.service}-kurun`, PLAN.service]);
 });
 
 Deno.test("the order of a selector's labels does not make another plan", () => {

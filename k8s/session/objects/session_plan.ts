@@ -70,6 +70,8 @@ export interface ForwardPlan extends CommonPlan {
   readonly fallback?: "error" | "allow";
   /** Whether the server logs a line for each connection. */
   readonly verbose?: boolean;
+  /** Whether the session's own Service has its first Pod as soon as that has an address, until {@linkcode endEarlyCalls}. */
+  readonly early?: boolean;
 }
 
 /** The plan of a session whose Pod runs programs. It has no Service for callers. */
