@@ -1,9 +1,9 @@
 import type { Connection } from "../../../tunnel/mod.ts";
-import { checkOpening, openingHeaders, openingKey } from "../../../tunnel/web_socket/opening.ts";
+import { checkOpening, OpeningError, openingHeaders, openingKey } from "../../../tunnel/web_socket/opening.ts";
 import { randomMaskingKey } from "../../../tunnel/web_socket/frame.ts";
 import { ApiError, statusError } from "../../api/api_error.ts";
 import { ConnectionError } from "../../api/connection_error.ts";
-import type { HttpConnection } from "../../api/http1.ts";
+import { type HttpConnection, HttpConnectionError } from "../../api/http1.ts";
 
 const OPEN_MS = 10_000;
 /** The most that is read of an answer that is not a WebSocket. */
@@ -46,9 +46,8 @@ export async function requestWebSocket(
     if (error instanceof ApiError) throw error;
     connection.destroy();
     signal.throwIfAborted();
-    const { name, message } = error as Error;
-    if (name !== "HttpConnectionError" && name !== "OpeningError" && !limited.aborted) throw error;
-    throw new ConnectionError("protocol", { address: host, detail: `no WebSocket was opened: ${message}`, cause: error });
+    if (!(error instanceof HttpConnectionError || error instanceof OpeningError || limited.aborted)) throw error;
+    throw new ConnectionError("protocol", { address: host, detail: `no WebSocket was opened: ${(error as Error).message}`, cause: error });
   } finally {
     limited.removeEventListener("abort", abort);
   }
