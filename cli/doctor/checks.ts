@@ -6,7 +6,7 @@ import { linuxNodes } from "../../k8s/nodes/nodes.ts";
 import { findLeftovers } from "../../k8s/session/owner/leftovers.ts";
 import type { SessionPlan } from "../../k8s/session/objects/session_plan.ts";
 import type { Purpose } from "../../k8s/session/role_rules.ts";
-import { describeRight, missingRights, neededRights } from "../../k8s/session/session_rights.ts";
+import { describeRight, isServiceProxy, kubeletRights, missingRights, neededRights } from "../../k8s/session/session_rights.ts";
 import type { Context } from "../command/context.ts";
 import { pause } from "../command/timers.ts";
 import { checkAdmission } from "./admission.ts";
@@ -148,7 +148,10 @@ async function checkRights({ api, context, purposes, service, plans: [plan] }: E
     neededRights({ purpose, ...scope, ...(purpose === "run" ? {} : { service }) }).map((right) => ({ purpose, right }))
   );
   const users = Map.groupBy(needed, ({ right }) => describeRight(right));
-  const missing = await missingRights(api, [...users.values()].map(([first]) => first!.right), context.interrupted);
+  const kubelet = kubeletRights(namespace);
+  const lacked = await missingRights(api, [...[...users.values()].map(([first]) => first!.right), ...kubelet], context.interrupted);
+  const byKubelet = lacked && !kubelet.some((right) => lacked.includes(right));
+  const missing = lacked?.filter((right) => !kubelet.includes(right) && !(byKubelet && isServiceProxy(right)));
   if (missing === undefined) return [unchecked("rights", "this needs the right to create selfsubjectaccessreviews.authorization.k8s.io")];
   const command = `kurun doctor --rbac --for ${purposes.join(",")} -n ${namespace}${
     service === "kurun" ? "" : ` --servicename ${service}`

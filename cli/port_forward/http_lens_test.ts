@@ -110,7 +110,7 @@ Deno.test("a connection that is known not to be HTTP/1 gets one line, which says
 });
 
 Deno.test("the lens stops reading a caller that pipelines without end", () => {
-  assert.deepEqual(look([["caller", GET.repeat(300)]]), ["10.0.0.1:5 blind: more than 256 requests wait for answers"]);
+  assert.deepEqual(look([["caller", GET.repeat(300)]]), ["10.0.0.1:5 blind: more than 128 requests wait for answers"]);
 });
 
 Deno.test("the lens does not change the bytes", () => {

@@ -82,9 +82,7 @@ export type Transport = TunnelWay | "auto";
 export async function checkRights(api: Api, scope: RightsScope, transport: Transport, signal: AbortSignal): Promise<TunnelWay[]> {
   const { namespace } = scope;
   const needed = neededRights(scope);
-  // The WebSocket is a GET; since Kubernetes 1.35 it takes `create` as well, as the POST that it replaces did.
-  const kubelet = ["get", "create"].map((verb) => ({ verb, resource: "pods", subresource: "portforward", namespace }));
-  const all = { service: needed.filter(({ subresource }) => subresource === "proxy"), pod: kubelet };
+  const all = { service: needed.filter(isServiceProxy), pod: kubeletRights(namespace) };
   const ways = (["service", "pod"] as const).filter((way) => transport === "auto" || transport === way);
   const common = needed.filter((right) => !all.service.includes(right));
   const missing = new Set(await missingRights(api, [...common, ...ways.flatMap((way) => all[way])], signal));
@@ -93,6 +91,16 @@ export async function checkRights(api: Api, scope: RightsScope, transport: Trans
   const named = wanted.filter((right) => missing.has(right));
   if (named.length > 0) throw new MissingRightsError(named, api.access.user, scope);
   return open;
+}
+
+/** Whether it is for the tunnel through the API server's service proxy. */
+export function isServiceProxy({ subresource }: Right): boolean {
+  return subresource === "proxy";
+}
+
+/** The rights for the tunnel through the kubelet. The WebSocket is a GET; since Kubernetes 1.35 it takes `create`, too, as the POST before it. */
+export function kubeletRights(namespace: string): Right[] {
+  return ["get", "create"].map((verb) => ({ verb, resource: "pods", subresource: "portforward", namespace }));
 }
 
 /** A right in the words of kubectl's errors, such as `get services/proxy named https:web-kurun:8333 in namespace shop`. */

@@ -27,7 +27,7 @@ export class Http1Exchanges {
       request: (head, bytes) => {
         this.first = new Uint8Array();
         this.#headSeen = true;
-        // Only a request that nothing waits before: 256 pipelined ones of 1,280 callers would hold 160 MB. The API server does not pipeline.
+        // Only a request that nothing waits before: 128 pipelined ones of 1,280 callers would hold 80 MB. The API server does not pipeline.
         const isFirst = this.#exchanges.awaited.length === 0;
         const ms = isFirst ? patienceIn(bytes, head.targetSpan) : undefined;
         if (ms !== undefined) this.patience = { ms, since: performance.now() };

@@ -2,8 +2,8 @@ import { BodyFramer, type BodyFraming, requestFraming, responseFraming } from ".
 import { Http1Error, parseRequestHead, parseResponseHead, type RequestHead, type ResponseHead } from "./head.ts";
 import { HeadReader } from "./head_reader.ts";
 
-/** The most requests that may wait for answers: a caller that pipelines without end must not fill our memory. */
-const MAX_AWAITED = 256;
+/** The most requests that may wait for answers: a thousand callers that pipeline 256 each filled the heap of the Pod. */
+const MAX_AWAITED = 128;
 
 /** What an {@link Exchanges} reports. Bytes are valid until the call returns. */
 export interface ExchangeEvents<R> {

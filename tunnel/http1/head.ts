@@ -7,7 +7,7 @@
 
 /** Longer heads are refused; Go's servers accept 1 MiB, node's 16 KiB. */
 export const MAX_HEAD_BYTES = 64 * 1024;
-/** Longer methods are cut: up to 256 requests of each caller wait for their answers. */
+/** Longer methods are cut: up to 128 requests of each caller wait for their answers. */
 const MAX_METHOD_BYTES = 32;
 
 /** The bytes are not unambiguous HTTP/1. The message says why, as the second half of a sentence. */

@@ -87,7 +87,7 @@ export class HeadReader {
       this.source = bytes;
       this.start = at;
       this.end = end;
-      // Not of pipelined requests: a thousand callers can send 256 each, and the copies filled the heap.
+      // Not of pipelined requests: a thousand callers can send 128 each, and the copies filled the heap.
       this.#last = at > 0 || end > REPEATED_BYTES ? NO_BYTES : bytes.slice(0, end);
     } else {
       this.#keep(bytes, at, end);
