@@ -16,7 +16,7 @@ export interface HandshakeOptions {
 /** The result of a handshake: the other side has proven itself. */
 export interface Handshaken {
   readonly hello: Hello;
-  /** Messages that have already arrived for the session. */
+  /** Messages for the session; more may be added until it takes the transport over. */
   readonly rest: readonly Uint8Array[];
 }
 
@@ -37,13 +37,16 @@ export async function handshakeAsClient(
   const hello = decodeHello(theirs);
   if (hello.session !== options.hello.session) throw new HandshakeError(`The server is of session ${hello.session}`);
   await mayProve();
+  // The server's proof is known before its answer arrives, behind which it may send more than waits here.
+  const [mineProof, theirProof] = await Promise.all([
+    proof(options.key, "client", mine, theirs),
+    proof(options.key, "server", mine, theirs),
+  ]);
   inbox.throwIfOver();
-  transport.send(await proof(options.key, "client", mine, theirs));
+  transport.send(mineProof);
   const answer = await inbox.next();
   if (answer[0] !== 1) throw new HandshakeError(refusalText(answer));
-  if (!equalBytes(answer.subarray(1), await proof(options.key, "server", mine, theirs))) {
-    throw new HandshakeError("The server does not hold the session's key");
-  }
+  if (!equalBytes(answer.subarray(1), theirProof)) throw new HandshakeError("The server does not hold the session's key");
   return { hello, rest: inbox.release() };
 }
 
@@ -80,6 +83,8 @@ function refusalText(answer: Uint8Array): string {
 
 /** A session's first frames may arrive right behind the last message; this is more than one message of the tunnel holds. */
 const MAX_WAITING_BYTES = 512 * 1024;
+/** What a part costs besides its bytes: an unproven peer could fill the heap with empty messages. */
+const PART_BYTES = 128;
 
 /** Reads the messages of a handshake one by one, and bounds their size. */
 class Inbox {
@@ -96,7 +101,7 @@ class Inbox {
     this.#transport = transport;
     this.#signal = signal;
     transport.onmessage = (part, last) => {
-      this.#waitingBytes += part.length;
+      this.#waitingBytes += part.length + PART_BYTES;
       if (this.#waitingBytes > MAX_WAITING_BYTES) return this.#fail(new HandshakeError("The other side sends more than a handshake has"));
       this.#parts.push(part.slice());
       if (!last) return;
@@ -110,6 +115,7 @@ class Inbox {
     };
     signal.addEventListener("abort", this.#aborted);
     if (signal.aborted) this.#aborted();
+    if (transport.ended) transport.onclose(transport.ended);
   }
 
   async next(): Promise<Uint8Array> {
@@ -135,6 +141,8 @@ class Inbox {
     const rest = [...this.#messages, ...this.#parts];
     this.#messages = [];
     this.#parts = [];
+    // A read of the same turn of the event loop may come before the session takes over.
+    this.#transport.onmessage = (part) => void rest.push(part.slice());
     return rest;
   }
 
@@ -143,8 +151,8 @@ class Inbox {
   /** Drops what still arrives: a refused peer must not fill the memory until its connection is closed. */
   #fail(error: Error): void {
     this.#failure ??= error;
-    this.#transport.onmessage = undefined;
     this.release();
+    this.#transport.onmessage = undefined;
     this.#waiting?.resolve();
   }
 }

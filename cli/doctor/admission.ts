@@ -90,7 +90,9 @@ async function refusals({ api, hooks, limitMs, signal }: Admission, given: Sessi
 function barePod(plan: Exclude<SessionPlan, { run: unknown }>): New {
   const { metadata: { name, namespace }, spec } = serverDeployment(plan, NO_UID);
   const { metadata, spec: pod } = spec!.template;
-  return { apiVersion: "v1", kind: "Pod", metadata: { ...metadata, name, namespace: namespace! }, spec: pod } as New;
+  // Policies that refuse Pods without a controller do not mean this one.
+  const ownerReferences = [{ apiVersion: "apps/v1", kind: "ReplicaSet", name: `${name}-1`, uid: NO_UID, controller: true }];
+  return { apiVersion: "v1", kind: "Pod", metadata: { ...metadata, name, namespace: namespace!, ownerReferences }, spec: pod } as New;
 }
 
 /** One finding for each reason: a webhook that fails refuses all kinds alike. Missing rights are named by another check. */
@@ -103,6 +105,10 @@ export function groupRefusals(refused: readonly Refusal[]): Finding[] {
   return [
     ...[...reasons].map(([text, of]) => {
       if (/does not support dry run/.test(text)) return unchecked("admission", `${kinds(of)}: ${text}`);
+      // If no webhook can be the reason, the way to the API server is slow.
+      if (/not answered within [\d.]+ s$/.test(text)) {
+        return unchecked("admission", `${kinds(of)}: ${text}; try a longer --request-timeout`);
+      }
       const todo = TODO.find(([pattern]) => pattern.test(text))?.[1] ??
         "Ask the cluster's administrator, or choose another namespace with -n";
       return problem("admission", `the cluster refuses ${kinds(of)}: ${text}`, todo);

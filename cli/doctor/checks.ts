@@ -117,7 +117,7 @@ export async function whoAmI(api: Api, signal: AbortSignal): Promise<UserInfo> {
 function anonymous({ username }: UserInfo, named: string): Finding[] {
   if (username !== "system:anonymous") return [];
   return [
-    problem("user", `the API server takes you for system:anonymous: user "${named}" of the kubeconfig sends no credentials`, "Log in"),
+    problem("user", `the API server treats you as system:anonymous: user "${named}" of the kubeconfig sends no credentials`, "Log in"),
   ];
 }
 
@@ -175,8 +175,10 @@ async function checkNodes({ api, context }: Examination): Promise<Finding[]> {
   const nodes = await linuxNodes(api, context.interrupted);
   if (nodes === undefined) return [unchecked("nodes", "this needs the right to list nodes")];
   const kept = nodes.map(({ name, taints, architecture = "" }) => {
-    if (taints.length > 0) return `${name} has the taint ${taints.join(" and ")}`;
-    return ["amd64", "arm64"].includes(architecture) ? undefined : `${name} is of the architecture ${architecture}`;
+    // Fargate admits Pods to its nodes by itself.
+    const keeping = taints.filter((taint) => !taint.startsWith("eks.amazonaws.com/compute-type="));
+    if (keeping.length > 0) return `${name} has the taint ${keeping.join(" and ")}`;
+    return ["amd64", "arm64"].includes(architecture) ? undefined : `${name} has the architecture ${architecture}`;
   });
   if (kept.some((why) => why === undefined)) return [];
   const seen = kept.length === 0 ? "the cluster has no Linux node" : `no node takes kurun's Pod: ${kept.slice(0, SHOWN_NODES).join("; ")}`;

@@ -33,8 +33,8 @@ export function doctorCommand(context: Context): Command {
   const command = new Command("doctor")
     .summary("check what kurun needs of the cluster, without changing anything")
     .description(
-      "Checks whether the API server can be reached and by a WebSocket, clocks and certificates, your rights, whether the namespace takes " +
-        "kurun's objects (by dry runs), webhooks that nobody answers, sessions that were left behind, and nodes. Prints a line for each " +
+      "Checks that the API server can be reached, also by a WebSocket; clocks and certificates; your rights; whether the namespace accepts " +
+        "kurun's objects (by dry runs); webhooks that do not answer; sessions left behind; and nodes. Prints a line for each " +
         "problem and for each check that you may not make, and exits with 1 if there is a problem. Nothing is changed.",
     )
     .addOption(

@@ -28,7 +28,14 @@ export function roleText({ purposes, service, namespace, user }: RoleOptions): s
       ...(kind === "Role" ? ["  # Below this line nothing is needed as long as nothing goes wrong."] : []),
       ...[...text("problems"), ...text("option").map((line) => line.replace(/^ {2}(?!# )/, "  # ")), "---"],
       ...[...head(`${kind}Binding`, bindingName), ...place],
-      ...["roleRef:", `  apiGroup: ${API}`, `  kind: ${kind}`, `  name: ${name}`, "subjects:", ...subjectLines(user)],
+      ...[
+        "roleRef:",
+        `  apiGroup: ${API}`,
+        `  kind: ${kind}`,
+        `  name: ${name}`,
+        "subjects:",
+        ...subjectLines(user, kind === "ClusterRole" ? namespace ?? "default" : undefined),
+      ],
     ];
   };
   const inCluster = rules.filter(({ cluster }) => cluster);
@@ -39,7 +46,10 @@ export function roleText({ purposes, service, namespace, user }: RoleOptions): s
     `# Apply it as an administrator: kubectl apply${namespace === undefined ? "" : ` -n ${namespace}`} -f FILE`,
     "# kurun doctor --rbac prints it for another namespace (-n), Service (--servicename), user (--as) or purpose (--for).",
     ...objects("Role", rules.filter(({ cluster }) => !cluster)),
-    ...(inCluster.length === 0 ? [] : ["---", ...objects("ClusterRole", inCluster)]),
+    ...(inCluster.length === 0 ? [] : inCluster.some(({ need }) => need !== "option")
+      ? ["---", ...objects("ClusterRole", inCluster)]
+      // An administrator of the namespace alone cannot create it, and nothing depends on it.
+      : ["# ---", ...objects("ClusterRole", inCluster).map((line) => `# ${line.replace(/^ {2}# (?=- | {2})/, "  ")}`)]),
   ].join("\n") + "\n";
 }
 
@@ -53,7 +63,8 @@ function ruleLines({ why, group, resources, names, verbs }: RoleRule): string[] 
   ];
 }
 
-function subjectLines(user: string | undefined): string[] {
+/** @param home the namespace of the ServiceAccount that stands for the user, if a binding has to name it */
+function subjectLines(user: string | undefined, home: string | undefined): string[] {
   const [, namespace, account] = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(user ?? "") ?? [];
   if (namespace && account) return ["  - kind: ServiceAccount", `    name: ${scalar(account)}`, `    namespace: ${scalar(namespace)}`];
   if (user !== undefined) return [`  - apiGroup: ${API}`, "    kind: User", `    name: ${scalar(user)}`];
@@ -62,6 +73,7 @@ function subjectLines(user: string | undefined): string[] {
     `  # For people, use kind: User or kind: Group with apiGroup: ${API}.`,
     "  - kind: ServiceAccount",
     "    name: kurun",
+    ...(home === undefined ? [] : [`    namespace: ${scalar(home)}`]),
   ];
 }
 

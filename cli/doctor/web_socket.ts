@@ -21,7 +21,11 @@ export async function checkWebSocket(access: ClusterAccess, limitMs: number, sig
     connection.destroy();
     if (missingRight(error) !== undefined || error instanceof ApiError && error.status === 401) throw error;
     const plain = error instanceof ApiError && error.status < 300;
-    const why = plain ? "the answer is that to a request without Upgrade" : signal.aborted ? "cancelled" : (error as Error).message;
+    const why = plain
+      ? "it was answered like an ordinary request: something on the way drops the Upgrade header"
+      : signal.aborted
+      ? "cancelled"
+      : (error as Error).message;
     return [problem("websocket", `a WebSocket does not reach the API server: ${why}`, TODO)];
   }
 }

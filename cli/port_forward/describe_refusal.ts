@@ -67,7 +67,7 @@ export function shortList(pods: readonly string[]): string {
 
 function describePresence(presence: Presence, until: string | undefined): string {
   if (presence.is === "connected") return "";
-  if (presence.is === "unknown") return ` (its client is not connected, but was last seen at ${presence.seen})`;
+  if (presence.is === "unknown") return ` (its client was last seen at ${presence.seen})`;
   const end = until === undefined ? "stays until it is removed with kurun stop" : `ends at ${until} unless its client returns`;
   return ` (no client has been connected${presence.since ? ` since ${presence.since}` : ""}, and it ${end})`;
 }

@@ -6,6 +6,6 @@ export function transportOption(): Option {
   const ways: readonly Transport[] = ["auto", "service", "pod"];
   return new Option(
     "--transport <way>",
-    "how kurun reaches its Pod: service (through services/proxy), pod (through the kubelet, pods/portforward), or auto: pod if service fails",
+    "how kurun reaches its Pod: service (through services/proxy), pod (through the kubelet, pods/portforward), or auto: service, and pod if that fails",
   ).choices(ways).default("auto");
 }

@@ -73,7 +73,7 @@ function serviceChange({ spec = {} }: Service, plan: ForwardPlan): string | unde
     const found = spec.ports?.find((candidate) => candidate.port === port && (candidate.protocol ?? "TCP") === "TCP");
     if (!found) return `no longer has port ${port}`;
     // A slice's ports are those of the same name; where the Service's ports lead is only for its own Pods.
-    if (!expected && (found.name ?? "") !== name) return `calls port ${port} by another name, ${found.name}`;
+    if (!expected && (found.name ?? "") !== name) return `has renamed port ${port} to "${found.name ?? ""}"`;
     const leadsTo = found.targetPort ?? port;
     if (expected && leadsTo !== targetPort && leadsTo !== targetName) return `maps port ${port} to another target port, ${leadsTo}`;
   }

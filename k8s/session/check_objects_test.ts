@@ -94,7 +94,7 @@ Deno.test("a Service joined by EndpointSlices may get another selector and targe
   const served = (name: string) => ({ ...SERVICE, spec: { selector: { app: "new" }, ports: [{ name, port: 80, targetPort: 1 }] } });
   assert.ok(await check({ ...ALL, "services/web": served("") }, { plan }) as number > 8);
   const renamed = await check({ ...ALL, "services/web": served("new") }, { plan });
-  assert.match(String(renamed), /SessionBrokenError: Service web calls port 80 by another name, new$/);
+  assert.match(String(renamed), /SessionBrokenError: Service web has renamed port 80 to "new"$/);
 });
 
 Deno.test("a Service that a session can join is no change while it stays as it is", async () => {

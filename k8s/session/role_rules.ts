@@ -71,7 +71,12 @@ export function roleRules(service: string): RoleRule[] {
     [
       FORWARD,
       "list,create,patch endpointslices.discovery.k8s.io",
-      "To join an existing Service: to see its Pods, and to lead its callers, and no others, to kurun's Pod.",
+      "To join an existing Service and none beside it. Holders of the ClusterRole admin cannot grant this; without it kurun joins by labels.",
+    ],
+    [
+      FORWARD,
+      "create endpointslices/restricted.discovery.k8s.io",
+      "The same on OpenShift, which otherwise refuses slices with the addresses of Pods.",
     ],
     [FORWARD, "patch services", "To start up to a second earlier: callers then reach the first Pod before its readiness probe.", {
       names: [service],

@@ -62,12 +62,12 @@ export function eventWaitsFor(event: ClusterEvent, name: string): WaitReason | u
   return { kind, reason, message: said, ...(kind === "admission" && isFinal(said) ? { final: true } : {}) };
 }
 
-/** Whether the refusal of a Pod stays: not if a quota may get room, a webhook may start, or a new namespace may get its ServiceAccount. */
+/** Whether the refusal of a Pod stays: not if a quota may get room or its status, a webhook or the API server may start, or a new namespace may get its ServiceAccount. */
 function isFinal(message: string): boolean {
   const [, requested, limited] = /exceeded quota: .*, requested: (.*), used: .*, limited: (.*)$/s.exec(message) ?? [];
   if (requested === undefined || limited === undefined) {
     return /forbidden: |is invalid: |denied the request/.test(message) &&
-      !/looking up service account|failed calling webhook/.test(message);
+      !/looking up service account|failed calling webhook|status unknown for quota|not yet ready to handle request/.test(message);
   }
   const most = new Map(limited.split(",").map((part) => part.split("=") as [string, string]));
   return requested.split(",").map((part) => part.split("=")).some(([name = "", amount = ""]) =>

@@ -3,6 +3,7 @@ import {
   HandshakeError,
   type HandshakeOptions,
   NativeConnection,
+  type NativeSocket,
   sendRefusal,
   Session,
   type Stream,
@@ -91,11 +92,8 @@ class ControlPort {
   async serve(socket: Deno.TlsConn): Promise<void> {
     const { remoteAddr } = socket;
     const from = peerAddress({ remoteAddress: remoteAddr.hostname, remotePort: remoteAddr.port });
-    const connection = new NativeConnection(socket, 0);
-    const proven = this.#unproven.add(remoteAddr.hostname, () => {
-      this.#sockets.cut(remoteAddr as Deno.NetAddr);
-      connection.reset();
-    });
+    const connection = new NativeConnection(this.#closing(socket), 0);
+    const proven = this.#unproven.add(remoteAddr.hostname, () => connection.reset());
     try {
       const transport = await this.#answer(connection);
       if (transport) await this.#admit(transport, from, proven);
@@ -107,6 +105,19 @@ class ControlPort {
     } finally {
       proven();
     }
+  }
+
+  /** A connection that close() always ends: Deno's own cancels reads, but not a handshake or a write, which may never end. */
+  #closing(socket: Deno.TlsConn): NativeSocket {
+    return {
+      read: (into) => socket.read(into),
+      write: (bytes) => socket.write(bytes),
+      closeWrite: () => socket.closeWrite(),
+      close: () => {
+        this.#sockets.cut(socket);
+        socket.close();
+      },
+    };
   }
 
   /** Answers a request. @returns the tunnel's transport where it is for one */
@@ -157,9 +168,12 @@ class ControlPort {
       live.attach(session, hello);
     } catch (error) {
       this.#strangers(`peer ${from} was ${error instanceof HandshakeError ? "rejected" : "disconnected"}: ${(error as Error).message}`);
+      transport.onmessage = undefined;
       if (!(error instanceof HandshakeError)) return transport.destroy();
       sendRefusal(transport, "the proof of the session's key is missing or wrong");
       transport.close(CloseCode.unproven, "not proven");
+      // It counts as unproven until it is closed.
+      if (!transport.ended) await new Promise<void>((resolve) => transport.onclose = () => resolve());
     }
   }
 }

@@ -26,6 +26,7 @@ const SYMBOLS = {
   getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
   setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
   getpeername: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
   shutdown: { parameters: ["i32", "i32"], result: "i32" },
 } as const;
 
@@ -34,28 +35,40 @@ export class OwnSockets {
   readonly #libc = Deno.dlopen("libc.so.6", SYMBOLS).symbols;
   readonly #value = new Uint8Array(ADDRESS_BYTES);
   readonly #size = new Uint32Array(1);
+  readonly #sizeBytes = new Uint8Array(this.#size.buffer);
 
   /** Sets TCP_NODELAY on everything that listens. */
   setNoDelay(): void {
     const one = new Uint8Array(new Int32Array([1]).buffer);
     for (let file = 0; file < MAX_FILES; file++) {
       this.#size[0] = INT_BYTES;
-      const isSocket = this.#libc.getsockopt(file, SOL_SOCKET, SO_ACCEPTCONN, this.#value, new Uint8Array(this.#size.buffer)) === 0;
+      const isSocket = this.#libc.getsockopt(file, SOL_SOCKET, SO_ACCEPTCONN, this.#value, this.#sizeBytes) === 0;
       if (isSocket && this.#value[0] === 1) this.#libc.setsockopt(file, IPPROTO_TCP, TCP_NODELAY, one, INT_BYTES);
     }
   }
 
-  /** Cuts the connection with this peer, in whatever state it is: both ends read its end. */
-  cut({ hostname, port }: Deno.NetAddr): void {
+  /** Cuts a connection, in whatever state it is: both ends read its end. */
+  cut({ remoteAddr, localAddr }: Pick<Deno.TlsConn, "remoteAddr" | "localAddr">): void {
+    const { hostname, port } = remoteAddr as Deno.NetAddr;
     const wanted = canonical(hostname);
     for (let file = 0; file < MAX_FILES; file++) {
-      this.#size[0] = ADDRESS_BYTES;
-      if (this.#libc.getpeername(file, this.#value, new Uint8Array(this.#size.buffer)) !== 0) continue;
-      const [family, , high = 0, low = 0] = this.#value;
-      if ((family === AF_INET || family === AF_INET6) && high * 256 + low === port && canonical(addressOf(this.#value)) === wanted) {
-        this.#libc.shutdown(file, SHUT_RDWR);
-      }
+      if (!this.#ask("getpeername", file) || this.#port() !== port || canonical(addressOf(this.#value)) !== wanted) continue;
+      // One peer may have a connection from the same port to another one of our ports.
+      if (!this.#ask("getsockname", file) || this.#port() !== (localAddr as Deno.NetAddr).port) continue;
+      this.#libc.shutdown(file, SHUT_RDWR);
+      return;
     }
+  }
+
+  /** Reads an address into the value. @returns whether the file is a connection over IPv4 or IPv6 */
+  #ask(which: "getpeername" | "getsockname", file: number): boolean {
+    this.#size[0] = ADDRESS_BYTES;
+    if (this.#libc[which](file, this.#value, this.#sizeBytes) !== 0) return false;
+    return this.#value[0] === AF_INET || this.#value[0] === AF_INET6;
+  }
+
+  #port(): number {
+    return (this.#value[2] as number) * 256 + (this.#value[3] as number);
   }
 }
 

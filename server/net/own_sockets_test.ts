@@ -18,13 +18,13 @@ linuxTest("a connection in the middle of its TLS handshake is cut, over IPv4 and
     using peer = await Deno.connect({ hostname, port: listener.addr.port });
     const connection = await listener.accept();
     const failed = assert.rejects(connection.read(new Uint8Array(1)));
-    sockets.cut(connection.remoteAddr as Deno.NetAddr);
+    sockets.cut(connection);
     connection.close();
     assert.equal(await peer.read(new Uint8Array(1)), null);
     await failed;
     const rest = other.read(new Uint8Array(1)).then(() => "ended", () => "ended");
     assert.equal(await Promise.race([rest, new Promise((resolve) => setTimeout(resolve, 50, "open"))]), "open");
-    sockets.cut(spared.remoteAddr as Deno.NetAddr);
+    sockets.cut(spared);
     assert.equal(await rest, "ended");
     spared.close();
   }

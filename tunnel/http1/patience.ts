@@ -16,7 +16,8 @@ const QUESTION_MARK = 63;
 
 /** Reads a positive duration in the syntax of Go's time.ParseDuration. @returns milliseconds; undefined for anything else */
 export function goDurationMs(text: string): number | undefined {
-  if (!/^\+?(?:(?:\d+\.?\d*|\.\d+)(?:[nuµμm]?s|m|h))+$/.test(text)) return undefined;
+  // Each digit can be read in one way only: a target of 60,000 digits would otherwise take seconds.
+  if (!/^\+?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:[nuµμm]?s|m|h))+$/.test(text)) return undefined;
   let ns = 0;
   for (const [, whole, fraction = "", unit = ""] of text.matchAll(/(\d*)(?:\.(\d*))?([^\d.+]+)/g)) {
     ns += Number(whole) * UNIT_NS[unit]! + Math.floor(Number(fraction) * (UNIT_NS[unit]! / 10 ** fraction.length));

@@ -1,6 +1,9 @@
 import { type Connection, NativeConnection, relay } from "../../../tunnel/mod.ts";
 import type { DialedConnection } from "../../api/dial.ts";
 
+/** The last frames have this long to leave. */
+const LAST_FRAMES_MS = 1_000;
+
 /**
  * Starts TLS inside a connection. Deno's own TLS takes nothing but TCP, so a pair of sockets on the loopback interface is in between; node:tls
  * over a stream does not check names (Deno 2.9), or does not exist (before 2.8). Only this process's own socket is let in.
@@ -15,14 +18,33 @@ export async function startTlsInside(
   signal: AbortSignal,
 ): Promise<DialedConnection> {
   const [inner, outer] = await socketPair();
+  if (signal.aborted) { for (const conn of [inner, outer]) conn.close(); }
+  signal.throwIfAborted();
   // Never rejects, and ends with either side.
   void relay(new NativeConnection(outer), connection);
   const abort = () => connection.reset();
   signal.addEventListener("abort", abort);
   try {
     const tls = await Deno.startTls(inner, { hostname, caCerts: [certificate], alpnProtocols: ["http/1.1"] });
-    await tls.handshake();
-    return new NativeConnection(tls, 0);
+    await tls.handshake().catch((error) => {
+      tls.close();
+      throw error;
+    });
+    return new NativeConnection(
+      {
+        read: (into) => tls.read(into),
+        write: (bytes) => tls.write(bytes),
+        closeWrite: () => tls.closeWrite(),
+        ref: () => tls.ref(),
+        unref: () => tls.unref(),
+        close: () => {
+          tls.close();
+          // On a dead network the last frames never leave, and the sockets would stay until TCP gives up.
+          Deno.unrefTimer(setTimeout(() => connection.reset(), LAST_FRAMES_MS));
+        },
+      },
+      0,
+    );
   } finally {
     signal.removeEventListener("abort", abort);
   }

@@ -104,7 +104,9 @@ async function askApiServer(
   const connection = refused.take(identity, "POST") ?? new HttpConnection(await dial({ signal, webSocket: true }));
   const request = { host: server.host, target: server.pathname.replace(/\/$/, "") + path, headers, protocol };
   return await requestWebSocket(connection, request, signal).catch((error) => {
-    if (error instanceof ApiError) refused.keep(connection, identity);
+    // A server with a path is behind a proxy, which may pass everything on unread once it has seen a request to upgrade.
+    if (error instanceof ApiError && server.pathname === "/") refused.keep(connection, identity);
+    else connection.destroy();
     throw error;
   });
 }

@@ -49,9 +49,10 @@ export class TunnelDialer {
     const preferred = this.#open(way, AbortSignal.any([signal, stop.signal]));
     if (otherWay === undefined) return await preferred;
     const other = this.#other ??= this.#tryOther(otherWay);
+    let over = false;
     const taken = other.opened.then((transport) => {
-      // Another dial may have been waiting for it, or it came too late.
-      if (this.#other !== other) return new Promise<never>(() => {});
+      // This dial has failed meanwhile, another one has taken it, or it came too late.
+      if (over || this.#other !== other) return new Promise<never>(() => {});
       this.#other = undefined;
       this.#ways = [otherWay, way];
       stop.abort();
@@ -66,6 +67,8 @@ export class TunnelDialer {
     } catch (error) {
       if (!signal.aborted) this.#why = (error as Error).message;
       throw error;
+    } finally {
+      over = true;
     }
   }
 

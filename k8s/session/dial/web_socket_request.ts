@@ -32,6 +32,7 @@ export async function requestWebSocket(
   const limited = AbortSignal.any([signal, AbortSignal.timeout(OPEN_MS)]);
   const abort = () => connection.destroy();
   limited.addEventListener("abort", abort);
+  if (limited.aborted) abort();
   try {
     const key = openingKey();
     const { status, headers: answered, body } = await connection.send({

@@ -28,16 +28,18 @@ export async function serveJoined(
 ): Promise<void> {
   const { namespace, service, name: session } = plan;
   const written = new Map<string, NewEndpointSlice>();
+  const known = new Set<string>();
   const follow = async () => {
     const query = { labelSelector: `${SESSION_LABEL}=${session}` };
-    for await (const { type, object: pod } of resumedWatch<Pod>(api, objectPath("Pod", namespace), query, signal)) {
+    for await (const { type, object: pod } of resumedWatch<Pod>(api, objectPath("Pod", namespace), query, signal, () => written.clear())) {
       for (const slice of endpointSlices(plan, pod)) {
         const { name } = slice.metadata;
         const before = written.get(name);
         // A Pod that is gone takes its slices along.
         if (type === "DELETED") written.delete(name);
-        else if (before ? JSON.stringify(before) !== JSON.stringify(slice) : isReady(pod)) {
-          await write(api, slice, written.size > 0, signal);
+        else if (before ? JSON.stringify(before) !== JSON.stringify(slice) : isReady(pod) || known.has(name)) {
+          await write(api, slice, known.size > 0, signal);
+          known.add(name);
           written.set(name, slice);
         }
       }
