@@ -110,7 +110,11 @@ Deno.test("a dial that is refused leaves its connection to the next one", async 
   const refused = new IdleConnections();
   for (const _ of [1, 2]) {
     await assert.rejects(
-      dialRefused(access(listener.addr.port, false), refused, AbortSignal.timeout(2_000)),
+      dialRefused(
+        { ...access(listener.addr.port, false), server: new URL(`http://127.0.0.1:${listener.addr.port}`) },
+        refused,
+        AbortSignal.timeout(2_000),
+      ),
       (error) => error instanceof ApiError && error.status === 503,
     );
   }
