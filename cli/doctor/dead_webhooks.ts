@@ -26,12 +26,16 @@ export type Hook = Pick<MutatingWebhooks, "metadata"> & {
 
 /** All admission webhooks. @throws as {@link Api.list} does */
 export async function listHooks(api: Api, signal: AbortSignal): Promise<Hook[]> {
-  const lists = await Promise.all((["Mutating", "Validating"] as const).map(async (type) => {
+  const lists = await Promise.allSettled((["Mutating", "Validating"] as const).map(async (type) => {
     const kind = `${type}WebhookConfiguration` as const;
     const { items } = await api.list<MutatingWebhooks & ValidatingWebhooks>(`${ADMISSION}/${kind.toLowerCase()}s`, { signal });
     return items.flatMap(({ metadata, webhooks = [] }) => webhooks.map((webhook) => ({ kind, metadata, webhook })));
   }));
-  return lists.flat();
+  // Of two failures the first is reported, whichever comes sooner: the output is the same each time.
+  return lists.flatMap((list) => {
+    if (list.status === "rejected") throw list.reason;
+    return list.value;
+  });
 }
 
 /** The names of webhooks that the creation of an object may have to pass, by their rules alone. @param resource its plural */
@@ -96,7 +100,7 @@ async function deadCalls(api: Api, check: CheckName, called: readonly Called[], 
       return why ? [problem(check, `${by} calls Service ${name} in namespace ${namespace}, which ${why}; ${effect}`, todo)] : [];
     }),
   );
-  const rights = hidden.size > 0 ? [unchecked(check, `some Services need the right to ${[...hidden].join(", ")}`)] : [];
+  const rights = hidden.size > 0 ? [unchecked(check, `some Services need the right to ${[...hidden].sort().join(", ")}`)] : [];
   return [...findings.flat(), ...rights];
 }
 
