@@ -48,13 +48,13 @@ function secure({ control }: ServerProcess, localAddress: string): Socket {
   return (connectSecure(options as never) as unknown as Socket).on("error", () => {});
 }
 
-attackTest("before a proof, messages of many small fragments are cut, and so are endless requests", async () => {
+attackTest("before a proof, messages of many small fragments are cut, and so are endless and empty ones", async () => {
   await using server = await ServerProcess.start();
-  for (let i = 0; i < 3; i++) {
+  for (const [size, fin] of [[1, false], [1, false], [1, true], [0, true]] as const) {
     const socket = await openWebSocket(server);
     const closed = new Promise((resolve) => socket.once("close", resolve));
-    for (let sent = 0; sent < 100_000 && socket.readyState === 1; sent++) {
-      socket.send(new Uint8Array(1), { fin: false, binary: true });
+    for (let sent = 0; sent < 400_000 && socket.readyState === 1; sent++) {
+      socket.send(new Uint8Array(size), { fin, binary: true });
       if (sent % 1_000 === 0) await pause(1);
     }
     await closed;

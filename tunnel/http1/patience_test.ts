@@ -74,3 +74,11 @@ Deno.test("an answer is sent a second and a quarter before the patience is over,
   assert.deepEqual([1_000, 2_000, 4_000, 10_000].map(holdWithin), [250, 750, 2_750, 8_750]);
   assert.deepEqual([1_000, 2_000, 4_000, 10_000].map(answerWithin), [750, 1_500, 3_000, 8_750]);
 });
+
+Deno.test("a target of nothing but digits takes no time", () => {
+  const started = performance.now();
+  assert.equal(patienceOf(`/?timeout=${"1".repeat(60_000)}`), undefined);
+  assert.equal(patienceOf(`/?timeout=${"1".repeat(60_000)}s`), undefined);
+  // Reading each digit in two ways took 10 s.
+  assert.ok(performance.now() - started < 1_000);
+});
