@@ -271,7 +271,8 @@ export class Session implements StreamHost, FrameReceiver {
     if (code !== GoAwayCode.normal) {
       return this.destroy(new ProtocolError(`The other side ended the session: go-away code ${code}`));
     }
-    if (this.#goingAway) return;
+    // If the transport has ended already, its end says why.
+    if (this.#goingAway || this.#transport.ended) return;
     this.#goingAway = true;
     this.#options.onGoAway?.();
   }
