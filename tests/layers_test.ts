@@ -67,6 +67,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "k8s/session/objects",
     "k8s/session/owner",
     "k8s/session/pod",
+    "k8s/session/service",
   ],
   "cli/completion": ["cli/command", "k8s/api", "k8s/kubeconfig", "k8s/session/owner"],
   "cli/session": [

@@ -22,14 +22,19 @@ export interface NativeSocket {
 export class NativeConnection implements Connection {
   readonly #socket: NativeSocket;
   readonly #copyBelow: number;
+  readonly #close: () => void;
   #buffer: Uint8Array = new Uint8Array(SMALL_BYTES);
   #closed = false;
   #ended = 0;
 
-  /** @param copyBelow smaller reads are copied, so that a slow reader of a few bytes holds no buffer; 0 for a reader that releases at once */
-  constructor(socket: NativeSocket, copyBelow = COPY_BYTES) {
+  /**
+   * @param copyBelow smaller reads are copied, so that a slow reader of a few bytes holds no buffer; 0 for a reader that releases at once
+   * @param close ends the socket, if it takes more than its own `close()`
+   */
+  constructor(socket: NativeSocket, copyBelow = COPY_BYTES, close = () => socket.close()) {
     this.#socket = socket;
     this.#copyBelow = copyBelow;
+    this.#close = close;
   }
 
   async read(): Promise<Uint8Array | null> {
@@ -61,7 +66,7 @@ export class NativeConnection implements Connection {
   reset(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#socket.close();
+    this.#close();
   }
 
   /** Says whether it keeps the process alive. */

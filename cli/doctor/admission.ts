@@ -23,7 +23,7 @@ export interface Admission {
 }
 
 /** What to do about a refusal, by its text. */
-const TODO: readonly (readonly [RegExp, string])[] = [
+const ADVICE: readonly (readonly [RegExp, string])[] = [
   [/exceeded quota/, "Free some of the namespace's quota, or choose another namespace with -n"],
   [/failed quota|must specify/, "Set the Pod's resources: --requests and --limits of kurun run, --server-overrides of port-forward"],
   [/violates PodSecurity/, "kurun's own Pod passes Pod Security restricted: check what overrides and webhooks change in it"],
@@ -109,7 +109,7 @@ export function groupRefusals(refused: readonly Refusal[]): Finding[] {
       if (/not answered within [\d.]+ s$/.test(text)) {
         return unchecked("admission", `${kinds(of)}: ${text}; try a longer --request-timeout`);
       }
-      const todo = TODO.find(([pattern]) => pattern.test(text))?.[1] ??
+      const todo = ADVICE.find(([pattern]) => pattern.test(text))?.[1] ??
         "Ask the cluster's administrator, or choose another namespace with -n";
       return problem("admission", `the cluster refuses ${kinds(of)}: ${text}`, todo);
     }),

@@ -40,7 +40,7 @@ export interface Diagnosis {
 }
 
 /** A check may ask several things one after the other, but takes no longer than this many times the limit of one answer. */
-const PATIENCE = 1.25;
+const LIMITS_PER_CHECK = 1.25;
 /** A clock that differs by more than this breaks tokens and certificates sooner or later. The Date header has whole seconds. */
 const MAX_SKEW_MS = 60_000;
 const SHOWN_NODES = 3;
@@ -68,7 +68,7 @@ export async function examine(examination: Examination): Promise<Diagnosis> {
   };
   const names = Object.keys(checks) as CheckName[];
   const made = names.map(async (name) => {
-    const late = pause(limitMs * PATIENCE, signal).then(() => [unchecked(name, "it took too long", LONGER)]);
+    const late = pause(limitMs * LIMITS_PER_CHECK, signal).then(() => [unchecked(name, "it took too long", LONGER)]);
     return await Promise.race([checks[name]!(), late]).catch((error) => failed(context, name, error));
   });
   try {

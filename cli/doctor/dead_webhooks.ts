@@ -1,6 +1,7 @@
 import type { Api } from "../../k8s/api/api.ts";
-import type { Definition, EndpointSlice, MutatingWebhooks, Service, ValidatingWebhooks } from "../../k8s/api/kubernetes_objects.ts";
+import type { Definition, MutatingWebhooks, Service, ValidatingWebhooks } from "../../k8s/api/kubernetes_objects.ts";
 import { isOurs, sessionOf } from "../../k8s/session/owner/session_owner.ts";
+import { serviceSlices } from "../../k8s/session/service/endpoint_slices.ts";
 import { type CheckName, type Finding, missingRight, problem, unchecked } from "./finding.ts";
 
 type ServiceReference = NonNullable<Hook["webhook"]["clientConfig"]["service"]>;
@@ -110,15 +111,14 @@ async function whyDead(
   { namespace, name, port }: Required<Omit<ServiceReference, "path">>,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const labelSelector = `kubernetes.io/service-name=${name}`;
   const [service, slices] = await Promise.all([
     api.find<Service>(`/api/v1/namespaces/${namespace}/services/${name}`, { signal }),
-    api.list<EndpointSlice>(`/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices`, { query: { labelSelector }, signal }),
+    serviceSlices(api, namespace, name, signal),
   ]);
   if (!service) return "does not exist";
   const { spec = {} } = service.body;
   if (spec.type === "ExternalName") return undefined;
   if (!spec.ports?.some((candidate) => candidate.port === port)) return `has no port ${port}`;
-  const isReady = slices.items.some(({ endpoints }) => endpoints?.some(({ conditions }) => conditions?.ready !== false));
+  const isReady = slices.some(({ endpoints }) => endpoints?.some(({ conditions }) => conditions?.ready !== false));
   return isReady ? undefined : "has no ready Pod behind it";
 }

@@ -83,9 +83,9 @@ export async function preflight(
   const say = (line: string) => context.stderr(`${line}\n`);
   const looking = findServices(api, namespace, service, signal);
   const fitting = fitCluster(api, plan, signal);
-  // Each can fail first; a missing right is reported as such.
   // Without this right callers wait until the first Pod is ready (k8s/session/pod/early_calls.ts).
   const lacking = missingRights(api, [{ verb: "patch", resource: "services", name: service, namespace }], signal);
+  // Each can fail first; a missing right is reported as such.
   for (const promise of [looking, fitting, lacking]) promise.catch(() => {});
   const ways = await checkRights(api, { purpose: "port-forward", ...plan }, transport, signal);
   const found = await looking;

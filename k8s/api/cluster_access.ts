@@ -32,6 +32,11 @@ export interface ClusterAccess {
   expiredCredential?(): string | undefined;
 }
 
+/** The path of a request: that of the server, if it has one, comes first. */
+export function targetAt({ pathname }: URL, path: string): string {
+  return pathname.replace(/\/$/, "") + path;
+}
+
 /** When a certificate is valid. */
 export type Validity = Pick<PeerCertificate, "validFrom" | "validTo">;
 

@@ -5,6 +5,7 @@
  */
 
 import { isIP } from "node:net";
+import { concat } from "../../tunnel/bytes.ts";
 import { type DialTarget, hostAndPort, unbracketed } from "./dial_route.ts";
 
 /**
@@ -58,7 +59,7 @@ function* connect({ host, port }: DialTarget, proxy: URL): ProxyDialogue {
       return received.slice(end + 4);
     }
     if (received.length > MAX_ANSWER) throw new Error("the proxy's answer to CONNECT is not HTTP");
-    received = joined(received, yield NOTHING);
+    received = concat(received, yield NOTHING);
   }
 }
 
@@ -66,8 +67,8 @@ function* connect({ host, port }: DialTarget, proxy: URL): ProxyDialogue {
 function* socks5({ host, port }: DialTarget, proxy: URL): ProxyDialogue {
   let received: Uint8Array = NOTHING;
   function* take(count: number, send: Uint8Array = NOTHING): Generator<Uint8Array, Uint8Array, Uint8Array> {
-    if (send.length > 0) received = joined(received, yield send);
-    while (received.length < count) received = joined(received, yield NOTHING);
+    if (send.length > 0) received = concat(received, yield send);
+    while (received.length < count) received = concat(received, yield NOTHING);
     const taken = received.subarray(0, count);
     received = received.subarray(count);
     return taken;
@@ -123,11 +124,4 @@ function ipv6Bytes(address: string): number[] {
 function credentials({ username, password }: URL): { user: Uint8Array; password: Uint8Array } {
   const bytes = (text: string) => new TextEncoder().encode(decodeURIComponent(text));
   return { user: bytes(username), password: bytes(password) };
-}
-
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const both = new Uint8Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
 }

@@ -1,5 +1,5 @@
 import { statusError } from "./api_error.ts";
-import type { ClusterAccess, ConnectionOptions } from "./cluster_access.ts";
+import { type ClusterAccess, type ConnectionOptions, targetAt } from "./cluster_access.ts";
 import { ConnectionError, connectionErrorKind } from "./connection_error.ts";
 import { hostAndPort, unbracketed } from "./dial_route.ts";
 import { yamlSafeJson } from "./exact_json.ts";
@@ -178,7 +178,7 @@ export class RequestSender {
       if (value !== undefined) query.set(key, String(value));
     }
     const origin = identity.forwarding ? server.origin : "";
-    const target = origin + server.pathname.replace(/\/$/, "") + safePath(path) + (query.size > 0 ? `?${query}` : "");
+    const target = origin + targetAt(server, safePath(path)) + (query.size > 0 ? `?${query}` : "");
     const body = options.body === undefined ? undefined : new TextEncoder().encode(yamlSafeJson(options.body));
     return {
       method,

@@ -18,7 +18,12 @@ export interface WaitReason {
 
 /** Whether a Pod is ready and not being deleted. */
 export function isReady({ metadata, status }: Pick<Pod, "metadata" | "status">): boolean {
-  return !metadata.deletionTimestamp && (status?.conditions ?? []).some(({ type, status }) => type === "Ready" && status === "True");
+  return !metadata.deletionTimestamp && passesProbe(status);
+}
+
+/** Whether a Pod's containers pass their readiness probes, also while it is being deleted. */
+export function passesProbe(status: Pod["status"]): boolean {
+  return (status?.conditions ?? []).some(({ type, status }) => type === "Ready" && status === "True");
 }
 
 /** Whether a Pod has an address and is not being deleted. Its Services route to it a moment later. */

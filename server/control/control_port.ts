@@ -3,7 +3,6 @@ import {
   HandshakeError,
   type HandshakeOptions,
   NativeConnection,
-  type NativeSocket,
   sendRefusal,
   Session,
   type Stream,
@@ -92,7 +91,11 @@ class ControlPort {
   async serve(socket: Deno.TlsConn): Promise<void> {
     const { remoteAddr } = socket;
     const from = peerAddress({ remoteAddress: remoteAddr.hostname, remotePort: remoteAddr.port });
-    const connection = new NativeConnection(this.#closing(socket), 0);
+    // Deno's close() cancels reads, but not a handshake or a write, which may never end.
+    const connection = new NativeConnection(socket, 0, () => {
+      this.#sockets.cut(socket);
+      socket.close();
+    });
     const proven = this.#unproven.add(remoteAddr.hostname, () => connection.reset());
     try {
       const transport = await this.#answer(connection);
@@ -105,19 +108,6 @@ class ControlPort {
     } finally {
       proven();
     }
-  }
-
-  /** A connection that close() always ends: Deno's own cancels reads, but not a handshake or a write, which may never end. */
-  #closing(socket: Deno.TlsConn): NativeSocket {
-    return {
-      read: (into) => socket.read(into),
-      write: (bytes) => socket.write(bytes),
-      closeWrite: () => socket.closeWrite(),
-      close: () => {
-        this.#sockets.cut(socket);
-        socket.close();
-      },
-    };
   }
 
   /** Answers a request. @returns the tunnel's transport where it is for one */

@@ -41,7 +41,7 @@ export class HeadReader {
   read(bytes: Uint8Array, at: number): number {
     const before = this.#size;
     if (before === 0 && this.#kind !== "trailers") {
-      this.repeats = at === 0 && !this.#blankCr && startsWith(bytes, at, this.#last);
+      this.repeats = at === 0 && !this.#blankCr && startsWith(bytes, this.#last);
       if (this.repeats) {
         this.source = bytes;
         return this.end;
@@ -113,10 +113,10 @@ export class HeadReader {
   }
 }
 
-/** Whether `start`, which is not empty, is at this place. */
-function startsWith(bytes: Uint8Array, at: number, start: Uint8Array): boolean {
+/** Whether bytes begin with `start`, which is not empty. */
+function startsWith(bytes: Uint8Array, start: Uint8Array): boolean {
   const size = start.length;
-  if (size === 0 || bytes.length - at < size) return false;
-  for (let i = 0; i < size; i++) if (bytes[at + i] !== start[i]) return false;
+  if (size === 0 || bytes.length < size) return false;
+  for (let i = 0; i < size; i++) if (bytes[i] !== start[i]) return false;
   return true;
 }

@@ -18,8 +18,10 @@ export async function startTlsInside(
   signal: AbortSignal,
 ): Promise<DialedConnection> {
   const [inner, outer] = await socketPair();
-  if (signal.aborted) { for (const conn of [inner, outer]) conn.close(); }
-  signal.throwIfAborted();
+  if (signal.aborted) {
+    for (const conn of [inner, outer]) conn.close();
+    throw signal.reason;
+  }
   // Never rejects, and ends with either side.
   void relay(new NativeConnection(outer), connection);
   const abort = () => connection.reset();
@@ -30,21 +32,11 @@ export async function startTlsInside(
       tls.close();
       throw error;
     });
-    return new NativeConnection(
-      {
-        read: (into) => tls.read(into),
-        write: (bytes) => tls.write(bytes),
-        closeWrite: () => tls.closeWrite(),
-        ref: () => tls.ref(),
-        unref: () => tls.unref(),
-        close: () => {
-          tls.close();
-          // On a dead network the last frames never leave, and the sockets would stay until TCP gives up.
-          Deno.unrefTimer(setTimeout(() => connection.reset(), LAST_FRAMES_MS));
-        },
-      },
-      0,
-    );
+    return new NativeConnection(tls, 0, () => {
+      tls.close();
+      // On a dead network the last frames never leave, and the sockets would stay until TCP gives up.
+      Deno.unrefTimer(setTimeout(() => connection.reset(), LAST_FRAMES_MS));
+    });
   } finally {
     signal.removeEventListener("abort", abort);
   }

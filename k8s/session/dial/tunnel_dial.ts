@@ -2,7 +2,7 @@ import type { Connection, Transport } from "../../../tunnel/mod.ts";
 import { WebSocketTransport } from "../../../tunnel/web_socket/web_socket_transport.ts";
 import type { Api } from "../../api/api.ts";
 import { ApiError } from "../../api/api_error.ts";
-import type { ClusterAccess } from "../../api/cluster_access.ts";
+import { type ClusterAccess, targetAt } from "../../api/cluster_access.ts";
 import { ConnectionError } from "../../api/connection_error.ts";
 import type { DialedConnection } from "../../api/dial.ts";
 import { HttpConnection, type IdleConnections } from "../../api/http1.ts";
@@ -102,7 +102,7 @@ async function askApiServer(
   signal.throwIfAborted();
   // Like a POST, a dial is not repeated if the connection turns out to be broken: it takes one that was idle for seconds at most.
   const connection = refused.take(identity, "POST") ?? new HttpConnection(await dial({ signal, webSocket: true }));
-  const request = { host: server.host, target: server.pathname.replace(/\/$/, "") + path, headers, protocol };
+  const request = { host: server.host, target: targetAt(server, path), headers, protocol };
   return await requestWebSocket(connection, request, signal).catch((error) => {
     // A server with a path is behind a proxy, which may pass everything on unread once it has seen a request to upgrade.
     if (error instanceof ApiError && server.pathname === "/") refused.keep(connection, identity);

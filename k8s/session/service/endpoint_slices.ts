@@ -1,6 +1,7 @@
 import type { Api } from "../../api/api.ts";
 import type { EndpointSlice, NewEndpointSlice, Pod } from "../../api/kubernetes_objects.ts";
 import { onStatus } from "../../api/api_error.ts";
+import { passesProbe } from "../../workloads/pod_status.ts";
 import { isOpenShift } from "../pod/fit_cluster.ts";
 import { missingRights, type Right } from "../session_rights.ts";
 import { type ForwardPlan, MANAGED_BY, objectPath, SESSION_LABEL } from "../objects/session_plan.ts";
@@ -22,7 +23,7 @@ export function endpointSlices(
 ): NewEndpointSlice[] {
   if (!joined || "selector" in joined) return [];
   const terminating = metadata.deletionTimestamp !== undefined;
-  const serving = (status?.conditions ?? []).some(({ type, status }) => type === "Ready" && status === "True");
+  const serving = passesProbe(status);
   return joined.families.flatMap((family): NewEndpointSlice[] => {
     const addresses = (status?.podIPs ?? []).map(({ ip }) => ip).filter((ip) => ip.includes(":") === (family === "IPv6"));
     if (addresses.length === 0) return [];
