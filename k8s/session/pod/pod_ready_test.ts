@@ -7,7 +7,7 @@ import type { SessionPlan } from "../objects/session_plan.ts";
 
 const PLAN = { name: "web-kurun-bcdfg", namespace: "shop" } as SessionPlan;
 /** Longer than the report of a temporary failure is delayed. */
-const LONG_ENOUGH_MS = 5_500;
+const LONG_ENOUGH_MS = 10_500;
 
 function pod(status: Record<string, unknown>): unknown {
   return { metadata: { name: `${PLAN.name}-1` }, status };
