@@ -27,6 +27,21 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "k8s/session/pod",
     "k8s/session/service",
   ],
+  "cli/webhook": [
+    "cli/command",
+    "cli/local",
+    "cli/port_forward",
+    "cli/session",
+    "k8s/api",
+    "k8s/certificate",
+    "k8s/manifests",
+    "k8s/session",
+    "k8s/session/objects",
+    "k8s/session/owner",
+    "k8s/webhook",
+    "tunnel",
+    "tunnel/http1",
+  ],
   "cli/port_forward": [
     "cli/command",
     "cli/local",
@@ -89,6 +104,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "cli/command": ["k8s/api", "k8s/images", "k8s/kubeconfig", "k8s/session/objects"],
   "cli/local": ["tunnel"],
 
+  "k8s/webhook": ["k8s/api", "k8s/certificate", "k8s/manifests", "k8s/session/objects"],
   "k8s/session": ["k8s/api", "k8s/session/dial", "k8s/session/objects", "k8s/session/owner"],
   "k8s/session/service": [
     "k8s/api",
