@@ -16,6 +16,13 @@ export interface ApiAnswer<T = unknown> {
   readonly warnings: readonly string[];
 }
 
+/** A step of a JSON patch. */
+export interface PatchOperation {
+  readonly op: "add" | "remove" | "replace" | "test";
+  readonly path: string;
+  readonly value?: unknown;
+}
+
 /** The `accept` of requests that need only the metadata of an object or of a list: a session's ConfigMap has 280 kB. */
 export const METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 export const METADATA_LIST_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
@@ -73,6 +80,12 @@ export class Api extends RequestSender {
   mergePatch<T>(path: string, body: unknown, options: RequestOptions = {}): Promise<ApiAnswer<T>> {
     const query = { fieldManager: FIELD_MANAGER, ...options.query };
     return this.request<T>("PATCH", path, { contentType: "application/merge-patch+json", ...options, body, query });
+  }
+
+  /** Changes an object with a JSON patch (RFC 6902). A test that fails is refused with 422. @throws as {@linkcode Api.request} does */
+  jsonPatch<T>(path: string, operations: readonly PatchOperation[], options: RequestOptions = {}): Promise<ApiAnswer<T>> {
+    const query = { fieldManager: FIELD_MANAGER, ...options.query };
+    return this.request<T>("PATCH", path, { ...options, contentType: "application/json-patch+json", body: operations, query });
   }
 
   /**

@@ -339,6 +339,15 @@ Deno.test("Api.apply() is a server-side apply with kurun's field manager", async
   assert.equal(second?.target, "/x?fieldManager=other&force=true");
 });
 
+Deno.test("Api.jsonPatch() sends the steps of a JSON patch, under kurun's name", async () => {
+  using server = new ScriptedServer((_, reply) => reply.json(200, OK));
+  using api = apiTo(server);
+  await api.jsonPatch("/x", [{ op: "remove", path: "/spec/a~1b" }]);
+  const [request] = server.requests;
+  assert.deepEqual([request?.target, request?.headers["content-type"]], ["/x?fieldManager=kurun", "application/json-patch+json"]);
+  assert.equal(request?.body, '[{"op":"remove","path":"/spec/a~1b"}]');
+});
+
 Deno.test("Api.mergePatch() sends nulls, which remove fields", async () => {
   using server = new ScriptedServer((_, reply) => reply.json(200, OK));
   using api = apiTo(server);

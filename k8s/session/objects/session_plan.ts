@@ -21,6 +21,11 @@ export const Annotation = {
   flags: "kurun.dev/flags",
   /** When the client last moved the deadline; on the Job only. */
   seen: "kurun.dev/seen",
+  /** What a webhook session answers: the configurations, and which of their requests (k8s/webhook/hook_filter.ts, as JSON). */
+  serves: "kurun.dev/serves",
+  filter: "kurun.dev/filter",
+  /** The session's namespace; on objects that are in none. */
+  namespace: "kurun.dev/namespace",
 } as const;
 
 /** What the plans of both kinds of session have in common. */
