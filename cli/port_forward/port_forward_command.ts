@@ -85,7 +85,7 @@ async function portForward(context: Context, url: string, options: PortForwardOp
   const plan = { ...wishes, ...image, namespace: access.namespace };
   if (dryRun) return context.data(dryRunText(plan, dryRun));
   using api = new Api(access, { userAgent: "kurun" });
-  if (plan.tls) {
+  if (plan.tls && "secret" in plan.tls) {
     const check = { name: plan.tls.secret, namespace: access.namespace, service: plan.service, now: context.date() };
     for (const warning of await checkTlsSecret(api, check, context.interrupted)) context.stderr(`Warning: ${warning}\n`);
   }

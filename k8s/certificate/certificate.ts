@@ -27,9 +27,11 @@ export interface CertificateContent {
 export const OID = {
   commonName: "2.5.4.3",
   ecdsaWithSha256: "1.2.840.10045.4.3.2",
+  subjectKeyIdentifier: "2.5.29.14",
   keyUsage: "2.5.29.15",
   subjectAltName: "2.5.29.17",
   basicConstraints: "2.5.29.19",
+  authorityKeyIdentifier: "2.5.29.35",
   extKeyUsage: "2.5.29.37",
   serverAuth: "1.3.6.1.5.5.7.3.1",
 } as const;
@@ -99,6 +101,11 @@ export function distinguishedName(attributes: Readonly<Record<string, string>>):
       element(Tag.set, sequence(objectIdentifier(oid), element(Tag.utf8String, new TextEncoder().encode(text))))
     ),
   );
+}
+
+/** Identifies a key: the first 160 bits of its SHA-256 (RFC 7093, section 2). */
+export async function keyIdentifier(key: CryptoKey): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", await crypto.subtle.exportKey("raw", key))).subarray(0, 20);
 }
 
 /** A new pair of keys. */

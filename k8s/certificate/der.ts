@@ -10,6 +10,7 @@ export const Tag = {
   set: 0x31,
   version: 0xa0,
   extensions: 0xa3,
+  keyIdentifier: 0x80,
   dnsName: 0x82,
   address: 0x87,
 } as const;

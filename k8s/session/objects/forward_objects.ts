@@ -1,4 +1,5 @@
-import type { NewDeployment, NewService, PodSpec } from "../../api/kubernetes_objects.ts";
+import { Buffer } from "node:buffer";
+import type { NewDeployment, NewSecret, NewService, PodSpec } from "../../api/kubernetes_objects.ts";
 import { patchPod } from "./pod_overrides.ts";
 import { serverArgs } from "../../images/server_command.ts";
 import { metadata, podMetadata, serverMounts, serverPath, serverPod } from "./session_objects.ts";
@@ -24,6 +25,19 @@ export function userService(plan: ForwardPlan, uid: string): NewService {
       })),
     },
   };
+}
+
+/** The certificate of a session's own that callers get, if there is one. */
+export function tlsSecret(plan: ForwardPlan, uid: string): NewSecret[] {
+  const { tls } = plan;
+  if (!tls || "secret" in tls) return [];
+  const base64 = (pem: string) => Buffer.from(pem).toString("base64");
+  const data = { "tls.crt": base64(tls.certPem), "tls.key": base64(tls.keyPem) };
+  return [{ apiVersion: "v1", kind: "Secret", type: "kubernetes.io/tls", metadata: metadata(plan, tlsSecretName(plan), uid), data }];
+}
+
+function tlsSecretName({ name }: ForwardPlan): string {
+  return `${name}-tls`;
 }
 
 /** The selector of the Service that leads to the Pod; none if the session's EndpointSlices do. */
@@ -69,7 +83,10 @@ function forwardPod(plan: ForwardPlan): PodSpec {
     ...pod,
     securityContext: { ...pod.securityContext, ...(targetPorts.some((port) => port < 1024) ? { sysctls } : {}) },
     automountServiceAccountToken: false,
-    volumes: [...pod.volumes, ...(plan.tls ? [{ name: "tls", secret: { secretName: plan.tls.secret } }] : [])],
+    volumes: [
+      ...pod.volumes,
+      ...(plan.tls ? [{ name: "tls", secret: { secretName: "secret" in plan.tls ? plan.tls.secret : tlsSecretName(plan) } }] : []),
+    ],
     containers: [{
       ...container,
       args: [

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { isObject } from "../../api/exact_json.ts";
 import type { New, NewConfigMap, NewDeployment, NewPod, NewSecret, NewService } from "../../api/kubernetes_objects.ts";
-import { controlTargetPort, serverDeployment, userService } from "./forward_objects.ts";
+import { controlTargetPort, serverDeployment, tlsSecret, userService } from "./forward_objects.ts";
 import { runPod } from "./run_objects.ts";
 import { controlService, serverConfigMap, sessionJob, sessionSecret } from "./session_objects.ts";
 import { Annotation, CONTROL_PORT, type ForwardPlan, hasConfigMap, isRun, type SessionPlan, type SessionSecrets } from "./session_plan.ts";
@@ -21,7 +21,7 @@ export function ownedObjects(plan: SessionPlan, uid: string, secrets: SessionSec
   ];
   if (isRun(plan)) return [[[controlService(plan, uid, CONTROL_PORT)]], [mounted, [runPod(plan, uid).pod]]];
   const control = controlService(plan, uid, controlTargetPort(plan));
-  return [[[control], plan.joined ? [] : [userService(plan, uid)]], [mounted, [serverDeployment(plan, uid)]]];
+  return [[[control], plan.joined ? [] : [userService(plan, uid)]], [[...mounted, ...tlsSecret(plan, uid)], [serverDeployment(plan, uid)]]];
 }
 
 /** All objects of a session, owner first. */
@@ -40,8 +40,13 @@ const DIGITS = 16;
  * any of them.
  */
 export function planDigest(plan: SessionPlan): string {
-  const anyPlan = { ...plan, name: ANY_NAME, annotations: {}, verbose: false, early: false, resources: undefined };
+  const anyPlan = { ...plan, name: ANY_NAME, annotations: {}, verbose: false, early: false, resources: undefined, ...withoutTlsKey(plan) };
   return digest(sessionObjects(anyPlan, ANY_NAME, { key: new Uint8Array(), cert: "", certKey: "" }));
+}
+
+/** A certificate of the session's own tells plans apart; its key must not be in a digest that others can read. */
+function withoutTlsKey(plan: SessionPlan): Partial<Pick<ForwardPlan, "tls">> {
+  return "tls" in plan && plan.tls && "keyPem" in plan.tls ? { tls: { ...plan.tls, keyPem: "" } } : {};
 }
 
 function digest(value: unknown): string {
@@ -59,7 +64,7 @@ function flagDigests({ ports, joined, tls, ...plan }: ForwardPlan): string {
     "--pod-port": ports.map(({ targetPort }) => targetPort),
     ...(joined ? {} : { "the URL's scheme": ports.map(({ name = "" }) => name.startsWith("http")) }),
     "--app-protocol": tls ? tls.alpn.includes("h2") : ports.some(({ appProtocol }) => appProtocol === "kubernetes.io/h2c"),
-    "--tlssecret": tls?.secret,
+    "--tlssecret": tls && "secret" in tls ? tls.secret : undefined,
     "--server-image": plan.image,
     "--image-pull-secret": plan.imagePullSecret,
     "--label": plan.podLabels ?? {},

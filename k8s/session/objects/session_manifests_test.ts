@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { NewDeployment, NewSecret } from "../../api/kubernetes_objects.ts";
 import { FORWARD_PLAN } from "../../../tests/forward_plan.ts";
 import { annotated, differingFlags, ownedObjects, planDigest } from "./session_manifests.ts";
 import type { ForwardPlan } from "./session_plan.ts";
@@ -91,3 +92,25 @@ for (
     assert.deepEqual(differingFlags("", flags({ ...PLAN, ...change })), []);
   });
 }
+
+Deno.test("a certificate of the session's own is in a Secret that the Pod mounts, whatever the session is called", () => {
+  const tls = { certPem: "certificate", keyPem: "secret key", alpn: ["http/1.1"] };
+  for (const name of ["web-kurun-bcdfg", "web-kurun-zzzzz"]) {
+    const objects = ownedObjects({ ...PLAN, name, tls }, "1", { key: new Uint8Array(), cert: "", certKey: "" });
+    const secret = objects.flat(2).find((object) => object.kind === "Secret" && object.type === "kubernetes.io/tls");
+    assert.equal(secret?.metadata.name, `${name}-tls`);
+    assert.deepEqual(secret?.metadata.ownerReferences?.map(({ name }) => name), [name]);
+    assert.deepEqual((secret as NewSecret).data, { "tls.crt": btoa(tls.certPem), "tls.key": btoa(tls.keyPem) });
+    // What a Pod mounts is created before it.
+    const deployment = objects[1]?.[1]?.[0] as NewDeployment;
+    assert.ok(objects[1]?.[0]?.includes(secret as NewSecret));
+    const mounted = deployment.spec?.template.spec?.volumes?.find(({ name }) => name === "tls");
+    assert.equal(mounted?.secret?.secretName, `${name}-tls`);
+  }
+});
+
+Deno.test("another certificate of the session's own makes another plan, and its key is not in the digest", () => {
+  const withTls = (certPem: string, keyPem: string) => ({ ...PLAN, tls: { certPem, keyPem, alpn: [] } });
+  assert.notEqual(planDigest(withTls("one", "key")), planDigest(withTls("other", "key")));
+  assert.equal(planDigest(withTls("one", "key")), planDigest(withTls("one", "other key")));
+});

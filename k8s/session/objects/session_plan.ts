@@ -61,8 +61,8 @@ export interface ForwardPlan extends CommonPlan {
   readonly joined?: { readonly families: readonly string[]; readonly headless: boolean } | {
     readonly selector: Readonly<Record<string, string>>;
   };
-  /** Set if the Pod terminates callers' TLS: the Secret with the certificate, and the offered protocols, best first (ALPN, RFC 7301). */
-  readonly tls?: { readonly secret: string; readonly alpn: readonly string[] };
+  /** Set if the Pod terminates callers' TLS: with which certificate, and the offered protocols, best first (ALPN, RFC 7301). */
+  readonly tls?: ServedCertificate & { readonly alpn: readonly string[] };
   /** Labels that the user added to the Pod. */
   readonly podLabels?: Readonly<Record<string, string>>;
   /** The user's changes to the Pod's spec, checked by checkPodPatch. */
@@ -78,6 +78,9 @@ export interface ForwardPlan extends CommonPlan {
   /** Whether the session's own Service has its first Pod as soon as that has an address, until {@linkcode endEarlyCalls}. */
   readonly early?: boolean;
 }
+
+/** The certificate that callers get: that of an existing Secret, or one of the session, for which it creates a Secret (both as PEM). */
+export type ServedCertificate = { readonly secret: string } | { readonly certPem: string; readonly keyPem: string };
 
 /** The plan of a session whose Pod runs programs. It has no Service for callers. */
 export interface RunPlan extends CommonPlan {
