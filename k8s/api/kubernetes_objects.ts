@@ -49,6 +49,8 @@ export type NewService = New<models.V1Service, "Service">;
 export type NewDeployment = New<models.V1Deployment, "Deployment">;
 export type NewEndpointSlice = New<models.V1EndpointSlice, "EndpointSlice">;
 export type NewPod = New<models.V1Pod, "Pod">;
+export type NewRole = New<models.V1Role, "Role">;
+export type NewRoleBinding = New<models.V1RoleBinding, "RoleBinding">;
 
 /** The fields that the conditions of all kinds have. */
 export type Condition = Wire<models.V1DeploymentCondition>;

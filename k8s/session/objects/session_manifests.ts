@@ -1,16 +1,26 @@
 import { createHash } from "node:crypto";
 import { isObject } from "../../api/exact_json.ts";
-import type { New, NewConfigMap, NewDeployment, NewPod, NewSecret, NewService } from "../../api/kubernetes_objects.ts";
+import type { New, NewConfigMap, NewDeployment, NewPod, NewRole, NewSecret, NewService } from "../../api/kubernetes_objects.ts";
 import { controlTargetPort, serverDeployment, tlsSecret, userService } from "./forward_objects.ts";
 import { runPod } from "./run_objects.ts";
 import { controlService, serverConfigMap, sessionJob, sessionSecret } from "./session_objects.ts";
-import { Annotation, CONTROL_PORT, type ForwardPlan, hasConfigMap, isRun, type SessionPlan, type SessionSecrets } from "./session_plan.ts";
+import {
+  Annotation,
+  CONTROL_PORT,
+  type ForwardPlan,
+  hasConfigMap,
+  isRun,
+  isWebhook,
+  type SessionPlan,
+  type SessionSecrets,
+} from "./session_plan.ts";
+import { answerRole } from "./webhook_objects.ts";
 
 /** An object that a session's Job owns. */
-export type OwnedObject = NewService | NewSecret | NewConfigMap | NewDeployment | NewPod;
+export type OwnedObject = NewService | NewSecret | NewConfigMap | NewDeployment | NewPod | NewRole;
 
 /**
- * The objects that the session's Job owns, in two rows that are created in parallel. Each row has steps, and the objects of a step are
+ * The objects that the session's Job owns, in rows that are created in parallel. Each row has steps, and the objects of a step are
  * created in parallel too. Of two starts at the same time, the one that creates the control Service first wins, and the other one then
  * creates no Service for callers. A Pod that starts before what it mounts exists is retried only after 1.5 s (2 of 10 starts, on one node).
  */
@@ -21,7 +31,9 @@ export function ownedObjects(plan: SessionPlan, uid: string, secrets: SessionSec
   ];
   if (isRun(plan)) return [[[controlService(plan, uid, CONTROL_PORT)]], [mounted, [runPod(plan, uid).pod]]];
   const control = controlService(plan, uid, controlTargetPort(plan));
-  return [[[control], plan.joined ? [] : [userService(plan, uid)]], [[...mounted, ...tlsSecret(plan, uid)], [serverDeployment(plan, uid)]]];
+  const services = [[control], plan.joined ? [] : [userService(plan, uid)]];
+  const role = isWebhook(plan) ? [answerRole(plan, uid)] : [];
+  return [services, [[...mounted, ...tlsSecret(plan, uid)], [serverDeployment(plan, uid)]], [role]];
 }
 
 /** All objects of a session, owner first. */

@@ -136,6 +136,14 @@ export function isRun(plan: SessionPlan): plan is RunPlan {
   return "run" in plan;
 }
 
+/**
+ * Whether a plan is that of `kurun webhook`: configurations in the cluster depend on the session (k8s/webhook/), and its certificate for
+ * callers is made at each start, so it is never resumed.
+ */
+export function isWebhook(plan: SessionPlan): plan is ForwardPlan {
+  return !isRun(plan) && plan.tls !== undefined && !("secret" in plan.tls);
+}
+
 /** The name of the Service that the client connects through. */
 export function controlServiceName(service: string): string {
   return `${service}-kurun`;
@@ -150,6 +158,8 @@ export const API_ROOTS = {
   Deployment: "/apis/apps/v1",
   Pod: "/api/v1",
   EndpointSlice: "/apis/discovery.k8s.io/v1",
+  Role: "/apis/rbac.authorization.k8s.io/v1",
+  RoleBinding: "/apis/rbac.authorization.k8s.io/v1",
 } as const;
 
 /** The API path of one of a session's objects, or of all objects of its kind. @param namespace undefined for all namespaces */

@@ -1,0 +1,92 @@
+import type { Api, PatchOperation } from "../api/api.ts";
+import { ApiError } from "../api/api_error.ts";
+import { sleep } from "../api/sleep.ts";
+import type { MatchCondition } from "./guard.ts";
+import { type HookKind, hookPath, type LiveHookConfiguration } from "./hook_configuration.ts";
+
+/** Attempts for a configuration that others change at the same time. */
+const MAX_TRIES = 8;
+/** The pause before the second attempt, in milliseconds; it doubles. */
+const RETRY_MS = 50;
+
+/**
+ * Lets webhooks of a configuration leave out the requests that a session answers: each gets the condition. Nothing else of the configuration
+ * changes. Webhooks that already have it stay as they are.
+ * @param webhooks the names of the webhooks
+ * @returns the names of the webhooks that have the condition now; undefined if the configuration is gone
+ * @throws as {@linkcode Api.request} does
+ */
+export async function exclude(
+  api: Api,
+  { kind, name, webhooks }: { readonly kind: HookKind; readonly name: string; readonly webhooks: readonly string[] },
+  condition: MatchCondition,
+  signal?: AbortSignal,
+): Promise<string[] | undefined> {
+  const found = await change(api, hookPath(kind, name), (configuration) =>
+    configuration.webhooks.flatMap((hook, index) => {
+      const { matchConditions = [] } = hook;
+      if (!webhooks.includes(hook.name) || matchConditions.some(({ name }) => name === condition.name)) return [];
+      const path = `/webhooks/${index}/matchConditions`;
+      return matchConditions.length === 0
+        ? [{ op: "add", path, value: [condition] } as const]
+        : [{ op: "add", path: `${path}/-`, value: condition } as const];
+    }), signal);
+  return found?.webhooks.flatMap(({ name, matchConditions }) => hasCondition(matchConditions, condition.name) ? [name] : []);
+}
+
+/**
+ * Removes a session's condition from a configuration, which is then as it was before.
+ * @param expression the condition's expression, if a condition with another one must stay
+ * @returns whether none of the session's conditions is left
+ * @throws as {@linkcode Api.request} does
+ */
+export async function include(
+  api: Api,
+  { kind, name }: { readonly kind: HookKind; readonly name: string },
+  condition: { readonly name: string; readonly expression?: string },
+  signal?: AbortSignal,
+): Promise<boolean> {
+  const isOurs = (found: MatchCondition) =>
+    found.name === condition.name && (condition.expression === undefined || found.expression === condition.expression);
+  const left = await change(api, hookPath(kind, name), ({ webhooks }) =>
+    webhooks.flatMap(({ matchConditions = [] }, index) => {
+      const path = `/webhooks/${index}/matchConditions`;
+      const at = matchConditions.findIndex(isOurs);
+      if (at < 0) return [];
+      // The field was not there before: an empty list would be another configuration.
+      return [{ op: "remove", path: matchConditions.length === 1 ? path : `${path}/${at}` } as const];
+    }), signal);
+  return !left?.webhooks.some(({ matchConditions }) => hasCondition(matchConditions, condition.name));
+}
+
+function hasCondition(conditions: readonly MatchCondition[] = [], name: string): boolean {
+  return conditions.some((condition) => condition.name === name);
+}
+
+/**
+ * Changes a configuration, but never one that somebody else has changed since it was read.
+ * @returns the configuration as it is afterwards; undefined if it does not exist
+ */
+async function change(
+  api: Api,
+  path: string,
+  steps: (found: LiveHookConfiguration) => readonly PatchOperation[],
+  signal: AbortSignal | undefined,
+): Promise<LiveHookConfiguration | undefined> {
+  for (let tries = 1;; tries++) {
+    const found = (await api.find<LiveHookConfiguration>(path, { signal }))?.body;
+    if (!found || found.metadata.deletionTimestamp) return undefined;
+    const wanted = steps({ ...found, webhooks: found.webhooks ?? [] });
+    if (wanted.length === 0) return found;
+    const seen: PatchOperation = { op: "test", path: "/metadata/resourceVersion", value: found.metadata.resourceVersion };
+    try {
+      return (await api.jsonPatch<LiveHookConfiguration>(path, [seen, ...wanted], { signal })).body;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (error.status === 404) return undefined;
+      // A test that fails is answered 422 (Invalid), and a change between the test and the write 409.
+      if (![409, 422].includes(error.status) || tries === MAX_TRIES) throw error;
+    }
+    await sleep(RETRY_MS * 2 ** (tries - 1), signal);
+  }
+}
