@@ -12,6 +12,7 @@ import { RegistryError } from "../k8s/registry/registry_error.ts";
 import { ObjectExistsError, SessionGoneError } from "../k8s/session/session.ts";
 import { describeRight, MissingRightsError } from "../k8s/session/session_rights.ts";
 import { TlsSecretError } from "../k8s/session/service/tls_secret.ts";
+import { NotServedError } from "../k8s/webhook/find_configurations.ts";
 import { BuildError } from "./builders/build_error.ts";
 import { BuildErrors, describeBuildErrors } from "./images/build_errors.ts";
 import { describeRefusal } from "./port_forward/describe_refusal.ts";
@@ -21,7 +22,7 @@ import { RightsLostError } from "./session/keep_session.ts";
 import { ReplacedError } from "./session/tunnel_link.ts";
 import { type ErrorText, ExitCode, ExitError, UserError } from "./command/errors.ts";
 import { NotStartedError } from "./run/remote_run.ts";
-import { ManifestError } from "./apply/manifest_error.ts";
+import { ManifestError } from "../k8s/manifests/manifest_error.ts";
 import { NotReadyError } from "./session/hold_session.ts";
 
 /** Describes any error for the user: what failed, what was seen, and what to do. */
@@ -40,6 +41,7 @@ export function describeError(error: unknown): ErrorText {
   if (error instanceof NotStartedError) return failure(`the program could not be started: ${error.message}`, ExitCode.neverStarted);
   if (error instanceof ApplySetError || error instanceof CredentialError || error instanceof KubeconfigError) return failure(error.message);
   if (error instanceof ManifestError) return { text: error.message, exitCode: ExitCode.usage };
+  if (error instanceof NotServedError) return failure(error.message, ExitCode.usage);
   if (error instanceof UserError) return failure(error.message, error.exitCode);
   if (error instanceof BuildErrors) return failure(describeBuildErrors(error), error.usage ? ExitCode.usage : ExitCode.failed);
   if (error instanceof RegistryError) return failure(describeRegistryError(error), ExitCode.failed);

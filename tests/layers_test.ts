@@ -26,10 +26,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "k8s/session",
     "k8s/session/pod",
     "k8s/session/service",
+    "k8s/webhook",
   ],
   "cli/webhook": [
     "cli/command",
     "cli/local",
+    "cli/manifests",
     "cli/port_forward",
     "cli/session",
     "k8s/api",
@@ -70,7 +72,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "k8s/workloads",
     "tunnel",
   ],
-  "cli/apply": ["cli/builders", "cli/command", "cli/images", "cli/local", "k8s/api", "k8s/manifests", "k8s/workloads"],
+  "cli/apply": ["cli/builders", "cli/command", "cli/images", "cli/manifests", "k8s/api", "k8s/manifests", "k8s/workloads"],
   "cli/doctor": [
     "cli/command",
     "cli/session",
@@ -102,6 +104,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "cli/images": ["cli/builders", "cli/command", "k8s/api", "k8s/images", "k8s/nodes", "k8s/registry"],
   "cli/builders": ["cli/command", "k8s/images"],
   "cli/command": ["k8s/api", "k8s/images", "k8s/kubeconfig", "k8s/session/objects"],
+  "cli/manifests": ["cli/local", "k8s/manifests"],
   "cli/local": ["tunnel"],
 
   "k8s/webhook": ["k8s/api", "k8s/certificate", "k8s/manifests", "k8s/session/objects"],

@@ -13,7 +13,7 @@ import { deleteObject } from "../../k8s/manifests/delete_objects.ts";
 import type { ApiResources } from "../../k8s/manifests/discovery.ts";
 import { describeEnd } from "./describe_apply.ts";
 import { failedExitCode, UserError } from "../command/errors.ts";
-import { ManifestError } from "./manifest_error.ts";
+import { ManifestError } from "../../k8s/manifests/manifest_error.ts";
 import type { ApplyRun } from "./prepare_manifests.ts";
 
 /** A set that is being applied. */

@@ -5,11 +5,12 @@ import { BuildErrors } from "../images/build_errors.ts";
 import { findContainerfile } from "../builders/containerfile_builder.ts";
 import { currentFolder } from "../command/current_folder.ts";
 import { ExitCode, usageError, UserError } from "../command/errors.ts";
-import { ManifestError } from "./manifest_error.ts";
+import { ManifestError } from "../../k8s/manifests/manifest_error.ts";
 import { type ApplyRun, type PreparedManifests, prepareManifests } from "./prepare_manifests.ts";
 import { findSource } from "../builders/program_source.ts";
 import { FileWatcher, namedFiles } from "../builders/watch_files.ts";
-import { addFolder, ANY_NAME, foldersBelow, MANIFEST_NAME, type WatchedPaths, watchedPaths } from "../builders/watched_paths.ts";
+import { addFolder, ANY_NAME, foldersBelow, type WatchedPaths, watchedPaths } from "../builders/watched_paths.ts";
+import { MANIFEST_NAME } from "../manifests/manifest_files.ts";
 
 /**
  * Applies manifests, and then what changes with each change of a manifest or of its source, until Ctrl+C. What cannot be read, built or

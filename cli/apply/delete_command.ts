@@ -20,7 +20,7 @@ import { describeNotApplied } from "./describe_apply.ts";
 import { parseDuration } from "../command/flag_values.ts";
 import { ExitCode, failedExitCode, UserError } from "../command/errors.ts";
 import { objectsOf, openManifests } from "./load_manifests.ts";
-import { refuse } from "./manifest_error.ts";
+import { refuse } from "../../k8s/manifests/manifest_error.ts";
 import { addManifestFlags, manifestNames } from "./manifest_flags.ts";
 
 /** An object to delete. */

@@ -6,8 +6,8 @@ import { type ManifestText, type Place, readManifest } from "../../k8s/manifests
 import type { Context } from "../command/context.ts";
 import type { SourceReference } from "../images/build_errors.ts";
 import type { Deliver } from "../images/deliver_images.ts";
-import { describeProblem } from "./manifest_error.ts";
-import { type ManifestFile, readManifestFiles } from "./manifest_files.ts";
+import { describeProblem } from "../../k8s/manifests/manifest_error.ts";
+import { type ManifestFile, readManifestFiles } from "../manifests/manifest_files.ts";
 
 /** A manifest with its references. */
 export interface LoadedManifest {
@@ -36,6 +36,7 @@ export async function openManifests(context: Context, names: readonly string[], 
     recursive,
     cwd: Deno.cwd(),
     stdin: async () => new Uint8Array(await new Response(Deno.stdin.readable).arrayBuffer()),
+    command: "kurun apply -f -",
     signal: context.interrupted,
   });
   const missing: ManifestProblem[] = [];

@@ -6,7 +6,7 @@ import { ExitCode, UserError } from "../command/errors.ts";
 import type { Deliver } from "../images/deliver_images.ts";
 import type { ApplyFlags } from "./apply_flags.ts";
 import { type LoadedManifest, objectsOf, openManifests } from "./load_manifests.ts";
-import { refuse } from "./manifest_error.ts";
+import { refuse } from "../../k8s/manifests/manifest_error.ts";
 
 /** What `kurun apply` works with. */
 export interface ApplyRun {

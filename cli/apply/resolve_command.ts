@@ -4,7 +4,7 @@ import type { Context } from "../command/context.ts";
 import { addDeliverFlags } from "../images/deliver_flags.ts";
 import { deliverAnywhere } from "../images/deliver_images.ts";
 import { deliverReferences, type LoadedManifest, openManifests } from "./load_manifests.ts";
-import { refuse } from "./manifest_error.ts";
+import { refuse } from "../../k8s/manifests/manifest_error.ts";
 import { addManifestFlags, manifestNames } from "./manifest_flags.ts";
 import { spliceReferences } from "../../k8s/manifests/manifest_references.ts";
 

@@ -38,9 +38,6 @@ export function isWatched(path: string, { files, folders }: WatchedPaths): boole
   return files.has(path) || (folders.get(dirname(path))?.test(basename(path)) ?? false);
 }
 
-/** The names of manifests in a folder, as in kubectl. */
-export const MANIFEST_NAME = /\.(?:ya?ml|json)$/;
-
 /** The folders to watch. Editors save by replacing a file, which would end a watch on the file itself. */
 export function foldersOf({ files, folders, deepFolders = new Set() }: WatchedPaths): string[] {
   return [...new Set([...folders.keys(), ...deepFolders, ...[...files].map((path) => dirname(path))])].sort();

@@ -24,8 +24,14 @@ export interface ObjectBody extends Record<string, unknown> {
   metadata: { name: string; namespace?: string; labels?: Record<string, string> | null } & Record<string, unknown>;
 }
 
-/** Reads the objects of a manifest. The items of a List are separate objects. */
-export function readObjects({ documents, place }: ManifestText): { objects: ManifestObject[]; problems: Remark[] } {
+/**
+ * Reads the objects of a manifest. The items of a List are separate objects.
+ * @param isWanted everything else is skipped, whatever is wrong with it
+ */
+export function readObjects(
+  { documents, place }: ManifestText,
+  isWanted: (body: unknown) => boolean = () => true,
+): { objects: ManifestObject[]; problems: Remark[] } {
   const objects: ManifestObject[] = [];
   const problems: Remark[] = [];
   for (const { document, base } of documents) {
@@ -42,13 +48,14 @@ export function readObjects({ documents, place }: ManifestText): { objects: Mani
   return { objects, problems };
 
   function read(node: Node | undefined, body: unknown, at: (node: Node | undefined) => Place): void {
-    if (!isObject(body)) {
-      problems.push({ ...at(node), what: `this is not an object but ${nameOf(body)}` });
-      return;
-    }
-    if (typeof body.kind === "string" && body.kind.endsWith("List") && Array.isArray(body.items)) {
+    if (isObject(body) && typeof body.kind === "string" && body.kind.endsWith("List") && Array.isArray(body.items)) {
       const items = isMap(node) ? node.get("items", true) : undefined;
       body.items.forEach((item, index) => read(isSeq(items) ? items.items[index] as Node : node, item, at));
+      return;
+    }
+    if (!isWanted(body)) return;
+    if (!isObject(body)) {
+      problems.push({ ...at(node), what: `this is not an object but ${nameOf(body)}` });
       return;
     }
     const wrong = check(body);
@@ -97,7 +104,8 @@ function check(body: Record<string, unknown>): { keys: string[]; what: string } 
   return undefined;
 }
 
-function nameOf(value: unknown): string {
+/** The type of a value in words, with its text if it is a number or a boolean. */
+export function nameOf(value: unknown): string {
   if (value === null || value === undefined) return "empty";
   if (Array.isArray(value)) return "a list";
   const digits = exactDigits(value);

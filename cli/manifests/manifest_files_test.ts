@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { ManifestError } from "./manifest_error.ts";
+import { ManifestError } from "../../k8s/manifests/manifest_error.ts";
 import { readManifestFiles } from "./manifest_files.ts";
 
 /** Reads the manifests `names` in a folder with these files. */
@@ -31,6 +31,7 @@ async function readFolder(
       recursive,
       cwd,
       stdin: () => Promise.resolve(new TextEncoder().encode(stdin)),
+      command: "kurun apply -f -",
       signal: new AbortController().signal,
     });
     if (problems.length > 0) throw new ManifestError(problems);
@@ -87,7 +88,7 @@ Deno.test("a kustomization is refused with what to do instead", async () => {
   const files = { "k8s/kustomization.yaml": "resources: [a.yaml]\n", "k8s/a.yaml": "a" };
   for (const name of ["k8s", "k8s/kustomization.yaml"]) {
     assert.deepEqual(await problemsOf(read(files, [name])), [
-      `${name}: this is a kustomization; apply what kustomize builds: kubectl kustomize k8s | kurun apply -f -`,
+      `${name}: this is a kustomization; use what kustomize builds: kubectl kustomize k8s | kurun apply -f -`,
     ]);
   }
 });

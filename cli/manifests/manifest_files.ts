@@ -2,7 +2,6 @@ import { basename, dirname, join, resolve } from "node:path";
 import type { ManifestProblem } from "../../k8s/manifests/apply_plan.ts";
 import { isLoopback } from "../local/loopback.ts";
 import { decodeManifest } from "../../k8s/manifests/manifest_text.ts";
-import { MANIFEST_NAME } from "../builders/watched_paths.ts";
 
 /** A manifest's text and where it came from. */
 export interface ManifestFile {
@@ -21,9 +20,13 @@ export interface ManifestFileOptions {
   readonly recursive: boolean;
   readonly cwd: string;
   readonly stdin: () => Promise<Uint8Array<ArrayBuffer>>;
+  /** The command that reads standard input, for the hint about kustomizations: `kurun apply -f -`. */
+  readonly command: string;
   readonly signal: AbortSignal;
 }
 
+/** The names of manifests in a folder, as in kubectl. */
+export const MANIFEST_NAME = /\.(?:ya?ml|json)$/;
 /** A longer download is most likely not a manifest, in bytes. */
 const MAX_BYTES = 64 * 1024 * 1024;
 const URL_TIMEOUT_MS = 30_000;
@@ -52,16 +55,16 @@ type FileBytes = Omit<ManifestFile, "text"> & { readonly bytes: Uint8Array<Array
 
 async function* readNamed(
   name: string,
-  { cwd, recursive, signal, stdin }: ManifestFileOptions,
+  { cwd, recursive, command, signal, stdin }: ManifestFileOptions,
   fail: (file: string, what: string) => void,
 ): AsyncGenerator<FileBytes> {
   if (name === "-") return yield { name: "stdin", bytes: await stdin(), folder: cwd };
   if (/^https?:\/\//.test(name)) return yield { name, bytes: await download(new URL(name), signal), folder: undefined };
   const path = resolve(cwd, name);
-  if (KUSTOMIZATION.test(basename(path))) throw kustomizeError(dirname(name));
+  if (KUSTOMIZATION.test(basename(path))) throw kustomizeError(dirname(name), command);
   if (!(await Deno.stat(path)).isDirectory) return yield { name, bytes: await Deno.readFile(path), folder: dirname(path) };
   let found = false;
-  for await (const inner of manifestsIn(name, cwd, recursive)) {
+  for await (const inner of manifestsIn(name, { cwd, recursive, command })) {
     found = true;
     const path = resolve(cwd, inner);
     let bytes;
@@ -78,13 +81,17 @@ async function* readNamed(
 }
 
 /** The manifests of a folder by name, with those of nested folders in their place. Links to folders are not followed: they may lead back. */
-async function* manifestsIn(folder: string, cwd: string, recursive: boolean): AsyncGenerator<string> {
+async function* manifestsIn(
+  folder: string,
+  options: Pick<ManifestFileOptions, "cwd" | "recursive" | "command">,
+): AsyncGenerator<string> {
+  const { cwd, recursive, command } = options;
   const entries = await Array.fromAsync(Deno.readDir(resolve(cwd, folder)));
   for (const { name, isDirectory, isSymlink } of entries.sort((a, b) => a.name < b.name ? -1 : 1)) {
-    if (KUSTOMIZATION.test(name)) throw kustomizeError(folder);
+    if (KUSTOMIZATION.test(name)) throw kustomizeError(folder, command);
     const path = join(folder, name);
     const isFolder = isDirectory || isSymlink && await Deno.stat(resolve(cwd, path)).then((stat) => stat.isDirectory, () => false);
-    if (isDirectory && recursive) yield* manifestsIn(path, cwd, recursive);
+    if (isDirectory && recursive) yield* manifestsIn(path, options);
     else if (!isFolder && MANIFEST_NAME.test(name)) yield path;
   }
 }
@@ -92,8 +99,8 @@ async function* manifestsIn(folder: string, cwd: string, recursive: boolean): As
 /** The names of the file that makes a folder a kustomization. */
 const KUSTOMIZATION = /^(?:kustomization\.ya?ml|Kustomization)$/;
 
-function kustomizeError(folder: string): UnreadableError {
-  return new UnreadableError(`this is a kustomization; apply what kustomize builds: kubectl kustomize ${folder} | kurun apply -f -`);
+function kustomizeError(folder: string, command: string): UnreadableError {
+  return new UnreadableError(`this is a kustomization; use what kustomize builds: kubectl kustomize ${folder} | ${command}`);
 }
 
 /** It was found but must not be read. The message says why. */

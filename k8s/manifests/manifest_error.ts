@@ -1,4 +1,4 @@
-import type { ManifestProblem } from "../../k8s/manifests/apply_plan.ts";
+import type { ManifestProblem } from "./apply_plan.ts";
 
 /** The manifests cannot be used. Nothing was built or applied. */
 export class ManifestError extends Error {
