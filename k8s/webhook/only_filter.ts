@@ -37,16 +37,6 @@ export function parseFilter(only: readonly string[], match?: string): HookFilter
   return { only: values, match };
 }
 
-/** Reads a filter that another session wrote as JSON. @returns undefined if this version of kurun cannot read it */
-export function readFilter(json: string): HookFilter | undefined {
-  try {
-    const { only, match } = JSON.parse(json) as HookFilter;
-    return parseFilter(Object.entries(only).flatMap(([key, values]) => values.map((value) => `${key}=${value}`)), match);
-  } catch {
-    return undefined;
-  }
-}
-
 /** The parts of a value of `kind` that {@linkcode parseFilter} accepted. */
 export function readKind(value: string): KindValue {
   const [name = "", subresource] = value.split("/");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { filterExpression } from "./filter_expression.ts";
-import { HookFilterError, parseFilter, readFilter } from "./only_filter.ts";
+import { HookFilterError, parseFilter } from "./only_filter.ts";
 
 /** The message of the error that a filter is refused with. */
 function refusal(only: string[], match?: string): string {
@@ -16,24 +16,7 @@ function refusal(only: string[], match?: string): string {
 Deno.test("--only values of one key are alternatives, and a value given twice counts once", () => {
   const filter = parseFilter(["namespace=dev-*", "kind=Pod", "namespace=test", "namespace=test"], "true");
   assert.deepEqual(filter, { only: { namespace: ["dev-*", "test"], kind: ["Pod"] }, match: "true" });
-  assert.deepEqual(readFilter(JSON.stringify(filter)), filter);
   assert.deepEqual(parseFilter([]), { only: {} });
-});
-
-Deno.test("a filter of another session that this version cannot read is undefined", () => {
-  for (
-    const json of [
-      "",
-      "null",
-      "{}",
-      '{"only":{"owner":["a"]}}',
-      '{"only":{"name":"web"}}',
-      '{"only":{},"match":"("}',
-      '{"only":{"name":[1]}}x',
-    ]
-  ) {
-    assert.equal(readFilter(json), undefined, json);
-  }
 });
 
 Deno.test("--only values that nothing can match are refused with what to write instead", () => {
