@@ -12,6 +12,7 @@ import { holdSession } from "../session/hold_session.ts";
 import { describeRemains, removeOwnSession } from "../session/keep_session.ts";
 import { sessionName, type StartedSession, type StartOptions, startSession } from "../session/start_session.ts";
 import { ReplacedError } from "../session/tunnel_link.ts";
+import type { ReaderOutput, ReadExchange } from "./exchange_reader.ts";
 import type { Rewrite } from "./rewrite_head.ts";
 import { serveStream } from "./serve_stream.ts";
 import { shortList } from "./describe_refusal.ts";
@@ -31,6 +32,8 @@ export interface ForwardOptions extends StartOptions {
   readonly callerScheme: UpstreamScheme;
   /** Changes to each request's head, if any. */
   readonly rewrite: Rewrite | undefined;
+  /** Makes what reads exchanges; called once for each session. */
+  readonly reader?: (output: ReaderOutput) => ReadExchange;
   /** How long to wait until callers can be served, in milliseconds; 0 waits forever. */
   readonly timeoutMs: number;
 }
@@ -93,7 +96,8 @@ async function forwardUntilExpired(
   const keeping = AbortSignal.any([stopKeeping.signal, context.interrupted]);
   const say = (line: string) => screen.context.stderr(`${line}\n`);
   const { verbose = false } = options.plan;
-  const serving = { upstream, rewrite, verbose, traffic: screen.traffic, say, now: context.now, date: context.date };
+  const output = { verbose, traffic: screen.traffic, say, now: context.now, date: context.date };
+  const serving = { ...output, upstream, rewrite, read: options.reader?.({ ...output, isLive: screen.isLive }) };
   let isServed = false;
   let isLeaving = false;
   let lost = Promise.withResolvers<void>();

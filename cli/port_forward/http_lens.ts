@@ -1,5 +1,6 @@
 import { Exchanges } from "../../tunnel/http1/exchanges.ts";
 import { Http1Error, type Span, textOf } from "../../tunnel/http1/head.ts";
+import type { ExchangeReader, LensEnd, ReadExchange } from "./exchange_reader.ts";
 import { formatBytes, shownTarget, type TrafficLine } from "./traffic_line.ts";
 
 /** Options of {@link HttpLens}. */
@@ -8,19 +9,11 @@ export interface LensOptions {
   /** The connection's protocol if it is known not to be HTTP/1: the whole connection then gets one line. */
   readonly protocol?: "h2" | "tcp" | "tls" | undefined;
   readonly now: () => number;
+  /** Chooses the exchanges whose bodies are read. These get no line. */
+  readonly read?: ReadExchange | undefined;
   readonly line: (line: TrafficLine) => void;
   /** Says that the lens cannot read a connection, and why. */
   readonly blind: (caller: string, why: string) => void;
-}
-
-/** How a connection ended other than by itself. */
-export interface LensEnd {
-  /** The status that the caller gets if no program answered: 502. */
-  readonly status?: number;
-  /** What went wrong, in a few words. */
-  readonly note: string;
-  /** Whether that is an error: a caller may leave at any time. */
-  readonly isFault: boolean;
 }
 
 /** This much of a target is kept. A target may have 64 KiB, and a caller 256 requests that wait. */
@@ -33,6 +26,7 @@ interface Exchange {
   readonly method: string;
   readonly target: string;
   readonly since: number;
+  readonly reader?: ExchangeReader | undefined;
 }
 
 /** Reports each request of a connection from its bytes, which it never changes or delays. If they are not HTTP/1, it ignores the rest. */
@@ -52,8 +46,19 @@ export class HttpLens {
     this.#options = options;
     this.#opened = options.now();
     if (options.protocol) this.#connection = { method: options.protocol, target: "-", since: this.#opened };
+    const { read } = options;
+    let asking: ExchangeReader | undefined;
     this.#exchanges = new Exchanges({
-      request: ({ method, targetSpan }, bytes) => ({ method, target: keptTarget(bytes, targetSpan), since: this.#requestSince }),
+      request: ({ method, targetSpan }, bytes) => {
+        const since = this.#requestSince;
+        asking = read?.({ method, target: textOf(bytes, targetSpan), since });
+        return { method, target: keptTarget(bytes, targetSpan), since, reader: asking };
+      },
+      ...(read && {
+        requestContent: (bytes, start, end) => asking?.asked(bytes.subarray(start, end)),
+        answer: ({ status }, exchange) => exchange?.reader?.answers(status),
+        answerContent: (bytes, start, end) => this.#exchanges.awaited[0]?.reader?.answered(bytes.subarray(start, end)),
+      }),
       answerBody: (content) => void (this.#answerBytes += content),
       answered: ({ status }, exchange) => this.#answered(status, exchange),
     });
@@ -77,6 +82,11 @@ export class HttpLens {
     const at = this.#follow(bytes, (at) => this.#exchanges.back(bytes, at));
     // The other protocol's first bytes may arrive right behind the 101.
     if (this.#exchanges.opaque) this.#backBytes = bytes.length - at;
+  }
+
+  /** The caller has stopped waiting. */
+  left(): void {
+    for (const { reader } of this.#exchanges.awaited) reader?.left();
   }
 
   /** The connection is over. @param end what went wrong, if anything did */
@@ -152,6 +162,7 @@ export class HttpLens {
   }
 
   #line(exchange: Exchange | undefined, bytes: number, { status, note, isFault = false }: Partial<LensEnd>, isConnection = false): void {
+    if (exchange?.reader) return exchange.reader.ended(note === undefined ? undefined : { note, isFault, ...(status && { status }) });
     const { caller, now, line } = this.#options;
     const ended = now();
     const { method, target, since } = exchange ?? { method: "-", target: "-", since: ended };

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { HttpLens, type LensEnd } from "./http_lens.ts";
+import type { LensEnd } from "./exchange_reader.ts";
+import { HttpLens } from "./http_lens.ts";
 import { formatTrafficLine } from "./traffic_line.ts";
 
 const latin1 = (text: string) => Uint8Array.from(text, (character) => character.charCodeAt(0));
@@ -135,4 +136,51 @@ Deno.test("no more of a long target is kept than is shown, and none of its crede
       [`http://me:${"p".repeat(60_000)}@k/`, "…"],
     ] as const
   ) assert.deepEqual(look([["caller", get(target)], ["program", OK]]), [`GET ${shown} 200 2B 1.0ms 10.0.0.1:5`]);
+});
+
+Deno.test("a reader gets the content of both bodies without chunk lines, in any pieces, and exchanges without a reader keep their line", () => {
+  const asked = (path: string) => `POST ${path} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n`;
+  const chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nw\r\n4;x=y\r\norld\r\n0\r\nA: b\r\n\r\n";
+  const untilClose = "HTTP/1.1 500 No\r\n\r\nlast";
+  for (const size of [1, 2, 3, 7, 1_000]) {
+    const told: string[] = [];
+    const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+    const lens = new HttpLens({
+      caller: "c",
+      now: () => 0,
+      line: ({ target }) => told.push(`line ${target}`),
+      blind: (_caller, why) => told.push(why),
+      read: ({ method, target, since }) => {
+        if (target === "/other") return undefined;
+        let [request, answer, status] = ["", "", 0];
+        return {
+          asked: (bytes) => void (request += text(bytes)),
+          answers: (code) => void (status = code),
+          answered: (bytes) => void (answer += text(bytes)),
+          left: () => told.push(`left ${target}`),
+          ended: (end) => told.push(`${method} ${target} ${since} ${request} ${status} ${answer} ${end?.note}`),
+        };
+      },
+    });
+    const send = (bytes: string, way: "forth" | "back") => {
+      for (let at = 0; at < bytes.length; at += size) lens[way](latin1(bytes.slice(at, at + size)));
+    };
+    for (const path of ["/a?timeout=1s", "/other"]) {
+      send(asked(path), "forth");
+      send(`HTTP/1.1 100 Continue\r\n\r\n${chunked}`, "back");
+    }
+    send(asked("/b"), "forth");
+    lens.left();
+    send(untilClose, "back");
+    lens.back(null);
+    send(asked("/c"), "forth");
+    lens.end({ note: "reset", isFault: true });
+    assert.deepEqual(told, [
+      "POST /a?timeout=1s 0 hello 200 world undefined",
+      "line /other",
+      "left /b",
+      "POST /b 0 hello 500 last undefined",
+      "POST /c 0 hello 0  reset",
+    ], `pieces of ${size}`);
+  }
 });

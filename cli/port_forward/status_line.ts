@@ -23,7 +23,8 @@ export function renderStatus(
 ): string {
   let left = style.width;
   let line = "";
-  for (const [part, color] of [stateOf(state, style.now), ...(state.is === "starting" ? [] : countsOf(counts))]) {
+  const waiting: Part[] = counts.waiting === undefined ? [] : [[`${counts.waiting}${SEPARATOR}`, "yellow"]];
+  for (const [part, color] of [...waiting, stateOf(state, style.now), ...(state.is === "starting" ? [] : countsOf(counts))]) {
     const text = cut(terminalLine(part), left);
     left -= columns(text);
     line += style.color && color && text !== "" ? `\x1b[${COLORS[color]}m${text}\x1b[0m` : text;

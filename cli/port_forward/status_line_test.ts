@@ -21,6 +21,14 @@ Deno.test("the status shows the state, open connections, requests, errors and th
   );
 });
 
+Deno.test("a request that is waited for comes first", () => {
+  const waiting = { ...QUIET, waiting: "waiting 12 s of 30: CREATE pods/web" };
+  assert.equal(
+    renderStatus({ is: "forwarding", since: SINCE }, waiting, style(100)),
+    "waiting 12 s of 30: CREATE pods/web · Forwarding since 14:05:09 · 0 open · 0 connections",
+  );
+});
+
 Deno.test("connections are shown where no request was read, as with gRPC", () => {
   const grpc = { ...QUIET, open: 1, connections: 2 };
   assert.equal(renderStatus({ is: "forwarding", since: SINCE }, grpc, style(100)), "Forwarding since 14:05:09 · 1 open · 2 connections");

@@ -51,6 +51,11 @@ export class StatusScreen {
     this.#changed();
   }
 
+  /** Whether there is a status line. */
+  get isLive(): boolean {
+    return this.#terminal !== undefined;
+  }
+
   show(state: StatusState): void {
     this.#state = state;
     this.#changed();

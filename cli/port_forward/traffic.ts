@@ -8,6 +8,8 @@ export class Traffic {
   errors = 0;
   /** The last error, as text that is safe to print. */
   lastError: string | undefined;
+  /** A request that is being waited for: what the status line says first. */
+  waiting: string | undefined;
 
   /** @param changed is called after each change */
   constructor(private readonly changed: () => void = () => {}) {}
@@ -31,6 +33,13 @@ export class Traffic {
     this.changed();
   }
 
+  /** A request is being waited for; undefined if none is. */
+  waits(what: string | undefined): void {
+    if (what === this.waiting) return;
+    this.waiting = what;
+    this.changed();
+  }
+
   /** Something failed. */
   failed(what: string): void {
     this.errors++;
@@ -40,4 +49,6 @@ export class Traffic {
 }
 
 /** What {@link Traffic} has counted. */
-export type TrafficCounts = Pick<Traffic, "open" | "connections" | "requests" | "errors" | "lastError">;
+export type TrafficCounts = Pick<Traffic, "open" | "connections" | "requests" | "errors" | "lastError"> & {
+  readonly waiting?: string | undefined;
+};

@@ -1,7 +1,8 @@
 import { type Preamble, type RelayEnd, type RelayWatch, SessionEndedError, StreamResetError } from "../../tunnel/mod.ts";
 import type { Context } from "../command/context.ts";
 import { AwaitedAnswer } from "./awaited_answer.ts";
-import { HttpLens, type LensEnd } from "./http_lens.ts";
+import type { LensEnd, ReadExchange } from "./exchange_reader.ts";
+import { HttpLens } from "./http_lens.ts";
 import type { Traffic } from "./traffic.ts";
 import { carriesBytes, type Upstream } from "./upstream_url.ts";
 import { formatSeconds, formatTrafficLine, timeOfDay, type TrafficLine } from "./traffic_line.ts";
@@ -10,6 +11,8 @@ import { formatSeconds, formatTrafficLine, timeOfDay, type TrafficLine } from ".
 export interface WatchOptions extends Pick<Context, "now" | "date"> {
   /** Whether to print a line for each request (`-v`). Without it, only failures are printed, and only the first bytes are inspected. */
   readonly verbose: boolean;
+  /** Chooses the exchanges whose bodies are read: they are reported by their readers instead. */
+  readonly read?: ReadExchange | undefined;
   readonly upstream: Upstream;
   readonly traffic: Traffic;
   readonly say: (line: string) => void;
@@ -47,15 +50,17 @@ export class CallerWatch implements RelayWatch {
     this.#raw = carriesBytes(scheme) ? scheme : undefined;
     this.#arrivedAt = options.now();
     options.traffic.opened();
-    if (!this.#raw && alpn !== "h2") this.#awaited = new AwaitedAnswer(options.now);
-    if (!options.verbose) return;
+    const { verbose, read } = options;
+    if (!this.#raw && alpn !== "h2" && !read) this.#awaited = new AwaitedAnswer(options.now);
+    if (!verbose && !read) return;
     this.#lens = new HttpLens({
       caller: from,
       protocol: this.#raw ?? (alpn === "h2" ? "h2" : undefined),
       now: options.now,
-      line: (line) => this.#tell(line),
+      read,
+      line: (line) => verbose && this.#tell(line),
       blind: (caller, why) => {
-        if (!this.#hinted) options.say(`${caller}: no more lines for this connection: ${why}`);
+        if (verbose && !this.#hinted) options.say(`${caller}: no more lines for this connection: ${why}`);
       },
     });
   }
@@ -84,7 +89,7 @@ export class CallerWatch implements RelayWatch {
       }
     }
     const late = bytes ? this.#awaited?.back() : undefined;
-    if (this.#lens) this.#late ??= late;
+    if (this.#options.verbose) this.#late ??= late;
     else if (late !== undefined) this.#options.say(`${this.#from}: ${this.#awaited?.subject}: ${late}`);
     this.#lens?.back(bytes);
   }
@@ -113,12 +118,12 @@ export class CallerWatch implements RelayWatch {
 
   /** The program could not be reached, and the caller gets a 502. @param why begins with the program's URL */
   refused(why: string): void {
-    const { traffic, say } = this.#options;
+    const { traffic, say, verbose, read } = this.#options;
     traffic.failed(why);
     this.#refused = true;
     // A raw connection has no status.
-    if (this.#lens) this.#lens.end({ ...(this.#raw ? {} : { status: 502 }), note: `refused: ${why}`, isFault: true });
-    else say(`${this.#from}: ${why}`);
+    this.#lens?.end({ ...(this.#raw ? {} : { status: 502 }), note: `refused: ${why}`, isFault: true });
+    if (!verbose && !read) say(`${this.#from}: ${why}`);
     traffic.closed();
   }
 
@@ -127,12 +132,13 @@ export class CallerWatch implements RelayWatch {
     const { traffic } = this.#options;
     const end = error && whatBroke(error);
     if (error instanceof StreamResetError) this.callerEnded();
-    if (end?.isFault && !this.#lens) traffic.failed(`${this.#from}: the program broke the connection`);
+    if (end?.isFault && !this.#options.verbose) traffic.failed(`${this.#from}: the program broke the connection`);
     this.#lens?.end(end);
     traffic.closed();
   }
 
   #left(): void {
+    this.#lens?.left();
     const sentence = this.#awaited?.left();
     if (sentence === undefined) return;
     const { say, traffic } = this.#options;

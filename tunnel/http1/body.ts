@@ -30,6 +30,9 @@ export function responseFraming(head: BodyHeaders & { readonly status: number },
   return chunked ? "chunked" : length ?? "until-close";
 }
 
+/** Takes content from `start` up to `end`. The bytes are valid until it returns. */
+export type ContentTaker = (bytes: Uint8Array, start: number, end: number) => void;
+
 /** Finds the end of a body in bytes that arrive in any pieces; it keeps only an unfinished size line. */
 export class BodyFramer {
   #framing: BodyFraming = 0;
@@ -43,6 +46,12 @@ export class BodyFramer {
   content = 0;
   /** Whether the body has ended. */
   done = true;
+  readonly #onContent: ContentTaker | undefined;
+
+  /** @param onContent receives the content, without chunk lines */
+  constructor(onContent?: ContentTaker) {
+    this.#onContent = onContent;
+  }
 
   /** Begins a new body; one without bytes has ended at once. */
   start(framing: BodyFraming): void {
@@ -57,10 +66,7 @@ export class BodyFramer {
   take(bytes: Uint8Array, at: number): number {
     this.content = 0;
     if (this.#framing === "chunked") return this.#takeChunks(bytes, at);
-    if (typeof this.#framing !== "number") {
-      this.content = bytes.length - at;
-      return bytes.length;
-    }
+    if (typeof this.#framing !== "number") this.#left = Infinity;
     const end = this.#takeContent(bytes, at);
     this.done = this.#left === 0;
     return end;
@@ -70,6 +76,7 @@ export class BodyFramer {
     const size = Math.min(this.#left, bytes.length - at);
     this.#left -= size;
     this.content += size;
+    this.#onContent?.(bytes, at, at + size);
     return at + size;
   }
 

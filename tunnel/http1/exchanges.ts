@@ -1,4 +1,4 @@
-import { BodyFramer, type BodyFraming, requestFraming, responseFraming } from "./body.ts";
+import { BodyFramer, type BodyFraming, type ContentTaker, requestFraming, responseFraming } from "./body.ts";
 import { Http1Error, parseRequestHead, parseResponseHead, type RequestHead, type ResponseHead } from "./head.ts";
 import { HeadReader } from "./head_reader.ts";
 
@@ -16,6 +16,8 @@ export interface ExchangeEvents<R> {
   request(head: RequestHead, bytes: Uint8Array, start: number, end: number): R;
   /** Bytes of the last request's body, chunk lines included, from `start` to `end`. */
   requestBody?(bytes: Uint8Array, start: number, end: number): void;
+  /** Content of the last request's body, without chunk lines. */
+  readonly requestContent?: ContentTaker;
   /** The last request has arrived whole. */
   requestEnd?(): void;
   /**
@@ -26,6 +28,8 @@ export interface ExchangeEvents<R> {
   answer?(head: ResponseHead, request: R | undefined): void;
   /** Bytes of the answer's body, of which `content` are not chunk lines. */
   answerBody?(content: number): void;
+  /** Content of the answer's body, without chunk lines. */
+  readonly answerContent?: ContentTaker;
   /** The final answer has ended. */
   answered?(head: ResponseHead, request: R | undefined): void;
 }
@@ -59,12 +63,12 @@ export class Exchanges<R extends { readonly method: string }> {
       head: (bytes, start, end) => this.#request(bytes, start, end),
       body: (bytes, start, end) => events.requestBody?.(bytes, start, end),
       end: () => events.requestEnd?.(),
-    });
+    }, events.requestContent);
     this.#answers = new Messages("response", {
       head: (bytes, start, end) => this.#answerBegins(bytes, start, end),
       body: (_bytes, _start, _end, content) => events.answerBody?.(content),
       end: () => this.#answerEnds(),
-    });
+    }, events.answerContent);
   }
 
   /** Whether the caller is between two requests. */
@@ -159,11 +163,13 @@ export interface MessageEvents {
 export class Messages {
   readonly #events: MessageEvents;
   readonly #heads: HeadReader;
-  readonly #framer = new BodyFramer();
+  readonly #framer: BodyFramer;
   #inBody = false;
 
-  constructor(kind: "request" | "response", events: MessageEvents) {
+  /** @param onContent receives the bodies' content, without chunk lines */
+  constructor(kind: "request" | "response", events: MessageEvents, onContent?: ContentTaker) {
     this.#heads = new HeadReader(kind);
+    this.#framer = new BodyFramer(onContent);
     this.#events = events;
   }
 
