@@ -58,7 +58,7 @@ export async function startRunSession(
     signal: AbortSignal;
   },
 ): Promise<StartedSession<RunPlan>> {
-  const [node, fitted, ways] = await Promise.all([
+  const [node, fitted, { ways }] = await Promise.all([
     architecture,
     fitCluster(api, plan, signal),
     checkRights(api, { purpose: "run", ...plan }, transport, signal),

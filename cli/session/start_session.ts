@@ -13,7 +13,7 @@ import { findServices } from "../../k8s/session/service/found_services.ts";
 import type { ServiceJoin } from "../../k8s/session/service/service_decision.ts";
 import { checkPodPatchTaken } from "../../k8s/session/pod/pod_patch_check.ts";
 import { fitCluster } from "../../k8s/session/pod/fit_cluster.ts";
-import { checkRights, missingRights, type Transport } from "../../k8s/session/session_rights.ts";
+import { checkRights, type Transport } from "../../k8s/session/session_rights.ts";
 import { ClusterSession, ObjectExistsError, SessionGoneError, SessionTakenError } from "../../k8s/session/session.ts";
 import { Annotation, controlServiceName, type ForwardPlan, type SessionPlan } from "../../k8s/session/objects/session_plan.ts";
 import { sessionOwner } from "../../k8s/session/owner/session_owner.ts";
@@ -83,11 +83,11 @@ export async function preflight(
   const say = (line: string) => context.stderr(`${line}\n`);
   const looking = findServices(api, namespace, service, signal);
   const fitting = fitCluster(api, plan, signal);
-  // Without this right callers wait until the first Pod is ready (k8s/session/pod/early_calls.ts).
-  const lacking = missingRights(api, [{ verb: "patch", resource: "services", name: service, namespace }], signal);
   // Each can fail first; a missing right is reported as such.
-  for (const promise of [looking, fitting, lacking]) promise.catch(() => {});
-  const ways = await checkRights(api, { purpose: "port-forward", ...plan }, transport, signal);
+  for (const promise of [looking, fitting]) promise.catch(() => {});
+  // Without it callers wait until the first Pod is ready (k8s/session/pod/early_calls.ts).
+  const optional = { verb: "patch", resource: "services", name: service, namespace };
+  const { ways, optional: mayPatch } = await checkRights(api, { purpose: "port-forward", ...plan }, transport, signal, optional);
   const found = await looking;
   const told = (step: ClaimStep) => say(describeStep(step, service));
   const claim = await claimService(api, { plan: await fitting, port, takeover, found, say: told, signal });
@@ -97,8 +97,7 @@ export async function preflight(
     say("Warning: could not check whether a Service selects the labels of --label: this needs the right to list services");
   }
   if (claim.join) say(describeJoin(service, claim.join));
-  const early = !claim.join && (await lacking)?.length === 0;
-  return { claim: { ...claim, plan: { ...claim.plan, early } }, ways };
+  return { claim: { ...claim, plan: { ...claim.plan, early: mayPatch && !claim.join } }, ways };
 }
 
 /** How a Service is joined, and what is left out. */

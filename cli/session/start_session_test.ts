@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { FORWARD_PLAN as PLAN } from "../../tests/forward_plan.ts";
 import { Api } from "../../k8s/api/api.ts";
 import { loadClusterAccess } from "../../k8s/kubeconfig/kubeconfig.ts";
-import { MissingRightsError, neededRights } from "../../k8s/session/session_rights.ts";
+import { MissingRightsError } from "../../k8s/session/session_rights.ts";
 import type { ServiceClaim } from "../../k8s/session/service/claim_service.ts";
 import { RESOURCES } from "../../k8s/session/objects/forward_objects.ts";
 import { annotated, ownedObjects } from "../../k8s/session/objects/session_manifests.ts";
@@ -11,6 +11,9 @@ import type { Context } from "../command/context.ts";
 import { preflight } from "./start_session.ts";
 
 const NOT_FOUND = { kind: "Status", status: "Failure", reason: "NotFound", message: "not found", code: 404 };
+
+/** The rules of an administrator. */
+const ALL = { status: { resourceRules: [{ verbs: ["*"], apiGroups: ["*"], resources: ["*"] }] } };
 
 /** Runs a preflight against a scripted server. @returns what was asked, by method */
 async function run(
@@ -35,13 +38,13 @@ function answer({ method, target }: ScriptedRequest, reply: ScriptedReply, allow
 }
 
 Deno.test("rights and names are checked in parallel", async () => {
-  const questions = neededRights({ purpose: "port-forward", ...PLAN }).length + 7;
+  const questions = 7;
   const held: (() => void)[] = [];
   const { claim } = await run(async (request, reply) => {
     const all = new Promise<void>((resolve) => held.push(resolve));
     if (held.length === questions) { for (const go of held) go(); }
     await all;
-    await answer(request, reply);
+    await (request.target.includes("rulesreviews") ? reply.json(201, ALL) : answer(request, reply));
   });
   assert.equal(held.length, questions);
   assert.deepEqual(claim, {

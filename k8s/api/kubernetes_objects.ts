@@ -69,3 +69,5 @@ export type Status = Wire<models.V1Status>;
 export type StatusDetails = Wire<models.V1StatusDetails>;
 export type SubjectReview = Wire<models.V1SelfSubjectReview>;
 export type AccessReview = Wire<models.V1SelfSubjectAccessReview>;
+export type RulesReview = Wire<models.V1SelfSubjectRulesReview>;
+export type ResourceRule = Wire<models.V1ResourceRule>;

@@ -1,6 +1,6 @@
 import type { Api } from "../api/api.ts";
 import { onStatus } from "../api/api_error.ts";
-import type { AccessReview } from "../api/kubernetes_objects.ts";
+import type { AccessReview, ResourceRule, RulesReview } from "../api/kubernetes_objects.ts";
 import { proxyTarget } from "./dial/tunnel_dial.ts";
 import type { TunnelWay } from "./dial/tunnel_dialer.ts";
 import { type Purpose, roleRules } from "./role_rules.ts";
@@ -71,26 +71,66 @@ export async function missingRights(api: Api, rights: readonly Right[], signal: 
   return reviews && rights.filter((_, index) => reviews[index]?.body.status?.allowed !== true);
 }
 
+/**
+ * Reads the user's own rules in a namespace. They may be fewer than what the user may do: authorizers other than RBAC list none.
+ * @returns whether they give a right; for a right outside of the namespace they are no proof, since they come from RoleBindings too
+ * @throws as {@linkcode Api.create} does
+ */
+export async function ownRules(api: Api, namespace: string, signal: AbortSignal): Promise<(right: Right) => boolean> {
+  const review = { apiVersion: "authorization.k8s.io/v1", kind: "SelfSubjectRulesReview", spec: { namespace } };
+  const answer = await api.create<RulesReview>("/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", review, { signal })
+    .catch(onStatus([403, 404], undefined));
+  const rules = answer?.body.status?.resourceRules ?? [];
+  return (right) => right.namespace === namespace && rules.some((rule) => gives(rule, right));
+}
+
+/** Whether a rule gives a right, as RBAC decides it (RuleAllows in the API server's authorizer). */
+export function gives({ verbs, apiGroups = [], resources = [], resourceNames = [] }: ResourceRule, right: Right): boolean {
+  const { verb, group = "", resource, subresource, name } = right;
+  const has = (list: readonly string[], ...wanted: string[]) => ["*", ...wanted].some((one) => list.includes(one));
+  const paths = subresource === undefined ? [resource] : [`${resource}/${subresource}`, `*/${subresource}`];
+  const isNamed = resourceNames.length === 0 || (name !== undefined && resourceNames.includes(name));
+  return has(verbs, verb) && has(apiGroups, group) && has(resources, ...paths) && isNamed;
+}
+
 /** The value of `--transport`: how the tunnel reaches the Pod, or `auto` to find out. */
 export type Transport = TunnelWay | "auto";
 
+/** What {@linkcode checkRights} has found. */
+export interface CheckedRights {
+  /** The ways of the tunnel that the user has the rights for, the preferred one first. */
+  readonly ways: readonly TunnelWay[];
+  /** Whether the user surely has the optional right. */
+  readonly optional: boolean;
+}
+
 /**
- * Checks the rights of a session before anything is created. If the user may not ask, nothing is reported: a missing right shows later.
- * @returns the ways of the tunnel that the user has the rights for, the preferred one first
+ * Checks the rights of a session before anything is created: by the user's rules in the namespace, in one request, and then by asking about
+ * each right that they do not give. If the user may not ask, nothing is reported: a missing right shows later.
+ * @param optional a right that the session can do without
  * @throws {MissingRightsError} naming all missing rights, in their order; also as {@linkcode Api.create} does
  */
-export async function checkRights(api: Api, scope: RightsScope, transport: Transport, signal: AbortSignal): Promise<TunnelWay[]> {
+export async function checkRights(
+  api: Api,
+  scope: RightsScope,
+  transport: Transport,
+  signal: AbortSignal,
+  optional?: Right,
+): Promise<CheckedRights> {
   const { namespace } = scope;
   const needed = neededRights(scope);
   const all = { service: needed.filter(isServiceProxy), pod: kubeletRights(namespace) };
   const ways = (["service", "pod"] as const).filter((way) => transport === "auto" || transport === way);
   const common = needed.filter((right) => !all.service.includes(right));
-  const missing = new Set(await missingRights(api, [...common, ...ways.flatMap((way) => all[way])], signal));
+  const given = await ownRules(api, namespace, signal);
+  const asked = [...common, ...ways.flatMap((way) => all[way]), ...(optional ? [optional] : [])].filter((right) => !given(right));
+  const lacked = await missingRights(api, asked, signal);
+  const missing = new Set(lacked);
   const open = ways.filter((way) => !all[way].some((right) => missing.has(right)));
   const wanted = open.length > 0 ? common : [...common, ...all[ways[0] as TunnelWay]];
   const named = wanted.filter((right) => missing.has(right));
   if (named.length > 0) throw new MissingRightsError(named, api.access.user, scope);
-  return open;
+  return { ways: open, optional: optional !== undefined && lacked !== undefined && !missing.has(optional) };
 }
 
 /** Whether it is for the tunnel through the API server's service proxy. */

@@ -1,31 +1,79 @@
 import assert from "node:assert/strict";
 import { scriptedApi } from "../../tests/scripted_api.ts";
 import { ScriptedServer } from "../../tests/scripted_server.ts";
-import { checkRights, describeRight, MissingRightsError, neededRights, type RightsScope, type Transport } from "./session_rights.ts";
+import {
+  checkRights,
+  describeRight,
+  MissingRightsError,
+  neededRights,
+  ownRules,
+  type Right,
+  type RightsScope,
+  type Transport,
+} from "./session_rights.ts";
 
-Deno.test("checkRights() checks each right and names the missing ones in their order", async () => {
+Deno.test("checkRights() asks only about rights that the user's rules do not give, and names the missing ones in their order", async () => {
+  const resourceRules = [{ verbs: ["get"], apiGroups: [""], resources: ["*"] }];
+  const asked: string[] = [];
   using server = new ScriptedServer((request, reply) => {
-    const { resourceAttributes } = JSON.parse(request.body).spec;
-    return reply.json(201, { status: { allowed: resourceAttributes.verb === "get" } });
+    const { namespace, resourceAttributes } = JSON.parse(request.body).spec;
+    if (namespace !== undefined) return reply.json(201, { status: namespace === "shop" ? { resourceRules, incomplete: true } : {} });
+    asked.push(describeRight(resourceAttributes));
+    return reply.json(201, { status: { allowed: resourceAttributes.verb === "watch" } });
   });
   using api = scriptedApi(server);
   const scope = { purpose: "port-forward", namespace: "shop", service: "web", server: "// server" } as const;
-  await assert.rejects(checkRights(api, scope, "auto", new AbortController().signal), (error) => {
+  const lacked = neededRights(scope).filter(({ verb }) => verb !== "get");
+  await assert.rejects(checkRights(api, scope, "service", new AbortController().signal), (error) => {
     assert.ok(error instanceof MissingRightsError);
-    assert.deepEqual(error.missing, neededRights(scope).filter(({ verb }) => verb !== "get"));
+    assert.deepEqual(error.missing, lacked.filter(({ verb }) => verb !== "watch"));
+    assert.deepEqual(asked, lacked.map(describeRight));
     return true;
   });
+});
+
+Deno.test("rules give what RBAC allows by them, and nothing outside of their namespace", async () => {
+  const rule = { verbs: ["get"], apiGroups: [""], resources: ["services/proxy"], resourceNames: ["a"] };
+  const right = { verb: "get", resource: "services", subresource: "proxy", name: "a", namespace: "shop" };
+  const given = async (resourceRules: unknown, right: Right) => {
+    using server = new ScriptedServer((_, reply) => reply.json(201, { status: { resourceRules } }));
+    using api = scriptedApi(server);
+    return (await ownRules(api, "shop", new AbortController().signal))(right);
+  };
+  const cases: [boolean, Partial<typeof rule>, { [key in keyof Right]?: string | undefined }][] = [
+    [true, {}, {}],
+    [true, { verbs: ["*"], apiGroups: ["*"], resources: ["*"], resourceNames: [] }, {}],
+    [true, { resources: ["*/proxy"] }, {}],
+    [true, { resources: ["pods", "services"] }, { subresource: undefined }],
+    [true, { resourceNames: [] }, { name: undefined }],
+    [false, {}, { verb: "update" }],
+    [false, {}, { group: "apps" }],
+    [false, { resources: ["services"] }, {}],
+    [false, { resources: ["services/*"] }, {}],
+    [false, { resources: ["*/proxy"] }, { subresource: undefined }],
+    [false, {}, { name: "b" }],
+    [false, {}, { name: undefined }],
+    [false, { resourceNames: ["*"] }, {}],
+    [false, { resourceNames: [] }, { namespace: "other" }],
+    [false, { resourceNames: [] }, { namespace: undefined }],
+  ];
+  for (const [expected, ruleChange, rightChange] of cases) {
+    const changed = { ...right, ...rightChange } as Right;
+    assert.equal(await given([{ ...rule, ...ruleChange }], changed), expected, JSON.stringify([ruleChange, rightChange]));
+  }
+  assert.equal(await given(null, right), false);
 });
 
 Deno.test("one way of the tunnel is enough, and the rights of the preferred one are named if there is none", async () => {
   const ways = async (transport: Transport, ...allowed: string[]) => {
     using server = new ScriptedServer((request, reply) => {
-      const { verb, subresource } = JSON.parse(request.body).spec.resourceAttributes;
+      const { verb, subresource } = JSON.parse(request.body).spec.resourceAttributes ?? {};
       return reply.json(201, { status: { allowed: subresource === undefined || allowed.includes(`${verb} ${subresource}`) } });
     });
     using api = scriptedApi(server);
     const scope = { purpose: "port-forward", namespace: "shop", service: "web" } as const;
-    return await checkRights(api, scope, transport, new AbortController().signal).catch((error) => error.missing.map(describeRight));
+    return await checkRights(api, scope, transport, new AbortController().signal)
+      .then(({ ways }) => ways, (error) => error.missing.map(describeRight));
   };
   const both = ["get portforward", "create portforward"];
   assert.deepEqual(await ways("auto", "get proxy", ...both), ["service", "pod"]);

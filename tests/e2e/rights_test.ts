@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
 import { parseAllDocuments, stringify } from "yaml";
+import { Api } from "../../k8s/api/api.ts";
+import { loadClusterAccess } from "../../k8s/kubeconfig/kubeconfig.ts";
+import { missingRights, ownRules } from "../../k8s/session/session_rights.ts";
+import { SeededRandom } from "../seeded_random.ts";
 import { KubeconfigFile } from "./kubeconfig_file.ts";
 import { KurunProcess } from "./kurun_process.ts";
 import { clusterTest, kubectl, type TestNamespace } from "./kubernetes.ts";
@@ -212,6 +216,53 @@ clusterTest("a missing verb is named, with exit code 3, before anything is creat
     assert.equal(stdout, "");
     assert.deepEqual(await namespace.left(), []);
   }
+});
+
+clusterTest("the user's rules give what the API server allows by them, whatever a Role says", async (namespace) => {
+  const random = new SeededRandom(13);
+  const some = (...list: string[]) => list.filter(() => random.chance(0.4)).concat(random.pick(list));
+  const groups = ["", "apps"], verbs = ["get", "create"], names = ["a", "b"];
+  const roles = Array.from({ length: 12 }, (_, at) => [
+    {
+      apiVersion: "rbac.authorization.k8s.io/v1",
+      kind: "Role",
+      metadata: { name: `r${at}` },
+      rules: Array.from({ length: 2 }, () => ({
+        apiGroups: some(...groups, "*"),
+        resources: some("pods", "services", "services/proxy", "*/proxy", "services/*", "*/*", random.chance(0.2) ? "*" : "pods/proxy"),
+        verbs: some(...verbs, "*"),
+        ...(random.chance(0.5) ? { resourceNames: some(...names, "*") } : {}),
+      })),
+    },
+    {
+      apiVersion: "rbac.authorization.k8s.io/v1",
+      kind: "RoleBinding",
+      metadata: { name: `r${at}` },
+      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: `r${at}` },
+      subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: `${namespace.name}-${at}` }],
+    },
+  ]);
+  await kubectl(["create", "-n", namespace.name, "-f", "-"], roles.flat().map((object) => stringify(object)).join("---\n"));
+  const { signal } = new AbortController();
+  const seen = { given: 0, lacked: 0 };
+  for (const at of roles.keys()) {
+    const access = await loadClusterAccess({ as: `${namespace.name}-${at}` }, { get: (name) => Deno.env.get(name), interactive: false });
+    using api = new Api(access, { userAgent: "test" });
+    const rights = Array.from({ length: 16 }, () => ({
+      verb: random.pick(verbs),
+      group: random.pick(groups),
+      resource: random.pick(["pods", "services"]),
+      ...(random.chance(0.5) ? { subresource: "proxy" } : {}),
+      ...(random.chance(0.5) ? { name: random.pick(names) } : {}),
+      namespace: namespace.name,
+    }));
+    const given = await ownRules(api, namespace.name, signal);
+    const lacked = rights.filter((right) => !given(right));
+    assert.deepEqual(lacked, await missingRights(api, rights, signal), JSON.stringify(roles[at]![0]));
+    seen.lacked += lacked.length;
+    seen.given += rights.length - lacked.length;
+  }
+  assert.ok(seen.given > 20 && seen.lacked > 20, JSON.stringify(seen));
 });
 
 function without(rules: Rule[], resource: string, verb: string): Rule[] {
