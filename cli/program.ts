@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { ConnectionError } from "../k8s/api/connection_error.ts";
+import { seedRandom } from "../tunnel/seed_random.ts";
 import type { Context } from "./command/context.ts";
 import { ExitCode, ExitError } from "./command/errors.ts";
 import { VERSION } from "./command/version.ts";
@@ -49,6 +50,7 @@ export async function program(context: Context, named = ""): Promise<Command> {
     )
     .version(VERSION, "--version", "print the version");
   const only = Object.hasOwn(COMMANDS, named) ? COMMANDS[named] : undefined;
+  if (only) seedRandom();
   for (const command of only ? [only] : Object.values(COMMANDS)) kurun.addCommand(await command(context));
   if (!only) kurun.addCommand((await import("./completion/complete_command.ts")).completeCommand(context), { hidden: true });
   for (const command of [kurun, ...kurun.commands]) {

@@ -19,8 +19,10 @@ import { acceptClient, stopOnSignals } from "./pod_process.ts";
 import { serveRuns } from "./run_pod.ts";
 import { serveTlsFiles } from "./callers/tls_files.ts";
 import { TlsTerminator } from "./callers/tls_terminator.ts";
+import { seedRandom } from "../tunnel/seed_random.ts";
 
 if (import.meta.main) {
+  seedRandom();
   logUnhandledErrors(sparingly(log));
   try {
     const config = parseServerArgs(Deno.args);

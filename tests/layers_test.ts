@@ -27,6 +27,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "k8s/session/pod",
     "k8s/session/service",
     "k8s/webhook",
+    "tunnel",
   ],
   "cli/webhook": [
     "cli/command",
