@@ -221,7 +221,9 @@ clusterTest("a missing verb is named, with exit code 3, before anything is creat
 clusterTest("the user's rules give what the API server allows by them, whatever a Role says", async (namespace) => {
   const random = new SeededRandom(13);
   const some = (...list: string[]) => list.filter(() => random.chance(0.4)).concat(random.pick(list));
-  const groups = ["", "apps"], verbs = ["get", "create"], names = ["a", "b"];
+  const groups = ["", "apps"];
+  const verbs = ["get", "create"];
+  const names = ["a", "b"];
   const roles = Array.from({ length: 12 }, (_, at) => [
     {
       apiVersion: "rbac.authorization.k8s.io/v1",
