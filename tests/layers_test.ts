@@ -99,6 +99,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "k8s/session/owner",
     "k8s/session/pod",
     "k8s/session/service",
+    "k8s/webhook",
     "k8s/workloads",
     "tunnel",
   ],

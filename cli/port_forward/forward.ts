@@ -2,7 +2,7 @@ import { mayPass } from "../../k8s/api/api_error.ts";
 import type { ClusterAccess } from "../../k8s/api/cluster_access.ts";
 import { checkObjects } from "../../k8s/session/check_objects.ts";
 import { Annotation, type ForwardPlan } from "../../k8s/session/objects/session_plan.ts";
-import { SessionGoneError } from "../../k8s/session/session.ts";
+import { type ClusterSession, SessionGoneError } from "../../k8s/session/session.ts";
 import { serveJoined } from "../../k8s/session/service/serve_joined.ts";
 import type { Context } from "../command/context.ts";
 import { ExitCode, ExitError, UserError } from "../command/errors.ts";
@@ -17,12 +17,25 @@ import type { Rewrite } from "./rewrite_head.ts";
 import { serveStream } from "./serve_stream.ts";
 import { shortList } from "./describe_refusal.ts";
 import { StatusScreen } from "./status_screen.ts";
+import type { Traffic } from "./traffic.ts";
 import { carriesBytes, type Upstream, type UpstreamScheme } from "./upstream_url.ts";
 
 /** The pause before another attempt to create a session without a network. */
 const RETRY_MS = 1_000;
 /** The Pod serves callers for at most 8 s after it was told to end (server/callers/drain.ts). */
 const DRAIN_MS = 10_000;
+
+/** What a session has in the cluster besides the objects that its Job owns. */
+export interface SessionExtra {
+  /** Makes it, and watches it until aborted. @throws if one or the other fails */
+  keep(signal: AbortSignal): Promise<void>;
+  /** Called when callers can be served: what has to wait until then. @throws if that fails */
+  begin(): Promise<void>;
+  /** What is served, for standard output. Called after {@linkcode begin}. */
+  announce(): string;
+  /** Undoes all of it, before the session is removed or after others have removed it. It never throws. */
+  end(): Promise<void>;
+}
 
 /** Options of {@link forward}. */
 export interface ForwardOptions extends StartOptions {
@@ -36,6 +49,8 @@ export interface ForwardOptions extends StartOptions {
   readonly reader?: (output: ReaderOutput) => ReadExchange;
   /** How long to wait until callers can be served, in milliseconds; 0 waits forever. */
   readonly timeoutMs: number;
+  /** For each session: the one that replaces an expired one gets its own. */
+  readonly extra?: (session: ClusterSession<ForwardPlan>, say: (line: string) => void, traffic: Traffic) => SessionExtra;
 }
 
 /**
@@ -93,8 +108,9 @@ async function forwardUntilExpired(
   const { plan } = session;
   const stop = new AbortController();
   const stopKeeping = new AbortController();
-  const keeping = AbortSignal.any([stopKeeping.signal, context.interrupted]);
+  const using = AbortSignal.any([stopKeeping.signal, context.interrupted]);
   const say = (line: string) => screen.context.stderr(`${line}\n`);
+  const extra = options.extra?.(session, say, screen.traffic);
   const { verbose = false } = options.plan;
   const output = { verbose, traffic: screen.traffic, say, now: context.now, date: context.date };
   const serving = { ...output, upstream, rewrite, read: options.reader?.({ ...output, isLive: screen.isLive }) };
@@ -110,7 +126,11 @@ async function forwardUntilExpired(
         ...options,
         started,
         onStream: (stream) => void serveStream(stream, serving),
-        onReady: () => again ? say(`Forwarding again, as session ${plan.name}`) : announce(options, plan, screen.context),
+        onReady: async () => {
+          await extra?.begin();
+          if (again) say(`Forwarding again, as session ${plan.name}`);
+          else announce(options, plan, screen.context, extra);
+        },
         onLink: (link) => {
           isServed = link === undefined;
           // It may be restored.
@@ -121,12 +141,14 @@ async function forwardUntilExpired(
         say: (line) => isLeaving || say(line),
         // After hours of forwarding, a slow network is no reason to give up.
         timeoutMs: again ? 0 : options.timeoutMs,
-        keeping,
+        // The session must not expire while what depends on it is removed.
+        keeping: extra ? stopKeeping.signal : using,
         // Callers are still served while an interrupted session is removed.
         signal: stop.signal,
       }),
       // This ends at once if the user interrupts.
-      checkObjects(api, session, keeping),
+      checkObjects(api, session, using),
+      ...(extra ? [extra.keep(using)] : []),
       // The Pod that is being stopped serves callers until another one is ready.
       ...(plan.joined ? [serveJoined(api, plan, (pods) => isLeaving || say(describeOthers(plan, pods)), stop.signal)] : []),
     ]);
@@ -137,13 +159,17 @@ async function forwardUntilExpired(
     if (error instanceof SessionGoneError && error.expired) return true;
     isLeaving = true;
     // After a takeover or kurun stop, the Pod serves callers until another one is ready.
-    if (error instanceof SessionGoneError && drains()) await Promise.race([lost.promise, pause(DRAIN_MS, context.interrupted)]);
+    if (error instanceof SessionGoneError && (drains() || extra && isServed)) {
+      await Promise.race([lost.promise, pause(DRAIN_MS, context.interrupted)]);
+    }
     if (!(error instanceof ReplacedError)) throw again ? new ExitError(ExitCode.sessionLost, error) : error;
     throw new UserError(`this kurun lost session ${plan.name}: ${error.message}`, ExitCode.sessionLost, { cause: error });
   } finally {
+    if (!extra) stopKeeping.abort();
+    if (remove) context.leave(`Session ${plan.name} was not removed: ${describeRemains(session)}`);
+    await extra?.end();
     stopKeeping.abort();
     if (remove) {
-      context.leave(`Session ${plan.name} was not removed: ${describeRemains(session)}`);
       const served = drains();
       if (!served) stop.abort();
       isLeaving = true;
@@ -157,10 +183,10 @@ async function forwardUntilExpired(
   }
 }
 
-function announce({ callerScheme, upstream }: ForwardOptions, plan: ForwardPlan, context: Context): void {
+function announce({ callerScheme, upstream }: ForwardOptions, plan: ForwardPlan, context: Context, extra?: SessionExtra): void {
   const urls = plan.ports.map(({ port }) => `${callerScheme}://${plan.service}.${plan.namespace}.svc:${port}`);
   // One write, so that a reader waiting for the first line gets all of them.
-  context.stdout(urls.map((url) => `Forwarding ${url} -> ${upstream.url}\n`).join(""));
+  context.stdout(extra?.announce() ?? urls.map((url) => `Forwarding ${url} -> ${upstream.url}\n`).join(""));
   context.stderr(`${awayLine(plan, carriesBytes(upstream.scheme))}\n`);
 }
 

@@ -1,7 +1,10 @@
+/** A caller's connection, and whether the caller waits for an answer. */
+export interface OpenCaller {
+  readonly awaits: boolean;
+}
+
 /** Counts connections, requests and errors since the start, for the status line. */
 export class Traffic {
-  /** Connections that are open now. */
-  open = 0;
   connections = 0;
   /** HTTP/1 requests; 0 without `-v`. */
   requests = 0;
@@ -10,20 +13,31 @@ export class Traffic {
   lastError: string | undefined;
   /** A request that is being waited for: what the status line says first. */
   waiting: string | undefined;
+  readonly #open = new Set<OpenCaller>();
 
   /** @param changed is called after each change */
   constructor(private readonly changed: () => void = () => {}) {}
 
+  /** Connections that are open now. */
+  get open(): number {
+    return this.#open.size;
+  }
+
+  /** Connections whose callers wait for an answer now. */
+  get awaited(): number {
+    return [...this.#open].filter(({ awaits }) => awaits).length;
+  }
+
   /** A caller has connected. */
-  opened(): void {
-    this.open++;
+  opened(caller: OpenCaller): void {
+    this.#open.add(caller);
     this.connections++;
     this.changed();
   }
 
   /** A caller's connection has ended. */
-  closed(): void {
-    this.open--;
+  closed(caller: OpenCaller): void {
+    this.#open.delete(caller);
     this.changed();
   }
 

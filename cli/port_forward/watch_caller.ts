@@ -42,6 +42,8 @@ export class CallerWatch implements RelayWatch {
   #backBegun = false;
   /** Whether a protocol mismatch was printed. */
   #hinted = false;
+  /** Whether the caller waits for an answer: it connects to send a request. */
+  awaits = true;
 
   constructor(options: WatchOptions, { from, alpn }: Preamble) {
     this.#options = options;
@@ -49,7 +51,7 @@ export class CallerWatch implements RelayWatch {
     const { scheme } = options.upstream;
     this.#raw = carriesBytes(scheme) ? scheme : undefined;
     this.#arrivedAt = options.now();
-    options.traffic.opened();
+    options.traffic.opened(this);
     const { verbose, read } = options;
     if (!this.#raw && alpn !== "h2" && !read) this.#awaited = new AwaitedAnswer(options.now);
     if (!verbose && !read) return;
@@ -75,6 +77,7 @@ export class CallerWatch implements RelayWatch {
         this.#hint(`${address(this.#from)} speaks TLS, but this Service serves plain HTTP: add --tlssecret NAME, or forward ${tls}`);
       }
     }
+    if (bytes) this.awaits = true;
     if (bytes) this.#awaited?.forth(bytes, this.#waitsSince);
     this.#lens?.forth(bytes, this.#waitsSince);
     this.#waitsSince = undefined;
@@ -88,6 +91,7 @@ export class CallerWatch implements RelayWatch {
         this.#hint(`${url} speaks TLS: forward ${url.replace("http:", "https:")} instead`);
       }
     }
+    if (bytes) this.awaits = false;
     const late = bytes ? this.#awaited?.back() : undefined;
     if (this.#options.verbose) this.#late ??= late;
     else if (late !== undefined) this.#options.say(`${this.#from}: ${this.#awaited?.subject}: ${late}`);
@@ -124,7 +128,7 @@ export class CallerWatch implements RelayWatch {
     // A raw connection has no status.
     this.#lens?.end({ ...(this.#raw ? {} : { status: 502 }), note: `refused: ${why}`, isFault: true });
     if (!verbose && !read) say(`${this.#from}: ${why}`);
-    traffic.closed();
+    traffic.closed(this);
   }
 
   /** The caller's connection has ended. */
@@ -134,7 +138,7 @@ export class CallerWatch implements RelayWatch {
     if (error instanceof StreamResetError) this.callerEnded();
     if (end?.isFault && !this.#options.verbose) traffic.failed(`${this.#from}: the program broke the connection`);
     this.#lens?.end(end);
-    traffic.closed();
+    traffic.closed(this);
   }
 
   #left(): void {

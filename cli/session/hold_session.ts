@@ -32,7 +32,7 @@ export interface HoldOptions extends Pick<TunnelLinkOptions, "onStream" | "onSes
   readonly api: Api;
   readonly started: StartedSession;
   /** Called once callers can be served. */
-  readonly onReady?: () => void;
+  readonly onReady?: () => void | Promise<void>;
   /** Called after `onReady` with undefined, then when the tunnel is lost, for each failed dial, and with undefined when it is restored. */
   readonly onLink?: (lost: LostLink | undefined) => void;
   readonly say: (line: string) => void;
@@ -108,7 +108,8 @@ export async function holdSession(options: HoldOptions): Promise<void> {
     await waitUntilReady(options, { connected: connected.promise, addressed: addressed.resolve, why: () => why });
     if (!isRun(plan)) await dialer.reachable(signal);
     if (signal.aborted) return;
-    options.onReady?.();
+    await options.onReady?.();
+    if (signal.aborted) return;
     ready = true;
     report();
     if (!isRun(plan) && !plan.joined) await endEarlyCalls(api, plan, signal);

@@ -15,8 +15,9 @@ import { checkPodPatchTaken } from "../../k8s/session/pod/pod_patch_check.ts";
 import { fitCluster } from "../../k8s/session/pod/fit_cluster.ts";
 import { checkRights, type Transport } from "../../k8s/session/session_rights.ts";
 import { ClusterSession, ObjectExistsError, SessionGoneError, SessionTakenError } from "../../k8s/session/session.ts";
-import { Annotation, controlServiceName, type ForwardPlan, type SessionPlan } from "../../k8s/session/objects/session_plan.ts";
-import { sessionOwner } from "../../k8s/session/owner/session_owner.ts";
+import { Annotation, controlServiceName, type ForwardPlan, isWebhook, type SessionPlan } from "../../k8s/session/objects/session_plan.ts";
+import { type SessionOwner, sessionOwner } from "../../k8s/session/owner/session_owner.ts";
+import { removeConfigurations } from "../../k8s/webhook/remove_configurations.ts";
 import { KEY_BYTES } from "../../tunnel/mod.ts";
 import { nameEnd } from "../command/flag_values.ts";
 import type { Context } from "../command/context.ts";
@@ -35,6 +36,8 @@ export interface StartOptions {
   readonly takeover: boolean;
   /** The value of --transport. */
   readonly transport: Transport;
+  /** Called once the user is known to have the rights, before anything changes. @throws if the session must not be created */
+  readonly check?: (plan: ForwardPlan) => Promise<void>;
 }
 
 /** A session that was created or adopted. */
@@ -76,7 +79,7 @@ export async function startSession(options: StartOptions): Promise<StartedSessio
  * @throws MissingRightsError, ServiceRefusedError, PodPatchRefusedError; also API errors
  */
 export async function preflight(
-  { context, api, plan, port, takeover, transport }: StartOptions,
+  { context, api, plan, port, takeover, transport, check }: StartOptions,
 ): Promise<{ claim: ServiceClaim; ways: readonly TunnelWay[] }> {
   const { namespace, service } = plan;
   const signal = context.interrupted;
@@ -87,10 +90,12 @@ export async function preflight(
   for (const promise of [looking, fitting]) promise.catch(() => {});
   // Without it callers wait until the first Pod is ready (k8s/session/pod/early_calls.ts).
   const optional = { verb: "patch", resource: "services", name: service, namespace };
-  const { ways, optional: mayPatch } = await checkRights(api, { purpose: "port-forward", ...plan }, transport, signal, optional);
+  const { ways, optional: mayPatch } = await checkRights(api, { purpose: isWebhook(plan) ? "webhook" : "port-forward", ...plan }, transport, signal, optional);
+  await check?.(plan);
   const found = await looking;
   const told = (step: ClaimStep) => say(describeStep(step, service));
-  const claim = await claimService(api, { plan: await fitting, port, takeover, found, say: told, signal });
+  const release = ({ name }: SessionOwner) => removeConfigurations(api, { namespace, name }, { signal });
+  const claim = await claimService(api, { plan: await fitting, port, takeover, found, say: told, release, signal });
   if (claim.do === "adopt") return { claim, ways };
   if (claim.plan.podPatch) await checkPodPatchTaken(api, claim.plan, signal);
   if (!found.all && Object.keys(plan.podLabels ?? {}).length > 0) {
@@ -123,6 +128,7 @@ const BECAUSE: Readonly<Record<RemovalReason, string>> = {
   "other-plan": "it is incomplete, or another version of kurun created it",
   "no-key": "its key cannot be read",
   "client-unknown": "its client may be about to connect",
+  "webhook": "each start makes its own webhook configurations",
 };
 
 /** Makes a name for a session of a Service. */

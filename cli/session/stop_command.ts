@@ -3,6 +3,8 @@ import { Api } from "../../k8s/api/api.ts";
 import { findSession, type FoundSession, listSessions } from "../../k8s/session/owner/find_sessions.ts";
 import { type RemovedSession, removeSession, sessionGone } from "../../k8s/session/owner/remove_session.ts";
 import { addClusterFlags, openCluster } from "../command/cluster_flags.ts";
+import type { SessionOwner } from "../../k8s/session/owner/session_owner.ts";
+import { removeConfigurations } from "../../k8s/webhook/remove_configurations.ts";
 import type { Context } from "../command/context.ts";
 import { ExitCode, usageError, UserError } from "../command/errors.ts";
 
@@ -69,7 +71,12 @@ async function stop(context: Context, names: readonly string[], options: StopOpt
 }
 
 /** Ends one session and waits until its objects are gone. @throws the reason of an interruption before that, or as Api.delete does */
-export async function stopOne({ stdout, stderr, interrupted }: StopContext, api: Api, session: RemovedSession): Promise<void> {
+export async function stopOne(
+  { stdout, stderr, interrupted }: StopContext,
+  api: Api,
+  session: RemovedSession & Pick<SessionOwner, "serves">,
+): Promise<void> {
+  if (session.serves !== undefined) await removeConfigurations(api, session, { signal: interrupted });
   await removeSession(api, session, interrupted);
   const gone = await sessionGone(api, session, GONE_WITHIN_MS, interrupted);
   stdout(`session/${session.service} stopped\n`);

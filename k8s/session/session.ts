@@ -50,10 +50,11 @@ const SUCCESSOR_POLL_MS = 200;
 /** A session in the cluster, from its creation or adoption to its end: a Job without Pods, and the objects that it owns. */
 export class ClusterSession<Plan extends SessionPlan = SessionPlan> {
   readonly plan: Plan;
+  /** The Job's. */
+  readonly uid: string;
   readonly #api: Api;
   /** The Job's. */
   readonly #path: string;
-  readonly #uid: string;
   /** The Job's start by the cluster's clock, in ms; its creation until its controller has set the start, which takes a few milliseconds. */
   #startedAt: number;
   /**
@@ -71,7 +72,7 @@ export class ClusterSession<Plan extends SessionPlan = SessionPlan> {
     this.plan = plan;
     this.#api = api;
     this.#path = objectPath("Job", plan.namespace, plan.name);
-    this.#uid = job.metadata.uid;
+    this.uid = job.metadata.uid;
     this.#startedAt = Date.parse(job.status?.startTime ?? job.metadata.creationTimestamp ?? "");
     this.#now = now;
     this.#version = job.metadata.resourceVersion;
@@ -147,7 +148,7 @@ export class ClusterSession<Plan extends SessionPlan = SessionPlan> {
    */
   async delete(): Promise<void> {
     const { namespace, service, name } = this.plan;
-    const uid = this.#uid;
+    const { uid } = this;
     for (let tries = 1; !await deleteIfSame(this.#api, this.#path, { uid, resourceVersion: this.#version }); tries++) {
       // Read by a patch that changes nothing: a session need not have the right to get Jobs.
       const found = await this.#api.mergePatch<Job>(this.#path, { metadata: { uid } }).catch(onStatus([404, 409], undefined));

@@ -22,15 +22,20 @@ export async function exclude(
   condition: MatchCondition,
   signal?: AbortSignal,
 ): Promise<string[] | undefined> {
-  const found = await change(api, hookPath(kind, name), (configuration) =>
-    configuration.webhooks.flatMap((hook, index) => {
-      const { matchConditions = [] } = hook;
-      if (!webhooks.includes(hook.name) || matchConditions.some(({ name }) => name === condition.name)) return [];
-      const path = `/webhooks/${index}/matchConditions`;
-      return matchConditions.length === 0
-        ? [{ op: "add", path, value: [condition] } as const]
-        : [{ op: "add", path: `${path}/-`, value: condition } as const];
-    }), signal);
+  const found = await change(
+    api,
+    hookPath(kind, name),
+    (configuration) =>
+      configuration.webhooks.flatMap((hook, index): PatchOperation[] => {
+        const { matchConditions = [] } = hook;
+        if (!webhooks.includes(hook.name) || matchConditions.some(({ name }) => name === condition.name)) return [];
+        const path = `/webhooks/${index}/matchConditions`;
+        return matchConditions.length === 0
+          ? [{ op: "add", path, value: [condition] }]
+          : [{ op: "add", path: `${path}/-`, value: condition }];
+      }),
+    signal,
+  );
   return found?.webhooks.flatMap(({ name, matchConditions }) => hasCondition(matchConditions, condition.name) ? [name] : []);
 }
 
@@ -48,14 +53,19 @@ export async function include(
 ): Promise<boolean> {
   const isOurs = (found: MatchCondition) =>
     found.name === condition.name && (condition.expression === undefined || found.expression === condition.expression);
-  const left = await change(api, hookPath(kind, name), ({ webhooks }) =>
-    webhooks.flatMap(({ matchConditions = [] }, index) => {
-      const path = `/webhooks/${index}/matchConditions`;
-      const at = matchConditions.findIndex(isOurs);
-      if (at < 0) return [];
-      // The field was not there before: an empty list would be another configuration.
-      return [{ op: "remove", path: matchConditions.length === 1 ? path : `${path}/${at}` } as const];
-    }), signal);
+  const left = await change(
+    api,
+    hookPath(kind, name),
+    ({ webhooks }) =>
+      webhooks.flatMap(({ matchConditions = [] }, index): PatchOperation[] => {
+        const path = `/webhooks/${index}/matchConditions`;
+        const at = matchConditions.findIndex(isOurs);
+        if (at < 0) return [];
+        // The field was not there before: an empty list would be another configuration.
+        return [{ op: "remove", path: matchConditions.length === 1 ? path : `${path}/${at}` }];
+      }),
+    signal,
+  );
   return !left?.webhooks.some(({ matchConditions }) => hasCondition(matchConditions, condition.name));
 }
 

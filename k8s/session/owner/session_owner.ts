@@ -24,6 +24,8 @@ export interface SessionOwner {
   readonly plan: string;
   /** A digest of each flag; empty if not known. */
   readonly flags: string;
+  /** The webhook configurations that it answers instead of their own webhooks; undefined if it is not for webhooks. */
+  readonly serves?: string | undefined;
 }
 
 /** The user and machine that a session belongs to. */
@@ -57,6 +59,7 @@ export function sessionOwner({ metadata, spec, status }: Job): SessionOwner {
     ports: annotations[Annotation.ports] ?? "",
     plan: annotations[Annotation.plan] ?? "",
     flags: annotations[Annotation.flags] ?? "",
+    serves: annotations[Annotation.serves],
   };
 }
 

@@ -5,7 +5,7 @@ import type { Job, Secret } from "../../api/kubernetes_objects.ts";
 import { sleep } from "../../api/sleep.ts";
 import { workloadsOf } from "../../workloads/workloads.ts";
 import { annotated, differingFlags } from "../objects/session_manifests.ts";
-import { Annotation, type ForwardPlan, objectPath } from "../objects/session_plan.ts";
+import { Annotation, type ForwardPlan, isWebhook, objectPath } from "../objects/session_plan.ts";
 import { judgePresence, type Presence } from "../owner/client_presence.ts";
 import { removeSession } from "../owner/remove_session.ts";
 import { isSamePerson, type SessionOwner, sessionOwner } from "../owner/session_owner.ts";
@@ -53,7 +53,7 @@ export type ClaimStep =
   | { readonly is: "waiting"; readonly going: readonly string[] };
 
 /** Why an existing session is not resumed. */
-export type RemovalReason = Extract<OccupationDecision, { do: "remove" }>["why"] | "no-key";
+export type RemovalReason = Extract<OccupationDecision, { do: "remove" }>["why"] | "no-key" | "webhook";
 
 /** How the session gets the Service: by creating this plan's objects, or by resuming an existing session. */
 export type ServiceClaim = NewClaim | AdoptableSession;
@@ -93,6 +93,8 @@ export interface ClaimOptions {
   readonly found: FoundServices;
   /** Called once for each step. */
   readonly say: (step: ClaimStep) => void;
+  /** Called before a session for webhooks is removed: removes what depends on it. */
+  readonly release: (session: SessionOwner) => Promise<void>;
   readonly signal: AbortSignal;
 }
 
@@ -147,7 +149,7 @@ export async function claimService(api: Api, options: ClaimOptions): Promise<Ser
 /** @returns how to resume the session; undefined once it is being removed @throws as {@linkcode claimService} does */
 async function claimOccupied(
   api: Api,
-  { plan, takeover, say, signal }: ClaimOptions,
+  { plan, takeover, say, release, signal }: ClaimOptions,
   { job, join, whole, live }: AskedSession,
   { client, now }: FoundServices,
 ): Promise<ServiceClaim | undefined> {
@@ -166,7 +168,9 @@ async function claimOccupied(
   if (decision.do === "adopt" && secrets) return { do: "adopt", plan: settled, job, ...secrets, now, presence, mine };
   if (live) throw await refusedError(api, live, plan, signal);
   const differing = differingFlags(session.flags, settled.annotations[Annotation.flags] ?? "");
-  say({ is: "removing", session, mine, why: decision.do === "remove" ? decision.why : "no-key", differing });
+  const why = isWebhook(plan) ? "webhook" : decision.do === "remove" ? decision.why : "no-key";
+  say({ is: "removing", session, mine, why, differing });
+  if (session.serves !== undefined) await release(session);
   // A connected client is not told first: it serves callers until the next Pod is ready, and then learns who has its Service.
   await removeSession(api, { namespace, service, name: session.name, uid: session.uid }, signal);
   return undefined;
