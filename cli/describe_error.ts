@@ -13,6 +13,7 @@ import { ObjectExistsError, SessionGoneError } from "../k8s/session/session.ts";
 import { describeRight, MissingRightsError } from "../k8s/session/session_rights.ts";
 import { TlsSecretError } from "../k8s/session/service/tls_secret.ts";
 import { NotServedError } from "../k8s/webhook/find_configurations.ts";
+import { HookFilterError } from "../k8s/webhook/only_filter.ts";
 import { BuildError } from "./builders/build_error.ts";
 import { BuildErrors, describeBuildErrors } from "./images/build_errors.ts";
 import { describeRefusal } from "./port_forward/describe_refusal.ts";
@@ -41,7 +42,7 @@ export function describeError(error: unknown): ErrorText {
   if (error instanceof NotStartedError) return failure(`the program could not be started: ${error.message}`, ExitCode.neverStarted);
   if (error instanceof ApplySetError || error instanceof CredentialError || error instanceof KubeconfigError) return failure(error.message);
   if (error instanceof ManifestError) return { text: error.message, exitCode: ExitCode.usage };
-  if (error instanceof NotServedError) return failure(error.message, ExitCode.usage);
+  if (error instanceof HookFilterError || error instanceof NotServedError) return failure(error.message, ExitCode.usage);
   if (error instanceof UserError) return failure(error.message, error.exitCode);
   if (error instanceof BuildErrors) return failure(describeBuildErrors(error), error.usage ? ExitCode.usage : ExitCode.failed);
   if (error instanceof RegistryError) return failure(describeRegistryError(error), ExitCode.failed);

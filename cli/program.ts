@@ -8,6 +8,7 @@ import { VERSION } from "./command/version.ts";
 /** The commands in the order of the help. Each is loaded when it is needed: all of them take twice as long as one. */
 const COMMANDS: Readonly<Record<string, (context: Context) => Promise<Command>>> = {
   "port-forward": async (context) => (await import("./port_forward/port_forward_command.ts")).portForwardCommand(context),
+  webhook: async (context) => (await import("./webhook/webhook_command.ts")).webhookCommand(context),
   run: async (context) => (await import("./run/run_command.ts")).runCommand(context),
   apply: async (context) => (await import("./apply/apply_command.ts")).applyCommand(context),
   resolve: async (context) => (await import("./apply/resolve_command.ts")).resolveCommand(context),

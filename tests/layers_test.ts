@@ -17,6 +17,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "cli/port_forward",
     "cli/run",
     "cli/session",
+    "cli/webhook",
     "cli/builders",
     "k8s/api",
     "k8s/images",

@@ -76,7 +76,7 @@ Deno.test("messages are printed above the line, which is drawn at most five time
   const screen = new StatusScreen(context);
   screen.show({ is: "forwarding", since: SINCE });
   for (let i = 0; i < 100; i++) {
-    screen.traffic.opened();
+    screen.traffic.opened({ awaits: false });
     screen.context.stderr(`line ${i}\n`);
   }
   assert.deepEqual(writes, ["Starting kurun's Pod (0 s)…"]);

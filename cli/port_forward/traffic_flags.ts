@@ -26,16 +26,22 @@ export interface CallerSide {
   readonly appProtocol?: string;
 }
 
-/** Adds the flags for TLS with callers and with the program, and for printing and changing requests. */
+/** Adds the flags for TLS with callers, and those of {@link addProgramFlags}. */
 export function addTrafficFlags(command: Command): Command {
-  return command
+  const callers = command
     .option(
       "--tlssecret <name>",
       "callers use TLS, with the certificate in this Secret; a renewed certificate is picked up without a restart",
     )
     .addOption(
       new Option("--app-protocol <protocol>", "h2: callers may use HTTP/2 (gRPC), and the program receives HTTP/2 too").choices(["h2"]),
-    )
+    );
+  return addProgramFlags(callers);
+}
+
+/** Adds the flags for TLS with the program, and for printing and changing requests. */
+export function addProgramFlags(command: Command): Command {
+  return command
     .option("--upstream-ca <file>", "the CA certificate (PEM) that signed the certificate of an https:// program")
     .option(
       "--upstream-insecure",

@@ -75,7 +75,7 @@ async function hold(
     api,
     started: { session, key: KEY, certificate: "", ways: ["service"] },
     onStream: (stream) => stream.reset(),
-    onReady: () => seen.readied++,
+    onReady: () => void seen.readied++,
     onLink: (lost) => seen.links.push(lost),
     say: (line) => seen.said.push(line),
     timeoutMs,

@@ -90,7 +90,13 @@ export async function preflight(
   for (const promise of [looking, fitting]) promise.catch(() => {});
   // Without it callers wait until the first Pod is ready (k8s/session/pod/early_calls.ts).
   const optional = { verb: "patch", resource: "services", name: service, namespace };
-  const { ways, optional: mayPatch } = await checkRights(api, { purpose: isWebhook(plan) ? "webhook" : "port-forward", ...plan }, transport, signal, optional);
+  const { ways, optional: mayPatch } = await checkRights(
+    api,
+    { purpose: isWebhook(plan) ? "webhook" : "port-forward", ...plan },
+    transport,
+    signal,
+    optional,
+  );
   await check?.(plan);
   const found = await looking;
   const told = (step: ClaimStep) => say(describeStep(step, service));

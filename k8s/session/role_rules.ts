@@ -6,7 +6,7 @@
 import { proxyTarget } from "./dial/tunnel_dial.ts";
 import { controlServiceName } from "./objects/session_plan.ts";
 
-/** What rights are for: a command, or an admission webhook that is served with port-forward. */
+/** What rights are for: a command. */
 export const PURPOSES = ["port-forward", "run", "apply", "webhook"] as const;
 /** One of {@linkcode PURPOSES}. */
 export type Purpose = (typeof PURPOSES)[number];
@@ -36,6 +36,7 @@ const FORWARD = ["port-forward", "webhook"] as const;
 const RUN = ["run"] as const;
 const SESSION = [...FORWARD, ...RUN] as const;
 const APPLY = ["apply"] as const;
+const WEBHOOK = ["webhook"] as const;
 
 /** The rules of all purposes. @param service the Service of `port-forward` */
 export function roleRules(service: string): RoleRule[] {
@@ -57,7 +58,18 @@ export function roleRules(service: string): RoleRule[] {
     [RUN, "get services/proxy", `The tunnel. With --name NAME at each start, add resourceNames: ["${proxyTarget("NAME")}"].`],
     [APPLY, "create,patch deployments.apps", "The kinds of the manifests: replace them by those that yours have."],
     [APPLY, "create,patch services,configmaps", ""],
-    [["webhook"], `get,create,patch,delete ${hooks}`, "The webhook configurations that name kurun's Service.", { cluster: true }],
+    [
+      WEBHOOK,
+      "create,delete roles,rolebindings.rbac.authorization.k8s.io",
+      "The switch of kurun webhook: a RoleBinding, which webhook configurations ask for, and its Role. Nobody can grant what they do not have.",
+    ],
+    [WEBHOOK, "answer sessions.kurun.dev", ""],
+    [
+      WEBHOOK,
+      `get,list,create,patch,delete ${hooks}`,
+      "The session's webhook configurations, and the condition in others that leaves its requests out.",
+      { cluster: true },
+    ],
   ];
   const problems: Row[] = [
     [SESSION, "watch events", "To explain why a Pod does not start, such as an exceeded quota or an image that cannot be pulled."],
@@ -82,6 +94,11 @@ export function roleRules(service: string): RoleRule[] {
       names: [service],
     }],
     [FORWARD, "list services", "To find other Services that select the labels of kurun's Pod."],
+    [
+      WEBHOOK,
+      "create localsubjectaccessreviews.authorization.k8s.io",
+      "To see that the API server knows the switch. Without it kurun waits 2 s.",
+    ],
     [FORWARD, "list limitranges,resourcequotas", "To fit the Pod's resources to the namespace."],
     [APPLY, "get deployments.apps", "With --wait and --diff, and to take over what kubectl apply has applied."],
     [APPLY, "get services,configmaps", ""],

@@ -25,7 +25,7 @@ Deno.test("a session is not removed for a Service that other Pods serve by now",
   using api = scriptedApi(server);
   const { signal } = new AbortController();
   const found = await findServices(api, "shop", "web", signal);
-  const claim = { plan: PLAN, port: undefined, takeover: true, found, say: () => {}, signal };
+  const claim = { plan: PLAN, port: undefined, takeover: true, found, say: () => {}, release: () => Promise.resolve(), signal };
   await assert.rejects(claimService(api, claim), (error) => error instanceof ServiceRefusedError && error.refusal.is === "live");
   assert.ok(!server.requests.some(({ method }) => method === "DELETE"));
 });
@@ -48,6 +48,7 @@ Deno.test("a start polls the Service that it waits for, and lists all Services a
     takeover: false,
     found: await findServices(api, "shop", "web", signal),
     say: (step) => steps.push(step),
+    release: () => Promise.resolve(),
     signal,
   });
   const seconds = Math.floor((performance.now() - start) / 1000);

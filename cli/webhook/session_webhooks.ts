@@ -1,0 +1,141 @@
+import type { Api } from "../../k8s/api/api.ts";
+import { sleep } from "../../k8s/api/sleep.ts";
+import type { ForwardPlan } from "../../k8s/session/objects/session_plan.ts";
+import type { ClusterSession } from "../../k8s/session/session.ts";
+import { type ConfigurationCopy, copyConfiguration } from "../../k8s/webhook/copy_configuration.ts";
+import { exclude } from "../../k8s/webhook/exclude_from_original.ts";
+import { filterExpression } from "../../k8s/webhook/filter_expression.ts";
+import { conditionName, mineExpression } from "../../k8s/webhook/guard.ts";
+import { hookPath, type ServedConfiguration } from "../../k8s/webhook/hook_configuration.ts";
+import type { HookFilter } from "../../k8s/webhook/hook_filter.ts";
+import { removeConfigurations } from "../../k8s/webhook/remove_configurations.ts";
+import { switchOn } from "../../k8s/webhook/switch.ts";
+import type { Traffic } from "../port_forward/traffic.ts";
+import type { SessionExtra } from "../port_forward/forward.ts";
+
+/** How long the removal of configurations may take, in milliseconds, without the wait for answers. */
+const REMOVAL_MS = 15_000;
+/** A wait for answers shorter than this is not mentioned. */
+const SHORT_MS = 1_000;
+const POLL_MS = 50;
+
+/** What a session does with the configurations. */
+export interface WebhookWishes {
+  readonly served: readonly ServedConfiguration[];
+  readonly filter: HookFilter;
+  /** PEM of the CA that signed the certificate for callers. */
+  readonly caPem: string;
+  readonly failurePolicy?: string | undefined;
+  readonly timeoutSeconds?: number | undefined;
+  /** Whether the originals go on answering what the session answers. */
+  readonly shadow: boolean;
+}
+
+/** The copies of a session. */
+export function copiesFor(plan: ForwardPlan, { served, filter, ...wishes }: WebhookWishes): ConfigurationCopy[] {
+  const mine = mineExpression(plan, filterExpression(filter));
+  return served.map((one) => copyConfiguration(one, { plan, mine, ...wishes }));
+}
+
+/** Options of {@link SessionWebhooks}. */
+export interface WebhookOptions extends WebhookWishes {
+  readonly api: Api;
+  readonly session: ClusterSession<ForwardPlan>;
+  readonly traffic: Traffic;
+  readonly say: (line: string) => void;
+  /** Settles when the program here accepts connections. */
+  readonly listening: (signal: AbortSignal) => Promise<void>;
+  /** A line for each webhook. */
+  readonly announcement: string;
+}
+
+/** The webhook configurations of one session: copies and exclusions, which do nothing until the session is switched on. */
+export class SessionWebhooks implements SessionExtra {
+  readonly #options: WebhookOptions;
+  readonly #stop = new AbortController();
+  #making: Promise<void> | undefined;
+  #switching: Promise<void> | undefined;
+
+  constructor(options: WebhookOptions) {
+    this.#options = options;
+  }
+
+  async keep(signal: AbortSignal): Promise<void> {
+    const using = AbortSignal.any([signal, this.#stop.signal]);
+    this.#making = this.#make();
+    await this.#making;
+    await sleep(2 ** 30, using);
+  }
+
+  begin(): Promise<void> {
+    return this.#switching = this.#switchOn();
+  }
+
+  announce(): string {
+    return this.#options.announcement;
+  }
+
+  async end(): Promise<void> {
+    this.#stop.abort();
+    // What is created after its removal would stay.
+    await Promise.allSettled([this.#making, this.#switching]);
+    const { api, session: { plan }, say } = this.#options;
+    const late = new AbortController();
+    const limit = () => setTimeout(() => late.abort(), REMOVAL_MS);
+    let timer = limit();
+    const answered = async () => {
+      clearTimeout(timer);
+      await this.#answered();
+      timer = limit();
+    };
+    try {
+      await removeConfigurations(api, plan, { answered, signal: late.signal });
+    } catch (error) {
+      say(
+        `The webhook configurations of session ${plan.name} could not be removed (${(error as Error).message}): kurun cleanup removes them`,
+      );
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Waits for the answers to requests that were sent before the session was switched off. */
+  async #answered(): Promise<void> {
+    const { traffic, say, session: { plan }, ...wishes } = this.#options;
+    const longest = Math.max(0, ...copiesFor(plan, wishes).flatMap(({ webhooks }) => webhooks.map((hook) => hook.timeoutSeconds ?? 0)));
+    const since = performance.now();
+    let told = false;
+    for (;;) {
+      const { awaited } = traffic;
+      const waited = performance.now() - since;
+      if (awaited === 0 || waited > longest * 1000) return;
+      if (!told && waited > SHORT_MS) {
+        say(`Waiting for the answer to ${awaited} ${awaited === 1 ? "request" : "requests"}; press Ctrl+C again to leave at once`);
+        told = true;
+      }
+      await sleep(POLL_MS);
+    }
+  }
+
+  async #make(): Promise<void> {
+    const { api, session: { plan }, served, filter, shadow } = this.#options;
+    const condition = { name: conditionName(plan), expression: `!(${mineExpression(plan, filterExpression(filter))})` };
+    const originals = shadow ? [] : served.flatMap(({ original, configuration: { webhooks } }) => {
+      if (!original) return [];
+      return [{ kind: original.kind, name: original.metadata.name, webhooks: webhooks.map(({ name }) => name) }];
+    });
+    const results = await Promise.allSettled([
+      ...copiesFor(plan, this.#options).map((copy) => api.create(hookPath(copy.kind), copy)),
+      ...originals.map((original) => exclude(api, original, condition)),
+    ]);
+    for (const result of results) if (result.status === "rejected") throw result.reason;
+  }
+
+  async #switchOn(): Promise<void> {
+    const { api, session: { plan, uid }, listening } = this.#options;
+    await this.#making;
+    await listening(this.#stop.signal);
+    this.#stop.signal.throwIfAborted();
+    await switchOn(api, plan, uid, this.#stop.signal);
+  }
+}

@@ -1,0 +1,238 @@
+import { Command, Option } from "commander";
+import { Api } from "../../k8s/api/api.ts";
+import { sleep } from "../../k8s/api/sleep.ts";
+import { dropRuntimeRoots } from "../../k8s/api/trusted_roots.ts";
+import { LOCAL_HOSTS, serviceHosts, sessionCertificates } from "../../k8s/certificate/session_ca.ts";
+import { ManifestError } from "../../k8s/manifests/manifest_error.ts";
+import { Annotation, type ForwardPlan } from "../../k8s/session/objects/session_plan.ts";
+import type { Transport } from "../../k8s/session/session_rights.ts";
+import { HOOK_PORT, servedName } from "../../k8s/webhook/copy_configuration.ts";
+import { findServed } from "../../k8s/webhook/find_configurations.ts";
+import type { ServedConfiguration } from "../../k8s/webhook/hook_configuration.ts";
+import type { HookManifest } from "../../k8s/webhook/manifest_hooks.ts";
+import { parseFilter } from "../../k8s/webhook/only_filter.ts";
+import { MAX_HOLD_MS } from "../../tunnel/mod.ts";
+import { addClusterFlags, collect, openCluster } from "../command/cluster_flags.ts";
+import type { Context } from "../command/context.ts";
+import { addDryRunFlags, dryRunFormat, dryRunText } from "../command/dry_run.ts";
+import { usageError } from "../command/errors.ts";
+import { checkServiceName, parseDuration, parsePort } from "../command/flag_values.ts";
+import { readManifestFiles } from "../manifests/manifest_files.ts";
+import { forward } from "../port_forward/forward.ts";
+import { addPodFlags, podWishes } from "../port_forward/pod_flags.ts";
+import { addProgramFlags, requestRewrite, type TrafficFlags, trustUpstream } from "../port_forward/traffic_flags.ts";
+import { dialUpstream } from "../port_forward/upstream.ts";
+import { carriesBytes, parseUpstream, type Upstream } from "../port_forward/upstream_url.ts";
+import { serverImage, serverImageOption } from "../session/server_image.ts";
+import { sessionName } from "../session/start_session.ts";
+import { transportOption } from "../session/transport_option.ts";
+import { checkWebhooks } from "./check_webhooks.ts";
+import { copiesFor, SessionWebhooks, type WebhookWishes } from "./session_webhooks.ts";
+
+/** The name of a matchCondition has at most 63 characters: that of the session, `-kurun-` and five more, and `.kurun.dev`. */
+const MAX_SERVICE_NAME = 41;
+const SERVICE_PREFIX = "kurun-webhook-";
+/** A session's certificate is made at its start, and never renewed. */
+const CERTIFICATE_DAYS = 365;
+
+interface WebhookFlags extends Record<string, unknown>, TrafficFlags {
+  filename?: string[];
+  config?: string[];
+  only?: string[];
+  match?: string;
+  shadow?: boolean;
+  failurePolicy?: string;
+  timeoutSeconds?: string;
+  servicename?: string;
+  serverImage?: string;
+  podPort: string;
+  ttl: string;
+  hold: string;
+  timeout: string;
+  takeover?: boolean;
+  transport: Transport;
+}
+
+/** `kurun webhook [URL]` */
+export function webhookCommand(context: Context): Command {
+  const command = new Command("webhook")
+    .summary("answer the cluster's admission webhooks with a program on your machine")
+    .description(
+      "Lets the API server call the program at URL on this machine for admission webhooks, until Ctrl+C. The webhooks are those of the " +
+        "configurations in -f or --config, or all that call a Service of the namespace. Certificates are made. Configurations of webhooks " +
+        "that are in the cluster go on to apply to all requests that --only and --match leave out, and to all requests once kurun has ended.",
+    )
+    .argument("[url]", "the program: https://localhost:9443 or 9443, or http://localhost:8080 for a program without TLS", DEFAULT_URL)
+    .option("-f, --filename <file>", "a manifest with webhook configurations: file, folder, URL, or - for stdin; can be repeated", collect)
+    .option("--config <name>", "a webhook configuration in the cluster; can be repeated", collect)
+    .option(
+      "--only <key=value>",
+      "answer only requests with this namespace, name, kind, label or user (* matches any text); can be repeated",
+      collect,
+    )
+    .option("--match <expression>", "answer only requests for which this CEL expression is true, as in matchConditions of a webhook")
+    .option("--shadow", "let the configurations in the cluster apply to your requests too")
+    .addOption(new Option("--failure-policy <policy>", "the failurePolicy (default: as configured)").choices(["Fail", "Ignore"]))
+    .option("--timeout-seconds <seconds>", "the timeoutSeconds, 1 to 30", "30")
+    .option("--servicename <name>", `the Service to create (default: ${SERVICE_PREFIX}<you>)`)
+    .addOption(serverImageOption())
+    .option("--ttl <duration>", "how long the session outlives this command if it is killed", "30s")
+    .option("--hold <duration>", "how long a request waits for kurun to reconnect before it gets a 503; at most 10m", "3s")
+    .option("--timeout <duration>", "how long to wait until the Service can be called; 0 waits forever", "60s")
+    .addOption(transportOption())
+    .option("--takeover", "replace the session that uses the Service, yours or another user's")
+    .addHelpText("after", EXAMPLES);
+  return addClusterFlags(addDryRunFlags(addPodFlags(addProgramFlags(command)))).action((
+    url: string,
+    options: WebhookFlags,
+  ) => webhook(context, url, options));
+}
+
+const DEFAULT_URL = "https://localhost:9443";
+
+const EXAMPLES = `
+Examples:
+  # the webhooks of a kubebuilder project, served by the program on localhost:9443
+  kurun webhook -f config/webhook/manifests.yaml
+
+  # a configuration of the cluster, for the requests of one namespace
+  kurun webhook 9443 --config my-webhooks --only namespace=dev-alice
+
+  # a program without TLS, for pods with a label; what is rejected here is still admitted
+  kurun webhook http://localhost:8080 -f hook.yaml --only kind=Pod --only label=app=web --failure-policy Ignore
+`;
+
+async function webhook(context: Context, url: string, options: WebhookFlags): Promise<void> {
+  const filter = parseFilter(options.only ?? [], options.match);
+  const upstream = await trustUpstream(programAt(url), options);
+  const rewrite = requestRewrite(upstream, options);
+  const timeoutSeconds = parseSeconds(options.timeoutSeconds ?? "30");
+  const timeoutMs = parseDuration("--timeout", options.timeout);
+  const wishes = { ...sessionWishes(context, upstream, options), ...await podWishes(options) };
+  const dryRun = dryRunFormat(options);
+  const files = await readFiles(context, options.filename ?? []);
+  dropRuntimeRoots();
+  const [access, image] = await Promise.all([openCluster(context, options), serverImage(context, options.serverImage)]);
+  const { namespace } = access;
+  const names = [...serviceHosts(wishes.service, namespace), ...LOCAL_HOSTS];
+  using api = new Api(access, { userAgent: "kurun" });
+  const [certificates, found] = await Promise.all([
+    sessionCertificates({ names, days: CERTIFICATE_DAYS, now: context.date() }),
+    findServed(api, { files, names: options.config ?? [], namespace, signal: context.interrupted }),
+  ]);
+  for (const note of found.notes) context.stderr(`Note: ${note}\n`);
+  const served = found.configurations;
+  const { caPem, ...pair } = certificates;
+  const plan: ForwardPlan = {
+    ...wishes,
+    ...image,
+    namespace,
+    tls: { ...pair, alpn: ["http/1.1"] },
+    annotations: {
+      ...wishes.annotations,
+      [Annotation.serves]: served.map(servedName).join(","),
+      [Annotation.filter]: JSON.stringify(filter),
+    },
+  };
+  const { failurePolicy, shadow = false } = options;
+  const configured: WebhookWishes = { served, filter, caPem, failurePolicy, timeoutSeconds, shadow };
+  if (dryRun) return context.data(dryRunText(plan, dryRun));
+  await forward({
+    context,
+    access,
+    api,
+    plan,
+    port: undefined,
+    takeover: options.takeover ?? false,
+    transport: options.transport,
+    upstream,
+    callerScheme: "https",
+    rewrite,
+    timeoutMs,
+    check: (plan) => checkWebhooks(api, plan, copiesFor(plan, configured), context.interrupted),
+    extra: (session, say, traffic) =>
+      new SessionWebhooks({
+        ...configured,
+        api,
+        session,
+        say,
+        traffic,
+        listening: (signal) => untilListening(upstream, signal),
+        announcement: served.map((one) => describeServed(one, upstream)).join(""),
+      }),
+  });
+}
+
+async function readFiles(context: Context, names: readonly string[]): Promise<HookManifest[]> {
+  const { files, problems } = await readManifestFiles({
+    names,
+    recursive: false,
+    cwd: Deno.cwd(),
+    stdin: async () => new Uint8Array(await new Response(Deno.stdin.readable).arrayBuffer()),
+    command: "kurun webhook -f -",
+    signal: context.interrupted,
+  });
+  if (problems.length > 0) throw new ManifestError(problems);
+  return files;
+}
+
+/** The program at a URL; without a scheme, it speaks TLS. @throws UserError */
+function programAt(url: string): Upstream {
+  const upstream = parseUpstream(/^\d+$/.test(url) ? `https://localhost:${url}` : url.includes("://") ? url : `https://${url}`);
+  if (carriesBytes(upstream.scheme)) throw usageError(`kurun webhook serves requests, not bytes: use https:// or http://, got ${url}`);
+  return upstream;
+}
+
+function parseSeconds(text: string): number {
+  const seconds = Number(text);
+  if (!/^\d+$/.test(text) || seconds < 1 || seconds > 30) throw usageError(`--timeout-seconds must be 1 to 30, got ${text}`);
+  return seconds;
+}
+
+function sessionWishes(
+  context: Context,
+  upstream: Upstream,
+  options: WebhookFlags,
+): Omit<ForwardPlan, "namespace" | "image"> {
+  const service = options.servicename ?? serviceOf(context.who);
+  checkServiceName(service);
+  if (service.length > MAX_SERVICE_NAME) throw usageError(`--servicename ${service} has more than ${MAX_SERVICE_NAME} characters`);
+  const ttlSeconds = Math.ceil(parseDuration("--ttl", options.ttl) / 1000);
+  if (ttlSeconds === 0) throw usageError("--ttl 0 would let webhooks call a kurun that was killed forever: use a time such as 30s");
+  return {
+    name: sessionName(context, service),
+    service,
+    ports: [{ name: "https", appProtocol: "https", port: HOOK_PORT, targetPort: parsePort("--pod-port", options.podPort) }],
+    ttlSeconds,
+    holdMs: parseDuration("--hold", options.hold, MAX_HOLD_MS),
+    fallback: options.fallback,
+    verbose: options.verbose ?? false,
+    annotations: {
+      [Annotation.who]: context.who,
+      [Annotation.from]: context.from,
+      [Annotation.since]: context.date().toISOString(),
+      [Annotation.upstream]: upstream.url,
+    },
+  };
+}
+
+/** A Service of each user's own: several people in a namespace do not meet. */
+function serviceOf(who: string): string {
+  const name = who.toLowerCase().replace(/[^a-z0-9]+/g, "-").slice(0, MAX_SERVICE_NAME - SERVICE_PREFIX.length).replace(/^-+|-+$/g, "");
+  return `${SERVICE_PREFIX}${name || "user"}`;
+}
+
+async function untilListening(upstream: Upstream, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const connection = await dialUpstream(upstream, { signal }).catch(() => undefined);
+    if (connection) return connection.reset();
+    await sleep(100, signal);
+  }
+}
+
+function describeServed(served: ServedConfiguration, upstream: Upstream): string {
+  const { webhooks } = served.configuration;
+  return webhooks.map(({ name, clientConfig }) =>
+    `Answering ${name} of ${servedName(served)} -> ${upstream.url}${clientConfig.service?.path ?? ""}\n`
+  ).join("");
+}

@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import { KurunProcess } from "./kurun_process.ts";
+import { clusterTest, kubectl, type TestNamespace } from "./kubernetes.ts";
+import { serveHttp, type Upstream } from "./upstreams.ts";
+
+/** The program on this machine: it answers all reviews, marks what it may mutate, and counts what it was asked. */
+function reviewer(mark: string): Upstream & { asked: string[] } {
+  const asked: string[] = [];
+  const server = serveHttp(async (request) => {
+    const { request: { uid, name, operation } } = await request.json();
+    const { pathname } = new URL(request.url);
+    asked.push(`${pathname} ${operation} ${name}`);
+    const patch = btoa(JSON.stringify([{ op: "add", path: "/metadata/labels", value: { by: mark } }]));
+    const change = pathname === "/mutate" ? { patchType: "JSONPatch", patch } : {};
+    return Response.json({ apiVersion: "admission.k8s.io/v1", kind: "AdmissionReview", response: { uid, allowed: true, ...change } });
+  });
+  return { ...server, asked };
+}
+
+/** A configuration for the ConfigMaps of namespaces with this test's label. Its webhook's Service does not exist. */
+function configuration(kind: "Mutating" | "Validating", namespace: TestNamespace): Record<string, unknown> {
+  return {
+    apiVersion: "admissionregistration.k8s.io/v1",
+    kind: `${kind}WebhookConfiguration`,
+    metadata: { name: `${namespace.name}-${kind.toLowerCase()}`, annotations: { "cert-manager.io/inject-ca-from": "a/b" } },
+    webhooks: [{
+      name: `${kind.toLowerCase()}.kurun.test`,
+      clientConfig: { service: { name: "no-such-service", namespace: namespace.name, path: `/${kind.toLowerCase().replace("ing", "e")}` } },
+      rules: [{ operations: ["CREATE"], apiGroups: [""], apiVersions: ["v1"], resources: ["configmaps"] }],
+      namespaceSelector: { matchLabels: { "kurun.test/of": namespace.name } },
+      failurePolicy: "Ignore",
+      timeoutSeconds: 2,
+      sideEffects: "None",
+      admissionReviewVersions: ["v1"],
+      ...(kind === "Validating" ? { matchConditions: [{ name: "theirs", expression: "object.metadata.name != 'theirs'" }] } : {}),
+    }],
+  };
+}
+
+const KINDS = "mutatingwebhookconfigurations,validatingwebhookconfigurations";
+
+/** All configurations as they are stored, without what each write changes. */
+async function configurations(): Promise<string> {
+  const { items } = JSON.parse(await kubectl(["get", KINDS, "-o", "json", "--show-managed-fields"]));
+  for (const { metadata } of items) for (const key of ["resourceVersion", "generation"]) delete metadata[key];
+  return JSON.stringify(items, null, 1);
+}
+
+/** Creates a ConfigMap. @returns its labels */
+async function createConfigMap(namespace: string, name: string): Promise<Record<string, string> | undefined> {
+  const configMap = { apiVersion: "v1", kind: "ConfigMap", metadata: { name, namespace } };
+  return JSON.parse(await kubectl(["create", "-f", "-", "-o", "json"], JSON.stringify(configMap))).metadata.labels;
+}
+
+clusterTest("kurun webhook answers the requests of --only instead of the original, and leaves it as it was", async (namespace) => {
+  await kubectl(["label", "namespace", namespace.name, `kurun.test/of=${namespace.name}`]);
+  const both = ["Mutating" as const, "Validating" as const].map((kind) => configuration(kind, namespace));
+  await kubectl(["create", "-f", "-"], JSON.stringify({ apiVersion: "v1", kind: "List", items: both }));
+  try {
+    const before = await configurations();
+    await using program = reviewer("kurun");
+    const names = both.flatMap(({ metadata }) => ["--config", (metadata as { name: string }).name]);
+    const started = performance.now();
+    await using kurun = KurunProcess.start(
+      ["webhook", program.url, "-n", namespace.name, ...names, "--only", `namespace=${namespace.name}`, "-v"],
+    );
+    await kurun.waitFor(/^If kurun loses its connection, /m);
+    assert.deepEqual(await createConfigMap(namespace.name, "mine"), { by: "kurun" });
+    assert.ok(performance.now() - started < 20_000, kurun.stderr);
+    assert.deepEqual(program.asked, ["/mutate CREATE mine", "/validate CREATE mine"]);
+    kurun.signal("SIGINT");
+    assert.equal(await kurun.exit, 0, kurun.stderr);
+    assert.equal(await createConfigMap(namespace.name, "theirs"), undefined);
+    assert.equal(program.asked.length, 2);
+    assert.equal(await configurations(), before);
+    assert.deepEqual(await namespace.leftOfKurun(), []);
+  } finally {
+    for (const { kind, metadata } of both as { kind: string; metadata: { name: string } }[]) {
+      await kubectl(["delete", kind, metadata.name]);
+    }
+  }
+});
