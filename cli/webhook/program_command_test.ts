@@ -7,7 +7,6 @@ const MODULE = new URL("./program_command.ts", import.meta.url).href;
 /** Stands for kurun: starts a command, ends it at the first Ctrl+C after a while, and itself at the second. */
 const KURUN = `
   import { startCommand } from ${JSON.stringify(MODULE)};
-  const command = startCommand(Deno.args, { say: (line) => console.log("said: " + line), patienceMs: 1_500 });
   const interrupted = Promise.withResolvers();
   let times = 0;
   Deno.addSignalListener("SIGINT", () => {
@@ -15,6 +14,7 @@ const KURUN = `
     console.log("kurun was interrupted");
     setTimeout(interrupted.resolve, 300);
   });
+  const command = startCommand(Deno.args, { say: (line) => console.log("said: " + line), patienceMs: 1_500 });
   const first = await Promise.race([command.ended.then(() => "the command ended"), interrupted.promise]);
   console.log(first ?? "kurun ends the command");
   await command.stop();
