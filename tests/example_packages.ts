@@ -7,7 +7,7 @@
 import { findGo } from "./cluster/go.ts";
 
 const EXAMPLES = new URL("../examples/", import.meta.url).pathname;
-const WITH_MODULES = ["hello", "operator", "screen"];
+const WITH_MODULES = ["guestbook", "hello", "operator", "screen"];
 
 /** Downloads the packages of all examples. @throws {ClusterUnavailableError} without Go @throws {Error} with the output of go or deno */
 export async function fetchExamplePackages(): Promise<void> {

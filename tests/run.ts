@@ -11,6 +11,7 @@ import { fetchExamplePackages } from "./example_packages.ts";
 import { faultsInside } from "./faults.ts";
 import { ALL_FAULTS } from "./faults/all_faults.ts";
 import { grpcProgram } from "./grpc_program.ts";
+import { guestbookProgram } from "./guestbook_program.ts";
 import { e2eRounds } from "./e2e_rounds.ts";
 import { registryProgram } from "./registry_program.ts";
 import { loadPodImages } from "./pod_images.ts";
@@ -30,6 +31,7 @@ async function endToEnd(): Promise<Counts> {
     await loadPodImages(cluster);
     // Inside the cluster's network neither Go's modules nor npm can be reached.
     await grpcProgram();
+    await guestbookProgram();
     await registryProgram();
     await fetchExamplePackages();
     const ends: Counts[] = [];

@@ -1,13 +1,15 @@
 /**
- * A mutating admission webhook that annotates new Services by rules, for `kurun port-forward` to show:
+ * A mutating admission webhook that annotates new Services by rules:
  *
- *     deno run --allow-net --allow-read examples/annotate/server.ts --tls-cert-file tls.crt --tls-key-file tls.key \
- *       --rules-file examples/annotate/rules.yaml
+ *     kurun webhook http://localhost:8080 -f examples/annotate/webhook.yaml -- deno run -A examples/annotate/server.ts
+ *
+ * With --tls-cert-file and --tls-key-file it serves HTTPS.
  *
  * @module
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { createServer } from "node:https";
+import { createServer } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import { json } from "node:stream/consumers";
 import { parseArgs } from "node:util";
 import { parse } from "yaml";
@@ -30,7 +32,7 @@ const { values: flags } = parseArgs({
   options: {
     "tls-cert-file": { type: "string" },
     "tls-key-file": { type: "string" },
-    "rules-file": { type: "string", default: "rules.yaml" },
+    "rules-file": { type: "string", default: new URL("rules.yaml", import.meta.url).pathname },
     port: { type: "string", default: "8080" },
   },
 });
@@ -38,17 +40,21 @@ const { values: flags } = parseArgs({
 const rules = parse(await Deno.readTextFile(flags["rules-file"])) as Rule[];
 log(`There are ${rules.length} active rules`);
 
+const cert = flags["tls-cert-file"];
+const key = flags["tls-key-file"];
 // Not Deno.serve, which answers over TLS after 40 ms (Deno 2.9.6, Nagle's delay): a webhook holds up every kubectl apply that it matches.
-createServer({
-  cert: await Deno.readTextFile(flags["tls-cert-file"] ?? "tls.crt"),
-  key: await Deno.readTextFile(flags["tls-key-file"] ?? "tls.key"),
-}, (request, response) => {
+const server = cert && key
+  ? createTlsServer({ cert: await Deno.readTextFile(cert), key: await Deno.readTextFile(key) }, answer)
+  : createServer(answer);
+server.listen(Number(flags.port), "localhost", () => log(`Listening${cert ? " TLS" : ""} on :${flags.port}`));
+
+function answer(request: IncomingMessage, response: ServerResponse): void {
   review(request, response).catch((error) => {
     // The caller left in the middle, or sent no AdmissionReview.
     log(`a request was not answered: ${error.message}`);
     response.destroy();
   });
-}).listen(Number(flags.port), "localhost", () => log(`Listening TLS on :${flags.port}`));
+}
 
 async function review(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { uid, object } = (await json(request) as AdmissionReview).request;

@@ -26,6 +26,11 @@ export async function logOf({ name }: TestNamespace, pod: string, pattern: RegEx
   }
 }
 
+/** Prints what a test has measured. */
+export function printFigure(line: string): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
+}
+
 /** An object, as JSON. */
 export interface ListedObject {
   kind: string;

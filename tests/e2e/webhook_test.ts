@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { denoImage } from "../cluster/deno_images.ts";
-import { Api } from "../../k8s/api/api.ts";
-import { loadClusterAccess } from "../../k8s/kubeconfig/kubeconfig.ts";
+import { CreateLoad } from "./create_load.ts";
 import { hookDeployment } from "./hook_deployment.ts";
 import { KurunProcess } from "./kurun_process.ts";
 import { clusterTest, kubectl, type TestNamespace } from "./kubernetes.ts";
@@ -69,28 +68,9 @@ function original(replicas: number): Record<string, unknown> {
   return hookDeployment({ app: "hook" }, replicas, container, [{ name: "tls", secret: { secretName: "hook-tls" } }]);
 }
 
-/** Creates ConfigMaps as dry runs, 30 a second, until a promise settles. @returns who answered each: the webhook here, the original, or the error */
-async function createUntil(namespace: TestNamespace, end: Promise<unknown>): Promise<string[]> {
-  const api = new Api(await loadClusterAccess({}, { get: (name) => Deno.env.get(name), interactive: false }), { userAgent: "test" });
-  const path = `/api/v1/namespaces/${namespace.name}/configmaps`;
-  const body = { apiVersion: "v1", kind: "ConfigMap", metadata: { generateName: "asked-" } };
-  const going: Promise<string>[] = [];
-  const create = async () => {
-    try {
-      const { body: created } = await api.request<{ metadata: { annotations?: Record<string, string> } }>("POST", path, {
-        body,
-        query: { dryRun: "All" },
-      });
-      return created.metadata.annotations?.["always-annotate-this"] ? "here" : "original";
-    } catch (error) {
-      return (error as Error).message;
-    }
-  };
-  const timer = setInterval(() => going.push(create()), 1_000 / 30);
-  await end.finally(() => clearInterval(timer));
-  const answers = await Promise.all(going);
-  api.close();
-  return answers;
+/** Starts 30 creates a second, each answered by the webhook here or by the original. */
+function createLoad(namespace: TestNamespace): Promise<CreateLoad> {
+  return CreateLoad.start(namespace.name, 30, (annotations) => annotations["always-annotate-this"] ? "here" : "original");
 }
 
 clusterTest("no webhook call fails when another kurun takes over with different flags", async (namespace) => {
@@ -100,17 +80,12 @@ clusterTest("no webhook call fails when another kurun takes over with different 
   const args = ["port-forward", webhook.url, "-n", namespace.name, "--servicename", "hook", "--tlssecret", "hook-tls"];
   // It renews every 2 s, so that it notices the end of its session before the next Pod is ready.
   await using kurun = await KurunProcess.startOn("desk-7", [...args, "--ttl", "6s"]).ready();
-  const ended = Promise.withResolvers<void>();
-  const creating = createUntil(namespace, ended.promise);
+  await using load = await createLoad(namespace);
   await using next = KurunProcess.startOn("desk-8", [...args, "--takeover"]);
-  try {
-    await next.ready();
-    assert.equal(await kurun.exit, 4);
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
-  } finally {
-    ended.resolve();
-  }
-  assert.deepEqual((await creating).filter((answer) => answer !== "here"), []);
+  await next.ready();
+  assert.equal(await kurun.exit, 4);
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  assert.deepEqual(Object.keys(await load.answers()), ["here"]);
   assert.match(kurun.stderr, /^error: this kurun lost session hook-kurun-\w{5}: replaced by \S+ from desk-8$/m);
 });
 
@@ -121,22 +96,13 @@ clusterTest("no webhook call fails when kurun exits after the original webhook i
   await using _configuration = await configure(namespace, { service: "hook", port: 443 }, webhook.ca);
   const args = ["port-forward", webhook.url, "-n", namespace.name, "--servicename", "hook", "--tlssecret", "hook-tls"];
   await using kurun = await KurunProcess.start(args).ready();
-  const ended = Promise.withResolvers<void>();
-  const creating = createUntil(namespace, ended.promise);
-  try {
-    await kubectl(["scale", "deployment", "hook", "--replicas=1", "-n", namespace.name]);
-    await kubectl(["rollout", "status", "deployment", "hook", "-n", namespace.name, "--timeout=60s"]);
-    kurun.signal("SIGINT");
-    assert.equal(await kurun.exit, 0);
-    await new Promise((resolve) => setTimeout(resolve, 2_000));
-  } finally {
-    ended.resolve();
-  }
-  const answers = Object.groupBy(await creating, (answer) => answer);
-  assert.deepEqual(
-    Object.keys(answers).sort(),
-    ["here", "original"],
-    JSON.stringify(Object.entries(answers).map(([k, v]) => [k, v?.length])),
-  );
-  assert.ok(answers.original!.length > 30, `${answers.original!.length}`);
+  await using load = await createLoad(namespace);
+  await kubectl(["scale", "deployment", "hook", "--replicas=1", "-n", namespace.name]);
+  await kubectl(["rollout", "status", "deployment", "hook", "-n", namespace.name, "--timeout=60s"]);
+  kurun.signal("SIGINT");
+  assert.equal(await kurun.exit, 0);
+  await new Promise((resolve) => setTimeout(resolve, 2_000));
+  const answers = await load.answers();
+  assert.deepEqual(Object.keys(answers).sort(), ["here", "original"], JSON.stringify(answers));
+  assert.ok(answers["original"]! > 30, `${answers["original"]}`);
 });
