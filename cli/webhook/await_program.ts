@@ -8,7 +8,7 @@ import { peerCertificate } from "../../k8s/api/dial.ts";
 import { SESSION_CA } from "../../k8s/certificate/session_ca.ts";
 import { ExitCode, usageError, UserError } from "../command/errors.ts";
 import { pause } from "../command/timers.ts";
-import { dialUpstream, UpstreamError } from "../port_forward/upstream.ts";
+import { type DialOptions, dialUpstream, UpstreamError } from "../port_forward/upstream.ts";
 import type { Upstream } from "../port_forward/upstream_url.ts";
 
 /** What {@link awaitProgram} needs to know. */
@@ -33,11 +33,7 @@ const PROBE_MS = 500;
  */
 export async function checkNothingListens(upstream: Upstream, signal: AbortSignal): Promise<void> {
   const { trust: _, ...plain } = upstream;
-  const connection = await dialUpstream(plain, { signal }).catch((error) => {
-    if (!(error instanceof UpstreamError)) throw error;
-  });
-  if (!connection) return;
-  connection.reset();
+  if (await dialProblem(plain, { signal })) return;
   throw usageError(`a program already listens at ${upstream.url}. End it first, or leave out the command after --`);
 }
 
@@ -79,35 +75,43 @@ async function plain(upstream: Upstream, { signal }: AwaitOptions): Promise<Upst
   return upstream;
 }
 
-async function secured(upstream: Upstream, { caPem, say, signal }: AwaitOptions, tell: (line: string) => void): Promise<Upstream> {
+async function secured(upstream: Upstream, options: AwaitOptions, tell: (line: string) => void): Promise<Upstream> {
+  const { caPem, say, signal } = options;
   const { url, host, port, trust } = upstream;
   const verifying = { ...upstream, trust: { insecure: false, ca: (trust?.ca ?? "") + caPem } };
   const slow = () =>
     tell(`Waiting: ${url} accepts connections but does not answer the TLS handshake. Is the program paused in a debugger?`);
-  const problem = await dialUpstream(verifying, { signal, slow }).then((connection) => connection.reset(), (error) => {
-    if (error instanceof UpstreamError) return error;
-    throw error;
-  });
+  // A program whose certificate is refused logs an error: one with a certificate of its own, which need not be verified, gets no reason to.
+  const problem = await dialProblem(trust?.insecure ? upstream : verifying, { signal, slow });
   const kind = problem && connectionErrorKind(problem.cause);
   if (kind === "tls" && /corrupt message|InvalidContentType|wrong version/i.test(String(problem?.cause))) {
     throw mistaken(`${url} does not speak TLS. If it speaks plain HTTP: kurun webhook ${withScheme("http", upstream)}`);
   }
-  if (kind === "tls" || kind === "tls-client") throw mistaken(problem?.message ?? url, problem);
-  const isRefused = kind === "tls-untrusted" || kind === "tls-name" || kind === "tls-expired";
-  if (problem && !isRefused) throw problem;
-  if (problem && !trust?.insecure) throw mistaken(problem.message, problem);
+  if (kind?.startsWith("tls")) throw mistaken(problem?.message ?? url, problem);
+  if (problem) throw problem;
   const certificate = await peerCertificate({ host, port, tls: {} }, signal);
   signal.throwIfAborted();
-  const isSessions = certificate?.issuer === SESSION_CA;
-  if (problem && isSessions) {
-    say(`Warning: ${url} still has the certificate of an earlier session. Restart the program, so that kurun can verify it`);
-  } else if (problem) {
-    const expired = certificate && certificate.validTo < new Date() ? `, which expired at ${certificate.validTo.toISOString()}` : "";
-    say(`${url} has a certificate of its own${expired}. kurun does not verify it, because the program is on this machine`);
-  } else {
-    say(`${url} has ${isSessions ? "this session's certificate" : "a certificate of its own"}, which kurun verifies`);
+  const isFromSession = certificate?.issuer === SESSION_CA;
+  const isUnverified = trust?.insecure && (!isFromSession || await dialProblem(verifying, { signal }));
+  const has = isFromSession
+    ? isUnverified ? "the certificate of an earlier session" : "this session's certificate"
+    : "a certificate of its own";
+  if (!isUnverified) {
+    say(`${url} has ${has}, which kurun verifies`);
+    return verifying;
   }
-  return problem || !isSessions && trust?.insecure ? upstream : verifying;
+  const expired = certificate && certificate.validTo < new Date() ? `, which expired at ${certificate.validTo.toISOString()}` : "";
+  const advice = isFromSession ? "Restart the program" : "kurun does not verify it, because the program is on this machine";
+  say(`${isFromSession ? "Warning: " : ""}${url} has ${has}${expired}. ${advice}`);
+  return upstream;
+}
+
+/** What prevents a connection. @throws the signal's reason */
+function dialProblem(upstream: Upstream, options: DialOptions): Promise<UpstreamError | undefined> {
+  return dialUpstream(upstream, options).then((connection) => void connection.reset(), (error) => {
+    if (error instanceof UpstreamError) return error;
+    throw error;
+  });
 }
 
 function mistaken(sentence: string, cause?: unknown): UserError {

@@ -73,7 +73,7 @@ Deno.test("a program that has read the files of an earlier session has to be res
   await using program = serve(await sessionCertificates({ names, days: 1, now }));
   const given = parseUpstream(`https://localhost:${program.port}`);
   const [found, lines] = await wait(given);
-  const line = `Warning: ${given.url} still has the certificate of an earlier session. Restart the program, so that kurun can verify it`;
+  const line = `Warning: ${given.url} has the certificate of an earlier session. Restart the program`;
   assert.deepEqual([found, lines], [given, [line]]);
 });
 

@@ -120,15 +120,29 @@ async function lockRecord(at: string): Promise<Deno.FsFile | undefined> {
 }
 
 function place(at: string, content: Readonly<{ [name in FileName]: string }>): void {
+  const fresh = (name: FileName) => join(at, KEPT, `new-${name}`);
   for (const name of FILES) {
-    const [path, fresh] = [join(at, name), join(at, KEPT, `new-${name}`)];
+    const [path, kept] = [join(at, name), join(at, KEPT, name)];
     const found = look(path);
     if (found?.isDirectory) throw new Error(`${name} is a folder`);
-    Deno.writeTextFileSync(fresh, content[name], { mode: 0o600, createNew: true });
-    // The link and not what it leads to, if it is one.
-    if (found) Deno.renameSync(path, join(at, KEPT, name));
-    Deno.renameSync(fresh, path);
+    Deno.writeTextFileSync(fresh(name), content[name], { mode: 0o600, createNew: true });
+    if (found) keep(path, found, kept);
   }
+  // One right after the other: a program that reads them in between logs that they do not fit.
+  for (const name of FILES) Deno.renameSync(fresh(name), join(at, name));
+}
+
+/**
+ * Keeps what is at a path: a symbolic link as it is, and not what it leads to. A file gets a second name, so that it is replaced in one step;
+ * programs that watch it see that (controller-runtime's certwatcher ignores that it gets another name) and read the new one at once.
+ */
+function keep(path: string, { isFile }: Deno.FileInfo, kept: string): void {
+  try {
+    if (isFile) return Deno.linkSync(path, kept);
+  } catch {
+    // The file system has no such links.
+  }
+  Deno.renameSync(path, kept);
 }
 
 /** Undoes as much as was done. */

@@ -16,6 +16,16 @@ export interface RunningCommand {
   stop(): Promise<void>;
 }
 
+/** Options of {@linkcode startCommand}. */
+export interface CommandOptions {
+  /** Prints a line. */
+  readonly say: (line: string) => void;
+  /** Whether standard input can be read (of UserStdio): a background job must not take what is typed for the shell. */
+  readonly readable?: boolean;
+  /** How long each signal may take, in milliseconds. @default {10_000} */
+  readonly patienceMs?: number;
+}
+
 /** How long a command may take to end on SIGINT, as managers of controller-runtime do, and then on SIGTERM. */
 const PATIENCE_MS = 10_000;
 /** The user learns what kurun waits for after this. */
@@ -51,15 +61,14 @@ export async function checkCommand([name = "", ...args]: readonly string[], env:
  * It is in a process group of its own, and in a session without a terminal. So Ctrl+C reaches kurun alone, which ends the command when the
  * cluster no longer needs it, and the command may still read the terminal: in another group of kurun's session it would be stopped
  * (SIGTTIN). On Windows, which has no such groups, Ctrl+C reaches both.
- * @param say prints a line
  * @throws UserError if it cannot be started
  */
 export function startCommand(
   [name = "", ...args]: readonly string[],
-  { say, patienceMs = PATIENCE_MS }: { say: (line: string) => void; patienceMs?: number },
+  { say, readable = true, patienceMs = PATIENCE_MS }: CommandOptions,
 ): RunningCommand {
   const env = Object.fromEntries(Object.entries(Deno.env.toObject()).filter(([variable]) => !variable.startsWith("KURUN_")));
-  const child = spawn(name, { args, env, clearEnv: true, stdin: "inherit", detached: !IS_WINDOWS });
+  const child = spawn(name, { args, env, clearEnv: true, stdin: readable ? "inherit" : "null", detached: !IS_WINDOWS });
   const over = new AbortController();
   // A second Ctrl+C ends kurun without waiting.
   const kill = () => void signalGroup(child, "SIGKILL");
