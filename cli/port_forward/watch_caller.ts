@@ -123,7 +123,7 @@ export class CallerWatch implements RelayWatch {
   /** The program could not be reached, and the caller gets a 502. @param why begins with the program's URL */
   refused(why: string): void {
     const { traffic, say, verbose, read } = this.#options;
-    traffic.failed(why);
+    if (!read) traffic.failed(why);
     this.#refused = true;
     // A raw connection has no status.
     this.#lens?.end({ ...(this.#raw ? {} : { status: 502 }), note: `refused: ${why}`, isFault: true });
@@ -133,10 +133,10 @@ export class CallerWatch implements RelayWatch {
 
   /** The caller's connection has ended. */
   ended({ error }: Pick<RelayEnd, "error">): void {
-    const { traffic } = this.#options;
+    const { traffic, verbose, read } = this.#options;
     const end = error && whatBroke(error);
     if (error instanceof StreamResetError) this.callerEnded();
-    if (end?.isFault && !this.#options.verbose) traffic.failed(`${this.#from}: the program broke the connection`);
+    if (end?.isFault && !verbose && !read) traffic.failed(`${this.#from}: the program broke the connection`);
     this.#lens?.end(end);
     traffic.closed(this);
   }

@@ -7,8 +7,8 @@ import { ManifestError } from "../../k8s/manifests/manifest_error.ts";
 import { Annotation, type ForwardPlan } from "../../k8s/session/objects/session_plan.ts";
 import type { Transport } from "../../k8s/session/session_rights.ts";
 import { HOOK_PORT, servedName } from "../../k8s/webhook/copy_configuration.ts";
+import { describeFilter } from "../../k8s/webhook/describe_filter.ts";
 import { findServed } from "../../k8s/webhook/find_configurations.ts";
-import type { ServedConfiguration } from "../../k8s/webhook/hook_configuration.ts";
 import type { HookManifest } from "../../k8s/webhook/manifest_hooks.ts";
 import { parseFilter } from "../../k8s/webhook/only_filter.ts";
 import { MAX_HOLD_MS } from "../../tunnel/mod.ts";
@@ -27,6 +27,8 @@ import { serverImage, serverImageOption } from "../session/server_image.ts";
 import { sessionName } from "../session/start_session.ts";
 import { transportOption } from "../session/transport_option.ts";
 import { checkWebhooks } from "./check_webhooks.ts";
+import { describeServed } from "./describe_served.ts";
+import { reviewLens } from "./review_lens.ts";
 import { copiesFor, SessionWebhooks, type WebhookWishes } from "./session_webhooks.ts";
 
 /** The name of a matchCondition has at most 63 characters: that of the session, `-kurun-` and five more, and `.kurun.dev`. */
@@ -135,6 +137,7 @@ async function webhook(context: Context, url: string, options: WebhookFlags): Pr
     },
   };
   const { failurePolicy, shadow = false } = options;
+  const how = { url: upstream.url, filter: describeFilter(filter), shadow };
   const configured: WebhookWishes = { served, filter, caPem, failurePolicy, timeoutSeconds, shadow };
   if (dryRun) return context.data(dryRunText(plan, dryRun));
   await forward({
@@ -149,6 +152,7 @@ async function webhook(context: Context, url: string, options: WebhookFlags): Pr
     callerScheme: "https",
     rewrite,
     timeoutMs,
+    reader: reviewLens({ ...found, served, failurePolicy }),
     check: (plan) => checkWebhooks(api, plan, copiesFor(plan, configured), context.interrupted),
     extra: (session, say, traffic) =>
       new SessionWebhooks({
@@ -158,7 +162,7 @@ async function webhook(context: Context, url: string, options: WebhookFlags): Pr
         say,
         traffic,
         listening: (signal) => untilListening(upstream, signal),
-        announcement: served.map((one) => describeServed(one, upstream)).join(""),
+        announcement: served.flatMap((one) => describeServed(one, how)).map((line) => `${line}\n`).join(""),
       }),
   });
 }
@@ -228,11 +232,4 @@ async function untilListening(upstream: Upstream, signal: AbortSignal): Promise<
     if (connection) return connection.reset();
     await sleep(100, signal);
   }
-}
-
-function describeServed(served: ServedConfiguration, upstream: Upstream): string {
-  const { webhooks } = served.configuration;
-  return webhooks.map(({ name, clientConfig }) =>
-    `Answering ${name} of ${servedName(served)} -> ${upstream.url}${clientConfig.service?.path ?? ""}\n`
-  ).join("");
 }
