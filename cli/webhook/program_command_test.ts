@@ -14,7 +14,7 @@ const KURUN = `
     console.log("kurun was interrupted");
     setTimeout(interrupted.resolve, 300);
   });
-  const command = startCommand(Deno.args, { say: (line) => console.log("said: " + line), patienceMs: 1_500 });
+  const command = startCommand(Deno.args, { say: (line) => console.log("said: " + line), patienceMs: 700 });
   const first = await Promise.race([command.ended.then(() => "the command ended"), interrupted.promise]);
   console.log(first ?? "kurun ends the command");
   await command.stop();
