@@ -20,8 +20,6 @@ export interface RunningCommand {
 export interface CommandOptions {
   /** Prints a line. */
   readonly say: (line: string) => void;
-  /** Whether standard input can be read (of UserStdio): a background job must not take what is typed for the shell. */
-  readonly readable?: boolean;
   /** How long each signal may take, in milliseconds. @default {10_000} */
   readonly patienceMs?: number;
 }
@@ -56,19 +54,20 @@ export async function checkCommand([name = "", ...args]: readonly string[], env:
 }
 
 /**
- * Starts a command with kurun's standard streams and environment, without kurun's own variables.
+ * Starts a command with kurun's environment, without kurun's own variables, and with kurun's standard streams, except for a terminal's input.
  *
- * It is in a process group of its own, and in a session without a terminal. So Ctrl+C reaches kurun alone, which ends the command when the
- * cluster no longer needs it, and the command may still read the terminal: in another group of kurun's session it would be stopped
- * (SIGTTIN). On Windows, which has no such groups, Ctrl+C reaches both.
+ * It is in a process group and session of its own (setsid). So Ctrl+C in a terminal reaches kurun alone, which ends the command when the
+ * cluster no longer needs it. It gets no input from a terminal, because that is not its controlling one: a headless dlv that sees a terminal
+ * tries to put its program into the foreground and fails ("inappropriate ioctl for device"). Windows has no such groups: Ctrl+C reaches both.
  * @throws UserError if it cannot be started
  */
 export function startCommand(
   [name = "", ...args]: readonly string[],
-  { say, readable = true, patienceMs = PATIENCE_MS }: CommandOptions,
+  { say, patienceMs = PATIENCE_MS }: CommandOptions,
 ): RunningCommand {
   const env = Object.fromEntries(Object.entries(Deno.env.toObject()).filter(([variable]) => !variable.startsWith("KURUN_")));
-  const child = spawn(name, { args, env, clearEnv: true, stdin: readable ? "inherit" : "null", detached: !IS_WINDOWS });
+  const stdin = Deno.stdin.isTerminal() ? "null" : "inherit";
+  const child = spawn(name, { args, env, clearEnv: true, stdin, detached: !IS_WINDOWS });
   const over = new AbortController();
   // A second Ctrl+C ends kurun without waiting.
   const kill = () => void signalGroup(child, "SIGKILL");
