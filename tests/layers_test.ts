@@ -87,6 +87,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "k8s/session/owner",
     "k8s/session/pod",
     "k8s/session/service",
+    "k8s/webhook",
   ],
   "cli/completion": ["cli/command", "k8s/api", "k8s/kubeconfig", "k8s/session/owner"],
   "cli/session": [
@@ -103,6 +104,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "k8s/webhook",
     "k8s/workloads",
     "tunnel",
+    "k8s/webhook",
   ],
   "cli/images": ["cli/builders", "cli/command", "k8s/api", "k8s/images", "k8s/nodes", "k8s/registry"],
   "cli/builders": ["cli/command", "k8s/images"],
@@ -110,7 +112,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "cli/manifests": ["cli/local", "k8s/manifests"],
   "cli/local": ["tunnel"],
 
-  "k8s/webhook": ["k8s/api", "k8s/certificate", "k8s/manifests", "k8s/session/objects"],
+  "k8s/webhook": ["k8s/api", "k8s/certificate", "k8s/manifests", "k8s/session/objects", "k8s/session/owner"],
   "k8s/session": ["k8s/api", "k8s/session/dial", "k8s/session/objects", "k8s/session/owner"],
   "k8s/session/service": [
     "k8s/api",

@@ -4,11 +4,13 @@ import { ConnectionError } from "../../k8s/api/connection_error.ts";
 import type { SubjectReview } from "../../k8s/api/kubernetes_objects.ts";
 import { linuxNodes } from "../../k8s/nodes/nodes.ts";
 import { findLeftovers } from "../../k8s/session/owner/leftovers.ts";
+import { findHookLeftovers } from "../../k8s/webhook/find_leftovers.ts";
 import type { SessionPlan } from "../../k8s/session/objects/session_plan.ts";
 import type { Purpose } from "../../k8s/session/role_rules.ts";
 import { describeRight, isServiceProxy, kubeletRights, missingRights, neededRights } from "../../k8s/session/session_rights.ts";
 import type { Context } from "../command/context.ts";
 import { pause } from "../command/timers.ts";
+import { markedObject } from "../session/marked_object.ts";
 import { checkAdmission } from "./admission.ts";
 import { certificateEnd } from "./certificate_end.ts";
 import { findDeadConversions, findDeadWebhooks, listHooks } from "./dead_webhooks.ts";
@@ -164,11 +166,17 @@ async function checkRights({ api, context, purposes, service, plans: [plan] }: E
 
 async function findLeftSessions({ api, context: { who, from, interrupted: signal } }: Examination): Promise<Finding[]> {
   // What may not be listed is named by kurun cleanup.
-  const { leftovers } = await findLeftovers(api, { namespace: api.access.namespace, who, from, signal });
-  return leftovers.map(({ kind, name, namespace }) => {
-    const seen = `${kind} ${name} in namespace ${namespace} is left behind by a kurun that is gone`;
-    return problem("sessions", seen, `Remove it: kurun cleanup -n ${namespace}`);
-  });
+  const [{ leftovers }, { marks }] = await Promise.all([
+    findLeftovers(api, { namespace: api.access.namespace, who, from, signal }),
+    findHookLeftovers(api, { namespace: undefined, signal }),
+  ]);
+  const left = [
+    ...leftovers.map(({ kind, name, namespace }) => ({ what: `${kind} ${name} in namespace ${namespace}`, namespace })),
+    ...marks.map((mark) => ({ what: markedObject(mark), namespace: mark.session.namespace })),
+  ];
+  return left.map(({ what, namespace }) =>
+    problem("sessions", `${what} is left behind by a kurun that is gone`, `Remove it: kurun cleanup -n ${namespace}`)
+  );
 }
 
 async function checkNodes({ api, context }: Examination): Promise<Finding[]> {

@@ -1,7 +1,9 @@
 import type { Api } from "../../k8s/api/api.ts";
 import type { Definition, MutatingWebhooks, Service, ValidatingWebhooks } from "../../k8s/api/kubernetes_objects.ts";
+import { Annotation } from "../../k8s/session/objects/session_plan.ts";
 import { isOurs, sessionOf } from "../../k8s/session/owner/session_owner.ts";
 import { serviceSlices } from "../../k8s/session/service/endpoint_slices.ts";
+import { marksOfDefinition } from "../../k8s/webhook/session_marks.ts";
 import { type CheckName, type Finding, missingRight, problem, unchecked } from "./finding.ts";
 
 type ServiceReference = NonNullable<Hook["webhook"]["clientConfig"]["service"]>;
@@ -50,17 +52,20 @@ type HookRule = NonNullable<Hook["webhook"]["rules"]>[number];
 
 /** Finds webhooks whose Service does not exist or has nobody behind it. @throws as {@link Api.get} does */
 export function findDeadWebhooks(api: Api, hooks: readonly Hook[], signal: AbortSignal): Promise<Finding[]> {
-  return deadCalls(api, "webhooks", hooks.map(callOf), signal);
+  // A copy that a session made has no effect without its session, and is then found by the check of sessions.
+  const lasting = hooks.filter(({ metadata }) => !isOurs(metadata) || metadata.annotations?.[Annotation.namespace] === undefined);
+  return deadCalls(api, "webhooks", lasting.map(callOf), signal);
 }
 
 /** Finds CustomResourceDefinitions whose conversion webhook has nobody behind it. @throws as {@link Api.list} does */
 export async function findDeadConversions(api: Api, signal: AbortSignal): Promise<Finding[]> {
   const { items } = await api.list<Definition>("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", { signal });
-  const called = items.map(({ metadata: { name }, spec: { conversion } }) => ({
+  const called = items.map(({ metadata, spec: { conversion } }) => ({
     service: conversion?.strategy === "Webhook" ? conversion.webhook?.clientConfig?.service : undefined,
-    by: `CustomResourceDefinition ${name}: its conversion webhook`,
+    by: `CustomResourceDefinition ${metadata.name}: its conversion webhook`,
     effect: "objects that are stored in another version cannot be read or written, and the garbage collector may stop",
-    todo: "Start what serves it",
+    todo: marksOfDefinition(metadata).map(({ session }) => `If kurun is gone, put it back: kurun cleanup -n ${session.namespace}`)[0] ??
+      "Start what serves it",
     blocks: true,
   }));
   return await deadCalls(api, "conversions", called, signal);

@@ -1,9 +1,15 @@
 import { Command, Option } from "commander";
 import { Api } from "../../k8s/api/api.ts";
+import { findHookLeftovers } from "../../k8s/webhook/find_leftovers.ts";
+import { removeMark } from "../../k8s/webhook/remove_leftovers.ts";
+import type { SessionMark } from "../../k8s/webhook/session_marks.ts";
+import { switchOff } from "../../k8s/webhook/switch.ts";
 import { findLeftovers, type Leftover } from "../../k8s/session/owner/leftovers.ts";
+import { objectPath } from "../../k8s/session/objects/session_plan.ts";
 import { deleteIfSame } from "../../k8s/session/owner/remove_session.ts";
 import { addClusterFlags, openCluster } from "../command/cluster_flags.ts";
 import type { Context } from "../command/context.ts";
+import { keptWarnings, markedObject } from "./marked_object.ts";
 
 /** `kurun cleanup` */
 export function cleanupCommand(context: Context): Command {
@@ -11,7 +17,8 @@ export function cleanupCommand(context: Context): Command {
     .summary("remove what ended sessions left behind")
     .description(
       "Removes what is no longer in use: your sessions without a connected client, other users' sessions whose client has also been silent for 40 s, " +
-        "sessions that have ended, and objects with kurun's labels whose session is gone. A session with a connected client is never removed.",
+        "sessions that have ended, objects with kurun's labels whose session is gone, and what sessions of kurun webhook that are gone left in webhook " +
+        "configurations and CustomResourceDefinitions. A session with a connected client is never removed.",
     )
     .option("-A, --all-namespaces", "clean up all namespaces")
     .addOption(
@@ -30,16 +37,35 @@ async function cleanup(context: Context, options: Record<string, unknown>): Prom
   const namespace = options.allNamespaces === true ? undefined : access.namespace;
   const { who, from, interrupted: signal } = context;
   const { leftovers, hidden } = await findLeftovers(api, { namespace, who, from, signal });
-  for (const resource of hidden) {
+  const ended = leftovers.map(({ path }) => path);
+  const hooks = await findHookLeftovers(api, { namespace, ended, signal });
+  for (const resource of [...hidden, ...hooks.hidden]) {
     context.stderr(`Warning: ${resource} could not be checked: this needs the right to list ${resource}\n`);
   }
+  for (const { namespace, name } of hooks.unknown) {
+    const why = `this needs the right to get jobs in namespace ${namespace}`;
+    context.stderr(`Warning: what session ${name} put into webhook configurations was left alone: ${why}\n`);
+  }
   const dryRun = options.dryRun !== undefined;
+  const isEnded = ({ session: { namespace, name } }: SessionMark) => ended.includes(objectPath("Job", namespace, name));
+  // Until then, the copies of a session that is removed here still apply.
+  if (!dryRun) await Promise.all(hooks.marks.filter(isEnded).map(({ session }) => switchOff(api, session, signal)));
+  const note = dryRun ? " (dry run)" : "";
+  for (const mark of hooks.marks) {
+    const kept = dryRun ? [] : await removeMark(api, mark, signal);
+    const { session: { name, namespace }, is } = mark;
+    const done = is === "conversion" ? "put back" : "removed";
+    context.stdout(`${markedObject(mark)} ${done}: session ${name} in namespace ${namespace} is gone${note}\n`);
+    if (kept.length > 0) context.stderr(`${keptWarnings(new Map([[mark.name, kept]])).join("")}\n`);
+  }
   for (const leftover of leftovers) {
     const { kind, name, path, why } = leftover;
     if (!dryRun) await deleteIfSame(api, path, leftover, signal);
-    context.stdout(`${kind}/${name} removed from namespace ${leftover.namespace}: ${describeWhy(why)}${dryRun ? " (dry run)" : ""}\n`);
+    context.stdout(`${kind}/${name} removed from namespace ${leftover.namespace}: ${describeWhy(why)}${note}\n`);
   }
-  if (leftovers.length === 0) context.stderr(`Nothing is left behind${namespace === undefined ? "" : ` in ${namespace} namespace`}.\n`);
+  if (leftovers.length + hooks.marks.length === 0) {
+    context.stderr(`Nothing is left behind${namespace === undefined ? "" : ` in ${namespace} namespace`}.\n`);
+  }
 }
 
 function describeWhy(why: Leftover["why"]): string {

@@ -20,6 +20,7 @@ import { type SessionOwner, sessionOwner } from "../../k8s/session/owner/session
 import { removeConfigurations } from "../../k8s/webhook/remove_configurations.ts";
 import { KEY_BYTES } from "../../tunnel/mod.ts";
 import { nameEnd } from "../command/flag_values.ts";
+import { keptWarnings } from "./marked_object.ts";
 import type { Context } from "../command/context.ts";
 
 /** Attempts: another start can create or remove a session between the check and the creation. */
@@ -100,7 +101,8 @@ export async function preflight(
   await check?.(plan);
   const found = await looking;
   const told = (step: ClaimStep) => say(describeStep(step, service));
-  const release = ({ name }: SessionOwner) => removeConfigurations(api, { namespace, name }, { signal });
+  const release = async ({ name }: SessionOwner) =>
+    keptWarnings(await removeConfigurations(api, { namespace, name }, { signal })).forEach(say);
   const claim = await claimService(api, { plan: await fitting, port, takeover, found, say: told, release, signal });
   if (claim.do === "adopt") return { claim, ways };
   if (claim.plan.podPatch) await checkPodPatchTaken(api, claim.plan, signal);

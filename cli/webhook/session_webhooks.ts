@@ -11,6 +11,7 @@ import type { HookFilter } from "../../k8s/webhook/hook_filter.ts";
 import { removeConfigurations } from "../../k8s/webhook/remove_configurations.ts";
 import { switchOn } from "../../k8s/webhook/switch.ts";
 import type { Traffic } from "../port_forward/traffic.ts";
+import { keptWarnings } from "../session/marked_object.ts";
 import type { SessionExtra } from "../port_forward/forward.ts";
 
 /** How long the removal of configurations may take, in milliseconds, without the wait for answers. */
@@ -89,7 +90,7 @@ export class SessionWebhooks implements SessionExtra {
       timer = limit();
     };
     try {
-      await removeConfigurations(api, plan, { answered, signal: late.signal });
+      keptWarnings(await removeConfigurations(api, plan, { answered, signal: late.signal })).forEach(say);
     } catch (error) {
       say(
         `The webhook configurations of session ${plan.name} could not be removed (${(error as Error).message}): kurun cleanup removes them`,

@@ -27,7 +27,8 @@ export interface PatchOperation {
 export const METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 export const METADATA_LIST_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 
-const FIELD_MANAGER = "kurun";
+/** The manager of the fields that kurun writes. */
+export const FIELD_MANAGER = "kurun";
 const PAGE_SIZE = 500;
 /** The API server is asked to end a watch after this, in seconds; the caller starts another one. */
 const WATCH_SECONDS = 30;

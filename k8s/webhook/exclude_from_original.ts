@@ -1,13 +1,7 @@
 import type { Api, PatchOperation } from "../api/api.ts";
-import { ApiError } from "../api/api_error.ts";
-import { sleep } from "../api/sleep.ts";
+import { changeObject } from "./change_object.ts";
 import type { MatchCondition } from "./guard.ts";
 import { type HookKind, hookPath, type LiveHookConfiguration } from "./hook_configuration.ts";
-
-/** Attempts for a configuration that others change at the same time. */
-const MAX_TRIES = 8;
-/** The pause before the second attempt, in milliseconds; it doubles. */
-const RETRY_MS = 50;
 
 /**
  * Lets webhooks of a configuration leave out the requests that a session answers: each gets the condition. Nothing else of the configuration
@@ -22,11 +16,11 @@ export async function exclude(
   condition: MatchCondition,
   signal?: AbortSignal,
 ): Promise<string[] | undefined> {
-  const found = await change(
+  const found = await changeObject<LiveHookConfiguration>(
     api,
     hookPath(kind, name),
-    (configuration) =>
-      configuration.webhooks.flatMap((hook, index): PatchOperation[] => {
+    ({ webhooks: present = [] }) =>
+      present.flatMap((hook, index): PatchOperation[] => {
         const { matchConditions = [] } = hook;
         if (!webhooks.includes(hook.name) || matchConditions.some(({ name }) => name === condition.name)) return [];
         const path = `/webhooks/${index}/matchConditions`;
@@ -36,7 +30,8 @@ export async function exclude(
       }),
     signal,
   );
-  return found?.webhooks.flatMap(({ name, matchConditions }) => hasCondition(matchConditions, condition.name) ? [name] : []);
+  return found &&
+    (found.webhooks ?? []).flatMap(({ name, matchConditions }) => hasCondition(matchConditions, condition.name) ? [name] : []);
 }
 
 /**
@@ -53,11 +48,11 @@ export async function include(
 ): Promise<boolean> {
   const isOurs = (found: MatchCondition) =>
     found.name === condition.name && (condition.expression === undefined || found.expression === condition.expression);
-  const left = await change(
+  const left = await changeObject<LiveHookConfiguration>(
     api,
     hookPath(kind, name),
-    ({ webhooks }) =>
-      webhooks.flatMap(({ matchConditions = [] }, index): PatchOperation[] => {
+    ({ webhooks = [] }) =>
+      webhooks.flatMap(({ matchConditions = [] }, index) => {
         const path = `/webhooks/${index}/matchConditions`;
         const at = matchConditions.findIndex(isOurs);
         if (at < 0) return [];
@@ -66,37 +61,9 @@ export async function include(
       }),
     signal,
   );
-  return !left?.webhooks.some(({ matchConditions }) => hasCondition(matchConditions, condition.name));
+  return !left?.webhooks?.some(({ matchConditions }) => hasCondition(matchConditions, condition.name));
 }
 
 function hasCondition(conditions: readonly MatchCondition[] = [], name: string): boolean {
   return conditions.some((condition) => condition.name === name);
-}
-
-/**
- * Changes a configuration, but never one that somebody else has changed since it was read.
- * @returns the configuration as it is afterwards; undefined if it does not exist
- */
-async function change(
-  api: Api,
-  path: string,
-  steps: (found: LiveHookConfiguration) => readonly PatchOperation[],
-  signal: AbortSignal | undefined,
-): Promise<LiveHookConfiguration | undefined> {
-  for (let tries = 1;; tries++) {
-    const found = (await api.find<LiveHookConfiguration>(path, { signal }))?.body;
-    if (!found || found.metadata.deletionTimestamp) return undefined;
-    const wanted = steps({ ...found, webhooks: found.webhooks ?? [] });
-    if (wanted.length === 0) return found;
-    const seen: PatchOperation = { op: "test", path: "/metadata/resourceVersion", value: found.metadata.resourceVersion };
-    try {
-      return (await api.jsonPatch<LiveHookConfiguration>(path, [seen, ...wanted], { signal })).body;
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      if (error.status === 404) return undefined;
-      // A test that fails is answered 422 (Invalid), and a change between the test and the write 409.
-      if (![409, 422].includes(error.status) || tries === MAX_TRIES) throw error;
-    }
-    await sleep(RETRY_MS * 2 ** (tries - 1), signal);
-  }
 }

@@ -7,10 +7,12 @@ import type { Api } from "../api/api.ts";
 import { ApiError, onStatus } from "../api/api_error.ts";
 import type { Definition, MutatingWebhooks, ValidatingWebhooks } from "../api/kubernetes_objects.ts";
 import { SESSION_LABEL } from "../session/objects/session_plan.ts";
+import { definitionPath } from "./conversion.ts";
 import {
   type Hook,
   HOOK_KINDS,
   type HookConfiguration,
+  type HookKind,
   hookPath,
   type LiveHookConfiguration,
   type ServedConfiguration,
@@ -107,11 +109,13 @@ export async function findServed(api: Api, search: HookSearch): Promise<FoundHoo
 
 /** All configurations of the cluster, kurun's own copies included, in the order of their kinds and names. @throws as {@linkcode Api.list} does */
 export async function listConfigurations(api: Api, signal: AbortSignal): Promise<LiveHookConfiguration[]> {
-  const lists = await Promise.all(HOOK_KINDS.map(async (kind) => {
-    const { items } = await api.list<MutatingWebhooks & ValidatingWebhooks>(hookPath(kind), { signal });
-    return items.map(({ metadata, webhooks = [] }) => ({ apiVersion: "admissionregistration.k8s.io/v1", kind, metadata, webhooks }));
-  }));
-  return lists.flat();
+  return (await Promise.all(HOOK_KINDS.map((kind) => listKind(api, kind, signal)))).flat();
+}
+
+/** All configurations of a kind. The items of a list have no kind. @throws as {@linkcode Api.list} does */
+export async function listKind(api: Api, kind: HookKind, signal?: AbortSignal): Promise<LiveHookConfiguration[]> {
+  const { items } = await api.list<MutatingWebhooks & ValidatingWebhooks>(hookPath(kind), { signal });
+  return items.map(({ metadata, webhooks = [] }) => ({ apiVersion: "admissionregistration.k8s.io/v1", kind, metadata, webhooks }));
 }
 
 /** @returns the definitions by name, and whether the user may not read one; all of the cluster if nothing was named */
@@ -120,13 +124,12 @@ async function findDefinitions(
   names: readonly string[],
   { files, signal }: HookSearch,
 ): Promise<{ found: Map<string, Definition>; denied: boolean }> {
-  const path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
   const forbidden = "forbidden" as const;
   const reads = names.length === 0 && files.length === 0
-    ? [api.list<Definition>(path, { signal }).then(({ items }) => items).catch(onStatus([403], forbidden))]
+    ? [api.list<Definition>(definitionPath(), { signal }).then(({ items }) => items).catch(onStatus([403], forbidden))]
     // Only a CustomResourceDefinition must have a dot in its name.
     : [...new Set(names)].filter((name) => /^[a-z0-9.-]+$/.test(name) && name.includes(".")).map((name) =>
-      api.find<Definition>(`${path}/${name}`, { signal }).then((answer) => answer ? [answer.body] : []).catch(onStatus([403], forbidden))
+      api.find<Definition>(definitionPath(name), { signal }).then((answer) => answer ? [answer.body] : []).catch(onStatus([403], forbidden))
     );
   const answers = await Promise.all(reads);
   const found = new Map<string, Definition>();

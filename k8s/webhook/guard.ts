@@ -24,6 +24,13 @@ export function guardExpression({ namespace, name }: HookSession): string {
     `.namespace('${namespace}').name('${name}').check('${verb}').allowed()`;
 }
 
+/** The session that a condition belongs to, by its expression and its name. @returns undefined if it is not kurun's */
+export function guardedSession({ name, expression }: MatchCondition): HookSession | undefined {
+  const [, namespace = "", session = ""] = /\bauthorizer\.serviceAccount\('([^']*)', '([^']*)'\)/.exec(expression) ?? [];
+  const guarded = { namespace, name: session };
+  return expression.includes(guardExpression(guarded)) && name === conditionName(guarded) ? guarded : undefined;
+}
+
 /** Whether a session answers a request, as CEL. @param filter which requests, as CEL */
 export function mineExpression(session: HookSession, filter: string): string {
   return `${guardExpression(session)} && !${OWN_OBJECT} && (${filter})`;
