@@ -40,7 +40,7 @@ export async function checkNothingListens(upstream: Upstream, signal: AbortSigna
 /**
  * Waits, however long it takes, until the program accepts connections and, with https, has answered a TLS handshake.
  * @returns the upstream, which verifies the program against the session's authority if it has the session's certificate
- * @throws UserError if the program speaks another protocol or its certificate is refused; the signal's reason
+ * @throws UserError if there is no such host, or the program speaks another protocol or its certificate is refused; the signal's reason
  */
 export async function awaitProgram(upstream: Upstream, options: AwaitOptions): Promise<Upstream> {
   const { say, signal } = options;
@@ -57,6 +57,7 @@ export async function awaitProgram(upstream: Upstream, options: AwaitOptions): P
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof UpstreamError)) throw error;
+      if (connectionErrorKind(error.cause) === "dns") throw mistaken(error.message, error);
       const isRefused = error.cause instanceof Deno.errors.ConnectionRefused;
       tell(isRefused ? `Waiting until the program accepts connections at ${upstream.url}` : `Waiting: ${error.message}`);
     }

@@ -113,6 +113,14 @@ Deno.test("a program that starts later is waited for: after a second kurun says 
   assert.deepEqual(await waiting, [given, [`Waiting until the program accepts connections at ${given.url}`]]);
 });
 
+Deno.test({
+  name: "a host that does not exist is not waited for",
+  // Deno 2.6 keeps the signal of a connection whose host does not exist.
+  sanitizeResources: false,
+  fn: () =>
+    rejects(parseUpstream("https://kurun.invalid:9443"), "https://kurun.invalid:9443 cannot be found: its host name does not resolve"),
+});
+
 Deno.test("waiting ends when nobody waits any more", async () => {
   const { port } = serveLater();
   const controller = new AbortController();
