@@ -2,6 +2,9 @@ import { Command, Option } from "commander";
 import { stringify } from "yaml";
 import { Api } from "../../k8s/api/api.ts";
 import { type FoundSession, listSessions, type SessionList } from "../../k8s/session/owner/find_sessions.ts";
+import type { SessionOwner } from "../../k8s/session/owner/session_owner.ts";
+import { describeFilter } from "../../k8s/webhook/describe_filter.ts";
+import { readFilter } from "../../k8s/webhook/hook_filter.ts";
 import { addClusterFlags, openCluster } from "../command/cluster_flags.ts";
 import type { Context } from "../command/context.ts";
 import { terminalLine } from "../command/terminal_text.ts";
@@ -17,8 +20,8 @@ export function lsCommand(context: Context): Command {
   const command = new Command("ls")
     .summary("list sessions, their owners, and whether a client is connected")
     .description(
-      "Lists the sessions of a namespace. NAME is the session's Service, and the name to give to kurun stop. -o json and -o yaml print a " +
-        "List whose items look like Kubernetes objects, with metadata, spec and status.",
+      "Lists the sessions of a namespace. NAME is the session's Service, and the name to give to kurun stop. SERVES is what a session of " +
+        "kurun webhook answers. -o json and -o yaml print a List whose items look like Kubernetes objects, with metadata, spec and status.",
     )
     .option("-A, --all-namespaces", "list the sessions of all namespaces")
     .addOption(new Option("-o, --output <format>", "the output format").choices(LIST_FORMATS))
@@ -72,10 +75,12 @@ export function sessionStatus({ ending, presence, owner: { until } }: FoundSessi
 }
 
 function table({ sessions, now }: SessionList, { wide, namespaces }: { wide: boolean; namespaces: boolean }): string {
+  const served = wide || sessions.some(({ owner }) => owner.serves !== undefined);
   const head = [
     ...(namespaces ? ["NAMESPACE"] : []),
     ...["NAME", "STATUS", "AGE", "WHO", "FROM"],
     ...(wide ? ["UPSTREAM", "PORTS", "SESSION", "UNTIL"] : []),
+    ...(served ? ["SERVES"] : []),
   ];
   const rows = sessions.map((session) => {
     const { namespace, created, owner: { service, who, from, upstream, ports, name, until } } = session;
@@ -83,6 +88,7 @@ function table({ sessions, now }: SessionList, { wide, namespaces }: { wide: boo
       ...(namespaces ? [namespace] : []),
       ...[service, sessionStatus(session, now), age(now.getTime() - Date.parse(created)), who, from],
       ...(wide ? [upstream, ports, name, until ?? ""] : []),
+      ...(served ? [describeServes(session.owner)] : []),
     ].map((cell) => cell === "" ? "<none>" : terminalLine(cell));
   });
   const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => (row[column] as string).length)));
@@ -91,16 +97,25 @@ function table({ sessions, now }: SessionList, { wide, namespaces }: { wide: boo
   );
 }
 
+/** What a webhook session answers: `MutatingWebhookConfiguration/policies in dev-* by alice`. */
+function describeServes({ serves = "", filter }: SessionOwner): string {
+  const read = readFilter(filter ?? "");
+  return [serves, read ? describeFilter(read) : filter ?? ""].filter((part) => part !== "").join(" ");
+}
+
 /** Objects in the shape of Kubernetes objects, so that `.items[].metadata.name` works. The cluster has no such kind. */
 function listObject({ sessions, now }: SessionList): unknown {
   const items = sessions.map((session) => {
     const { namespace, created, presence, ending, owner } = session;
-    const { service, uid, name, ports, upstream, who, from, since, seen, until } = owner;
+    const { service, uid, name, ports, upstream, who, from, since, seen, until, serves, filter } = owner;
     return {
       apiVersion: "kurun.dev/v1",
       kind: "Session",
       metadata: { name: service, namespace, uid, creationTimestamp: created },
-      spec: { session: name, service, ports: ports === "" ? [] : ports.split(",").map(Number), upstream, who, from },
+      spec: {
+        ...{ session: name, service, ports: ports === "" ? [] : ports.split(",").map(Number), upstream, who, from },
+        ...(serves === undefined ? {} : { serves: serves.split(",").filter(Boolean), filter: readFilter(filter ?? "") ?? null }),
+      },
       status: {
         state: ending ? "Ending" : { connected: "Connected", away: "Away", unknown: "Unknown" }[presence.is],
         text: sessionStatus(session, now),

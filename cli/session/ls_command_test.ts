@@ -45,9 +45,9 @@ Deno.test("sessions are printed as a table, as in kubectl", () => {
 Deno.test("-A adds the namespace, and -o wide the upstream", () => {
   assert.equal(
     sessionListText(LIST, { format: "wide", namespaces: true }),
-    "NAMESPACE    NAME   STATUS                 AGE   WHO   FROM     UPSTREAM                PORTS    SESSION           UNTIL\n" +
-      "dev          web    Connected              4m    ann   laptop   http://localhost:8080   80,443   web-kurun-bcdfg   2026-01-01T00:11:30Z\n" +
-      "production   a      Away, removed in 42s   4m    bob   laptop   http://localhost:8080   <none>   web-kurun-bcdfg   2026-01-01T00:10:42Z\n",
+    "NAMESPACE    NAME   STATUS                 AGE   WHO   FROM     UPSTREAM                PORTS    SESSION           UNTIL                  SERVES\n" +
+      "dev          web    Connected              4m    ann   laptop   http://localhost:8080   80,443   web-kurun-bcdfg   2026-01-01T00:11:30Z   <none>\n" +
+      "production   a      Away, removed in 42s   4m    bob   laptop   http://localhost:8080   <none>   web-kurun-bcdfg   2026-01-01T00:10:42Z   <none>\n",
   );
 });
 
@@ -82,6 +82,28 @@ Deno.test("-o name prints what kurun stop takes, and -o json and yaml print a Li
       until: "2026-01-01T00:11:30Z",
     },
   });
+});
+
+Deno.test("what a webhook session serves and its filter are shown, if there is such a session", () => {
+  const only = { namespace: ["dev-*"], user: ["alice"] };
+  const serves = "MutatingWebhookConfiguration/a,ValidatingWebhookConfiguration/b";
+  const owner = { ...CONNECTED.owner, serves, filter: JSON.stringify({ only }) };
+  const list = { sessions: [{ ...CONNECTED, owner }, AWAY], now: NOW };
+  assert.equal(
+    sessionListText(list, { format: undefined, namespaces: false }),
+    "NAME   STATUS                 AGE   WHO   FROM     SERVES\n" +
+      `web    Connected              4m    ann   laptop   ${serves} in dev-* by alice\n` +
+      "a      Away, removed in 42s   4m    bob   laptop   <none>\n",
+  );
+  const { items } = JSON.parse(sessionListText(list, { format: "json", namespaces: false }));
+  assert.deepEqual([items[0].spec.serves, items[0].spec.filter], [serves.split(","), { only }]);
+  assert.equal("serves" in items[1].spec, false);
+});
+
+Deno.test("a filter that this version cannot read is shown as it is, without control characters", () => {
+  const evil = { ...CONNECTED, owner: { ...CONNECTED.owner, serves: "", filter: '{"only":{"new":["\x1b[2J"]}}' } };
+  const text = sessionListText({ sessions: [evil], now: NOW }, { format: undefined, namespaces: false });
+  assert.ok(text.endsWith('   {"only":{"new":["\\x1b[2J"]}}\n'), text);
 });
 
 Deno.test("names chosen by another user cannot move the terminal's cursor", () => {

@@ -12,3 +12,18 @@ export interface HookFilter {
   /** A CEL expression of the user's own (`--match`), which must be true as well. */
   readonly match?: string;
 }
+
+/** Reads a filter from an annotation, which anybody may have written. @returns undefined if it is not a filter */
+export function readFilter(text: string | undefined): HookFilter | undefined {
+  try {
+    const { only, match } = JSON.parse(text ?? "");
+    const entries: [string, unknown][] = Object.entries(only);
+    const isKnown = entries.every(([key, values]) =>
+      (ONLY_KEYS as readonly string[]).includes(key) && Array.isArray(values) && values.every((value) => typeof value === "string")
+    );
+    if (!isKnown || match !== undefined && typeof match !== "string") return undefined;
+    return { only: Object.fromEntries(entries), ...(match === undefined ? {} : { match }) };
+  } catch {
+    return undefined;
+  }
+}

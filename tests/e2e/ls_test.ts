@@ -44,7 +44,7 @@ clusterTest(
     assert.match(connected![2]!, /^\d+s$/);
 
     const wide = rows((await run(namespace, "ls", "-o", "wide")).stdout);
-    assert.deepEqual(wide[0]!.slice(5), ["UPSTREAM", "PORTS", "SESSION", "UNTIL"]);
+    assert.deepEqual(wide[0]!.slice(5), ["UPSTREAM", "PORTS", "SESSION", "UNTIL", "SERVES"]);
     assert.deepEqual(wide[2]!.slice(5, 7), [upstream.url, "80"]);
     assert.match(wide[2]![7]!, /^here-kurun-\w{5}$/);
     const all = rows((await KurunProcess.run(["ls", "-A"])).stdout);

@@ -26,6 +26,8 @@ export interface SessionOwner {
   readonly flags: string;
   /** The webhook configurations that it answers instead of their own webhooks; undefined if it is not for webhooks. */
   readonly serves?: string | undefined;
+  /** Which of their requests, as JSON. */
+  readonly filter?: string | undefined;
 }
 
 /** The user and machine that a session belongs to. */
@@ -60,6 +62,7 @@ export function sessionOwner({ metadata, spec, status }: Job): SessionOwner {
     plan: annotations[Annotation.plan] ?? "",
     flags: annotations[Annotation.flags] ?? "",
     serves: annotations[Annotation.serves],
+    filter: annotations[Annotation.filter],
   };
 }
 
