@@ -1,7 +1,8 @@
 /** What `--only` means, written down as plainly as possible, and filters at random to compare kurun with it. */
 import type { SeededRandom } from "./seeded_random.ts";
 
-interface AskedObject {
+/** The part of an object that filters look at. */
+export interface AskedObject {
   metadata?: { name?: string; generateName?: string; labels?: Record<string, string> };
 }
 

@@ -8,6 +8,7 @@ import { Annotation, type ForwardPlan } from "../../k8s/session/objects/session_
 import type { Transport } from "../../k8s/session/session_rights.ts";
 import { HOOK_PORT, servedName } from "../../k8s/webhook/copy_configuration.ts";
 import { describeFilter } from "../../k8s/webhook/describe_filter.ts";
+import { filterWarnings } from "../../k8s/webhook/filter_warnings.ts";
 import { findServed } from "../../k8s/webhook/find_configurations.ts";
 import type { HookManifest } from "../../k8s/webhook/manifest_hooks.ts";
 import { parseFilter } from "../../k8s/webhook/only_filter.ts";
@@ -122,8 +123,9 @@ async function webhook(context: Context, url: string, options: WebhookFlags): Pr
     sessionCertificates({ names, days: CERTIFICATE_DAYS, now: context.date() }),
     findServed(api, { files, names: options.config ?? [], namespace, signal: context.interrupted }),
   ]);
-  for (const note of found.notes) context.stderr(`Note: ${note}\n`);
   const served = found.configurations;
+  const warnings = filterWarnings(filter, served.flatMap(({ configuration }) => configuration.webhooks));
+  for (const note of [...found.notes, ...warnings]) context.stderr(`Note: ${note}\n`);
   const { caPem, ...pair } = certificates;
   const plan: ForwardPlan = {
     ...wishes,
