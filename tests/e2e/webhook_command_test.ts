@@ -3,13 +3,15 @@ import { KurunProcess } from "./kurun_process.ts";
 import { clusterTest, kubectl, type TestNamespace } from "./kubernetes.ts";
 import { serveHttp, type Upstream } from "./upstreams.ts";
 
-/** The program on this machine: it answers all reviews, marks what it may mutate, and counts what it was asked. */
+/** The program on this machine: it answers all reviews, marks what it may mutate, and counts what it was asked. It is late for `late`. */
 function reviewer(mark: string): Upstream & { asked: string[] } {
   const asked: string[] = [];
   const server = serveHttp(async (request) => {
     const { request: { uid, name, operation } } = await request.json();
     const { pathname } = new URL(request.url);
     asked.push(`${pathname} ${operation} ${name}`);
+    if (name === "late" && pathname === "/mutate") await new Promise((resolve) => setTimeout(resolve, 3_500));
+    if (name === "invalid") return Response.json({ response: { uid: "another", allowed: true } });
     const patch = btoa(JSON.stringify([{ op: "add", path: "/metadata/labels", value: { by: mark } }]));
     const change = pathname === "/mutate" ? { patchType: "JSONPatch", patch } : {};
     return Response.json({ apiVersion: "admission.k8s.io/v1", kind: "AdmissionReview", response: { uid, allowed: true, ...change } });
@@ -62,16 +64,27 @@ clusterTest("kurun webhook answers the requests of --only instead of the origina
     const names = both.flatMap(({ metadata }) => ["--config", (metadata as { name: string }).name]);
     const started = performance.now();
     await using kurun = KurunProcess.start(
-      ["webhook", program.url, "-n", namespace.name, ...names, "--only", `namespace=${namespace.name}`, "-v"],
+      ["webhook", program.url, "-n", namespace.name, ...names, "--only", `namespace=${namespace.name}`, "-v", "--timeout-seconds", "3"],
     );
     await kurun.waitFor(/^If kurun loses its connection, /m);
     assert.deepEqual(await createConfigMap(namespace.name, "mine"), { by: "kurun" });
     assert.ok(performance.now() - started < 20_000, kurun.stderr);
     assert.deepEqual(program.asked, ["/mutate CREATE mine", "/validate CREATE mine"]);
+    const reviewed = (name: string) => `CREATE configmaps/${name} in ${namespace.name} by \\S+`;
+    await kurun.waitFor(new RegExp(`^\\S+ ${reviewed("mine")} -> allowed, 1 patch, \\S+ ms$`, "m"));
+    assert.equal(await createConfigMap(namespace.name, "invalid"), undefined);
+    await kurun.waitFor(
+      new RegExp(`^invalid answer to ${reviewed("invalid")} \\(allowed\\): response\\.uid must be the request's uid `, "m"),
+    );
+    assert.equal(await createConfigMap(namespace.name, "late"), undefined);
+    await kurun.waitFor(new RegExp(`^waiting 2 s of 3: ${reviewed("late")}$`, "m"));
+    await kurun.waitFor(new RegExp(`^the API server gave up after 3 s: ${reviewed("late")} was allowed; the program is still at it$`, "m"));
+    await kurun.waitFor(new RegExp(`^answered after 3.\\d s, but the API server gave up after 3 s: ${reviewed("late")} was allowed$`, "m"));
+    const asked = program.asked.length;
     kurun.signal("SIGINT");
     assert.equal(await kurun.exit, 0, kurun.stderr);
     assert.equal(await createConfigMap(namespace.name, "theirs"), undefined);
-    assert.equal(program.asked.length, 2);
+    assert.equal(program.asked.length, asked);
     assert.equal(await configurations(), before);
     assert.deepEqual(await namespace.leftOfKurun(), []);
   } finally {
