@@ -5,6 +5,7 @@
  * @module
  */
 import { Buffer } from "node:buffer";
+import { gunzipSync } from "node:zlib";
 import { isObject } from "../../k8s/api/exact_json.ts";
 import { megabytes } from "../command/terminal_text.ts";
 import type { Review } from "./review_request.ts";
@@ -28,6 +29,9 @@ export interface Answer {
   readonly size: number;
 }
 
+/** An answer may have this many bytes when it is unpacked. */
+const MAX_UNPACKED = 16 * 1024 * 1024;
+
 /** A rule that is broken. */
 class Broken extends Error {
   constructor(readonly kind: string, sentence: string) {
@@ -41,15 +45,26 @@ class Broken extends Error {
  */
 export function checkAnswer(review: Review, answer: Answer, isMutating: boolean | undefined): Verdict {
   try {
-    const { status, body, size } = answer;
+    const { status, size } = answer;
+    const body = unpacked(answer);
     if (status < 200 || status > 206) throw new Broken(`status ${status}`, `the HTTP status is ${status}, not 200${quoted(textOf(body))}`);
     if (size === 0) throw new Broken("empty", "the body is empty");
-    if (size > body.length) return { result: `answered with ${megabytes(size)}, too much for kurun to check` };
+    if (size > answer.body.length) return { result: `answered with ${megabytes(size)}, too much for kurun to check` };
     const read = readBody(body);
     return review.conversion ? checkConversion(review, read, review.conversion) : checkAdmission(review, read, isMutating);
   } catch (error) {
     if (!(error instanceof Broken)) throw error;
     return { result: "not a valid answer", problem: error.message, kind: error.kind };
+  }
+}
+
+/** The API server accepts gzip, and Deno.serve makes use of it. */
+function unpacked({ body, size }: Answer): Uint8Array {
+  if (body[0] !== 0x1f || body[1] !== 0x8b || size > body.length) return body;
+  try {
+    return gunzipSync(body, { maxOutputLength: MAX_UNPACKED });
+  } catch (error) {
+    throw new Broken("gzip", `the body is gzip and cannot be read: ${(error as Error).message}`);
   }
 }
 
@@ -70,7 +85,7 @@ function readBody(body: Uint8Array): Fields {
 function checkAdmission(review: Review, body: Fields, isMutating: boolean | undefined): Verdict {
   const response = field(body, "response", isObject, "an object");
   const isV1 = review.apiVersion === "admission.k8s.io/v1";
-  if (isV1 || body.apiVersion || body.kind) checkDecoded(review, body, "AdmissionReview");
+  checkKind(review, body, "AdmissionReview");
   const at = "response";
   const allowed = response && field(response, "allowed", isBoolean, "true or false", at);
   const uid = response && field(response, "uid", isText, "text", at);
@@ -85,7 +100,7 @@ function checkAdmission(review: Review, body: Fields, isMutating: boolean | unde
   if (!response) throw new Broken("absent", "the field response is absent");
   if (isV1) {
     checkUid(review, uid);
-    checkKind(review, body, "AdmissionReview");
+    checkKind(review, body, "AdmissionReview", true);
   }
   const hasPatch = patch !== undefined && patch.length > 0;
   if (isMutating && isV1) {
@@ -111,18 +126,18 @@ function checkAdmission(review: Review, body: Fields, isMutating: boolean | unde
   return { result: `allowed${count(patches, "patch", "patches")}${count(warnings?.length ?? 0, "warning", "warnings")}` };
 }
 
-/** @returns how many operations it has */
+/** Says nothing of the patch's values, which may be those of a Secret. @returns how many operations it has */
 function checkPatch(patch: Uint8Array, patchType: string | undefined, operation: string | undefined): number {
   const text = textOf(patch);
   let operations;
   try {
     operations = JSON.parse(text);
   } catch {
-    throw new Broken("patch json", `response.patch, decoded from base64, is not JSON${quoted(text)}`);
+    throw new Broken("patch json", "response.patch, decoded from base64, is not JSON");
   }
   if (operations === null) return 0;
   if (!Array.isArray(operations) || !operations.every((one) => one === null || isObject(one))) {
-    throw new Broken("patch list", `response.patch, decoded from base64, must be a JSON list of operations (RFC 6902)${quoted(text)}`);
+    throw new Broken("patch list", "response.patch, decoded from base64, must be a JSON list of operations (RFC 6902)");
   }
   if (operations.length === 0) return 0;
   if (operation === "DELETE") throw new Broken("patch delete", "response.patch must not be there: a DELETE has no object to change");
@@ -152,7 +167,7 @@ function readPatch(response: Fields): Uint8Array | undefined {
   }
   const text = isText(patch) ? patch.replace(/[\r\n]/g, "") : "*";
   if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(text)) {
-    throw new Broken("patch base64", `response.patch must be the JSON list of operations in base64${quoted(JSON.stringify(patch))}`);
+    throw new Broken("patch base64", `response.patch must be text: the JSON list of operations (RFC 6902) in base64`);
   }
   return Buffer.from(text, "base64");
 }
@@ -160,12 +175,12 @@ function readPatch(response: Fields): Uint8Array | undefined {
 function checkConversion(review: Review, body: Fields, { objects, apiVersion }: NonNullable<Review["conversion"]>): Verdict {
   const response = field(body, "response", isObject, "an object");
   const isV1 = review.apiVersion === "apiextensions.k8s.io/v1";
-  if (isV1 || body.apiVersion || body.kind) checkDecoded(review, body, "ConversionReview");
+  checkKind(review, body, "ConversionReview");
   const uid = response && field(response, "uid", isText, "text", "response");
   const result = response && field(response, "result", isObject, "an object", "response");
   const converted = (response ? field(response, "convertedObjects", isList, "a list", "response") : undefined) ?? [];
   for (const name of ["status", "message"]) if (result) field(result, name, isText, "text", "response.result");
-  if (isV1) checkKind(review, body, "ConversionReview");
+  if (isV1) checkKind(review, body, "ConversionReview", true);
   if (!response) throw new Broken("absent", "the field response is absent");
   if (isV1) checkUid(review, uid);
   if (result?.status !== "Success") {
@@ -202,26 +217,18 @@ function checkConverted(at: string, object: unknown, original: unknown, apiVersi
   }
 }
 
-/** Only a body of the same kind and version is decoded. What is left out is taken to be right. */
-function checkDecoded(review: Review, { apiVersion, kind }: Fields, expected: string): void {
-  for (const value of [apiVersion, kind]) {
-    if (value !== undefined && value !== null && !isText(value)) throw new Broken("gvk", "apiVersion and kind must be text");
-  }
-  if (kind && kind !== expected || apiVersion && apiVersion !== review.apiVersion) throw wrongKind(review, { apiVersion, kind }, expected);
-}
-
 function checkUid(review: Review, uid = ""): void {
   if (uid === review.uid) return;
   throw new Broken("uid", `response.uid must be the request's uid ${review.uid}, not ${JSON.stringify(uid.slice(0, 80))}`);
 }
 
-function checkKind(review: Review, body: Fields, expected: string): void {
-  if (body.kind !== expected || body.apiVersion !== review.apiVersion) throw wrongKind(review, body, expected);
-}
-
-function wrongKind(review: Review, { apiVersion, kind }: Fields, expected: string): Broken {
-  const got = `${JSON.stringify(apiVersion ?? "").slice(0, 80)} and ${JSON.stringify(kind ?? "").slice(0, 80)}`;
-  return new Broken("gvk", `apiVersion and kind must be ${review.apiVersion} and ${expected}, as in the request, not ${got}`);
+/** Only a body of the request's kind and version is decoded. @param strict whether both must be there */
+function checkKind(review: Review, { apiVersion, kind }: Fields, expected: string, strict = false): void {
+  const differs = (value: unknown, wanted: string) =>
+    value === wanted ? false : strict || value !== "" && value !== undefined && value !== null;
+  if (!differs(kind, expected) && !differs(apiVersion, review.apiVersion)) return;
+  const got = [apiVersion, kind].map((value) => JSON.stringify(value ?? "").slice(0, 80)).join(" and ");
+  throw new Broken("gvk", `apiVersion and kind must be ${review.apiVersion} and ${expected}, as in the request, not ${got}`);
 }
 
 /** A field of the right type; undefined if it is null or absent. */

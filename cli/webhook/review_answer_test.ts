@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { gzipSync } from "node:zlib";
 import { generateAnswers, type GeneratedAnswer, recordedVerdicts } from "../../tests/webhook_answers.ts";
 import { checkAnswer, type Verdict } from "./review_answer.ts";
 import type { Review } from "./review_request.ts";
@@ -81,12 +82,18 @@ Deno.test("a problem is a sentence with the field and the rule", () => {
   );
   assert.equal(
     said(review({ uid: "u", allowed: true, patch: [{ op: "add" }] })),
-    'response.patch must be the JSON list of operations in base64: [{"op":"add"}]',
+    "response.patch must be text: the JSON list of operations (RFC 6902) in base64",
   );
 });
 
-Deno.test("an answer that is too long is not checked", () => {
+Deno.test("an answer may be packed by gzip, and one that is too long is not checked", () => {
   const review = { apiVersion: "admission.k8s.io/v1", uid: "u", subject: "" };
+  const allowed = { apiVersion: "admission.k8s.io/v1", kind: "AdmissionReview", response: { uid: "u", allowed: true } };
+  const packed = (text: string) => new Uint8Array(gzipSync(text));
+  const check = (body: Uint8Array) => checkAnswer(review, { status: 200, body, size: body.length }, true);
+  assert.deepEqual(check(packed(JSON.stringify(allowed))), { result: "allowed" });
+  assert.match(check(packed(JSON.stringify(allowed)).subarray(0, 20)).problem ?? "", /^the body is gzip and cannot be read: /);
+  assert.match(check(packed(" ".repeat(20 * 1024 * 1024))).problem ?? "", /^the body is gzip and cannot be read: /);
   assert.deepEqual(checkAnswer(review, { status: 200, body: bytes("{"), size: 4e6 }, true), {
     result: "answered with 4.0 MB, too much for kurun to check",
   });

@@ -31,6 +31,8 @@ const START_BYTES = 8 * 1024;
 const END_BYTES = 2 * 1024;
 /** The API server accepts as much in a request. Longer answers are not checked. */
 const MAX_BYTES = 3 * 1024 * 1024;
+/** So many conversions are kept at a time, whole: anybody in the cluster may ask for one. */
+const MAX_CONVERSIONS = 16;
 
 /** Follows the reviews of what is served: who asked what, how long it waits, and what is wrong with the answer. */
 export function reviewLens(options: ReviewLensOptions): (output: ReaderOutput) => ReadExchange {
@@ -38,12 +40,21 @@ export function reviewLens(options: ReviewLensOptions): (output: ReaderOutput) =
   /** How often each kind of problem was seen. */
   const seen = new Map<string, number>();
   return (output) => {
-    const waiting = new WaitingReviews(output);
+    const shared: Shared = { output, seen, waiting: new WaitingReviews(output), conversions: new Set() };
     return ({ target, since }) => {
       const path = paths.get(target.replace(/\?.*/s, ""));
-      return path && new ReviewReader(output, waiting, seen, path, { since, patienceMs: patienceOf(target) });
+      return path && new ReviewReader(shared, path, { since, patienceMs: patienceOf(target) });
     };
   };
+}
+
+/** What the reviews of a session have in common. */
+interface Shared {
+  readonly output: ReaderOutput;
+  readonly seen: Map<string, number>;
+  readonly waiting: WaitingReviews;
+  /** Those that are kept whole. */
+  readonly conversions: Set<unknown>;
 }
 
 function servedPaths({ served, conversions, failurePolicy }: ReviewLensOptions): Map<string, ServedPath> {
@@ -102,17 +113,13 @@ class ReviewReader implements ExchangeReader, Waiting {
   /** How long the caller that has gone waited, in milliseconds. */
   #leftAfter: number | undefined;
 
-  constructor(
-    readonly output: ReaderOutput,
-    readonly waiting: WaitingReviews,
-    readonly seen: Map<string, number>,
-    readonly path: ServedPath,
-    { since, patienceMs }: Pick<Waiting, "since" | "patienceMs">,
-  ) {
+  constructor(readonly shared: Shared, readonly path: ServedPath, { since, patienceMs }: Pick<Waiting, "since" | "patienceMs">) {
     this.since = since;
     this.patienceMs = patienceMs;
-    this.#start = new KeptBytes(path.plural === undefined ? START_BYTES : MAX_BYTES);
-    waiting.add(this);
+    const isWhole = path.plural !== undefined && shared.conversions.size < MAX_CONVERSIONS;
+    if (isWhole) shared.conversions.add(this);
+    this.#start = new KeptBytes(isWhole ? MAX_BYTES : START_BYTES);
+    shared.waiting.add(this);
   }
 
   asked(bytes: Uint8Array): void {
@@ -122,7 +129,7 @@ class ReviewReader implements ExchangeReader, Waiting {
 
   answers(status: number): void {
     this.#status = status;
-    this.waiting.delete(this);
+    this.shared.waiting.delete(this);
     if (this.patienceMs === undefined || this.#waited < this.patienceMs && !this.#gaveUp) return;
     const took = formatSeconds(this.#waited);
     this.#fail(`answered after ${took}, but the API server gave up after ${formatSeconds(this.patienceMs)}: ${this.#result}`);
@@ -135,21 +142,22 @@ class ReviewReader implements ExchangeReader, Waiting {
   left(): void {
     if (this.#status !== undefined || this.#leftAfter !== undefined) return;
     this.#leftAfter = this.#waited;
-    this.waiting.delete(this);
+    this.shared.waiting.delete(this);
     const after = `after ${formatSeconds(this.#gaveUp ? this.patienceMs as number : this.#leftAfter)}`;
     if (this.#gaveUp) this.#fail(`the API server gave up ${after}: ${this.#result}; the program is still at it`);
-    else this.output.say(`the caller went away ${after}: ${this.subject}; the program is still at it`);
+    else this.shared.output.say(`the caller went away ${after}: ${this.subject}; the program is still at it`);
   }
 
   ended(end?: LensEnd): void {
-    this.waiting.delete(this);
-    const { verbose, say, traffic, date } = this.output;
+    this.shared.waiting.delete(this);
+    const { output: { verbose, say, traffic, date }, seen, conversions } = this.shared;
+    conversions.delete(this);
     traffic.request();
     const verdict = end ? unanswered(end) : this.#check();
     if (verbose) say(`${timeOfDay(date())} ${this.subject} -> ${verdict.result}, ${formatMs(this.#waited).replace("ms", " ms")}`);
     if (verdict.problem === undefined) return;
-    const times = (this.seen.get(verdict.kind ?? "") ?? 0) + 1;
-    this.seen.set(verdict.kind ?? "", times);
+    const times = (seen.get(verdict.kind ?? "") ?? 0) + 1;
+    seen.set(verdict.kind ?? "", times);
     const sentence = `${end ? "no answer" : "invalid answer"} to ${this.subject} (${this.#outcome}): ${verdict.problem}`;
     traffic.failed(sentence);
     // 10, 100, 1000 and so on.
@@ -164,7 +172,7 @@ class ReviewReader implements ExchangeReader, Waiting {
     if (this.#review) return this.#review;
     const { plural } = this.path;
     const text = new TextDecoder().decode(this.#start.bytes);
-    const conversion = plural !== undefined && this.#start.size <= MAX_BYTES ? readConversion(text, plural) : undefined;
+    const conversion = plural !== undefined && this.#start.size <= this.#start.limit ? readConversion(text, plural) : undefined;
     this.#review = conversion ?? readAdmission(text, new TextDecoder().decode(this.#end));
     return this.#review;
   }
@@ -177,7 +185,7 @@ class ReviewReader implements ExchangeReader, Waiting {
   }
 
   get #waited(): number {
-    return this.output.now() - this.since;
+    return this.shared.output.now() - this.since;
   }
 
   get #gaveUp(): boolean {
@@ -196,8 +204,8 @@ class ReviewReader implements ExchangeReader, Waiting {
   }
 
   #fail(sentence: string): void {
-    this.output.say(sentence);
-    this.output.traffic.failed(sentence);
+    this.shared.output.say(sentence);
+    this.shared.output.traffic.failed(sentence);
   }
 }
 

@@ -7,7 +7,7 @@ import type { Api } from "../api/api.ts";
 import { ApiError, onStatus } from "../api/api_error.ts";
 import type { Definition, MutatingWebhooks, ValidatingWebhooks } from "../api/kubernetes_objects.ts";
 import { SESSION_LABEL } from "../session/objects/session_plan.ts";
-import { definitionPath } from "./conversion.ts";
+import { conversionRecord, definitionPath } from "./conversion.ts";
 import {
   type Hook,
   HOOK_KINDS,
@@ -99,7 +99,7 @@ export async function findServed(api: Api, search: HookSearch): Promise<FoundHoo
     }),
     ...[...definitions.found.values()].filter(({ metadata: { name } }) => isAll || names.includes(name))
       .filter(({ metadata }) => !manifests.definitions.some(({ definition }) => definition.metadata.name === metadata.name))
-      .map((definition) => ({ definition, original: definition })),
+      .map((original) => ({ definition: asConfigured(original), original })),
   ].filter(({ definition }) => callsService(definition, isAll ? namespace : undefined, notes));
 
   if (configurations.length === 0 && conversions.length === 0) throw nothingFound(search, live, notes);
@@ -198,6 +198,12 @@ function servedHooks({ kind, metadata, webhooks }: HookConfiguration, namespace:
     if (!here.includes(hook)) leave(hook, `it calls a Service of another namespace, ${hook.clientConfig.service?.namespace}`);
   }
   return here;
+}
+
+/** A definition as it was before a session began to answer its conversions. */
+function asConfigured(original: Definition): ConvertedDefinition {
+  const record = conversionRecord(original.metadata);
+  return record ? { metadata: original.metadata, spec: { ...original.spec, conversion: record.before } } : original;
 }
 
 /** @param namespace of the Service; undefined for any */

@@ -27,7 +27,13 @@ interface Cluster {
 
 function definition(name: string, target: string): unknown {
   const webhook = { clientConfig: hook(`x ${target}`).clientConfig, conversionReviewVersions: ["v1"] };
-  return { metadata: { name }, spec: { group: "x", conversion: target ? { strategy: "Webhook", webhook } : { strategy: "None" } } };
+  const before = { strategy: "Webhook", webhook: { clientConfig: hook("x shop/s/before").clientConfig } };
+  const record = { session: { namespace: "shop", name: "s" }, before, wrote: { strategy: "Webhook" }, annotations: {} };
+  const annotations = name.startsWith("taken") ? { "kurun.dev/conversion-before": JSON.stringify(record) } : {};
+  return {
+    metadata: { name, annotations },
+    spec: { group: "x", conversion: target ? { strategy: "Webhook", webhook } : { strategy: "None" } },
+  };
 }
 
 function answer(target: string, { mutating = {}, validating = {}, definitions = {}, denied }: Cluster): [number, unknown] {
@@ -163,10 +169,12 @@ Deno.test("without files and names, everything that calls the one Service of the
   const cluster = {
     mutating: { a: ["a.io shop/s", "b.io shop/s/b"], b: ["c.io x/s"], "a--s": ["a.io shop/kurun"] },
     validating: { c: ["d.io shop/s"] },
-    definitions: { "books.x.io": "shop/s/convert", "plain.x.io": "", "other.x.io": "x/s/convert" },
+    // Another session answers the second one's.
+    definitions: { "books.x.io": "shop/s/convert", "taken.x.io": "shop/kurun", "plain.x.io": "", "other.x.io": "x/s/convert" },
   };
   const served = ["M a a.io,b.io - a", "V c d.io - c"];
-  assert.deepEqual(await find(cluster), { served, conversions: ["books.x.io /convert - Webhook"], notes: [] });
+  const conversions = ["books.x.io /convert - Webhook", "taken.x.io /before - Webhook"];
+  assert.deepEqual(await find(cluster), { served, conversions, notes: [] });
   assert.deepEqual(await find({ ...cluster, denied: "customresourcedefinitions" }), {
     served,
     conversions: [],
@@ -174,7 +182,10 @@ Deno.test("without files and names, everything that calls the one Service of the
   });
   await assert.rejects(find(cluster, { namespace: "z" }), refusal(NotServedError, /Service of namespace z/, /--config NAME: a, b, c/));
   const two = { ...cluster, validating: { c: ["d.io shop/t"] } };
-  await assert.rejects(find(two), refusal(NotServedError, /several Services of namespace shop: s \(a, books\.x\.io\), t \(c\)/));
+  await assert.rejects(
+    find(two),
+    refusal(NotServedError, /several Services of namespace shop: s \(a, books\.x\.io, taken\.x\.io\), t \(c\)/),
+  );
   await assert.rejects(
     find({ ...cluster, denied: "validatingwebhookconfigurations" }),
     refusal(NotServedError, /User "jane" cannot list/, /doctor --rbac/, /port-forward/),
