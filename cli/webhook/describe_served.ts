@@ -1,4 +1,3 @@
-import type { ServedConversion } from "../../k8s/webhook/find_configurations.ts";
 import type { Hook, HookConfiguration, ServedConfiguration } from "../../k8s/webhook/hook_configuration.ts";
 import { terminalLine } from "../command/terminal_text.ts";
 
@@ -26,13 +25,6 @@ export function describeServed({ configuration, original }: ServedConfiguration,
     const what = [verb, describeRules(hook), filter, `by ${name}`].filter((part) => part !== "").join(" ");
     return terminalLine(`${what} -> ${at(url, service?.path)} (${whoElse(hook, original, filter, shadow)})`);
   });
-}
-
-/** `convert guestbooks.webapp.example.com by CustomResourceDefinition -> https://localhost:9443/convert (all objects)` */
-export function describeConversion({ definition: { metadata, spec } }: ServedConversion, url: string): string {
-  return terminalLine(
-    `convert ${metadata.name} -> ${at(url, spec.conversion?.webhook?.clientConfig?.service?.path)} (all objects, for everybody)`,
-  );
 }
 
 function at(url: string, path = "/"): string {

@@ -17,7 +17,7 @@ import {
   type LiveHookConfiguration,
   type ServedConfiguration,
 } from "./hook_configuration.ts";
-import { type ConvertedDefinition, type HookManifest, readHooks } from "./manifest_hooks.ts";
+import { type ConvertedDefinition, type HookManifest, type ManifestHooks, readHooks } from "./manifest_hooks.ts";
 
 /** Where to look. Without manifests and names, everything that calls the Service of the namespace is meant. */
 export interface HookSearch {
@@ -61,50 +61,67 @@ type ServiceName = { readonly namespace: string; readonly name: string };
  * @throws NotServedError or ManifestError; also as {@linkcode Api.list} does
  */
 export async function findServed(api: Api, search: HookSearch): Promise<FoundHooks> {
-  const { files, names, namespace, signal } = search;
-  const manifests = readHooks(files);
-  const isAll = files.length === 0 && names.length === 0;
-  const live = (await listConfigurations(api, signal).catch(denied)).filter(isNotOurs);
+  const manifests = readHooks(search.files);
+  const [all, definitions] = await Promise.all([
+    listConfigurations(api, search.signal).catch(denied),
+    readDefinitions(api, [...search.names, ...manifests.definitions.map(({ definition }) => definition.metadata.name)], search),
+  ]);
+  const live = all.filter(isNotOurs);
   const notes: string[] = [];
+  for (const name of search.names) {
+    if (!live.some(({ metadata }) => metadata.name === name) && !definitions.found.has(name)) throw unknownName(name, live, definitions);
+  }
+  const configurations = chooseConfigurations(manifests, live, search, notes);
+  const conversions = chooseConversions(manifests, definitions, search, notes);
+  if (configurations.length === 0 && conversions.length === 0) throw nothingFound(search, live, notes);
+  if (isAll(search)) refuseSeveralServices(configurations, conversions, search.namespace);
+  return { configurations, conversions, notes };
+}
 
-  const fromFiles = manifests.configurations.map(({ configuration, file }) => {
+/** Whether nothing was named. */
+function isAll({ files, names }: HookSearch): boolean {
+  return files.length === 0 && names.length === 0;
+}
+
+/** Those of files with their originals, and those of the cluster that are meant, each with the webhooks that are served. */
+function chooseConfigurations(
+  manifests: ManifestHooks,
+  live: readonly LiveHookConfiguration[],
+  search: HookSearch,
+  notes: string[],
+): ServedConfiguration[] {
+  const { names, namespace } = search;
+  const fromFiles = manifests.configurations.map(({ configuration, file }): ServedConfiguration => {
     const original = findOriginal(configuration, live, search, notes);
     return { configuration, file, ...(original ? { original } : {}) };
   });
-  const taken = new Set(fromFiles.map(({ original }) => original));
-  const wanted = live.filter((one) => !taken.has(one) && (isAll ? callsNamespace(one, namespace) : names.includes(one.metadata.name)));
-  const configurations = [...fromFiles, ...wanted.map((one) => ({ configuration: one, original: one }))].flatMap((one) => {
-    const webhooks = servedHooks(one.configuration, "file" in one ? undefined : namespace, notes);
+  const isMeant = (one: LiveHookConfiguration) => isAll(search) ? callsNamespace(one, namespace) : names.includes(one.metadata.name);
+  const others = live.filter((one) => isMeant(one) && !fromFiles.some(({ original }) => original === one));
+  return [...fromFiles, ...others.map((one): ServedConfiguration => ({ configuration: one, original: one }))].flatMap((one) => {
+    const webhooks = servedHooks(one.configuration, one.file === undefined ? namespace : undefined, notes);
     return webhooks.length === 0 ? [] : [{ ...one, configuration: { ...one.configuration, webhooks } }];
   });
+}
 
-  const definitions = await findDefinitions(
-    api,
-    [...names, ...manifests.definitions.map(({ definition }) => definition.metadata.name)],
-    search,
+function chooseConversions(
+  manifests: ManifestHooks,
+  { found, isDenied }: Definitions,
+  search: HookSearch,
+  notes: string[],
+): ServedConversion[] {
+  if (isDenied) notes.push("CustomResourceDefinitions are left out: you may not read them");
+  const fromFiles = manifests.definitions.flatMap(({ definition, file }): ServedConversion[] => {
+    const { name } = definition.metadata;
+    const original = found.get(name);
+    if (original) return [{ definition, file, original }];
+    if (!isDenied) notes.push(`CustomResourceDefinition ${name} in ${file} is left out: it is not in the cluster; apply it first`);
+    return [];
+  });
+  const others = [...found.values()].filter((one) =>
+    (isAll(search) || search.names.includes(one.metadata.name)) && !fromFiles.some(({ original }) => original === one)
   );
-  for (const name of names) {
-    if (!live.some(({ metadata }) => metadata.name === name) && !definitions.found.has(name)) throw unknownName(name, live, notes);
-  }
-  if (definitions.denied) notes.push("CustomResourceDefinitions are left out: you may not read them");
-  const conversions = [
-    ...manifests.definitions.flatMap(({ definition, file }) => {
-      const { name } = definition.metadata;
-      const original = definitions.found.get(name);
-      if (original) return [{ definition, file, original }];
-      if (!definitions.denied) {
-        notes.push(`CustomResourceDefinition ${name} in ${file} is left out: it is not in the cluster; apply it first`);
-      }
-      return [];
-    }),
-    ...[...definitions.found.values()].filter(({ metadata: { name } }) => isAll || names.includes(name))
-      .filter(({ metadata }) => !manifests.definitions.some(({ definition }) => definition.metadata.name === metadata.name))
-      .map((original) => ({ definition: asConfigured(original), original })),
-  ].filter(({ definition }) => callsService(definition, isAll ? namespace : undefined, notes));
-
-  if (configurations.length === 0 && conversions.length === 0) throw nothingFound(search, live, notes);
-  if (isAll) refuseSeveralServices(configurations, conversions, namespace);
-  return { configurations, conversions, notes };
+  return [...fromFiles, ...others.map((one): ServedConversion => ({ definition: asConfigured(one), original: one }))]
+    .filter(({ definition }) => callsService(definition, isAll(search) ? search.namespace : undefined, notes));
 }
 
 /** All configurations of the cluster, kurun's own copies included, in the order of their kinds and names. @throws as {@linkcode Api.list} does */
@@ -118,25 +135,25 @@ export async function listKind(api: Api, kind: HookKind, signal?: AbortSignal): 
   return items.map(({ metadata, webhooks = [] }) => ({ apiVersion: "admissionregistration.k8s.io/v1", kind, metadata, webhooks }));
 }
 
-/** @returns the definitions by name, and whether the user may not read one; all of the cluster if nothing was named */
-async function findDefinitions(
-  api: Api,
-  names: readonly string[],
-  { files, signal }: HookSearch,
-): Promise<{ found: Map<string, Definition>; denied: boolean }> {
-  const forbidden = "forbidden" as const;
-  const reads = names.length === 0 && files.length === 0
-    ? [api.list<Definition>(definitionPath(), { signal }).then(({ items }) => items).catch(onStatus([403], forbidden))]
-    // Only a CustomResourceDefinition must have a dot in its name.
-    : [...new Set(names)].filter((name) => /^[a-z0-9.-]+$/.test(name) && name.includes(".")).map((name) =>
-      api.find<Definition>(definitionPath(name), { signal }).then((answer) => answer ? [answer.body] : []).catch(onStatus([403], forbidden))
-    );
-  const answers = await Promise.all(reads);
-  const found = new Map<string, Definition>();
-  for (const definition of answers.flatMap((answer) => answer === forbidden ? [] : answer)) {
-    found.set(definition.metadata.name, definition);
-  }
-  return { found, denied: answers.includes(forbidden) };
+/** CustomResourceDefinitions by name, and whether the user may not read one. */
+interface Definitions {
+  readonly found: ReadonlyMap<string, Definition>;
+  readonly isDenied: boolean;
+}
+
+/** Reads definitions: all of the cluster if nothing was named. */
+async function readDefinitions(api: Api, names: readonly string[], search: HookSearch): Promise<Definitions> {
+  const { signal } = search;
+  // Only a CustomResourceDefinition must have a dot in its name.
+  const paths = [...new Set(names)].filter((name) => /^[a-z0-9-]+\.[a-z0-9.-]+$/.test(name)).map(definitionPath);
+  const reads = isAll(search)
+    ? [api.list<Definition>(definitionPath(), { signal }).then(({ items }) => items)]
+    : paths.map((path) => api.find<Definition>(path, { signal }).then((answer) => answer ? [answer.body] : []));
+  const answers = await Promise.all(reads.map((read) => read.catch(onStatus([403], undefined))));
+  return {
+    found: new Map(answers.flatMap((answer) => answer ?? []).map((one) => [one.metadata.name, one])),
+    isDenied: answers.includes(undefined),
+  };
 }
 
 /** The file's configuration as it is in the cluster: kustomize may have put a prefix before its name. */
@@ -258,15 +275,11 @@ function denied(error: unknown): never {
   );
 }
 
-function unknownName(name: string, live: readonly LiveHookConfiguration[], notes: readonly string[]): NotServedError {
+function unknownName(name: string, live: readonly LiveHookConfiguration[], { isDenied }: Definitions): NotServedError {
   const names = nameList([...new Set(live.map(({ metadata }) => metadata.name))].sort());
-  return new NotServedError(
-    [
-      `no webhook configuration is named ${JSON.stringify(name)}`,
-      names === "" ? "The cluster has none; use manifests: -f FILE" : `The cluster has: ${names}`,
-      ...notes.slice(0, 1),
-    ].join("\n"),
-  );
+  const todo = names === "" ? "The cluster has none; use manifests: -f FILE" : `The cluster has: ${names}`;
+  const hidden = isDenied ? "\nYou may not read CustomResourceDefinitions, so it may be one of these" : "";
+  return new NotServedError(`no webhook configuration is named ${JSON.stringify(name)}\n${todo}${hidden}`);
 }
 
 function nothingFound(
