@@ -121,6 +121,7 @@ export class HttpLens {
 
   #lookAway(why: string): void {
     this.#blind = true;
+    for (const { reader } of this.#exchanges.awaited) reader?.ended({ note: `not followed any further: ${why}`, isFault: false });
     this.#options.blind(this.#options.caller, why);
   }
 

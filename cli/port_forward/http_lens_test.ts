@@ -145,23 +145,25 @@ Deno.test("a reader gets the content of both bodies without chunk lines, in any 
   for (const size of [1, 2, 3, 7, 1_000]) {
     const told: string[] = [];
     const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-    const lens = new HttpLens({
-      caller: "c",
-      now: () => 0,
-      line: ({ target }) => told.push(`line ${target}`),
-      blind: (_caller, why) => told.push(why),
-      read: ({ method, target, since }) => {
-        if (target === "/other") return undefined;
-        let [request, answer, status] = ["", "", 0];
-        return {
-          asked: (bytes) => void (request += text(bytes)),
-          answers: (code) => void (status = code),
-          answered: (bytes) => void (answer += text(bytes)),
-          left: () => told.push(`left ${target}`),
-          ended: (end) => told.push(`${method} ${target} ${since} ${request} ${status} ${answer} ${end?.note}`),
-        };
-      },
-    });
+    const connect = () =>
+      new HttpLens({
+        caller: "c",
+        now: () => 0,
+        line: ({ target }) => told.push(`line ${target}`),
+        blind: (_caller, why) => told.push(why),
+        read: ({ method, target, since }) => {
+          if (target === "/other") return undefined;
+          let [request, answer, status] = ["", "", 0];
+          return {
+            asked: (bytes) => void (request += text(bytes)),
+            answers: (code) => void (status = code),
+            answered: (bytes) => void (answer += text(bytes)),
+            left: () => told.push(`left ${target}`),
+            ended: (end) => told.push(`${method} ${target} ${since} ${request} ${status} ${answer} ${end?.note}`),
+          };
+        },
+      });
+    let lens = connect();
     const send = (bytes: string, way: "forth" | "back") => {
       for (let at = 0; at < bytes.length; at += size) lens[way](latin1(bytes.slice(at, at + size)));
     };
@@ -175,12 +177,17 @@ Deno.test("a reader gets the content of both bodies without chunk lines, in any 
     lens.back(null);
     send(asked("/c"), "forth");
     lens.end({ note: "reset", isFault: true });
+    lens = connect();
+    send(asked("/d"), "forth");
+    send("HTTP/3 200 OK\r\n\r\n", "back");
     assert.deepEqual(told, [
       "POST /a?timeout=1s 0 hello 200 world undefined",
       "line /other",
       "left /b",
       "POST /b 0 hello 500 last undefined",
       "POST /c 0 hello 0  reset",
+      "POST /d 0 hello 0  not followed any further: its version is not HTTP/1.0 or HTTP/1.1",
+      "its version is not HTTP/1.0 or HTTP/1.1",
     ], `pieces of ${size}`);
   }
 });

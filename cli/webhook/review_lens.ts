@@ -210,5 +210,5 @@ class ReviewReader implements ExchangeReader, Waiting {
 }
 
 function unanswered({ note, isFault }: LensEnd): Verdict {
-  return { result: note, ...(isFault && { problem: note, kind: note }) };
+  return { result: note, ...(isFault && { problem: note.replace(/^refused: /, ""), kind: note }) };
 }
