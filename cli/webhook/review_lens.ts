@@ -165,7 +165,8 @@ class ReviewReader implements ExchangeReader, Waiting {
   }
 
   get subject(): string {
-    return this.#asked?.subject ?? "a request that is not a review";
+    const { plural } = this.path;
+    return this.#asked?.subject ?? (plural === undefined ? "a request that is not a review" : `convert ${plural}`);
   }
 
   get #asked(): Review | undefined {

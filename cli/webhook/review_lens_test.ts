@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { ServedConversion } from "../../k8s/webhook/find_configurations.ts";
 import type { ServedConfiguration } from "../../k8s/webhook/hook_configuration.ts";
 import { Traffic } from "../port_forward/traffic.ts";
 import { reviewLens } from "./review_lens.ts";
@@ -61,8 +62,8 @@ class Time {
     this.now = now;
   }
 
-  read(configurations: readonly ServedConfiguration[], { verbose = false, isLive = false } = {}) {
-    return reviewLens({ served: configurations, conversions: [] })({
+  read(served: readonly ServedConfiguration[], { verbose = false, isLive = false } = {}, conversions: readonly ServedConversion[] = []) {
+    return reviewLens({ served, conversions })({
       verbose,
       isLive,
       traffic: this.traffic,
@@ -171,4 +172,34 @@ Deno.test("each kind of invalid answer is said once, and then counted", () => {
     `no answer to ${SUBJECT} (refused or allowed): closed without an answer`,
   ]);
   assert.equal(time.traffic.errors, 11);
+});
+
+Deno.test("conversions are followed too, even if their objects are too many to be kept", () => {
+  using time = new Time();
+  const service = { name: "s", namespace: "n", path: "/convert" };
+  const conversion = { strategy: "Webhook", webhook: { clientConfig: { service } } };
+  const definition = { spec: { names: { plural: "guestbooks" }, conversion } };
+  const read = time.read([], { verbose: true }, [{ definition } as unknown as ServedConversion]);
+  const convert = (objects: unknown[], answered: unknown[]) => {
+    const reader = read({ method: "POST", target: "/convert", since: time.now })!;
+    reader.asked(bytes(JSON.stringify({
+      kind: "ConversionReview",
+      apiVersion: "apiextensions.k8s.io/v1",
+      request: { uid: "u", desiredAPIVersion: "x/v2", objects },
+    })));
+    reader.answers(200);
+    const response = { uid: "u", result: { status: "Success" }, convertedObjects: answered };
+    reader.answered(bytes(JSON.stringify({ kind: "ConversionReview", apiVersion: "apiextensions.k8s.io/v1", response })));
+    reader.ended();
+  };
+  const book = (version: string) => ({ apiVersion: `x/${version}`, kind: "Guestbook", metadata: { name: "a" } });
+  convert([book("v1"), book("v1"), book("v1")], [book("v2"), book("v2"), book("v2")]);
+  convert([book("v1")], []);
+  convert(["x".repeat(4e6)], []);
+  assert.deepEqual(time.lines, [
+    "04:05:09 convert 3 guestbooks to v2 -> converted, 0.0 ms",
+    "04:05:09 convert 1 guestbook to v2 -> not a valid answer, 0.0 ms",
+    "invalid answer to convert 1 guestbook to v2 (failed): response.convertedObjects has 0 objects, but 1 were to be converted",
+    "04:05:09 convert guestbooks -> status 200, 0.0 ms",
+  ]);
 });
