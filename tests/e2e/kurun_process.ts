@@ -1,7 +1,9 @@
+import { V8_FLAGS } from "../compile.ts";
+
 /** The command that runs kurun: from source with this Deno, or the JSON list in KURUN_COMMAND (a compiled kurun, another Deno). */
 export function kurunCommand(): string[] {
   const given = Deno.env.get("KURUN_COMMAND");
-  return given ? JSON.parse(given) : [Deno.execPath(), "run", "-A", new URL("../../main.ts", import.meta.url).pathname];
+  return given ? JSON.parse(given) : [Deno.execPath(), "run", "-A", V8_FLAGS, new URL("../../main.ts", import.meta.url).pathname];
 }
 
 /** A running kurun without a terminal, whose output is collected. */
