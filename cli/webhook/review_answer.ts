@@ -119,8 +119,10 @@ function checkAdmission(review: Review, body: Fields, isMutating: boolean | unde
     }
   }
   if (!allowed) {
-    const { message, reason } = status ?? {};
-    return { result: `denied${message || reason ? `: ${firstLine(String(message || reason))}` : " without a response.status.message"}` };
+    const { message, reason, code } = status ?? {};
+    const why = message || reason ? `: ${firstLine(String(message || reason))}` : " without a response.status.message";
+    // Kubernetes makes an error of it.
+    return { result: `denied${why}${code && Number(code) < 400 ? ` (as status 400: response.status.code ${code} is no error)` : ""}` };
   }
   const patches = isMutating === false || !hasPatch ? 0 : checkPatch(patch, isV1 ? patchType : "JSONPatch", review.operation);
   return { result: `allowed${count(patches, "patch", "patches")}${count(warnings?.length ?? 0, "warning", "warnings")}` };

@@ -86,6 +86,18 @@ Deno.test("a problem is a sentence with the field and the rule", () => {
   );
 });
 
+Deno.test("a denial says why, and that the API server makes an error of a code that is none", () => {
+  const denied = (status?: unknown) => {
+    const body = { apiVersion: "admission.k8s.io/v1", kind: "AdmissionReview", response: { uid: "u", allowed: false, status } };
+    const text = bytes(JSON.stringify(body));
+    return checkAnswer({ apiVersion: "admission.k8s.io/v1", uid: "u", subject: "" }, { status: 200, body: text, size: text.length }, false)
+      .result;
+  };
+  assert.equal(denied(), "denied without a response.status.message");
+  assert.equal(denied({ message: "no tag\nsee docs", code: 403 }), "denied: no tag");
+  assert.equal(denied({ reason: "Invalid", code: 200 }), "denied: Invalid (as status 400: response.status.code 200 is no error)");
+});
+
 Deno.test("an answer may be packed by gzip, and one that is too long is not checked", () => {
   const review = { apiVersion: "admission.k8s.io/v1", uid: "u", subject: "" };
   const allowed = { apiVersion: "admission.k8s.io/v1", kind: "AdmissionReview", response: { uid: "u", allowed: true } };
