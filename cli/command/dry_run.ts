@@ -7,7 +7,7 @@ import { IMAGE_USER } from "../../k8s/images/server_command.ts";
 import { usageError } from "./errors.ts";
 
 /** Replaces values that are new at each start: suffixes of names, keys, times. */
-const MADE_AT_START = "(generated at start)";
+export const MADE_AT_START = "(generated at start)";
 /** Replaces the suffix of names, which must stay valid names. */
 export const NAME_END = "xxxxx";
 
@@ -28,15 +28,26 @@ export function dryRunFormat(options: Record<string, unknown>): "yaml" | "json" 
   return undefined;
 }
 
-/** The objects that would be created, without values that are new at each start: the same plan gives the same text. */
-export function dryRunText(given: SessionPlan, format: "yaml" | "json"): string {
+/**
+ * The objects that would be created, without values that are new at each start: the same plan gives the same text.
+ * @param more what is created besides the session's objects
+ */
+export function dryRunText<Plan extends SessionPlan>(
+  given: Plan,
+  format: "yaml" | "json",
+  more: (plan: Plan, uid: string) => readonly New[] = () => [],
+): string {
   // The cluster is not asked whether it chooses the user.
   const user = { runAsUser: IMAGE_USER };
   const plan = isRun(given) ? { ...given, ...user } : annotated({ ...given, ...user });
   const annotations = { ...plan.annotations, "kurun.dev/since": MADE_AT_START };
   // The name of a run is the user's, or already ends in NAME_END.
   const name = isRun(plan) ? plan.name : plan.name.replace(/[^-]+$/, NAME_END);
-  const objects = sessionObjects({ ...plan, name, annotations }, MADE_AT_START, NO_SECRETS).map(withoutValues);
+  const shown = { ...plan, name, annotations };
+  const objects = [
+    ...sessionObjects(shown, MADE_AT_START, NO_SECRETS).map(withoutValues),
+    ...more(shown as SessionPlan as Plan, MADE_AT_START),
+  ];
   if (format === "json") return `${JSON.stringify({ apiVersion: "v1", kind: "List", items: objects }, null, 4)}\n`;
   return objects.map((object) => stringify(object, { lineWidth: 0, aliasDuplicateObjects: false })).join("---\n");
 }

@@ -29,6 +29,8 @@ const DRAIN_MS = 10_000;
 export interface SessionExtra {
   /** Makes it, and watches it until aborted. @throws if one or the other fails */
   keep(signal: AbortSignal): Promise<void>;
+  /** Waits for the program here. @returns how it is called */
+  program(): Promise<Upstream>;
   /** Called when callers can be served: what has to wait until then. @throws if that fails */
   begin(): Promise<void>;
   /** What is served, for standard output. Called after {@linkcode begin}. */
@@ -127,6 +129,7 @@ async function forwardUntilExpired(
         started,
         onStream: (stream) => void serveStream(stream, serving),
         onReady: async () => {
+          if (extra) serving.upstream = await extra.program();
           await extra?.begin();
           if (again) say(`Forwarding again, as session ${plan.name}`);
           else announce(options, plan, screen.context, extra);

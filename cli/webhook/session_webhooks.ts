@@ -3,16 +3,19 @@ import { sleep } from "../../k8s/api/sleep.ts";
 import type { ForwardPlan } from "../../k8s/session/objects/session_plan.ts";
 import type { ClusterSession } from "../../k8s/session/session.ts";
 import { type ConfigurationCopy, copyConfiguration } from "../../k8s/webhook/copy_configuration.ts";
-import { exclude } from "../../k8s/webhook/exclude_from_original.ts";
+import { exclude, type Exclusion } from "../../k8s/webhook/exclude_from_original.ts";
 import { filterExpression } from "../../k8s/webhook/filter_expression.ts";
-import { conditionName, mineExpression } from "../../k8s/webhook/guard.ts";
-import { hookPath, type ServedConfiguration } from "../../k8s/webhook/hook_configuration.ts";
+import { conditionName, type MatchCondition, mineExpression } from "../../k8s/webhook/guard.ts";
+import { hookPath, type LiveHookConfiguration, type ServedConfiguration } from "../../k8s/webhook/hook_configuration.ts";
 import type { HookFilter } from "../../k8s/webhook/hook_filter.ts";
 import { removeConfigurations } from "../../k8s/webhook/remove_configurations.ts";
 import { switchOn } from "../../k8s/webhook/switch.ts";
 import type { Traffic } from "../port_forward/traffic.ts";
 import { keptWarnings } from "../session/marked_object.ts";
 import type { SessionExtra } from "../port_forward/forward.ts";
+import type { Upstream } from "../port_forward/upstream_url.ts";
+import { checkOverlap } from "./check_overlap.ts";
+import { watchWebhooks } from "./watch_webhooks.ts";
 
 /** How long the removal of configurations may take, in milliseconds, without the wait for answers. */
 const REMOVAL_MS = 15_000;
@@ -44,8 +47,8 @@ export interface WebhookOptions extends WebhookWishes {
   readonly session: ClusterSession<ForwardPlan>;
   readonly traffic: Traffic;
   readonly say: (line: string) => void;
-  /** Settles when the program here accepts connections. */
-  readonly listening: (signal: AbortSignal) => Promise<void>;
+  /** Waits until the program here accepts connections. */
+  readonly listening: (signal: AbortSignal) => Promise<Upstream>;
   /** A line for each webhook. */
   readonly announcement: string;
 }
@@ -54,18 +57,38 @@ export interface WebhookOptions extends WebhookWishes {
 export class SessionWebhooks implements SessionExtra {
   readonly #options: WebhookOptions;
   readonly #stop = new AbortController();
+  readonly #program: Promise<Upstream>;
   #making: Promise<void> | undefined;
   #switching: Promise<void> | undefined;
+  #watching: Promise<void> | undefined;
+  #copies: readonly LiveHookConfiguration[] = [];
+  readonly #exclusions: readonly Exclusion[];
+  readonly #condition: MatchCondition;
 
   constructor(options: WebhookOptions) {
     this.#options = options;
+    const { session: { plan }, served, filter, shadow } = options;
+    this.#condition = { name: conditionName(plan), expression: `!(${mineExpression(plan, filterExpression(filter))})` };
+    this.#exclusions = shadow ? [] : served.flatMap(({ original, configuration: { webhooks } }) => {
+      if (!original) return [];
+      return [{ kind: original.kind, name: original.metadata.name, webhooks: webhooks.map(({ name }) => name) }];
+    });
+    this.#program = options.listening(this.#stop.signal);
+    // Whoever waits for it learns why it fails.
+    this.#program.catch(() => {});
   }
 
   async keep(signal: AbortSignal): Promise<void> {
     const using = AbortSignal.any([signal, this.#stop.signal]);
-    this.#making = this.#make();
-    await this.#making;
-    await sleep(2 ** 30, using);
+    this.#making = this.#make(using);
+    await Promise.all([this.#making, this.#program]);
+    const { api, say } = this.#options;
+    const watched = { copies: this.#copies, exclusions: this.#exclusions, condition: this.#condition };
+    await (this.#watching = watchWebhooks(api, watched, say, using));
+  }
+
+  program(): Promise<Upstream> {
+    return this.#program;
   }
 
   begin(): Promise<void> {
@@ -79,7 +102,7 @@ export class SessionWebhooks implements SessionExtra {
   async end(): Promise<void> {
     this.#stop.abort();
     // What is created after its removal would stay.
-    await Promise.allSettled([this.#making, this.#switching]);
+    await Promise.allSettled([this.#making, this.#switching, this.#watching]);
     const { api, session: { plan }, say } = this.#options;
     const late = new AbortController();
     const limit = () => setTimeout(() => late.abort(), REMOVAL_MS);
@@ -102,8 +125,8 @@ export class SessionWebhooks implements SessionExtra {
 
   /** Waits for the answers to requests that were sent before the session was switched off. */
   async #answered(): Promise<void> {
-    const { traffic, say, session: { plan }, ...wishes } = this.#options;
-    const longest = Math.max(0, ...copiesFor(plan, wishes).flatMap(({ webhooks }) => webhooks.map((hook) => hook.timeoutSeconds ?? 0)));
+    const { traffic, say } = this.#options;
+    const longest = Math.max(0, ...this.#copies.flatMap(({ webhooks }) => webhooks.map(({ timeoutSeconds = 0 }) => timeoutSeconds)));
     const since = performance.now();
     let told = false;
     for (;;) {
@@ -118,24 +141,20 @@ export class SessionWebhooks implements SessionExtra {
     }
   }
 
-  async #make(): Promise<void> {
-    const { api, session: { plan }, served, filter, shadow } = this.#options;
-    const condition = { name: conditionName(plan), expression: `!(${mineExpression(plan, filterExpression(filter))})` };
-    const originals = shadow ? [] : served.flatMap(({ original, configuration: { webhooks } }) => {
-      if (!original) return [];
-      return [{ kind: original.kind, name: original.metadata.name, webhooks: webhooks.map(({ name }) => name) }];
-    });
-    const results = await Promise.allSettled([
-      ...copiesFor(plan, this.#options).map((copy) => api.create(hookPath(copy.kind), copy)),
-      ...originals.map((original) => exclude(api, original, condition)),
-    ]);
+  /** Creates the copies and the conditions. Nothing ends a request: what it does would be too late for {@linkcode end}. */
+  async #make(signal: AbortSignal): Promise<void> {
+    const { api, session: { plan }, filter } = this.#options;
+    const creating = copiesFor(plan, this.#options).map((copy) => api.create<LiveHookConfiguration>(hookPath(copy.kind), copy));
+    const results = await Promise.allSettled([...creating, ...this.#exclusions.map((one) => exclude(api, one, this.#condition))]);
     for (const result of results) if (result.status === "rejected") throw result.reason;
+    this.#copies = await Promise.all(creating.map(async (created) => (await created).body));
+    // A session that started at the same time may not have been there for the first look.
+    await checkOverlap(api, plan, filter, signal, this.#copies);
   }
 
   async #switchOn(): Promise<void> {
-    const { api, session: { plan, uid }, listening } = this.#options;
+    const { api, session: { plan, uid } } = this.#options;
     await this.#making;
-    await listening(this.#stop.signal);
     this.#stop.signal.throwIfAborted();
     await switchOn(api, plan, uid, this.#stop.signal);
   }

@@ -1,12 +1,12 @@
 import { Command, Option } from "commander";
 import { Api } from "../../k8s/api/api.ts";
-import { sleep } from "../../k8s/api/sleep.ts";
 import { dropRuntimeRoots } from "../../k8s/api/trusted_roots.ts";
 import { LOCAL_HOSTS, serviceHosts, sessionCertificates } from "../../k8s/certificate/session_ca.ts";
 import { ManifestError } from "../../k8s/manifests/manifest_error.ts";
 import { Annotation, type ForwardPlan } from "../../k8s/session/objects/session_plan.ts";
+import { switchBinding } from "../../k8s/session/objects/webhook_objects.ts";
 import type { Transport } from "../../k8s/session/session_rights.ts";
-import { HOOK_PORT, servedName } from "../../k8s/webhook/copy_configuration.ts";
+import { type ConfigurationCopy, HOOK_PORT, servedName } from "../../k8s/webhook/copy_configuration.ts";
 import { describeFilter } from "../../k8s/webhook/describe_filter.ts";
 import { filterWarnings } from "../../k8s/webhook/filter_warnings.ts";
 import { findServed } from "../../k8s/webhook/find_configurations.ts";
@@ -15,21 +15,22 @@ import { parseFilter } from "../../k8s/webhook/only_filter.ts";
 import { MAX_HOLD_MS } from "../../tunnel/mod.ts";
 import { addClusterFlags, collect, openCluster } from "../command/cluster_flags.ts";
 import type { Context } from "../command/context.ts";
-import { addDryRunFlags, dryRunFormat, dryRunText } from "../command/dry_run.ts";
-import { usageError } from "../command/errors.ts";
+import { addDryRunFlags, dryRunFormat, dryRunText, MADE_AT_START } from "../command/dry_run.ts";
+import { ExitError, usageError } from "../command/errors.ts";
 import { checkServiceName, parseDuration, parsePort } from "../command/flag_values.ts";
 import { readManifestFiles } from "../manifests/manifest_files.ts";
 import { forward } from "../port_forward/forward.ts";
 import { addPodFlags, podWishes } from "../port_forward/pod_flags.ts";
 import { addProgramFlags, requestRewrite, type TrafficFlags, trustUpstream } from "../port_forward/traffic_flags.ts";
-import { dialUpstream } from "../port_forward/upstream.ts";
 import { carriesBytes, parseUpstream, type Upstream } from "../port_forward/upstream_url.ts";
 import { serverImage, serverImageOption } from "../session/server_image.ts";
 import { sessionName } from "../session/start_session.ts";
 import { transportOption } from "../session/transport_option.ts";
+import { checkOverlap } from "./check_overlap.ts";
 import { checkWebhooks } from "./check_webhooks.ts";
 import { describeServed } from "./describe_served.ts";
 import { reviewLens } from "./review_lens.ts";
+import { LocalProgram } from "./local_program.ts";
 import { copiesFor, SessionWebhooks, type WebhookWishes } from "./session_webhooks.ts";
 
 /** The name of a matchCondition has at most 63 characters: that of the session, `-kurun-` and five more, and `.kurun.dev`. */
@@ -40,6 +41,7 @@ const CERTIFICATE_DAYS = 365;
 
 interface WebhookFlags extends Record<string, unknown>, TrafficFlags {
   filename?: string[];
+  certDir?: string;
   config?: string[];
   only?: string[];
   match?: string;
@@ -65,7 +67,8 @@ export function webhookCommand(context: Context): Command {
         "configurations in -f or --config, or all that call a Service of the namespace. Certificates are made. Configurations of webhooks " +
         "that are in the cluster go on to apply to all requests that --only and --match leave out, and to all requests once kurun has ended.",
     )
-    .argument("[url]", "the program: https://localhost:9443 or 9443, or http://localhost:8080 for a program without TLS", DEFAULT_URL)
+    .argument("[url]", `the program: 9443, localhost:9443 or https://…, or http://… for a program without TLS (default: ${DEFAULT_URL})`)
+    .argument("[command...]", "after --: the command that starts the program; it ends with kurun, and kurun with it")
     .option("-f, --filename <file>", "a manifest with webhook configurations: file, folder, URL, or - for stdin; can be repeated", collect)
     .option("--config <name>", "a webhook configuration in the cluster; can be repeated", collect)
     .option(
@@ -76,6 +79,7 @@ export function webhookCommand(context: Context): Command {
     .option("--match <expression>", "answer only requests for which this CEL expression is true, as in matchConditions of a webhook")
     .option("--shadow", "let the configurations in the cluster apply to your requests too")
     .addOption(new Option("--failure-policy <policy>", "the failurePolicy (default: as configured)").choices(["Fail", "Ignore"]))
+    .option("--cert-dir <folder>", "where the program finds tls.crt and tls.key (default: where controller-runtime looks for them)")
     .option("--timeout-seconds <seconds>", "the timeoutSeconds, 1 to 30", "30")
     .option("--servicename <name>", `the Service to create (default: ${SERVICE_PREFIX}<you>)`)
     .addOption(serverImageOption())
@@ -86,17 +90,18 @@ export function webhookCommand(context: Context): Command {
     .option("--takeover", "replace the session that uses the Service, yours or another user's")
     .addHelpText("after", EXAMPLES);
   return addClusterFlags(addDryRunFlags(addPodFlags(addProgramFlags(command)))).action((
-    url: string,
+    url: string | undefined,
+    more: string[],
     options: WebhookFlags,
-  ) => webhook(context, url, options));
+  ) => webhook(context, splitOperands(context, url === undefined ? [] : [url, ...more]), options));
 }
 
 const DEFAULT_URL = "https://localhost:9443";
 
 const EXAMPLES = `
 Examples:
-  # the webhooks of a kubebuilder project, served by the program on localhost:9443
-  kurun webhook -f config/webhook/manifests.yaml
+  # the webhooks of a kubebuilder project: kurun starts the manager, with a certificate
+  kurun webhook -f config/webhook/manifests.yaml -- go run ./cmd
 
   # a configuration of the cluster, for the requests of one namespace
   kurun webhook 9443 --config my-webhooks --only namespace=dev-alice
@@ -105,15 +110,30 @@ Examples:
   kurun webhook http://localhost:8080 -f hook.yaml --only kind=Pod --only label=app=web --failure-policy Ignore
 `;
 
-async function webhook(context: Context, url: string, options: WebhookFlags): Promise<void> {
+/** The URL before `--`, and the command after it, which commander does not tell apart. @throws UserError */
+function splitOperands({ args }: Context, operands: readonly string[]): { url: string; command: readonly string[] } {
+  const at = args.indexOf("--");
+  const command = at < 0 ? [] : args.slice(at + 1);
+  const [url = DEFAULT_URL, next] = operands.slice(0, operands.length - command.length);
+  if (next !== undefined) throw usageError(`${next} is not a flag: put a command to start after --, as in kurun webhook -- go run ./cmd`);
+  return { url, command };
+}
+
+async function webhook(
+  context: Context,
+  { url, command }: { url: string; command: readonly string[] },
+  options: WebhookFlags,
+): Promise<void> {
   const filter = parseFilter(options.only ?? [], options.match);
   const upstream = await trustUpstream(programAt(url), options);
+  const program = { upstream, command, folder: options.certDir };
   const rewrite = requestRewrite(upstream, options);
   const timeoutSeconds = parseSeconds(options.timeoutSeconds ?? "30");
   const timeoutMs = parseDuration("--timeout", options.timeout);
   const wishes = { ...sessionWishes(context, upstream, options), ...await podWishes(options) };
   const dryRun = dryRunFormat(options);
   const files = await readFiles(context, options.filename ?? []);
+  await LocalProgram.check(program, context);
   dropRuntimeRoots();
   const [access, image] = await Promise.all([openCluster(context, options), serverImage(context, options.serverImage)]);
   const { namespace } = access;
@@ -141,9 +161,17 @@ async function webhook(context: Context, url: string, options: WebhookFlags): Pr
   const { failurePolicy, shadow = false } = options;
   const how = { url: upstream.url, filter: describeFilter(filter), shadow };
   const configured: WebhookWishes = { served, filter, caPem, failurePolicy, timeoutSeconds, shadow };
-  if (dryRun) return context.data(dryRunText(plan, dryRun));
+  if (dryRun) {
+    const configurations = (plan: ForwardPlan, uid: string) => [
+      ...copiesFor(plan, configured).map(withoutAuthority),
+      switchBinding(plan, uid),
+    ];
+    return context.data(dryRunText(plan, dryRun, configurations));
+  }
+  const running = await LocalProgram.start(program, certificates, context);
+  const until = { ...context, interrupted: AbortSignal.any([context.interrupted, running.ended]) };
   await forward({
-    context,
+    context: until,
     access,
     api,
     plan,
@@ -155,7 +183,13 @@ async function webhook(context: Context, url: string, options: WebhookFlags): Pr
     rewrite,
     timeoutMs,
     reader: reviewLens({ ...found, served, failurePolicy }),
-    check: (plan) => checkWebhooks(api, plan, copiesFor(plan, configured), context.interrupted),
+    check: async (plan) => {
+      const [warnings] = await Promise.all([
+        checkOverlap(api, plan, filter, until.interrupted),
+        checkWebhooks(api, plan, copiesFor(plan, configured), until.interrupted),
+      ]);
+      for (const warning of warnings) context.stderr(`Warning: ${warning}\n`);
+    },
     extra: (session, say, traffic) =>
       new SessionWebhooks({
         ...configured,
@@ -163,10 +197,20 @@ async function webhook(context: Context, url: string, options: WebhookFlags): Pr
         session,
         say,
         traffic,
-        listening: (signal) => untilListening(upstream, signal),
+        listening: (signal) => running.listening(say, signal),
         announcement: served.flatMap((one) => describeServed(one, how)).map((line) => `${line}\n`).join(""),
       }),
-  });
+  }).catch((error) => {
+    // The command may end before there is a session.
+    if (error !== running.ended.reason) throw error;
+  }).finally(() => running.end());
+  if (!context.interrupted.aborted && running.exitCode) throw new ExitError(running.exitCode);
+}
+
+/** A copy for a dry run: the CA is new at each start. */
+function withoutAuthority(copy: ConfigurationCopy): ConfigurationCopy {
+  const webhooks = copy.webhooks.map((hook) => ({ ...hook, clientConfig: { ...hook.clientConfig, caBundle: MADE_AT_START } }));
+  return { ...copy, webhooks };
 }
 
 async function readFiles(context: Context, names: readonly string[]): Promise<HookManifest[]> {
@@ -226,12 +270,4 @@ function sessionWishes(
 function serviceOf(who: string): string {
   const name = who.toLowerCase().replace(/[^a-z0-9]+/g, "-").slice(0, MAX_SERVICE_NAME - SERVICE_PREFIX.length).replace(/^-+|-+$/g, "");
   return `${SERVICE_PREFIX}${name || "user"}`;
-}
-
-async function untilListening(upstream: Upstream, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    const connection = await dialUpstream(upstream, { signal }).catch(() => undefined);
-    if (connection) return connection.reset();
-    await sleep(100, signal);
-  }
 }

@@ -60,9 +60,10 @@ export function roleRules(service: string): RoleRule[] {
     [APPLY, "create,patch services,configmaps", ""],
     [
       WEBHOOK,
-      "create,delete roles,rolebindings.rbac.authorization.k8s.io",
+      "create,delete rolebindings.rbac.authorization.k8s.io",
       "The switch of kurun webhook: a RoleBinding, which webhook configurations ask for, and its Role. Nobody can grant what they do not have.",
     ],
+    [WEBHOOK, "create roles.rbac.authorization.k8s.io", ""],
     [WEBHOOK, "answer sessions.kurun.dev", ""],
     [
       WEBHOOK,

@@ -3,16 +3,23 @@ import { changeObject } from "./change_object.ts";
 import type { MatchCondition } from "./guard.ts";
 import { type HookKind, hookPath, type LiveHookConfiguration } from "./hook_configuration.ts";
 
+/** Webhooks of a configuration that leave requests out. */
+export interface Exclusion {
+  readonly kind: HookKind;
+  readonly name: string;
+  /** The names of the webhooks. */
+  readonly webhooks: readonly string[];
+}
+
 /**
  * Lets webhooks of a configuration leave out the requests that a session answers: each gets the condition. Nothing else of the configuration
  * changes. Webhooks that already have it stay as they are.
- * @param webhooks the names of the webhooks
  * @returns the names of the webhooks that have the condition now; undefined if the configuration is gone
  * @throws as {@linkcode Api.request} does
  */
 export async function exclude(
   api: Api,
-  { kind, name, webhooks }: { readonly kind: HookKind; readonly name: string; readonly webhooks: readonly string[] },
+  { kind, name, webhooks }: Exclusion,
   condition: MatchCondition,
   signal?: AbortSignal,
 ): Promise<string[] | undefined> {
@@ -42,7 +49,7 @@ export async function exclude(
  */
 export async function include(
   api: Api,
-  { kind, name }: { readonly kind: HookKind; readonly name: string },
+  { kind, name }: Pick<Exclusion, "kind" | "name">,
   condition: { readonly name: string; readonly expression?: string },
   signal?: AbortSignal,
 ): Promise<boolean> {

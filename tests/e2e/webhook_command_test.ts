@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { Api } from "../../k8s/api/api.ts";
+import { loadClusterAccess } from "../../k8s/kubeconfig/kubeconfig.ts";
 import { KurunProcess } from "./kurun_process.ts";
 import { clusterTest, kubectl, type TestNamespace } from "./kubernetes.ts";
 import { serveHttp, type Upstream } from "./upstreams.ts";
@@ -93,3 +95,57 @@ clusterTest("kurun webhook answers the requests of --only instead of the origina
     }
   }
 });
+
+/** Creates ConfigMaps as dry runs, 30 a second, until stopped. @returns a function that stops, and says who answered each: the program, nobody, or the error */
+async function createOften(namespace: TestNamespace): Promise<() => Promise<string[]>> {
+  const api = new Api(await loadClusterAccess({}, { get: (name) => Deno.env.get(name), interactive: false }), { userAgent: "test" });
+  const path = `/api/v1/namespaces/${namespace.name}/configmaps`;
+  const body = { apiVersion: "v1", kind: "ConfigMap", metadata: { generateName: "asked-" } };
+  const going: Promise<string>[] = [];
+  const create = () =>
+    api.create<{ metadata: { labels?: Record<string, string> } }>(path, body, { query: { dryRun: "All" } })
+      .then(({ body: { metadata } }) => metadata.labels?.by ?? "nobody", (error) => String(error.message));
+  const timer = setInterval(() => going.push(create()), 1_000 / 30);
+  return async () => {
+    clearInterval(timer);
+    const answers = await Promise.all(going);
+    api.close();
+    return answers;
+  };
+}
+
+clusterTest(
+  "no create is refused while sessions with failurePolicy Fail start, are taken over, interrupted and stopped",
+  async (namespace) => {
+    await kubectl(["label", "namespace", namespace.name, `kurun.test/of=${namespace.name}`]);
+    await using program = reviewer("kurun");
+    const file = await Deno.makeTempFile({ suffix: ".yaml" });
+    await Deno.writeTextFile(file, JSON.stringify(configuration("Mutating", namespace)));
+    const before = await configurations();
+    const place = ["-n", namespace.name, "--servicename", "hooks"];
+    const args = ["webhook", program.url, "-f", file, "--failure-policy", "Fail", ...place];
+    const ready = /^If kurun loses its connection, /m;
+    const stopCreating = await createOften(namespace);
+    let answers: string[];
+    try {
+      await using first = KurunProcess.startOn("desk-7", args);
+      await first.waitFor(ready);
+      await using second = KurunProcess.startOn("desk-8", [...args, "--takeover"]);
+      await second.waitFor(ready);
+      assert.equal(await first.exit, 4, first.stderr);
+      second.signal("SIGINT");
+      assert.equal(await second.exit, 0, second.stderr);
+      await using third = KurunProcess.startOn("desk-7", args);
+      await third.waitFor(ready);
+      const stopped = await KurunProcess.run(["stop", "hooks", "-n", namespace.name, "--force"]);
+      assert.equal(stopped.code, 0, stopped.stderr);
+      assert.equal(await third.exit, 4, third.stderr);
+    } finally {
+      answers = await stopCreating();
+      await Deno.remove(file);
+    }
+    const counts = Object.fromEntries(Object.entries(Object.groupBy(answers, (answer) => answer)).map(([who, all]) => [who, all?.length]));
+    assert.deepEqual(Object.keys(counts).sort(), ["kurun", "nobody"], JSON.stringify(counts));
+    assert.equal(await configurations(), before);
+  },
+);

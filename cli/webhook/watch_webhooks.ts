@@ -1,0 +1,105 @@
+import type { Api } from "../../k8s/api/api.ts";
+import { mayPass, onStatus } from "../../k8s/api/api_error.ts";
+import { sleep } from "../../k8s/api/sleep.ts";
+import { SessionBrokenError } from "../../k8s/session/check_objects.ts";
+import { exclude, type Exclusion } from "../../k8s/webhook/exclude_from_original.ts";
+import type { MatchCondition } from "../../k8s/webhook/guard.ts";
+import { hookPath, type LiveHookConfiguration } from "../../k8s/webhook/hook_configuration.ts";
+
+/** How often the configurations are looked at, in milliseconds. */
+const CHECK_MS = 5_000;
+/** An answer takes no longer than this, or the next look decides. */
+const ANSWER_MS = 5_000;
+/** A controller that puts an original back this often goes on to do so. */
+const MAX_LOSSES = 3;
+
+/** The configurations of a session. */
+export interface WatchedWebhooks {
+  /** As they were created. */
+  readonly copies: readonly LiveHookConfiguration[];
+  readonly exclusions: readonly Exclusion[];
+  readonly condition: MatchCondition;
+}
+
+/**
+ * Watches until aborted what others do to a session's configurations. An original that lost the session's condition gets it back, after
+ * longer and longer pauses: a controller that puts the original back may win.
+ * @throws SessionBrokenError if a copy does not do its work any more: the original leaves these requests out
+ */
+export async function watchWebhooks(
+  api: Api,
+  { copies, exclusions, condition }: WatchedWebhooks,
+  say: (line: string) => void,
+  signal: AbortSignal,
+  everyMs = CHECK_MS,
+): Promise<void> {
+  const losses = new Map<Exclusion, number>();
+  const pauses = new Map<Exclusion, number>();
+  for (;;) {
+    await sleep(everyMs, signal);
+    await Promise.all([
+      ...copies.map(async (copy) => {
+        const broken = await look(api, copy.kind, copy.metadata.name, signal, (found) => whatBroke(copy, found));
+        if (broken) throw new SessionBrokenError(`${copy.kind} ${copy.metadata.name} ${broken}`);
+      }),
+      ...exclusions.map(async (exclusion) => {
+        const { kind, name } = exclusion;
+        const lost = losses.get(exclusion) ?? 0;
+        const pause = pauses.get(exclusion) ?? 0;
+        pauses.set(exclusion, pause - 1);
+        if (lost > MAX_LOSSES || pause > 0) return;
+        const by = await look(api, kind, name, signal, (found) => changedBy(found, exclusion, condition));
+        if (by === undefined) return;
+        losses.set(exclusion, lost + 1);
+        pauses.set(exclusion, 2 ** lost);
+        if (lost === MAX_LOSSES) {
+          return say(
+            `${by} puts ${kind} ${name} back again and again. From now on its webhooks answer this session's requests too; see --shadow`,
+          );
+        }
+        if (lost === 0) say(`${by} put ${kind} ${name} back; kurun leaves this session's requests out of it again`);
+        // Not aborted: what it does must not come after the session's end.
+        await exclude(api, exclusion, condition).catch((error) => {
+          if (!mayPass(error)) throw error;
+        });
+      }),
+    ]);
+  }
+}
+
+/** Reads a configuration. @returns what `judge` says; undefined if it cannot be read now */
+async function look(
+  api: Api,
+  kind: LiveHookConfiguration["kind"],
+  name: string,
+  signal: AbortSignal,
+  judge: (found: LiveHookConfiguration | undefined) => string | undefined,
+): Promise<string | undefined> {
+  try {
+    return judge((await api.find<LiveHookConfiguration>(hookPath(kind, name), { signal, timeoutMs: ANSWER_MS }))?.body);
+  } catch (error) {
+    if (mayPass(error)) return undefined;
+    return onStatus([401, 403], undefined)(error);
+  }
+}
+
+/** What keeps a copy from doing its work. Selectors may be added: some clusters keep all webhooks away from their own namespaces. */
+function whatBroke(copy: LiveHookConfiguration, found: LiveHookConfiguration | undefined): string | undefined {
+  if (!found || found.metadata.uid !== copy.metadata.uid || found.metadata.deletionTimestamp) return "was deleted";
+  const essence = ({ webhooks = [] }: LiveHookConfiguration) =>
+    JSON.stringify(webhooks.map(({ name, clientConfig: { service, caBundle }, matchConditions }) => [
+      ...[name, service?.namespace, service?.name, service?.path, service?.port, caBundle],
+      ...(matchConditions ?? []).map(({ name, expression }) => [name, expression]),
+    ]));
+  return essence(found) === essence(copy) ? undefined : "was changed";
+}
+
+/** Who changed an original last, if it has lost the condition. */
+function changedBy(found: LiveHookConfiguration | undefined, { webhooks }: Exclusion, condition: MatchCondition): string | undefined {
+  const lacking = (found?.webhooks ?? []).filter(({ name, matchConditions = [] }) =>
+    webhooks.includes(name) && !matchConditions.some((one) => one.name === condition.name)
+  );
+  if (lacking.length === 0) return undefined;
+  const fields = (found?.metadata.managedFields ?? []).filter(({ manager }) => manager !== "kurun");
+  return fields.toSorted((a, b) => (a.time ?? "") < (b.time ?? "") ? 1 : -1)[0]?.manager ?? "Somebody";
+}
