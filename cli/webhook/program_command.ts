@@ -80,9 +80,9 @@ export function startCommand(
     ended,
     async stop() {
       const { signal } = over;
-      void pause(QUIET_MS, signal).then(() => {
+      pause(QUIET_MS, signal).then(() => {
         if (!signal.aborted) say(`Waiting until ${name} ends. Ctrl+C ends it at once`);
-      });
+      }).catch(() => {});
       for (const ask of ["SIGINT", "SIGTERM", "SIGKILL"] as const) {
         if (signal.aborted) break;
         signalGroup(child, ask);
