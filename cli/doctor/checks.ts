@@ -166,16 +166,13 @@ async function checkRights({ api, context, purposes, service, plans: [plan] }: E
 
 async function findLeftSessions({ api, context: { who, from, interrupted: signal } }: Examination): Promise<Finding[]> {
   // What may not be listed is named by kurun cleanup.
+  const { namespace } = api.access;
   const [{ leftovers }, { marks }] = await Promise.all([
-    findLeftovers(api, { namespace: api.access.namespace, who, from, signal }),
-    findHookLeftovers(api, { namespace: undefined, signal }),
+    findLeftovers(api, { namespace, who, from, signal }),
+    findHookLeftovers(api, { namespace, signal }),
   ]);
-  const left = [
-    ...leftovers.map(({ kind, name, namespace }) => ({ what: `${kind} ${name} in namespace ${namespace}`, namespace })),
-    ...marks.map((mark) => ({ what: markedObject(mark), namespace: mark.session.namespace })),
-  ];
-  return left.map(({ what, namespace }) =>
-    problem("sessions", `${what} is left behind by a kurun that is gone`, `Remove it: kurun cleanup -n ${namespace}`)
+  return [...leftovers.map(({ kind, name }) => `${kind} ${name} in namespace ${namespace}`), ...marks.map(markedObject)].map((left) =>
+    problem("sessions", `${left} is left behind by a kurun that is gone`, `Remove it: kurun cleanup -n ${namespace}`)
   );
 }
 

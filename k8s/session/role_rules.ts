@@ -119,6 +119,12 @@ export function roleRules(service: string): RoleRule[] {
       "get,create pods/portforward",
       "If the API server cannot reach Pods; services/proxy is then not needed. It opens all ports of the namespace's Pods.",
     ],
+    [
+      WEBHOOK,
+      "get,list,patch customresourcedefinitions.apiextensions.k8s.io",
+      "For conversion webhooks: to let the session answer them, and to put back what a killed kurun left (kurun cleanup).",
+      { cluster: true },
+    ],
     [FORWARD, "get secrets", "With --tlssecret kurun-secret:", { names: ["kurun-secret"] }],
     [[...RUN, ...APPLY], "list nodes", "To build at once for the nodes' architecture, and to find out how images reach them.", {
       cluster: true,
