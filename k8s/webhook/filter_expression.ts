@@ -8,6 +8,12 @@ const OBJECT = "object != null ? object : oldObject";
 const NAME = "has(request.name) && request.name != '' ? request.name : o == null || !has(o.metadata) ? '' : " +
   "has(o.metadata.name) && o.metadata.name != '' ? o.metadata.name : has(o.metadata.generateName) ? o.metadata.generateName : ''";
 
+/**
+ * Whether it has labels. What another webhook's patch makes of a custom resource is not checked before the next webhook's conditions: labels
+ * that are null or a text made the expression fail.
+ */
+const HAS_LABELS = "o != null && has(o.metadata) && has(o.metadata.labels) && type(o.metadata.labels) == map";
+
 const IS_NAMESPACE = "request.resource.group == '' && request.resource.resource == 'namespaces'";
 
 /**
@@ -26,9 +32,10 @@ export function filterExpression({ only, match }: HookFilter): string {
   if (only.name) conditions.push(exists("o", OBJECT, exists("n", NAME, anyGlob("n", only.name))));
   if (only.kind) conditions.push(any(only.kind.map(kindCondition)));
   for (const [key, globs] of labelGlobs(only.label ?? [])) {
-    const has = `o != null && has(o.metadata) && has(o.metadata.labels) && ${quote(key)} in o.metadata.labels`;
+    const value = `o.metadata.labels[${quote(key)}]`;
     const isAny = globs.some((glob) => glob === undefined || /^\*+$/.test(glob));
-    conditions.push(exists("o", OBJECT, isAny ? has : `${has} && ${anyGlob(`o.metadata.labels[${quote(key)}]`, globs as string[])}`));
+    const fits = isAny ? "" : ` && ${exists("v", value, `type(v) == string && ${anyGlob("v", globs as string[])}`)}`;
+    conditions.push(exists("o", OBJECT, `${HAS_LABELS} && ${quote(key)} in o.metadata.labels${fits}`));
   }
   if (only.user) conditions.push(`has(request.userInfo.username) && ${anyGlob("request.userInfo.username", only.user)}`);
   // A comment at its end must not hide the parenthesis.

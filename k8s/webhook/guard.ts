@@ -15,7 +15,7 @@ export interface HookSession {
 const CONDITION_END = ".kurun.dev";
 /** The objects of sessions. Without them a session could not be renewed or removed while the program here does not answer. */
 const OWN_OBJECT =
-  `[object, oldObject].exists(o, o != null && has(o.metadata) && has(o.metadata.labels) && '${SESSION_LABEL}' in o.metadata.labels)`;
+  `[object, oldObject].exists(o, o != null && has(o.metadata) && has(o.metadata.labels) && type(o.metadata.labels) == map && '${SESSION_LABEL}' in o.metadata.labels)`;
 
 /** Whether a session is switched on, as CEL: it asks the authorizer, which knows a RoleBinding as soon as it exists. */
 export function guardExpression({ namespace, name }: HookSession): string {

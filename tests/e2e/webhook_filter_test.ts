@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { filterExpression } from "../../k8s/webhook/filter_expression.ts";
+import { guardExpression, mineExpression } from "../../k8s/webhook/guard.ts";
 import { HookFilterError, parseFilter } from "../../k8s/webhook/only_filter.ts";
 import { type AskedRequest, onlyMatches, randomOnly } from "../filter_reference.ts";
 import { SeededRandom } from "../seeded_random.ts";
@@ -26,6 +27,18 @@ const MATCHES: readonly [string, (request: AskedRequest) => boolean][] = [
     ({ resource }) => /^(pods|nodes)$/.test(resource.resource),
   ],
 ];
+
+/** What a webhook's patch may make of a custom resource: the API server does not check it before the next webhook's conditions. */
+const ODD_OBJECTS = [
+  "{}",
+  "{'metadata': {}}",
+  ...["null", "'app'", "{'app': null}", "{'app': 1}"].map((labels) => `{'metadata': {'labels': ${labels}}}`),
+];
+
+/** A condition that depends on labels, for each of the odd objects. */
+function forOddObjects(condition: string): string {
+  return `[${ODD_OBJECTS.map((object) => `[dyn(${object})].exists(object, ${condition}) ? '1' : '0'`).join(", ")}].join('')`;
+}
 
 interface TestFilter {
   readonly only: readonly string[];
@@ -102,6 +115,9 @@ clusterTest("the API server decides as a plain reading of --only does, in polici
   const metadata = { name: namespace.name };
   const marks = { policy: `${namespace.name}-policy`, hooks: `${namespace.name}-hooks` };
   const only = (mark: string) => ({ name: mark, expression: `has(request.userInfo.extra) && '${mark}' in request.userInfo.extra` });
+  const odd = ["app", "app=*e*", "app=web"].map((label) => filterExpression(parseFilter([`label=${label}`])));
+  const session = { namespace: namespace.name, name: "none" };
+  const notOwn = mineExpression(session, "true").replace(guardExpression(session), "true");
   const policy = {
     ...{ apiVersion: ADMISSION, kind: "ValidatingAdmissionPolicy", metadata },
     spec: {
@@ -109,13 +125,15 @@ clusterTest("the API server decides as a plain reading of --only does, in polici
       matchConditions: [only(marks.policy)],
       // To compile them all in one expression takes four times as long.
       variables: filters.map(({ expression }, index) => ({ name: `f${index}`, expression })),
-      validations: chunks.map((chunk, index) => ({
-        expression: "false",
-        message: "an expression failed",
-        messageExpression: `'part ${index}: ' + [${
-          chunk.map((_, at) => `variables.f${index * PER_WARNING + at}`).join(",")
-        }].map(b, b ? '1' : '0').join('')`,
-      })),
+      validations: [
+        ...chunks.map((chunk, index) => ({
+          messageExpression: `'part ${index}: ' + [${
+            chunk.map((_, at) => `variables.f${index * PER_WARNING + at}`).join(",")
+          }].map(b, b ? '1' : '0').join('')`,
+        })),
+        { messageExpression: `'odd: ' + ${[...odd, notOwn].map(forOddObjects).join(" + ' ' + ")}` },
+      ]
+        .map((validation) => ({ expression: "false", message: "an expression failed", ...validation })),
     },
   };
   const binding = {
@@ -149,7 +167,7 @@ clusterTest("the API server decides as a plain reading of --only does, in polici
       assert.ok(called !== undefined && expected.includes(called), what);
     }
 
-    await until(() => proxy.ask(first, [marks.policy]), /part 1/);
+    await until(() => proxy.ask(first, [marks.policy]), /odd: 000011 000000 000000 111111"/);
     let found = 0;
     for (const ask of asks) {
       const { text, warnings } = await proxy.ask(ask, [marks.policy]);
