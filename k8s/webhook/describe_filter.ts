@@ -1,6 +1,6 @@
 import type { HookFilter } from "./hook_filter.ts";
 
-/** A filter in words, such as "Pod named web-* in dev-* by alice"; empty if it matches all. The values are a user's, not escaped. */
+/** A filter in words and on one line, such as "Pod named web-* in dev-* by alice"; empty if it matches all. The values are a user's, not escaped. */
 export function describeFilter({ only, match }: HookFilter): string {
   const { kind, name, label, namespace, user } = only;
   const phrases = [
@@ -11,5 +11,5 @@ export function describeFilter({ only, match }: HookFilter): string {
     user && `by ${user.join(" or ")}`,
     match && `where ${match}`,
   ];
-  return phrases.filter((phrase) => phrase !== undefined).join(" ");
+  return phrases.filter((phrase) => phrase !== undefined).join(" ").replace(/\s+/g, " ");
 }
