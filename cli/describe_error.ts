@@ -13,6 +13,7 @@ import { ObjectExistsError, SessionGoneError } from "../k8s/session/session.ts";
 import { describeRight, MissingRightsError } from "../k8s/session/session_rights.ts";
 import { TlsSecretError } from "../k8s/session/service/tls_secret.ts";
 import { NotServedError } from "../k8s/webhook/find_configurations.ts";
+import { ConversionTakenError } from "../k8s/webhook/serve_conversion.ts";
 import { HookFilterError } from "../k8s/webhook/only_filter.ts";
 import { BuildError } from "./builders/build_error.ts";
 import { BuildErrors, describeBuildErrors } from "./images/build_errors.ts";
@@ -55,6 +56,10 @@ export function describeError(error: unknown): ErrorText {
     return failure(`--server-overrides: the cluster refuses the changed Pod; nothing was created: ${error.message}`, ExitCode.usage);
   }
   if (error instanceof ServiceRefusedError) return failure(describeRefusal(error));
+  if (error instanceof ConversionTakenError) {
+    const { name, namespace } = error.session;
+    return failure(`${error.message}, which cannot be shared. To end that session: kurun stop ${name} -n ${namespace}`);
+  }
   if (error instanceof NotReadyError) return failure(describeNotReady(error), ExitCode.failed);
   if (error instanceof ApiError) return describeAnswer(error);
   if (error instanceof ObjectExistsError) {
@@ -92,11 +97,16 @@ function describeConnection({ kind, message }: ConnectionError): string {
 
 function describeRights({ missing, user, scope: { purpose, namespace, service } }: MissingRightsError): string {
   const who = user ? `user ${user}` : "the user";
-  const named = purpose === "port-forward" && service !== "kurun" ? ` --servicename ${service}` : "";
+  const named = service !== undefined && service !== "kurun" && (purpose === "port-forward" || purpose === "webhook")
+    ? ` --servicename ${service}`
+    : "";
   return [
     `${who} lacks rights that this command needs; nothing was created:`,
     ...missing.map((right) => `  cannot ${describeRight(right)}`),
     `Ask the cluster's administrator to apply the Role that this prints: kurun doctor --rbac --for ${purpose} -n ${namespace}${named}`,
+    ...(purpose === "webhook"
+      ? ["Or let an administrator configure the webhook, and serve its Service: kurun port-forward tls://localhost:9443 --servicename NAME"]
+      : []),
   ].join("\n");
 }
 

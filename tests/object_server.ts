@@ -41,6 +41,7 @@ function apply(object: AnyObject, { op, path, value }: PatchOperation): boolean 
   if (parent === undefined || op !== "add" && !(last in parent)) return false;
   if (op === "test") return isDeepStrictEqual(parent[last], value);
   if (op === "remove") Array.isArray(parent) ? parent.splice(Number(last), 1) : delete parent[last];
+  else if (Array.isArray(parent) && last === "-") parent.push(value);
   else parent[last] = value;
   return true;
 }

@@ -4,11 +4,13 @@ import type { ForwardPlan } from "../../k8s/session/objects/session_plan.ts";
 import type { ClusterSession } from "../../k8s/session/session.ts";
 import { type ConfigurationCopy, copyConfiguration } from "../../k8s/webhook/copy_configuration.ts";
 import { exclude, type Exclusion } from "../../k8s/webhook/exclude_from_original.ts";
+import type { ServedConversion } from "../../k8s/webhook/find_configurations.ts";
 import { filterExpression } from "../../k8s/webhook/filter_expression.ts";
 import { conditionName, type MatchCondition, mineExpression } from "../../k8s/webhook/guard.ts";
 import { hookPath, type LiveHookConfiguration, type ServedConfiguration } from "../../k8s/webhook/hook_configuration.ts";
 import type { HookFilter } from "../../k8s/webhook/hook_filter.ts";
 import { removeConfigurations } from "../../k8s/webhook/remove_configurations.ts";
+import { serveConversions } from "../../k8s/webhook/serve_conversion.ts";
 import { switchOn } from "../../k8s/webhook/switch.ts";
 import type { Traffic } from "../port_forward/traffic.ts";
 import { keptWarnings } from "../session/marked_object.ts";
@@ -26,6 +28,8 @@ const POLL_MS = 50;
 /** What a session does with the configurations. */
 export interface WebhookWishes {
   readonly served: readonly ServedConfiguration[];
+  /** These are answered for all objects. */
+  readonly conversions: readonly ServedConversion[];
   readonly filter: HookFilter;
   /** PEM of the CA that signed the certificate for callers. */
   readonly caPem: string;
@@ -153,9 +157,11 @@ export class SessionWebhooks implements SessionExtra {
   }
 
   async #switchOn(): Promise<void> {
-    const { api, session: { plan, uid } } = this.#options;
+    const { api, session: { plan, uid }, conversions, caPem } = this.#options;
     await this.#making;
     this.#stop.signal.throwIfAborted();
     await switchOn(api, plan, uid, this.#stop.signal);
+    // Not aborted, as in #make.
+    await serveConversions(api, { plan, caPem }, conversions, new AbortController().signal);
   }
 }

@@ -26,11 +26,10 @@ import { carriesBytes, parseUpstream, type Upstream } from "../port_forward/upst
 import { serverImage, serverImageOption } from "../session/server_image.ts";
 import { sessionName } from "../session/start_session.ts";
 import { transportOption } from "../session/transport_option.ts";
-import { checkOverlap } from "./check_overlap.ts";
-import { checkWebhooks } from "./check_webhooks.ts";
 import { describeServed } from "./describe_served.ts";
 import { reviewLens } from "./review_lens.ts";
 import { LocalProgram } from "./local_program.ts";
+import { prepareStart } from "./prepare_start.ts";
 import { copiesFor, SessionWebhooks, type WebhookWishes } from "./session_webhooks.ts";
 
 /** The name of a matchCondition has at most 63 characters: that of the session, `-kurun-` and five more, and `.kurun.dev`. */
@@ -143,7 +142,7 @@ async function webhook(
     sessionCertificates({ names, days: CERTIFICATE_DAYS, now: context.date() }),
     findServed(api, { files, names: options.config ?? [], namespace, signal: context.interrupted }),
   ]);
-  const served = found.configurations;
+  const { configurations: served, conversions } = found;
   const warnings = filterWarnings(filter, served.flatMap(({ configuration }) => configuration.webhooks));
   for (const note of [...found.notes, ...warnings]) context.stderr(`Note: ${note}\n`);
   const { caPem, ...pair } = certificates;
@@ -154,13 +153,16 @@ async function webhook(
     tls: { ...pair, alpn: ["http/1.1"] },
     annotations: {
       ...wishes.annotations,
-      [Annotation.serves]: served.map(servedName).join(","),
+      [Annotation.serves]: [
+        ...served.map(servedName),
+        ...conversions.map(({ original }) => `CustomResourceDefinition/${original.metadata.name}`),
+      ].join(","),
       [Annotation.filter]: JSON.stringify(filter),
     },
   };
   const { failurePolicy, shadow = false } = options;
   const how = { url: upstream.url, filter: describeFilter(filter), shadow };
-  const configured: WebhookWishes = { served, filter, caPem, failurePolicy, timeoutSeconds, shadow };
+  const configured: WebhookWishes = { served, conversions, filter, caPem, failurePolicy, timeoutSeconds, shadow };
   if (dryRun) {
     const configurations = (plan: ForwardPlan, uid: string) => [
       ...copiesFor(plan, configured).map(withoutAuthority),
@@ -183,13 +185,7 @@ async function webhook(
     rewrite,
     timeoutMs,
     reader: reviewLens({ ...found, served, failurePolicy }),
-    check: async (plan) => {
-      const [warnings] = await Promise.all([
-        checkOverlap(api, plan, filter, until.interrupted),
-        checkWebhooks(api, plan, copiesFor(plan, configured), until.interrupted),
-      ]);
-      for (const warning of warnings) context.stderr(`Warning: ${warning}\n`);
-    },
+    check: (plan) => prepareStart(api, plan, configured, (line) => context.stderr(`${line}\n`), until.interrupted),
     extra: (session, say, traffic) =>
       new SessionWebhooks({
         ...configured,
@@ -198,7 +194,10 @@ async function webhook(
         say,
         traffic,
         listening: (signal) => running.listening(say, signal),
-        announcement: served.flatMap((one) => describeServed(one, how)).map((line) => `${line}\n`).join(""),
+        announcement: [
+          ...served.flatMap((one) => describeServed(one, how)),
+          ...conversions.map(({ original }) => `convert ${original.metadata.name} -> ${upstream.url}`),
+        ].map((line) => `${line}\n`).join(""),
       }),
   }).catch((error) => {
     // The command may end before there is a session.
