@@ -149,3 +149,47 @@ clusterTest(
     assert.equal(await configurations(), before);
   },
 );
+
+clusterTest(
+  "overlapping sessions are refused, a killed one leaves only what is inert, and the next start removes it",
+  async (namespace) => {
+    await kubectl(["label", "namespace", namespace.name, `kurun.test/of=${namespace.name}`]);
+    const original = configuration("Mutating", namespace);
+    const { name } = original.metadata as { name: string };
+    await kubectl(["create", "-f", "-"], JSON.stringify(original));
+    try {
+      const before = await configurations();
+      await using program = reviewer("kurun");
+      const args = ["webhook", program.url, "-n", namespace.name, "--config", name];
+      const ready = /^If kurun loses its connection, /m;
+      await using killed = KurunProcess.start([...args, "--only", "name=mine*", "--ttl", "10s"]);
+      await killed.waitFor(ready);
+      const overlapping = [...args, "--servicename", "others", "--only", `namespace=${namespace.name}`];
+      const { code, stderr } = await KurunProcess.run(overlapping);
+      assert.equal(code, 3, stderr);
+      assert.match(stderr, new RegExp(`${name} is already answered by .*, for named mine\\*\nBoth sessions would answer .*mine`));
+      await kubectl(["replace", "-f", "-"], JSON.stringify(original));
+      await killed.waitFor(/^kubectl-replace put MutatingWebhookConfiguration .* back; kurun leaves this session's requests out/m, 15_000);
+      assert.match(await configurations(), /!\(authorizer\.serviceAccount/);
+      killed.signal("SIGKILL");
+      await killed.exit;
+      const until = performance.now() + 25_000;
+      while (await kubectl(["get", "rolebindings", "-n", namespace.name, "-o", "name"]) !== "") {
+        assert.ok(performance.now() < until, "the session did not expire");
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
+      assert.equal(await createConfigMap(namespace.name, "mine"), undefined);
+      assert.notEqual(await configurations(), before);
+      await using next = KurunProcess.start(overlapping);
+      await next.waitFor(ready);
+      assert.match(next.stderr, /^Removed what session kurun-webhook-\S+ left: condition /m);
+      assert.deepEqual(await createConfigMap(namespace.name, "mine-too"), { by: "kurun" });
+      next.signal("SIGINT");
+      assert.equal(await next.exit, 0, next.stderr);
+      const managed = /"managedFields": \[[^]*?\n {3}\]/g;
+      assert.equal((await configurations()).replace(managed, ""), before.replace(managed, ""));
+    } finally {
+      await kubectl(["delete", "mutatingwebhookconfiguration", name]);
+    }
+  },
+);
