@@ -116,6 +116,8 @@ clusterTest("the API server decides as a plain reading of --only does, in polici
   const marks = { policy: `${namespace.name}-policy`, hooks: `${namespace.name}-hooks` };
   const only = (mark: string) => ({ name: mark, expression: `has(request.userInfo.extra) && '${mark}' in request.userInfo.extra` });
   const odd = ["app", "app=*e*", "app=web"].map((label) => filterExpression(parseFilter([`label=${label}`])));
+  // A --match that fails does not count where --only is false.
+  odd.push(filterExpression(parseFilter(["kind=Nothing"], "object.nothing.at == 'all'")));
   const session = { namespace: namespace.name, name: "none" };
   const notOwn = mineExpression(session, "true").replace(guardExpression(session), "true");
   const policy = {
@@ -167,7 +169,7 @@ clusterTest("the API server decides as a plain reading of --only does, in polici
       assert.ok(called !== undefined && expected.includes(called), what);
     }
 
-    await until(() => proxy.ask(first, [marks.policy]), /odd: 000011 000000 000000 111111"/);
+    await until(() => proxy.ask(first, [marks.policy]), /odd: 000011 000000 000000 000000 111111"/);
     let found = 0;
     for (const ask of asks) {
       const { text, warnings } = await proxy.ask(ask, [marks.policy]);
