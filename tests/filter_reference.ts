@@ -44,7 +44,7 @@ function valueMatches(key: string, value: string, request: AskedRequest): boolea
     case "label": {
       const [label = "", ...rest] = value.split("=");
       if (!Object.hasOwn(metadata.labels ?? {}, label)) return false;
-      return rest.length === 0 || pattern(rest.join("=")).test(metadata.labels?.[label] as string);
+      return rest.length === 0 || globMatches(rest.join("="), metadata.labels?.[label] as string);
     }
     default: {
       const [type = "", subresource] = value.split("/");
@@ -58,11 +58,12 @@ function valueMatches(key: string, value: string, request: AskedRequest): boolea
 }
 
 function nonEmptyMatch(glob: string, text: string | undefined): boolean {
-  return text !== undefined && text !== "" && pattern(glob).test(text);
+  return text !== undefined && text !== "" && globMatches(glob, text);
 }
 
-function pattern(glob: string): RegExp {
-  return new RegExp(`^${glob.split("*").map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")).join("[^]*")}$`, "u");
+/** Whether a glob (`*` is the only wildcard) matches a whole string. */
+export function globMatches(glob: string, text: string): boolean {
+  return new RegExp(`^${glob.split("*").map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")).join("[^]*")}$`, "u").test(text);
 }
 
 /** The strings that requests and filters are made of, for each key of `--only`; those of `label` are `KEY=VALUE`. */

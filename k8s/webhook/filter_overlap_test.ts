@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { type AskedRequest, onlyMatches, randomGlob, randomOnly, type Vocabulary } from "../../tests/filter_reference.ts";
+import { type AskedRequest, globMatches, onlyMatches, randomGlob, randomOnly, type Vocabulary } from "../../tests/filter_reference.ts";
 import { SeededRandom } from "../../tests/seeded_random.ts";
 import { type CommonRequest, compareFilters } from "./filter_overlap.ts";
-import { commonString, globMatches } from "./glob_intersection.ts";
+import { commonString } from "./glob_intersection.ts";
 import { HookFilterError, parseFilter } from "./only_filter.ts";
 
 const SEED = Number(Deno.env.get("KURUN_SEED") ?? Date.now() % 1e9);

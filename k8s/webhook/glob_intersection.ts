@@ -12,11 +12,6 @@ const MAX_PLACES = 300_000;
 /** A character that every kind of string may have, for what a `*` stands for. */
 const FILLER = "x";
 
-/** Whether a glob (`*` is the only wildcard) matches a whole string. */
-export function globMatches(glob: string, text: string): boolean {
-  return new Globs([glob]).accepts([...text]);
-}
-
 /**
  * A shortest string that one glob of each list matches.
  *
@@ -82,10 +77,6 @@ class Globs {
   /** The characters that lead from a state to others than the filler does. */
   letters(state: readonly number[]): string[] {
     return state.map((place) => this.#places[place]).filter((here) => here !== undefined && here !== "*") as string[];
-  }
-
-  accepts(text: readonly string[]): boolean {
-    return this.isEnd(text.reduce((state, letter) => this.step(state, letter), this.start()));
   }
 
   #reach(places: readonly number[]): number[] {
