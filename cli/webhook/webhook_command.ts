@@ -171,7 +171,12 @@ async function webhook(
     return context.data(dryRunText(plan, dryRun, configurations));
   }
   const running = await LocalProgram.start(program, certificates, context);
-  const until = { ...context, interrupted: AbortSignal.any([context.interrupted, running.ended]) };
+  const until = {
+    ...context,
+    interrupted: AbortSignal.any([context.interrupted, running.ended]),
+    // A status line would run into what the command prints.
+    terminal: command.length === 0 ? context.terminal : undefined,
+  };
   await forward({
     context: until,
     access,
@@ -203,7 +208,7 @@ async function webhook(
     // The command may end before there is a session.
     if (error !== running.ended.reason) throw error;
   }).finally(() => running.end());
-  if (!context.interrupted.aborted && running.exitCode) throw new ExitError(running.exitCode);
+  if (running.exitCode) throw new ExitError(running.exitCode);
 }
 
 /** A copy for a dry run: the CA is new at each start. */
