@@ -30,6 +30,7 @@ export class LocalProgram {
     this.#caPem = caPem;
     this.#placed = placed;
     this.#command = command;
+    // Never rejects: a command just ends.
     void command?.ended.then((code) => {
       this.exitCode = code;
       this.#ended.abort(new Error("the command after -- has ended"));

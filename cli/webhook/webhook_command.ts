@@ -177,37 +177,41 @@ async function webhook(
     // A status line would run into what the command prints.
     terminal: command.length === 0 ? context.terminal : undefined,
   };
-  await forward({
-    context: until,
-    access,
-    api,
-    plan,
-    port: undefined,
-    takeover: options.takeover ?? false,
-    transport: options.transport,
-    upstream,
-    callerScheme: "https",
-    rewrite,
-    timeoutMs,
-    reader: reviewLens({ ...found, served, failurePolicy }),
-    check: (plan) => prepareStart(api, plan, configured, (line) => context.stderr(`${line}\n`), until.interrupted),
-    extra: (session, say, traffic) =>
-      new SessionWebhooks({
-        ...configured,
-        api,
-        session,
-        say,
-        traffic,
-        listening: (signal) => running.listening(say, signal),
-        announcement: [
-          ...served.flatMap((one) => describeServed(one, how)),
-          ...conversions.map(({ original }) => `convert ${original.metadata.name} -> ${upstream.url}`),
-        ].map((line) => `${line}\n`).join(""),
-      }),
-  }).catch((error) => {
+  try {
+    await forward({
+      context: until,
+      access,
+      api,
+      plan,
+      port: undefined,
+      takeover: options.takeover ?? false,
+      transport: options.transport,
+      upstream,
+      callerScheme: "https",
+      rewrite,
+      timeoutMs,
+      reader: reviewLens({ ...found, served, failurePolicy }),
+      check: (plan) => prepareStart(api, plan, configured, (line) => context.stderr(`${line}\n`), until.interrupted),
+      extra: (session, say, traffic) =>
+        new SessionWebhooks({
+          ...configured,
+          api,
+          session,
+          say,
+          traffic,
+          listening: (signal) => running.listening(say, signal),
+          announcement: [
+            ...served.flatMap((one) => describeServed(one, how)),
+            ...conversions.map(({ original }) => `convert ${original.metadata.name} -> ${upstream.url}`),
+          ].map((line) => `${line}\n`).join(""),
+        }),
+    });
+  } catch (error) {
     // The command may end before there is a session.
     if (error !== running.ended.reason) throw error;
-  }).finally(() => running.end());
+  } finally {
+    await running.end();
+  }
   if (running.exitCode) throw new ExitError(running.exitCode);
 }
 
