@@ -132,7 +132,7 @@ async function webhook(
   const wishes = { ...sessionWishes(context, upstream, options), ...await podWishes(options) };
   const dryRun = dryRunFormat(options);
   const files = await readFiles(context, options.filename ?? []);
-  await LocalProgram.check(program, context);
+  if (!dryRun) await LocalProgram.check(program, context);
   dropRuntimeRoots();
   const [access, image] = await Promise.all([openCluster(context, options), serverImage(context, options.serverImage)]);
   const { namespace } = access;
