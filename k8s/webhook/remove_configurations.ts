@@ -23,7 +23,7 @@ export async function removeConfigurations(
   const kept = await putConversionsBack(api, conversion, signal);
   await switchOff(api, session, signal);
   await answered?.();
-  for (const  of of[condition, copy]) await Promise.all(of.map((mark) => removeMark(api, mark, signal)));
+  for (const some of [condition, copy]) await Promise.all(some.map((mark) => removeMark(api, mark, signal)));
   // A session need not have the right to CustomResourceDefinitions.
   hidden.delete("customresourcedefinitions");
   for (const error of hidden.values()) throw error;
