@@ -3,6 +3,7 @@ import { sleep } from "../../k8s/api/sleep.ts";
 import type { ForwardPlan } from "../../k8s/session/objects/session_plan.ts";
 import type { ClusterSession } from "../../k8s/session/session.ts";
 import { type ConfigurationCopy, copyConfiguration } from "../../k8s/webhook/copy_configuration.ts";
+import { type Conversion, sessionConversion } from "../../k8s/webhook/conversion.ts";
 import { exclude, type Exclusion } from "../../k8s/webhook/exclude_from_original.ts";
 import type { ServedConversion } from "../../k8s/webhook/find_configurations.ts";
 import { filterExpression } from "../../k8s/webhook/filter_expression.ts";
@@ -86,8 +87,11 @@ export class SessionWebhooks implements SessionExtra {
     const using = AbortSignal.any([signal, this.#stop.signal]);
     this.#making = this.#make(using);
     await Promise.all([this.#making, this.#program]);
-    const { api, say } = this.#options;
-    const watched = { copies: this.#copies, exclusions: this.#exclusions, condition: this.#condition };
+    const { api, say, conversions, session: { plan }, caPem } = this.#options;
+    const answered = conversions.map(({ definition: { metadata: { name }, spec: { conversion } } }) => {
+      return { name, wrote: sessionConversion(conversion as Conversion, { plan, caPem }) };
+    });
+    const watched = { copies: this.#copies, exclusions: this.#exclusions, condition: this.#condition, conversions: answered };
     await (this.#watching = watchWebhooks(api, watched, say, using));
   }
 

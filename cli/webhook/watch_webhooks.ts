@@ -1,7 +1,10 @@
-import type { Api } from "../../k8s/api/api.ts";
+import { isDeepStrictEqual } from "node:util";
+import { type Api, FIELD_MANAGER } from "../../k8s/api/api.ts";
 import { mayPass, onStatus } from "../../k8s/api/api_error.ts";
+import type { Definition, LiveMetadata } from "../../k8s/api/kubernetes_objects.ts";
 import { sleep } from "../../k8s/api/sleep.ts";
 import { SessionBrokenError } from "../../k8s/session/check_objects.ts";
+import { type Conversion, definitionPath } from "../../k8s/webhook/conversion.ts";
 import { exclude, type Exclusion } from "../../k8s/webhook/exclude_from_original.ts";
 import type { MatchCondition } from "../../k8s/webhook/guard.ts";
 import { hookPath, type LiveHookConfiguration } from "../../k8s/webhook/hook_configuration.ts";
@@ -19,27 +22,36 @@ export interface WatchedWebhooks {
   readonly copies: readonly LiveHookConfiguration[];
   readonly exclusions: readonly Exclusion[];
   readonly condition: MatchCondition;
+  /** The names of definitions, and the conversion that each gets. */
+  readonly conversions: readonly { readonly name: string; readonly wrote: Conversion }[];
 }
 
 /**
  * Watches until aborted what others do to a session's configurations. An original that lost the session's condition gets it back, after
- * longer and longer pauses: a controller that puts the original back may win.
+ * longer and longer pauses: a controller that puts the original back may win. A conversion is not written again, because the API server
+ * reads all objects anew after each change.
  * @throws SessionBrokenError if a copy does not do its work any more: the original leaves these requests out
  */
 export async function watchWebhooks(
   api: Api,
-  { copies, exclusions, condition }: WatchedWebhooks,
+  { copies, exclusions, condition, conversions }: WatchedWebhooks,
   say: (line: string) => void,
   signal: AbortSignal,
   everyMs = CHECK_MS,
 ): Promise<void> {
   const losses = new Map<Exclusion, number>();
   const pauses = new Map<Exclusion, number>();
+  const answered = new Set<string>();
   for (;;) {
     await sleep(everyMs, signal);
     await Promise.all([
       ...copies.map(async (copy) => {
-        const broken = await look(api, copy.kind, copy.metadata.name, signal, (found) => whatBroke(copy, found));
+        const broken = await look<LiveHookConfiguration>(
+          api,
+          hookPath(copy.kind, copy.metadata.name),
+          signal,
+          (found) => whatBroke(copy, found),
+        );
         if (broken) throw new SessionBrokenError(`${copy.kind} ${copy.metadata.name} ${broken}`);
       }),
       ...exclusions.map(async (exclusion) => {
@@ -48,7 +60,7 @@ export async function watchWebhooks(
         const pause = pauses.get(exclusion) ?? 0;
         pauses.set(exclusion, pause - 1);
         if (lost > MAX_LOSSES || pause > 0) return;
-        const by = await look(api, kind, name, signal, (found) => changedBy(found, exclusion, condition));
+        const by = await look<LiveHookConfiguration>(api, hookPath(kind, name), signal, (found) => changedBy(found, exclusion, condition));
         if (by === undefined) return;
         losses.set(exclusion, lost + 1);
         pauses.set(exclusion, 2 ** lost);
@@ -63,20 +75,25 @@ export async function watchWebhooks(
           if (!mayPass(error)) throw error;
         });
       }),
+      ...conversions.map(async ({ name, wrote }) => {
+        const isOurs = ({ spec }: Definition) => isDeepStrictEqual(spec.conversion, wrote);
+        const by = await look<Definition>(api, definitionPath(name), signal, (found) => found && (isOurs(found) ? "" : lastManager(found)));
+        if (by === "") answered.add(name);
+        else if (by && answered.delete(name)) say(`${by} changed the conversion of ${name}: conversions may no longer reach this machine`);
+      }),
     ]);
   }
 }
 
-/** Reads a configuration. @returns what `judge` says; undefined if it cannot be read now */
-async function look(
+/** Reads an object. @returns what `judge` says; undefined if it cannot be read now */
+async function look<T>(
   api: Api,
-  kind: LiveHookConfiguration["kind"],
-  name: string,
+  path: string,
   signal: AbortSignal,
-  judge: (found: LiveHookConfiguration | undefined) => string | undefined,
+  judge: (found: T | undefined) => string | undefined,
 ): Promise<string | undefined> {
   try {
-    return judge((await api.find<LiveHookConfiguration>(hookPath(kind, name), { signal, timeoutMs: ANSWER_MS }))?.body);
+    return judge((await api.find<T>(path, { signal, timeoutMs: ANSWER_MS }))?.body);
   } catch (error) {
     if (mayPass(error)) return undefined;
     return onStatus([401, 403], undefined)(error);
@@ -99,7 +116,11 @@ function changedBy(found: LiveHookConfiguration | undefined, { webhooks }: Exclu
   const lacking = (found?.webhooks ?? []).filter(({ name, matchConditions = [] }) =>
     webhooks.includes(name) && !matchConditions.some((one) => one.name === condition.name)
   );
-  if (lacking.length === 0) return undefined;
-  const fields = (found?.metadata.managedFields ?? []).filter(({ manager }) => manager !== "kurun");
+  return found && lacking.length > 0 ? lastManager(found) : undefined;
+}
+
+/** Who else changed an object last. */
+function lastManager({ metadata: { managedFields = [] } }: { readonly metadata: LiveMetadata }): string {
+  const fields = managedFields.filter(({ manager }) => manager !== FIELD_MANAGER);
   return fields.toSorted((a, b) => (a.time ?? "") < (b.time ?? "") ? 1 : -1)[0]?.manager ?? "Somebody";
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { objectServer } from "../../tests/object_server.ts";
 import { scriptedApi } from "../../tests/scripted_api.ts";
 import { SessionBrokenError } from "../../k8s/session/check_objects.ts";
+import { definitionPath } from "../../k8s/webhook/conversion.ts";
 import { hookPath, type LiveHookConfiguration } from "../../k8s/webhook/hook_configuration.ts";
 import { watchWebhooks } from "./watch_webhooks.ts";
 
@@ -36,7 +37,12 @@ async function watched(steps: ((objects: Map<string, ReturnType<typeof configura
   });
   using api = scriptedApi(server);
   const said: string[] = [];
-  const webhooks = { copies: [copy as LiveHookConfiguration], exclusions: EXCLUSIONS, condition: CONDITION };
+  const webhooks = {
+    copies: [copy as LiveHookConfiguration],
+    exclusions: EXCLUSIONS,
+    condition: CONDITION,
+    conversions: [{ name: "books.example.com", wrote: { strategy: "Webhook" } }],
+  };
   const error = await watchWebhooks(api, webhooks, (line) => said.push(line), stop.signal, 5).catch((error) => error);
   return { said, error, patches: server.requests.filter(({ method }) => method === "PATCH").length, original: objects.get(ORIGINAL) };
 }
@@ -84,4 +90,14 @@ Deno.test("a copy to which somebody adds a selector goes on, and so does an orig
   }, () => {}]);
   assert.ok(!(error instanceof SessionBrokenError), String(error));
   assert.deepEqual(said, []);
+});
+
+Deno.test("a conversion that somebody changes after it was answered here is said once", async () => {
+  const become = (strategy: string) => (objects: Map<string, unknown>) => {
+    const { metadata: { managedFields } } = configuration("", {});
+    objects.set(definitionPath("books.example.com"), { metadata: { managedFields }, spec: { conversion: { strategy } } });
+  };
+  const { said, error } = await watched([become("None"), become("Webhook"), () => {}, become("None"), () => {}, () => {}, () => {}]);
+  assert.deepEqual(said, ["flux changed the conversion of books.example.com: conversions may no longer reach this machine"]);
+  assert.ok(!(error instanceof SessionBrokenError));
 });

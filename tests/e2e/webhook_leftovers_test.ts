@@ -8,13 +8,10 @@ import { Api } from "../../k8s/api/api.ts";
 import { loadClusterAccess } from "../../k8s/kubeconfig/kubeconfig.ts";
 import { exclude } from "../../k8s/webhook/exclude_from_original.ts";
 import { conditionName, mineExpression } from "../../k8s/webhook/guard.ts";
-import { countObjects, serveConversions } from "../../k8s/webhook/serve_conversion.ts";
-import { certificateAuthority } from "../certificate_authority.ts";
 import { KurunProcess } from "./kurun_process.ts";
 import { clusterTest, kubectl, type ListedObject, type TestNamespace } from "./kubernetes.ts";
 import { serveHttp } from "./upstreams.ts";
 
-const { signal } = new AbortController();
 const SESSION = "hook-kurun-bcdfg";
 
 async function clusterApi(): Promise<Api> {
@@ -96,6 +93,12 @@ clusterTest(
   },
 );
 
+async function temporaryFile(text: string): Promise<{ path: string } & AsyncDisposable> {
+  const path = await Deno.makeTempFile({ prefix: "kurun-crd-", suffix: ".json" });
+  await Deno.writeTextFile(path, text);
+  return { path, [Symbol.asyncDispose]: () => Deno.remove(path) };
+}
+
 /** A CustomResourceDefinition whose two versions name a field differently. */
 function definition({ name: group }: TestNamespace): Record<string, unknown> {
   const version = (name: string, field: string) => ({
@@ -150,37 +153,13 @@ clusterTest(
       const before = await unmoved("crd", name, "all");
 
       await using upstream = serveHttp(convert);
-      const ca = await certificateAuthority({ commonName: "test", days: 1, now: new Date() });
-      const { certPem, keyPem } = await ca.issue({ names: [`hook.${namespace.name}.svc`], days: 1, now: new Date() });
-      const secret = { apiVersion: "v1", kind: "Secret", type: "kubernetes.io/tls", metadata: { name: "hook-tls" } };
-      await kubectl(
-        ["create", "-n", namespace.name, "-f", "-"],
-        JSON.stringify({ ...secret, stringData: { "tls.crt": certPem, "tls.key": keyPem } }),
-      );
-      const args = [
-        "port-forward",
-        upstream.url,
-        "-n",
-        namespace.name,
-        "--servicename",
-        "hook",
-        "--serviceport",
-        "443",
-        "--tlssecret",
-        "hook-tls",
-      ];
-      await using kurun = await KurunProcess.start(args).ready();
-      const [job] = JSON.parse(await kubectl(["get", "jobs", "-n", namespace.name, "-o", "json"])).items;
-
-      const { body: original } = await api.get<Parameters<typeof countObjects>[1]>(
-        `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${name}`,
-      );
-      assert.equal(await countObjects(api, original, signal), 3);
       const service = { name: "operator", namespace: namespace.name, path: "/convert" };
       const conversion = { strategy: "Webhook", webhook: { conversionReviewVersions: ["v1"], clientConfig: { service } } };
-      const served = { definition: { ...original, spec: { ...original.spec, conversion } }, original };
-      const plan = { name: job.metadata.name, namespace: namespace.name, service: "hook" };
-      const serving = await serveConversions(api, { plan, caPem: ca.certPem }, [served], signal);
+      await using file = await temporaryFile(JSON.stringify({ ...crd, spec: { ...crd.spec as object, conversion } }));
+      const start = () => KurunProcess.start(["webhook", upstream.url, "-f", file.path, "-n", namespace.name, "--servicename", "hook"]);
+      await using kurun = start();
+      await kurun.waitFor(/^If kurun loses its connection, /m);
+      assert.match(kurun.stderr, new RegExp(`^Warning: the program here converts all 3 objects of ${name}, `, "m"));
 
       const colours = async () => {
         const { body: { items } } = await api.get<{ items: { spec: { colour?: string } }[] }>(paints);
@@ -193,7 +172,6 @@ clusterTest(
       const timer = setInterval(() => answers.push(colours().catch(String)), 1_000 / 30);
       try {
         await new Promise((resolve) => setTimeout(resolve, 500));
-        assert.deepEqual([...await serving.putBack()], []);
         kurun.signal("SIGINT");
         assert.equal(await kurun.exit, 0);
         await new Promise((resolve) => setTimeout(resolve, 500));
@@ -203,13 +181,19 @@ clusterTest(
       assert.deepEqual([...new Set(await Promise.all(answers))].sort(), [",,", "blue,green,red"]);
       assert.deepEqual(await unmoved("crd", name, "all"), before);
 
-      await serveConversions(api, { plan, caPem: ca.certPem }, [{ ...served, original }], signal);
+      await using killed = start();
+      await killed.waitFor(/^If kurun loses its connection, /m);
+      killed.signal("SIGKILL");
+      await killed.exit;
+      const job = (await kubectl(["get", "jobs", "-n", namespace.name, "-o", "name"])).trim();
+      await kubectl(["delete", job, "-n", namespace.name]);
       await assert.rejects(colours(), /conversion webhook for .* failed/);
       const { stdout, stderr } = await KurunProcess.run(["cleanup", "-n", namespace.name]);
       assert.equal(stderr, "");
+      const session = job.replace(/.*\//, "");
       assert.equal(
         stdout,
-        `conversion of customresourcedefinition/${name} put back: session ${plan.name} in namespace ${namespace.name} is gone\n`,
+        `conversion of customresourcedefinition/${name} put back: session ${session} in namespace ${namespace.name} is gone\n`,
       );
       assert.deepEqual(await unmoved("crd", name, "all"), before);
       assert.ok(!(await kubectl(["get", "crd", name, "-o", "json", "--show-managed-fields"])).includes('"manager": "kurun"'));
