@@ -1,5 +1,6 @@
 import { ApiError } from "../../k8s/api/api_error.ts";
 import { type ClusterSession, SessionGoneError } from "../../k8s/session/session.ts";
+import { isWebhook } from "../../k8s/session/objects/session_plan.ts";
 import type { Context } from "../command/context.ts";
 import type { Alarm } from "../command/timers.ts";
 
@@ -59,6 +60,8 @@ export async function removeOwnSession(context: Pick<Context, "stderr">, session
 }
 
 /** What becomes of a session that was not removed. */
-export function describeRemains({ plan: { ttlSeconds } }: ClusterSession): string {
-  return ttlSeconds > 0 ? `the cluster removes it within ${ttlSeconds} s` : "it stays, because --ttl is 0";
+export function describeRemains({ plan }: ClusterSession): string {
+  if (plan.ttlSeconds === 0) return "it stays, because --ttl is 0";
+  const configurations = isWebhook(plan) ? "; its webhook configurations have no effect then, and kurun cleanup removes them" : "";
+  return `the cluster removes it within ${plan.ttlSeconds} s${configurations}`;
 }

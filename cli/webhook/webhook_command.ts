@@ -183,7 +183,7 @@ async function webhook(
       access,
       api,
       plan,
-      port: undefined,
+      port: HOOK_PORT,
       takeover: options.takeover ?? false,
       transport: options.transport,
       upstream,

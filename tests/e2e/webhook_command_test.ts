@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Api } from "../../k8s/api/api.ts";
 import { loadClusterAccess } from "../../k8s/kubeconfig/kubeconfig.ts";
+import { KubeconfigFile } from "./kubeconfig_file.ts";
 import { KurunProcess } from "./kurun_process.ts";
 import { clusterTest, kubectl, type TestNamespace } from "./kubernetes.ts";
 import { serveHttp, type Upstream } from "./upstreams.ts";
@@ -193,3 +194,35 @@ clusterTest(
     }
   },
 );
+
+clusterTest("the Role that doctor prints for webhook is enough, and without it kurun names what is missing", async (namespace) => {
+  const { name } = namespace;
+  await kubectl(["label", "namespace", name, `kurun.test/of=${name}`]);
+  await kubectl(["create", "serviceaccount", "kurun", "-n", name]);
+  const token = (await kubectl(["create", "token", "kurun", "-n", name])).trim();
+  await using kubeconfig = await KubeconfigFile.create((kubeconfig) => {
+    kubeconfig.users = [{ name: "least", user: { token } }];
+    Object.assign(kubeconfig.contexts[0]!.context, { user: "least" });
+  });
+  const printed = await KurunProcess.run(["doctor", "--rbac", "--for", "webhook", "--servicename", "hooks", "-n", name]);
+  await using program = reviewer("kurun");
+  const file = await Deno.makeTempFile({ suffix: ".yaml" });
+  await Deno.writeTextFile(file, JSON.stringify(configuration("Mutating", namespace)));
+  const args = ["webhook", program.url, "-f", file, "-n", name, "--servicename", "hooks", "--kubeconfig", kubeconfig.path];
+  try {
+    const refused = await KurunProcess.run(args);
+    assert.equal(refused.code, 2, refused.stderr);
+    assert.match(refused.stderr, /cannot be read: .*\n.*doctor --rbac --for webhook.*\n.*kurun port-forward tls:/);
+    await kubectl(["apply", "-n", name, "-f", "-"], printed.stdout);
+    await using kurun = KurunProcess.start(args);
+    await kurun.waitFor(/^If kurun loses its connection, /m);
+    assert.deepEqual(await createConfigMap(name, "mine"), { by: "kurun" });
+    kurun.signal("SIGINT");
+    assert.equal(await kurun.exit, 0, kurun.stderr);
+    assert.doesNotMatch(kurun.stderr, /could not|Warning/);
+    assert.equal(await kubectl(["get", KINDS, "-l", "kurun.dev/session", "-o", "name"]), "");
+  } finally {
+    await Deno.remove(file);
+    await kubectl(["delete", "clusterrole,clusterrolebinding", "kurun-webhook", "--ignore-not-found"]);
+  }
+});
