@@ -123,9 +123,8 @@ export class SessionWebhooks implements SessionExtra {
     try {
       keptWarnings(await removeConfigurations(api, plan, { answered, signal: late.signal })).forEach(say);
     } catch (error) {
-      say(
-        `The webhook configurations of session ${plan.name} could not be removed (${(error as Error).message}): kurun cleanup removes them`,
-      );
+      const what = `The webhook configurations of session ${plan.name} could not be removed (${(error as Error).message})`;
+      say(`${what}: they have no effect once it has ended, and kurun cleanup removes them`);
     } finally {
       clearTimeout(timer);
     }
