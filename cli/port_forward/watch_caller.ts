@@ -42,8 +42,8 @@ export class CallerWatch implements RelayWatch {
   #backBegun = false;
   /** Whether a protocol mismatch was printed. */
   #hinted = false;
-  /** Whether the caller waits for an answer: it connects to send a request. */
-  awaits = true;
+  #callerLeft = false;
+  #answered = false;
 
   constructor(options: WatchOptions, { from, alpn }: Preamble) {
     this.#options = options;
@@ -67,6 +67,11 @@ export class CallerWatch implements RelayWatch {
     });
   }
 
+  /** Whether the caller waits for an answer: it connects to send a request. */
+  get awaits(): boolean {
+    return !this.#answered && !this.#callerLeft;
+  }
+
   forth(bytes: Uint8Array | null): void {
     if (!this.#forthBegun && bytes && bytes.length > 0) {
       this.#forthBegun = true;
@@ -77,7 +82,7 @@ export class CallerWatch implements RelayWatch {
         this.#hint(`${address(this.#from)} speaks TLS, but this Service serves plain HTTP: add --tlssecret NAME, or forward ${tls}`);
       }
     }
-    if (bytes) this.awaits = true;
+    if (bytes) this.#answered = false;
     if (bytes) this.#awaited?.forth(bytes, this.#waitsSince);
     this.#lens?.forth(bytes, this.#waitsSince);
     this.#waitsSince = undefined;
@@ -91,7 +96,7 @@ export class CallerWatch implements RelayWatch {
         this.#hint(`${url} speaks TLS: forward ${url.replace("http:", "https:")} instead`);
       }
     }
-    if (bytes) this.awaits = false;
+    if (bytes) this.#answered = true;
     const late = bytes ? this.#awaited?.back() : undefined;
     if (this.#options.verbose) this.#late ??= late;
     else if (late !== undefined) this.#options.say(`${this.#from}: ${this.#awaited?.subject}: ${late}`);
@@ -100,6 +105,7 @@ export class CallerWatch implements RelayWatch {
 
   /** The caller has ended its direction, as it does when it stops waiting. */
   callerEnded(): void {
+    this.#callerLeft = true;
     if (!this.#dialing) return this.#left();
     this.#dialing = false;
     const { say, now, upstream } = this.#options;

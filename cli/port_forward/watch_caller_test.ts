@@ -201,3 +201,22 @@ Deno.test("with -v a refused connection of bytes has no HTTP status", () => {
   const { lines } = watch(true, "", (caller) => caller.refused("it refused"), { upstream: "tcp://localhost:9090" });
   assert.deepEqual(lines, ["04:05:09 tcp - - 0B 0.0ms 10.0.0.1:5 19B in, refused: it refused"]);
 });
+
+Deno.test("a caller waits for an answer from its arrival on, until it gets one or leaves", () => {
+  const seen: boolean[] = [];
+  const see = (caller: CallerWatch) => seen.push(caller.awaits);
+  watch(false, "", (caller) => {
+    see(caller);
+    caller.back(bytes(ok));
+    see(caller);
+    caller.forth(bytes("GET /b HTTP/1.1\r\n\r\n"));
+    see(caller);
+    caller.callerEnded();
+    see(caller);
+    // What it had sent before it left arrives later.
+    caller.forth(bytes("GET /c HTTP/1.1\r\n\r\n"));
+    see(caller);
+    caller.ended({});
+  });
+  assert.deepEqual(seen, [true, false, true, false, false]);
+});

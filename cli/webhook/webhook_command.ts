@@ -83,7 +83,7 @@ export function webhookCommand(context: Context): Command {
     .option("--servicename <name>", `the Service to create (default: ${SERVICE_PREFIX}<you>)`)
     .addOption(serverImageOption())
     .option("--ttl <duration>", "how long the session outlives this command if it is killed", "30s")
-    .option("--hold <duration>", "how long a request waits for kurun to reconnect before it gets a 503; at most 10m", "3s")
+    .option("--hold <duration>", "how long a request waits for kurun to reconnect before it gets a 503; at most 10m", "10s")
     .option("--timeout <duration>", "how long to wait until the Service can be called; 0 waits forever", "60s")
     .addOption(transportOption())
     .option("--takeover", "replace the session that uses the Service, yours or another user's")
