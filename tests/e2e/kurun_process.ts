@@ -88,6 +88,21 @@ export class KurunProcess implements AsyncDisposable {
     return this;
   }
 
+  /** Its exit code. @throws with all of its output if it still runs after 30 s */
+  async ended(): Promise<number> {
+    let late: ReturnType<typeof setTimeout> | undefined;
+    const patience = new Promise<never>((_, reject) => {
+      late = setTimeout(() => reject(new Error(`kurun still ran after 30 s:\n${this.stdout}${this.stderr}`)), 30_000);
+    });
+    return await Promise.race([this.exit, patience]).finally(() => clearTimeout(late));
+  }
+
+  /** Waits until `kurun webhook` answers: for the last line of a start. */
+  async answering(): Promise<this> {
+    await this.waitFor(/^If kurun loses its connection, .*\n/m);
+    return this;
+  }
+
   signal(signal: Deno.Signal): void {
     this.#child.kill(signal);
   }
