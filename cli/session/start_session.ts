@@ -17,7 +17,6 @@ import { checkRights, type Transport } from "../../k8s/session/session_rights.ts
 import { ClusterSession, ObjectExistsError, SessionGoneError, SessionTakenError } from "../../k8s/session/session.ts";
 import { Annotation, controlServiceName, type ForwardPlan, isWebhook, type SessionPlan } from "../../k8s/session/objects/session_plan.ts";
 import { type SessionOwner, sessionOwner } from "../../k8s/session/owner/session_owner.ts";
-import { removeConfigurations } from "../../k8s/webhook/remove_configurations.ts";
 import { KEY_BYTES } from "../../tunnel/mod.ts";
 import { nameEnd } from "../command/flag_values.ts";
 import { keptWarnings } from "./marked_object.ts";
@@ -101,8 +100,11 @@ export async function preflight(
   await check?.(plan);
   const found = await looking;
   const told = (step: ClaimStep) => say(describeStep(step, service));
-  const release = async ({ name }: SessionOwner) =>
+  const release = async ({ name }: SessionOwner) => {
+    // Only a start that replaces a webhook session needs this.
+    const { removeConfigurations } = await import("../../k8s/webhook/remove_configurations.ts");
     keptWarnings(await removeConfigurations(api, { namespace, name }, { signal })).forEach(say);
+  };
   const claim = await claimService(api, { plan: await fitting, port, takeover, found, say: told, release, signal });
   if (claim.do === "adopt") return { claim, ways };
   if (claim.plan.podPatch) await checkPodPatchTaken(api, claim.plan, signal);
