@@ -60,16 +60,16 @@ export async function watchWebhooks(
         const pause = pauses.get(exclusion) ?? 0;
         pauses.set(exclusion, pause - 1);
         if (lost > MAX_LOSSES || pause > 0) return;
-        const by = await look<LiveHookConfiguration>(api, hookPath(kind, name), signal, (found) => changedBy(found, exclusion, condition));
-        if (by === undefined) return;
+        const judge = (found: LiveHookConfiguration | undefined) => hasLost(found, exclusion, condition) ? "lost" : undefined;
+        if (!await look<LiveHookConfiguration>(api, hookPath(kind, name), signal, judge)) return;
         losses.set(exclusion, lost + 1);
         pauses.set(exclusion, 2 ** lost);
         if (lost === MAX_LOSSES) {
           return say(
-            `${by} puts ${kind} ${name} back again and again. From now on its webhooks answer this session's requests too; see --shadow`,
+            `${kind} ${name} is put back again and again, probably by a controller: from now on its webhooks answer this session's requests too`,
           );
         }
-        if (lost === 0) say(`${by} put ${kind} ${name} back; kurun leaves this session's requests out of it again`);
+        if (lost === 0) say(`${kind} ${name} was put back as it was; kurun leaves this session's requests out of it again`);
         // Not aborted: what it does must not come after the session's end.
         await exclude(api, exclusion, condition).catch((error) => {
           if (!mayPass(error)) throw error;
@@ -111,12 +111,11 @@ function whatBroke(copy: LiveHookConfiguration, found: LiveHookConfiguration | u
   return essence(found) === essence(copy) ? undefined : "was changed";
 }
 
-/** Who changed an original last, if it has lost the condition. */
-function changedBy(found: LiveHookConfiguration | undefined, { webhooks }: Exclusion, condition: MatchCondition): string | undefined {
-  const lacking = (found?.webhooks ?? []).filter(({ name, matchConditions = [] }) =>
+/** Whether an original has lost the condition. One that was deleted has nothing to leave out. */
+function hasLost(found: LiveHookConfiguration | undefined, { webhooks }: Exclusion, condition: MatchCondition): boolean {
+  return (found?.webhooks ?? []).some(({ name, matchConditions = [] }) =>
     webhooks.includes(name) && !matchConditions.some((one) => one.name === condition.name)
   );
-  return found && lacking.length > 0 ? lastManager(found) : undefined;
 }
 
 /** Who else changed an object last. */

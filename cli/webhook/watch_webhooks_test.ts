@@ -51,7 +51,7 @@ const putBack = (objects: Map<string, unknown>) => void objects.set(ORIGINAL, co
 
 Deno.test("an original that somebody put back leaves the session's requests out again, and that is said", async () => {
   const { said, patches, original } = await watched([putBack, () => {}, () => {}, () => {}]);
-  assert.deepEqual(said, [`flux put ${KIND} original back; kurun leaves this session's requests out of it again`]);
+  assert.deepEqual(said, [`${KIND} original was put back as it was; kurun leaves this session's requests out of it again`]);
   assert.equal(patches, 1);
   assert.deepEqual(original?.webhooks[0].matchConditions, [CONDITION]);
 });
@@ -59,7 +59,7 @@ Deno.test("an original that somebody put back leaves the session's requests out 
 Deno.test("a controller that puts the original back each time wins, and that is said once", async () => {
   const { said, patches, original } = await watched(Array(40).fill(putBack));
   assert.deepEqual(said.slice(1), [
-    `flux puts ${KIND} original back again and again. From now on its webhooks answer this session's requests too; see --shadow`,
+    `${KIND} original is put back again and again, probably by a controller: from now on its webhooks answer this session's requests too`,
   ]);
   assert.equal(patches, 3);
   assert.equal(original?.webhooks[0].matchConditions, undefined);

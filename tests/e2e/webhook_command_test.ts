@@ -170,7 +170,7 @@ clusterTest(
       assert.equal(code, 3, stderr);
       assert.match(stderr, new RegExp(`${name} is already answered by .*, for named mine\\*\nBoth sessions would answer .*mine`));
       await kubectl(["replace", "-f", "-"], JSON.stringify(original));
-      await killed.waitFor(/^kubectl-replace put MutatingWebhookConfiguration .* back; kurun leaves this session's requests out/m, 15_000);
+      await killed.waitFor(/^MutatingWebhookConfiguration .* was put back as it was; kurun leaves this session's requests out/m, 15_000);
       assert.match(await configurations(), /!\(authorizer\.serviceAccount/);
       killed.signal("SIGKILL");
       await killed.exit;
