@@ -204,7 +204,8 @@ clusterTest("the Role that doctor prints for webhook is enough, and without it k
     kubeconfig.users = [{ name: "least", user: { token } }];
     Object.assign(kubeconfig.contexts[0]!.context, { user: "least" });
   });
-  const printed = await KurunProcess.run(["doctor", "--rbac", "--for", "webhook", "--servicename", "hooks", "-n", name]);
+  const user = `system:serviceaccount:${name}:kurun`;
+  const printed = await KurunProcess.run(["doctor", "--rbac", "--for", "webhook", "--servicename", "hooks", "-n", name, "--as", user]);
   await using program = reviewer("kurun");
   const file = await Deno.makeTempFile({ suffix: ".yaml" });
   await Deno.writeTextFile(file, JSON.stringify(configuration("Mutating", namespace)));
@@ -223,6 +224,6 @@ clusterTest("the Role that doctor prints for webhook is enough, and without it k
     assert.equal(await kubectl(["get", KINDS, "-l", "kurun.dev/session", "-o", "name"]), "");
   } finally {
     await Deno.remove(file);
-    await kubectl(["delete", "clusterrole,clusterrolebinding", "kurun-webhook", "--ignore-not-found"]);
+    await kubectl(["delete", "clusterrole/kurun-webhook", `clusterrolebinding/kurun-webhook-${user}`, "--ignore-not-found"]);
   }
 });
