@@ -58,7 +58,8 @@ export function describeError(error: unknown): ErrorText {
   if (error instanceof ServiceRefusedError) return failure(describeRefusal(error));
   if (error instanceof ConversionTakenError) {
     const { name, namespace } = error.session;
-    return failure(`${error.message}, which cannot be shared. To end that session: kurun stop ${name} -n ${namespace}`);
+    const todo = `To end that session: kurun stop ${name} -n ${namespace}; if it is gone: kurun cleanup -n ${namespace}`;
+    return failure(`${error.message}, which cannot be shared\n${todo}\nTo leave the conversions to it, name what you serve: --config NAME`);
   }
   if (error instanceof NotReadyError) return failure(describeNotReady(error), ExitCode.failed);
   if (error instanceof ApiError) return describeAnswer(error);

@@ -18,12 +18,6 @@ export class ConversionTakenError extends Error {
   }
 }
 
-/** Conversions that a session answers. */
-export interface ServingConversions {
-  /** As {@linkcode putConversionsBack} does. */
-  putBack(): Promise<KeptFields>;
-}
-
 /** By definition, the fields of its conversion that somebody else has changed and that stay as they are. */
 export type KeptFields = ReadonlyMap<string, readonly string[]>;
 
@@ -34,7 +28,8 @@ export type KeptFields = ReadonlyMap<string, readonly string[]>;
 const FOLLOWS_WITHIN_MS = 1_000;
 
 /**
- * Makes the API server call a session for the conversions of definitions: of all, or of none if one cannot be changed.
+ * Makes the API server call a session for the conversions of definitions: of all, or of none if one cannot be changed. They are put back by
+ * {@linkcode putConversionsBack}, whoever ends the session.
  * @throws {ConversionTakenError} if another session has one; also as {@linkcode Api.jsonPatch} does
  */
 export async function serveConversions(
@@ -42,14 +37,14 @@ export async function serveConversions(
   target: ConversionTarget,
   served: readonly ServedConversion[],
   signal: AbortSignal,
-): Promise<ServingConversions> {
+): Promise<void> {
   const results = await Promise.allSettled(served.map((one) => serveOne(api, target, one, signal)));
   const { namespace, name } = target.plan;
   const marks = served.map(({ original: { metadata: { name: definition, uid } } }): SessionMark => {
     return { session: { namespace, name }, is: "conversion", kind: "CustomResourceDefinition", name: definition, uid };
   });
   const failed = results.find((result) => result.status === "rejected");
-  if (!failed) return { putBack: () => putConversionsBack(api, marks) };
+  if (!failed) return;
   // Those whose patch was refused are not marked, and are left alone.
   await putConversionsBack(api, marks).catch(() => {});
   throw failed.reason;

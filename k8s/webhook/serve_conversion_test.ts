@@ -3,9 +3,9 @@ import { objectServer } from "../../tests/object_server.ts";
 import { scriptedApi } from "../../tests/scripted_api.ts";
 import type { Definition } from "../api/kubernetes_objects.ts";
 import { type Conversion, CONVERSION_BEFORE, conversionRecord, definitionPath } from "./conversion.ts";
-import { findHookLeftovers } from "./find_leftovers.ts";
+import { findHookLeftovers, findMarks } from "./find_leftovers.ts";
 import { removeMark } from "./remove_leftovers.ts";
-import { ConversionTakenError, countObjects, serveConversions } from "./serve_conversion.ts";
+import { ConversionTakenError, countObjects, putConversionsBack, serveConversions } from "./serve_conversion.ts";
 
 const { signal } = new AbortController();
 const TARGET = { plan: { name: "hook-kurun-bcdfg", namespace: "dev", service: "hook" }, caPem: "PEM" };
@@ -53,7 +53,7 @@ Deno.test("a conversion calls the session's Service by the path of the original,
     const { objects, get, serve } = cluster(before);
     using server = objectServer(objects);
     using api = scriptedApi(server);
-    const serving = await serve(api);
+    await serve(api);
     const { metadata: { annotations = {} }, spec: { conversion } } = get();
     assert.deepEqual(conversion, {
       strategy: "Webhook",
@@ -61,7 +61,8 @@ Deno.test("a conversion calls the session's Service by the path of the original,
     });
     const { [CONVERSION_BEFORE]: _, ...others } = annotations;
     assert.deepEqual(others, before.metadata.annotations?.own ? { own: "1" } : {});
-    assert.deepEqual([...await serving.putBack()], []);
+    const { marks } = await findMarks(api);
+    assert.deepEqual([...await putConversionsBack(api, marks)], []);
     assert.deepEqual(unversioned(get()), unversioned(before));
   }));
 });

@@ -69,7 +69,9 @@ clusterTest(
         // What to do is said once.
         `sessions: validatingwebhookconfiguration/NS--${SESSION} is left behind by a kurun that is gone`,
       ]);
-      assert.ok(!doctor.stdout.includes(`${name}--`) || !/^webhooks: .*--/m.test(doctor.stdout), doctor.stdout);
+      // The Service of the copies does not exist either.
+      const dead = doctor.stdout.split("\n").filter((line) => line.startsWith("webhooks: ") && line.includes(name));
+      assert.deepEqual(dead.map((line) => line.includes(`${name}--`)), [false, false], doctor.stdout);
       const { code, stdout, stderr } = await KurunProcess.run(["cleanup", "-n", name]);
       assert.deepEqual([code, stderr], [0, ""]);
       assert.deepEqual(stdout.replaceAll(name, "NS").trim().split("\n"), [
@@ -160,6 +162,9 @@ clusterTest(
       await using kurun = start();
       await kurun.waitFor(/^If kurun loses its connection, /m);
       assert.match(kurun.stderr, new RegExp(`^Warning: the program here converts all 3 objects of ${name}, `, "m"));
+
+      const { stdout: listed } = await KurunProcess.run(["ls", "-n", namespace.name]);
+      assert.match(listed, new RegExp(`^hook .*Connected .* CustomResourceDefinition/${name}$`, "m"));
 
       const colours = async () => {
         const { body: { items } } = await api.get<{ items: { spec: { colour?: string } }[] }>(paints);
