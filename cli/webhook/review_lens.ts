@@ -5,7 +5,7 @@ import type { ServedConfiguration } from "../../k8s/webhook/hook_configuration.t
 import type { ExchangeReader, LensEnd, ReaderOutput, ReadExchange } from "../port_forward/exchange_reader.ts";
 import { formatMs, formatSeconds, timeOfDay } from "../port_forward/traffic_line.ts";
 import { checkAnswer, type Verdict } from "./review_answer.ts";
-import { readAdmission, readConversion, type Review } from "./review_request.ts";
+import { readAdmission, readConversion, type Review, START_CHARS } from "./review_request.ts";
 import { type Waiting, WaitingReviews } from "./waiting_reviews.ts";
 
 /** What is served. */
@@ -25,8 +25,6 @@ interface ServedPath {
   readonly plural: string | undefined;
 }
 
-/** Who asks what comes within this much of an AdmissionReview. */
-const START_BYTES = 8 * 1024;
 /** Whether it is a dry run comes within this much of its end. */
 const END_BYTES = 2 * 1024;
 /** The API server accepts as much in a request. Longer answers are not checked. */
@@ -118,7 +116,7 @@ class ReviewReader implements ExchangeReader, Waiting {
     this.patienceMs = patienceMs;
     const isWhole = path.plural !== undefined && shared.conversions.size < MAX_CONVERSIONS;
     if (isWhole) shared.conversions.add(this);
-    this.#start = new KeptBytes(isWhole ? MAX_BYTES : START_BYTES);
+    this.#start = new KeptBytes(isWhole ? MAX_BYTES : START_CHARS);
     shared.waiting.add(this);
   }
 

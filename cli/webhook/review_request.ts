@@ -16,16 +16,19 @@ export interface Review {
   readonly conversion?: { readonly objects: readonly unknown[]; readonly apiVersion: string };
 }
 
+/** Who asks what comes within this much of an AdmissionReview. No more is searched: anybody in the cluster may send what takes long to search. */
+export const START_CHARS = 8 * 1024;
 /** Texts of a request are cut after so many characters. A name has at most 253, but anybody in the cluster may ask. */
 const MAX_SHOWN = 253;
 
 /**
  * Reads an AdmissionReview. Go writes its fields in the order of the struct (k8s.io/api/admission/v1): who asked what comes first, the
  * objects, which may be large, after it, and last whether it is a dry run.
- * @param start of its JSON @param end of its JSON, or all of it
+ * @param text the start of its JSON, of which {@linkcode START_CHARS} are read @param end of its JSON, or all of it
  * @returns undefined if it is something else
  */
-export function readAdmission(start: string, end: string): Review | undefined {
+export function readAdmission(text: string, end: string): Review | undefined {
+  const start = text.slice(0, START_CHARS);
   const known = /^[^]*?,"userInfo":\{(?:"username":"(?:[^"\\]|\\.)*")?/.exec(start)?.[0];
   const { apiVersion, request } = parsed(known === undefined ? "" : `${known}}}}`);
   if (!isObject(request) || typeof apiVersion !== "string" || typeof request.uid !== "string") return undefined;
