@@ -153,3 +153,26 @@ Deno.test("a session's end switches it off before its conditions and then its co
   assert.deepEqual(changes, [`DELETE ${binding}`, `PATCH ${MUTATING}/original`, `DELETE ${VALIDATING}/original--gone`]);
   assert.equal(server.requests.findIndex(({ method }) => method === "PATCH"), answered + 1);
 });
+
+Deno.test("what is refused at a session's end keeps nothing else from being undone", async () => {
+  const binding = "/apis/rbac.authorization.k8s.io/v1/namespaces/dev/rolebindings/gone";
+  for (const [refused, ...done] of [
+    [/GET .*customresourcedefinitions/, `DELETE ${binding}`],
+    [/GET .*mutatingwebhook/, `DELETE ${binding}`, `DELETE ${VALIDATING}/original--gone`],
+    [/PATCH/, `DELETE ${binding}`, `DELETE ${VALIDATING}/original--gone`],
+    [/DELETE .*rolebindings/, `PATCH ${MUTATING}/original`, `DELETE ${VALIDATING}/original--gone`],
+  ] as const) {
+    const objects = cluster().set(binding, { metadata: { name: "gone" } });
+    const status = `${refused}`.includes("custom") ? 410 : 403;
+    const answered: string[] = [];
+    using server = objectServer(objects, ({ method, target }) => {
+      const line = `${method} ${target.replace(/\?.*/, "")}`;
+      if (refused.test(line)) return status;
+      if (/^(?:PATCH|DELETE)/.test(line)) answered.push(line);
+      return undefined;
+    });
+    using api = scriptedApi(server);
+    await assert.rejects(removeConfigurations(api, { namespace: "dev", name: "gone" }), { status });
+    assert.deepEqual(answered, done);
+  }
+});
