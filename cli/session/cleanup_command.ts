@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
 import { Api } from "../../k8s/api/api.ts";
+import { ApiError, onStatus } from "../../k8s/api/api_error.ts";
 import { findHookLeftovers } from "../../k8s/webhook/find_leftovers.ts";
 import { removeMark } from "../../k8s/webhook/remove_leftovers.ts";
 import type { SessionMark } from "../../k8s/webhook/session_marks.ts";
@@ -49,14 +50,26 @@ async function cleanup(context: Context, options: Record<string, unknown>): Prom
   const dryRun = options.dryRun !== undefined;
   const isEnded = ({ session: { namespace, name } }: SessionMark) => ended.includes(objectPath("Job", namespace, name));
   // Until then, the copies of a session that is removed here still apply.
-  if (!dryRun) await Promise.all(hooks.marks.filter(isEnded).map(({ session }) => switchOff(api, session, signal)));
+  if (!dryRun) {
+    const switched = new Map(
+      hooks.marks.filter(isEnded).map(({ session }) => [objectPath("Job", session.namespace, session.name), session]),
+    );
+    // Without the right to that, the removal of the session does it.
+    await Promise.all([...switched.values()].map((session) => switchOff(api, session, signal).catch(onStatus([403], undefined))));
+  }
   const note = dryRun ? " (dry run)" : "";
   for (const mark of hooks.marks) {
-    const kept = dryRun ? [] : await removeMark(api, mark, signal);
     const { session: { name, namespace }, is } = mark;
-    const done = is === "conversion" ? "put back" : "removed";
-    context.stdout(`${markedObject(mark)} ${done}: session ${name} in namespace ${namespace} is gone${note}\n`);
-    if (kept.length > 0) context.stderr(`${keptWarnings(new Map([[mark.name, kept]])).join("")}\n`);
+    try {
+      const kept = dryRun ? [] : await removeMark(api, mark, signal);
+      const done = is === "conversion" ? "put back" : "removed";
+      context.stdout(`${markedObject(mark)} ${done}: session ${name} in namespace ${namespace} is gone${note}\n`);
+      if (kept.length > 0) context.stderr(`${keptWarnings(new Map([[mark.name, kept]])).join("")}\n`);
+    } catch (error) {
+      // Somebody who may not change configurations can still remove the rest.
+      if (!(error instanceof ApiError)) throw error;
+      context.stderr(`Warning: ${markedObject(mark)} could not be ${is === "conversion" ? "put back" : "removed"}: ${error.message}\n`);
+    }
   }
   for (const leftover of leftovers) {
     const { kind, name, path, why } = leftover;

@@ -19,7 +19,6 @@ import { Annotation, controlServiceName, type ForwardPlan, isWebhook, type Sessi
 import { type SessionOwner, sessionOwner } from "../../k8s/session/owner/session_owner.ts";
 import { KEY_BYTES } from "../../tunnel/mod.ts";
 import { nameEnd } from "../command/flag_values.ts";
-import { keptWarnings } from "./marked_object.ts";
 import type { Context } from "../command/context.ts";
 
 /** Attempts: another start can create or remove a session between the check and the creation. */
@@ -100,10 +99,10 @@ export async function preflight(
   await check?.(plan);
   const found = await looking;
   const told = (step: ClaimStep) => say(describeStep(step, service));
-  const release = async ({ name }: SessionOwner) => {
+  const release = async (session: SessionOwner) => {
     // Only a start that replaces a webhook session needs this.
-    const { removeConfigurations } = await import("../../k8s/webhook/remove_configurations.ts");
-    keptWarnings(await removeConfigurations(api, { namespace, name }, { signal })).forEach(say);
+    const { releaseWebhooks } = await import("./release_webhooks.ts");
+    await releaseWebhooks(api, { ...session, namespace }, say, signal);
   };
   const claim = await claimService(api, { plan: await fitting, port, takeover, found, say: told, release, signal });
   if (claim.do === "adopt") return { claim, ways };

@@ -4,10 +4,9 @@ import { findSession, type FoundSession, listSessions } from "../../k8s/session/
 import { type RemovedSession, removeSession, sessionGone } from "../../k8s/session/owner/remove_session.ts";
 import { addClusterFlags, openCluster } from "../command/cluster_flags.ts";
 import type { SessionOwner } from "../../k8s/session/owner/session_owner.ts";
-import { removeConfigurations } from "../../k8s/webhook/remove_configurations.ts";
 import type { Context } from "../command/context.ts";
 import { ExitCode, usageError, UserError } from "../command/errors.ts";
-import { keptWarnings } from "./marked_object.ts";
+import { releaseWebhooks } from "./release_webhooks.ts";
 
 /** Longer than the garbage collector takes; a Pod's own end is not waited for. */
 const GONE_WITHIN_MS = 30_000;
@@ -77,8 +76,7 @@ export async function stopOne(
   api: Api,
   session: RemovedSession & Pick<SessionOwner, "serves">,
 ): Promise<void> {
-  const kept = session.serves === undefined ? new Map() : await removeConfigurations(api, session, { signal: interrupted });
-  for (const warning of keptWarnings(kept)) stderr(`${warning}\n`);
+  if (session.serves !== undefined) await releaseWebhooks(api, session, (line) => stderr(`${line}\n`), interrupted);
   await removeSession(api, session, interrupted);
   const gone = await sessionGone(api, session, GONE_WITHIN_MS, interrupted);
   stdout(`session/${session.service} stopped\n`);

@@ -156,12 +156,14 @@ Deno.test("a session's end switches it off before its conditions and then its co
 
 Deno.test("what is refused at a session's end keeps nothing else from being undone", async () => {
   const binding = "/apis/rbac.authorization.k8s.io/v1/namespaces/dev/rolebindings/gone";
-  for (const [refused, ...done] of [
-    [/GET .*customresourcedefinitions/, `DELETE ${binding}`],
-    [/GET .*mutatingwebhook/, `DELETE ${binding}`, `DELETE ${VALIDATING}/original--gone`],
-    [/PATCH/, `DELETE ${binding}`, `DELETE ${VALIDATING}/original--gone`],
-    [/DELETE .*rolebindings/, `PATCH ${MUTATING}/original`, `DELETE ${VALIDATING}/original--gone`],
-  ] as const) {
+  for (
+    const [refused, ...done] of [
+      [/GET .*customresourcedefinitions/, `DELETE ${binding}`],
+      [/GET .*mutatingwebhook/, `DELETE ${binding}`, `DELETE ${VALIDATING}/original--gone`],
+      [/PATCH/, `DELETE ${binding}`, `DELETE ${VALIDATING}/original--gone`],
+      [/DELETE .*rolebindings/, `PATCH ${MUTATING}/original`, `DELETE ${VALIDATING}/original--gone`],
+    ] as const
+  ) {
     const objects = cluster().set(binding, { metadata: { name: "gone" } });
     const status = `${refused}`.includes("custom") ? 410 : 403;
     const answered: string[] = [];
