@@ -44,11 +44,12 @@ function configuration(kind: "Mutating" | "Validating", namespace: TestNamespace
 
 const KINDS = "mutatingwebhookconfigurations,validatingwebhookconfigurations";
 
-/** All configurations as they are stored, without what each write changes. */
-async function configurations(): Promise<string> {
+/** A test's configurations as they are stored, with those that kurun made for them, without what each write changes. */
+async function configurations(namespace: TestNamespace): Promise<string> {
   const { items } = JSON.parse(await kubectl(["get", KINDS, "-o", "json", "--show-managed-fields"]));
-  for (const { metadata } of items) for (const key of ["resourceVersion", "generation"]) delete metadata[key];
-  return JSON.stringify(items, null, 1);
+  const ours = (items as { metadata: Record<string, unknown> }[]).filter(({ metadata }) => `${metadata.name}`.startsWith(namespace.name));
+  for (const { metadata } of ours) for (const key of ["resourceVersion", "generation"]) delete metadata[key];
+  return JSON.stringify(ours, null, 1);
 }
 
 /** Creates a ConfigMap. @returns its labels */
@@ -62,7 +63,7 @@ clusterTest("kurun webhook answers the requests of --only instead of the origina
   const both = ["Mutating" as const, "Validating" as const].map((kind) => configuration(kind, namespace));
   await kubectl(["create", "-f", "-"], JSON.stringify({ apiVersion: "v1", kind: "List", items: both }));
   try {
-    const before = await configurations();
+    const before = await configurations(namespace);
     await using program = reviewer("kurun");
     const names = both.flatMap(({ metadata }) => ["--config", (metadata as { name: string }).name]);
     const started = performance.now();
@@ -88,7 +89,7 @@ clusterTest("kurun webhook answers the requests of --only instead of the origina
     assert.equal(await kurun.exit, 0, kurun.stderr);
     assert.equal(await createConfigMap(namespace.name, "theirs"), undefined);
     assert.equal(program.asked.length, asked);
-    assert.equal(await configurations(), before);
+    assert.equal(await configurations(namespace), before);
     assert.deepEqual(await namespace.leftOfKurun(), []);
   } finally {
     for (const { kind, metadata } of both as { kind: string; metadata: { name: string } }[]) {
@@ -122,7 +123,7 @@ clusterTest(
     await using program = reviewer("kurun");
     const file = await Deno.makeTempFile({ suffix: ".yaml" });
     await Deno.writeTextFile(file, JSON.stringify(configuration("Mutating", namespace)));
-    const before = await configurations();
+    const before = await configurations(namespace);
     const place = ["-n", namespace.name, "--servicename", "hooks"];
     const args = ["webhook", program.url, "-f", file, "--failure-policy", "Fail", ...place];
     const ready = /^If kurun loses its connection, /m;
@@ -147,7 +148,7 @@ clusterTest(
     }
     const counts = Object.fromEntries(Object.entries(Object.groupBy(answers, (answer) => answer)).map(([who, all]) => [who, all?.length]));
     assert.deepEqual(Object.keys(counts).sort(), ["kurun", "nobody"], JSON.stringify(counts));
-    assert.equal(await configurations(), before);
+    assert.equal(await configurations(namespace), before);
   },
 );
 
@@ -159,7 +160,7 @@ clusterTest(
     const { name } = original.metadata as { name: string };
     await kubectl(["create", "-f", "-"], JSON.stringify(original));
     try {
-      const before = await configurations();
+      const before = await configurations(namespace);
       await using program = reviewer("kurun");
       const args = ["webhook", program.url, "-n", namespace.name, "--config", name];
       const ready = /^If kurun loses its connection, /m;
@@ -171,7 +172,7 @@ clusterTest(
       assert.match(stderr, new RegExp(`${name} is already answered by .*, for named mine\\*\nBoth sessions would answer .*mine`));
       await kubectl(["replace", "-f", "-"], JSON.stringify(original));
       await killed.waitFor(/^MutatingWebhookConfiguration .* was put back as it was; kurun leaves this session's requests out/m, 15_000);
-      assert.match(await configurations(), /!\(authorizer\.serviceAccount/);
+      assert.match(await configurations(namespace), /!\(authorizer\.serviceAccount/);
       killed.signal("SIGKILL");
       await killed.exit;
       const until = performance.now() + 25_000;
@@ -180,7 +181,7 @@ clusterTest(
         await new Promise((resolve) => setTimeout(resolve, 200));
       }
       assert.equal(await createConfigMap(namespace.name, "mine"), undefined);
-      assert.notEqual(await configurations(), before);
+      assert.notEqual(await configurations(namespace), before);
       await using next = KurunProcess.start(overlapping);
       await next.waitFor(ready);
       assert.match(next.stderr, /^Removed what session kurun-webhook-\S+ left: condition /m);
@@ -188,7 +189,7 @@ clusterTest(
       next.signal("SIGINT");
       assert.equal(await next.exit, 0, next.stderr);
       const managed = /"managedFields": \[[^]*?\n {3}\]/g;
-      assert.equal((await configurations()).replace(managed, ""), before.replace(managed, ""));
+      assert.equal((await configurations(namespace)).replace(managed, ""), before.replace(managed, ""));
     } finally {
       await kubectl(["delete", "mutatingwebhookconfiguration", name]);
     }
