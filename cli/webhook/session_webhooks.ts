@@ -91,7 +91,13 @@ export class SessionWebhooks implements SessionExtra {
     const answered = conversions.map(({ definition: { metadata: { name }, spec: { conversion } } }) => {
       return { name, wrote: sessionConversion(conversion as Conversion, { plan, caPem }) };
     });
-    const watched = { copies: this.#copies, exclusions: this.#exclusions, condition: this.#condition, conversions: answered };
+    const watched = {
+      session: plan,
+      copies: this.#copies,
+      exclusions: this.#exclusions,
+      condition: this.#condition,
+      conversions: answered,
+    };
     await (this.#watching = watchWebhooks(api, watched, say, using));
   }
 

@@ -6,8 +6,9 @@ import { sleep } from "../../k8s/api/sleep.ts";
 import { SessionBrokenError } from "../../k8s/session/check_objects.ts";
 import { type Conversion, definitionPath } from "../../k8s/webhook/conversion.ts";
 import { exclude, type Exclusion } from "../../k8s/webhook/exclude_from_original.ts";
-import type { MatchCondition } from "../../k8s/webhook/guard.ts";
+import type { HookSession, MatchCondition } from "../../k8s/webhook/guard.ts";
 import { hookPath, type LiveHookConfiguration } from "../../k8s/webhook/hook_configuration.ts";
+import { isSwitchedOn } from "../../k8s/webhook/switch.ts";
 
 /** How often the configurations are looked at, in milliseconds. */
 const CHECK_MS = 5_000;
@@ -18,6 +19,7 @@ const MAX_LOSSES = 3;
 
 /** The configurations of a session. */
 export interface WatchedWebhooks {
+  readonly session: HookSession;
   /** As they were created. */
   readonly copies: readonly LiveHookConfiguration[];
   readonly exclusions: readonly Exclusion[];
@@ -34,7 +36,7 @@ export interface WatchedWebhooks {
  */
 export async function watchWebhooks(
   api: Api,
-  { copies, exclusions, condition, conversions }: WatchedWebhooks,
+  { session, copies, exclusions, condition, conversions }: WatchedWebhooks,
   say: (line: string) => void,
   signal: AbortSignal,
   everyMs = CHECK_MS,
@@ -62,6 +64,8 @@ export async function watchWebhooks(
         if (lost > MAX_LOSSES || pause > 0) return;
         const judge = (found: LiveHookConfiguration | undefined) => hasLost(found, exclusion, condition) ? "lost" : undefined;
         if (!await look<LiveHookConfiguration>(api, hookPath(kind, name), signal, judge)) return;
+        // kurun stop, or another kurun that takes over, switches the session off before it removes the condition.
+        if (await isSwitchedOn(api, session, signal).catch(() => false) === false) return;
         losses.set(exclusion, lost + 1);
         pauses.set(exclusion, 2 ** lost);
         if (lost === MAX_LOSSES) {

@@ -11,6 +11,7 @@ const CONDITION = { name: "web-kurun-bcdfg.kurun.dev", expression: "!(mine)" };
 const EXCLUSIONS = [{ kind: KIND, name: "original", webhooks: ["a.kb.io"] }] as const;
 const ORIGINAL = hookPath(KIND, "original");
 const COPY = hookPath(KIND, "original--bcdfg");
+const SWITCH = "/apis/authorization.k8s.io/v1/namespaces/shop/localsubjectaccessreviews";
 
 // deno-lint-ignore no-explicit-any -- parts of a configuration
 function configuration(name: string, hook: any): any {
@@ -25,7 +26,8 @@ function configuration(name: string, hook: any): any {
 /** Watches until the test is over. @param steps what somebody does before each look */
 async function watched(steps: ((objects: Map<string, ReturnType<typeof configuration>>) => void)[]) {
   const copy = configuration("original--bcdfg", { matchConditions: [{ ...CONDITION, expression: "mine" }] });
-  const objects = new Map([[COPY, structuredClone(copy)], [ORIGINAL, configuration("original", { matchConditions: [CONDITION] })]]);
+  const original = configuration("original", { matchConditions: [CONDITION] });
+  const objects = new Map([[COPY, structuredClone(copy)], [ORIGINAL, original], [SWITCH, { status: { allowed: true } }]]);
   const stop = new AbortController();
   let looks = 0;
   using server = objectServer(objects, ({ method, target }) => {
@@ -38,6 +40,7 @@ async function watched(steps: ((objects: Map<string, ReturnType<typeof configura
   using api = scriptedApi(server);
   const said: string[] = [];
   const webhooks = {
+    session: { namespace: "shop", name: "web-kurun-bcdfg" },
     copies: [copy as LiveHookConfiguration],
     exclusions: EXCLUSIONS,
     condition: CONDITION,
@@ -54,6 +57,12 @@ Deno.test("an original that somebody put back leaves the session's requests out 
   assert.deepEqual(said, [`${KIND} original was put back as it was; kurun leaves this session's requests out of it again`]);
   assert.equal(patches, 1);
   assert.deepEqual(original?.webhooks[0].matchConditions, [CONDITION]);
+});
+
+Deno.test("an original stays as it is once the session is switched off: kurun stop removes the condition", async () => {
+  const stopped = (objects: Map<string, unknown>) => putBack(objects.set(SWITCH, { status: { allowed: false } }));
+  const { said, patches } = await watched([stopped, () => {}, () => {}]);
+  assert.deepEqual([said, patches], [[], 0]);
 });
 
 Deno.test("a controller that puts the original back each time wins, and that is said once", async () => {
