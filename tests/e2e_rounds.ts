@@ -16,6 +16,7 @@ export const ALONE: readonly string[] = [
   "many_connections",
   "pod_end",
   "port_forward",
+  "webhook_operator",
   "webhook",
 ];
 
