@@ -18,6 +18,7 @@ export const ALONE: readonly string[] = [
   "port_forward",
   "webhook_operator",
   "webhook",
+  "webhook_under_load",
 ];
 
 /** The files of one `deno test`, its flags and environment. */
