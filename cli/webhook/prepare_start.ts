@@ -1,7 +1,6 @@
 import type { Api } from "../../k8s/api/api.ts";
 import { ApiError } from "../../k8s/api/api_error.ts";
 import type { ForwardPlan } from "../../k8s/session/objects/session_plan.ts";
-import { filterWarnings } from "../../k8s/webhook/filter_warnings.ts";
 import { findHookLeftovers } from "../../k8s/webhook/find_leftovers.ts";
 import { removeMark } from "../../k8s/webhook/remove_leftovers.ts";
 import { countObjects } from "../../k8s/webhook/serve_conversion.ts";
@@ -22,14 +21,13 @@ export async function prepareStart(
   say: (line: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const { served, conversions, filter } = wishes;
+  const { conversions, filter } = wishes;
   const [warnings] = await Promise.all([
     checkOverlap(api, plan, filter, signal),
     checkWebhooks(api, plan, copiesFor(plan, wishes), signal),
     removeLeftovers(api, plan, say, signal),
   ]);
-  const hooks = served.flatMap(({ configuration }) => configuration.webhooks);
-  for (const warning of [...filterWarnings(filter, hooks), ...warnings]) say(`Warning: ${warning}`);
+  for (const warning of warnings) say(`Warning: ${warning}`);
   await Promise.all(conversions.map(async ({ original }) => {
     const count = await countObjects(api, original, signal);
     const objects = count === undefined ? "objects" : `${count} ${count === 1 ? "object" : "objects"}`;

@@ -144,7 +144,8 @@ async function webhook(
   ]);
   const { configurations: served, conversions } = found;
   const warnings = filterWarnings(filter, served.flatMap(({ configuration }) => configuration.webhooks));
-  for (const note of [...found.notes, ...warnings]) context.stderr(`Note: ${note}\n`);
+  for (const note of found.notes) context.stderr(`Note: ${note}\n`);
+  for (const warning of warnings) context.stderr(`Warning: ${warning}\n`);
   const { caPem, ...pair } = certificates;
   const plan: ForwardPlan = {
     ...wishes,

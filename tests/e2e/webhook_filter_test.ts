@@ -208,7 +208,7 @@ clusterTest("kurun webhook warns of filters that do not do what they seem to", a
     assert.equal(await kurun.exit, 0, kurun.stderr);
     assert.match(
       kurun.stderr,
-      /^Note: --only kind=services matches nothing: .*\nNote: --only user= leaves out .*: Pods of workloads; .*\nNote: --match fails for DELETE/m,
+      /^Warning: --only kind=services matches nothing: .*\nWarning: --only user= leaves out .*: Pods of workloads; .*\nWarning: --match fails for DELETE/m,
     );
   } finally {
     await Deno.remove(file);
