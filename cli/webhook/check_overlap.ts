@@ -5,12 +5,10 @@ import { Annotation, type ForwardPlan, objectPath, SESSION_LABEL } from "../../k
 import { isEnding, isOurs, sessionOf, shownAnnotations } from "../../k8s/session/owner/session_owner.ts";
 import { describeFilter } from "../../k8s/webhook/describe_filter.ts";
 import { compareFilters } from "../../k8s/webhook/filter_overlap.ts";
+import { isSession } from "../../k8s/webhook/guard.ts";
 import { HOOK_KINDS, hookPath, type LiveHookConfiguration } from "../../k8s/webhook/hook_configuration.ts";
 import { type HookFilter, readFilter } from "../../k8s/webhook/hook_filter.ts";
 import { ExitCode, UserError } from "../command/errors.ts";
-
-/** Names of namespaces and sessions. Anybody who may write configurations may write any text into an annotation or label. */
-const NAME = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/;
 
 /** Another session's copy of a configuration. */
 interface OtherCopy {
@@ -80,7 +78,7 @@ function isOlder({ metadata }: LiveHookConfiguration, mine: readonly LiveHookCon
 
 /** Whether a session exists; if it cannot be seen, it may. */
 async function isLive(api: Api, namespace: string, session: string, signal: AbortSignal): Promise<boolean> {
-  if (!NAME.test(namespace) || !NAME.test(session)) return false;
+  if (!isSession({ namespace, name: session })) return false;
   const job = await api.find<Job>(objectPath("Job", namespace, session), { signal }).catch(onStatus([403], "hidden" as const));
   return job === "hidden" || job !== undefined && !isEnding(job.body);
 }

@@ -9,7 +9,7 @@ import type { PatchOperation } from "../api/api.ts";
 import type { Definition, DefinitionSpec, LiveMetadata } from "../api/kubernetes_objects.ts";
 import type { ForwardPlan } from "../session/objects/session_plan.ts";
 import { HOOK_PORT } from "./copy_configuration.ts";
-import type { HookSession } from "./guard.ts";
+import { type HookSession, isSession } from "./guard.ts";
 
 /** How a definition's objects are converted between its versions. */
 export type Conversion = NonNullable<DefinitionSpec["conversion"]>;
@@ -80,7 +80,8 @@ export function conversionRecord({ annotations }: Pick<LiveMetadata, "annotation
   try {
     const { session, before, wrote, annotations: taken } = JSON.parse(annotations?.[CONVERSION_BEFORE] ?? "");
     const texts = [session.namespace, session.name, before.strategy, wrote.strategy, ...Object.values(taken)];
-    return texts.every((text) => typeof text === "string") ? { session, before, wrote, annotations: taken } : undefined;
+    if (!texts.every((text) => typeof text === "string") || !isSession(session)) return undefined;
+    return { session, before, wrote, annotations: taken };
   } catch {
     return undefined;
   }

@@ -11,6 +11,8 @@ export interface HookSession {
   readonly name: string;
 }
 
+/** A namespace, or a session (RFC 1123, label). */
+const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 /** The end of the names of all of kurun's conditions. */
 const CONDITION_END = ".kurun.dev";
 /** The objects of sessions. Without them a session could not be renewed or removed while the program here does not answer. */
@@ -34,6 +36,11 @@ export function guardedSession({ name, expression }: MatchCondition): HookSessio
 /** Whether a session answers a request, as CEL. @param filter which requests, as CEL */
 export function mineExpression(session: HookSession, filter: string): string {
   return `${guardExpression(session)} && !${OWN_OBJECT} && (${filter})`;
+}
+
+/** Whether these can be a session's names. Anybody who may write objects may write any text there, and it goes into paths and commands to copy. */
+export function isSession({ namespace, name }: HookSession): boolean {
+  return LABEL.test(namespace) && LABEL.test(name);
 }
 
 /** The name of a session's condition, in its copies and in the original. */

@@ -129,7 +129,11 @@ Deno.test("a conversion that another session answers is refused, and the others 
 Deno.test("a record that is not one is ignored", () => {
   const record = { session: { namespace: "dev", name: "a" }, before: NONE, wrote: ORIGINAL, annotations: {} };
   assert.deepEqual(conversionRecord({ annotations: { [CONVERSION_BEFORE]: JSON.stringify(record) } }), record);
-  for (const wrong of [{ session: null }, { before: null }, { wrote: 1 }, { annotations: { a: 1 } }, { session: { namespace: "dev" } }]) {
+  for (
+    const wrong of [{ session: null }, { before: null }, { wrote: 1 }, { annotations: { a: 1 } }, { session: { namespace: "dev" } }, {
+      session: { namespace: "dev", name: "a; reboot" },
+    }]
+  ) {
     assert.equal(conversionRecord({ annotations: { [CONVERSION_BEFORE]: JSON.stringify({ ...record, ...wrong }) } }), undefined);
   }
   assert.equal(conversionRecord({}), undefined);

@@ -7,7 +7,7 @@ import type { LiveMetadata } from "../api/kubernetes_objects.ts";
 import { Annotation } from "../session/objects/session_plan.ts";
 import { isOurs, sessionOf } from "../session/owner/session_owner.ts";
 import { conversionRecord } from "./conversion.ts";
-import { guardedSession, type HookSession } from "./guard.ts";
+import { guardedSession, type HookSession, isSession } from "./guard.ts";
 import type { HookKind, LiveHookConfiguration } from "./hook_configuration.ts";
 
 /** Something that a webhook session put into the cluster outside its namespace. */
@@ -20,9 +20,6 @@ export interface SessionMark {
   readonly name: string;
   readonly uid: string;
 }
-
-/** A namespace, or a session (RFC 1123, label): anybody who may write configurations may write any text there, and it goes into paths. */
-const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
 /** The marks in a configuration: it is a copy, or has conditions of sessions. */
 export function marksOfConfiguration({ kind, metadata, webhooks = [] }: LiveHookConfiguration): SessionMark[] {
@@ -47,5 +44,5 @@ function markOf(
   { name, uid }: LiveMetadata,
   session: HookSession,
 ): SessionMark[] {
-  return LABEL.test(session.namespace) && LABEL.test(session.name) ? [{ session, is, kind, name, uid }] : [];
+  return isSession(session) ? [{ session, is, kind, name, uid }] : [];
 }
