@@ -63,11 +63,11 @@ export function webhookCommand(context: Context): Command {
     .summary("answer the cluster's admission webhooks with a program on your machine")
     .description(
       "Lets the API server call the program at URL on this machine for admission webhooks, until Ctrl+C. The webhooks are those of the " +
-        "configurations in -f or --config, or all that call a Service of the namespace. Certificates are made. Configurations of webhooks " +
-        "that are in the cluster go on to apply to all requests that --only and --match leave out, and to all requests once kurun has ended.",
+        "configurations in -f or --config, or all that call a Service of the namespace. kurun makes the certificates. Configurations that are " +
+        "in the cluster still apply to all requests that --only and --match leave out, and to all requests once kurun has ended.",
     )
     .argument("[url]", `the program: 9443, localhost:9443 or https://…, or http://… for a program without TLS (default: ${DEFAULT_URL})`)
-    .argument("[command...]", "after --: the command that starts the program; it ends with kurun, and kurun with it")
+    .argument("[command...]", "after --: the command that starts the program; when one of the two ends, so does the other")
     .option("-f, --filename <file>", "a manifest with webhook configurations: file, folder, URL, or - for stdin; can be repeated", collect)
     .option("--config <name>", "a webhook configuration in the cluster; can be repeated", collect)
     .option(
@@ -105,7 +105,7 @@ Examples:
   # a configuration of the cluster, for the requests of one namespace
   kurun webhook 9443 --config my-webhooks --only namespace=dev-alice
 
-  # a program without TLS, for pods with a label; what is rejected here is still admitted
+  # a program without TLS, for pods with a label; if it does not answer, they are admitted
   kurun webhook http://localhost:8080 -f hook.yaml --only kind=Pod --only label=app=web --failure-policy Ignore
 `;
 
