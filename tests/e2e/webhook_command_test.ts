@@ -222,7 +222,7 @@ clusterTest("the Role that doctor prints for webhook is enough, and without it k
     kurun.signal("SIGINT");
     assert.equal(await kurun.exit, 0, kurun.stderr);
     assert.doesNotMatch(kurun.stderr, /could not|Warning/);
-    assert.equal(await kubectl(["get", KINDS, "-l", "kurun.dev/session", "-o", "name"]), "");
+    assert.equal(await configurations(namespace), "[]");
   } finally {
     await Deno.remove(file);
     await kubectl(["delete", "clusterrole/kurun-webhook", `clusterrolebinding/kurun-webhook-${user}`, "--ignore-not-found"]);
