@@ -114,7 +114,7 @@ function splitOperands({ args }: Context, operands: readonly string[]): { url: s
   const at = args.indexOf("--");
   const command = at < 0 ? [] : args.slice(at + 1);
   const [url = DEFAULT_URL, next] = operands.slice(0, operands.length - command.length);
-  if (next !== undefined) throw usageError(`${next} is not a flag: put a command to start after --, as in kurun webhook -- go run ./cmd`);
+  if (next !== undefined) throw usageError(`unexpected argument ${next}: put a command after --, as in kurun webhook -- go run ./cmd`);
   return { url, command };
 }
 
@@ -169,7 +169,9 @@ async function webhook(
       ...copiesFor(plan, configured).map(withoutAuthority),
       switchBinding(plan, uid),
     ];
-    return context.data(dryRunText(plan, dryRun, configurations));
+    // The certificate would make another digest of the plan each time.
+    const tls = { certPem: "", keyPem: "", alpn: ["http/1.1"] };
+    return context.data(dryRunText({ ...plan, tls }, dryRun, configurations));
   }
   const running = await LocalProgram.start(program, certificates, context);
   const until = {
