@@ -58,19 +58,7 @@ async function cleanup(context: Context, options: Record<string, unknown>): Prom
     await Promise.all([...switched.values()].map((session) => switchOff(api, session, signal).catch(onStatus([403], undefined))));
   }
   const note = dryRun ? " (dry run)" : "";
-  for (const mark of hooks.marks) {
-    const { session: { name, namespace }, is } = mark;
-    try {
-      const kept = dryRun ? [] : await removeMark(api, mark, signal);
-      const done = is === "conversion" ? "put back" : "removed";
-      context.stdout(`${markedObject(mark)} ${done}: session ${name} in namespace ${namespace} is gone${note}\n`);
-      if (kept.length > 0) context.stderr(`${keptWarnings(new Map([[mark.name, kept]])).join("")}\n`);
-    } catch (error) {
-      // Somebody who may not change configurations can still remove the rest.
-      if (!(error instanceof ApiError)) throw error;
-      context.stderr(`Warning: ${markedObject(mark)} could not be ${is === "conversion" ? "put back" : "removed"}: ${error.message}\n`);
-    }
-  }
+  await removeMarks(context, api, hooks.marks, dryRun);
   for (const leftover of leftovers) {
     const { kind, name, path, why } = leftover;
     if (!dryRun) await deleteIfSame(api, path, leftover, signal);
@@ -78,6 +66,27 @@ async function cleanup(context: Context, options: Record<string, unknown>): Prom
   }
   if (leftovers.length + hooks.marks.length === 0) {
     context.stderr(`Nothing is left behind${namespace === undefined ? "" : ` in ${namespace} namespace`}.\n`);
+  }
+}
+
+/** Removes what sessions left outside their namespaces, and says so. What the user may not remove is no reason to leave the rest. */
+export async function removeMarks(
+  { stdout, stderr, interrupted }: Pick<Context, "stdout" | "stderr" | "interrupted">,
+  api: Api,
+  marks: readonly SessionMark[],
+  dryRun: boolean,
+): Promise<void> {
+  for (const mark of marks) {
+    const { session: { name, namespace }, is } = mark;
+    const done = is === "conversion" ? "put back" : "removed";
+    try {
+      const kept = dryRun ? [] : await removeMark(api, mark, interrupted);
+      stdout(`${markedObject(mark)} ${done}: session ${name} in namespace ${namespace} is gone${dryRun ? " (dry run)" : ""}\n`);
+      if (kept.length > 0) stderr(`${keptWarnings(new Map([[mark.name, kept]])).join("")}\n`);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      stderr(`Warning: ${markedObject(mark)} could not be ${done}: ${error.message}\n`);
+    }
   }
 }
 
