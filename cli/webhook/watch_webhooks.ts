@@ -44,6 +44,8 @@ export async function watchWebhooks(
   const losses = new Map<Exclusion, number>();
   const pauses = new Map<Exclusion, number>();
   const answered = new Set<string>();
+  // kurun stop, or another kurun that takes over, switches the session off before it removes anything.
+  const isOff = async () => await isSwitchedOn(api, session, signal).catch(() => false) === false;
   for (;;) {
     await sleep(everyMs, signal);
     await Promise.all([
@@ -54,7 +56,7 @@ export async function watchWebhooks(
           signal,
           (found) => whatBroke(copy, found),
         );
-        if (broken) throw new SessionBrokenError(`${copy.kind} ${copy.metadata.name} ${broken}`);
+        if (broken && !await isOff()) throw new SessionBrokenError(`${copy.kind} ${copy.metadata.name} ${broken}`);
       }),
       ...exclusions.map(async (exclusion) => {
         const { kind, name } = exclusion;
@@ -64,8 +66,7 @@ export async function watchWebhooks(
         if (lost > MAX_LOSSES || pause > 0) return;
         const judge = (found: LiveHookConfiguration | undefined) => hasLost(found, exclusion, condition) ? "lost" : undefined;
         if (!await look<LiveHookConfiguration>(api, hookPath(kind, name), signal, judge)) return;
-        // kurun stop, or another kurun that takes over, switches the session off before it removes the condition.
-        if (await isSwitchedOn(api, session, signal).catch(() => false) === false) return;
+        if (await isOff()) return;
         losses.set(exclusion, lost + 1);
         pauses.set(exclusion, 2 ** lost);
         if (lost === MAX_LOSSES) {

@@ -101,6 +101,12 @@ Deno.test("a copy to which somebody adds a selector goes on, and so does an orig
   assert.deepEqual(said, []);
 });
 
+Deno.test("a copy that kurun stop removes is nothing to report: the session has ended, and that is said", async () => {
+  const stopped = (objects: Map<string, unknown>) => void objects.set(SWITCH, { status: { allowed: false } }).delete(COPY);
+  const { error } = await watched([stopped, () => {}]);
+  assert.ok(!(error instanceof SessionBrokenError), String(error));
+});
+
 Deno.test("a conversion that somebody changes after it was answered here is said once", async () => {
   const become = (strategy: string) => (objects: Map<string, unknown>) => {
     const { metadata: { managedFields } } = configuration("", {});
