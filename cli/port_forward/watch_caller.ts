@@ -20,6 +20,8 @@ export interface WatchOptions extends Pick<Context, "now" | "date"> {
 
 /** Connecting to the program normally takes less. If it takes longer, a request's duration counts from the caller's arrival. */
 const NOTICEABLE_MS = 100;
+/** A connection without a request for so long is kept for later. */
+const UNUSED_MS = 1_000;
 /** What HTTPS servers answer to plain HTTP: Go's net/http and nginx. */
 const WANTS_TLS = /^HTTP\/1\.[01] 400 [^]*(HTTP request to an HTTPS server|HTTP request was sent to HTTPS port)/i;
 
@@ -43,6 +45,7 @@ export class CallerWatch implements RelayWatch {
   /** Whether a protocol mismatch was printed. */
   #hinted = false;
   #callerLeft = false;
+  #dialedAt = 0;
   #answered = false;
 
   constructor(options: WatchOptions, { from, alpn }: Preamble) {
@@ -67,9 +70,11 @@ export class CallerWatch implements RelayWatch {
     });
   }
 
-  /** Whether the caller waits for an answer: it connects to send a request. */
+  /** Whether the caller waits for an answer. Go's HTTP client also opens connections that it then does not need. */
   get awaits(): boolean {
-    return !this.#answered && !this.#callerLeft;
+    if (this.#callerLeft) return false;
+    if (this.#dialing || this.#forthBegun) return !this.#answered;
+    return this.#options.now() - this.#dialedAt < UNUSED_MS;
   }
 
   forth(bytes: Uint8Array | null): void {
@@ -123,6 +128,7 @@ export class CallerWatch implements RelayWatch {
   /** The connection to the program was made, or failed. */
   dialed(): void {
     this.#dialing = false;
+    this.#dialedAt = this.#options.now();
     if (this.#options.now() - this.#arrivedAt >= NOTICEABLE_MS) this.#waitsSince = this.#arrivedAt;
   }
 

@@ -220,3 +220,25 @@ Deno.test("a caller waits for an answer from its arrival on, until it gets one o
   });
   assert.deepEqual(seen, [true, false, true, false, false]);
 });
+
+Deno.test("a caller that connects and sends nothing waits for an answer for a second only", () => {
+  let time = 0;
+  const options = {
+    verbose: false,
+    traffic: new Traffic(),
+    say: () => {},
+    now: () => time,
+    date: () => new Date(),
+    upstream: parseUpstream("9090"),
+  };
+  const caller = new CallerWatch(options, FROM);
+  time = 5_000;
+  assert.equal(options.traffic.awaited, 1);
+  caller.dialed();
+  time += 900;
+  assert.equal(options.traffic.awaited, 1);
+  time += 200;
+  assert.equal(options.traffic.awaited, 0);
+  caller.forth(bytes("GET /a HTTP/1.1\r\n\r\n"));
+  assert.equal(options.traffic.awaited, 1);
+});
