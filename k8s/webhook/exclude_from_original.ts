@@ -14,7 +14,6 @@ export interface Exclusion {
 /**
  * Lets webhooks of a configuration leave out the requests that a session answers: each gets the condition. Nothing else of the configuration
  * changes. Webhooks that already have it stay as they are.
- * @returns the names of the webhooks that have the condition now; undefined if the configuration is gone
  * @throws as {@linkcode Api.request} does
  */
 export async function exclude(
@@ -22,8 +21,8 @@ export async function exclude(
   { kind, name, webhooks }: Exclusion,
   condition: MatchCondition,
   signal?: AbortSignal,
-): Promise<string[] | undefined> {
-  const found = await changeObject<LiveHookConfiguration>(
+): Promise<void> {
+  await changeObject<LiveHookConfiguration>(
     api,
     hookPath(kind, name),
     ({ webhooks: present = [] }) =>
@@ -37,40 +36,26 @@ export async function exclude(
       }),
     signal,
   );
-  return found &&
-    (found.webhooks ?? []).flatMap(({ name, matchConditions }) => hasCondition(matchConditions, condition.name) ? [name] : []);
 }
 
-/**
- * Removes a session's condition from a configuration, which is then as it was before.
- * @param expression the condition's expression, if a condition with another one must stay
- * @returns whether none of the session's conditions is left
- * @throws as {@linkcode Api.request} does
- */
+/** Removes a session's condition from a configuration, which is then as it was before. @throws as {@linkcode Api.request} does */
 export async function include(
   api: Api,
   { kind, name }: Pick<Exclusion, "kind" | "name">,
-  condition: { readonly name: string; readonly expression?: string },
+  condition: string,
   signal?: AbortSignal,
-): Promise<boolean> {
-  const isOurs = (found: MatchCondition) =>
-    found.name === condition.name && (condition.expression === undefined || found.expression === condition.expression);
-  const left = await changeObject<LiveHookConfiguration>(
+): Promise<void> {
+  await changeObject<LiveHookConfiguration>(
     api,
     hookPath(kind, name),
     ({ webhooks = [] }) =>
       webhooks.flatMap(({ matchConditions = [] }, index) => {
         const path = `/webhooks/${index}/matchConditions`;
-        const at = matchConditions.findIndex(isOurs);
+        const at = matchConditions.findIndex(({ name }) => name === condition);
         if (at < 0) return [];
         // The field was not there before: an empty list would be another configuration.
         return [{ op: "remove", path: matchConditions.length === 1 ? path : `${path}/${at}` }];
       }),
     signal,
   );
-  return !left?.webhooks?.some(({ matchConditions }) => hasCondition(matchConditions, condition.name));
-}
-
-function hasCondition(conditions: readonly MatchCondition[] = [], name: string): boolean {
-  return conditions.some((condition) => condition.name === name);
 }

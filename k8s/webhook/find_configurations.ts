@@ -125,7 +125,7 @@ function chooseConversions(
 }
 
 /** All configurations of the cluster, kurun's own copies included, in the order of their kinds and names. @throws as {@linkcode Api.list} does */
-export async function listConfigurations(api: Api, signal: AbortSignal): Promise<LiveHookConfiguration[]> {
+async function listConfigurations(api: Api, signal: AbortSignal): Promise<LiveHookConfiguration[]> {
   return (await Promise.all(HOOK_KINDS.map((kind) => listKind(api, kind, signal)))).flat();
 }
 

@@ -21,7 +21,7 @@ export async function removeMark(
 ): Promise<readonly string[]> {
   if (kind === "CustomResourceDefinition") return await putConversionBack(api, name, session, signal);
   if (is === "copy") await deleteIfSame(api, hookPath(kind, name), { uid }, signal);
-  else await include(api, { kind, name }, { name: conditionName(session) }, signal);
+  else await include(api, { kind, name }, conditionName(session), signal);
   return [];
 }
 
