@@ -1,3 +1,9 @@
+/**
+ * Takes bytes that remain the caller's: when it returns they have been passed on or copied.
+ * @returns a promise where the caller must wait before the next call; false where it does not take them
+ */
+export type SmallSink = (bytes: Uint8Array) => void | false | Promise<void>;
+
 /** Bytes both ways; each direction ends by itself. A socket, or a {@link Stream} of the tunnel. */
 export interface Connection {
   /**
@@ -5,8 +11,16 @@ export interface Connection {
    * @returns null when the other side has ended its direction
    */
   read(): Promise<Uint8Array | null>;
+  /**
+   * Reads as {@link read} does, but gives small pieces to `take` as they arrive, without a copy and a promise for each. Optional.
+   * @param take what it throws, or its promise's rejection, rejects the read
+   * @returns a larger piece, one that `take` did not take, an empty one, or null at the end
+   */
+  readSmall?(take: SmallSink): Promise<Uint8Array | null>;
   /** Sends bytes, which belong to the connection from now on. @returns a promise where the caller must wait before it sends more */
   write(bytes: Uint8Array): void | Promise<void>;
+  /** Sends a small piece, which remains the caller's. Optional, see {@link readSmall}. */
+  writeSmall?(bytes: Uint8Array): void | Promise<void>;
   /** Ends our direction after everything that was written. */
   closeWrite(): void;
   /**
@@ -66,12 +80,19 @@ export async function relay(a: Connection, b: Connection, first?: Uint8Array, wa
 }
 
 async function pump(from: Connection, to: Connection, moved: (bytes: Uint8Array | null) => void, first?: Uint8Array): Promise<void> {
+  const take = (bytes: Uint8Array) => {
+    moved(bytes);
+    return to.writeSmall?.(bytes);
+  };
+  const read = () => to.writeSmall && from.readSmall?.(take) || from.read();
   let bytes = first && first.length > 0 ? first : await from.read();
   while (bytes !== null) {
-    moved(bytes);
-    const written = to.write(bytes);
-    if (written) await written;
-    bytes = await from.read();
+    if (bytes.length > 0) {
+      moved(bytes);
+      const written = to.write(bytes);
+      if (written) await written;
+    }
+    bytes = await read();
   }
   moved(null);
   to.closeWrite();

@@ -1,4 +1,4 @@
-import type { Connection } from "./connection.ts";
+import type { Connection, SmallSink } from "./connection.ts";
 import { release, takeReadBuffer } from "./read_buffers.ts";
 
 /** A connection's first buffer: a thousand idle connections take 4 MiB. Once a read fills it, the next reads get large buffers. */
@@ -18,54 +18,70 @@ export interface NativeSocket {
   unref?(): void;
 }
 
+/** Options of a {@link NativeConnection}. */
+export interface NativeOptions {
+  /** Smaller reads are copied, so that a slow reader of a few bytes holds no buffer; 0 for a reader that releases at once. */
+  readonly copyBelow?: number | undefined;
+  /** Breaks the connection before a reset closes it, where closing it is not enough. */
+  readonly cut?: (() => void) | undefined;
+  /** Called before the socket is closed. */
+  readonly closing?: (() => void) | undefined;
+}
+
 /** A {@link Connection} over the runtime's own, whose half-close works on every version (that of node:net needs Deno 2.8). */
 export class NativeConnection implements Connection {
   readonly #socket: NativeSocket;
+  readonly #options: NativeOptions;
   readonly #copyBelow: number;
-  readonly #close: () => void;
   #buffer: Uint8Array = new Uint8Array(SMALL_BYTES);
+  #reading: Promise<Uint8Array | null> | undefined;
+  /** Holds small bytes while they are sent. */
+  #small: Uint8Array | undefined;
+  /** Settles when what is being sent has left, or failed. */
+  #sending: Promise<void> | undefined;
+  #failure: Error | undefined;
+  #readEnded = false;
+  #writeEnded = false;
   #closed = false;
-  #ended = 0;
 
-  /**
-   * @param copyBelow smaller reads are copied, so that a slow reader of a few bytes holds no buffer; 0 for a reader that releases at once
-   * @param close ends the socket, if it takes more than its own `close()`
-   */
-  constructor(socket: NativeSocket, copyBelow = COPY_BYTES, close = () => socket.close()) {
+  constructor(socket: NativeSocket, options: NativeOptions = {}) {
     this.#socket = socket;
-    this.#copyBelow = copyBelow;
-    this.#close = close;
+    this.#options = options;
+    this.#copyBelow = options.copyBelow ?? COPY_BYTES;
   }
 
-  async read(): Promise<Uint8Array | null> {
-    const buffer = this.#buffer;
-    const size = await this.#socket.read(buffer);
-    if (size === null) {
-      this.#directionEnded();
-      return null;
-    }
-    if (size >= this.#copyBelow) {
-      this.#buffer = takeReadBuffer();
-      release(buffer.subarray(size));
-      return buffer.subarray(0, size);
-    }
-    if (size === SMALL_BYTES && buffer.length === SMALL_BYTES) this.#buffer = takeReadBuffer();
-    return buffer.slice(0, size);
+  /** A second reader gets the same bytes as the first: a refusal drains what a relay was about to read. */
+  read(): Promise<Uint8Array | null> {
+    return this.#reading ??= this.#read();
+  }
+
+  readSmall(take: SmallSink): Promise<Uint8Array | null> {
+    return this.#reading ??= this.#read(take);
   }
 
   async write(bytes: Uint8Array): Promise<void> {
-    let at = await this.#socket.write(bytes);
-    while (at < bytes.length) at += await this.#socket.write(bytes.subarray(at));
+    while (this.#sending) await this.#sending;
+    await (this.#sending = this.#send(bytes));
+    if (this.#failure) throw this.#failure;
     release(bytes);
   }
 
+  /** Small bytes mostly leave at once, or wait in the socket: nobody waits for them, and the next reader or writer learns of a failure. */
+  writeSmall(bytes: Uint8Array): void | Promise<void> {
+    if (this.#failure) throw this.#failure;
+    if (this.#sending || this.#closed || bytes.length > SMALL_BYTES) return this.write(bytes.slice());
+    this.#small ??= new Uint8Array(SMALL_BYTES);
+    this.#small.set(bytes);
+    this.#sending = this.#send(this.#small.subarray(0, bytes.length));
+  }
+
   closeWrite(): void {
-    this.#socket.closeWrite().catch(() => {}).finally(() => this.#directionEnded());
+    void this.#closeWrite();
   }
 
   reset(): void {
     if (this.#closed) return;
-    this.#closed = true;
+    this.#options.cut?.();
     this.#close();
   }
 
@@ -75,7 +91,54 @@ export class NativeConnection implements Connection {
     else this.#socket.unref?.();
   }
 
-  #directionEnded(): void {
-    if (++this.#ended === 2) this.reset();
+  async #read(take?: SmallSink): Promise<Uint8Array | null> {
+    try {
+      while (!this.#readEnded) {
+        const buffer = this.#buffer;
+        const size = await this.#socket.read(buffer);
+        if (size === null) break;
+        if (size >= this.#copyBelow) {
+          this.#buffer = takeReadBuffer();
+          release(buffer.subarray(size));
+          return buffer.subarray(0, size);
+        }
+        if (size === SMALL_BYTES && buffer.length === SMALL_BYTES) this.#buffer = takeReadBuffer();
+        const taken = take ? take(buffer.subarray(0, size)) : false;
+        if (taken === false) return buffer.slice(0, size);
+        if (taken) await taken;
+      }
+    } finally {
+      this.#reading = undefined;
+    }
+    this.#readEnded = true;
+    if (this.#writeEnded) this.#close();
+    return null;
+  }
+
+  /** Never rejects. */
+  async #send(bytes: Uint8Array): Promise<void> {
+    try {
+      let at = await this.#socket.write(bytes);
+      while (at < bytes.length) at += await this.#socket.write(bytes.subarray(at));
+    } catch (error) {
+      this.#failure = error as Error;
+    } finally {
+      this.#sending = undefined;
+    }
+  }
+
+  /** Never rejects. */
+  async #closeWrite(): Promise<void> {
+    while (this.#sending) await this.#sending;
+    await this.#socket.closeWrite().catch(() => {});
+    this.#writeEnded = true;
+    if (this.#readEnded) this.#close();
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#options.closing?.();
+    this.#socket.close();
   }
 }

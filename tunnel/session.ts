@@ -185,10 +185,7 @@ export class Session implements StreamHost, FrameReceiver {
     for (let at = 0; at < bytes.length; at += MAX_FRAME_BYTES) {
       const part = bytes.length <= MAX_FRAME_BYTES ? bytes : bytes.subarray(at, at + MAX_FRAME_BYTES);
       if (part.length < ALONE_BYTES) {
-        this.#reserve(HEADER_BYTES + part.length);
-        writeHeader(this.#batch, this.#batchUsed, FrameType.data, first, stream.id, part.length);
-        this.#batch.set(part, this.#batchUsed + HEADER_BYTES);
-        this.#batchUsed += HEADER_BYTES + part.length;
+        this.#copy(stream, first, part);
         release(part);
       } else {
         this.#flush();
@@ -196,6 +193,12 @@ export class Session implements StreamHost, FrameReceiver {
       }
       first = 0;
     }
+  }
+
+  /** Implements {@link StreamHost}. */
+  sendCopy(stream: Stream, bytes: Uint8Array): void {
+    this.waitingSince ??= this.now();
+    this.#copy(stream, 0, bytes);
   }
 
   /** Implements {@link StreamHost}. */
@@ -295,6 +298,14 @@ export class Session implements StreamHost, FrameReceiver {
     this.#reserve(HEADER_BYTES);
     writeHeader(this.#batch, this.#batchUsed, type, flags, streamId, length);
     this.#batchUsed += HEADER_BYTES;
+  }
+
+  #copy(stream: Stream, flags: number, payload: Uint8Array): void {
+    const size = HEADER_BYTES + payload.length;
+    this.#reserve(size);
+    writeHeader(this.#batch, this.#batchUsed, FrameType.data, flags, stream.id, payload.length);
+    this.#batch.set(payload, this.#batchUsed + HEADER_BYTES);
+    this.#batchUsed += size;
   }
 
   /** Sends a frame as a message of its own, from where its payload was read. Without headroom for the header the payload is copied. */

@@ -198,6 +198,61 @@ Deno.test("credit is returned for bytes that were consumed, not for bytes that a
   assert.deepEqual(ends, []);
 });
 
+Deno.test("small pieces are taken as they arrive, and their credit is returned; one that has to wait stops the sender", async () => {
+  const streams: Stream[] = [];
+  const { client } = pair((stream) => streams.push(stream));
+  const sender = client.open(bytes("x"));
+  await settle();
+  const [receiver] = streams as [Stream];
+  await receiver.read();
+  let taken = 0;
+  const go = Promise.withResolvers<void>();
+  const limit = 2 * INITIAL_WINDOW;
+  const reading = receiver.readSmall((piece) => {
+    taken += piece.length;
+    return taken > limit ? go.promise : undefined;
+  });
+  const piece = new Uint8Array(4_000);
+  while (taken <= limit) await (sender.writeSmall(piece) ?? settle());
+  let waits: Promise<void> | undefined;
+  for (let left = 4 * INITIAL_WINDOW; left > 0 && !waits; left -= piece.length) waits = sender.writeSmall(piece) ?? undefined;
+  assert.ok(waits, "the sender waits for credit");
+  await settle();
+  assert.ok(taken <= limit + piece.length, "nothing is taken while one piece waits");
+  go.resolve();
+  assert.deepEqual(await reading, new Uint8Array(0), "what has arrived meanwhile is read next");
+  const rest = readAll(receiver);
+  await waits;
+  sender.closeWrite();
+  assert.ok(await rest > 0);
+});
+
+Deno.test("what a taker throws, what it does not take, and a reset reach the reader of small pieces", async () => {
+  const streams: Stream[] = [];
+  const { client } = pair((stream) => streams.push(stream));
+  const sender = client.open(bytes("x"));
+  await settle();
+  const [receiver] = streams as [Stream];
+  await receiver.read();
+  const takers: [(piece: Uint8Array) => false | Promise<void>, string | RegExp][] = [
+    [() => false, "piece"],
+    [() => {
+      throw new Error("broke");
+    }, /broke/],
+    [() => Promise.reject(new Error("broke later")), /broke later/],
+  ];
+  for (const [take, wanted] of takers) {
+    const reading = receiver.readSmall(take);
+    sender.writeSmall(bytes("piece"));
+    if (typeof wanted === "string") assert.equal(text(await reading), wanted);
+    else await assert.rejects(reading, wanted);
+  }
+  const reading = receiver.readSmall(() => {});
+  sender.reset();
+  await assert.rejects(reading, StreamResetError);
+  assert.throws(() => sender.writeSmall(bytes("late")), StreamResetError);
+});
+
 Deno.test("a reset ends both directions of one stream on both sides, and no other stream", async () => {
   const theirs: Stream[] = [];
   const { client, server } = pair((stream) => void (theirs.length === 0 ? theirs.push(stream) : echo(stream)));

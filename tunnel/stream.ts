@@ -1,3 +1,4 @@
+import type { SmallSink } from "./connection.ts";
 import { ProtocolError, type SessionEndedError, StreamResetError } from "./errors.ts";
 import { Flag } from "./frame.ts";
 import { keep, release, takeReadBuffer } from "./read_buffers.ts";
@@ -14,6 +15,8 @@ export interface StreamHost {
   uncongested(): Promise<void>;
   /** Sends `bytes`, for which there is credit, in as many frames as it takes; `flags` go with the first. */
   sendData(stream: Stream, flags: number, bytes: Uint8Array): void;
+  /** Sends a copy of `bytes`, for which there is credit, in one frame. */
+  sendCopy(stream: Stream, bytes: Uint8Array): void;
   /** Sends flags and credit, which may be 0. */
   sendControl(stream: Stream, flags: number, credit: number): void;
   /** Drops a stream that is over. */
@@ -24,6 +27,8 @@ export interface StreamHost {
 const SMALL_BLOCK_BYTES = 4 * 1024;
 /** The most credit that a window can have (32 bits in yamux). */
 const MAX_CREDIT = 0xffff_ffff;
+
+const NO_BYTES = new Uint8Array(0);
 
 /** One stream of a {@link Session}: bytes both ways. Each direction ends by itself, or both at once by a reset. */
 export class Stream {
@@ -39,6 +44,7 @@ export class Stream {
   #taken = 0;
   #credit: number;
   #reader: PromiseWithResolvers<Uint8Array | null> | undefined;
+  #take: SmallSink | undefined;
   #creditArrived: (() => void) | undefined;
   #failed: ((error: Error) => void) | undefined;
   #peerEnded: (() => void) | undefined;
@@ -91,6 +97,13 @@ export class Stream {
     return this.#reader.promise;
   }
 
+  /** As {@link read}, and implements {@link Connection.readSmall}: pieces that `take` has taken count as consumed. */
+  readSmall(take: SmallSink): Promise<Uint8Array | null> {
+    const reading = this.read();
+    if (this.#reader) this.#take = take;
+    return reading;
+  }
+
   /**
    * Sends bytes, which belong to the stream from now on; one writer at a time.
    * @returns undefined where they were sent immediately, else a promise that resolves when they were
@@ -103,6 +116,13 @@ export class Stream {
     if (bytes.length > this.#credit || this.#host.congested) return this.#writeSlowly(bytes);
     this.#credit -= bytes.length;
     this.#host.sendData(this, 0, bytes);
+  }
+
+  /** Implements {@link Connection.writeSmall}. @throws as {@link write} does */
+  writeSmall(bytes: Uint8Array): void | Promise<void> {
+    if (this.failure || this.#finSent || bytes.length > this.#credit || this.#host.congested) return this.write(bytes.slice());
+    this.#credit -= bytes.length;
+    this.#host.sendCopy(this, bytes);
   }
 
   /**
@@ -150,13 +170,16 @@ export class Stream {
   /** For the session: a part of a payload, a view of a larger message. */
   receivedData(part: Uint8Array): void {
     if (part.length === 0) return;
-    const reader = this.#reader;
-    if (reader) {
-      this.#reader = undefined;
-      this.#taken = part.length;
-      reader.resolve(keep(part));
-    } else {
-      this.#gather(part);
+    if (!this.#reader) return this.#gather(part);
+    this.#taken = part.length;
+    if (!this.#take || part.length > SMALL_BLOCK_BYTES) return this.#settleReader()?.resolve(keep(part));
+    try {
+      const taken = this.#take(part);
+      if (taken === undefined) this.#giveCredit();
+      else if (taken === false) this.#settleReader()?.resolve(keep(part));
+      else this.#settleReader()?.resolve(taken.then(() => NO_BYTES));
+    } catch (error) {
+      this.#settleReader()?.reject(error);
     }
   }
 
@@ -165,8 +188,7 @@ export class Stream {
     if (this.#finReceived) return;
     this.#finReceived = true;
     this.#peerEnded?.();
-    this.#reader?.resolve(null);
-    this.#reader = undefined;
+    this.#settleReader()?.resolve(null);
     if (this.#finSent) this.#forget();
   }
 
@@ -204,6 +226,13 @@ export class Stream {
       }
       if (this.failure) throw this.failure;
     }
+  }
+
+  /** The reader that waits, which does so no longer. */
+  #settleReader(): PromiseWithResolvers<Uint8Array | null> | undefined {
+    const reader = this.#reader;
+    this.#reader = this.#take = undefined;
+    return reader;
   }
 
   #giveCredit(): void {
@@ -249,8 +278,7 @@ export class Stream {
       this.#chunks = [];
       this.#block = undefined;
     }
-    this.#reader?.reject(error);
-    this.#reader = undefined;
+    this.#settleReader()?.reject(error);
     this.#creditArrived?.();
     this.#creditArrived = undefined;
     this.#forget();

@@ -54,7 +54,7 @@ export async function dial(to: DialTarget, options: DialOptions = {}): Promise<D
       open = conn;
       if (abandoned) close();
     }));
-  return new NativeConnection(conn, options.webSocket ? 0 : undefined);
+  return new NativeConnection(conn, { copyBelow: options.webSocket ? 0 : undefined });
 }
 
 /** Does the same with node:net and node:tls. */

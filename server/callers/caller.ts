@@ -1,4 +1,4 @@
-import { type Connection, SessionEndedError, StreamLimitError, StreamResetError } from "../../tunnel/mod.ts";
+import { type Connection, SessionEndedError, type SmallSink, StreamLimitError, StreamResetError } from "../../tunnel/mod.ts";
 import { concat } from "../../tunnel/bytes.ts";
 import { answerWithin, holdWithin } from "../../tunnel/http1/patience.ts";
 import type { LiveClient } from "../control/live_client.ts";
@@ -68,13 +68,11 @@ export class CallerConnection implements Connection {
   }
 
   read(): Promise<Uint8Array | null> {
-    this.#readsEarly = false;
-    const early = this.#early.shift();
-    if (early) return Promise.resolve(early);
-    if (this.#exchanges.over) return this.#connection.read();
-    // A refusal reads what the relay was about to read; the bytes count once.
-    this.#pending ??= this.#readAndFollow();
-    return this.#pending;
+    return this.#readNext();
+  }
+
+  readSmall(take: SmallSink): Promise<Uint8Array | null> {
+    return this.#readNext(this.#connection.readSmall && take);
   }
 
   write(bytes: Uint8Array): void | Promise<void> {
@@ -84,6 +82,13 @@ export class CallerConnection implements Connection {
     const written = this.#connection.write(closing);
     if (this.#draining) this.#drainNow();
     return written;
+  }
+
+  writeSmall(bytes: Uint8Array): void | Promise<void> {
+    if (this.#draining || !this.#connection.writeSmall) return this.write(bytes.slice());
+    if (this.#over) return;
+    this.#exchanges.back(bytes);
+    return this.#connection.writeSmall(bytes);
   }
 
   closeWrite(): void {
@@ -143,20 +148,44 @@ export class CallerConnection implements Connection {
     ending.catch(() => this.#connection.reset()).then(() => this.#settled.resolve(), () => this.#settled.resolve());
   }
 
-  async #readAndFollow(): Promise<Uint8Array | null> {
+  #readNext(take?: SmallSink): Promise<Uint8Array | null> {
+    this.#readsEarly = false;
+    const early = this.#early.shift();
+    if (early) return Promise.resolve(early);
+    // A refusal reads what the relay was about to read; the bytes count once.
+    return this.#pending ??= this.#readAndFollow(take);
+  }
+
+  async #readAndFollow(take?: SmallSink): Promise<Uint8Array | null> {
     let bytes: Uint8Array | null;
     try {
-      bytes = this.#ended ? null : await this.#connection.read();
+      const reading = () => take && this.#connection.readSmall?.((part) => this.#pass(part, take)) || this.#connection.read();
+      bytes = this.#ended ? null : await reading();
     } finally {
       this.#pending = undefined;
     }
     // The program must not see a request that crosses our end: it would have no answer.
     if (bytes !== null && this.#closing) return null;
     if (bytes === null) this.#ended = true;
-    else this.#exchanges.forth(bytes);
+    else this.#follow(bytes);
     if (bytes !== null && this.#readsEarly) this.#early.push(bytes);
-    if (this.#patience) this.#watchPatience();
     return bytes;
+  }
+
+  /** Follows a small piece, and passes it on as long as the relay wants it: a refusal gets it otherwise. */
+  #pass(part: Uint8Array, take: SmallSink): ReturnType<SmallSink> {
+    if (this.#over) return false;
+    this.#follow(part);
+    // What breaks the other end, and is reported to the caller, must not break the caller's.
+    return (take(part) || undefined)?.catch((error) => {
+      if (!this.#over) throw error;
+    });
+  }
+
+  #follow(bytes: Uint8Array): void {
+    if (this.#exchanges.over) return;
+    this.#exchanges.forth(bytes);
+    if (this.#patience) this.#watchPatience();
   }
 
   /** How long the caller waits for the answer that comes next, unless that has begun. */

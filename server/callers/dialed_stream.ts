@@ -35,7 +35,9 @@ export function carry(caller: Connection, stream: Stream, dialMs = DIAL_MS): Pro
   };
   return relay(caller, {
     read: () => dialed ? stream.read() : first(),
+    readSmall: (take) => dialed ? stream.readSmall(take) : first(),
     write: (bytes) => stream.write(bytes),
+    writeSmall: (bytes) => stream.writeSmall(bytes),
     closeWrite: () => stream.closeWrite(),
     reset: () => stream.reset(),
     onFailure: (listener) => stream.onFailure(listener),

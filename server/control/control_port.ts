@@ -92,10 +92,7 @@ class ControlPort {
     const { remoteAddr } = socket;
     const from = peerAddress({ remoteAddress: remoteAddr.hostname, remotePort: remoteAddr.port });
     // Deno's close() cancels reads, but not a handshake or a write, which may never end.
-    const connection = new NativeConnection(socket, 0, () => {
-      this.#sockets.cut(socket);
-      socket.close();
-    });
+    const connection = new NativeConnection(socket, { copyBelow: 0, cut: () => this.#sockets.cut(socket) });
     const proven = this.#unproven.add(remoteAddr.hostname, () => connection.reset());
     try {
       const transport = await this.#answer(connection);

@@ -3,6 +3,9 @@ import { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import type { Connection } from "../../tunnel/mod.ts";
 
+/** Records up to this size leave without a promise, where the connection below can do that. */
+const SMALL_BYTES = 4 * 1024;
+
 /** The other side's TLS ended without close_notify: what arrived may be half of what was meant (RFC 8446, 6.1). */
 export class TlsCutError extends Error {
   override readonly name = "TlsCutError";
@@ -35,7 +38,8 @@ export class TlsConnection implements Connection {
       allowHalfOpen: true,
       read: () => {},
       write: (bytes: Uint8Array, _encoding, done) => {
-        this.#sent = this.#sent.then(() => below.write(bytes)).catch((error) => this.#fail(error));
+        const send = below.writeSmall && bytes.length <= SMALL_BYTES ? () => below.writeSmall?.(bytes) : () => below.write(bytes);
+        this.#sent = this.#sent.then(send).catch((error) => this.#fail(error));
         done();
       },
     });

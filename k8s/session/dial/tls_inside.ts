@@ -32,11 +32,9 @@ export async function startTlsInside(
       tls.close();
       throw error;
     });
-    return new NativeConnection(tls, 0, () => {
-      tls.close();
-      // On a dead network the last frames never leave, and the sockets would stay until TCP gives up.
-      Deno.unrefTimer(setTimeout(() => connection.reset(), LAST_FRAMES_MS));
-    });
+    // On a dead network the last frames never leave, and the sockets would stay until TCP gives up.
+    const closing = () => Deno.unrefTimer(setTimeout(() => connection.reset(), LAST_FRAMES_MS));
+    return new NativeConnection(tls, { copyBelow: 0, closing });
   } finally {
     signal.removeEventListener("abort", abort);
   }
