@@ -124,6 +124,7 @@ Deno.test("a session's Job says whose it is, until when, and when its client was
     plan: "",
     flags: "",
     serves: undefined,
+    filter: undefined,
   });
   const { metadata } = found!;
   const created = { ...found!, metadata: { ...metadata, creationTimestamp: "2026-01-01T00:00:00Z" } };
