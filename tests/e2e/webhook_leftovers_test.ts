@@ -57,10 +57,7 @@ clusterTest(
       await kubectl(["create", "job", "live-kurun-bcdfg", "--image=none", "-n", name]);
       for (const session of [{ namespace: name, name: SESSION }, { namespace: "elsewhere", name: SESSION.replace("b", "x") }]) {
         const condition = { name: conditionName(session), expression: `!(${mineExpression(session, "true")})` };
-        assert.deepEqual(await exclude(api, { kind, name, webhooks: ["with.kurun.test", "without.kurun.test"] }, condition), [
-          "with.kurun.test",
-          "without.kurun.test",
-        ]);
+        await exclude(api, { kind, name, webhooks: ["with.kurun.test", "without.kurun.test"] }, condition);
       }
       const doctor = await KurunProcess.run(["doctor", "-n", name, "--request-timeout", "20s"]);
       const left = doctor.stdout.split("\n").filter((line) => /is left behind/.test(line) && line.includes(name));

@@ -154,7 +154,8 @@ clusterTest("one command serves an operator's webhooks for one namespace, and th
   await using _original = await deployOperator();
   assert.deepEqual(await createBook(namespace.name, "before"), DEFAULTS);
   const before = await stored();
-  const args = ["webhook", "9443", "-f", HOOKS, "-n", namespace.name, "--only", `namespace=${namespace.name}`, "--", program];
+  const served = ["-f", HOOKS, "--config", DEFINITION, "--only", `namespace=${namespace.name}`];
+  const args = ["webhook", "9443", ...served, "-n", namespace.name, "-v", "--", program];
   const started = performance.now();
   await using kurun = KurunProcess.start(args);
   printFigure(
@@ -164,6 +165,8 @@ clusterTest("one command serves an operator's webhooks for one namespace, and th
     assert.deepEqual(await createBook("default", "others", { dryRun: true }), DEFAULTS);
   });
   assert.deepEqual(spec, DEFAULTS);
+  await kubectl(["get", "guestbooks.v1alpha1.kurun.example/debugged", "-n", namespace.name]);
+  await kurun.waitFor(/ convert 1 guestbook.* to v1alpha1/, 5_000);
   kurun.signal("SIGINT");
   assert.equal(await kurun.ended(), 0, kurun.stderr);
   assert.deepEqual(await createBook(namespace.name, "after"), DEFAULTS);
