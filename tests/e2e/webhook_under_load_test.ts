@@ -25,7 +25,9 @@ clusterTest("none of 50 creates a second is refused, whatever happens to kurun w
     const answers = await load.answers();
     all.push(`${what}: ${JSON.stringify(answers)}`);
     for (const [answer, count] of Object.entries(answers)) {
-      const kind = answer.startsWith(NO_API_SERVER) ? NO_API_SERVER : answer;
+      // An API server that has just started does not know all Services yet, and refuses whatever a webhook is asked about.
+      const starting = answer.startsWith(NO_API_SERVER) || /service "[^"]+" not found$/.test(answer);
+      const kind = starting ? NO_API_SERVER : answer;
       if (!expected.includes(kind)) wrong.push(`${what}: ${count} × ${answer}`);
     }
   };
