@@ -33,10 +33,15 @@ type children struct {
 	programs map[string]*program
 }
 
-// reap collects ended processes for ever.
+// reap begins to collect ended processes, for ever. It returns once it will hear of every end: when that was left
+// to the goroutine, a busy machine ran the first ip command to its end before, and waited for it for ever.
 func (c *children) reap() {
 	ended := make(chan os.Signal, 1)
 	signal.Notify(ended, syscall.SIGCHLD)
+	go c.collect(ended)
+}
+
+func (c *children) collect(ended <-chan os.Signal) {
 	for range ended {
 		c.Lock()
 		for {

@@ -50,7 +50,7 @@ func (s *settings) bring() error {
 		waiting:  map[int]chan syscall.WaitStatus{},
 		programs: map[string]*program{},
 	}
-	go c.reap()
+	c.reap()
 	step("mounts and network")
 	if err := s.mount(); err != nil {
 		return err
