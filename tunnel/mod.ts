@@ -18,7 +18,7 @@ export * from "./errors.ts";
 export * from "./handshake.ts";
 export { type Hello, importKey, KEY_BYTES, PROTOCOL_VERSION } from "./hello.ts";
 export { type KeepAlive, keepAlive } from "./keepalive.ts";
-export { NativeConnection, type NativeSocket } from "./native_connection.ts";
+export { NativeConnection, type NativeOptions, type NativeSocket } from "./native_connection.ts";
 export * from "./preamble.ts";
 export { encodeMessage, readMessages } from "./messages.ts";
 export { ResendBuffer, ResumableReceiver, type ResumableSink, type ResumableSource, sendResumable } from "./resumable.ts";

@@ -1,9 +1,10 @@
 import { isIP } from "node:net";
 import { connect as connectSecure, type ConnectionOptions } from "node:tls";
 import { dialSocket } from "../../k8s/api/dial.ts";
+import { nativeInside, OLD_TLS } from "../../k8s/api/dial_socket.ts";
 import { defaultAuthorities, nodeAuthorities } from "../../k8s/api/trusted_roots.ts";
 import { TlsConnection } from "../../server/net/tls_connection.ts";
-import { type Connection, NativeConnection, type NativeSocket } from "../../tunnel/mod.ts";
+import { type Connection, NativeConnection } from "../../tunnel/mod.ts";
 import { TcpConnection } from "../local/tcp_connection.ts";
 import type { Upstream } from "./upstream_url.ts";
 
@@ -15,8 +16,6 @@ type Secured = readonly [connection: Connection, alpn: string | undefined];
 
 /** Deno 2.6 must have a limit for a handshake: a day, as {@linkcode startUpstreamTls} has none. */
 const OLD_HANDSHAKE_MS = 24 * 60 * 60 * 1_000;
-/** Before Deno 2.8, node:tls takes no stream that is not a socket, but has Deno's own TLS inside. */
-const OLD_TLS = /^2\.[0-7]\./.test(Deno.version.deno);
 
 /** Starts TLS, however long the handshake takes. @throws what TLS says, or the signal's reason; the socket is then closed */
 export async function startUpstreamTls(socket: Deno.TcpConn, tls: UpstreamTls, signal?: AbortSignal): Promise<Secured> {
@@ -73,8 +72,8 @@ async function verified(socket: Deno.TcpConn, { host, ca, alpn }: UpstreamTls, s
 }
 
 /**
- * Lets node:tls of Deno 2.6 do the handshake, and uses the native connection inside it afterwards, which has half-close and resets.
- * node:tls never reports some failed handshakes; Deno's own TLS is then asked why.
+ * Lets node:tls of Deno 2.6 do the handshake, because it takes no stream that is not a socket, and uses the native connection inside it
+ * afterwards, which has half-close and resets. node:tls never reports some failed handshakes; Deno's own TLS is then asked why.
  */
 async function unverifiedOld(socket: Deno.TcpConn, { host, alpn }: UpstreamTls, signal?: AbortSignal): Promise<Secured> {
   const { hostname, port } = socket.remoteAddr;
@@ -86,7 +85,5 @@ async function unverifiedOld(socket: Deno.TcpConn, { host, alpn }: UpstreamTls, 
     await again.then(([connection]) => connection.reset());
     throw error;
   });
-  const handle: Record<symbol, NativeSocket> = Reflect.get(secure, "_handle");
-  const inside = Object.getOwnPropertySymbols(handle).find(({ description }) => description === "kStreamBaseField");
-  return [new NativeConnection(handle[inside as symbol] as NativeSocket), Reflect.get(secure, "alpnProtocol") || undefined];
+  return [new NativeConnection(nativeInside(secure)), Reflect.get(secure, "alpnProtocol") || undefined];
 }

@@ -7,11 +7,11 @@
 
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-import { type Connection, NativeConnection, SocketConnection } from "../../tunnel/mod.ts";
+import { type Connection, NativeConnection, type NativeOptions, SocketConnection } from "../../tunnel/mod.ts";
 import { ConnectionError, connectionErrorKind, type PeerCertificate } from "./connection_error.ts";
 import { canDialNatively, type NativeConn, openNatively } from "./dial_native.ts";
 import { ClientCertificateError, type DialTarget, Route } from "./dial_route.ts";
-import { abandonSocket, OLD_TLS, openSocket } from "./dial_socket.ts";
+import { abandonSocket, nativeInside, OLD_TLS, openSocket } from "./dial_socket.ts";
 
 /** Options of one attempt. */
 export interface DialOptions {
@@ -35,7 +35,10 @@ export interface DialedConnection extends Connection {
  */
 export async function dial(to: DialTarget, options: DialOptions = {}): Promise<DialedConnection> {
   const target = options.webSocket ? { ...to, forwarded: false } : to;
-  if (!canDialNatively(target)) return new SocketConnection(await dialSocket(target, options));
+  if (!canDialNatively(target)) {
+    const socket = await dialSocket(target, options);
+    return OLD_TLS ? new NativeConnection(nativeInside(socket), reads(options)) : new SocketConnection(socket);
+  }
   let open: NativeConn | undefined;
   let abandoned = false;
   const close = () => {
@@ -54,7 +57,11 @@ export async function dial(to: DialTarget, options: DialOptions = {}): Promise<D
       open = conn;
       if (abandoned) close();
     }));
-  return new NativeConnection(conn, { copyBelow: options.webSocket ? 0 : undefined });
+  return new NativeConnection(conn, reads(options));
+}
+
+function reads({ webSocket }: DialOptions): NativeOptions {
+  return { copyBelow: webSocket ? 0 : undefined };
 }
 
 /** Does the same with node:net and node:tls. */

@@ -7,6 +7,7 @@
 import { Buffer } from "node:buffer";
 import { connect as connectSocket, isIP, type Socket } from "node:net";
 import { connect as connectSecure, type TLSSocket } from "node:tls";
+import type { NativeSocket } from "../../tunnel/mod.ts";
 import { ClientCertificateError, type Route, type TlsSettings } from "./dial_route.ts";
 import { proxyAddress, proxyDialogue } from "./proxy_dialogue.ts";
 import { nodeAuthorities } from "./trusted_roots.ts";
@@ -25,7 +26,6 @@ export async function openSocket(route: Route, open: Socket[]): Promise<Socket> 
     if (!target.forwarded) await askProxy(socket, target.proxy, route);
   }
   if (target.tls !== undefined) socket = await startTls(socket, target.host, target.tls, open);
-  handOver(socket);
   return socket;
 }
 
@@ -121,8 +121,7 @@ function startTls(under: Socket, host: string, settings: TlsSettings, open: Sock
   });
 }
 
-// Deno before 2.8 can start TLS on a socket, and node:http can take it over, only while no read is pending ("Busy: TCP stream is currently
-// in use"). It reports a failed handshake as `secureConnect`, and starts reading by itself. These functions tell its stream handle to wait;
+// Deno before 2.8 can start TLS on a socket only while no read is pending ("Busy: TCP stream is currently in use"). It reports a failed handshake as `secureConnect`, and starts reading by itself. These functions tell its stream handle to wait;
 // later versions need none of this. Two things cannot be fixed: TLS inside TLS, and that `ca` is added to Deno's roots instead of replacing them.
 
 /** Whether node:tls is that of Deno before 2.8. */
@@ -157,16 +156,14 @@ function resumeReads(socket: Socket): void {
   socket.resume();
 }
 
-/** Leaves the socket idle, so that its owner can read from it or give it to node:http. */
-function handOver(socket: Socket): void {
-  const handle = oldHandle(socket);
-  if (handle === undefined) {
-    if (socket.isPaused()) socket.resume(); // node:http would wait forever; no data can arrive yet
-    return;
-  }
-  handle.reading = false;
-  // Otherwise node:http would start TLS again.
-  if ("getPeerCertificate" in socket) Object.assign(socket, { encrypted: true });
+/**
+ * The connection of Deno's own inside a socket of {@linkcode openSocket}, before Deno 2.8. Whoever pauses such a socket may make it read
+ * twice at once into one buffer (a response of 290 kB lost its first 64 KiB), so nobody reads from the socket itself.
+ */
+export function nativeInside(socket: Socket): NativeSocket {
+  const handle: Record<symbol, NativeSocket> = Reflect.get(socket, "_handle");
+  const inside = Object.getOwnPropertySymbols(handle).find(({ description }) => description === "kStreamBaseField");
+  return handle[inside as symbol] as NativeSocket;
 }
 
 /** Closes a connection that is no longer needed, in whatever state it is. */

@@ -1,14 +1,13 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import type { Socket } from "node:net";
-// @ts-types="@types/ws"
-import WebSocket from "ws";
 import { ConnectProxy } from "../../tests/connect_proxy.ts";
 import { ScriptedServer } from "../../tests/scripted_server.ts";
 import { TlsServer } from "../../tests/tls_server.ts";
 import { certificateAuthority } from "../../tests/certificate_authority.ts";
+import { WebSocketTransport } from "../../tunnel/web_socket/web_socket_transport.ts";
+import { requestWebSocket } from "../session/dial/web_socket_request.ts";
 import { ConnectionError } from "./connection_error.ts";
-import { dial, type DialedConnection, dialSocket } from "./dial.ts";
+import { dial, type DialedConnection } from "./dial.ts";
 import type { DialTarget } from "./dial_route.ts";
 import { HttpConnection } from "./http1.ts";
 
@@ -37,29 +36,21 @@ async function ask(target: DialTarget): Promise<{ client?: string; group?: strin
   }
 }
 
-/** Sends one message over a WebSocket. @returns the answer */
-function echo(target: DialTarget, message: string): Promise<string> {
-  const scheme = target.tls === undefined ? "ws" : "wss";
-  const headers = { Authorization: "Bearer t" };
-  const createConnection = (_options: unknown, done: (error: Error | null, socket?: Socket) => void) =>
-    void dialSocket(target).then((socket) => done(null, socket), done);
-  const options = { headers, createConnection } as unknown as WebSocket.ClientOptions;
-  return new Promise((resolve, reject) => {
-    const socket = new WebSocket(`${scheme}://${target.host}:${target.port}/`, ["test"], options);
-    let answer = "";
-    let failure: unknown;
-    const timer = setTimeout(() => socket.terminate(), 5_000);
-    socket.on("open", () => socket.send(message));
-    socket.on("message", (data) => {
-      answer = String(data);
-      socket.close();
-    });
-    socket.on("error", (error) => failure = error);
-    socket.on("close", () => {
-      clearTimeout(timer);
-      failure === undefined && answer !== "" ? resolve(answer) : reject(failure ?? new Error("no answer"));
-    });
-  });
+/** Sends one message over a WebSocket. @returns the echo */
+async function echo(target: DialTarget, message: string): Promise<string> {
+  const connection = new HttpConnection(await dial(target, { webSocket: true }));
+  const request = { host: target.host, target: "/", headers: {}, protocol: "test" };
+  const webSocket = await requestWebSocket(connection, request, AbortSignal.timeout(5_000));
+  const transport = new WebSocketTransport(webSocket, { role: "client", limits: { messageBytes: 1_000_000, fragments: 1 } });
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  let answer = "";
+  transport.onmessage = (part, last) => {
+    answer += new TextDecoder().decode(part);
+    if (last) resolve(answer);
+  };
+  transport.onclose = ({ reason }) => reject(new Error(reason));
+  transport.send(new TextEncoder().encode(message));
+  return await promise.finally(() => transport.close(1000, ""));
 }
 
 async function failure(target: DialTarget, options?: Parameters<typeof dial>[1]): Promise<ConnectionError> {
@@ -114,7 +105,7 @@ Deno.test("dial() accepts any certificate if told to", async () => {
     await using server = await TlsServer.listen({ certificate });
     const target = { host: "127.0.0.1", port: server.port, tls: { insecure: true } };
     assert.equal((await ask(target)).url, "/x");
-    assert.equal(await echo(target, "hi"), "Bearer t sent 2");
+    assert.equal(await echo(target, "hi"), "hi");
   }
 });
 
@@ -125,7 +116,7 @@ Deno.test("dial() sends the client's certificate", { ignore: OLD_DENO }, async (
   const tls = { ...trust, cert: jane.certPem, key: jane.keyPem };
   const answer = await ask({ ...target, tls });
   assert.deepEqual([answer.client, answer.group], ["jane", "devs"]);
-  assert.equal(await echo({ ...target, tls }, "hi"), "Bearer t sent 2");
+  assert.equal(await echo({ ...target, tls }, "hi"), "hi");
   await assert.rejects(ask({ ...target, tls: trust }), /CertificateRequired/);
 });
 
@@ -137,8 +128,9 @@ for (const scheme of ["http", "socks5"]) {
     const through = { proxy: new URL(`${scheme}://jane:p%20w@127.0.0.1:${proxy.port}`) };
     const target = { host: "kube.example", port: server.port, tls: trust, ...through };
     assert.equal((await ask(target)).url, "/x");
-    const long = "x".repeat(300_000);
-    assert.equal(await echo(target, long), "Bearer t sent 300000");
+    // As a server, node:tls of Deno 2.6 sends no more than 64 KiB.
+    const long = "x".repeat(OLD_DENO ? 60_000 : 300_000);
+    assert.equal(await echo(target, long), long);
     assert.equal((await ask({ host: "plain.example", port: plain.port, ...through })).url, "/plain");
     assert.deepEqual(proxy.asked, [`kube.example:${server.port}`, `kube.example:${server.port}`, `plain.example:${plain.port}`]);
   });
@@ -233,10 +225,31 @@ Deno.test("dial() reaches IPv4, IPv6 and localhost", async () => {
   assert.equal((await ask({ host: "localhost", port: server.port, tls: trust })).url, "/x");
 });
 
+Deno.test("bytes that arrive in many TLS records before somebody reads them are delivered once and in order", async () => {
+  const sent = new Uint8Array(600_000).map((_, at) => Math.imul(at, 2654435761) >>> 13);
+  const settings = { hostname: "127.0.0.1", port: 0, cert: certificate.certPem, key: certificate.keyPem };
+  using listener = Deno.listenTls(settings);
+  const serving = (async () => {
+    const conn = await listener.accept();
+    for (let at = 0, record = 1; at < sent.length; record = record % 13 + 1) {
+      for (const end = at + 1186 * record; at < Math.min(end, sent.length);) at += await conn.write(sent.subarray(at, end));
+      if (record % 5 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    return conn;
+  })();
+  const connection = await dial({ host: "127.0.0.1", port: listener.addr.port, tls: trust });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const received: Uint8Array[] = [];
+  for (let size = 0; size < sent.length; size += received.at(-1)!.length) received.push((await connection.read())!.slice());
+  connection.reset();
+  (await serving).close();
+  assert.ok(Buffer.concat(received).equals(sent));
+});
+
 Deno.test("a WebSocket reports why its connection failed", async () => {
   await using server = await TlsServer.listen({ certificate });
   const target = { host: "127.0.0.1", port: server.port };
-  assert.equal(await echo({ ...target, tls: trust }, "hello"), "Bearer t sent 5");
+  assert.equal(await echo({ ...target, tls: trust }, "hello"), "hello");
   await assert.rejects(echo({ ...target, tls: { ca: otherCa.certPem } }, "hello"), { name: "ConnectionError", kind: "tls-untrusted" });
 });
 
