@@ -7,7 +7,10 @@ import { resumedWatch } from "./resumed_watch.ts";
 
 /** No events are watched for a Pod that is ready sooner: a busy namespace has many. */
 const QUIET_MS = 1_500;
-/** The kubelet retries what failed, usually with success: a Secret that has not arrived yet takes 4 s on a busy node. Reported if the Pod still waits after this. */
+/**
+ * What failed is reported if the Pod still waits after this time. The kubelet tries again, mostly with success: a Secret that has not arrived
+ * yet takes 4 s on a busy node.
+ */
 const PASSING_MS = 8_000;
 
 /** Is told what happens to the Pod. */
