@@ -1,4 +1,4 @@
-import type { Api } from "../api/api.ts";
+import { type Api, METADATA_ONLY } from "../api/api.ts";
 import { ApiError, onStatus } from "../api/api_error.ts";
 import { ConnectionError } from "../api/connection_error.ts";
 import type { Job, Metadata, Service } from "../api/kubernetes_objects.ts";
@@ -247,7 +247,7 @@ async function createAll(api: Api, steps: readonly (readonly OwnedObject[])[]): 
     // All of them end before an error is thrown: what is created after the session's removal would be left behind for a while.
     const results = await Promise.allSettled(objects.map(async (object) => {
       const { kind, metadata: { namespace, name } } = object;
-      await api.create(objectPath(kind, namespace), object).catch((error) => {
+      await api.create(objectPath(kind, namespace), object, { accept: METADATA_ONLY }).catch((error) => {
         throw error instanceof ApiError && error.status === 409 ? new ObjectExistsError(kind, name) : error;
       });
     }));
