@@ -53,7 +53,7 @@ export class ServerProcess {
     await Deno.writeTextFile(`${dir}/tls.crt`, certPem);
     await Deno.writeTextFile(`${dir}/tls.key`, keyPem);
     await Deno.writeFile(`${dir}/key`, KEY);
-    const [control, port] = [freePort(), freePort()];
+    const [control, port] = freePorts();
     const args = ["--session", "kurun-1", "--instance", "pod-1", "--control-port", `${control}`, "--request-port", `${port}`];
     args.push("--hold-ms", `${holdMs}`, "--secret-dir", dir, ...(tls ? ["--tls-dir", dir] : []), ...more);
     const child = new Deno.Command(Deno.execPath(), {
@@ -104,9 +104,11 @@ export class ServerProcess {
   }
 }
 
-function freePort(): number {
-  using listener = Deno.listen({ port: 0 });
-  return listener.addr.port;
+/** Two ports: with one after the other, the kernel may give the same one twice. */
+function freePorts(): [number, number] {
+  using one = Deno.listen({ port: 0 });
+  using other = Deno.listen({ port: 0 });
+  return [one.addr.port, other.addr.port];
 }
 
 /** A WebSocket to the control port. */
