@@ -16,7 +16,8 @@ const text = (text: string) => new TextEncoder().encode(text);
 /** The start of a TLS ClientHello. */
 async function clientHello(): Promise<Uint8Array> {
   const said = Promise.withResolvers<Uint8Array>();
-  const listener = createServer((socket) => socket.once("data", (bytes: Uint8Array) => said.resolve(bytes.slice())).on("error", () => {}));
+  // `slice` of a node Buffer is not a copy.
+  const listener = createServer((socket) => socket.once("data", (bytes) => said.resolve(new Uint8Array(bytes))).on("error", () => {}));
   await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
   const { port } = listener.address() as AddressInfo;
   const socket = connectSecure({ port, host: "127.0.0.1", rejectUnauthorized: false }).on("error", () => {});
