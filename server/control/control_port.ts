@@ -10,6 +10,7 @@ import {
 } from "../../tunnel/mod.ts";
 import { answerOpening, type Headers, OpeningError } from "../../tunnel/web_socket/opening.ts";
 import { WebSocketTransport } from "../../tunnel/web_socket/web_socket_transport.ts";
+import { acceptAll } from "../net/accept_all.ts";
 import { OwnSockets } from "../net/own_sockets.ts";
 import { peerAddress } from "../net/sockets.ts";
 import { sparingly } from "../net/sparing_log.ts";
@@ -47,7 +48,8 @@ export function openControlPort(options: ControlPortOptions): Deno.TlsListener {
   const listener = listenOnAll(options);
   const sockets = new OwnSockets();
   sockets.setNoDelay();
-  void accept(listener, new ControlPort(options, sockets));
+  const port = new ControlPort(options, sockets);
+  void acceptAll(listener, (conn) => port.serve(conn));
   return listener;
 }
 
@@ -58,19 +60,6 @@ function listenOnAll({ port, cert, key }: ControlPortOptions): Deno.TlsListener 
   } catch (error) {
     if (error instanceof Deno.errors.AddrInUse) throw error;
     return Deno.listenTls({ port, hostname: "0.0.0.0", cert, key });
-  }
-}
-
-/** Never rejects. */
-async function accept(listener: Deno.TlsListener, port: ControlPort): Promise<void> {
-  for (;;) {
-    try {
-      void port.serve(await listener.accept());
-    } catch (error) {
-      if (error instanceof Deno.errors.BadResource) return;
-      // For example, too many files are open.
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
   }
 }
 
