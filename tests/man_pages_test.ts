@@ -39,7 +39,10 @@ for (const [program, options] of [["groff", ["-Tutf8", "-P-c", "-rLL=500n", "-ww
       const shown = stdout.replace(/.[\b]/g, "");
       assert.doesNotMatch(shown, /\\|`/, page);
       const words = shown.replace(/\s+/g, " ");
-      const rows = [...section.matchAll(/^\| `(-.*?)` \|.*\| (.*) \|$/gm)].flatMap(([, flags = "", text = ""]) => [bare(flags), text]);
+      const rows = [...section.matchAll(/^\| `(-.*?)` \| (.*?) ?\| (.*) \|$/gm)].flatMap(([, flags = "", value = "", text = ""]) => [
+        bare(flags),
+        value === "" ? text : `${text} (default: ${value})`,
+      ]);
       const args = [...command.matchAll(/^`([<[].*[>\]])`: (.*)$/gm)].flatMap(([, name = "", text = ""]) => [bare(name), text]);
       const examples = /```\n([^]*?)```/.exec(section)?.[1]?.split("\n") ?? [];
       for (const expected of [...rows, ...args, ...examples, ...codes]) {
