@@ -81,10 +81,10 @@ const POD = {
   },
 };
 
-/** docs/rbac.yaml unchanged, for the ServiceAccount that it names. */
+/** docs/rbac-port-forward.yaml unchanged, for the ServiceAccount that it names. */
 async function giveRole({ name }: TestNamespace): Promise<void> {
   await kubectl(["create", "serviceaccount", "kurun", "-n", name]);
-  const text = await Deno.readTextFile(new URL("../../docs/rbac.yaml", import.meta.url));
+  const text = await Deno.readTextFile(new URL("../../docs/rbac-port-forward.yaml", import.meta.url));
   await kubectl(["create", "-n", name, "-f", "-"], parseAllDocuments(text).map((document) => stringify(document.toJS())).join("---\n"));
 }
 

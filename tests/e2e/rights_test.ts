@@ -17,7 +17,7 @@ interface Rule {
 
 const NEEDLESS = "# Below this line nothing is needed";
 
-/** docs/rbac.yaml in a namespace, its rules changed. @returns a kubeconfig of the ServiceAccount that has that Role and nothing else */
+/** docs/rbac-port-forward.yaml in a namespace, its rules changed. @returns a kubeconfig of the ServiceAccount that has that Role and nothing else */
 async function onlyWith(
   namespace: TestNamespace,
   text: string,
@@ -35,10 +35,10 @@ async function onlyWith(
 }
 
 async function documented(): Promise<string> {
-  return await Deno.readTextFile(new URL("../../docs/rbac.yaml", import.meta.url));
+  return await Deno.readTextFile(new URL("../../docs/rbac-port-forward.yaml", import.meta.url));
 }
 
-clusterTest("with the Role of docs/rbac.yaml alone kurun forwards, and removes everything at Ctrl+C", async (namespace) => {
+clusterTest("with the Role of docs/rbac-port-forward.yaml alone kurun forwards, and removes everything at Ctrl+C", async (namespace) => {
   await using kubeconfig = await onlyWith(namespace, await documented());
   await using upstream = serveHttp(() => new Response("from here"));
   await using kurun = KurunProcess.start(["port-forward", upstream.url, "-n", namespace.name, "--kubeconfig", kubeconfig.path]);

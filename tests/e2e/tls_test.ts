@@ -226,9 +226,9 @@ clusterTest("a Secret that callers may reject, or that kurun may not read, cause
   assert.equal(await ask(`https://kurun.${namespace.name}.svc/`, [authority.certPem]), "200 here");
 });
 
-/** docs/rbac.yaml without a right to read Secrets, for the ServiceAccount `least`. */
+/** docs/rbac-port-forward.yaml without a right to read Secrets, for the ServiceAccount `least`. */
 async function grantAllButSecrets(namespace: TestNamespace): Promise<void> {
-  const text = await Deno.readTextFile(new URL("../../docs/rbac.yaml", import.meta.url));
+  const text = await Deno.readTextFile(new URL("../../docs/rbac-port-forward.yaml", import.meta.url));
   const [role, binding] = parseAllDocuments(text).map((document) => document.toJS());
   for (const rule of role.rules as { resources: string[]; verbs: string[] }[]) {
     if (rule.resources.includes("secrets")) rule.verbs = rule.verbs.filter((verb) => verb === "create");

@@ -7,7 +7,7 @@ import type { Fault } from "./fault.ts";
 import { WHILE_IT_GOES } from "./flow_records.ts";
 import { pause, type Stage } from "./stage.ts";
 
-const ROLE = new URL("../../docs/rbac.yaml", import.meta.url);
+const ROLE = new URL("../../docs/rbac-port-forward.yaml", import.meta.url);
 const SESSION_LOST = 4;
 const REFUSED = 3;
 const CLEAN_UP_MS = 15_000;
