@@ -44,3 +44,15 @@ export function archiveName({ os, arch }: Target): string {
 export function releaseUrl(file: string): string {
   return `${HOMEPAGE}/releases/download/v${VERSION}/${file}`;
 }
+
+/** A file of the release. */
+export interface ReleasedFile {
+  readonly name: string;
+  /** In hexadecimal. */
+  readonly sha256: string;
+}
+
+/** An archive of the release, with the target that it is for. */
+export interface Archive extends ReleasedFile {
+  readonly target: Target;
+}

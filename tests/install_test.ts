@@ -1,7 +1,8 @@
 /** install.sh in each POSIX shell, against a server on this machine. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { archiveName, HOMEPAGE, TARGETS } from "../release/targets.ts";
+import { writeArchive } from "../release/archive.ts";
+import { archiveName, HOMEPAGE, type Target, TARGETS } from "../release/targets.ts";
 
 const SCRIPT = new URL("../install.sh", import.meta.url).pathname;
 const WORDS = ["uname", "mktemp", "mkdir", "tar", "gzip", "chmod", "mv", "rm", "cat", "env", "sleep"];
@@ -21,11 +22,10 @@ class Release implements AsyncDisposable {
     await Deno.mkdir(`${release.folder}/bin`);
     await Deno.chmod(release.folder, 0o755);
     await Deno.writeTextFile(`${release.folder}/kurun`, executable, { mode: 0o755 });
-    await Deno.writeTextFile(`${release.folder}/LICENSE`, "the license\n");
-    const packed = `${release.folder}/packed.tar.gz`;
-    const { success } = await new Deno.Command("tar", { args: ["-czf", packed, "-C", release.folder, "kurun", "LICENSE"] }).output();
-    assert.ok(success);
-    for (const name of TARGETS.map(archiveName)) release.files.set(name, await Deno.readFile(packed));
+    for (const target of TARGETS) {
+      const path = await writeArchive(target, `${release.folder}/kurun`, release.folder);
+      release.files.set(archiveName(target), await Deno.readFile(path));
+    }
     release.sum();
     return release;
   }
@@ -183,7 +183,7 @@ inEachShell("refuses an executable that does not run here or has another version
   await using other = await Release.make("#!/bin/sh\necho 'kurun 0.0.9, Deno 2.9.6'\n");
   await refused(other, shell, /the archive of version 0\.1\.0 contains kurun 0\.0\.9/, { env: { KURUN_VERSION: "0.1.0" } });
   await using empty = await Release.make();
-  const { stdout } = await new Deno.Command("tar", { args: ["-czf", "-", "-C", empty.folder, "LICENSE"] }).output();
+  const { stdout } = await new Deno.Command("tar", { args: ["-czf", "-", "-C", empty.folder, archiveName(TARGETS[0] as Target)] }).output();
   TARGETS.forEach((target) => empty.files.set(archiveName(target), new Uint8Array(stdout)));
   empty.sum();
   await refused(empty, shell, /could not be unpacked/);
