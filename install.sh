@@ -40,7 +40,7 @@ platform() {
   printf '%s-%s\n' "$os" "$machine"
 }
 
-# download URL FILE. A download must not leave TLS, except from this machine.
+# download URL FILE. curl also refuses to be redirected to http://.
 download() {
   if command -v curl >/dev/null; then
     case $1 in

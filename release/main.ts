@@ -4,12 +4,13 @@
  * @module
  */
 import { createHash } from "node:crypto";
+import { fileURLToPath } from "node:url";
 import { writeArchive } from "./archive.ts";
 import { homebrewFormula, krewManifest, scoopManifest } from "./manifests.ts";
 import { sbom, SBOM_NAME, shippedPackages } from "./sbom.ts";
 import { type Archive, archiveName, executableName, type ReleasedFile, type Target, TARGETS, VERSION } from "./targets.ts";
 
-const ROOT = new URL("../", import.meta.url).pathname.replace(/^\/(?=[A-Z]:)/, "");
+const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const FOLDER = `${ROOT}build/release`;
 const USAGE = `Usage: deno task release COMMAND
 

@@ -8,7 +8,8 @@ const LICENSE = "Apache-2.0";
 /** The formula of a Homebrew tap, kurun.rb. Windows is left out. */
 export function homebrewFormula(archives: readonly Archive[]): string {
   const systems = (["darwin", "linux"] as const).flatMap((os) => {
-    const own = archives.filter(({ target }) => target.os === os);
+    // brew style wants on_arm first.
+    const own = archives.filter(({ target }) => target.os === os).sort((a, b) => a.target.arch < b.target.arch ? 1 : -1);
     if (own.length === 0) return [];
     const processors = own.map(({ target, name, sha256 }) =>
       [

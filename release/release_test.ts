@@ -1,5 +1,6 @@
 /** What a release consists of, checked by the programs of those who read it. */
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import config from "../deno.json" with { type: "json" };
 import { writeArchive } from "./archive.ts";
 import { homebrewFormula, krewManifest, scoopManifest } from "./manifests.ts";
@@ -7,7 +8,7 @@ import { bundledPackages, type LockedPackages, sbom, shippedPackages } from "./s
 import { type Archive, archiveName, executableName, releaseUrl, TARGETS, VERSION } from "./targets.ts";
 import { testWith } from "./validators.ts";
 
-const ROOT = new URL("../", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const ARCHIVES: readonly Archive[] = TARGETS.map((target, at) => ({ target, name: archiveName(target), sha256: `${at}`.repeat(64) }));
 const LOCKED: LockedPackages = JSON.parse(await Deno.readTextFile(`${ROOT}deno.lock`)).npm;
 const CREATED = new Date("2026-01-02T03:04:05.678Z");
@@ -94,6 +95,7 @@ abort unless Kurun.method_defined?(:install)\n`,
     });
     assert.ok(read.accepted, read.output);
     assert.deepEqual(read.output.trim().split("\n").sort(), expected.sort());
+    assert.match(read.output, /^on_macos on_arm .*\n.*\non_macos on_intel .*\n.*\non_linux on_arm .*\n.*\non_linux on_intel /);
   });
 });
 

@@ -1,6 +1,8 @@
 /** The programs of other projects that check files of a release. .ci/release_tools installs them; a machine may lack some. @module */
 
-const TOOLS = new URL("../build/tools/", import.meta.url).pathname;
+import { fileURLToPath } from "node:url";
+
+const TOOLS = fileURLToPath(new URL("../build/tools/", import.meta.url));
 
 /** Where a program is: in build/tools/ or in PATH. */
 export async function programPath(name: string): Promise<string | undefined> {

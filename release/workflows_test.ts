@@ -1,11 +1,12 @@
 /** The workflows of .github/: what they may do, and whether what they name is there. */
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
 import config from "../deno.json" with { type: "json" };
 import { TARGETS } from "./targets.ts";
 import { testWith } from "./validators.ts";
 
-const FOLDER = new URL("../.github/workflows/", import.meta.url).pathname;
+const FOLDER = fileURLToPath(new URL("../.github/workflows/", import.meta.url));
 
 interface Step {
   readonly uses?: string;

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { writeArchive } from "../release/archive.ts";
+import { certificateAuthority } from "./certificate_authority.ts";
 import { archiveName, HOMEPAGE, type Target, TARGETS } from "../release/targets.ts";
 
 const SCRIPT = new URL("../install.sh", import.meta.url).pathname;
@@ -252,6 +253,33 @@ for (const tool of ["sha256sum", "shasum", "openssl"]) {
     });
   }
 }
+
+const CURL = found("curl");
+Deno.test({
+  name: `install.sh is not redirected from https:// to http://${CURL ? "" : " (skipped: no curl here)"}`,
+  ignore: !UNIX || !CURL,
+  fn: async () => {
+    await using release = await Release.make();
+    const lifetime = { days: 1, now: new Date() };
+    const authority = await certificateAuthority({ commonName: "install.sh test", ...lifetime });
+    const { certPem: cert, keyPem: key } = await authority.issue({ names: ["127.0.0.1"], ...lifetime });
+    await Deno.writeTextFile(`${release.folder}/ca.pem`, authority.certPem);
+    let to = "";
+    const answer = ({ url }: Request) => {
+      const { pathname } = new URL(url);
+      return to ? Response.redirect(`${to}${pathname}`) : new Response(release.files.get(pathname.replace("/latest/download/", "")));
+    };
+    await using secure = Deno.serve({ hostname: "127.0.0.1", port: 0, cert, key, onListen: () => {} }, answer);
+    const env = { KURUN_BASE_URL: `https://127.0.0.1:${secure.addr.port}`, CURL_CA_BUNDLE: `${release.folder}/ca.pem` };
+    const { code, stderr } = await release.install(["sh"], { env });
+    assert.equal(code, 0, stderr);
+    to = release.url;
+    await refused(release, ["sh"], /checksums\.txt could not be downloaded/, { env });
+    assert.deepEqual(release.requests, []);
+    to = "";
+    await refused(release, ["sh"], /checksums\.txt could not be downloaded/, { env: { ...env, CURL_CA_BUNDLE: "/dev/null" } });
+  },
+});
 
 Deno.test({
   name: "install.sh leaves nothing behind when it is interrupted, and does nothing when it was cut on its way",
