@@ -245,6 +245,42 @@ Deno.test("the tunnel depends on no runtime: it uses neither Deno nor, except fo
   }
 });
 
+/** The only modules that open connections, each with what it connects to. SECURITY.md promises that there is nothing else. */
+const CONNECTING: Readonly<Record<string, string>> = {
+  "cli/manifests/manifest_files.ts": "the URL given to -f",
+  "cli/port_forward/upstream.ts": "the program",
+  "cli/port_forward/upstream_tls.ts": "the program",
+  "k8s/api/dial_native.ts": "the API server, or its proxy",
+  "k8s/api/dial_socket.ts": "the API server, or its proxy",
+  "k8s/registry/registry_client.ts": "the registry given to kurun apply",
+  "k8s/session/dial/tls_inside.ts": "itself, on loopback",
+  "server/control/reach_check.ts": "the session's own Services, from its Pod",
+  "server/run_pod.ts": "the program next to it in the Pod",
+};
+
+Deno.test("connections are opened only to what the user names: no telemetry, no update check", async () => {
+  const ways = [
+    /\bDeno\.(?:connect(?:Tls|Quic)?|listenDatagram|resolveDns|openKv)\(/,
+    /(?<![\w.#]|async )fetch\(/,
+    /\bnew (?:WebSocket|WebSocketStream|EventSource|XMLHttpRequest)\(/,
+    /^import (?!type\b)\{[^}]*\bconnect\b[^}]*\} from "node:(?:net|tls|http2)"/m,
+    /^import (?!type\b)[^;]*from "node:(?:https?|dgram|dns(?:\/promises)?)"/m,
+  ];
+  const opens = (text: string) => ways.some((way) => way.test(text.replaceAll(/^\s*(?:\*|\/\/).*$/gm, "")));
+  const found = (await sourceFiles()).filter(({ text }) => opens(text)).map(({ path }) => path).sort();
+  assert.deepEqual(found, Object.keys(CONNECTING));
+  for (
+    const planted of [
+      'await fetch("https://example.com")',
+      "new WebSocket(url)",
+      'import { get } from "node:https";',
+      "Deno.connect({ port })",
+    ]
+  ) {
+    assert.ok(opens(planted), planted);
+  }
+});
+
 Deno.test("only the two main.ts end the process or use the console", async () => {
   for (const { path, text } of await sourceFiles()) {
     if (path.endsWith("main.ts")) continue;
