@@ -133,12 +133,12 @@ clusterTest(
       await using first = KurunProcess.startOn("desk-7", args);
       await first.waitFor(ready);
       await using second = KurunProcess.startOn("desk-8", [...args, "--takeover"]);
-      await second.waitFor(ready);
+      await second.waitFor(ready, 120_000);
       assert.equal(await first.exit, 4, first.stderr);
       second.signal("SIGINT");
       assert.equal(await second.exit, 0, second.stderr);
       await using third = KurunProcess.startOn("desk-7", args);
-      await third.waitFor(ready);
+      await third.waitFor(ready, 120_000);
       const stopped = await KurunProcess.run(["stop", "hooks", "-n", namespace.name, "--force"]);
       assert.equal(stopped.code, 0, stopped.stderr);
       assert.equal(await third.exit, 4, third.stderr);
