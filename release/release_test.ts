@@ -23,6 +23,33 @@ async function inFolder(fn: (folder: string) => Promise<void>): Promise<void> {
   }
 }
 
+/** Tests that another project's program accepts a file, and refuses it with any one of the changes. */
+async function testFile(
+  program: string,
+  name: string,
+  { file, args, text, wrong }: {
+    readonly file: string;
+    readonly args: (path: string) => string[];
+    readonly text: string;
+    readonly wrong: readonly (readonly [from: string, to: string])[];
+  },
+): Promise<void> {
+  await testWith(program, name, async (validate) => {
+    await inFolder(async (folder) => {
+      const check = async (text: string) => {
+        await Deno.writeTextFile(`${folder}/${file}`, text);
+        return await validate(...args(`${folder}/${file}`));
+      };
+      const { accepted, output } = await check(text);
+      assert.ok(accepted, output);
+      for (const [from, to] of wrong) {
+        assert.ok(text.includes(from), from);
+        assert.equal((await check(text.replace(from, to))).accepted, false, `${from} -> ${to}`);
+      }
+    });
+  });
+}
+
 async function releaseTask(
   args: string[],
   env: Record<string, string> = {},
@@ -52,23 +79,12 @@ Deno.test("an archive has the executable and the license, and the same bytes eac
   });
 });
 
-await testWith(
-  "validate-krew-manifest",
-  "krew accepts its manifest, and refuses one with a wrong checksum or version",
-  async (validate) => {
-    await inFolder(async (folder) => {
-      const check = async (text: string) => {
-        await Deno.writeTextFile(`${folder}/kurun.yaml`, text);
-        return await validate("-manifest", `${folder}/kurun.yaml`, "-skip-install");
-      };
-      const manifest = krewManifest(ARCHIVES);
-      const { accepted, output } = await check(manifest);
-      assert.ok(accepted, output);
-      assert.equal((await check(manifest.replace("1".repeat(64), "1".repeat(63)))).accepted, false);
-      assert.equal((await check(manifest.replace(`v${VERSION}`, VERSION))).accepted, false);
-    });
-  },
-);
+await testFile("validate-krew-manifest", "krew accepts its manifest, and refuses one with a wrong checksum or version", {
+  file: "kurun.yaml",
+  args: (path) => ["-manifest", path, "-skip-install"],
+  text: krewManifest(ARCHIVES),
+  wrong: [["1".repeat(64), "1".repeat(63)], [`v${VERSION}`, VERSION]],
+});
 
 await testWith("ruby", "Homebrew's formula is Ruby, and has the archive and checksum of each system and processor", async (ruby) => {
   await inFolder(async (folder) => {
@@ -101,23 +117,15 @@ abort unless Kurun.method_defined?(:install)\n`,
 
 const SCOOP_SCHEMA = Deno.env.get("KURUN_SCOOP_SCHEMA");
 if (SCOOP_SCHEMA) {
-  await testWith("check-jsonschema", "Scoop's schema accepts its manifest, and refuses one with a wrong checksum", async (validate) => {
-    await inFolder(async (folder) => {
-      const check = async (text: string) => {
-        await Deno.writeTextFile(`${folder}/kurun.json`, text);
-        return await validate("--schemafile", SCOOP_SCHEMA, `${folder}/kurun.json`);
-      };
-      const manifest = scoopManifest(ARCHIVES) as string;
-      const { accepted, output } = await check(manifest);
-      assert.ok(accepted, output);
-      assert.equal((await check(manifest.replace("4".repeat(64), "4".repeat(63)))).accepted, false);
-    });
+  await testFile("check-jsonschema", "Scoop's schema accepts its manifest, and refuses one with a wrong checksum", {
+    file: "kurun.json",
+    args: (path) => ["--schemafile", SCOOP_SCHEMA, path],
+    text: scoopManifest(ARCHIVES) as string,
+    wrong: [["4".repeat(64), "4".repeat(63)]],
   });
-} else {Deno.test({
-    name: "Scoop's schema accepts its manifest (skipped: KURUN_SCOOP_SCHEMA does not name the schema)",
-    ignore: true,
-    fn: () => {},
-  });}
+} else {
+  Deno.test.ignore("Scoop's schema accepts its manifest (skipped: KURUN_SCOOP_SCHEMA does not name the schema)", () => {});
+}
 
 Deno.test("Scoop's manifest has the Windows archive, and there is none without it", () => {
   const windows = ARCHIVES.find(({ target }) => target.os === "windows") as Archive;
@@ -149,24 +157,14 @@ Deno.test("the SBOM lists the packages in the executable, with the checksums of 
   ]);
 });
 
-await testWith(
-  "pyspdxtools",
-  "the SPDX project's tools accept the SBOM, and refuse one without a relationship to kurun",
-  async (validate) => {
-    await inFolder(async (folder) => {
-      const check = async (text: string) => {
-        await Deno.writeTextFile(`${folder}/kurun.spdx.json`, text);
-        return await validate("--infile", `${folder}/kurun.spdx.json`, "--version", "SPDX-2.3");
-      };
-      const scoped = { "@scope/some_name@1.0.0": { integrity: `sha512-${new Uint8Array(64).toBase64()}` } };
-      const packages = [{ name: "yaml", version: "2.9.0" }, { name: "@scope/some_name", version: "1.0.0" }];
-      const text = sbom(packages, { ...LOCKED, ...scoped }, "2.9.6", CREATED);
-      const { accepted, output } = await check(text);
-      assert.ok(accepted, output);
-      assert.equal((await check(text.replace('"DESCRIBES"', '"CONTAINS"'))).accepted, false);
-    });
-  },
-);
+const SCOPED: LockedPackages = { "@scope/some_name@1.0.0": { integrity: `sha512-${new Uint8Array(64).toBase64()}` } };
+const PACKAGES = [{ name: "yaml", version: "2.9.0" }, { name: "@scope/some_name", version: "1.0.0" }];
+await testFile("pyspdxtools", "the SPDX project's tools accept the SBOM, and refuse one without a relationship to kurun", {
+  file: "kurun.spdx.json",
+  args: (path) => ["--infile", path, "--version", "SPDX-2.3"],
+  text: sbom(PACKAGES, { ...LOCKED, ...SCOPED }, "2.9.6", CREATED),
+  wrong: [['"DESCRIBES"', '"CONTAINS"']],
+});
 
 Deno.test("a tag that is not the version of deno.json is refused", async () => {
   assert.deepEqual(await releaseTask(["check-tag", `v${VERSION}`]), { code: 0, output: "" });

@@ -37,7 +37,7 @@ export async function dial(to: DialTarget, options: DialOptions = {}): Promise<D
   const target = options.webSocket ? { ...to, forwarded: false } : to;
   if (!canDialNatively(target)) {
     const socket = await dialSocket(target, options);
-    return OLD_TLS ? new NativeConnection(nativeInside(socket), reads(options)) : new SocketConnection(socket);
+    return OLD_TLS ? new NativeConnection(nativeInside(socket), readOptions(options)) : new SocketConnection(socket);
   }
   let open: NativeConn | undefined;
   let abandoned = false;
@@ -57,10 +57,10 @@ export async function dial(to: DialTarget, options: DialOptions = {}): Promise<D
       open = conn;
       if (abandoned) close();
     }));
-  return new NativeConnection(conn, reads(options));
+  return new NativeConnection(conn, readOptions(options));
 }
 
-function reads({ webSocket }: DialOptions): NativeOptions {
+function readOptions({ webSocket }: DialOptions): NativeOptions {
   return { copyBelow: webSocket ? 0 : undefined };
 }
 

@@ -121,8 +121,9 @@ function startTls(under: Socket, host: string, settings: TlsSettings, open: Sock
   });
 }
 
-// Deno before 2.8 can start TLS on a socket only while no read is pending ("Busy: TCP stream is currently in use"). It reports a failed handshake as `secureConnect`, and starts reading by itself. These functions tell its stream handle to wait;
-// later versions need none of this. Two things cannot be fixed: TLS inside TLS, and that `ca` is added to Deno's roots instead of replacing them.
+// Deno before 2.8 can start TLS on a socket only while no read is pending ("Busy: TCP stream is currently in use"). It reports a failed
+// handshake as `secureConnect`, and starts reading by itself. These functions tell its stream handle to wait; later versions need none of
+// this. Two things cannot be fixed: TLS inside TLS, and that `ca` is added to Deno's roots instead of replacing them.
 
 /** Whether node:tls is that of Deno before 2.8. */
 export const OLD_TLS = /^2\.[0-7]\./.test(Deno.version.deno);

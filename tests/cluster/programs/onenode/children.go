@@ -33,8 +33,8 @@ type children struct {
 	programs map[string]*program
 }
 
-// reap begins to collect ended processes, for ever. It returns once it will hear of every end: when that was left
-// to the goroutine, a busy machine ran the first ip command to its end before, and waited for it for ever.
+// reap starts to collect ended processes. It asks for SIGCHLD before it returns: when the goroutine asked, the first
+// ip command could end earlier on a busy machine, and the node waited for it for ever.
 func (c *children) reap() {
 	ended := make(chan os.Signal, 1)
 	signal.Notify(ended, syscall.SIGCHLD)
