@@ -45,7 +45,8 @@ class Kurun implements AsyncDisposable {
     const words = [Deno.execPath(), "run", "-A", "-q", "--no-check", file, ...command];
     if (where === "pipe") return new Kurun(words, file);
     const quoted = words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
-    return new Kurun(["script", "-qfec", quoted, "/dev/null"], file);
+    // Without exec a shell (dash) may stay between script and kurun; Ctrl+C interrupts it as well, and its exit code is then 130.
+    return new Kurun(["script", "-qfec", `exec ${quoted}`, "/dev/null"], file);
   }
 
   get pid(): number {
