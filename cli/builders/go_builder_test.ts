@@ -7,20 +7,10 @@ import type { BuildOptions, BuiltProgram } from "./built_program.ts";
 import { buildGo } from "./go_builder.ts";
 import { goArchitecture } from "../../tests/cluster/go.ts";
 import { findSource } from "./program_source.ts";
+import { withGo } from "../../tests/with_go.ts";
 
 const HELLO = 'package main\n\nimport "os"\n\nfunc main() { os.Stdout.WriteString("hello\\n") }\n';
 const MODULE = "module example.com/x\n\ngo 1.21\n";
-
-async function goIsThere(): Promise<boolean> {
-  try {
-    return (await new Deno.Command("go", { args: ["version"], stdout: "null", stderr: "null" }).output()).success;
-  } catch {
-    return false;
-  }
-}
-
-/** Ignored, which the test runner reports, if there is no go in PATH. */
-const go = { ignore: !await goIsThere() };
 
 interface Attempt {
   readonly program?: BuiltProgram;
@@ -80,8 +70,7 @@ async function isThere(path: string): Promise<boolean> {
 }
 
 Deno.test({
-  ...go,
-  name: "a Go program becomes one static executable with its size and digest, which disposing removes",
+  ...withGo("a Go program becomes one static executable with its size and digest, which disposing removes"),
   fn: () =>
     building({ "go.mod": MODULE, "main.go": HELLO }, ["main.go"], async ({ program, said }) => {
       assert.equal(said, "");
@@ -98,8 +87,7 @@ Deno.test({
 });
 
 Deno.test({
-  ...go,
-  name: "a Go program is built for the node's architecture, not this machine's",
+  ...withGo("a Go program is built for the node's architecture, not this machine's"),
   fn: () => {
     const architecture = goArchitecture() === "arm64" ? "amd64" : "arm64";
     return building({ "go.mod": MODULE, "main.go": "package main\n\nfunc main() {}\n" }, ["."], async ({ program }) => {
@@ -112,8 +100,7 @@ Deno.test({
 });
 
 Deno.test({
-  ...go,
-  name: "workspaces, vendor folders and several files are handled by the user's go",
+  ...withGo("workspaces, vendor folders and several files are handled by the user's go"),
   fn: () =>
     building(
       {
@@ -133,8 +120,7 @@ Deno.test({
 });
 
 Deno.test({
-  ...go,
-  name: "a stack trace of a stripped program still names files and lines",
+  ...withGo("a stack trace of a stripped program still names files and lines"),
   fn: () =>
     building(
       { "go.mod": MODULE, "main.go": 'package main\n\nfunc main() {\n\tpanic("boom")\n}\n' },
@@ -148,8 +134,7 @@ Deno.test({
 });
 
 Deno.test({
-  ...go,
-  name: "a Go program has the same bytes wherever its source is",
+  ...withGo("a Go program has the same bytes wherever its source is"),
   fn: async () => {
     const digests: string[] = [];
     for (let time = 0; time < 2; time++) {
@@ -163,8 +148,7 @@ Deno.test({
 });
 
 Deno.test({
-  ...go,
-  name: "the user's own linker flags are kept",
+  ...withGo("the user's own linker flags are kept"),
   fn: () =>
     building(
       { "go.mod": MODULE, "main.go": 'package main\n\nvar word = "unset"\n\nfunc main() { println(word) }\n' },
@@ -177,8 +161,7 @@ Deno.test({
 });
 
 Deno.test({
-  ...go,
-  name: "the compiler's errors are passed on unchanged and name the file as the user sees it",
+  ...withGo("the compiler's errors are passed on unchanged and name the file as the user sees it"),
   fn: () =>
     building({ "go.mod": MODULE, "cmd/a/main.go": "package main\n\nfunc main() { nope() }\n" }, ["cmd/a/main.go"], (attempt) => {
       assert.equal(attempt.said, "# command-line-arguments\ncmd/a/main.go:3:15: undefined: nope\n");
@@ -196,8 +179,7 @@ for (
   ] as const
 ) {
   Deno.test({
-    ...go,
-    name: `${what} is reported as the module's fault`,
+    ...withGo(`${what} is reported as the module's fault`),
     fn: () =>
       building(files, ["."], (attempt) => {
         const text = "error: go build failed before compiling (exit code 1), because of the module or its packages: see above";
@@ -208,8 +190,7 @@ for (
 }
 
 Deno.test({
-  ...go,
-  name: "a library is not a program",
+  ...withGo("a library is not a program"),
   fn: () =>
     building({ "go.mod": MODULE, "lib/lib.go": "package lib\n\nconst A = 1\n" }, ["lib"], (attempt) => {
       assert.deepEqual(failure(attempt), ["not-main", "error: lib is a library, not a program: its package is not main"]);
@@ -223,8 +204,7 @@ Deno.test("without go in PATH the error says so", () =>
   }, { env: { PATH: "/nowhere" } }));
 
 Deno.test({
-  ...go,
-  name: "an interrupted build stops the compiler and leaves no temporary files",
+  ...withGo("an interrupted build stops the compiler and leaves no temporary files"),
   async fn() {
     const [folder, temporary] = [await Deno.makeTempDir(), await Deno.makeTempDir()];
     const here = (file: string) => JSON.stringify(new URL(file, import.meta.url).href);
@@ -291,8 +271,7 @@ for (
   ] as const
 ) {
   Deno.test({
-    ...go,
-    name: `a build that fails without cgo is reported as such: ${name}`,
+    ...withGo(`a build that fails without cgo is reported as such: ${name}`),
     fn: () =>
       building({ "go.mod": MODULE, ...files }, [...targets], (attempt) => {
         const [code, text] = failure(attempt);
@@ -304,8 +283,7 @@ for (
 }
 
 Deno.test({
-  ...go,
-  name: "an ordinary compile error is not blamed on cgo, even if a package has cgo files",
+  ...withGo("an ordinary compile error is not blamed on cgo, even if a package has cgo files"),
   fn: async () => {
     const files = {
       "go.mod": MODULE,
@@ -321,8 +299,7 @@ Deno.test({
 });
 
 Deno.test({
-  ...go,
-  name: "a Go program has time zones of its own, built from a folder, from files or with an overlay, and prefers the system's",
+  ...withGo("a Go program has time zones of its own, built from a folder, from files or with an overlay, and prefers the system's"),
   fn: async () => {
     const source = `package main
 

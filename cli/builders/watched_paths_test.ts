@@ -3,14 +3,7 @@ import { dirname, join, relative } from "node:path";
 import { findSource } from "./program_source.ts";
 import { jsonValues } from "./go_command.ts";
 import { embedRoot, foldersOf, GO_NAME, isOwn, isWatched, localModules, type WatchedPaths, watchedPaths } from "./watched_paths.ts";
-
-async function goIsThere(): Promise<boolean> {
-  try {
-    return (await new Deno.Command("go", { args: ["version"], stdout: "null", stderr: "null" }).output()).success;
-  } catch {
-    return false;
-  }
-}
+import { withGo } from "../../tests/with_go.ts";
 
 /** The watched paths of targets in a folder with these files, relative to it. */
 async function watched(files: Record<string, string>, targets: string[]): Promise<{ files: string[]; folders: string[] }> {
@@ -45,11 +38,8 @@ const GO_PROJECT = {
   "app/unused/unused.go": "package unused\n",
 };
 const GO_CONFIGS = ["app/go.mod", "app/go.sum", "go.work", "go.work.sum", "lib/go.mod", "lib/go.sum"];
-const goIgnored = { ignore: !await goIsThere() };
-
 Deno.test({
-  ...goIgnored,
-  name: "for a Go package, the user's own packages, embedded files and module files are watched, even if they do not compile",
+  ...withGo("for a Go package, the user's own packages, embedded files and module files are watched, even if they do not compile"),
   async fn() {
     assert.deepEqual(await watched(GO_PROJECT, ["app"]), {
       files: [...GO_CONFIGS, "app/word.txt", "app/main.go", "app/more_amd64.go", "app/more_arm64.go", "app/inner/inner.go", "lib/lib.go"]
@@ -60,8 +50,7 @@ Deno.test({
 });
 
 Deno.test({
-  ...goIgnored,
-  name: "for named Go files, the others in their folder are not watched",
+  ...withGo("for named Go files, the others in their folder are not watched"),
   async fn() {
     const { files, folders } = await watched({ "a.go": "package main\n\nfunc main() {}\n", "b.go": "package main\n" }, ["a.go"]);
     assert.deepEqual([files, folders], [["a.go"], []]);
@@ -90,8 +79,7 @@ Deno.test("a new Go file in a package's folder counts, a test or one elsewhere d
 });
 
 Deno.test({
-  ...goIgnored,
-  name: "a new file that matches go:embed counts, one next to it does not",
+  ...withGo("a new file that matches go:embed counts, one next to it does not"),
   async fn() {
     const files = {
       "go.mod": "module example.com/x\n\ngo 1.21\n",

@@ -3,18 +3,9 @@ import { dirname, join } from "node:path";
 import { goArchitecture } from "../../tests/cluster/go.ts";
 import { findSource } from "../builders/program_source.ts";
 import { inputsDigest, sourceInputs } from "./source_inputs.ts";
+import { withGo } from "../../tests/with_go.ts";
 
 const MODULE = "module example.com/x\n\ngo 1.21\n";
-
-async function goIsThere(): Promise<boolean> {
-  return await new Deno.Command("go", { args: ["version"], stdout: "null", stderr: "null" }).output().then(
-    ({ success }) => success,
-    () => false,
-  );
-}
-
-/** Skipped, which the runner counts and names, where there is no go in PATH. */
-const go = { ignore: !await goIsThere() };
 
 /** Looks at a source's inputs, and tells after each change whether it would be built anew. */
 async function watching(
@@ -59,10 +50,9 @@ const program = {
   "other/other.go": "package other\n",
 };
 
-Deno.test(
-  "a Go program would be built anew when a file of its packages changes, comes or goes",
-  go,
-  () =>
+Deno.test({
+  ...withGo("a Go program would be built anew when a file of its packages changes, comes or goes"),
+  fn: () =>
     watching(program, "cmd", async ({ folder, write, changes }) => {
       assert.equal(await changes(), false);
       await write("part/part.go", "package part\n\n// Do does it.\nfunc Do() {}\n");
@@ -82,12 +72,11 @@ Deno.test(
       await write("go.work", "go 1.21\n\nuse .\n");
       assert.equal(await changes(), true, "a workspace");
     }),
-);
+});
 
-Deno.test(
-  "a Go program would not be built anew for other packages, tests, times, or what the environment has of others",
-  go,
-  () =>
+Deno.test({
+  ...withGo("a Go program would not be built anew for other packages, tests, times, or what the environment has of others"),
+  fn: () =>
     watching(program, "cmd", async ({ folder, write, changes }) => {
       await write("other/other.go", "package other\n\nvar X = 1\n");
       await write("part/part_test.go", "package part\n");
@@ -99,7 +88,7 @@ Deno.test(
       await write("new/go", "");
       assert.equal(await changes({ PATH: `${folder}/none:${folder}/new` }), true, "another Go in PATH");
     }),
-);
+});
 
 for (
   const [pattern, name] of [["*/page.txt", "new/page.txt"], ["[a-c].txt", "b.txt"], ["texts", "texts/new/c.txt"], [
@@ -107,29 +96,35 @@ for (
     "d.txt",
   ]] as const
 ) {
-  Deno.test(`a Go program is rebuilt for a new file that matches its pattern ${pattern}`, go, () => {
-    const source = `package main\n\nimport "embed"\n\n//go:embed ${pattern}\nvar texts embed.FS\n\nfunc main() { _ = texts }\n`;
-    const files = { "go.mod": MODULE, "main.go": source, "a.txt": "", "old/page.txt": "", "texts/a.txt": "", "more/a.txt": "" };
-    return watching(files, ".", async ({ write, changes }) => {
-      assert.equal(await changes(), false);
-      await write(name, "");
-      assert.equal(await changes(), true);
-    });
+  Deno.test({
+    ...withGo(`a Go program is rebuilt for a new file that matches its pattern ${pattern}`),
+    fn: () => {
+      const source = `package main\n\nimport "embed"\n\n//go:embed ${pattern}\nvar texts embed.FS\n\nfunc main() { _ = texts }\n`;
+      const files = { "go.mod": MODULE, "main.go": source, "a.txt": "", "old/page.txt": "", "texts/a.txt": "", "more/a.txt": "" };
+      return watching(files, ".", async ({ write, changes }) => {
+        assert.equal(await changes(), false);
+        await write(name, "");
+        assert.equal(await changes(), true);
+      });
+    },
   });
 }
 
-Deno.test("a Go program is rebuilt for a change of a vendored package", go, () => {
-  const files = {
-    "go.mod": `${MODULE}\nrequire example.com/y v1.0.0\n`,
-    "main.go": 'package main\n\nimport _ "example.com/y"\n\nfunc main() {}\n',
-    "vendor/modules.txt": "# example.com/y v1.0.0\n## explicit; go 1.21\nexample.com/y\n",
-    "vendor/example.com/y/y.go": "package y\n",
-  };
-  return watching(files, ".", async ({ write, changes }) => {
-    assert.equal(await changes(), false);
-    await write("vendor/example.com/y/y.go", "package y\n\nvar Y = 1\n");
-    assert.equal(await changes(), true);
-  });
+Deno.test({
+  ...withGo("a Go program is rebuilt for a change of a vendored package"),
+  fn: () => {
+    const files = {
+      "go.mod": `${MODULE}\nrequire example.com/y v1.0.0\n`,
+      "main.go": 'package main\n\nimport _ "example.com/y"\n\nfunc main() {}\n',
+      "vendor/modules.txt": "# example.com/y v1.0.0\n## explicit; go 1.21\nexample.com/y\n",
+      "vendor/example.com/y/y.go": "package y\n",
+    };
+    return watching(files, ".", async ({ write, changes }) => {
+      assert.equal(await changes(), false);
+      await write("vendor/example.com/y/y.go", "package y\n\nvar Y = 1\n");
+      assert.equal(await changes(), true);
+    });
+  },
 });
 
 Deno.test("a script is rebuilt if a module or text that it imports changes, or its project's lock file", () =>

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { UserError } from "../command/errors.ts";
 import { defaultCertificateFolder, placeCertificate } from "./certificate_files.ts";
+import { withGo } from "../../tests/with_go.ts";
 
 const PAIR = { certPem: "this session's certificate\n", keyPem: "this session's key\n" };
 const OTHER = { certPem: "another session's certificate\n", keyPem: "another session's key\n" };
@@ -182,14 +183,16 @@ Deno.test("a record of another folder's maker removes nothing outside of it, and
     assert.deepEqual([...list(join(top, "precious"))], []);
   }));
 
-Deno.test("the default folder is where Go's os.TempDir leads controller-runtime", async () => {
-  const folder = (os: string, variables: Record<string, string>) => defaultCertificateFolder((name) => variables[name], os);
-  assert.equal(folder("windows", { TMP: "", TEMP: "/temp", USERPROFILE: "/me" }), "/temp/k8s-webhook-server/serving-certs");
-  const source = await Deno.makeTempFile({ suffix: ".go" });
-  try {
-    await Deno.writeTextFile(
-      source,
-      `package main
+Deno.test({
+  ...withGo("the default folder is where Go's os.TempDir leads controller-runtime"),
+  fn: async () => {
+    const folder = (os: string, variables: Record<string, string>) => defaultCertificateFolder((name) => variables[name], os);
+    assert.equal(folder("windows", { TMP: "", TEMP: "/temp", USERPROFILE: "/me" }), "/temp/k8s-webhook-server/serving-certs");
+    const source = await Deno.makeTempFile({ suffix: ".go" });
+    try {
+      await Deno.writeTextFile(
+        source,
+        `package main
 import ("fmt"; "os"; "path/filepath")
 func main() {
   for _, value := range os.Args[1:] {
@@ -197,14 +200,15 @@ func main() {
     fmt.Println(filepath.Join(os.TempDir(), "k8s-webhook-server", "serving-certs"))
   }
 }`,
-    );
-    const values = ["unset", "", "/var/folders/x1/T/", "relative/dir", "/tmp/../var//tmp"];
-    const { stdout } = await new Deno.Command("go", { args: ["run", source, ...values] }).output();
-    assert.deepEqual(
-      new TextDecoder().decode(stdout).trim().split("\n"),
-      values.map((value) => folder("linux", value === "unset" ? {} : { TMPDIR: value })),
-    );
-  } finally {
-    await Deno.remove(source);
-  }
+      );
+      const values = ["unset", "", "/var/folders/x1/T/", "relative/dir", "/tmp/../var//tmp"];
+      const { stdout } = await new Deno.Command("go", { args: ["run", source, ...values] }).output();
+      assert.deepEqual(
+        new TextDecoder().decode(stdout).trim().split("\n"),
+        values.map((value) => folder("linux", value === "unset" ? {} : { TMPDIR: value })),
+      );
+    } finally {
+      await Deno.remove(source);
+    }
+  },
 });

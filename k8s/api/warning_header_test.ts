@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { SeededRandom } from "../../tests/seeded_random.ts";
 import { parseWarnings } from "./warning_header.ts";
+import { withGo } from "../../tests/with_go.ts";
 
 /** The bytes of a text in UTF-8, one character a byte, as headers arrive. */
 function bytes(text: string): string {
@@ -40,18 +41,21 @@ function header(random: SeededRandom): string {
   return text;
 }
 
-Deno.test("parseWarnings() reads generated headers as client-go does", async () => {
-  const random = new SeededRandom(7);
-  const cases = Array.from({ length: 5_000 }, () => Array.from({ length: 1 + random.below(2) }, () => header(random)));
-  const program = fileURLToPath(new URL("../../tests/warnings/main.go", import.meta.url));
-  // This module has the Kubernetes packages of the test cluster's version.
-  const cwd = fileURLToPath(new URL("../../tests/cluster/programs/kubernetes/", import.meta.url));
-  const go = new Deno.Command("go", { args: ["run", program], cwd, stdin: "piped", stdout: "piped", stderr: "piped" }).spawn();
-  const writer = go.stdin.getWriter();
-  const written = writer.write(new TextEncoder().encode(cases.map((headers) => JSON.stringify(headers.map(btoa)) + "\n").join("")));
-  const [{ success, stdout, stderr }] = await Promise.all([go.output(), written.then(() => writer.close())]);
-  assert.ok(success, new TextDecoder().decode(stderr));
-  const expected = new TextDecoder().decode(stdout).trimEnd().split("\n").map((line) => JSON.parse(line) as string[]);
-  assert.ok(expected.filter((texts) => texts.length > 0).length > 1_000, "most cases are without a warning");
-  for (const [index, headers] of cases.entries()) assert.deepEqual(parseWarnings(headers), expected[index], JSON.stringify(headers));
+Deno.test({
+  ...withGo("parseWarnings() reads generated headers as client-go does"),
+  fn: async () => {
+    const random = new SeededRandom(7);
+    const cases = Array.from({ length: 5_000 }, () => Array.from({ length: 1 + random.below(2) }, () => header(random)));
+    const program = fileURLToPath(new URL("../../tests/warnings/main.go", import.meta.url));
+    // This module has the Kubernetes packages of the test cluster's version.
+    const cwd = fileURLToPath(new URL("../../tests/cluster/programs/kubernetes/", import.meta.url));
+    const go = new Deno.Command("go", { args: ["run", program], cwd, stdin: "piped", stdout: "piped", stderr: "piped" }).spawn();
+    const writer = go.stdin.getWriter();
+    const written = writer.write(new TextEncoder().encode(cases.map((headers) => JSON.stringify(headers.map(btoa)) + "\n").join("")));
+    const [{ success, stdout, stderr }] = await Promise.all([go.output(), written.then(() => writer.close())]);
+    assert.ok(success, new TextDecoder().decode(stderr));
+    const expected = new TextDecoder().decode(stdout).trimEnd().split("\n").map((line) => JSON.parse(line) as string[]);
+    assert.ok(expected.filter((texts) => texts.length > 0).length > 1_000, "most cases are without a warning");
+    for (const [index, headers] of cases.entries()) assert.deepEqual(parseWarnings(headers), expected[index], JSON.stringify(headers));
+  },
 });
