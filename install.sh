@@ -1,11 +1,13 @@
 #!/bin/sh
-# Installs kurun on Linux and macOS, for the current user:
+# Installs kurun on Linux and macOS, for the current user, or as root for all users:
 #
 #   curl -fsSL https://raw.githubusercontent.com/kurun-dev/kurun/main/install.sh | sh
 #
 # Variables: KURUN_VERSION      the version, such as 0.1.0 (default: the newest release)
-#            KURUN_INSTALL_DIR  where the executable goes (default: ~/.local/bin)
+#            KURUN_INSTALL_DIR  where the executable goes (default: ~/.local/bin, or /usr/local/bin as root)
 #            KURUN_BASE_URL     a mirror of the releases; it must have download/vVERSION/ and latest/download/
+#
+# If that folder is named bin, the man pages go to share/man/man1 next to it, where man looks for them.
 #
 # Nothing is installed unless the archive has the SHA-256 that the release's checksums.txt says, and the executable runs on this machine.
 set -eu
@@ -78,7 +80,10 @@ main() {
   base=${KURUN_BASE_URL:-https://github.com/kurun-dev/kurun/releases}
   version=${KURUN_VERSION-}
   version=${version#v}
-  directory=${KURUN_INSTALL_DIR:-${HOME:?}/.local/bin}
+  directory=${KURUN_INSTALL_DIR-}
+  # Root's PATH has no ~/.local/bin, and under sudo that folder may be another user's.
+  if [ -z "$directory" ] && [ "$(id -u)" = 0 ]; then directory=/usr/local/bin; fi
+  [ -n "$directory" ] || directory=${HOME:?}/.local/bin
   case $base in
     https://* | http://localhost[:/]* | http://127.0.0.1[:/]* | http://\[::1\]*) ;;
     *) fail "KURUN_BASE_URL must start with https://, got $base" "Over http:// anyone on the network could replace both the archive and its checksum." ;;
@@ -90,6 +95,9 @@ main() {
   esac
   target=$(platform)
   archive=kurun-$target.tar.gz
+  for program in tar gzip; do
+    command -v "$program" >/dev/null || fail "$program was not found in PATH, and it is needed to unpack $archive"
+  done
 
   mkdir -p "$directory" 2>/dev/null || fail "the folder $directory cannot be created" "Set KURUN_INSTALL_DIR to a folder that you may write to."
   # In the same folder, so that the last step is one rename: a kurun that is there stays until the new one is complete.
@@ -112,7 +120,8 @@ main() {
   [ "$found" = "$wanted" ] ||
     fail "$archive does not have the checksum that the release says" "Expected $wanted, got $found. Try again; if that does not help, do not use the file."
 
-  tar -xzof "$work/$archive" -C "$work" kurun || fail "$archive could not be unpacked"
+  tar -xzof "$work/$archive" -C "$work" || fail "$archive could not be unpacked"
+  [ -f "$work/kurun" ] || fail "$archive could not be unpacked: it does not contain kurun"
   chmod 755 "$work/kurun"
   says=$("$work/kurun" version 2>&1) ||
     fail "the executable for $target does not run on this machine: $says" "On Linux it needs glibc, which Alpine does not have. kurun also runs from source on Deno: see the README."
@@ -122,6 +131,13 @@ main() {
     *) fail "the archive of version $version contains $says" ;;
   esac
   mv -f "$work/kurun" "$directory/kurun" || fail "$directory/kurun could not be replaced"
+  case $directory in
+    ?*/bin)
+      # kurun is complete without them.
+      pages=${directory%bin}share/man/man1
+      if mkdir -p "$pages" 2>/dev/null; then mv -f "$work"/man/*.1 "$pages" 2>/dev/null || :; fi
+      ;;
+  esac
 
   case :$PATH: in
     *":$directory:"*) next="kurun doctor" ;;

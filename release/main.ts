@@ -3,12 +3,11 @@
  *
  * @module
  */
-import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
-import { writeArchive } from "./archive.ts";
-import { homebrewFormula, krewManifest, scoopManifest } from "./manifests.ts";
+import { checksumList, releasedFile, writeArchive } from "./archive.ts";
+import { homebrewFormula, krewManifest, scoopManifest, wingetManifests } from "./manifests.ts";
 import { sbom, SBOM_NAME, shippedPackages } from "./sbom.ts";
-import { type Archive, archiveName, executableName, type ReleasedFile, type Target, TARGETS, VERSION } from "./targets.ts";
+import { type Archive, archiveName, executableName, type Target, TARGETS, VERSION } from "./targets.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const FOLDER = `${ROOT}build/release`;
@@ -91,16 +90,12 @@ async function archive(target: Target): Promise<string> {
 async function findArchives(): Promise<Archive[]> {
   const archives: Archive[] = [];
   for (const target of TARGETS) {
-    const file = await released(archiveName(target)).catch((error) => {
+    const file = await releasedFile(FOLDER, archiveName(target)).catch((error) => {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     });
     if (file) archives.push({ ...file, target });
   }
   return archives;
-}
-
-async function released(name: string): Promise<ReleasedFile> {
-  return { name, sha256: createHash("sha256").update(await Deno.readFile(`${FOLDER}/${name}`)).digest("hex") };
 }
 
 /** Writes everything but the archives. */
@@ -110,9 +105,14 @@ async function describe(archives: readonly Archive[]): Promise<void> {
   const created = new Date((await run("git", ["log", "-1", "--format=%cI"])).trim());
   await Deno.writeTextFile(`${FOLDER}/${SBOM_NAME}`, sbom(await shippedPackages(), npm, Deno.version.deno, created));
   await Deno.copyFile(`${ROOT}install.sh`, `${FOLDER}/install.sh`);
-  const files = [...archives, await released(SBOM_NAME), await released("install.sh")];
-  await Deno.writeTextFile(`${FOLDER}/checksums.txt`, files.map(({ name, sha256 }) => `${sha256}  ${name}\n`).join(""));
-  const manifests = { "kurun.rb": homebrewFormula(archives), "kurun.yaml": krewManifest(archives), "kurun.json": scoopManifest(archives) };
+  const files = [...archives, await releasedFile(FOLDER, SBOM_NAME), await releasedFile(FOLDER, "install.sh")];
+  await Deno.writeTextFile(`${FOLDER}/checksums.txt`, checksumList(files));
+  const manifests = {
+    "kurun.rb": homebrewFormula(archives),
+    "kurun.yaml": krewManifest(archives),
+    "kurun.json": scoopManifest(archives),
+    ...wingetManifests(archives),
+  };
   for (const [name, text] of Object.entries(manifests)) {
     if (text !== undefined && archives.length > 0) await Deno.writeTextFile(`${FOLDER}/${name}`, text);
     else say(`${name}: NOT MADE: its archive is missing`);

@@ -1,4 +1,4 @@
-/** What package managers read to install a release: Homebrew, krew and Scoop. @module */
+/** What package managers read to install a release: Homebrew, krew, Scoop and WinGet. @module */
 import { stringify } from "yaml";
 import { type Archive, executableName, HOMEPAGE, releaseUrl, VERSION } from "./targets.ts";
 
@@ -31,6 +31,7 @@ ${systems.join("\n")}
   def install
     bin.install "kurun"
     bin.install_symlink "kurun" => "kubectl-kurun"
+    man1.install Dir["man/*.1"]
     generate_completions_from_executable(bin/"kurun", "completion")
   end
 
@@ -90,4 +91,43 @@ export function scoopManifest(archives: readonly Archive[]): string | undefined 
       2,
     )
   }\n`;
+}
+
+/** The version of WinGet's schemas that its manifests follow. */
+export const WINGET_SCHEMA = "1.10.0";
+
+/**
+ * The three manifests of a package in WinGet's repository, by their file names. Without an archive for Windows there are none.
+ *
+ * WinGet allows one name for each executable, so there is no kubectl-kurun.
+ */
+export function wingetManifests(archives: readonly Archive[]): Record<string, string | undefined> {
+  const windows = archives.find(({ target }) => target.os === "windows");
+  const id = "kurun-dev.kurun";
+  if (!windows) return { [`${id}.yaml`]: undefined };
+  const manifest = (type: "version" | "installer" | "defaultLocale", fields: Record<string, unknown>) => {
+    const all = { PackageIdentifier: id, PackageVersion: VERSION, ...fields, ManifestType: type, ManifestVersion: WINGET_SCHEMA };
+    const schema = `https://aka.ms/winget-manifest.${type}.${WINGET_SCHEMA}.schema.json`;
+    return `# yaml-language-server: $schema=${schema}\n${stringify(all, { lineWidth: 0 })}`;
+  };
+  return {
+    [`${id}.yaml`]: manifest("version", { DefaultLocale: "en-US" }),
+    [`${id}.installer.yaml`]: manifest("installer", {
+      InstallerType: "zip",
+      NestedInstallerType: "portable",
+      NestedInstallerFiles: [{ RelativeFilePath: executableName(windows.target), PortableCommandAlias: "kurun" }],
+      Installers: [{ Architecture: "x64", InstallerUrl: releaseUrl(windows.name), InstallerSha256: windows.sha256 }],
+    }),
+    [`${id}.locale.en-US.yaml`]: manifest("defaultLocale", {
+      PackageLocale: "en-US",
+      Publisher: "kurun-dev",
+      PackageName: "kurun",
+      PackageUrl: HOMEPAGE,
+      License: LICENSE,
+      LicenseUrl: `${HOMEPAGE}/blob/v${VERSION}/LICENSE`,
+      ShortDescription: `${SUMMARY}.`,
+      Moniker: "kurun",
+      ReleaseNotesUrl: `${HOMEPAGE}/releases/tag/v${VERSION}`,
+    }),
+  };
 }

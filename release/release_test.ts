@@ -1,9 +1,10 @@
 /** What a release consists of, checked by the programs of those who read it. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { parse } from "yaml";
 import config from "../deno.json" with { type: "json" };
 import { writeArchive } from "./archive.ts";
-import { homebrewFormula, krewManifest, scoopManifest } from "./manifests.ts";
+import { homebrewFormula, krewManifest, scoopManifest, WINGET_SCHEMA, wingetManifests } from "./manifests.ts";
 import { bundledPackages, type LockedPackages, sbom, shippedPackages } from "./sbom.ts";
 import { type Archive, archiveName, executableName, releaseUrl, TARGETS, VERSION } from "./targets.ts";
 import { testWith } from "./validators.ts";
@@ -59,7 +60,7 @@ async function releaseTask(
   return { code, output: new TextDecoder().decode(stdout) };
 }
 
-Deno.test("an archive has the executable and the license, and the same bytes each time", async () => {
+Deno.test("an archive has the executable, the license and the man pages, and the same bytes each time", async () => {
   await inFolder(async (folder) => {
     await Deno.writeTextFile(`${folder}/built`, "#!/bin/sh\necho it runs\n");
     for (const target of TARGETS) {
@@ -70,11 +71,16 @@ Deno.test("an archive has the executable and the license, and the same bytes eac
       const name = executableName(target);
       const command = path.endsWith(".zip")
         ? new Deno.Command("python3", { args: ["-m", "zipfile", "-e", path, folder] })
-        : new Deno.Command("tar", { args: ["-xzf", path, "-C", folder, name, "LICENSE"] });
+        : new Deno.Command("tar", { args: ["-xzf", path, "-C", folder] });
       assert.ok((await command.output()).success, path);
       assert.equal(await Deno.readTextFile(`${folder}/${name}`), await Deno.readTextFile(`${folder}/built`));
       assert.equal(await Deno.readTextFile(`${folder}/LICENSE`), await Deno.readTextFile(`${ROOT}LICENSE`));
-      if (target.os !== "windows") assert.equal(((await Deno.stat(`${folder}/${name}`)).mode ?? 0) & 0o777, 0o755);
+      if (target.os === "windows") continue;
+      assert.equal(((await Deno.stat(`${folder}/${name}`)).mode ?? 0) & 0o777, 0o755);
+      for await (const { name: page } of Deno.readDir(`${ROOT}man`)) {
+        assert.equal(await Deno.readTextFile(`${folder}/man/${page}`), await Deno.readTextFile(`${ROOT}man/${page}`));
+      }
+      await Deno.remove(`${folder}/man`, { recursive: true });
     }
   });
 });
@@ -102,15 +108,28 @@ await testWith("ruby", "Homebrew's formula is Ruby, and has the archive and chec
   %w[url sha256].each { |name| define_singleton_method(name) { |value| puts [@os, @cpu, name, value].join(" ") } }
 end
 load ARGV[0]
-abort unless Kurun.method_defined?(:install)\n`,
+# Installs from the folder of an unpacked archive.
+class Folder < Struct.new(:name)
+  def install(*files) = puts([name, "has", *files].flatten.join(" "))
+  def install_symlink(links) = puts([name, "links", *links.values].join(" "))
+  def /(file) = File.join(name, file)
+end
+class Kurun
+  def bin = Folder.new("bin")
+  def man1 = Folder.new("man1")
+  def generate_completions_from_executable(*words) = puts(["completions from", *words].join(" "))
+end
+Dir.chdir(ARGV[1]) { Kurun.new.install }\n`,
     );
-    const read = await ruby(`${folder}/read.rb`, formula);
+    const read = await ruby(`${folder}/read.rb`, formula, ROOT);
+    const pages = (await Array.fromAsync(Deno.readDir(`${ROOT}man`))).map(({ name }) => `man/${name}`).sort();
+    const installs = ["bin has kurun", "bin links kubectl-kurun", `man1 has ${pages.join(" ")}`, "completions from bin/kurun completion"];
     const expected = ARCHIVES.filter(({ target }) => target.os !== "windows").flatMap(({ target, name, sha256 }) => {
       const where = `on_${target.os === "darwin" ? "macos" : "linux"} on_${target.arch === "arm64" ? "arm" : "intel"}`;
       return [`${where} url ${releaseUrl(name)}`, `${where} sha256 ${sha256}`];
     });
     assert.ok(read.accepted, read.output);
-    assert.deepEqual(read.output.trim().split("\n").sort(), expected.sort());
+    assert.deepEqual(read.output.trim().split("\n").sort(), [...expected, ...installs].sort());
     assert.match(read.output, /^on_macos on_arm .*\n.*\non_macos on_intel .*\n.*\non_linux on_arm .*\n.*\non_linux on_intel /);
   });
 });
@@ -133,6 +152,40 @@ Deno.test("Scoop's manifest has the Windows archive, and there is none without i
   assert.deepEqual(manifest.architecture, { "64bit": { url: releaseUrl(windows.name), hash: windows.sha256 } });
   assert.equal(manifest.autoupdate.architecture["64bit"].url.replace("$version", VERSION), releaseUrl(windows.name));
   assert.equal(scoopManifest(ARCHIVES.filter((archive) => archive !== windows)), undefined);
+});
+
+const WINGET = wingetManifests(ARCHIVES);
+const WINGET_SCHEMAS = Deno.env.get("KURUN_WINGET_SCHEMAS");
+for (
+  const [file, type, wrong] of [
+    ["kurun-dev.kurun.yaml", "version", [["en-US", "english"]]],
+    ["kurun-dev.kurun.installer.yaml", "installer", [["4".repeat(64), "4".repeat(63)], ["portable", "handy"]]],
+    ["kurun-dev.kurun.locale.en-US.yaml", "defaultLocale", [["Publisher:", "publisher:"]]],
+  ] as const
+) {
+  const title = `WinGet's schema accepts its ${type} manifest`;
+  if (WINGET_SCHEMAS) {
+    await testFile("check-jsonschema", `${title}, and refuses a wrong one`, {
+      file,
+      args: (path) => ["--schemafile", `${WINGET_SCHEMAS}/manifest.${type}.${WINGET_SCHEMA}.json`, path],
+      text: WINGET[file] as string,
+      wrong,
+    });
+  } else {
+    Deno.test.ignore(`${title} (skipped: KURUN_WINGET_SCHEMAS does not name the folder of the schemas)`, () => {});
+  }
+}
+
+Deno.test("WinGet's manifests have the Windows archive, and there are none without it", () => {
+  const windows = ARCHIVES.find(({ target }) => target.os === "windows") as Archive;
+  const manifests = Object.entries(WINGET).map(([name, text]) => [name, parse(text as string)] as const);
+  for (const [name, { PackageIdentifier, PackageVersion, ManifestVersion }] of manifests) {
+    assert.deepEqual([PackageIdentifier, PackageVersion, ManifestVersion], ["kurun-dev.kurun", VERSION, WINGET_SCHEMA], name);
+  }
+  const { NestedInstallerFiles: [file], Installers: [installer] } = parse(WINGET["kurun-dev.kurun.installer.yaml"] as string);
+  assert.equal(file.RelativeFilePath, executableName(windows.target));
+  assert.deepEqual(installer, { Architecture: "x64", InstallerUrl: releaseUrl(windows.name), InstallerSha256: windows.sha256 });
+  assert.deepEqual(Object.values(wingetManifests(ARCHIVES.filter((archive) => archive !== windows))), [undefined]);
 });
 
 Deno.test("the SBOM lists the packages in the executable, with the checksums of deno.lock", async () => {

@@ -6,8 +6,10 @@ import { certificateAuthority } from "./certificate_authority.ts";
 import { archiveName, HOMEPAGE, type Target, TARGETS } from "../release/targets.ts";
 
 const SCRIPT = new URL("../install.sh", import.meta.url).pathname;
-const WORDS = ["uname", "mktemp", "mkdir", "tar", "gzip", "chmod", "mv", "rm", "cat", "env", "sleep"];
+const WORDS = ["uname", "id", "mktemp", "mkdir", "tar", "gzip", "chmod", "mv", "rm", "cat", "env", "sleep"];
 const UNIX = Deno.build.os !== "windows";
+/** An ordinary user, if this one is root. */
+const NOBODY = UNIX && Deno.uid() === 0 ? { uid: 65534, gid: 65534 } : undefined;
 
 /** A temporary folder with the released files, a server of them, and a folder to install into. */
 class Release implements AsyncDisposable {
@@ -50,11 +52,13 @@ class Release implements AsyncDisposable {
   }
 
   /** Runs install.sh. `programs` are put first in PATH; with `only`, nothing else is there but WORDS and these. */
-  async install(shell: readonly string[], { env = {}, programs = {}, only, user }: InstallOptions = {}): Promise<Result> {
+  async install(shell: readonly string[], { env = {}, programs = {}, only, lacks, user }: InstallOptions = {}): Promise<Result> {
     const path = await Deno.makeTempDir({ dir: this.folder, prefix: "path-" });
     await Deno.chmod(path, 0o755);
     for (const [name, text] of Object.entries(programs)) await Deno.writeTextFile(`${path}/${name}`, text, { mode: 0o755 });
-    for (const name of only ? [...WORDS, ...only] : []) await Deno.symlink(found(name) as string, `${path}/${name}`);
+    for (const name of only ? [...WORDS, ...only].filter((name) => name !== lacks) : []) {
+      await Deno.symlink(found(name) as string, `${path}/${name}`);
+    }
     const [program, ...args] = shell as [string, ...string[]];
     const { code, stdout, stderr } = await new Deno.Command(found(program) as string, {
       args: [...args, SCRIPT],
@@ -88,6 +92,7 @@ interface InstallOptions {
   readonly env?: Record<string, string>;
   readonly programs?: Record<string, string>;
   readonly only?: readonly string[];
+  readonly lacks?: string;
   readonly user?: { readonly uid: number; readonly gid: number };
 }
 
@@ -138,13 +143,16 @@ inEachShell("installs the newest release, and the next run replaces it", async (
   assert.match(await release.installed() ?? "", /^#!\/bin\/sh\necho/);
   assert.equal(((await Deno.stat(`${folder}/bin/kurun`)).mode ?? 0) & 0o777, 0o755);
   assert.ok(release.requests.every((path) => path.startsWith("/latest/download/")));
+  const pages = (await Array.fromAsync(Deno.readDir(`${folder}/share/man/man1`))).map(({ name }) => name).sort();
+  assert.deepEqual(pages, (await Array.fromAsync(Deno.readDir(new URL("../man", import.meta.url)))).map(({ name }) => name).sort());
 });
 
-inEachShell("installs a chosen version into ~/.local/bin, which it makes", async (shell) => {
+inEachShell("installs a chosen version into ~/.local/bin, which it makes, unless it is root", async (shell) => {
   await using release = await Release.make();
+  if (NOBODY) await Deno.chown(release.folder, NOBODY.uid, NOBODY.gid);
   const bin = `${release.folder}/.local/bin`;
   const env = { KURUN_VERSION: "v0.1.0", KURUN_INSTALL_DIR: "", PATH: `${bin}:${Deno.env.get("PATH")}` };
-  const { code, stdout, stderr } = await release.install(shell, { env });
+  const { code, stdout, stderr } = await release.install(shell, { env, ...NOBODY && { user: NOBODY } });
   assert.deepEqual([code, stdout], [0, `kurun 0.1.0 is installed in ${bin}. Next: kurun doctor\n`], stderr);
   assert.ok(await release.installed(bin));
   assert.ok(release.requests.every((path) => path.startsWith("/download/v0.1.0/")));
@@ -224,8 +232,7 @@ inEachShell("refuses a folder that it may not write to, a server without TLS and
   await refused(release, shell, /must start with https:\/\//, { env: { KURUN_BASE_URL: "http://localhost.mirror.test" } });
   await refused(release, shell, /KURUN_VERSION must be a version/, { env: { KURUN_VERSION: "../../evil" } });
   await Deno.chmod(`${folder}/bin`, 0o555);
-  const root = Deno.uid() === 0 ? { user: { uid: 65534, gid: 65534 } } : {};
-  await refused(release, shell, /cannot be written to\nSet KURUN_INSTALL_DIR/, root);
+  await refused(release, shell, /cannot be written to\nSet KURUN_INSTALL_DIR/, NOBODY && { user: NOBODY });
   await Deno.chmod(`${folder}/bin`, 0o755);
   assert.deepEqual(release.requests, []);
 });
@@ -244,6 +251,7 @@ for (const tool of ["sha256sum", "shasum", "openssl"]) {
         const only = [tool, client, ...tool === "shasum" ? ["perl"] : []];
         await refused(release, ["sh"], /neither curl nor wget/, { only: [tool] });
         await refused(release, ["sh"], /none of sha256sum, shasum and openssl/, { only: [client] });
+        for (const lacks of ["tar", "gzip"]) await refused(release, ["sh"], new RegExp(`${lacks} was not found in PATH`), { only, lacks });
         const { code, stderr } = await release.install(["sh"], { only });
         assert.equal(code, 0, stderr);
         assert.match(await release.installed() ?? "", /kurun 0\.1\.0/);
