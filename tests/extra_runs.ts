@@ -37,7 +37,7 @@ export async function compiledRun(): Promise<ExtraRun> {
     .output();
   return {
     title: `The compiled kurun (${compiled}):`,
-    tests: [...CHOSEN, "tests/compiled_test.ts"],
+    tests: [...CHOSEN, "tests/compiled_test.ts", "tests/e2e/clean_root_test.ts"],
     env: { ...LEFT_OUT, KURUN_COMMAND: JSON.stringify([compiled]), [COMPILED_VARIABLE]: compiled },
   };
 }

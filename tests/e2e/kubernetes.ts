@@ -26,6 +26,30 @@ export async function logOf({ name }: TestNamespace, pod: string, pattern: RegEx
   }
 }
 
+/** What a new Pod gets from a URL. */
+export async function callFromPod(namespace: TestNamespace, url: string): Promise<string> {
+  const pod = {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "caller" },
+    spec: {
+      restartPolicy: "Never",
+      automountServiceAccountToken: false,
+      securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: "RuntimeDefault" } },
+      containers: [{
+        name: "caller",
+        image: "kurun.test/toolbox:1",
+        imagePullPolicy: "Never",
+        args: ["http", url],
+        securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
+      }],
+    },
+  };
+  await kubectl(["create", "-n", namespace.name, "-f", "-"], JSON.stringify(pod));
+  await kubectl(["wait", "-n", namespace.name, "--for=jsonpath={.status.phase}=Succeeded", "pod/caller", "--timeout=30s"]);
+  return await kubectl(["logs", "-n", namespace.name, "caller"]);
+}
+
 /** Prints what a test has measured. */
 export function printFigure(line: string): void {
   Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));

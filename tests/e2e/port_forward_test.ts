@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { findProcess, KurunProcess, peakMemory } from "./kurun_process.ts";
-import { clusterTest, kubectl, objectsIn, TestNamespace } from "./kubernetes.ts";
+import { callFromPod, clusterTest, kubectl, objectsIn, TestNamespace } from "./kubernetes.ts";
 import { count, serveHttp, type Upstream, zeros } from "./upstreams.ts";
 
 const GB = 1_000_000_000;
@@ -158,30 +158,6 @@ clusterTest("a local program that does not listen is a 502 that says so", async 
 
 async function sessionName(namespace: TestNamespace): Promise<string> {
   return (await kubectl(["get", "jobs", "-n", namespace.name, "-o", "jsonpath={.items[0].metadata.name}"])).trim();
-}
-
-/** What a new Pod gets from a URL. */
-async function callFromPod(namespace: TestNamespace, url: string): Promise<string> {
-  const pod = {
-    apiVersion: "v1",
-    kind: "Pod",
-    metadata: { name: "caller" },
-    spec: {
-      restartPolicy: "Never",
-      automountServiceAccountToken: false,
-      securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: "RuntimeDefault" } },
-      containers: [{
-        name: "caller",
-        image: "kurun.test/toolbox:1",
-        imagePullPolicy: "Never",
-        args: ["http", url],
-        securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
-      }],
-    },
-  };
-  await kubectl(["create", "-n", namespace.name, "-f", "-"], JSON.stringify(pod));
-  await kubectl(["wait", "-n", namespace.name, "--for=jsonpath={.status.phase}=Succeeded", "pod/caller", "--timeout=30s"]);
-  return await kubectl(["logs", "-n", namespace.name, "caller"]);
 }
 
 /** One request on its own connection. */
