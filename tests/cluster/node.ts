@@ -1,6 +1,7 @@
 import { runCommand } from "./commands.ts";
 import { ClusterError } from "./errors.ts";
 import type { Progress } from "./progress.ts";
+import type { Topology } from "./variant.ts";
 
 /** The argument of `onenode start`; programs/onenode/settings.go has the same. */
 export interface NodeSettings {
@@ -10,6 +11,7 @@ export interface NodeSettings {
   readonly cni: string;
   readonly images: readonly string[];
   readonly pauseImage: string;
+  readonly topology: Topology;
 }
 
 /** The state of a node, from its directory and /proc. */

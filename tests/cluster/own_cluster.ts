@@ -12,6 +12,7 @@ import { type Paths, paths } from "./paths.ts";
 import { buildProgram, fetchModules, lastBuilt, type Program, type ProgramName, programs } from "./programs.ts";
 import type { Progress } from "./progress.ts";
 import { packToolbox, TOOLBOX_IMAGE, toolboxArchive } from "./toolbox_image.ts";
+import { chosenVariant, type ClusterVariant } from "./variant.ts";
 
 /** By linux/capability.h. */
 const CAP_NET_ADMIN = 12n;
@@ -48,18 +49,19 @@ async function mayAdministrate(): Promise<boolean> {
 
 /** Brings our own cluster up: keeps one that runs well and replaces one that does not. Builds and installs only what is missing. */
 export async function ensureOwnUp(progress: Progress, { forTests }: { forTests: boolean }): Promise<Cluster> {
+  const variant = chosenVariant();
   const reason = await whyNoOwnCluster();
   if (reason) throw new ClusterUnavailableError(reason);
   const place = paths();
   await exclusively(place, progress, async () => {
     const go = await findGo();
-    const built = await programs(place.programs, go);
+    const built = await programs(place.programs, go, variant.kubernetes);
     const missing = await missingPackages(forTests);
-    if (await findCniDirectory() && await isUp(place, await settingsOf(place, built), progress)) {
+    if (await findCniDirectory() && await isUp(place, await settingsOf(place, variant, built), progress)) {
       await installPackages(missing, progress);
     } else {
       await prepare(built, { missing, go, progress });
-      await startNode(built.onenode.path, await settingsOf(place, built));
+      await startNode(built.onenode.path, await settingsOf(place, variant, built));
       await waitUntilReady(place.node, progress);
     }
     if (forTests) await startDns(place, built.coredns, go, progress);
@@ -120,7 +122,7 @@ async function anyOnenode(place: Paths): Promise<string | undefined> {
 
 async function builtOnenode(place: Paths, progress: Progress): Promise<string> {
   const go = await findGo();
-  const { onenode } = await programs(place.programs, go);
+  const { onenode } = await programs(place.programs, go, chosenVariant().kubernetes);
   await buildProgram(onenode, go, progress);
   return onenode.path;
 }
@@ -148,7 +150,7 @@ async function isUp(place: Paths, settings: NodeSettings, progress: Progress): P
   return false;
 }
 
-async function settingsOf(place: Paths, built: Record<ProgramName, Program>): Promise<NodeSettings> {
+async function settingsOf(place: Paths, variant: ClusterVariant, built: Record<ProgramName, Program>): Promise<NodeSettings> {
   const cni = await findCniDirectory();
   if (!cni) throw new ClusterError("The CNI plugins are missing although their package is installed. Reinstall the package and try again.");
   const settings = {
@@ -157,6 +159,7 @@ async function settingsOf(place: Paths, built: Record<ProgramName, Program>): Pr
     cni,
     images: [toolboxArchive(built.toolbox)],
     pauseImage: TOOLBOX_IMAGE,
+    topology: variant.topology,
   };
   return { ...settings, key: createHash("sha256").update(JSON.stringify(settings)).digest("hex").slice(0, 16) };
 }

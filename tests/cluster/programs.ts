@@ -3,9 +3,8 @@ import { fileURLToPath } from "node:url";
 import { isFile } from "./commands.ts";
 import { type Go, goArchitecture, goBuild, goFetch } from "./go.ts";
 import type { Progress } from "./progress.ts";
+import { KUBERNETES_VERSIONS, type KubernetesVersion, USUAL_VARIANT } from "./variant.ts";
 
-/** The version of Kubernetes, as in go.mod; its programs learn it from the linker. */
-const KUBERNETES = "1.34.4";
 /** Builds that were not used for this long are removed when the same program is built again. */
 const KEPT_MS = 14 * 24 * 3600 * 1000;
 
@@ -16,26 +15,37 @@ const UNFINISHED = "unfinished-";
 export type ProgramName = "onenode" | "kubernetes" | "coredns" | "toolbox";
 
 const STRIPPED = "-s -w";
-const FLAGS: Record<ProgramName, readonly string[]> = {
-  onenode: ["-ldflags", STRIPPED],
-  toolbox: ["-ldflags", STRIPPED],
-  coredns: ["-tags", "grpcnotrace", "-ldflags", STRIPPED],
-  // Without these tags the clients of three clouds and Docker are linked in.
-  kubernetes: ["-tags", "providerless,dockerless,grpcnotrace", "-ldflags", `${STRIPPED} ${versionFlags()}`],
-};
 
 /** A program in the cache, built or not yet. */
 export interface Program {
   readonly name: ProgramName;
   /** Where it lies once it is built. The name contains a hash of everything that it is built from. */
   readonly path: string;
+  /** The arguments of `go build`. */
+  readonly flags: readonly string[];
+  /** For the progress. */
+  readonly title: string;
 }
 
 /** The programs for the current sources. */
-export async function programs(cache: string, go: Go): Promise<Record<ProgramName, Program>> {
-  const named = await Promise.all((Object.keys(FLAGS) as ProgramName[]).map(async (name): Promise<[ProgramName, Program]> => {
-    const key = await sourceKey(sourceDirectory(name), [go.version, goArchitecture(), ...FLAGS[name]]);
-    return [name, { name, path: `${cache}/${name}-${key}` }];
+export async function programs(cache: string, go: Go, kubernetes: KubernetesVersion): Promise<Record<ProgramName, Program>> {
+  const version = KUBERNETES_VERSIONS[kubernetes];
+  const modules = kubernetes === USUAL_VARIANT.kubernetes ? "" : `${kubernetes}/`;
+  const flags: Record<ProgramName, readonly string[]> = {
+    onenode: ["-ldflags", STRIPPED],
+    toolbox: ["-ldflags", STRIPPED],
+    coredns: ["-tags", "grpcnotrace", "-ldflags", STRIPPED],
+    // Without these tags the clients of three clouds and Docker are linked in.
+    kubernetes: [
+      ...modules ? [`-modfile=${modules}go.mod`] : [],
+      ...["-tags", "providerless,dockerless,grpcnotrace", "-ldflags", `${STRIPPED} ${versionFlags(version)}`],
+    ],
+  };
+  const named = await Promise.all((Object.keys(flags) as ProgramName[]).map(async (name): Promise<[ProgramName, Program]> => {
+    const more = [go.version, goArchitecture(), ...flags[name]];
+    const key = await sourceKey(sourceDirectory(name), name === "kubernetes" ? modules : "", more);
+    const title = name === "kubernetes" ? `${name} ${version} (minutes, the first time)` : name;
+    return [name, { name, path: `${cache}/${name}-${key}`, flags: flags[name], title }];
   }));
   return Object.fromEntries(named) as Record<ProgramName, Program>;
 }
@@ -52,8 +62,8 @@ export async function buildProgram(program: Program, go: Go, progress: Progress)
   await removeUnfinished(cache);
   const unfinished = `${cache}/${UNFINISHED}${program.name}.${Deno.pid}`;
   await progress.during(
-    `building ${program.name}${program.name === "kubernetes" ? ` ${KUBERNETES} (minutes, the first time)` : ""}`,
-    (detail) => goBuild(go, sourceDirectory(program.name), FLAGS[program.name], unfinished, detail),
+    `building ${program.title}`,
+    (detail) => goBuild(go, sourceDirectory(program.name), program.flags, unfinished, detail),
   );
   await Deno.rename(unfinished, program.path);
   await removeUnused(cache, program.name);
@@ -64,7 +74,7 @@ export async function fetchModules(program: Program, go: Go, progress: Progress)
   if (await isFile(program.path)) return;
   await progress.during(
     `downloading the modules of ${program.name}`,
-    (detail) => goFetch(go, sourceDirectory(program.name), FLAGS[program.name], detail),
+    (detail) => goFetch(go, sourceDirectory(program.name), program.flags, detail),
   );
 }
 
@@ -101,11 +111,13 @@ async function removeUnused(cache: string, name: ProgramName): Promise<void> {
   }
 }
 
-async function sourceKey(directory: string, more: readonly string[]): Promise<string> {
+/** @param modules the folder of go.mod and go.sum below the directory, "" or with a slash at its end */
+async function sourceKey(directory: string, modules: string, more: readonly string[]): Promise<string> {
   const hash = createHash("sha256").update(JSON.stringify(more));
   const names: string[] = [];
-  for await (const entry of Deno.readDir(directory)) {
-    if (/\.go$|^go\.(mod|sum)$/.test(entry.name)) names.push(entry.name);
+  for await (const { name } of Deno.readDir(directory)) {
+    if (name.endsWith(".go")) names.push(name);
+    else if (/^go\.(mod|sum)$/.test(name)) names.push(`${modules}${name}`);
   }
   for (const name of names.sort()) {
     const content = await Deno.readFile(`${directory}/${name}`);
@@ -118,8 +130,9 @@ function sourceDirectory(name: ProgramName): string {
   return fileURLToPath(new URL(`./programs/${name}`, import.meta.url));
 }
 
-function versionFlags(): string {
-  const [major, minor] = KUBERNETES.split(".");
+/** Kubernetes' programs learn their version from the linker. */
+function versionFlags(version: string): string {
+  const [major, minor] = version.split(".");
   const variable = "-X k8s.io/component-base/version.";
-  return `${variable}gitVersion=v${KUBERNETES} ${variable}gitMajor=${major} ${variable}gitMinor=${minor}`;
+  return `${variable}gitVersion=v${version} ${variable}gitMajor=${major} ${variable}gitMinor=${minor}`;
 }

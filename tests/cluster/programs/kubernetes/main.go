@@ -47,12 +47,22 @@ func main() {
 	case "kube-scheduler":
 		run(scheduler.NewSchedulerCommand())
 	case "kubelet":
-		run(kubelet.NewKubeletCommand(context.Background()))
+		run(kubeletCommand())
 	case "kube-proxy":
 		run(proxy.NewProxyCommand())
 	default:
 		fmt.Fprintf(os.Stderr, "kubernetes: there is no program %q in here\n", name)
 		os.Exit(2)
+	}
+}
+
+// kubeletCommand is the kubelet's. Up to Kubernetes 1.31 the function takes no context.
+func kubeletCommand() *cobra.Command {
+	switch create := any(kubelet.NewKubeletCommand).(type) {
+	case func(context.Context) *cobra.Command:
+		return create(context.Background())
+	default:
+		return create.(func() *cobra.Command)()
 	}
 }
 
