@@ -5,16 +5,12 @@
  *
  * @module
  */
-import { type Cluster, ClusterUnavailableError, ensureUp } from "./cluster/cluster.ts";
+import { type Cluster, ClusterUnavailableError } from "./cluster/cluster.ts";
 import { compiledRun, type ExtraRun, oldDenoRun } from "./extra_runs.ts";
-import { fetchExamplePackages } from "./example_packages.ts";
 import { faultsInside } from "./faults.ts";
 import { ALL_FAULTS } from "./faults/all_faults.ts";
-import { grpcProgram } from "./grpc_program.ts";
-import { guestbookProgram } from "./guestbook_program.ts";
 import { e2eRounds } from "./e2e_rounds.ts";
-import { registryProgram } from "./registry_program.ts";
-import { loadPodImages } from "./pod_images.ts";
+import { preparedCluster } from "./prepared_cluster.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 
@@ -27,13 +23,7 @@ interface Counts {
 /** Runs the tests on the cluster. If there can be none, they are counted as skipped, with the reason. */
 async function endToEnd(): Promise<Counts> {
   try {
-    const cluster = await ensureUp();
-    await loadPodImages(cluster);
-    // Inside the cluster's network neither Go's modules nor npm can be reached.
-    await grpcProgram();
-    await guestbookProgram();
-    await registryProgram();
-    await fetchExamplePackages();
+    const cluster = await preparedCluster();
     const ends: Counts[] = [];
     const inside = async (tests: readonly string[], more: Record<string, string> = {}) => {
       for (const { flags, files, env } of e2eRounds(tests)) {

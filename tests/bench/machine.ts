@@ -31,7 +31,7 @@ async function systemName(): Promise<string> {
 }
 
 /** The commit that is measured, and whether files have changed since. */
-async function commit(): Promise<string> {
+export async function commit(): Promise<string> {
   const cwd = new URL(".", import.meta.url).pathname;
   const described = runCommand(["git", "-C", cwd, "describe", "--always", "--dirty=, changed since"]);
   const { code, stdout } = await described.catch(() => ({ code: 1, stdout: "" }));

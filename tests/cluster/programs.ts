@@ -30,7 +30,7 @@ export interface Program {
 /** The programs for the current sources. */
 export async function programs(cache: string, go: Go, kubernetes: KubernetesVersion): Promise<Record<ProgramName, Program>> {
   const version = KUBERNETES_VERSIONS[kubernetes];
-  const modules = kubernetes === USUAL_VARIANT.kubernetes ? "" : `${kubernetes}/`;
+  const modules = modulesFolder(kubernetes);
   const flags: Record<ProgramName, readonly string[]> = {
     onenode: ["-ldflags", STRIPPED],
     toolbox: ["-ldflags", STRIPPED],
@@ -48,6 +48,11 @@ export async function programs(cache: string, go: Go, kubernetes: KubernetesVers
     return [name, { name, path: `${cache}/${name}-${key}`, flags: flags[name], title }];
   }));
   return Object.fromEntries(named) as Record<ProgramName, Program>;
+}
+
+/** Where a version's go.mod and go.sum lie below programs/kubernetes: "" or a folder with a slash at its end. */
+export function modulesFolder(kubernetes: KubernetesVersion): string {
+  return kubernetes === USUAL_VARIANT.kubernetes ? "" : `${kubernetes}/`;
 }
 
 /** Builds a program unless it exists. The caller holds the lock. */
@@ -111,7 +116,7 @@ async function removeUnused(cache: string, name: ProgramName): Promise<void> {
   }
 }
 
-/** @param modules the folder of go.mod and go.sum below the directory, "" or with a slash at its end */
+/** @param modules as {@link modulesFolder} */
 async function sourceKey(directory: string, modules: string, more: readonly string[]): Promise<string> {
   const hash = createHash("sha256").update(JSON.stringify(more));
   const names: string[] = [];

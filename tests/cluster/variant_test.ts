@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { modulesFolder } from "./programs.ts";
 import { chosenVariant, KUBERNETES_VERSIONS, type KubernetesVersion, USUAL_VARIANT } from "./variant.ts";
 
 Deno.test("the environment chooses the test cluster's variant", () => {
@@ -14,7 +15,7 @@ Deno.test("the environment chooses the test cluster's variant", () => {
 
 Deno.test("the version that a test cluster reports is the one in its go.mod", async () => {
   for (const [minor, version] of Object.entries(KUBERNETES_VERSIONS)) {
-    const folder = minor as KubernetesVersion === USUAL_VARIANT.kubernetes ? "" : `${minor}/`;
+    const folder = modulesFolder(minor as KubernetesVersion);
     const modules = await Deno.readTextFile(new URL(`programs/kubernetes/${folder}go.mod`, import.meta.url));
     assert.match(modules, new RegExp(`^\tk8s\\.io/kubernetes v${version}$`, "m"));
   }

@@ -1,0 +1,60 @@
+import type { ClusterVariant } from "../cluster/variant.ts";
+import type { FailedTest, TestResults } from "./junit.ts";
+import { rowName } from "./rows.ts";
+
+/** What came of a row. */
+export interface RowResult {
+  readonly row: ClusterVariant;
+  /** What the API server says, such as v1.34.4. */
+  readonly version: string;
+  /** How many files of tests were run, and whether they were all. */
+  readonly files: string;
+  readonly results: TestResults;
+  /** The tests that failed next to others and passed alone. */
+  readonly onlyAlone: readonly string[];
+  readonly tookMs: number;
+  /** The date and what was tested. */
+  readonly when: string;
+}
+
+const HEAD = `# Compatibility
+
+The Kubernetes versions and the kinds of cluster that kurun is tested on. Each row is a cluster that the tests build from source and run on, in \`tests/e2e\`.
+[Clusters](clusters.md) says what is known about kind, EKS, GKE, OpenShift and others.
+
+Written by \`deno task test:matrix --all --write\`; do not edit. A test that fails runs once more, alone: *only alone* counts those that then
+passed.
+
+`;
+const TITLES = ["cluster", "version", "files", "passed", "only alone", "failed", "skipped", "minutes", "tested"];
+
+/** A row's line in the table, without what is wrong with it. */
+export function rowLine({ row, version, files, results, onlyAlone, tookMs, when }: RowResult): string {
+  const { passed, failed, skipped } = results;
+  const names = (tests: readonly string[]) => tests.length === 0 ? "0" : `${tests.length}: ${tests.join("; ")}`;
+  const cells = [
+    rowName(row),
+    version,
+    files,
+    passed,
+    names(onlyAlone),
+    names(failed.map(failedText)),
+    names(skipped),
+    Math.round(tookMs / 60_000),
+    when,
+  ];
+  return `| ${cells.map((cell) => String(cell).replaceAll("|", "\\|")).join(" | ")} |\n`;
+}
+
+/** The text of docs/compatibility.md. @param old its text until now; rows that did not run stay as they are */
+export function compatibilityDocument(names: readonly string[], results: readonly RowResult[], old: string): string {
+  const lines = names.map((name) => {
+    const result = results.find(({ row }) => rowName(row) === name);
+    return result ? rowLine(result) : old.split("\n").filter((line) => line.startsWith(`| ${name} |`)).map((line) => `${line}\n`).join("");
+  });
+  return `${HEAD}| ${TITLES.join(" | ")} |\n|${" --- |".repeat(TITLES.length)}\n${lines.join("")}`;
+}
+
+function failedText({ file, name, error }: FailedTest): string {
+  return `${name} (${file.replace("./tests/e2e/", "")}): ${error}`;
+}
