@@ -9,6 +9,8 @@ export interface Happening {
 /** One run of chaos. */
 export interface ChaosRun {
   readonly seed: number;
+  /** Such as 2026-11-29. */
+  readonly date: string;
   readonly minutes: number;
   readonly files: number;
   readonly passed: number;
@@ -38,8 +40,8 @@ hold whatever happens, and is checked for every kurun and every namespace of the
 
 Written by \`deno task test:chaos --seed N --minutes M --write\`; do not edit.
 
-| seed | minutes | files | things that happened | kurun started | tests passed | tests failed | why | failed again alone | broken |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+| seed | date | minutes | files | things that happened | kurun started | tests passed | tests failed | why | failed again alone | broken |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 `;
 
 /** The document with the run in it, in place of an older one with the same seed. */
@@ -64,9 +66,9 @@ export function failureText(test: ChaosRun["failed"][number], during: readonly H
   return `${head}  ${reason}; alone it ${passesAlone ? "passes" : "FAILS"}\n${lines.join("")}${text}\n\n`;
 }
 
-function row({ seed, minutes, files, turns, kuruns, passed, failed, found }: ChaosRun): string {
+function row({ seed, date, minutes, files, turns, kuruns, passed, failed, found }: ChaosRun): string {
   const again = failed.filter(({ passesAlone }) => !passesAlone).length;
-  return `| ${[seed, minutes, files, turns, kuruns, passed, failed.length, reasons(failed), again, found.length].join(" | ")} |`;
+  return `| ${[seed, date, minutes, files, turns, kuruns, passed, failed.length, reasons(failed), again, found.length].join(" | ")} |`;
 }
 
 /** How many tests failed for which reason, the most frequent first. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { chaosPart, type ChaosRun, withChaosRun } from "./report.ts";
 import { outcomes } from "./test_file.ts";
 
-const RUN: ChaosRun = { seed: 2, minutes: 15, files: 9, passed: 40, failed: [], turns: 180, kuruns: 70, found: [] };
+const RUN: ChaosRun = { seed: 2, date: "2026-11-29", minutes: 15, files: 9, passed: 40, failed: [], turns: 180, kuruns: 70, found: [] };
 
 Deno.test("a run replaces the row of its seed and leaves the faults and other seeds alone", () => {
   const faults = "# Reliability\n\n| when | seen |\n| --- | --- |\n| 3 days | nothing |\n";
@@ -11,8 +11,8 @@ Deno.test("a run replaces the row of its seed and leaves the faults and other se
   const again = withChaosRun(both, { ...RUN, failed: [test, test], found: ["x"] });
   assert.ok(again.startsWith(faults));
   assert.deepEqual(chaosPart(again).split("\n").slice(-3), [
-    "| 2 | 15 | 9 | 180 | 70 | 40 | 2 | 2 × late | 0 | 1 |",
-    "| 10 | 15 | 9 | 180 | 70 | 40 | 0 | none failed | 0 | 0 |",
+    "| 2 | 2026-11-29 | 15 | 9 | 180 | 70 | 40 | 2 | 2 × late | 0 | 1 |",
+    "| 10 | 2026-11-29 | 15 | 9 | 180 | 70 | 40 | 0 | none failed | 0 | 0 |",
     "",
   ]);
   assert.equal(again.split("## Random chaos").length, 2);

@@ -22,6 +22,8 @@ export interface FileRun {
 const ROOT = new URL("../../", import.meta.url).pathname;
 /** The tests of a file wait for up to a minute at many places, and disturbances make several of them do so. */
 const LIMIT_MS = 600_000;
+/** What is said about a file that was killed then. */
+export const NOT_ENDED = `did not end within ${LIMIT_MS / 60_000} min`;
 const WITNESS = new URL("witness.ts", import.meta.url).pathname;
 
 /** Runs the tests of a file with each kurun's witness writing to a folder, and their namespaces kept. */
@@ -65,7 +67,7 @@ async function run(file: string, flags: string[], log: string, env: Record<strin
   const [{ signal }] = await Promise.all([child.status, read(child.stdout), read(child.stderr)]);
   clearTimeout(limit);
   await Deno.writeTextFile(log, output, { append: true });
-  return { ...outcomes(file, output, ends), ...signal ? { broken: `${file} did not end within ${LIMIT_MS / 60_000} min` } : {} };
+  return { ...outcomes(file, output, ends), ...signal ? { broken: `${file} ${NOT_ENDED}` } : {} };
 }
 
 /** Reads the report of deno test. */
