@@ -99,7 +99,7 @@ export class TunnelLink {
     this.#startedAt = options.now();
   }
 
-  /** Keeps a session until aborted. @throws ReplacedError, RightsLostError, or the first refusal if there was no connection before it */
+  /** Keeps a session until aborted. @throws ReplacedError, RightsLostError, or the refusal itself if there was no connection before it */
   async hold(): Promise<void> {
     const { signal, now, chance = Math.random } = this.#options;
     // A jump of the time of day shows that the machine slept.
@@ -203,13 +203,12 @@ export class TunnelLink {
     return now - this.#startedAt < STARTING_MS ? STARTING_DELAY_MS : LAST_DELAY_MS;
   }
 
-  /** @returns whether the error is a final refusal: before the first connection at once, later only if it persists */
+  /** @returns whether the error is a refusal that persists */
   #noteFailure(error: Error): boolean {
     const { onState, now } = this.#options;
     if (!(error instanceof ApiError && error.status === 403)) this.#refusals = 0;
     else if (this.#refusals++ === 0) this.#refusedSince = now();
-    const final = this.#refusals > 0 &&
-      (!this.#begun || (this.#refusals >= FINAL_REFUSALS && now() - this.#refusedSince >= FINAL_REFUSALS_MS));
+    const final = this.#refusals >= FINAL_REFUSALS && now() - this.#refusedSince >= FINAL_REFUSALS_MS;
     if (!final && this.#links.size === 0) onState({ is: "failed", why: error.message });
     return final;
   }

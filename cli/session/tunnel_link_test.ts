@@ -70,14 +70,14 @@ Deno.test("a client that was replaced ends, says by whom and does not dial again
   assert.equal(dials, 1);
 });
 
-Deno.test("a failed dial is retried, but a missing right before the first connection is final", async () => {
-  const answers = [new Error("no endpoints"), new Error("refused"), refusal];
+Deno.test("a failed dial is retried, but a refusal that stays is final, also before the first connection", async () => {
+  const answers = [new Error("no endpoints"), refusal, new Error("refused")];
   const states: LinkState[] = [];
   await assert.rejects(
-    hold(() => Promise.reject(answers.shift()), (state) => states.push(state), new AbortController().signal),
+    hold(() => Promise.reject(answers.shift() ?? refusal), (state) => states.push(state), new AbortController().signal, aSecondEachLook()),
     refusal,
   );
-  assert.deepEqual(states.map((state) => "why" in state && state.why), ["no endpoints", "refused"]);
+  assert.deepEqual(states.map((state) => "why" in state && state.why), ["no endpoints", "no", "refused", ...Array(7).fill("no")]);
 });
 
 Deno.test("pauses double up to two seconds, with jitter that never makes them longer", () => {
@@ -85,18 +85,22 @@ Deno.test("pauses double up to two seconds, with jitter that never makes them lo
   assert.equal(delay(1, 0), 100);
 });
 
+/** A second for every look at the clock: eight refusals take more than eight seconds. */
+function aSecondEachLook(): Pick<TunnelLinkOptions, "now"> {
+  let seconds = 0;
+  return { now: () => 1_000 * seconds++ };
+}
+
 Deno.test("refusals after the first connection are final only when they stay, since an API server that starts does not know the roles", async () => {
   for (const refusals of [7, 8]) {
     const stop = new AbortController();
     let dials = 0;
-    // A second for every look at the clock: eight refusals take more than eight seconds.
-    let seconds = 0;
     const connect = dialTo((session) => dials === 1 ? session.destroy(new Error("cut")) : stop.abort());
     const dial = () => {
       dials++;
       return dials === 1 || dials === refusals + 2 ? connect() : Promise.reject(refusal);
     };
-    const held = hold(dial, () => {}, stop.signal, { now: () => 1_000 * seconds++ });
+    const held = hold(dial, () => {}, stop.signal, aSecondEachLook());
     if (refusals === 7) await held;
     else await assert.rejects(held, (error) => error instanceof RightsLostError && error.message === "no");
     assert.equal(dials, 9);
@@ -206,16 +210,15 @@ Deno.test("a dial whose proof gets no answer lets the next one prove itself befo
   assert.deepEqual(connected, [2]);
 });
 
-Deno.test("a dial that fails after a second one has started is reported, and its refusal is final for both", async () => {
+Deno.test("a dial that fails after a second one has started is reported, and refusals that stay are final for both", async () => {
   const states: LinkState[] = [];
   const late = [new Error("no route"), refusal];
-  const dial = () =>
-    new Promise<Transport>((_, reject) => {
-      const error = late.shift();
-      if (error) setTimeout(() => reject(error), 1_700);
-    });
-  await assert.rejects(hold(dial, (state) => states.push(state), new AbortController().signal), refusal);
-  assert.deepEqual(states, [{ is: "failed", why: "no route" }]);
+  const dial = () => {
+    const error = late.shift();
+    return error ? new Promise<Transport>((_, reject) => setTimeout(() => reject(error), 1_700)) : Promise.reject(refusal);
+  };
+  await assert.rejects(hold(dial, (state) => states.push(state), new AbortController().signal, aSecondEachLook()), refusal);
+  assert.deepEqual(states[0], { is: "failed", why: "no route" });
 });
 
 Deno.test("a server that goes away is followed to the next while what it still carries goes on", async () => {

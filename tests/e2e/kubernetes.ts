@@ -1,5 +1,24 @@
+/** What kubectl says if it could not ask, or did not hear the answer. */
+const NOT_HEARD =
+  /refused|reset by peer|broken pipe|\bEOF\b|[Tt]ime(d )?out|TLS handshake|http2:|etcdserver|ServiceUnavailable|unable to handle the request|leader changed/;
+
+/** While the cluster is disturbed on purpose (tests/chaos.ts), kubectl is run again for this long: what a test looks at is not its subject. */
+const PATIENCE_MS = Number(Deno.env.get("KURUN_TEST_PATIENCE_MS") ?? 0);
+
 /** Runs kubectl against the test cluster. @throws with its output if it fails */
 export async function kubectl(args: string[], input?: string): Promise<string> {
+  const until = performance.now() + PATIENCE_MS;
+  for (let again = false;; again = true) {
+    const { code, stdout, stderr } = await kubectlOnce(args, input);
+    // What was not heard may have been done.
+    if (code === 0 || (again && /\(AlreadyExists\)/.test(stderr) && args[0] === "create")) return stdout;
+    if (again && /\(NotFound\)/.test(stderr) && args[0] === "delete") return stdout;
+    if (!NOT_HEARD.test(stderr) || performance.now() > until) throw new Error(`kubectl ${args.join(" ")}: ${stderr}`);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+}
+
+async function kubectlOnce(args: string[], input: string | undefined): Promise<{ code: number; stdout: string; stderr: string }> {
   const child = new Deno.Command("kubectl", { args, stdin: input === undefined ? "null" : "piped", stdout: "piped", stderr: "piped" })
     .spawn();
   if (input !== undefined) {
@@ -9,8 +28,7 @@ export async function kubectl(args: string[], input?: string): Promise<string> {
   }
   const { code, stdout, stderr } = await child.output();
   const text = new TextDecoder();
-  if (code !== 0) throw new Error(`kubectl ${args.join(" ")}: ${text.decode(stderr)}`);
-  return text.decode(stdout);
+  return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
 }
 
 /** The log of a Pod, or of what kubectl finds a Pod for, once it matches: a line may come later than what it is about. @throws with the log after 30 s */
@@ -60,6 +78,7 @@ export interface ListedObject {
   kind: string;
   metadata: {
     name: string;
+    namespace?: string;
     uid: string;
     deletionTimestamp?: string;
     labels?: Record<string, string>;
@@ -79,6 +98,11 @@ export async function objectsIn(namespace: string): Promise<ListedObject[]> {
   return list.items.filter(({ metadata }: ListedObject) => metadata.name !== "kube-root-ca.crt");
 }
 
+/** The label of namespaces that are kept. */
+export const KEPT_BY = "kurun.test/kept-by";
+/** Namespaces are not removed when their tests end, so that what kurun left in them can be seen; they get this label value. */
+const KEPT = Deno.env.get("KURUN_TEST_KEEP");
+
 /** A test's own namespace, which admits only Pods that pass `restricted`. Removed when the test ends. */
 export class TestNamespace implements AsyncDisposable {
   private constructor(readonly name: string) {}
@@ -91,7 +115,7 @@ export class TestNamespace implements AsyncDisposable {
       JSON.stringify({
         apiVersion: "v1",
         kind: "Namespace",
-        metadata: { name, labels: { [`${level}/enforce`]: "restricted", [`${level}/warn`]: "restricted" } },
+        metadata: { name, labels: { [`${level}/enforce`]: "restricted", [`${level}/warn`]: "restricted", ...KEPT && { [KEPT_BY]: KEPT } } },
       }),
     );
     return new TestNamespace(name);
@@ -123,6 +147,7 @@ export class TestNamespace implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    if (KEPT) return;
     await kubectl(["delete", "namespace", this.name, "--wait=false"]);
   }
 }

@@ -3,11 +3,14 @@ import { loadClusterAccess } from "../../k8s/kubeconfig/kubeconfig.ts";
 import { kubectl } from "../e2e/kubernetes.ts";
 import type { Kubeconfig } from "../e2e/kubeconfig_file.ts";
 
+let server: { readonly url: URL; readonly ca: string } | undefined;
+
 /** The test cluster's API server: its URL, and the CA (PEM) of its certificate. */
 export async function apiServer(): Promise<{ readonly url: URL; readonly ca: string }> {
+  if (server) return server;
   const kubeconfig: Kubeconfig = JSON.parse(await kubectl(["config", "view", "--raw", "--minify", "--flatten", "-o", "json"]));
-  const { server, "certificate-authority-data": ca } = kubeconfig.clusters[0]!.cluster;
-  return { url: new URL(String(server)), ca: atob(String(ca)) };
+  const { server: url, "certificate-authority-data": ca } = kubeconfig.clusters[0]!.cluster;
+  return server = { url: new URL(String(url)), ca: atob(String(ca)) };
 }
 
 /** A client of it, as administrator. The caller closes it. */

@@ -53,8 +53,8 @@ async function restart(component: Component): Promise<void> {
   if (code !== 0) throw new Error(`onenode restart ${component}: ${said}`);
 }
 
-/** Waits until the API server says that it is ready. @returns when it did, at most 50 ms late */
-async function readyAt(): Promise<number> {
+/** Waits until the API server says that it is ready. @returns when it did, at most 50 ms late @throws after a minute */
+export async function readyAt(): Promise<number> {
   const { url, ca } = await apiServer();
   using client = Deno.createHttpClient({ caCerts: [ca], poolMaxIdlePerHost: 0 });
   const until = performance.now() + READY_LIMIT_MS;

@@ -4,6 +4,7 @@
  * @module
  */
 import { machineText } from "../bench/machine.ts";
+import { chaosPart } from "../chaos/report.ts";
 import { ALL_FAULTS } from "./all_faults.ts";
 import { type Fault, type FaultRun, runFault } from "./fault.ts";
 import { faultFlags, isWanted } from "./flags.ts";
@@ -29,10 +30,8 @@ async function main(): Promise<boolean> {
   for (const text of more) say(`${text}\n`);
   const failed = runs.filter(({ wrong }) => wrong.length > 0).length + more.length;
   if (flags.write) {
-    await Deno.writeTextFile(
-      DOCUMENT,
-      reliabilityDocument(wanted, runs, `${machine} Up to ${flags.atOnce} faults ran at the same time, except those of the control plane.`),
-    );
+    const where = `${machine} Up to ${flags.atOnce} faults ran at the same time, except those of the control plane.`;
+    await Deno.writeTextFile(DOCUMENT, reliabilityDocument(wanted, runs, where) + chaosPart(await Deno.readTextFile(DOCUMENT)));
   }
   say(`\nfaults: ${runs.length - failed} passed | ${failed} failed\n`);
   return failed === 0;
