@@ -30,7 +30,8 @@ export interface TestRound {
 
 /** Divides files into those that run at the same time, and those that run one after the other. */
 export function e2eRounds(files: readonly string[]): TestRound[] {
-  const isAlone = (file: string) => ALONE.some((name) => file.endsWith(`/${name}_test.ts`));
+  // Tests of a topology end parts of the cluster.
+  const isAlone = (file: string) => file.includes("/topologies/") || ALONE.some((name) => file.endsWith(`/${name}_test.ts`));
   const rounds: TestRound[] = [
     { flags: ["--parallel"], files: files.filter((file) => !isAlone(file)), env: { DENO_JOBS: `${JOBS}` } },
     { flags: [], files: files.filter(isAlone), env: {} },

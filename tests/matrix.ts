@@ -17,7 +17,7 @@ import { e2eRounds, type TestRound } from "./e2e_rounds.ts";
 import { type MatrixFlags, matrixFlags } from "./matrix/flags.ts";
 import { junitResults, type TestResults, together } from "./matrix/junit.ts";
 import { compatibilityDocument, rowLine, type RowResult } from "./matrix/report.ts";
-import { CHOSEN, rowName, ROWS } from "./matrix/rows.ts";
+import { CHOSEN, OF_TOPOLOGY, rowName, ROWS } from "./matrix/rows.ts";
 import { preparedCluster } from "./prepared_cluster.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
@@ -52,7 +52,9 @@ async function runRow(row: RowResult["row"], cluster: Cluster, all: boolean): Pr
   const known = (await Array.fromAsync(Deno.readDir(`${ROOT}tests/e2e`))).map(({ name }) => name).filter((name) =>
     name.endsWith("_test.ts")
   );
-  const files = (all ? known : CHOSEN.map((name) => `${name}_test.ts`)).map((name) => `tests/e2e/${name}`).sort();
+  const own = OF_TOPOLOGY[row.topology];
+  const names = [...all ? known : CHOSEN.map((name) => `${name}_test.ts`), ...own ? [`${own}_test.ts`] : []];
+  const files = names.map((name) => `tests/e2e/${name}`).sort();
   const first = together(await inTurn(e2eRounds(files), cluster));
   // Many tests wait for something, and a busy machine may take longer than they wait.
   const again = [...new Set(first.failed.map(({ file }) => file))].map((file): TestRound => ({ files: [file], flags: [], env: {} }));
@@ -62,7 +64,7 @@ async function runRow(row: RowResult["row"], cluster: Cluster, all: boolean): Pr
   return {
     row,
     version,
-    files: all ? `all ${files.length}` : `${files.length} of ${known.length}`,
+    files: all ? `all ${files.length}` : `${files.length} of ${known.length + (own ? 1 : 0)}`,
     results: { passed: first.passed + onlyAlone.length, failed, skipped: first.skipped },
     onlyAlone,
     tookMs: performance.now() - began,

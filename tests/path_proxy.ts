@@ -15,7 +15,8 @@ export interface PathProxyOptions {
   readonly certificate: CertificatePair;
   /** The prefix of every path, such as `/k8s/clusters/c-1`; requests without it get 404. */
   readonly path: string;
-  readonly server: URL;
+  /** One for all requests, or one for each. */
+  readonly server: URL | (() => URL);
   /** PEM. */
   readonly serverCa: string;
   /** Headers that it adds to each answer, or replaces. */
@@ -73,7 +74,7 @@ export class PathProxy implements AsyncDisposable {
       const chunks: Uint8Array[] = [];
       for await (const chunk of request) chunks.push(chunk);
       const { host: _host, connection: _connection, upgrade: _upgrade, "content-length": _length, ...headers } = request.headers;
-      const answer = await fetch(new URL(path, this.#options.server), {
+      const answer = await fetch(new URL(path, this.#target()), {
         method: request.method ?? "GET",
         headers: Object.entries({ ...headers, "accept-encoding": "identity" }).map(([name, value]) => [name, String(value)]),
         ...(chunks.length === 0 ? {} : { body: new Blob(chunks as BlobPart[]) }),
@@ -92,7 +93,8 @@ export class PathProxy implements AsyncDisposable {
     this.asked.push(`UPGRADE ${request.url}`);
     const path = this.#inside(request);
     if (path === undefined) return void socket.end("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
-    const { server, serverCa: ca } = this.#options;
+    const server = this.#target();
+    const { serverCa: ca } = this.#options;
     const onward = tlsConnect({
       host: server.hostname,
       port: Number(server.port || 443),
@@ -112,6 +114,11 @@ export class PathProxy implements AsyncDisposable {
   #inside(request: IncomingMessage): string | undefined {
     const { path } = this.#options;
     return request.url?.startsWith(`${path}/`) ? request.url.slice(path.length) : undefined;
+  }
+
+  #target(): URL {
+    const { server } = this.#options;
+    return typeof server === "function" ? server() : server;
   }
 
   #keep(socket: Socket): void {

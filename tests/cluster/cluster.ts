@@ -16,10 +16,12 @@ const KUBECONFIG_VARIABLE = "KURUN_TEST_KUBECONFIG";
 /** The signals of {@link Cluster.control}. */
 export type ControlSignal = "KILL" | "TERM" | "INT";
 
-/** A program of the cluster. */
+/** A program of the cluster. `kube-apiserver` means both API servers if there are two. */
 export type Component =
   | "etcd"
   | "kube-apiserver"
+  | "kube-apiserver-1"
+  | "kube-apiserver-2"
   | "kube-controller-manager"
   | "kube-scheduler"
   | "kubelet"

@@ -60,7 +60,7 @@ export async function ensureOwnUp(progress: Progress, { forTests }: { forTests: 
     if (await findCniDirectory() && await isUp(place, await settingsOf(place, variant, built), progress)) {
       await installPackages(missing, progress);
     } else {
-      await prepare(built, { missing, go, progress });
+      await prepare(built, programsOfNode(variant, built), { missing, go, progress });
       await startNode(built.onenode.path, await settingsOf(place, variant, built));
       await waitUntilReady(place.node, progress);
     }
@@ -137,7 +137,7 @@ async function isUp(place: Paths, settings: NodeSettings, progress: Progress): P
   if (!state.runs || !state.settings) return false;
   let wrong: string | undefined;
   if (state.settings.key !== settings.key) {
-    wrong = "was built from other sources";
+    wrong = state.settings.topology === settings.topology ? "was built from other sources" : "has another topology";
   } else {
     // It may still be starting, if an earlier up was killed.
     if (!state.ready) await waitUntilReady(place.node, progress).catch((error) => wrong = `does not get ready: ${error.message}`);
@@ -155,7 +155,7 @@ async function settingsOf(place: Paths, variant: ClusterVariant, built: Record<P
   if (!cni) throw new ClusterError("The CNI plugins are missing although their package is installed. Reinstall the package and try again.");
   const settings = {
     dir: place.node,
-    programs: { onenode: built.onenode.path, kubernetes: built.kubernetes.path },
+    programs: Object.fromEntries(programsOfNode(variant, built).map(({ name, path }) => [name, path])),
     cni,
     images: [toolboxArchive(built.toolbox)],
     pauseImage: TOOLBOX_IMAGE,
@@ -164,14 +164,23 @@ async function settingsOf(place: Paths, variant: ClusterVariant, built: Record<P
   return { ...settings, key: createHash("sha256").update(JSON.stringify(settings)).digest("hex").slice(0, 16) };
 }
 
+/** The programs that a node starts with. */
+function programsOfNode({ topology }: ClusterVariant, built: Record<ProgramName, Program>): Program[] {
+  return [built.onenode, built.kubernetes, ...topology === "konnectivity" ? [built.konnectivity] : []];
+}
+
 /**
  * Installs the packages that are missing and builds what the node starts with. The compiler has the processor busy for minutes, so apt-get
  * and the download of Kubernetes' modules go on next to the small builds.
  */
-async function prepare(built: Record<ProgramName, Program>, { missing, go, progress }: Preparation): Promise<void> {
+async function prepare(
+  built: Record<ProgramName, Program>,
+  needed: readonly Program[],
+  { missing, go, progress }: Preparation,
+): Promise<void> {
   const smallOnes = async () => {
-    // First, because a problem with Go or the module proxy shows immediately.
-    await buildProgram(built.onenode, go, progress);
+    // onenode first, because a problem with Go or the module proxy shows immediately.
+    for (const program of needed.filter((program) => program !== built.kubernetes)) await buildProgram(program, go, progress);
     await buildProgram(built.toolbox, go, progress);
     await packToolbox(built.toolbox);
   };

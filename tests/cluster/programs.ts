@@ -12,7 +12,7 @@ const KEPT_MS = 14 * 24 * 3600 * 1000;
 const UNFINISHED = "unfinished-";
 
 /** The programs of the test cluster, each a Go module below programs/. */
-export type ProgramName = "onenode" | "kubernetes" | "coredns" | "toolbox";
+export type ProgramName = "onenode" | "kubernetes" | "coredns" | "toolbox" | "konnectivity";
 
 const STRIPPED = "-s -w";
 
@@ -34,6 +34,7 @@ export async function programs(cache: string, go: Go, kubernetes: KubernetesVers
   const flags: Record<ProgramName, readonly string[]> = {
     onenode: ["-ldflags", STRIPPED],
     toolbox: ["-ldflags", STRIPPED],
+    konnectivity: ["-ldflags", STRIPPED],
     coredns: ["-tags", "grpcnotrace", "-ldflags", STRIPPED],
     // Without these tags the clients of three clouds and Docker are linked in.
     kubernetes: [

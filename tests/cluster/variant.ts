@@ -6,8 +6,8 @@ export const KUBERNETES_VERSIONS = { "1.31": "1.31.13", "1.34": "1.34.4", "1.37"
 /** A minor version, as in `KURUN_TEST_KUBERNETES`. */
 export type KubernetesVersion = keyof typeof KUBERNETES_VERSIONS;
 
-/** How the test cluster's programs are arranged, as in `KURUN_TEST_TOPOLOGY`. */
-export const TOPOLOGIES = ["one-node"] as const;
+/** How the test cluster's programs are arranged, as in `KURUN_TEST_TOPOLOGY`; programs/onenode/topology.go says what each is. */
+export const TOPOLOGIES = ["one-node", "two-api-servers", "dual-stack", "dual-stack-ipv6", "konnectivity"] as const;
 /** One of {@link TOPOLOGIES}. */
 export type Topology = typeof TOPOLOGIES[number];
 

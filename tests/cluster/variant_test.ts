@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { modulesFolder } from "./programs.ts";
-import { chosenVariant, KUBERNETES_VERSIONS, type KubernetesVersion, USUAL_VARIANT } from "./variant.ts";
+import { chosenVariant, KUBERNETES_VERSIONS, type KubernetesVersion, TOPOLOGIES, USUAL_VARIANT } from "./variant.ts";
 
 Deno.test("the environment chooses the test cluster's variant", () => {
   const chosen = (env: Record<string, string>) => chosenVariant((name) => env[name]);
@@ -19,4 +19,10 @@ Deno.test("the version that a test cluster reports is the one in its go.mod", as
     const modules = await Deno.readTextFile(new URL(`programs/kubernetes/${folder}go.mod`, import.meta.url));
     assert.match(modules, new RegExp(`^\tk8s\\.io/kubernetes v${version}$`, "m"));
   }
+});
+
+Deno.test("the node's program has the same topologies", async () => {
+  const source = await Deno.readTextFile(new URL("programs/onenode/topology.go", import.meta.url));
+  const [, first] = /^const \(\n([^)]*)\n\)/m.exec(source) ?? [];
+  assert.deepEqual([...first!.matchAll(/= "([\w-]+)"/g)].map(([, name]) => name), [...TOPOLOGIES]);
 });

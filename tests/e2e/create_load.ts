@@ -34,13 +34,14 @@ export class CreateLoad implements AsyncDisposable {
     }, 1_000 / perSecond);
   }
 
-  /** Starts it. @param answeredBy reads who answered from the annotations of what was created */
+  /** Starts it. @param answeredBy reads who answered from the annotations of what was created @param server an API server other than the kubeconfig's */
   static async start(
     namespace: string,
     perSecond: number,
     answeredBy: (annotations: Record<string, string>) => string,
+    server?: string,
   ): Promise<CreateLoad> {
-    const access = await loadClusterAccess({ requestTimeout: PATIENCE_MS }, { get: (name) => Deno.env.get(name) });
+    const access = await loadClusterAccess({ requestTimeout: PATIENCE_MS, server }, { get: (name) => Deno.env.get(name) });
     return new CreateLoad(new Api(access, { userAgent: "kurun-tests" }), namespace, perSecond, answeredBy);
   }
 

@@ -121,9 +121,10 @@ export class TestNamespace implements AsyncDisposable {
     return new TestNamespace(name);
   }
 
-  /** A Service's address inside the cluster. */
+  /** A Service's address inside the cluster, as in a URL. */
   async address(service = "kurun"): Promise<string> {
-    return await kubectl(["get", "service", service, "-n", this.name, "-o", "jsonpath={.spec.clusterIP}"]);
+    const address = await kubectl(["get", "service", service, "-n", this.name, "-o", "jsonpath={.spec.clusterIP}"]);
+    return address.includes(":") ? `[${address}]` : address;
   }
 
   /** Waits until a Service leads to ready Pods only: kurun's own has its first one as soon as that has an address. */

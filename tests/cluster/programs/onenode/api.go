@@ -18,7 +18,7 @@ type api struct {
 	base   string
 }
 
-func (s *settings) client() (*api, error) {
+func (s *settings) client(address string) (*api, error) {
 	pair, err := tls.LoadX509KeyPair(s.path("pki/admin.crt"), s.path("pki/admin.key"))
 	if err != nil {
 		return nil, err
@@ -34,7 +34,7 @@ func (s *settings) client() (*api, error) {
 			Timeout:   5 * time.Second,
 			Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}}},
 		},
-		base: fmt.Sprintf("https://127.0.0.1:%d", s.Port),
+		base: "https://" + address,
 	}, nil
 }
 

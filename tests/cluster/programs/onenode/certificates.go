@@ -37,8 +37,8 @@ func (s *settings) writeCertificates() error {
 	if err := s.serviceAccountKey(); err != nil {
 		return err
 	}
-	node := []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback, net.ParseIP(nodeAddress)}
-	api := append([]net.IP{net.IPv4(10, 96, 0, 1)}, node...)
+	node := []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback, net.ParseIP(nodeAddress), net.ParseIP(nodeAddress6)}
+	api := append([]net.IP{net.ParseIP(s.apiService()), net.ParseIP(secondAddress)}, node...)
 	apiNames := []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"}
 	for _, c := range []struct {
 		name, user, group string

@@ -60,10 +60,8 @@ func (c *children) obey(words []string) (string, error) {
 	if len(words) < 2 {
 		return "", fmt.Errorf("usage: onenode %s PROGRAM [SIGNAL]", words[0])
 	}
-	c.Lock()
-	p := c.programs[words[1]]
-	c.Unlock()
-	if p == nil {
+	programs := c.named(words[1])
+	if len(programs) == 0 {
 		return "", fmt.Errorf("there is no program %q here; list names them", words[1])
 	}
 	// As if it had crashed. By SIGTERM the API server takes a minute when somebody watches.
@@ -73,15 +71,34 @@ func (c *children) obey(words []string) (string, error) {
 			return "", fmt.Errorf("%q is no signal", words[2])
 		}
 	}
-	if words[0] != "resume" {
-		c.halt(p, sign)
-	}
-	if words[0] != "halt" {
-		if err := c.resume(p); err != nil {
-			return "", err
+	var text strings.Builder
+	for _, p := range programs {
+		if words[0] != "resume" {
+			c.halt(p, sign)
 		}
 	}
-	return c.line(p), nil
+	for _, p := range programs {
+		if words[0] != "halt" {
+			if err := c.resume(p); err != nil {
+				return "", err
+			}
+		}
+		text.WriteString(c.line(p))
+	}
+	return text.String(), nil
+}
+
+// named finds a program by its name, and both of a pair by the name without the number.
+func (c *children) named(name string) []*program {
+	c.Lock()
+	defer c.Unlock()
+	var found []*program
+	for _, suffix := range []string{"", "-1", "-2"} {
+		if p := c.programs[name+suffix]; p != nil {
+			found = append(found, p)
+		}
+	}
+	return found
 }
 
 func (c *children) list() string {

@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"maps"
+	"net"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -88,14 +91,25 @@ func (s *settings) startPrograms(c *children, step func(string)) error {
 		return err
 	}
 	step("kube-apiserver")
-	if err := begin("kube-apiserver"); err != nil {
+	if err := begin(slices.Collect(maps.Keys(s.topologyCommands()))...); err != nil {
 		return err
 	}
-	api, err := s.client()
+	for _, server := range s.apiServers() {
+		if err := begin(server.name); err != nil {
+			return err
+		}
+	}
+	for _, server := range s.apiServers() {
+		api, err := s.client(net.JoinHostPort(server.address, server.port))
+		if err != nil {
+			return err
+		}
+		if err := waitFor(server.name, 90*time.Second, api.answers("/readyz")); err != nil {
+			return err
+		}
+	}
+	api, err := s.client(fmt.Sprintf("127.0.0.1:%d", s.Port))
 	if err != nil {
-		return err
-	}
-	if err := waitFor("kube-apiserver", 90*time.Second, api.answers("/readyz")); err != nil {
 		return err
 	}
 	step("controllers, scheduler, kubelet, proxy")
@@ -113,7 +127,7 @@ func (s *settings) startPrograms(c *children, step func(string)) error {
 		"the images":                func() error { return <-images },
 		"the node":                  patiently("the node to be Ready", api.nodeReady),
 		"default ServiceAccount":    patiently("the default ServiceAccount", api.answers("/api/v1/namespaces/default/serviceaccounts/default")),
-		"Service of the API server": patiently("kube-proxy to serve 10.96.0.1", dials("10.96.0.1:443")),
+		"Service of the API server": patiently("kube-proxy to serve "+s.apiService(), dials(net.JoinHostPort(s.apiService(), "443"))),
 	} {
 		all.Add(1)
 		go func() {

@@ -7,6 +7,8 @@
 //	stop      on the host: ends the node and removes all that it made
 //	list, restart, halt, resume
 //	          inside the node: ask init about its programs
+//	balance   inside the node: hands connections to several API servers in turn
+//	delay     inside the node: what etcd says reaches one API server later
 //	dns       inside the node: starts CoreDNS and waits until it answers
 //
 // It is an executable apart from the Kubernetes programs so that it starts in milliseconds and can
@@ -20,7 +22,7 @@ import (
 
 func main() {
 	commands := map[string]func([]string) error{
-		"start": start, "keep": keep, "init": initialise, "enter": enter, "become": become, "stop": stop,
+		"start": start, "keep": keep, "init": initialise, "enter": enter, "become": become, "stop": stop, "balance": balance, "delay": delay,
 		"list": ask("list"), "restart": ask("restart"), "halt": ask("halt"), "resume": ask("resume"), "dns": dns,
 	}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {

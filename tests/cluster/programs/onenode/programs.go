@@ -2,7 +2,7 @@ package main
 
 import (
 	"fmt"
-	"strconv"
+	"maps"
 )
 
 const containerdSocket = "/run/containerd/containerd.sock"
@@ -11,7 +11,7 @@ const containerdSocket = "/run/containerd/containerd.sock"
 func (s *settings) commands() map[string][]string {
 	pki := func(name string) string { return s.path("pki", name) }
 	config := func(name string) string { return s.path("etc", name) }
-	return map[string][]string{
+	commands := map[string][]string{
 		"containerd": {"containerd", "--config", config("containerd.toml")},
 		"etcd": {
 			"etcd",
@@ -25,32 +25,6 @@ func (s *settings) commands() map[string][]string {
 			"--unsafe-no-fsync",
 			"--log-level", "warn",
 		},
-		"kube-apiserver": {
-			"kube-apiserver",
-			"--etcd-servers=http://127.0.0.1:2379",
-			"--secure-port=" + strconv.Itoa(s.Port),
-			"--advertise-address=" + nodeAddress,
-			"--service-cluster-ip-range=" + serviceCIDR,
-			"--allow-privileged=true",
-			"--authorization-mode=Node,RBAC",
-			"--enable-admission-plugins=NodeRestriction",
-			"--client-ca-file=" + pki("ca.crt"),
-			"--tls-cert-file=" + pki("apiserver.crt"),
-			"--tls-private-key-file=" + pki("apiserver.key"),
-			"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
-			"--service-account-key-file=" + pki("service-account.pub"),
-			"--service-account-signing-key-file=" + pki("service-account.key"),
-			"--kubelet-client-certificate=" + pki("apiserver-kubelet.crt"),
-			"--kubelet-client-key=" + pki("apiserver-kubelet.key"),
-			"--kubelet-preferred-address-types=InternalIP",
-			"--requestheader-client-ca-file=" + pki("front-proxy-ca.crt"),
-			"--requestheader-allowed-names=front-proxy-client",
-			"--requestheader-username-headers=X-Remote-User",
-			"--requestheader-group-headers=X-Remote-Group",
-			"--requestheader-extra-headers-prefix=X-Remote-Extra-",
-			"--proxy-client-cert-file=" + pki("front-proxy.crt"),
-			"--proxy-client-key-file=" + pki("front-proxy.key"),
-		},
 		"kube-controller-manager": {
 			"kube-controller-manager",
 			"--kubeconfig=" + s.path("controllers.kubeconfig"),
@@ -61,9 +35,7 @@ func (s *settings) commands() map[string][]string {
 			"--cluster-signing-cert-file=" + pki("ca.crt"),
 			"--cluster-signing-key-file=" + pki("ca.key"),
 			"--allocate-node-cidrs=true",
-			"--cluster-cidr=" + podCIDR,
-			// The one node takes the whole of it.
-			"--node-cidr-mask-size=24",
+			"--cluster-cidr=" + s.families(podCIDR, podCIDR6),
 			"--leader-elect=false",
 			"--kube-api-qps=100", "--kube-api-burst=200",
 		},
@@ -77,13 +49,51 @@ func (s *settings) commands() map[string][]string {
 			"--config=" + config("kubelet.yaml"),
 			"--kubeconfig=" + s.path("node.kubeconfig"),
 			"--hostname-override=" + nodeName,
-			"--node-ip=" + nodeAddress,
+			"--node-ip=" + s.families(nodeAddress, nodeAddress6),
 			"--root-dir=" + s.path("kubelet"),
 			"--cert-dir=" + s.path("kubelet/pki"),
 		},
 		"kube-proxy": {"kube-proxy", "--config=" + config("proxy.yaml")},
 		"coredns":    {"coredns", "-conf", config("Corefile")},
 	}
+	for _, server := range s.apiServers() {
+		commands[server.name] = s.throughKonnectivity(s.apiServerCommand(server))
+	}
+	maps.Copy(commands, s.topologyCommands())
+	return commands
+}
+
+func (s *settings) apiServerCommand(server apiServer) []string {
+	pki := func(name string) string { return s.path("pki", name) }
+	command := []string{
+		"kube-apiserver",
+		"--etcd-servers=http://" + server.etcd,
+		"--secure-port=" + server.port,
+		"--service-cluster-ip-range=" + s.families(serviceCIDR, serviceCIDR6),
+		"--allow-privileged=true",
+		"--authorization-mode=Node,RBAC",
+		"--enable-admission-plugins=NodeRestriction",
+		"--client-ca-file=" + pki("ca.crt"),
+		"--tls-cert-file=" + pki("apiserver.crt"),
+		"--tls-private-key-file=" + pki("apiserver.key"),
+		"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+		"--service-account-key-file=" + pki("service-account.pub"),
+		"--service-account-signing-key-file=" + pki("service-account.key"),
+		"--kubelet-client-certificate=" + pki("apiserver-kubelet.crt"),
+		"--kubelet-client-key=" + pki("apiserver-kubelet.key"),
+		"--kubelet-preferred-address-types=InternalIP",
+		"--requestheader-client-ca-file=" + pki("front-proxy-ca.crt"),
+		"--requestheader-allowed-names=front-proxy-client",
+		"--requestheader-username-headers=X-Remote-User",
+		"--requestheader-group-headers=X-Remote-Group",
+		"--requestheader-extra-headers-prefix=X-Remote-Extra-",
+		"--proxy-client-cert-file=" + pki("front-proxy.crt"),
+		"--proxy-client-key-file=" + pki("front-proxy.key"),
+	}
+	if s.Topology == twoAPIServers {
+		return append(command, "--bind-address="+server.address, "--advertise-address="+server.address)
+	}
+	return append(command, "--advertise-address="+s.first(nodeAddress, nodeAddress6))
 }
 
 // configuration are the files that these command lines name.
@@ -123,14 +133,17 @@ disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.snapshotter.
       "type": "ptp",
       "ipam": {
         "type": "host-local",
-        "ranges": [[{"subnet": %q}]],
-        "routes": [{"dst": "0.0.0.0/0"}]
+        "ranges": [%s],
+        "routes": [%s]
       }
     },
     {"type": "portmap", "capabilities": {"portMappings": true}}
   ]
 }
-`, podCIDR),
+`, s.families(`[{"subnet": "`+podCIDR+`"}]`, `[{"subnet": "`+podCIDR6+`"}]`),
+			s.families(`{"dst": "0.0.0.0/0"}`, `{"dst": "::/0"}`)),
+
+		"egress.yaml": egressSelector,
 
 		"kubelet.yaml": fmt.Sprintf(`apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
@@ -166,7 +179,7 @@ hostnameOverride: %s
 conntrack: {maxPerCore: 0, min: 0}
 # A test that waits for an endpoint waits for this.
 iptables: {minSyncPeriod: 100ms}
-`, s.path("proxy.kubeconfig"), podCIDR, nodeName),
+`, s.path("proxy.kubeconfig"), s.families(podCIDR, podCIDR6), nodeName),
 
 		// There is no way out of the node, so every other name is answered at once: it does not exist.
 		"Corefile": fmt.Sprintf(`cluster.local:53 in-addr.arpa:53 ip6.arpa:53 {

@@ -13,7 +13,8 @@ const (
 	nodeAddress = "10.200.0.1"
 	dnsAddress  = "10.96.0.10"
 	serviceCIDR = "10.96.0.0/16"
-	podCIDR     = "10.244.0.0/24"
+	// As large as a node's share by default, so that the one node takes the whole of it.
+	podCIDR = "10.244.0.0/24"
 )
 
 // settings are what one node is made of; start writes them, keep and init read them.
@@ -30,6 +31,8 @@ type settings struct {
 	Images []string `json:"images"`
 	// PauseImage is the image of every Pod's first container; one of Images has it.
 	PauseImage string `json:"pauseImage"`
+	// Topology says how the programs are arranged; see topology.go.
+	Topology string `json:"topology"`
 	// Port is where the API server listens, inside and, through keep, on the host.
 	Port int `json:"port"`
 }
@@ -50,7 +53,7 @@ func parseSettings(text []byte) (*settings, error) {
 	if !filepath.IsAbs(s.Dir) {
 		return nil, fmt.Errorf("the node's settings: dir is %q; it must be an absolute path", s.Dir)
 	}
-	return s, nil
+	return s, s.checkTopology()
 }
 
 func (s *settings) write() error {

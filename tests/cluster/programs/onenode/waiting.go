@@ -26,7 +26,7 @@ func patiently(what string, check func() error) func() error {
 	return func() error { return waitFor(what, 90*time.Second, check) }
 }
 
-func dials(address string) func() error { return dialsNetwork("tcp4", address) }
+func dials(address string) func() error { return dialsNetwork("tcp", address) }
 
 func dialsUnix(path string) func() error { return dialsNetwork("unix", path) }
 
