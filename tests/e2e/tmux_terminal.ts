@@ -13,20 +13,16 @@ export class TmuxTerminal implements AsyncDisposable {
     args: string[],
     { columns = 100, env = {} }: { columns?: number; env?: Record<string, string> } = {},
   ): Promise<TmuxTerminal> {
-    const terminal = new TmuxTerminal(`kurun-${crypto.randomUUID().slice(0, 8)}`);
     const words = [...Object.entries(env).map(([name, value]) => `${name}=${value}`), ...kurunCommand(), ...args].map(quote).join(" ");
     // The terminal must outlive the command, so that its final screen can be read.
-    await terminal.#tmux(
-      "-f",
-      "/dev/null",
-      "new-session",
-      "-d",
-      "-x",
-      String(columns),
-      "-y",
-      "30",
-      `env -u NO_COLOR ${words}; echo "exit $?"; sleep 600`,
-    );
+    return await TmuxTerminal.run(`env -u NO_COLOR ${words}; echo "exit $?"; sleep 600`, { columns });
+  }
+
+  /** Starts a terminal with a shell command. */
+  static async run(command: string, { columns = 100, rows = 30, folder = Deno.cwd() } = {}): Promise<TmuxTerminal> {
+    const terminal = new TmuxTerminal(`kurun-${crypto.randomUUID().slice(0, 8)}`);
+    const size = ["-x", String(columns), "-y", String(rows)];
+    await terminal.#tmux("-f", "/dev/null", "new-session", "-d", ...size, "-c", folder, command);
     return terminal;
   }
 
@@ -49,6 +45,11 @@ export class TmuxTerminal implements AsyncDisposable {
   /** Types keys by tmux's names: `C-c`. */
   async type(keys: string): Promise<void> {
     await this.#tmux("send-keys", keys);
+  }
+
+  /** Types text. */
+  async write(text: string): Promise<void> {
+    await this.#tmux("send-keys", "-l", "--", text);
   }
 
   async resize(columns: number): Promise<void> {

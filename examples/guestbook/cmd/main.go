@@ -1,7 +1,7 @@
 // The guestbook operator, laid out as kubebuilder does it: a CRD with two versions, and webhooks that default, validate and convert.
 //
 //	kubectl apply -f config/crd/bases
-//	kurun webhook 9443 -f config/webhook -- go run ./cmd
+//	kurun webhook 9443 -f config/webhook/manifests.yaml -- go run ./cmd
 package main
 
 import (
