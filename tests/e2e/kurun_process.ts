@@ -135,10 +135,18 @@ export async function peakMemory(pid: number): Promise<number> {
 
 /** Finds the process whose command line contains both words, other than the tini that started it in Deno's images. @throws if there is none */
 export async function findProcess(...words: string[]): Promise<number> {
+  const [found] = await findProcesses(...words);
+  if (found === undefined) throw new Error(`no process has ${words.join(" and ")} in its command line`);
+  return found;
+}
+
+/** Like {@link findProcess}, but all of them, or none. */
+export async function findProcesses(...words: string[]): Promise<number[]> {
+  const found: number[] = [];
   for await (const { name } of Deno.readDir("/proc")) {
     if (!/^\d+$/.test(name) || Number(name) === Deno.pid) continue;
     const line = await Deno.readTextFile(`/proc/${name}/cmdline`).catch(() => "");
-    if (!line.startsWith("/tini") && words.every((word) => line.includes(word))) return Number(name);
+    if (!line.startsWith("/tini") && words.every((word) => line.includes(word))) found.push(Number(name));
   }
-  throw new Error(`no process has ${words.join(" and ")} in its command line`);
+  return found;
 }

@@ -1,14 +1,15 @@
 import assert from "node:assert/strict";
 import { runCommand } from "../cluster/commands.ts";
-import { findProcess, KurunProcess } from "./kurun_process.ts";
+import { findProcesses, KurunProcess } from "./kurun_process.ts";
 import { clusterTest, kubectl } from "./kubernetes.ts";
 import { serveHttp } from "./upstreams.ts";
 
 /** A control port that no other test has: the Service's target port is the usual one. */
 const CONTROL_PORT = 8334;
 const FORWARDS_WITHIN_MS = 10_000;
+const FIREWALLS = ["iptables", "ip6tables"] as const;
 
-/** Drops what the API server sends to a Pod's port on connections that begin from now on. The kubelet, on the same node, still reaches it. */
+/** Drops what API servers send to a Pod's port on connections that begin from now on. The kubelet, on the same node, still reaches it. */
 class ApiServerCut implements AsyncDisposable {
   private constructor(readonly folder: string, readonly rule: readonly string[]) {}
 
@@ -19,13 +20,15 @@ class ApiServerCut implements AsyncDisposable {
     const cut = new ApiServerCut(folder, rule);
     await run("mount", "-t", "cgroup2", "none", folder);
     await Deno.mkdir(`${folder}/${name}`);
-    await Deno.writeTextFile(`${folder}/${name}/cgroup.procs`, `${await findProcess("kube-apiserver", "--secure-port")}`);
-    await run("iptables", "-w", "20", "-I", ...rule);
+    // With Konnectivity, its agent connects to Pods for the API server.
+    const senders = [...await findProcesses("kube-apiserver", "--secure-port"), ...await findProcesses("konnectivity", "--agent-cert")];
+    for (const pid of senders) await Deno.writeTextFile(`${folder}/${name}/cgroup.procs`, `${pid}`);
+    for (const program of FIREWALLS) await run(program, "-w", "20", "-I", ...rule);
     return cut;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await run("iptables", "-w", "20", "-D", ...this.rule);
+    for (const program of FIREWALLS) await run(program, "-w", "20", "-D", ...this.rule);
     const group = `${this.folder}/${this.rule.at(-3)}`;
     for (const pid of (await Deno.readTextFile(`${group}/cgroup.procs`)).trim().split("\n").filter((pid) => pid !== "")) {
       await Deno.writeTextFile(`${this.folder}/cgroup.procs`, pid);
@@ -64,6 +67,6 @@ clusterTest("if the API server's packets to the Pod are dropped, kurun forwards 
   assert.equal(await reachedAt(await namespace.address()), "from here");
   // The way is remembered: the tunnel to the next Pod takes no detour.
   await kubectl(["delete", "pod", "-n", namespace.name, "-l", "kurun.dev/session"]);
-  assert.equal(await (await fetch(`http://${await namespace.address()}/`)).text(), "from here");
+  assert.equal(await reachedAt(await namespace.address()), "from here");
   assert.equal(kurun.stderr.match(/The tunnel goes through/g)?.length, 1);
 });
