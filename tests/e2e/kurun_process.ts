@@ -108,14 +108,18 @@ export class KurunProcess implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      this.#child.kill("SIGINT");
-    } catch {
-      // It has already ended.
-    }
-    const late = setTimeout(() => this.#child.kill("SIGKILL"), 10_000);
+    this.#end("SIGINT");
+    const late = setTimeout(() => this.#end("SIGKILL"), 10_000);
     await this.exit;
     clearTimeout(late);
+  }
+
+  #end(signal: Deno.Signal): void {
+    try {
+      this.#child.kill(signal);
+    } catch {
+      // It has already ended. What it started may still hold its output open.
+    }
   }
 
   async #gather(stream: ReadableStream<Uint8Array>, add: (text: string) => void): Promise<void> {
