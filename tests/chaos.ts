@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { ClusterUnavailableError, foreignKubeconfig } from "./cluster/cluster.ts";
+import { ClusterError, ClusterUnavailableError, foreignKubeconfig } from "./cluster/cluster.ts";
 import { chaosFlags } from "./chaos/flags.ts";
 import { preparedCluster } from "./prepared_cluster.ts";
 
@@ -27,7 +27,7 @@ if (import.meta.main) {
     for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, () => child.kill("SIGTERM"));
     Deno.exit((await child.status).code);
   } catch (error) {
-    if (!(error instanceof TypeError || error instanceof ClusterUnavailableError)) throw error;
+    if (!(error instanceof TypeError || error instanceof ClusterError)) throw error;
     Deno.stderr.writeSync(new TextEncoder().encode(`${error.message}\n`));
     Deno.exit(2);
   }

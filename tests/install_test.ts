@@ -24,6 +24,9 @@ class Release implements AsyncDisposable {
     const release = new Release(await Deno.makeTempDir({ prefix: "kurun-install-" }));
     await Deno.mkdir(`${release.folder}/bin`);
     await Deno.chmod(release.folder, 0o755);
+    // An ordinary user may not read the checkout.
+    await Deno.copyFile(SCRIPT, `${release.folder}/install.sh`);
+    await Deno.chmod(`${release.folder}/install.sh`, 0o755);
     await Deno.writeTextFile(`${release.folder}/kurun`, executable, { mode: 0o755 });
     for (const target of TARGETS) {
       const path = await writeArchive(target, `${release.folder}/kurun`, release.folder);
@@ -61,7 +64,7 @@ class Release implements AsyncDisposable {
     }
     const [program, ...args] = shell as [string, ...string[]];
     const { code, stdout, stderr } = await new Deno.Command(found(program) as string, {
-      args: [...args, SCRIPT],
+      args: [...args, `${this.folder}/install.sh`],
       clearEnv: true,
       env: {
         PATH: only ? path : `${path}:${Deno.env.get("PATH")}`,

@@ -34,6 +34,9 @@ async function main(flags: MatrixFlags): Promise<boolean> {
     Deno.env.set("KURUN_TEST_TOPOLOGY", row.topology);
     try {
       results.push(await runRow(row, await preparedCluster(), flags.all));
+    } catch (error) {
+      say(results.map(rowLine).join(""));
+      throw error;
     } finally {
       await takeOwnDown(progress);
     }
@@ -65,7 +68,7 @@ async function runRow(row: RowResult["row"], cluster: Cluster, all: boolean): Pr
     row,
     version,
     files: all ? `all ${files.length}` : `${files.length} of ${known.length + (own ? 1 : 0)}`,
-    results: { passed: first.passed + onlyAlone.length, failed, skipped: first.skipped },
+    results: { passed: first.passed + onlyAlone.length, failed, skipped: first.skipped, files: first.files },
     onlyAlone,
     tookMs: performance.now() - began,
     when: `${new Date().toISOString().slice(0, 10)}, kurun ${VERSION} ${await commit()}`,
@@ -83,9 +86,12 @@ async function inTurn(rounds: readonly TestRound[], cluster: Cluster): Promise<T
       stderr: "inherit",
     });
     const { code } = await command.spawn().status;
-    const read = junitResults(await Deno.readTextFile(RESULTS));
-    // A file that cannot be loaded has no result.
-    if (code !== 0 && read.failed.length === 0) throw new ClusterError(`deno test ended with exit code ${code}, and no test failed.`);
+    const read = junitResults(await Deno.readTextFile(RESULTS).catch(() => ""));
+    // A file that cannot be loaded has none.
+    const missing = files.filter((file) => !read.files.includes(`./${file}`));
+    if (missing.length > 0 || (code !== 0 && read.failed.length === 0)) {
+      throw new ClusterError(`deno test ended with exit code ${code} and no results of ${missing.join(", ") || "a failed test"}.`);
+    }
     results.push(read);
   }
   return results;

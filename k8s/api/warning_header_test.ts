@@ -49,7 +49,14 @@ Deno.test({
     const program = fileURLToPath(new URL("../../tests/warnings/main.go", import.meta.url));
     // This module has the Kubernetes packages of the test cluster's version.
     const cwd = fileURLToPath(new URL("../../tests/cluster/programs/kubernetes/", import.meta.url));
-    const go = new Deno.Command("go", { args: ["run", program], cwd, stdin: "piped", stdout: "piped", stderr: "piped" }).spawn();
+    const go = new Deno.Command("go", {
+      args: ["run", program],
+      cwd,
+      env: { GOTOOLCHAIN: "auto" },
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
     const writer = go.stdin.getWriter();
     const written = writer.write(new TextEncoder().encode(cases.map((headers) => JSON.stringify(headers.map(btoa)) + "\n").join("")));
     const [{ success, stdout, stderr }] = await Promise.all([go.output(), written.then(() => writer.close())]);

@@ -1,4 +1,4 @@
-/** What a bad day has: programs of the cluster die or freeze, connections break, packets are lost, Pods and clients go. */
+/** What can happen during a run: programs of the cluster die or freeze, connections break, packets are lost, Pods and clients go. */
 import { runCommand } from "../cluster/commands.ts";
 import type { Component } from "../cluster/cluster.ts";
 import { apiServer } from "../faults/api_server.ts";
@@ -8,7 +8,7 @@ import type { Action, Turn } from "./turns.ts";
 
 const CHAIN = "KURUN-CHAOS";
 /** The node's Pods (programs/onenode/settings.go). */
-const PODS = "10.244.0.0/16";
+const PODS = "10.244.0.0/24";
 const KUBELET_PORT = "10250";
 
 const KILLED: readonly (readonly [Component, number])[] = [
@@ -144,7 +144,9 @@ async function freeze(pid: number, ms: number): Promise<string> {
 }
 
 async function processOf(component: Component): Promise<number> {
-  return Number(new RegExp(`^${component} +process (\\d+)`, "m").exec(await tool("onenode", "list"))?.[1]);
+  const pid = new RegExp(`^${component}(?:-1)? +process (\\d+)`, "m").exec(await tool("onenode", "list"))?.[1];
+  if (pid === undefined) throw new Error(`${component} is not running`);
+  return Number(pid);
 }
 
 function at<T>(list: readonly T[], choice: number): T | undefined {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { KEPT_BY, kubectl } from "../e2e/kubernetes.ts";
 import { KurunProcess } from "../e2e/kurun_process.ts";
 import { readyAt } from "../faults/control_plane_faults.ts";
 import { pause } from "../faults/stage.ts";
@@ -18,7 +19,7 @@ const ROOT = new URL("../../", import.meta.url).pathname;
 const EVERY_MS = 5_000;
 /** Files at the same time: tests mostly wait. */
 const LANES = 2;
-/** The longest --ttl of a session that does not ask for one (120 s), and as much for the cluster's controllers after a bad day. */
+/** The longest --ttl of a session that does not ask for one (120 s), and as much for the cluster's controllers after the disturbances. */
 const GONE_MS = 240_000;
 /** A kurun whose test has ended gets this long. */
 const END_MS = 15_000;
@@ -29,6 +30,9 @@ class Run {
   readonly failed: FailedTest[] = [];
   readonly found: string[] = [];
   readonly leftovers = new Leftovers();
+  readonly worked = new Set<string>();
+  /** What failed each time that it should happen: a machine may lack what it takes. */
+  readonly never = new Map<string, string>();
   passed = 0;
   files = 0;
 
@@ -42,7 +46,14 @@ class Run {
       await readyAt().catch(() => {});
       const at = Date.now();
       const { action, choice, ms } = sequence.next().value;
-      const hit = await action.run({ choice, ms }).catch((error) => `could not: ${error.message}`);
+      const hit = await action.run({ choice, ms }).then((hit) => {
+        this.never.delete(action.name);
+        this.worked.add(action.name);
+        return hit;
+      }, (error) => {
+        if (!this.worked.has(action.name)) this.never.set(action.name, error.message);
+        return `could not: ${error.message}`;
+      });
       const text = `${action.name} (${((Date.now() - at) / 1000).toFixed(1)} s): ${hit}`;
       this.happened.push({ at, text });
       await Deno.writeTextFile(`${this.folder}/happened.log`, `${new Date(at).toISOString()} ${text}\n`, { append: true });
@@ -88,6 +99,7 @@ class Run {
     if (code !== 0) found.push(`kurun cleanup -A ended with ${code}: ${stderr}`);
     found.push(...(await marksInCluster()).map((object) => `left after kurun cleanup: ${object}`));
     found.push(...(await this.kuruns()).flatMap(findings));
+    for (const [name, why] of this.never) found.push(`never worked here: ${name}: ${why}`);
     for (const [pod, log] of leftovers.stacks) found.push(`a stack in the log of ${pod}: ${log}`);
   }
 
@@ -114,6 +126,8 @@ async function main(): Promise<boolean> {
   await Deno.mkdir(folder, { recursive: true });
   const queue = await wantedFiles(seed, only);
   const run = new Run(seed, folder);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, () => void prepare().finally(() => Deno.exit(130)));
+  await kubectl(["delete", "namespaces", "-l", KEPT_BY, "--ignore-not-found"]);
   await prepare();
   const over = new AbortController();
   const disturbing = [run.disturb(over.signal), run.leftovers.keepSweeping(6 * EVERY_MS, over.signal)];

@@ -22,7 +22,11 @@ export class Leftovers {
   /** Looks at what a file's tests have left. @returns the sessions in `done`, the namespaces whose kuruns say that they have removed them */
   async after(file: string, done: ReadonlySet<string>): Promise<string[]> {
     this.#files.add(keptBy(file));
-    const jobs = (await objects("jobs")).filter(({ metadata }) => !metadata.deletionTimestamp && done.has(metadata.namespace ?? ""));
+    // Tests of other files may be starting sessions in theirs.
+    const columns = ["-o", "jsonpath={.items[*].metadata.name}"];
+    const own = (await kubectl(["get", "namespaces", "-l", `${KEPT_BY}=${keptBy(file)}`, ...columns])).split(" ");
+    const ended = new Set(own.filter((name) => done.has(name)));
+    const jobs = (await objects("jobs")).filter(({ metadata }) => !metadata.deletionTimestamp && ended.has(metadata.namespace ?? ""));
     // Tests pretend that somebody else has adopted a session.
     return jobs.filter(({ metadata }) => metadata.annotations?.["kurun.dev/who"] === userInfo().username).map(named);
   }

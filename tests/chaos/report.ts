@@ -24,12 +24,12 @@ export interface ChaosRun {
 
 const HEADING = "\n## Random chaos\n";
 const HEAD = `${HEADING}
-The tests on the cluster, while every five seconds (or once the API server is ready again) something random happens to it or to kurun: a program of the control plane, the kubelet or
-containerd is killed or stands still for up to 3.5 s; all connections to the API server, the kubelet or the Pods are cut; packets to and from the
+The tests on the cluster run while something random happens to the cluster or to kurun every five seconds (later if the API server is not
+ready yet): a program of the control plane, the kubelet or containerd is killed or stands still for up to 3.5 s; all connections to the API server, the kubelet or the Pods are cut; packets to and from the
 API server are rejected, dropped, or every fifth is lost; connections on the machine get 8 Mbit/s together; a session's Pod is deleted, its
 server killed or stopped; a kurun is stopped or killed. The sequence depends on the seed alone.
 
-Most tests state what an undisturbed session does, so tests fail; each that failed is run again undisturbed and alone. What counts is what must
+Most tests describe an undisturbed session, so some fail; each of these runs again, alone and undisturbed. What counts is what must
 hold whatever happens, and is checked for every kurun and every namespace of the run (*broken* counts the cases where it did not hold):
 
 - No kurun prints a stack or has an error that nothing handles, and none runs on for more than 20 s after it was told to end.

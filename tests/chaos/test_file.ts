@@ -57,7 +57,7 @@ async function run(file: string, flags: string[], log: string, env: Record<strin
       const lines = (line + text).split("\n");
       line = lines.pop() ?? "";
       for (const ended of lines) {
-        const [, name, minutes = 0, seconds = 0] = /^(.+) \.\.\. FAILED \((?:(\d+)m)?(?:(\d+)s)?/.exec(ended) ?? [];
+        const [, name, minutes = 0, seconds = 0] = /^(.+) \.\.\. FAILED \((?:(\d+)m(?!s))?(?:(\d+)s)?/.exec(ended) ?? [];
         if (name) {
           ends.set(name, { startedAt: Date.now() - Number(minutes) * 60_000 - Number(seconds) * 1_000 - 1_000, endedAt: Date.now() });
         }

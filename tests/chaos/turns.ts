@@ -21,8 +21,8 @@ export interface Turn {
 /** Nothing lasts longer, so that it is over before the next turn. */
 const LONGEST_MS = 3_500;
 const SHORTEST_MS = 500;
-/** Neighbours of a seed share this many files of a full round; 20 minutes are enough for more. */
-const FILES_PER_SEED = 13;
+/** Consecutive seeds begin this many files apart, fewer than a run of 20 minutes gets through, so that no file is left out. */
+const FILES_BETWEEN_SEEDS = 13;
 
 /** What happens, turn by turn: it depends on the seed alone. */
 export function* turns(seed: number, actions: readonly Action[]): Generator<Turn, never> {
@@ -36,6 +36,6 @@ export function* turns(seed: number, actions: readonly Action[]): Generator<Turn
 
 /** The files in the order of a run. Each seed begins some files after the one before it, so that runs on consecutive days cover them all. */
 export function filesInTurn<T>(seed: number, files: readonly T[]): T[] {
-  const first = (seed * FILES_PER_SEED) % files.length;
+  const first = (seed * FILES_BETWEEN_SEEDS) % files.length;
   return [...files.slice(first), ...files.slice(0, first)];
 }

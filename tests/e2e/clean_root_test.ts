@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { checksumList, releasedFile, writeArchive } from "../../release/archive.ts";
 import { archiveName, type Target, TARGETS } from "../../release/targets.ts";
+import { findProgram } from "../cluster/commands.ts";
 import { certificateAuthority } from "../certificate_authority.ts";
 import { COMPILED_VARIABLE } from "../compiled_kurun.ts";
 import { KubeconfigFile } from "./kubeconfig_file.ts";
@@ -17,10 +18,11 @@ const FILES = "https://release-assets.githubusercontent.com/";
 const ADDRESS = "127.44.3.1";
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /** Enters a root, in which a container would find /proc and /dev too, and runs a shell command. */
-const ENTER = 'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && exec env -i HOME=/root PATH="$1" chroot "$0" /bin/sh -c "$2"';
+const ENTER =
+  'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && exec env -i HOME=/root PATH="$1" CURL_CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt chroot "$0" /bin/sh -c "$2"';
 
 const compiled = Deno.env.get(COMPILED_VARIABLE);
-const programs = { busybox: await where("busybox"), curl: await where("curl") };
+const programs = { busybox: await findProgram("busybox"), curl: await findProgram("curl") };
 const title = "with only curl, sh and a kubeconfig, two commands lead from install.sh to the first answer";
 const lacks = compiled === undefined
   ? `${COMPILED_VARIABLE} is not set`
@@ -42,7 +44,7 @@ else {
     assert.equal(await installing.ended(), 0, installing.stderr);
     assert.match(installing.stdout, /^kurun \S+ is installed in \/usr\/local\/bin\. Next: kurun doctor\n$/);
     const installed = performance.now();
-    await using kurun = await root.run(`kurun port-forward ${new URL(program.url).port}`).ready();
+    await using kurun = await root.run(`exec kurun port-forward ${new URL(program.url).port}`).ready();
     const forwarding = performance.now();
     assert.match(await callFromPod(namespace, "http://kurun"), /from here/);
     const seconds = [installed, forwarding, performance.now()].map((at) => ((at - began) / 1000).toFixed(1));
@@ -118,11 +120,4 @@ async function serveReleases(executable: string, root: CleanRoot): Promise<Async
 async function libraries(program: string): Promise<string[]> {
   const { stdout } = await new Deno.Command("ldd", { args: [program], stderr: "null" }).output();
   return [...new TextDecoder().decode(stdout).matchAll(/(?:=> |^\s*)(\/\S+)/gm)].map(([, path]) => path as string);
-}
-
-/** Where a program is in PATH. */
-async function where(name: string): Promise<string | undefined> {
-  const paths = (Deno.env.get("PATH") ?? "").split(":").map((folder) => `${folder}/${name}`);
-  const found = await Promise.all(paths.map((path) => Deno.stat(path).then(({ isFile }) => isFile, () => false)));
-  return paths[found.indexOf(true)];
 }

@@ -18,11 +18,11 @@ export class TmuxTerminal implements AsyncDisposable {
     return await TmuxTerminal.run(`env -u NO_COLOR ${words}; echo "exit $?"; sleep 600`, { columns });
   }
 
-  /** Starts a terminal with a shell command. */
+  /** Starts a terminal with a command for sh, whatever shell the user has. */
   static async run(command: string, { columns = 100, rows = 30, folder = Deno.cwd() } = {}): Promise<TmuxTerminal> {
     const terminal = new TmuxTerminal(`kurun-${crypto.randomUUID().slice(0, 8)}`);
     const size = ["-x", String(columns), "-y", String(rows)];
-    await terminal.#tmux("-f", "/dev/null", "new-session", "-d", ...size, "-c", folder, command);
+    await terminal.#tmux("-f", "/dev/null", "new-session", "-d", ...size, "-c", folder, "sh", "-c", command);
     return terminal;
   }
 

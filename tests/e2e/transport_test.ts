@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { runCommand } from "../cluster/commands.ts";
+import { chosenVariant } from "../cluster/variant.ts";
 import { findProcesses, KurunProcess } from "./kurun_process.ts";
 import { clusterTest, kubectl } from "./kubernetes.ts";
 import { serveHttp } from "./upstreams.ts";
@@ -7,7 +8,7 @@ import { serveHttp } from "./upstreams.ts";
 /** A control port that no other test has: the Service's target port is the usual one. */
 const CONTROL_PORT = 8334;
 const FORWARDS_WITHIN_MS = 10_000;
-const FIREWALLS = ["iptables", "ip6tables"] as const;
+const FIREWALLS = chosenVariant().topology.startsWith("dual-stack") ? ["iptables", "ip6tables"] : ["iptables"];
 
 /** Drops what API servers send to a Pod's port on connections that begin from now on. The kubelet, on the same node, still reaches it. */
 class ApiServerCut implements AsyncDisposable {

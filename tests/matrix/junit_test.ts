@@ -18,6 +18,7 @@ Deno.test("the results of deno test are read", async () => {
       passed: 1,
       failed: [{ file: "./a_test.ts", name: "d", error: "Uncaught Error: <no>" }],
       skipped: ["c"],
+      files: ["./a_test.ts"],
     });
   } finally {
     await Deno.remove(directory, { recursive: true });

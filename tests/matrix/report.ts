@@ -19,10 +19,11 @@ export interface RowResult {
 
 const HEAD = `# Compatibility
 
-The Kubernetes versions and the kinds of cluster that kurun is tested on. Each row is a cluster that the tests build from source and run on, in \`tests/e2e\`.
+The Kubernetes versions and the kinds of cluster that kurun is tested on. Each row is a cluster that the tests build from source. The tests
+are in \`tests/e2e\`; *files* says how many of them ran.
 [Clusters](clusters.md) says what is known about kind, EKS, GKE, OpenShift and others.
 
-Written by \`deno task test:matrix --all --write\`; do not edit. A test that fails runs once more, alone: *only alone* counts those that then
+Written by \`deno task test:matrix --write\`; do not edit. A test that fails runs once more, alone: *only alone* counts those that then
 passed.
 
 `;

@@ -8,7 +8,12 @@ const RESULT: RowResult = {
   row: { kubernetes: "1.31", topology: "one-node" },
   version: "v1.31.13",
   files: "all 50",
-  results: { passed: 200, failed: [{ file: "./tests/e2e/ls_test.ts", name: "ls | wc", error: "Uncaught Error: no" }], skipped: [] },
+  results: {
+    passed: 200,
+    failed: [{ file: "./tests/e2e/ls_test.ts", name: "ls | wc", error: "Uncaught Error: no" }],
+    skipped: [],
+    files: [],
+  },
   onlyAlone: ["slow"],
   tookMs: 1_230_000,
   when: "2026-01-02, kurun 0.1.0 (abc)",

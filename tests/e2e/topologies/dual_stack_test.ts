@@ -4,6 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { chosenVariant } from "../../cluster/variant.ts";
 import { hookDeployment } from "../hook_deployment.ts";
 import { KubeconfigFile } from "../kubeconfig_file.ts";
 import { KurunProcess } from "../kurun_process.ts";
@@ -79,7 +80,8 @@ for (const transport of ["service", "pod"]) {
     const flags = ["-n", namespace.name, "--transport", transport, "--kubeconfig", kubeconfig.path];
     await using kurun = await KurunProcess.start(["port-forward", upstream.url, ...flags]).ready();
     assert.equal(kurun.remarks, "");
-    assert.deepEqual((await answers(namespace, "kurun")).map(([, answer]) => answer), ["from here"]);
+    const first = chosenVariant().topology === "dual-stack-ipv6" ? "IPv6" : "IPv4";
+    assert.deepEqual(await answers(namespace, "kurun"), [[first, "from here"]]);
     const [pod] = JSON.parse(await kubectl(["get", "pods", "-n", namespace.name, "-o", "json"])).items;
     const port = pod.spec.containers[0].ports.find(({ name }: { name: string }) => name !== "kurun-control").containerPort;
     const texts = pod.status.podIPs.map(async ({ ip }: { ip: string }) => await (await fetch(`http://${host(ip)}:${port}/`)).text());

@@ -180,7 +180,9 @@ test("a session survives the death of either API server, and one starts while an
         assert.equal(await again.ended(), 0, again.stderr);
       }
       await onenode("resume", `kube-apiserver-${n + 1}`);
+      const resumedAt = performance.now();
       while (await kubectl(["get", "--raw", "/readyz", "--server", server]).catch(() => "") !== "ok") {
+        assert.ok(performance.now() - resumedAt < 60_000, `API server ${n + 1} is not ready after 60 s`);
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
     }

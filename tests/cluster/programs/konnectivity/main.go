@@ -24,10 +24,13 @@ func main() {
 		options := serveroptions.NewProxyRunOptions()
 		command = server.NewProxyCommand(&server.Proxy{}, options)
 		command.Flags().AddFlagSet(options.Flags())
-	default:
+	case "agent":
 		options := agentoptions.NewGrpcProxyAgentOptions()
 		command = agent.NewAgentCommand(&agent.Agent{}, options)
 		command.Flags().AddFlagSet(options.Flags())
+	default:
+		fmt.Fprintf(os.Stderr, "konnectivity: there is no program %q in here\n", os.Args[1])
+		os.Exit(2)
 	}
 	command.SetArgs(os.Args[2:])
 	if err := command.Execute(); err != nil {

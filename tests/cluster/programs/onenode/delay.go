@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// etcdDelay has the milliseconds by which the second API server learns later what etcd says, if there is such a file.
+// etcdDelay, if it exists, holds the milliseconds by which etcd's answers reach the second API server late.
 // Tests write it: reads from its caches are then behind what was written through the other one.
 const etcdDelay = "/run/kurun/etcd-delay"
 
