@@ -14,8 +14,8 @@ export class TmuxTerminal implements AsyncDisposable {
     { columns = 100, env = {} }: { columns?: number; env?: Record<string, string> } = {},
   ): Promise<TmuxTerminal> {
     const words = [...Object.entries(env).map(([name, value]) => `${name}=${value}`), ...kurunCommand(), ...args].map(quote).join(" ");
-    // The terminal must outlive the command, so that its final screen can be read.
-    return await TmuxTerminal.run(`env -u NO_COLOR ${words}; echo "exit $?"; sleep 600`, { columns });
+    // The terminal must outlive the command, so that its final screen can be read. Ctrl+C interrupts the shell too; dash ends without a trap.
+    return await TmuxTerminal.run(`trap : INT; env -u NO_COLOR ${words}; echo "exit $?"; sleep 600`, { columns });
   }
 
   /** Starts a terminal with a command for sh, whatever shell the user has. */
