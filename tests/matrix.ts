@@ -59,16 +59,19 @@ async function runRow(row: RowResult["row"], cluster: Cluster, all: boolean): Pr
   const names = [...all ? known : CHOSEN.map((name) => `${name}_test.ts`), ...own ? [`${own}_test.ts`] : []];
   const files = names.map((name) => `tests/e2e/${name}`).sort();
   const first = together(await inTurn(e2eRounds(files), cluster));
-  // Many tests wait for something, and a busy machine may take longer than they wait.
-  const again = [...new Set(first.failed.map(({ file }) => file))].map((file): TestRound => ({ files: [file], flags: [], env: {} }));
-  const stillFailed = together(await inTurn(again, cluster)).failed;
-  const failed = first.failed.filter(({ file, name }) => stillFailed.some((other) => other.file === file && other.name === name));
+  // Many tests wait for something, and a busy machine may take longer than they wait. By name: of most tests deno test says that they are in
+  // kubernetes.ts, which registers them.
+  const patterns = first.failed.map(({ name }) => name.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&"));
+  const again: TestRound[] = patterns.length > 0 ? [{ files, flags: ["--filter", `/^(${patterns.join("|")})$/`], env: {} }] : [];
+  const { passed } = together(await inTurn(again, cluster));
+  // What is not found again, as a file that could not be loaded, has failed.
+  const failed = first.failed.filter(({ name }) => !passed.includes(name));
   const onlyAlone = first.failed.filter((test) => !failed.includes(test)).map(({ name }) => name);
   return {
     row,
     version,
     files: all ? `all ${files.length}` : `${files.length} of ${known.length + (own ? 1 : 0)}`,
-    results: { passed: first.passed + onlyAlone.length, failed, skipped: first.skipped, files: first.files },
+    results: { passed: [...first.passed, ...onlyAlone], failed, skipped: first.skipped },
     onlyAlone,
     tookMs: performance.now() - began,
     when: `${new Date().toISOString().slice(0, 10)}, kurun ${VERSION} ${await commit()}`,
@@ -87,11 +90,7 @@ async function inTurn(rounds: readonly TestRound[], cluster: Cluster): Promise<T
     });
     const { code } = await command.spawn().status;
     const read = junitResults(await Deno.readTextFile(RESULTS).catch(() => ""));
-    // A file that cannot be loaded has none.
-    const missing = files.filter((file) => !read.files.includes(`./${file}`));
-    if (missing.length > 0 || (code !== 0 && read.failed.length === 0)) {
-      throw new ClusterError(`deno test ended with exit code ${code} and no results of ${missing.join(", ") || "a failed test"}.`);
-    }
+    if (code !== 0 && read.failed.length === 0) throw new ClusterError(`deno test ended with exit code ${code}, and no test failed.`);
     results.push(read);
   }
   return results;

@@ -37,7 +37,7 @@ export function rowLine({ row, version, files, results, onlyAlone, tookMs, when 
     rowName(row),
     version,
     files,
-    passed,
+    passed.length,
     names(onlyAlone),
     names(failed.map(failedText)),
     names(skipped),

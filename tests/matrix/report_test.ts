@@ -9,10 +9,9 @@ const RESULT: RowResult = {
   version: "v1.31.13",
   files: "all 50",
   results: {
-    passed: 200,
+    passed: Array(200).fill("passes"),
     failed: [{ file: "./tests/e2e/ls_test.ts", name: "ls | wc", error: "Uncaught Error: no" }],
     skipped: [],
-    files: [],
   },
   onlyAlone: ["slow"],
   tookMs: 1_230_000,
