@@ -28,6 +28,18 @@ export interface TestRound {
   readonly env: Readonly<Record<string, string>>;
 }
 
+/** The files of the tests that every cluster runs, from the project's folder. Those of a topology are not among them. */
+export async function e2eFiles(): Promise<string[]> {
+  const entries = await Array.fromAsync(Deno.readDir(new URL("e2e/", import.meta.url)));
+  return entries.filter(({ name }) => name.endsWith("_test.ts")).map(({ name }) => `tests/e2e/${name}`).sort();
+}
+
+/** The flags of `deno test` with which only the tests of these names run. */
+export function onlyNamed(names: readonly string[]): string[] {
+  const patterns = names.map((name) => name.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&"));
+  return ["--filter", `/^(${patterns.join("|")})$/`];
+}
+
 /** Divides files into those that run at the same time, and those that run one after the other. */
 export function e2eRounds(files: readonly string[]): TestRound[] {
   // Tests of a topology end parts of the cluster.

@@ -13,7 +13,7 @@ import { type Cluster, ClusterError, ClusterUnavailableError, foreignKubeconfig 
 import { takeOwnDown } from "./cluster/own_cluster.ts";
 import { progressOnStderr } from "./cluster/progress.ts";
 import { KUBERNETES_VERSIONS } from "./cluster/variant.ts";
-import { e2eRounds, type TestRound } from "./e2e_rounds.ts";
+import { e2eFiles, e2eRounds, onlyNamed, type TestRound } from "./e2e_rounds.ts";
 import { type MatrixFlags, matrixFlags } from "./matrix/flags.ts";
 import { junitResults, type TestResults, together } from "./matrix/junit.ts";
 import { compatibilityDocument, rowLine, type RowResult } from "./matrix/report.ts";
@@ -52,18 +52,15 @@ async function runRow(row: RowResult["row"], cluster: Cluster, all: boolean): Pr
   const expected = `v${KUBERNETES_VERSIONS[row.kubernetes]}`;
   if (version !== expected) throw new ClusterError(`The cluster is of ${version} instead of ${expected}.`);
   const began = performance.now();
-  const known = (await Array.fromAsync(Deno.readDir(`${ROOT}tests/e2e`))).map(({ name }) => name).filter((name) =>
-    name.endsWith("_test.ts")
-  );
+  const known = await e2eFiles();
   const own = OF_TOPOLOGY[row.topology];
-  const names = [...all ? known : CHOSEN.map((name) => `${name}_test.ts`), ...own ? [`${own}_test.ts`] : []];
-  const files = names.map((name) => `tests/e2e/${name}`).sort();
+  const path = (name: string) => `tests/e2e/${name}_test.ts`;
+  const files = [...all ? known : CHOSEN.map(path), ...own ? [path(own)] : []].sort();
   const first = together(await inTurn(e2eRounds(files), cluster));
   // Many tests wait for something, and a busy machine may take longer than they wait. By name: of most tests deno test says that they are in
   // kubernetes.ts, which registers them.
-  const patterns = first.failed.map(({ name }) => name.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&"));
-  const again: TestRound[] = patterns.length > 0 ? [{ files, flags: ["--filter", `/^(${patterns.join("|")})$/`], env: {} }] : [];
-  const { passed } = together(await inTurn(again, cluster));
+  const again: TestRound = { files, flags: onlyNamed(first.failed.map(({ name }) => name)), env: {} };
+  const { passed } = together(await inTurn(first.failed.length > 0 ? [again] : [], cluster));
   // What is not found again, as a file that could not be loaded, has failed.
   const failed = first.failed.filter(({ name }) => !passed.includes(name));
   const onlyAlone = first.failed.filter((test) => !failed.includes(test)).map(({ name }) => name);

@@ -9,7 +9,7 @@ import { type Cluster, ClusterUnavailableError } from "./cluster/cluster.ts";
 import { compiledRun, type ExtraRun, oldDenoRun } from "./extra_runs.ts";
 import { faultsInside } from "./faults.ts";
 import { ALL_FAULTS } from "./faults/all_faults.ts";
-import { e2eRounds } from "./e2e_rounds.ts";
+import { e2eFiles, e2eRounds } from "./e2e_rounds.ts";
 import { preparedCluster } from "./prepared_cluster.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
@@ -31,8 +31,7 @@ async function endToEnd(): Promise<Counts> {
         ends.push(await count(cluster.exec([Deno.execPath(), "test", "-A", ...flags, ...files, ...Deno.args], options)));
       }
     };
-    const files = (await Array.fromAsync(Deno.readDir(`${ROOT}tests/e2e`))).map(({ name }) => `tests/e2e/${name}`);
-    await inside(files.filter((file) => file.endsWith("_test.ts")).sort());
+    await inside(await e2eFiles());
     for (const find of [compiledRun, oldDenoRun]) {
       const run: ExtraRun = await find();
       say(run.title);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { e2eFiles } from "../e2e_rounds.ts";
 import { KEPT_BY, kubectl } from "../e2e/kubernetes.ts";
 import { KurunProcess } from "../e2e/kurun_process.ts";
 import { readyAt } from "../faults/control_plane_faults.ts";
@@ -10,7 +11,7 @@ import { pause } from "../faults/stage.ts";
 import { ACTIONS, KURUN, prepare, processesLike } from "./actions.ts";
 import { chaosFlags } from "./flags.ts";
 import { findings, namespacesDone, reasonOf, type Witnessed, witnessed } from "./findings.ts";
-import { Leftovers, marksInCluster } from "./leftovers.ts";
+import { keptBy, Leftovers, marksInCluster } from "./leftovers.ts";
 import { type ChaosRun, failureText, type Happening, reasons, withChaosRun } from "./report.ts";
 import { type FailedTest, NOT_ENDED, passAlone, runDisturbed } from "./test_file.ts";
 import { filesInTurn, turns } from "./turns.ts";
@@ -159,12 +160,10 @@ async function main(): Promise<boolean> {
 
 /** The files that a run may get to, in its order. */
 async function wantedFiles(seed: number, only: readonly string[]): Promise<string[]> {
-  const names = (await Array.fromAsync(Deno.readDir(`${ROOT}tests/e2e`))).map(({ name }) => name).filter((name) =>
-    name.endsWith("_test.ts")
-  );
-  const wanted = names.filter((name) => only.length === 0 || only.some((word) => name.includes(word))).sort();
+  const files = await e2eFiles();
+  const wanted = files.filter((file) => only.length === 0 || only.some((word) => keptBy(file).includes(word)));
   if (wanted.length === 0) throw new TypeError(`no file of tests/e2e has such a name: ${only.join(", ")}`);
-  return filesInTurn(seed, wanted.map((name) => `tests/e2e/${name}`));
+  return filesInTurn(seed, wanted);
 }
 
 function say(text: string): void {

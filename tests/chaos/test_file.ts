@@ -1,4 +1,5 @@
 import { kurunCommand } from "../e2e/kurun_process.ts";
+import { onlyNamed } from "../e2e_rounds.ts";
 import { keptBy } from "./leftovers.ts";
 
 /** A test that failed. Times are in milliseconds since 1970. */
@@ -38,8 +39,7 @@ export async function runDisturbed(file: string, folder: string): Promise<FileRu
 
 /** Runs failed tests of a file again, undisturbed. @returns the names of those that pass */
 export async function passAlone(file: string, names: readonly string[], folder: string): Promise<string[]> {
-  const patterns = names.map((name) => name.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&"));
-  const { failed, broken } = await run(file, ["--filter", `/^(${patterns.join("|")})$/`], `${folder}/${keptBy(file)}.alone.log`, {});
+  const { failed, broken } = await run(file, onlyNamed(names), `${folder}/${keptBy(file)}.alone.log`, {});
   return broken === undefined ? names.filter((name) => failed.every((other) => other.name !== name)) : [];
 }
 
