@@ -13,6 +13,11 @@ export const MAX_FRAME_BYTES = 64 * 1024;
 const ALONE_BYTES = 16 * 1024;
 /** The most that is gathered into one message. */
 const BATCH_BYTES = 64 * 1024;
+/**
+ * A batch leaves once nothing was added to it for so many rounds of microtasks. What became ready in one turn of the event loop arrives
+ * within a few of each other: accepted callers three apart, for example, which made a message and a write to the network of each.
+ */
+const QUIET_ROUNDS = 8;
 /** While more than this waits in the transport, writers wait. */
 const CONGESTED_BYTES = 1024 * 1024;
 /** Answers that the other side has caused (pongs, acknowledgements, resets) and does not read may take this much; then the session ends. */
@@ -326,12 +331,20 @@ export class Session implements StreamHost, FrameReceiver {
 
   #reserve(bytes: number): void {
     if (this.#batchUsed + bytes > BATCH_BYTES) this.#flush();
-    if (this.#flushing) return;
+    if (!this.#flushing) void this.#flushSoon();
+  }
+
+  /** Sends the batch once nothing is added to it any more. Never rejects. */
+  async #flushSoon(): Promise<void> {
     this.#flushing = true;
-    queueMicrotask(() => {
-      this.#flushing = false;
-      this.#flush();
-    });
+    let used = 0;
+    for (let quiet = 0; quiet < QUIET_ROUNDS; quiet++) {
+      await null;
+      if (this.#batchUsed !== used) quiet = 0;
+      used = this.#batchUsed;
+    }
+    this.#flushing = false;
+    this.#flush();
   }
 
   #flush(): void {

@@ -142,6 +142,17 @@ Deno.test("frames of one turn leave as one message", async () => {
   assert.equal(wires[0].sent.messages - before, 1);
 });
 
+Deno.test("frames of one turn leave as one message, also when promises settle between them", async () => {
+  const { client, wires } = pair(() => {});
+  for (let i = 0; i < 10; i++) {
+    client.open(bytes("a"));
+    for (let round = 0; round < 5; round++) await null;
+  }
+  assert.equal(wires[0].sent.messages, 0);
+  await settle();
+  assert.equal(wires[0].sent.messages, 1);
+});
+
 Deno.test("a hundred concurrent streams each get their own bytes back", async () => {
   const { client } = pair(echo);
   await Promise.all(Array.from({ length: 100 }, async (_, i) => {
