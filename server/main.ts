@@ -4,21 +4,17 @@
  *
  * @module
  */
-import type { Server } from "node:net";
 import { AdmissionFallback } from "./callers/admission_fallback.ts";
 import { parseServerArgs, type ServerConfig } from "./config.ts";
-import { copyBase } from "./run/copy_base.ts";
 import { drain } from "./callers/drain.ts";
 import { LiveClient } from "./control/live_client.ts";
 import { OpenCallers } from "./callers/open_callers.ts";
 import { ReachCheck } from "./control/reach_check.ts";
-import { openRequestPort } from "./callers/request_port.ts";
+import { openRequestPort, type RequestPort } from "./callers/request_port.ts";
 import { sparingly } from "./net/sparing_log.ts";
 import { logUnhandledErrors } from "./unhandled_errors.ts";
 import { acceptClient, stopOnSignals } from "./pod_process.ts";
-import { serveRuns } from "./run_pod.ts";
-import { serveTlsFiles } from "./callers/tls_files.ts";
-import { TlsTerminator } from "./callers/tls_terminator.ts";
+import { tlsOfFiles } from "./callers/tls_files.ts";
 import { seedRandom } from "../tunnel/seed_random.ts";
 
 if (import.meta.main) {
@@ -27,9 +23,9 @@ if (import.meta.main) {
   try {
     const config = parseServerArgs(Deno.args);
     const { run, base, copyBase: copies } = config;
-    if (copies && base !== undefined) await copyBase(base);
+    if (copies && base !== undefined) await (await import("./run/copy_base.ts")).copyBase(base);
     else if (run === undefined) await serve(config);
-    else await serveRuns({ ...config, run }, log, Deno.exit);
+    else await (await import("./run_pod.ts")).serveRuns({ ...config, run }, log, Deno.exit);
   } catch (error) {
     log(error instanceof Error ? error.message : String(error));
     Deno.exit(1);
@@ -40,14 +36,13 @@ async function serve(config: ServerConfig): Promise<void> {
   const live = new LiveClient();
   const reach = new ReachCheck(config.services);
   const callers = new OpenCallers();
-  const ports: Server[] = [];
+  const ports: RequestPort[] = [];
   stopOnSignals(() => drain({ live, callers, ports, log }), (failed) => Deno.exit(failed ? 1 : 0), log);
-  const tls = config.tlsDir === undefined ? undefined : new TlsTerminator(config.alpn);
-  if (tls) await serveTlsFiles(config.tlsDir as string, tls, log);
+  const files = config.tlsDir === undefined ? undefined : await tlsOfFiles(config.tlsDir, config.alpn, log);
   const fallback = config.fallback === "allow" ? new AdmissionFallback(live, sparingly(log)) : undefined;
   for (const port of config.requestPorts) {
     const { session, holdMs, verbose } = config;
-    ports.push(await openRequestPort({ port, session, live, reach, callers, holdMs, fallback, tls, log, verbose }));
+    ports.push(openRequestPort({ port, session, live, reach, callers, holdMs, fallback, tls: files?.tls, log, verbose }));
   }
   await acceptClient(config, [], { live, reach, log });
   Deno.permissions.revokeSync({ name: "ffi" });

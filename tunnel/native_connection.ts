@@ -22,9 +22,11 @@ export interface NativeSocket {
 export interface NativeOptions {
   /** Smaller reads are copied, so that a slow reader of a few bytes holds no buffer; 0 for a reader that releases at once. */
   readonly copyBelow?: number | undefined;
+  /** Sends what leaves without waiting. @returns how many bytes did; 0 or less if none */
+  readonly sendNow?: ((bytes: Uint8Array) => number) | undefined;
   /** Breaks the connection before a reset closes it, where closing it is not enough. */
   readonly cut?: (() => void) | undefined;
-  /** Called before the socket is closed. */
+  /** Called before the socket is closed: afterwards its number may be another one's. */
   readonly closing?: (() => void) | undefined;
 }
 
@@ -69,10 +71,13 @@ export class NativeConnection implements Connection {
   /** Small bytes mostly leave at once, or wait in the socket: nobody waits for them, and the next reader or writer learns of a failure. */
   writeSmall(bytes: Uint8Array): void | Promise<void> {
     if (this.#failure) throw this.#failure;
-    if (this.#sending || this.#closed || bytes.length > SMALL_BYTES) return this.write(bytes.slice());
+    if (this.#sending || this.#closed) return this.write(bytes.slice());
+    const sent = Math.max(0, this.#options.sendNow?.(bytes) ?? 0);
+    if (sent === bytes.length) return;
+    if (bytes.length - sent > SMALL_BYTES) return this.write(bytes.slice(sent));
     this.#small ??= new Uint8Array(SMALL_BYTES);
-    this.#small.set(bytes);
-    this.#sending = this.#send(this.#small.subarray(0, bytes.length));
+    this.#small.set(bytes.subarray(sent));
+    this.#sending = this.#send(this.#small.subarray(0, bytes.length - sent));
   }
 
   closeWrite(): void {

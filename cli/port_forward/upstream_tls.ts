@@ -3,7 +3,7 @@ import { connect as connectSecure, type ConnectionOptions } from "node:tls";
 import { dialSocket } from "../../k8s/api/dial.ts";
 import { nativeInside, OLD_TLS } from "../../k8s/api/dial_socket.ts";
 import { defaultAuthorities, nodeAuthorities } from "../../k8s/api/trusted_roots.ts";
-import { TlsConnection } from "../../server/net/tls_connection.ts";
+import { TlsConnection } from "./tls_connection.ts";
 import { type Connection, NativeConnection } from "../../tunnel/mod.ts";
 import { TcpConnection } from "../local/tcp_connection.ts";
 import type { Upstream } from "./upstream_url.ts";

@@ -22,11 +22,13 @@ export const DENO_ENVIRONMENT = {
 
 /**
  * How Deno starts the server. The heap limits keep the Pod at 140 MB under load instead of 190 MB, at the same speed. The code cache is off
- * because the Pod has no place for one, and looking for it takes 10 ms of the 75 ms until the server starts.
+ * because the Pod has no place for one, and looking for it takes 10 ms of the 75 ms until the server starts. --unstable-net: two
+ * sockets may listen on one port while a certificate changes (server/callers/tls_port.ts).
  */
 const DENO_ARGS = [
   "run",
   "--v8-flags=--max-old-space-size=48,--max-semi-space-size=4",
+  "--unstable-net",
   "--no-config",
   "--no-lock",
   "--no-remote",
@@ -36,8 +38,8 @@ const DENO_ARGS = [
 ] as const;
 
 /**
- * The server's permissions: to serve, to connect to its own Service to see whether callers can, to read its Secret, and to load four calls
- * of the C library (server/net/own_sockets.ts). It drops the last one before the client connects.
+ * The server's permissions: to serve, to connect to its own Service to see whether callers can, to read its Secret, and to load a few
+ * calls of the C library (server/net/socket_calls.ts). It drops the last one before the client connects.
  */
 const SERVER_PERMISSIONS = ["--allow-net", "--allow-read=/kurun", "--allow-ffi"] as const;
 

@@ -1,6 +1,5 @@
-import { setTimeout as pause } from "node:timers/promises";
-import type { Server } from "node:net";
 import { CloseCode, type LiveClient } from "../control/live_client.ts";
+import { pause } from "../net/timing.ts";
 import type { OpenCallers } from "./open_callers.ts";
 
 /**
@@ -22,7 +21,7 @@ export interface DrainOptions {
   readonly live: LiveClient;
   readonly callers: OpenCallers;
   /** The request ports. */
-  readonly ports: readonly Server[];
+  readonly ports: readonly { close(): void }[];
   readonly log: (line: string) => void;
 }
 

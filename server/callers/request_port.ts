@@ -1,10 +1,9 @@
-import { createServer, type Server, type Socket } from "node:net";
 import {
   encodePreamble,
+  NativeConnection,
   type Preamble,
   type RelayEnd,
   SessionEndedError,
-  SocketConnection,
   StreamLimitError,
   StreamResetError,
 } from "../../tunnel/mod.ts";
@@ -13,13 +12,14 @@ import { CallerConnection, NobodyConnectedError } from "./caller.ts";
 import { carry, DialTimeoutError, RefusedError } from "./dialed_stream.ts";
 import type { OpenCallers } from "./open_callers.ts";
 import type { ReachCheck } from "../control/reach_check.ts";
-import { listen, peerAddress } from "../net/sockets.ts";
+import type { OwnSocket } from "../net/own_socket.ts";
+import { OwnSockets } from "../net/own_sockets.ts";
+import { acceptAll } from "../net/accept_all.ts";
+import { listenOnAll, peerAddress } from "../net/sockets.ts";
 import type { LiveClient } from "../control/live_client.ts";
 import { sparingly } from "../net/sparing_log.ts";
-import { type Terminated, TlsHandshakeError, type TlsTerminator } from "./tls_terminator.ts";
-
-/** TCP keep-alive of idle callers starts after this. */
-const KEEP_ALIVE_MS = 30_000;
+import { TlsHandshakeError, TlsHandshakes } from "./tls_handshake.ts";
+import type { CallersTls } from "./tls_port.ts";
 
 /** Concurrent callers: the 1,024 that streams carry, and some that wait. More are disconnected, to bound the Pod's memory. */
 const MAX_CALLERS = 1_280;
@@ -36,50 +36,110 @@ export interface RequestPortOptions {
   readonly fallback?: AdmissionFallback | undefined;
   /** How long a caller waits for a client, in milliseconds. */
   readonly holdMs: number;
-  /** Terminates callers' TLS, where the port serves it. */
-  readonly tls?: TlsTerminator | undefined;
+  /** Callers' TLS, if it ends at the port. */
+  readonly tls?: CallersTls | undefined;
   readonly log: (line: string) => void;
   /** Whether each connection gets a line. */
   readonly verbose?: boolean;
 }
 
-/** Accepts callers; each becomes one stream to the client. @returns once it listens, on all addresses */
-export async function openRequestPort(options: RequestPortOptions): Promise<Server> {
-  const strangers = sparingly(options.log);
-  const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS });
-  server.maxConnections = MAX_CALLERS;
-  server.on("connection", (socket: Socket) => {
-    const left = options.callers.arrived();
-    serve(socket, options, strangers)
-      .catch((error) => {
-        strangers(`a caller was disconnected: ${error.message}`);
-        socket.destroy();
-      })
-      .finally(left);
-  });
-  await listen(server, options.port);
-  return server;
+/** A port that callers connect to. */
+export interface RequestPort {
+  /** Its number. */
+  readonly port: number;
+  /** Accepts no more callers. */
+  close(): void;
 }
 
-async function serve(socket: Socket, options: RequestPortOptions, strangers: (line: string) => boolean): Promise<void> {
-  const started = performance.now();
-  const from = peerAddress(socket);
-  const port = socket.localPort ?? options.port;
-  const raw = new SocketConnection(socket);
-  if (await options.reach.isOwn(socket)) return;
-  const inside = await terminateTls(raw, options.tls, (why) => {
-    // Reported to the client as sparingly as it is logged: each report is a stream that a stranger can cause.
-    if (!strangers(`TLS handshake with ${from}: ${why}`)) return;
-    reportFailure(options.live, { port, from, failed: why.replace(/[^\x20-\x7e]/g, "?").slice(0, 300) }).catch(() => {});
-  });
-  if (!inside) return;
-  const caller = new CallerConnection(inside.connection, options);
-  options.callers.add(caller);
-  try {
-    await serveCaller(caller, { port, from, alpn: inside.alpn }, started, options);
-    await caller.finish();
-  } finally {
-    options.callers.delete(caller);
+/** Accepts callers on all addresses; each becomes one stream to the client. @throws the system's error, or the certificate's */
+export function openRequestPort(options: RequestPortOptions): RequestPort {
+  const callers = new Callers(options);
+  if (options.tls) return options.tls.open(options.port, (socket) => callers.accept(socket, (file) => callers.handshake(socket, file)));
+  const listener = listenOnAll((hostname) => Deno.listen({ port: options.port, hostname }));
+  new OwnSockets().prepareListeners();
+  void acceptAll(listener, (socket) => callers.accept(socket));
+  return { port: (listener.addr as Deno.NetAddr).port, close: () => listener.close() };
+}
+
+/** The callers of one port. */
+class Callers {
+  readonly #options: RequestPortOptions;
+  readonly #sockets = new OwnSockets();
+  readonly #handshakes = new TlsHandshakes();
+  /** Logs what strangers cause. @returns whether it did, because they can cause a lot */
+  readonly #strangers: (line: string) => boolean;
+  #open = 0;
+
+  constructor(options: RequestPortOptions) {
+    this.#options = options;
+    this.#strangers = sparingly(options.log);
+  }
+
+  /**
+   * Serves one caller until its end. Never rejects.
+   * @param handshake its TLS handshake, if there is one
+   */
+  async accept(socket: Deno.TcpConn | Deno.TlsConn, handshake?: (file: OwnSocket) => Promise<string | undefined>): Promise<void> {
+    const file = this.#open < MAX_CALLERS ? this.#sockets.take(socket) : undefined;
+    // One too many, or one that has gone already.
+    if (!file) return socket.close();
+    this.#open++;
+    const left = this.#options.callers.arrived();
+    const connection = new NativeConnection(socket, {
+      // Past TLS it would send plain bytes.
+      ...(handshake ? {} : { sendNow: (bytes) => file.send(bytes) }),
+      cut: () => file.reset(),
+      closing: () => file.release(),
+    });
+    try {
+      await this.#serve(socket, connection, file, handshake);
+    } catch (error) {
+      if (!(error instanceof TlsHandshakeError)) this.#strangers(`a caller was disconnected: ${(error as Error).message}`);
+      else if (!error.silent) await this.#handshakes.goodbye();
+      connection.reset();
+    } finally {
+      this.#open--;
+      left();
+    }
+  }
+
+  /** Finishes a caller's TLS handshake. @returns what it negotiated @throws TlsHandshakeError, which is then reported already */
+  async handshake(socket: Deno.TlsConn, file: OwnSocket): Promise<string | undefined> {
+    try {
+      return await this.#handshakes.finish(socket, file);
+    } catch (error) {
+      if (error instanceof TlsHandshakeError && !error.silent) this.#reportHandshake(socket as Deno.TlsConn, error.message);
+      throw error;
+    }
+  }
+
+  async #serve(
+    { remoteAddr, localAddr }: Deno.TcpConn | Deno.TlsConn,
+    connection: NativeConnection,
+    file: OwnSocket,
+    handshake?: (file: OwnSocket) => Promise<string | undefined>,
+  ): Promise<void> {
+    const options = this.#options;
+    const started = performance.now();
+    if (await options.reach.isOwn(() => file.look())) return connection.reset();
+    const alpn = await handshake?.(file);
+    const caller = new CallerConnection(connection, options);
+    options.callers.add(caller);
+    try {
+      const from = peerAddress(remoteAddr as Deno.NetAddr);
+      await serveCaller(caller, { port: (localAddr as Deno.NetAddr).port, from, alpn }, started, options);
+      await caller.finish();
+    } finally {
+      options.callers.delete(caller);
+    }
+  }
+
+  /** Reported to the client as sparingly as it is logged: each report is a stream that a stranger can cause. */
+  #reportHandshake({ remoteAddr, localAddr }: Deno.TlsConn, why: string): void {
+    const from = peerAddress(remoteAddr as Deno.NetAddr);
+    if (!this.#strangers(`TLS handshake with ${from}: ${why}`)) return;
+    const failed = why.replace(/[^\x20-\x7e]/g, "?").slice(0, 300);
+    reportFailure(this.#options.live, { port: (localAddr as Deno.NetAddr).port, from, failed }).catch(() => {});
   }
 }
 
@@ -95,23 +155,6 @@ async function reportFailure(live: LiveClient, preamble: Preamble): Promise<void
   if (!live.session) return;
   const stream = await live.open(encodePreamble(preamble), 0);
   if (stream && !(stream instanceof Error)) stream.closeWrite();
-}
-
-/** What is inside a caller's TLS, or the connection itself where the port serves no TLS; undefined where the handshake failed. */
-async function terminateTls(
-  raw: SocketConnection,
-  tls: TlsTerminator | undefined,
-  failed: (why: string) => void,
-): Promise<Terminated | undefined> {
-  if (!tls) return { connection: raw, alpn: undefined };
-  try {
-    return await tls.terminate(raw);
-  } catch (error) {
-    const known = error instanceof TlsHandshakeError;
-    if (!known) raw.reset();
-    if (!known || !error.silent) failed((error as Error).message);
-    return undefined;
-  }
 }
 
 /**

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { podTest } from "../../tests/server_process.ts";
-import { connect, createServer, type Server, type Socket } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
 import { certificateAuthority } from "../../tests/certificate_authority.ts";
 import type { CertificatePair } from "../../k8s/certificate/certificate.ts";
@@ -10,8 +10,7 @@ import { LiveClient } from "../control/live_client.ts";
 import { OpenCallers } from "./open_callers.ts";
 import { ReachCheck } from "../control/reach_check.ts";
 import { openRequestPort } from "./request_port.ts";
-import { serveTlsFiles } from "./tls_files.ts";
-import { TlsTerminator } from "./tls_terminator.ts";
+import { tlsOfFiles } from "./tls_files.ts";
 
 const POLL_MS = 20;
 const now = new Date();
@@ -42,20 +41,19 @@ function tlsTest(
     const live = new LiveClient();
     if (onStream) attach(live, preambles, onStream);
     const secret = await MountedSecret.create(await issue());
-    const tls = new TlsTerminator(alpn);
-    const files = await serveTlsFiles(secret.dir, tls, (line) => log.push(line), POLL_MS);
-    const server: Server = await openRequestPort({
+    const files = await tlsOfFiles(secret.dir, alpn, (line) => log.push(line), POLL_MS);
+    const server = openRequestPort({
       port: 0,
       session: "kurun-1",
       live,
       reach: new ReachCheck([]),
       callers: new OpenCallers(),
       holdMs: 50,
-      tls,
+      tls: files.tls,
       log: (line) => log.push(line),
     });
     try {
-      await fn({ port: (server.address() as AddressInfo).port, log, preambles, rotate: (pair) => secret.put(pair) });
+      await fn({ port: server.port, log, preambles, rotate: (pair) => secret.put(pair) });
     } finally {
       files.stop();
       server.close();

@@ -1,21 +1,22 @@
-import type { TlsTerminator } from "./tls_terminator.ts";
+import { CallersTls, type Certificate } from "./tls_port.ts";
 
 /** How often the files are read again. The kubelet itself takes up to a minute to update a mounted Secret. */
 const POLL_MS = 2_000;
 
 /**
- * Serves the certificate in `dir`, where the kubelet has mounted a Secret with `tls.crt` and `tls.key`, and each later version of it. A
- * version that cannot be used changes nothing.
- * @returns once the first is served; `stop` ends it @throws the error of the file system or of TLS where the first cannot be used
+ * The TLS of callers with the certificate in `dir`, where the kubelet has mounted a Secret with `tls.crt` and `tls.key`, and with each later
+ * version of it. A version that cannot be used changes nothing.
+ * @param alpn the protocols that are accepted, best first
+ * @returns `stop` ends the following @throws the error of the file system
  */
-export async function serveTlsFiles(
+export async function tlsOfFiles(
   dir: string,
-  terminator: TlsTerminator,
+  alpn: readonly string[],
   log: (line: string) => void,
   pollMs: number = POLL_MS,
-): Promise<{ stop(): void }> {
+): Promise<{ readonly tls: CallersTls; stop(): void }> {
   let seen = await readPair(dir);
-  terminator.use(seen.cert, seen.key);
+  const tls = new CallersTls(seen, alpn);
   let looking = false;
   /** Never rejects: what goes wrong is logged. */
   const look = async () => {
@@ -25,7 +26,7 @@ export async function serveTlsFiles(
       const pair = await readPair(dir);
       if (pair.cert === seen.cert && pair.key === seen.key) return;
       seen = pair;
-      terminator.use(pair.cert, pair.key);
+      await tls.use(pair);
       log("the certificate has changed; the new one is served from now on");
     } catch (error) {
       log(`the changed certificate cannot be used, so the previous one is still served: ${(error as Error).message}`);
@@ -34,11 +35,11 @@ export async function serveTlsFiles(
     }
   };
   const timer = setInterval(() => void look(), pollMs);
-  return { stop: () => clearInterval(timer) };
+  return { tls, stop: () => clearInterval(timer) };
 }
 
 /** Both files of one moment: the kubelet updates a Secret's files atomically, by pointing the link `..data` to another folder. */
-async function readPair(dir: string): Promise<{ cert: string; key: string }> {
+async function readPair(dir: string): Promise<Certificate> {
   const folder = await Deno.realPath(`${dir}/..data`).catch(() => dir);
   const [cert, key] = await Promise.all([Deno.readTextFile(`${folder}/tls.crt`), Deno.readTextFile(`${folder}/tls.key`)]);
   return { cert, key };

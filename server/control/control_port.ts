@@ -12,13 +12,17 @@ import { answerOpening, type Headers, OpeningError } from "../../tunnel/web_sock
 import { WebSocketTransport } from "../../tunnel/web_socket/web_socket_transport.ts";
 import { acceptAll } from "../net/accept_all.ts";
 import { OwnSockets } from "../net/own_sockets.ts";
-import { peerAddress } from "../net/sockets.ts";
+import { listenOnAll, peerAddress } from "../net/sockets.ts";
 import { sparingly } from "../net/sparing_log.ts";
+import { Unproven } from "../net/unproven.ts";
 import { ClientHistory } from "./client_history.ts";
 import { CloseCode, type LiveClient } from "./live_client.ts";
 import type { ReachCheck } from "./reach_check.ts";
-import { Unproven } from "./unproven.ts";
 
+/** Connections of unproven peers at once, TLS handshakes included. */
+const MAX_UNPROVEN = 16;
+/** Longer than a proof or an answer may take. */
+const UNPROVEN_MS = 5_000;
 /** How long a peer may take from its first byte to its proof. */
 const PROOF_MS = 3_000;
 /** No message is longer: a batch of frames is at most 64 KiB. */
@@ -45,28 +49,19 @@ export interface ControlPortOptions {
 
 /** Accepts the client's WebSocket at /tunnel, and answers /healthz, /reachable and /client. Ends when the listener is closed. */
 export function openControlPort(options: ControlPortOptions): Deno.TlsListener {
-  const listener = listenOnAll(options);
+  const { port, cert, key } = options;
+  const listener = listenOnAll((hostname) => Deno.listenTls({ port, hostname, cert, key }));
   const sockets = new OwnSockets();
-  sockets.setNoDelay();
-  const port = new ControlPort(options, sockets);
-  void acceptAll(listener, (conn) => port.serve(conn));
+  sockets.prepareListeners();
+  const control = new ControlPort(options, sockets);
+  void acceptAll(listener, (socket) => control.serve(socket));
   return listener;
-}
-
-/** IPv6 and IPv4; IPv4 alone where the node has no IPv6. @throws the system's error, as for a port in use */
-function listenOnAll({ port, cert, key }: ControlPortOptions): Deno.TlsListener {
-  try {
-    return Deno.listenTls({ port, hostname: "::", cert, key });
-  } catch (error) {
-    if (error instanceof Deno.errors.AddrInUse) throw error;
-    return Deno.listenTls({ port, hostname: "0.0.0.0", cert, key });
-  }
 }
 
 class ControlPort {
   readonly #options: ControlPortOptions;
   readonly #sockets: OwnSockets;
-  readonly #unproven = new Unproven();
+  readonly #unproven = new Unproven(MAX_UNPROVEN, UNPROVEN_MS);
   readonly #history = new ClientHistory(() => new Date());
   readonly #strangers: (line: string) => void;
 
@@ -79,7 +74,7 @@ class ControlPort {
   /** Serves one connection until its end, or until its peer has proven itself. Never rejects. */
   async serve(socket: Deno.TlsConn): Promise<void> {
     const { remoteAddr } = socket;
-    const from = peerAddress({ remoteAddress: remoteAddr.hostname, remotePort: remoteAddr.port });
+    const from = peerAddress(remoteAddr);
     // Deno's close() cancels reads, but not a handshake or a write, which may never end.
     const connection = new NativeConnection(socket, { copyBelow: 0, cut: () => this.#sockets.cut(socket) });
     const proven = this.#unproven.add(remoteAddr.hostname, () => connection.reset());

@@ -1,5 +1,5 @@
-import { connect } from "node:net";
-import { setTimeout as pause } from "node:timers/promises";
+import { OwnSockets } from "../net/own_sockets.ts";
+import { pause } from "../net/timing.ts";
 
 /** A node's proxy rules follow a Pod's readiness within a second or two; after this the answer is no. */
 const LIMIT_MS = 2_000;
@@ -42,11 +42,11 @@ export class ReachCheck {
   }
 
   /** Whether a caller that has just connected belongs to a running check, which closes immediately; the client must not see it. */
-  async isOwn(socket: { readonly destroyed: boolean; readonly bytesRead: number }): Promise<boolean> {
+  async isOwn(look: () => "sent" | "gone" | "silent"): Promise<boolean> {
     if (this.#running === 0) return false;
     const until = performance.now() + PASSING_MS;
-    while (performance.now() < until && !socket.destroyed && socket.bytesRead === 0) await pause(5);
-    return socket.destroyed;
+    while (performance.now() < until && look() === "silent") await pause(5);
+    return look() === "gone";
   }
 }
 
@@ -58,20 +58,16 @@ async function reach(target: string, until: number): Promise<boolean> {
   return false;
 }
 
-function connects(target: string, ms: number): Promise<boolean> {
+async function connects(target: string, ms: number): Promise<boolean> {
   const colon = target.lastIndexOf(":");
-  return new Promise((resolve) => {
-    const socket = connect({ host: target.slice(0, colon), port: Number(target.slice(colon + 1)) });
-    const timer = setTimeout(() => socket.destroy(), ms);
-    let reached = false;
-    socket.once("connect", () => {
-      reached = true;
-      socket.resetAndDestroy();
-    });
-    socket.on("error", () => {});
-    socket.once("close", () => {
-      clearTimeout(timer);
-      resolve(reached);
-    });
-  });
+  const signal = AbortSignal.timeout(ms);
+  try {
+    const socket = await Deno.connect({ hostname: target.slice(0, colon), port: Number(target.slice(colon + 1)), signal });
+    // A caller that has sent nothing ends its direction, but resets nothing.
+    new OwnSockets().take(socket)?.reset();
+    socket.close();
+    return true;
+  } catch {
+    return false;
+  }
 }

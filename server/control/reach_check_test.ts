@@ -20,11 +20,11 @@ podTest("a Service that answers late is waited for, and one that never answers i
 
 podTest("a connection of a running check is recognized, and one that sends bytes is a caller", async () => {
   const check = new ReachCheck(["127.0.0.1:9"]);
-  assert.equal(await check.isOwn({ destroyed: true, bytesRead: 0 }), false);
+  assert.equal(await check.isOwn(() => "gone"), false);
   const running = check.run();
-  assert.equal(await check.isOwn({ destroyed: true, bytesRead: 0 }), true);
-  assert.equal(await check.isOwn({ destroyed: false, bytesRead: 5 }), false);
-  assert.equal(await check.isOwn({ destroyed: false, bytesRead: 0 }), false);
+  assert.equal(await check.isOwn(() => "gone"), true);
+  assert.equal(await check.isOwn(() => "sent"), false);
+  assert.equal(await check.isOwn(() => "silent"), false);
   await running;
 });
 

@@ -32,7 +32,7 @@ linuxTest("a connection in the middle of its TLS handshake is cut, over IPv4 and
 
 linuxTest("small writes one after another leave immediately", async () => {
   using listener = Deno.listenTls({ hostname: "127.0.0.1", port: 0, cert, key });
-  new OwnSockets().setNoDelay();
+  new OwnSockets().prepareListeners();
   const accepted = listener.accept();
   using peer = await Deno.connectTls({ hostname: "localhost", port: listener.addr.port, caCerts: [ca.certPem] });
   using connection = await accepted;

@@ -1,5 +1,3 @@
-import { rootCertificates } from "node:tls";
-
 /** Where programs look for certificate authorities on Linux (Go's crypto/x509: root_linux.go), which covers OpenSSL's places too. */
 const FILES = [
   "/etc/ssl/certs/ca-certificates.crt",
@@ -26,6 +24,7 @@ export async function certificateVariables(
 ): Promise<Record<string, string>> {
   if (env.SSL_CERT_FILE !== undefined || env.SSL_CERT_DIR !== undefined || await hasAuthorities(root)) return {};
   const path = `${folder}/ca-certificates.crt`;
+  const { rootCertificates } = await import("node:tls");
   await Deno.writeTextFile(path, rootCertificates.map((pem) => `${pem.trim()}\n`).join(""));
   return { SSL_CERT_FILE: path };
 }

@@ -1,6 +1,3 @@
-import { dirname } from "node:path";
-import { fileURLToPath } from "node:url";
-
 /**
  * What glibc loads by name when it is needed: older versions look up host names with these, and Go programs built with cgo need the last.
  * They are copied if they are there.
@@ -19,7 +16,7 @@ export async function copyBase(folder: string): Promise<void> {
     if (name.startsWith("ld-linux")) await Deno.copyFile(path, `${folder}/ld.so`);
   }
   await Deno.copyFile(Deno.execPath(), `${folder}/deno`);
-  await Deno.copyFile(fileURLToPath(Deno.mainModule), `${folder}/server.js`);
+  await Deno.copyFile(new URL(Deno.mainModule), `${folder}/server.js`);
 }
 
 /**
@@ -29,7 +26,7 @@ export async function copyBase(folder: string): Promise<void> {
 export async function libraries(maps: string): Promise<Map<string, string>> {
   const loaded = new Set(maps.match(/\/\S*\.so(\.\d+)*$/gm) ?? []);
   const found = new Map<string, string>();
-  for (const folder of new Set([...loaded].map((path) => dirname(path)))) {
+  for (const folder of new Set([...loaded].map((path) => path.replace(/\/[^/]*$/, "")))) {
     for await (const { name, isDirectory } of Deno.readDir(folder)) {
       const path = isDirectory ? undefined : await Deno.realPath(`${folder}/${name}`).catch(() => undefined);
       if (path !== undefined && (loaded.has(path) || LOADED_LATER.has(name))) found.set(name, path);

@@ -1,5 +1,7 @@
-import { createHash } from "node:crypto";
 import { ResumableReceiver, type ResumableSink } from "../../tunnel/mod.ts";
+
+// Not static: server/callers/tls_terminator.ts says why.
+const { createHash } = await import("node:crypto");
 
 /** A program that the client sends, kept in a file. */
 export class ReceivedProgram implements ResumableSink {

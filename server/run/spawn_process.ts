@@ -1,8 +1,10 @@
-import { constants } from "node:os";
 import type { RunEnd, WindowSize } from "../../tunnel/mod.ts";
 import { ChildReaper } from "./child_reaper.ts";
 import { Descriptor } from "./descriptor.ts";
 import { cString, cStrings, errorText, libc, Linux } from "./libc.ts";
+
+// Not static: server/callers/tls_terminator.ts says why.
+const { constants } = await import("node:os");
 
 /** Room for glibc's posix_spawn_file_actions_t, posix_spawnattr_t (336 bytes) and sigset_t. */
 const STRUCT_BYTES = 1024;

@@ -54,10 +54,10 @@ export class ServerProcess {
     await Deno.writeTextFile(`${dir}/tls.key`, keyPem);
     await Deno.writeFile(`${dir}/key`, KEY);
     const [control, port] = freePorts();
-    const args = ["--session", "kurun-1", "--instance", "pod-1", "--control-port", `${control}`, "--request-port", `${port}`];
-    args.push("--hold-ms", `${holdMs}`, "--secret-dir", dir, ...(tls ? ["--tls-dir", dir] : []), ...more);
+    const args = ["--session=kurun-1", "--instance=pod-1", `--control-port=${control}`, `--request-port=${port}`];
+    args.push(`--hold-ms=${holdMs}`, `--secret-dir=${dir}`, ...(tls ? [`--tls-dir=${dir}`] : []), ...more);
     const child = new Deno.Command(Deno.execPath(), {
-      args: [...await podArgs(dir, more.includes("--run")), ...args],
+      args: [...await podArgs(dir, more.some((arg) => arg.startsWith("--run="))), ...args],
       env: { NO_COLOR: "1" },
       stdout: "null",
       stderr: "piped",

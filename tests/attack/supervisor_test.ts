@@ -28,7 +28,7 @@ function flood(): Deno.TcpListener {
 attackTest("a download that nobody reads congests the link, the link breaks, and the program still runs to its end", async () => {
   const folder = await Deno.makeTempDir();
   using port = flood();
-  await using server = await ServerProcess.start({ more: ["--run", folder] });
+  await using server = await ServerProcess.start({ more: [`--run=${folder}`] });
   await using relay = new TcpRelay(new URL(`https://127.0.0.1:${server.control}`));
   const runs = new SupervisorClient(() => Promise.resolve());
   const connect = async (): Promise<Session> => {

@@ -9,7 +9,7 @@ function add(unproven: Unproven, address: string): { closed: boolean; gone: () =
 }
 
 Deno.test("of too many unproven connections the address with the most loses its oldest, and no other address loses any", () => {
-  const unproven = new Unproven();
+  const unproven = new Unproven(16, 5_000);
   const client = add(unproven, "10.0.0.1");
   const flood = Array.from({ length: 1_000 }, () => add(unproven, "10.0.0.2"));
   assert.equal(client.closed, false);
@@ -18,7 +18,7 @@ Deno.test("of too many unproven connections the address with the most loses its 
 });
 
 Deno.test("a peer is not cut once it has proven itself", () => {
-  const unproven = new Unproven();
+  const unproven = new Unproven(16, 5_000);
   const client = add(unproven, "10.0.0.1");
   client.gone();
   const others = Array.from({ length: 100 }, () => add(unproven, "10.0.0.1"));

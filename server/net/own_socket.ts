@@ -1,0 +1,53 @@
+import { setOption, Socket, type SocketCalls } from "./socket_calls.ts";
+
+/** A sockaddr of the family AF_UNSPEC. */
+const NO_ADDRESS = new Uint8Array(16);
+
+/** An open connection by the number of its file, until that is {@link release}d: afterwards the number may be another connection's. */
+export class OwnSocket {
+  readonly #calls: SocketCalls;
+  readonly #released: () => void;
+  #file: number;
+
+  constructor(calls: SocketCalls, file: number, released: () => void) {
+    this.#calls = calls;
+    this.#file = file;
+    this.#released = released;
+  }
+
+  /** Sends what leaves without waiting. @returns how many bytes did; 0 or less where none did, whatever the reason */
+  send(bytes: Uint8Array): number {
+    if (this.#file < 0) return 0;
+    return this.#calls.send(this.#file, bytes, BigInt(bytes.length), Socket.MSG_DONTWAIT | Socket.MSG_NOSIGNAL);
+  }
+
+  /** Whether the other side has sent bytes that nobody has read, or has reset the connection without, or neither. */
+  look(): "sent" | "gone" | "silent" {
+    if (this.#file < 0) return "gone";
+    const value = new Uint8Array(1);
+    if (this.#calls.recv(this.#file, value, 1n, Socket.MSG_PEEK | Socket.MSG_DONTWAIT) > 0) return "sent";
+    const size = new Uint8Array(new Uint32Array([value.length]).buffer);
+    const known = this.#calls.getsockopt(this.#file, Socket.IPPROTO_TCP, Socket.TCP_INFO, value, size) === 0;
+    return known && value[0] === Socket.TCP_CLOSE ? "gone" : "silent";
+  }
+
+  /** Ends our direction, below TLS. */
+  endWrite(): void {
+    if (this.#file >= 0) this.#calls.shutdown(this.#file, Socket.SHUT_WR);
+  }
+
+  /** Resets the connection at once, whatever waits in it. It must still be closed. */
+  reset(): void {
+    if (this.#file < 0) return;
+    // Where connecting to nothing does not reset it (as in other kernels than Linux), closing it does.
+    setOption(this.#calls, this.#file, Socket.SOL_SOCKET, Socket.SO_LINGER, 1, 0);
+    this.#calls.connect(this.#file, NO_ADDRESS, NO_ADDRESS.length);
+  }
+
+  /** Gives the number up, before the connection is closed. */
+  release(): void {
+    if (this.#file < 0) return;
+    this.#file = -1;
+    this.#released();
+  }
+}
