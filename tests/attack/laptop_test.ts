@@ -44,7 +44,9 @@ class Laptop {
     this.#held = new TunnelLink({
       dial: () => {
         const [near, far] = memoryTransportPair();
-        handshakeAsServer(far, { ...identity("pod"), signal: AbortSignal.timeout(5_000) }).then(() => this.pods.push(far));
+        const proven = handshakeAsServer(far, { ...identity("pod"), signal: AbortSignal.timeout(5_000) });
+        // On a busy machine the laptop may give an attempt up, which ends it here too; the next one counts.
+        proven.then(() => this.pods.push(far), () => {});
         return Promise.resolve(near);
       },
       handshake: identity("alice"),
