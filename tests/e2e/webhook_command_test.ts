@@ -83,7 +83,12 @@ clusterTest("kurun webhook answers the requests of --only instead of the origina
     assert.equal(await createConfigMap(namespace.name, "late"), undefined);
     await kurun.waitFor(new RegExp(`^waiting 2 s of 3: ${reviewed("late")}$`, "m"));
     await kurun.waitFor(new RegExp(`^the API server gave up after 3 s: ${reviewed("late")} was allowed; the program is still at it$`, "m"));
-    await kurun.waitFor(new RegExp(`^answered after 3.\\d s, but the API server gave up after 3 s: ${reviewed("late")} was allowed$`, "m"));
+    // Once Deno.serve has read the end of the API server's connection, it closes its own in place of the answer.
+    const afterwards = [
+      `answered after 3.\\d s, but the API server gave up after 3 s: ${reviewed("late")} was allowed`,
+      `no answer to ${reviewed("late")} \\(allowed\\): closed without an answer`,
+    ];
+    await kurun.waitFor(new RegExp(`^(${afterwards.join("|")})$`, "m"));
     const asked = program.asked.length;
     kurun.signal("SIGINT");
     assert.equal(await kurun.exit, 0, kurun.stderr);
