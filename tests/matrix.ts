@@ -28,12 +28,14 @@ const RESULTS = `${ROOT}build/matrix.xml`;
 async function main(flags: MatrixFlags): Promise<boolean> {
   const progress = progressOnStderr();
   const results: RowResult[] = [];
+  // Once: the report that each row is written into changes the checkout.
+  const tested = `kurun ${VERSION} ${await commit()}`;
   for (const row of flags.rows) {
     progress.say(`${rowName(row)}:`);
     Deno.env.set("KURUN_TEST_KUBERNETES", row.kubernetes);
     Deno.env.set("KURUN_TEST_TOPOLOGY", row.topology);
     try {
-      results.push(await runRow(row, await preparedCluster(), flags.all));
+      results.push(await runRow(row, await preparedCluster(), tested, flags.all));
     } catch (error) {
       say(results.map(rowLine).join(""));
       throw error;
@@ -47,7 +49,7 @@ async function main(flags: MatrixFlags): Promise<boolean> {
   return results.every(({ results }) => results.failed.length === 0);
 }
 
-async function runRow(row: RowResult["row"], cluster: Cluster, all: boolean): Promise<RowResult> {
+async function runRow(row: RowResult["row"], cluster: Cluster, tested: string, all: boolean): Promise<RowResult> {
   const version = await serverVersion(cluster);
   const expected = `v${KUBERNETES_VERSIONS[row.kubernetes]}`;
   if (version !== expected) throw new ClusterError(`The cluster is of ${version} instead of ${expected}.`);
@@ -71,7 +73,7 @@ async function runRow(row: RowResult["row"], cluster: Cluster, all: boolean): Pr
     results: { passed: [...first.passed, ...onlyAlone], failed, skipped: first.skipped },
     onlyAlone,
     tookMs: performance.now() - began,
-    when: `${new Date().toISOString().slice(0, 10)}, kurun ${VERSION} ${await commit()}`,
+    when: `${new Date().toISOString().slice(0, 10)}, ${tested}`,
   };
 }
 
