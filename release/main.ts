@@ -6,6 +6,7 @@
 import { fileURLToPath } from "node:url";
 import { checksumList, releasedFile, writeArchive } from "./archive.ts";
 import { homebrewFormula, krewManifest, scoopManifest, wingetManifests } from "./manifests.ts";
+import { releaseNotes, releaseObstacles } from "./release_notes.ts";
 import { sbom, SBOM_NAME, shippedPackages } from "./sbom.ts";
 import { type Archive, archiveName, executableName, type Target, TARGETS, VERSION } from "./targets.ts";
 
@@ -16,7 +17,8 @@ const USAGE = `Usage: deno task release COMMAND
   --dry-run       all files, for each target that can be compiled on this machine
   archive         this machine's archive, after its executable has run
   manifests       checksums, SBOM and manifests for the archives in build/release, which must be there for every target
-  check-tag TAG   exit code 1 unless TAG is that of the version in deno.json
+  check-tag TAG   exit code 1 unless TAG is that of the version in deno.json, and the documents are ready for its release
+  notes           prints the version's section of CHANGELOG.md
 `;
 
 /** Runs one command. @returns the exit code */
@@ -38,12 +40,26 @@ async function main(args: readonly string[]): Promise<number> {
       await describe(archives);
       return 0;
     }
-    case "check-tag":
-      if (tag !== `v${VERSION}`) throw new ReleaseError(`the tag is ${tag}, but the version in deno.json is ${VERSION}`);
+    case "check-tag": {
+      const obstacles = releaseObstacles(tag as string, VERSION, await documents());
+      if (obstacles.length > 0) throw new ReleaseError(obstacles.join("\n"));
       return 0;
+    }
+    case "notes": {
+      const notes = releaseNotes((await documents())["CHANGELOG.md"] as string, VERSION);
+      if (!notes) throw new ReleaseError(`CHANGELOG.md has no section for ${VERSION}`);
+      say(notes);
+      return 0;
+    }
   }
   say(USAGE);
   return 2;
+}
+
+/** The documents that speak of releases, by their paths. */
+async function documents(): Promise<Record<string, string>> {
+  const paths = ["CHANGELOG.md", "README.md", "docs/install.md"];
+  return Object.fromEntries(await Promise.all(paths.map(async (path) => [path, await Deno.readTextFile(ROOT + path)])));
 }
 
 /** A release cannot be made. The message says why. */

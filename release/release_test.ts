@@ -5,9 +5,10 @@ import { parse } from "yaml";
 import config from "../deno.json" with { type: "json" };
 import { writeArchive } from "./archive.ts";
 import { homebrewFormula, krewManifest, scoopManifest, WINGET_SCHEMA, wingetManifests } from "./manifests.ts";
+import { releaseNotes, releaseObstacles } from "./release_notes.ts";
 import { bundledPackages, type LockedPackages, sbom, shippedPackages } from "./sbom.ts";
 import { type Archive, archiveName, executableName, releaseUrl, TARGETS, VERSION } from "./targets.ts";
-import { testWith } from "./validators.ts";
+import { testUnless, testWith, TOOLS } from "./validators.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const ARCHIVES: readonly Archive[] = TARGETS.map((target, at) => ({ target, name: archiveName(target), sha256: `${at}`.repeat(64) }));
@@ -76,7 +77,7 @@ Deno.test("an archive has the executable, the license and the man pages, and the
       assert.equal(await Deno.readTextFile(`${folder}/${name}`), await Deno.readTextFile(`${folder}/built`));
       assert.equal(await Deno.readTextFile(`${folder}/LICENSE`), await Deno.readTextFile(`${ROOT}LICENSE`));
       if (target.os === "windows") continue;
-      assert.equal(((await Deno.stat(`${folder}/${name}`)).mode ?? 0) & 0o777, 0o755);
+      if (Deno.build.os !== "windows") assert.equal(((await Deno.stat(`${folder}/${name}`)).mode ?? 0) & 0o777, 0o755);
       for await (const { name: page } of Deno.readDir(`${ROOT}man`)) {
         assert.equal(await Deno.readTextFile(`${folder}/man/${page}`), await Deno.readTextFile(`${ROOT}man/${page}`));
       }
@@ -134,17 +135,18 @@ Dir.chdir(ARGV[1]) { Kurun.new.install }\n`,
   });
 });
 
-const SCOOP_SCHEMA = Deno.env.get("KURUN_SCOOP_SCHEMA");
-if (SCOOP_SCHEMA) {
-  await testFile("check-jsonschema", "Scoop's schema accepts its manifest, and refuses one with a wrong checksum", {
-    file: "kurun.json",
-    args: (path) => ["--schemafile", SCOOP_SCHEMA, path],
-    text: scoopManifest(ARCHIVES) as string,
-    wrong: [["4".repeat(64), "4".repeat(63)]],
-  });
-} else {
-  Deno.test.ignore("Scoop's schema accepts its manifest (skipped: KURUN_SCOOP_SCHEMA does not name the schema)", () => {});
+/** Tests a manifest with a JSON schema, which .ci/release_tools fetches. */
+async function testSchema(schema: string, name: string, test: Omit<Parameters<typeof testFile>[2], "args">): Promise<void> {
+  const there = await Deno.stat(`${TOOLS}${schema}`).then(() => true, () => false);
+  if (!there) testUnless(`no build/tools/${schema} here; KURUN_REQUIRE_TOOLS=1 .ci/release_tools fetches it`, name, () => {});
+  else await testFile("check-jsonschema", name, { ...test, args: (path) => ["--schemafile", `${TOOLS}${schema}`, path] });
 }
+
+await testSchema("scoop.json", "Scoop's schema accepts its manifest, and refuses one with a wrong checksum", {
+  file: "kurun.json",
+  text: scoopManifest(ARCHIVES) as string,
+  wrong: [["4".repeat(64), "4".repeat(63)]],
+});
 
 Deno.test("Scoop's manifest has the Windows archive, and there is none without it", () => {
   const windows = ARCHIVES.find(({ target }) => target.os === "windows") as Archive;
@@ -155,7 +157,6 @@ Deno.test("Scoop's manifest has the Windows archive, and there is none without i
 });
 
 const WINGET = wingetManifests(ARCHIVES);
-const WINGET_SCHEMAS = Deno.env.get("KURUN_WINGET_SCHEMAS");
 for (
   const [file, type, wrong] of [
     ["kurun-dev.kurun.yaml", "version", [["en-US", "english"]]],
@@ -163,17 +164,12 @@ for (
     ["kurun-dev.kurun.locale.en-US.yaml", "defaultLocale", [["Publisher:", "publisher:"]]],
   ] as const
 ) {
-  const title = `WinGet's schema accepts its ${type} manifest`;
-  if (WINGET_SCHEMAS) {
-    await testFile("check-jsonschema", `${title}, and refuses a wrong one`, {
-      file,
-      args: (path) => ["--schemafile", `${WINGET_SCHEMAS}/manifest.${type}.${WINGET_SCHEMA}.json`, path],
-      text: WINGET[file] as string,
-      wrong,
-    });
-  } else {
-    Deno.test.ignore(`${title} (skipped: KURUN_WINGET_SCHEMAS does not name the folder of the schemas)`, () => {});
-  }
+  const schema = `winget/manifest.${type}.${WINGET_SCHEMA}.json`;
+  await testSchema(schema, `WinGet's schema accepts its ${type} manifest, and refuses a wrong one`, {
+    file,
+    text: WINGET[file] as string,
+    wrong,
+  });
 }
 
 Deno.test("WinGet's manifests have the Windows archive, and there are none without it", () => {
@@ -219,12 +215,62 @@ await testFile("pyspdxtools", "the SPDX project's tools accept the SBOM, and ref
   wrong: [['"DESCRIBES"', '"CONTAINS"']],
 });
 
-Deno.test("a tag that is not the version of deno.json is refused", async () => {
-  assert.deepEqual(await releaseTask(["check-tag", `v${VERSION}`]), { code: 0, output: "" });
-  const { code, output } = await releaseTask(["check-tag", "v99.0.0"]);
-  assert.equal(code, 1);
-  assert.match(output, /the tag is v99\.0\.0, but the version in deno\.json is /);
+Deno.test("a tag is refused unless it is the version of deno.json, CHANGELOG.md has it, and no document says that nothing is published", async () => {
+  const ready = {
+    "CHANGELOG.md": "# Changelog\n\n## 1.2.0 - 2026-12-01\n\n- New\n\n## 1.1.0 - 2026-11-01\n\n- Old\n",
+    "README.md": "# kurun\n",
+  };
+  assert.deepEqual(releaseObstacles("v1.2.0", "1.2.0", ready), []);
+  assert.deepEqual(releaseObstacles("v1.2", "1.2.0", ready), ["the tag is v1.2, but the version in deno.json is 1.2.0"]);
+  assert.deepEqual(releaseObstacles("v1.2.1", "1.2.1", ready), ['CHANGELOG.md has no section "## 1.2.1 - DATE"']);
+  assert.deepEqual(releaseObstacles("v1.2.0", "1.2.0", { ...ready, "README.md": "Nothing\nis published yet: wait." }), [
+    'README.md still says "Nothing is published yet"',
+  ]);
+  assert.equal(releaseNotes(ready["CHANGELOG.md"], "1.2.0"), "- New\n");
+  assert.equal(releaseNotes(ready["CHANGELOG.md"], "1.1.0"), "- Old\n");
+  assert.equal(releaseNotes("## 1.2.0-rc.1\n\n- New\n\n## 1.2.0\n\n## 1.1.0\n\n- Old\n", "1.2.0"), undefined, "an empty section");
+
+  const files = ["CHANGELOG.md", "README.md", "docs/install.md"];
+  const documents = Object.fromEntries(await Promise.all(files.map(async (path) => [path, await Deno.readTextFile(ROOT + path)])));
+  for (const tag of [`v${VERSION}`, "v99.0.0"]) {
+    const { code, output } = await releaseTask(["check-tag", tag]);
+    const obstacles = releaseObstacles(tag, VERSION, documents);
+    assert.deepEqual([code, output], obstacles.length > 0 ? [1, `The release cannot be made: ${obstacles.join("\n")}\n`] : [0, ""]);
+  }
+  const notes = releaseNotes(documents["CHANGELOG.md"] as string, VERSION);
+  const printed = await releaseTask(["notes"]);
+  assert.deepEqual(
+    printed,
+    notes ? { code: 0, output: notes } : { code: 1, output: `The release cannot be made: CHANGELOG.md has no section for ${VERSION}\n` },
+  );
   assert.equal((await releaseTask(["chek-tag"])).code, 2);
+});
+
+Deno.test({
+  name: "release_tools leaves out what cannot be installed, and fails for it only with KURUN_REQUIRE_TOOLS=1",
+  ignore: Deno.build.os === "windows",
+  fn: () =>
+    inFolder(async (folder) => {
+      await Deno.mkdir(`${folder}/.ci`);
+      await Deno.copyFile(`${ROOT}.ci/release_tools`, `${folder}/.ci/release_tools`);
+      const program = (name: string, code: number) => Deno.writeTextFile(`${folder}/${name}`, `#!/bin/sh\nexit ${code}\n`, { mode: 0o755 });
+      const tools = async (required: string) => {
+        const env = { PATH: `${folder}:${Deno.env.get("PATH")}`, KURUN_REQUIRE_TOOLS: required };
+        const { code, stdout } = await new Deno.Command("bash", { args: [`${folder}/.ci/release_tools`], env, stderr: "null" }).output();
+        return { code, output: new TextDecoder().decode(stdout) };
+      };
+      for (const name of ["ruby", "busybox", "dash", "shellcheck", "mandoc", "groff", "chromium", "go", "curl"]) await program(name, 0);
+      await program("python3", 1);
+      const said = "not installed: spdx-tools, check-jsonschema\n";
+      assert.deepEqual(await tools(""), { code: 0, output: said });
+      assert.deepEqual(await tools("1"), { code: 1, output: said });
+      await Deno.mkdir(`${folder}/build/tools/python/bin`, { recursive: true });
+      await program("build/tools/python/bin/check-jsonschema", 0);
+      assert.deepEqual(await tools("1"), { code: 0, output: "" });
+      await program("curl", 22);
+      assert.match((await tools("1")).output, /^not installed: Scoop's schema\nnot installed: WinGet's schema of the version manifest\n/);
+      assert.deepEqual(await tools(""), { code: 0, output: "" });
+    }),
 });
 
 const DENORT = Deno.env.get("KURUN_DENORT");

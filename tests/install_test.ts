@@ -1,11 +1,13 @@
 /** install.sh in each POSIX shell, against a server on this machine. */
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { createHash } from "node:crypto";
 import { writeArchive } from "../release/archive.ts";
 import { certificateAuthority } from "./certificate_authority.ts";
 import { archiveName, HOMEPAGE, type Target, TARGETS } from "../release/targets.ts";
+import { testUnless } from "../release/validators.ts";
 
-const SCRIPT = new URL("../install.sh", import.meta.url).pathname;
+const SCRIPT = fileURLToPath(new URL("../install.sh", import.meta.url));
 const WORDS = ["uname", "id", "mktemp", "mkdir", "tar", "gzip", "chmod", "mv", "rm", "cat", "env", "sleep"];
 const UNIX = Deno.build.os !== "windows";
 /** An ordinary user, if this one is root. */
@@ -119,9 +121,10 @@ function found(name: string): string | undefined {
 /** Runs a test in each shell that this machine has, but for busybox `unless` it cannot be. The name of a skipped test says why. */
 function inEachShell(name: string, fn: (shell: readonly string[]) => Promise<void>, unless?: string): void {
   for (const shell of [["sh"], ["dash"], ["bash"], ["busybox", "sh"]] as const) {
-    const why = !UNIX || !found(shell[0]) ? `no ${shell[0]} here` : shell[0] === "busybox" ? unless : undefined;
-    const skipped = why === undefined ? "" : ` (skipped: ${why})`;
-    Deno.test({ name: `install.sh in ${shell.join(" ")}: ${name}${skipped}`, ignore: skipped !== "", fn: () => fn(shell) });
+    const title = `install.sh in ${shell.join(" ")}: ${name}`;
+    const never = !UNIX ? "it is for Linux and macOS" : shell[0] === "busybox" ? unless : undefined;
+    if (never) Deno.test.ignore(`${title} (skipped: ${never})`, () => {});
+    else testUnless(found(shell[0]) ? undefined : `no ${shell[0]} here`, title, () => fn(shell));
   }
 }
 
@@ -243,12 +246,10 @@ inEachShell("refuses a folder that it may not write to, a server without TLS and
 for (const tool of ["sha256sum", "shasum", "openssl"]) {
   for (const client of ["curl", "wget"]) {
     const missing = [tool, client].filter((name) => !found(name));
-    Deno.test({
-      name: `install.sh verifies with ${tool} what ${client} downloaded${
-        missing.length ? ` (skipped: no ${missing.join(", ")} here)` : ""
-      }`,
-      ignore: !UNIX || missing.length > 0,
-      fn: async () => {
+    testUnless(
+      missing.length > 0 ? `no ${missing.join(", ")} here` : undefined,
+      `install.sh verifies with ${tool} what ${client} downloaded`,
+      async () => {
         await using release = await Release.make();
         // shasum is a Perl script.
         const only = [tool, client, ...tool === "shasum" ? ["perl"] : []];
@@ -261,15 +262,15 @@ for (const tool of ["sha256sum", "shasum", "openssl"]) {
         release.files.set("checksums.txt", new TextEncoder().encode(TARGETS.map((t) => `${"0".repeat(64)}  ${archiveName(t)}\n`).join("")));
         await refused(release, ["sh"], /does not have the checksum/, { only });
       },
-    });
+    );
   }
 }
 
 const CURL = found("curl");
-Deno.test({
-  name: `install.sh is not redirected from https:// to http://${CURL ? "" : " (skipped: no curl here)"}`,
-  ignore: !UNIX || !CURL,
-  fn: async () => {
+testUnless(
+  CURL ? undefined : "no curl here",
+  "install.sh is not redirected from https:// to http://",
+  async () => {
     await using release = await Release.make();
     const lifetime = { days: 1, now: new Date() };
     const authority = await certificateAuthority({ commonName: "install.sh test", ...lifetime });
@@ -290,7 +291,7 @@ Deno.test({
     to = "";
     await refused(release, ["sh"], /checksums\.txt could not be downloaded/, { env: { ...env, CURL_CA_BUNDLE: "/dev/null" } });
   },
-});
+);
 
 Deno.test({
   name: "install.sh leaves nothing behind when it is interrupted, and does nothing when it was cut on its way",

@@ -1,5 +1,6 @@
 /** Checks that the man pages in man/ are right for those who read them: mandoc and groff. */
 import assert from "node:assert/strict";
+import { testUnless } from "../release/validators.ts";
 
 const MAN = new URL("../man/", import.meta.url);
 const PAGES = (await Array.fromAsync(Deno.readDir(MAN))).map(({ name }) => name).sort();
@@ -13,7 +14,7 @@ async function output(program: string, ...args: string[]): Promise<{ stdout: str
 /** A test that needs a program. */
 async function testWith(program: string, title: string, fn: () => Promise<void>): Promise<void> {
   const found = await output(program).then(() => true, () => false);
-  Deno.test({ name: found ? title : `${title} (not tried: there is no ${program})`, ignore: !found, fn });
+  testUnless(found ? undefined : `no ${program} here`, title, fn);
 }
 
 await testWith("mandoc", "mandoc finds nothing to complain about in the man pages", async () => {

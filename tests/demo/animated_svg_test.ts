@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { programPath, testWith } from "../../release/validators.ts";
+import { programPath, testUnless, testWith } from "../../release/validators.ts";
 import { animatedSvg, type Frame, withoutPauses } from "./animated_svg.ts";
 
 const PICTURE = new URL("../../docs/demo.svg", import.meta.url);
@@ -71,10 +71,10 @@ await testWith(
 
 const BROWSER = await programPath("chromium") ?? await programPath("google-chrome");
 const PATIENCE_MS = 60_000;
-Deno.test({
-  name: `a browser shows the demo in a page, and it changes${BROWSER ? "" : " (skipped: neither chromium nor google-chrome is here)"}`,
-  ignore: !BROWSER,
-  fn: async () => {
+testUnless(
+  BROWSER ? undefined : "neither chromium nor google-chrome is here",
+  "a browser shows the demo in a page, and it changes",
+  async () => {
     const folder = await Deno.makeTempDir({ prefix: "kurun-demo-" });
     const svg = await Deno.readTextFile(PICTURE);
     /** The page as the browser paints it when the animation has come to a time. */
@@ -106,4 +106,4 @@ Deno.test({
       await Deno.remove(folder, { recursive: true }).catch(() => {});
     }
   },
-});
+);
