@@ -3,8 +3,9 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 
-const ROOT = new URL("../", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("../", import.meta.url));
 
 /** The environment variable that names the executable to tests and benchmarks inside the cluster's network. */
 export const COMPILED_VARIABLE = "KURUN_COMPILED";

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { floatingPromises } from "./floating_promises.ts";
 import { sourceFiles } from "./source_files.ts";
 import { typedProgram } from "./typed_program.ts";
 
-const ROOT = new URL("../", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("../", import.meta.url));
 
 /** Each line that ends in `// !` drops a promise; no other does. */
 const PLANTED = `

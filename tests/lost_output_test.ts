@@ -4,8 +4,9 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 
-const MAIN = new URL("../main.ts", import.meta.url).pathname;
+const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 const linux = { ignore: Deno.build.os !== "linux" };
 
 async function inShell(line: string): Promise<{ code: number; stdout: string; stderr: string }> {

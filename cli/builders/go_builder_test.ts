@@ -9,6 +9,12 @@ import { goArchitecture } from "../../tests/cluster/go.ts";
 import { findSource } from "./program_source.ts";
 import { withGo } from "../../tests/with_go.ts";
 
+/** What is built here, for Linux, is also run here. */
+function linuxWithGo(name: string): { readonly name: string; readonly ignore: boolean } {
+  const test = withGo(name);
+  return { ...test, ignore: test.ignore || Deno.build.os !== "linux" };
+}
+
 const HELLO = 'package main\n\nimport "os"\n\nfunc main() { os.Stdout.WriteString("hello\\n") }\n';
 const MODULE = "module example.com/x\n\ngo 1.21\n";
 
@@ -70,7 +76,7 @@ async function isThere(path: string): Promise<boolean> {
 }
 
 Deno.test({
-  ...withGo("a Go program becomes one static executable with its size and digest, which disposing removes"),
+  ...linuxWithGo("a Go program becomes one static executable with its size and digest, which disposing removes"),
   fn: () =>
     building({ "go.mod": MODULE, "main.go": HELLO }, ["main.go"], async ({ program, said }) => {
       assert.equal(said, "");
@@ -87,7 +93,7 @@ Deno.test({
 });
 
 Deno.test({
-  ...withGo("a Go program is built for the node's architecture, not this machine's"),
+  ...linuxWithGo("a Go program is built for the node's architecture, not this machine's"),
   fn: () => {
     const architecture = goArchitecture() === "arm64" ? "amd64" : "arm64";
     return building({ "go.mod": MODULE, "main.go": "package main\n\nfunc main() {}\n" }, ["."], async ({ program }) => {
@@ -100,7 +106,7 @@ Deno.test({
 });
 
 Deno.test({
-  ...withGo("workspaces, vendor folders and several files are handled by the user's go"),
+  ...linuxWithGo("workspaces, vendor folders and several files are handled by the user's go"),
   fn: () =>
     building(
       {
@@ -120,7 +126,7 @@ Deno.test({
 });
 
 Deno.test({
-  ...withGo("a stack trace of a stripped program still names files and lines"),
+  ...linuxWithGo("a stack trace of a stripped program still names files and lines"),
   fn: () =>
     building(
       { "go.mod": MODULE, "main.go": 'package main\n\nfunc main() {\n\tpanic("boom")\n}\n' },
@@ -134,7 +140,7 @@ Deno.test({
 });
 
 Deno.test({
-  ...withGo("a Go program has the same bytes wherever its source is"),
+  ...linuxWithGo("a Go program has the same bytes wherever its source is"),
   fn: async () => {
     const digests: string[] = [];
     for (let time = 0; time < 2; time++) {
@@ -148,7 +154,7 @@ Deno.test({
 });
 
 Deno.test({
-  ...withGo("the user's own linker flags are kept"),
+  ...linuxWithGo("the user's own linker flags are kept"),
   fn: () =>
     building(
       { "go.mod": MODULE, "main.go": 'package main\n\nvar word = "unset"\n\nfunc main() { println(word) }\n' },
@@ -161,7 +167,7 @@ Deno.test({
 });
 
 Deno.test({
-  ...withGo("the compiler's errors are passed on unchanged and name the file as the user sees it"),
+  ...linuxWithGo("the compiler's errors are passed on unchanged and name the file as the user sees it"),
   fn: () =>
     building({ "go.mod": MODULE, "cmd/a/main.go": "package main\n\nfunc main() { nope() }\n" }, ["cmd/a/main.go"], (attempt) => {
       assert.equal(attempt.said, "# command-line-arguments\ncmd/a/main.go:3:15: undefined: nope\n");
@@ -179,7 +185,7 @@ for (
   ] as const
 ) {
   Deno.test({
-    ...withGo(`${what} is reported as the module's fault`),
+    ...linuxWithGo(`${what} is reported as the module's fault`),
     fn: () =>
       building(files, ["."], (attempt) => {
         const text = "error: go build failed before compiling (exit code 1), because of the module or its packages: see above";
@@ -190,7 +196,7 @@ for (
 }
 
 Deno.test({
-  ...withGo("a library is not a program"),
+  ...linuxWithGo("a library is not a program"),
   fn: () =>
     building({ "go.mod": MODULE, "lib/lib.go": "package lib\n\nconst A = 1\n" }, ["lib"], (attempt) => {
       assert.deepEqual(failure(attempt), ["not-main", "error: lib is a library, not a program: its package is not main"]);
@@ -204,7 +210,7 @@ Deno.test("without go in PATH the error says so", () =>
   }, { env: { PATH: "/nowhere" } }));
 
 Deno.test({
-  ...withGo("an interrupted build stops the compiler and leaves no temporary files"),
+  ...linuxWithGo("an interrupted build stops the compiler and leaves no temporary files"),
   async fn() {
     const [folder, temporary] = [await Deno.makeTempDir(), await Deno.makeTempDir()];
     const here = (file: string) => JSON.stringify(new URL(file, import.meta.url).href);
@@ -271,7 +277,7 @@ for (
   ] as const
 ) {
   Deno.test({
-    ...withGo(`a build that fails without cgo is reported as such: ${name}`),
+    ...linuxWithGo(`a build that fails without cgo is reported as such: ${name}`),
     fn: () =>
       building({ "go.mod": MODULE, ...files }, [...targets], (attempt) => {
         const [code, text] = failure(attempt);
@@ -283,7 +289,7 @@ for (
 }
 
 Deno.test({
-  ...withGo("an ordinary compile error is not blamed on cgo, even if a package has cgo files"),
+  ...linuxWithGo("an ordinary compile error is not blamed on cgo, even if a package has cgo files"),
   fn: async () => {
     const files = {
       "go.mod": MODULE,
@@ -299,7 +305,7 @@ Deno.test({
 });
 
 Deno.test({
-  ...withGo("a Go program has time zones of its own, built from a folder, from files or with an overlay, and prefers the system's"),
+  ...linuxWithGo("a Go program has time zones of its own, built from a folder, from files or with an overlay, and prefers the system's"),
   fn: async () => {
     const source = `package main
 

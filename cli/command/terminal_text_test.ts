@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { SeededRandom } from "../../tests/seeded_random.ts";
 import { sourceFiles } from "../../tests/source_files.ts";
 import { terminalLine, terminalText } from "./terminal_text.ts";
@@ -50,7 +51,7 @@ Deno.test("terminalLine() joins lines", () => assert.equal(terminalLine("one\r\n
 
 for (const args of [["port-forward", "a\x1b[2Jb"], ["--\x1b[2J"], ["ls", "--kubeconfig", "/nowhere/\x1b]0;x\x07\u202e"]]) {
   Deno.test(`control characters in arguments are escaped in the program's messages: ${JSON.stringify(args)}`, async () => {
-    const main = new URL("../../main.ts", import.meta.url).pathname;
+    const main = fileURLToPath(new URL("../../main.ts", import.meta.url));
     const { code, stderr } = await new Deno.Command(Deno.execPath(), { args: ["run", "-A", "-q", main, ...args] }).output();
     const text = new TextDecoder().decode(stderr);
     assert.match(text, /\\x1b/);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { describeRunEnd, failureHint } from "./run_end.ts";
 
 Deno.test("only an end that the exit code does not explain is commented on", () => {
@@ -53,7 +54,7 @@ Deno.test("a failure is explained also after the current folder was removed", as
   const code = `import { failureHint } from "${new URL("run_end.ts", import.meta.url)}";
     Deno.removeSync(Deno.cwd());
     console.log(await failureHint("ENOENT: no such file or directory, open '/etc/hostname'", { language: "script", main: "/gone/main.ts" }));`;
-  const config = new URL("../../deno.json", import.meta.url).pathname;
+  const config = fileURLToPath(new URL("../../deno.json", import.meta.url));
   const { stdout, stderr } = await new Deno.Command(Deno.execPath(), { args: ["eval", "--config", config, code], cwd }).output();
   assert.match(new TextDecoder().decode(stdout), /^hostname is on this machine/, new TextDecoder().decode(stderr));
 });

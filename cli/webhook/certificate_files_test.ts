@@ -56,7 +56,8 @@ function checkPlaced(folder: string, { certPem, keyPem }: typeof PAIR): void {
   for (const [name, pem] of [["tls.crt", certPem], ["tls.key", keyPem]] as const) {
     assert.equal(read(join(folder, name)), pem);
     const { mode, isFile } = look(join(folder, name));
-    assert.deepEqual([isFile, mode! & 0o777], [true, 0o600]);
+    assert.ok(isFile);
+    if (Deno.build.os !== "windows") assert.equal(mode! & 0o777, 0o600);
   }
 }
 
@@ -67,7 +68,7 @@ for (const [what, prepare] of Object.entries(BEFORE)) {
       const before = tree(top);
       const placed = await placeCertificate(folder, PAIR);
       checkPlaced(folder, PAIR);
-      if (what === "nothing") assert.equal(stat(folder).mode! & 0o777, 0o700);
+      if (what === "nothing" && Deno.build.os !== "windows") assert.equal(stat(folder).mode! & 0o777, 0o700);
       if (what.startsWith("links")) assert.equal(read(join(folder, "..data", "tls.key")), "mounted tls.key");
       await placed.restore();
       await placed.restore();

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { ConnectProxy } from "../../tests/connect_proxy.ts";
 import type { Dialled, PlainTarget } from "../../tests/native_dial_program.ts";
 import { TlsServer } from "../../tests/tls_server.ts";
@@ -26,7 +27,7 @@ async function dial(
   try {
     const { DENO_TLS_CA_STORE: _, NODE_EXTRA_CA_CERTS: __, ...env } = Deno.env.toObject();
     const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--quiet", new URL("../../tests/native_dial_program.ts", import.meta.url).pathname],
+      args: ["run", "-A", "--quiet", fileURLToPath(new URL("../../tests/native_dial_program.ts", import.meta.url))],
       clearEnv: true,
       env: { ...env, SSL_CERT_FILE: roots, NODE_NO_WARNINGS: "1", ...(store === null ? {} : { DENO_TLS_CA_STORE: store }) },
       stdin: "piped",

@@ -1,6 +1,9 @@
 import { deepStrictEqual as same, ok, rejects, strictEqual as equal } from "node:assert/strict";
 import { tar, type TarEntry } from "./tar.ts";
 
+/** Where tar is GNU's: others list archives differently. */
+const linux = { ignore: Deno.build.os !== "linux" };
+
 async function packed(entries: TarEntry[]): Promise<Uint8Array> {
   return new Uint8Array(await new Response(ReadableStream.from(tar(entries))).arrayBuffer());
 }
@@ -21,7 +24,7 @@ async function systemTar(archive: Uint8Array, ...args: string[]): Promise<string
 
 const hello = new TextEncoder().encode("hello\n");
 
-Deno.test("tar() writes what the system's tar lists: types, modes, owners, sizes, names", async () => {
+Deno.test("tar() writes what the system's tar lists: types, modes, owners, sizes, names", linux, async () => {
   const archive = await packed([
     { type: "directory", path: "tmp", mode: 0o1777 },
     { type: "file", path: "tmp/hello", contents: hello, mode: 0o640 },
@@ -46,7 +49,7 @@ Deno.test("tar() writes POSIX ustar headers with the right checksum, and ends wi
   ok(archive.subarray(1024).every((byte) => byte === 0));
 });
 
-Deno.test("tar() keeps names of every length, with the prefix or with pax", async () => {
+Deno.test("tar() keeps names of every length, with the prefix or with pax", linux, async () => {
   const paths = ["", "/"].flatMap((slash) =>
     [98, 99, 100, 101, 102, 155, 156, 157, 200, 255, 256, 257, 300, 984, 985, 986, 987, 4000].map((length) => {
       const path = slash === "" ? "x".repeat(length) : "directory/".repeat(400).slice(0, length - 1) + "y";
@@ -58,7 +61,7 @@ Deno.test("tar() keeps names of every length, with the prefix or with pax", asyn
   same((await systemTar(archive, "-tf", "-", "--quoting-style=literal")).trim().split("\n"), paths);
 });
 
-Deno.test("tar() keeps long directories and link targets", async () => {
+Deno.test("tar() keeps long directories and link targets", linux, async () => {
   const target = "../".repeat(60) + "target";
   const directory = `${"d".repeat(99)}/${"e".repeat(99)}`;
   const archive = await packed([
