@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs kurun on Linux and macOS, for the current user, or as root for all users:
 #
-#   curl -fsSL https://raw.githubusercontent.com/kurun-dev/kurun/main/install.sh | sh
+#   curl -fsSL https://github.com/kurun-dev/kurun/releases/latest/download/install.sh | sh
 #
 # Variables: KURUN_VERSION      the version, such as 0.1.0 (default: the newest release)
 #            KURUN_INSTALL_DIR  where the executable goes (default: ~/.local/bin, or /usr/local/bin as root)

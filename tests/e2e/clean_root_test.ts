@@ -10,7 +10,6 @@ import { callFromPod, clusterTest, printFigure } from "./kubernetes.ts";
 import { KurunProcess } from "./kurun_process.ts";
 import { serveHttp } from "./upstreams.ts";
 
-const SOURCE = "https://raw.githubusercontent.com/kurun-dev/kurun/main/install.sh";
 const RELEASES = "https://github.com/kurun-dev/kurun/releases/latest/download/";
 /** GitHub redirects to another host. */
 const FILES = "https://release-assets.githubusercontent.com/";
@@ -40,7 +39,7 @@ else {
     await using program = serveHttp(() => new Response("from here"));
 
     const began = performance.now();
-    await using installing = root.run(`curl -fsSL ${SOURCE} | sh`);
+    await using installing = root.run(`curl -fsSL ${RELEASES}install.sh | sh`);
     assert.equal(await installing.ended(), 0, installing.stderr);
     assert.match(installing.stdout, /^kurun \S+ is installed in \/usr\/local\/bin\. Next: kurun doctor\n$/);
     const installed = performance.now();
@@ -72,7 +71,7 @@ class CleanRoot implements AsyncDisposable {
       for (const library of await libraries(program as string)) await root.copy(library, library);
     }
     await Deno.writeTextFile(`${root.folder}/etc/passwd`, "root:x:0:0:root:/root:/bin/sh\n");
-    const hosts = [SOURCE, RELEASES, FILES].map((url) => new URL(url).hostname);
+    const hosts = [RELEASES, FILES].map((url) => new URL(url).hostname);
     await Deno.writeTextFile(`${root.folder}/etc/hosts`, `127.0.0.1 localhost\n${ADDRESS} ${hosts.join(" ")}\n`);
     return root;
   }
@@ -92,19 +91,19 @@ class CleanRoot implements AsyncDisposable {
   }
 }
 
-/** Serves install.sh and a release of the executable as GitHub does. The root trusts the server. */
+/** Serves a release of the executable as GitHub does. The root trusts the server. */
 async function serveReleases(executable: string, root: CleanRoot): Promise<AsyncDisposable> {
   const folder = await Deno.makeTempDir({ prefix: "kurun-releases-" });
   const target = TARGETS.find(({ triple }) => triple === Deno.build.target) as Target;
   await writeArchive(target, executable, folder);
+  await Deno.copyFile(new URL("../../install.sh", import.meta.url), `${folder}/install.sh`);
   await Deno.writeTextFile(`${folder}/checksums.txt`, checksumList([await releasedFile(folder, archiveName(target))]));
-  const names = [SOURCE, RELEASES, FILES].map((url) => new URL(url).hostname);
+  const names = [RELEASES, FILES].map((url) => new URL(url).hostname);
   const lifetime = { days: 1, now: new Date() };
   const authority = await certificateAuthority({ commonName: "clean root test", ...lifetime });
   const { certPem: cert, keyPem: key } = await authority.issue({ names, ...lifetime });
   await Deno.writeTextFile(`${root.folder}/etc/ssl/certs/ca-certificates.crt`, authority.certPem);
   const server = Deno.serve({ hostname: ADDRESS, port: 443, cert, key, onListen: () => {} }, async ({ url }) => {
-    if (url === SOURCE) return new Response(await Deno.readFile(new URL("../../install.sh", import.meta.url)));
     if (url.startsWith(RELEASES)) return Response.redirect(url.replace(RELEASES, FILES));
     return new Response((await Deno.open(`${folder}/${url.replace(FILES, "")}`)).readable);
   });
