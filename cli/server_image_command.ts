@@ -20,6 +20,7 @@ export function imageCommand(context: Context): Command {
     .summary("write kurun's own image (Deno and the server) to a file")
     .description(
       "Writes kurun's own image, which contains Deno and the server, as an archive for docker load, kind load image-archive or ctr images import. " +
+        "This needs Linux with glibc, and npm unless kurun runs on the Deno of the image. " +
         "Load it onto the nodes, and name it with --server-image. With Deno's own image, the default, this command is not needed.",
     )
     .option("--output <file>", "the archive to write", `${DEFAULT_FOLDER}/kurun-server-${VERSION}-linux-ARCH.tar`)

@@ -1,5 +1,5 @@
 /**
- * `deno task docs`: writes docs/cli.md and the man pages from the commands, and docs/rbac-COMMAND.yaml from the table of rights. `--check`
+ * `deno task docs`: writes docs/cli.md and the man pages from the commands, and docs/rbac-*.yaml from the table of rights. `--check`
  * only checks that they are current.
  *
  * @module
@@ -9,6 +9,7 @@ import { roleText } from "../cli/doctor/role_text.ts";
 import { manPages } from "../cli/man_pages.ts";
 import { program } from "../cli/program.ts";
 import { reference } from "../cli/reference.ts";
+import { servicesOf, WEBHOOK_PREFIX } from "../cli/session/default_service.ts";
 import { PURPOSES } from "../k8s/session/role_rules.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -16,7 +17,10 @@ const ROOT = new URL("../", import.meta.url);
 /** The files, by their path. */
 async function generated(): Promise<Map<string, string>> {
   const kurun = await commands();
-  const roles = PURPOSES.map((purpose) => [`docs/rbac-${purpose}.yaml`, roleText({ purposes: [purpose], service: "kurun" })] as const);
+  const roles = PURPOSES.map((purpose) => {
+    const services = servicesOf([purpose], purpose === "webhook" ? `${WEBHOOK_PREFIX}NAME` : undefined, "");
+    return [`docs/rbac-${purpose}.yaml`, roleText({ purposes: [purpose], services })] as const;
+  });
   return new Map([["docs/cli.md", reference(kurun)], ...roles, ...await datedManPages(kurun)]);
 }
 

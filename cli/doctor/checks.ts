@@ -10,6 +10,7 @@ import type { Purpose } from "../../k8s/session/role_rules.ts";
 import { describeRight, isServiceProxy, kubeletRights, missingRights, neededRights } from "../../k8s/session/session_rights.ts";
 import type { Context } from "../command/context.ts";
 import { pause } from "../command/timers.ts";
+import { servicesOf } from "../session/default_service.ts";
 import { markedObject } from "../session/marked_object.ts";
 import { checkAdmission } from "./admission.ts";
 import { certificateEnd } from "./certificate_end.ts";
@@ -22,8 +23,8 @@ export interface Examination {
   readonly context: Context;
   readonly api: Api;
   readonly purposes: readonly Purpose[];
-  /** The Service of `port-forward`. */
-  readonly service: string;
+  /** The Service of `port-forward` or `webhook`, if the user names one. */
+  readonly servicename: string | undefined;
   readonly plans: readonly SessionPlan[];
   /** How long one answer may take, in milliseconds. */
   readonly limitMs: number;
@@ -143,12 +144,13 @@ async function checkCertificates({ api: { access }, context }: Examination): Pro
   });
 }
 
-async function checkRights({ api, context, purposes, service, plans: [plan] }: Examination): Promise<Finding[]> {
+async function checkRights({ api, context, purposes, servicename, plans: [plan] }: Examination): Promise<Finding[]> {
   const { namespace } = api.access;
   const scope = { namespace, ...(plan?.server === undefined ? {} : { server: plan.server }) };
-  const needed = purposes.flatMap((purpose) =>
-    neededRights({ purpose, ...scope, ...(purpose === "run" ? {} : { service }) }).map((right) => ({ purpose, right }))
-  );
+  const needed = purposes.flatMap((purpose) => {
+    const [service] = servicesOf([purpose], servicename, context.who);
+    return neededRights({ purpose, ...scope, ...(service === undefined ? {} : { service }) }).map((right) => ({ purpose, right }));
+  });
   const users = Map.groupBy(needed, ({ right }) => describeRight(right));
   const kubelet = kubeletRights(namespace);
   const lacked = await missingRights(api, [...[...users.values()].map(([first]) => first!.right), ...kubelet], context.interrupted);
@@ -156,7 +158,7 @@ async function checkRights({ api, context, purposes, service, plans: [plan] }: E
   const missing = lacked?.filter((right) => !kubelet.includes(right) && !(byKubelet && isServiceProxy(right)));
   if (missing === undefined) return [unchecked("rights", "this needs the right to create selfsubjectaccessreviews.authorization.k8s.io")];
   const command = `kurun doctor --rbac --for ${purposes.join(",")} -n ${namespace}${
-    service === "kurun" ? "" : ` --servicename ${service}`
+    servicename === undefined ? "" : ` --servicename ${servicename}`
   }`;
   return missing.map(describeRight).map((text) => {
     const seen = `you cannot ${text}, which is needed for ${users.get(text)?.map(({ purpose }) => purpose).join(" and ")}`;

@@ -8,6 +8,7 @@ import { addClusterFlags, openCluster } from "../command/cluster_flags.ts";
 import type { Context } from "../command/context.ts";
 import { checkServiceName } from "../command/flag_values.ts";
 import { ExitCode, ExitError, usageError } from "../command/errors.ts";
+import { FORWARD_SERVICE, servicesOf, WEBHOOK_PREFIX } from "../session/default_service.ts";
 import { chosenImage, serverImageOption } from "../session/server_image.ts";
 import { sessionName } from "../session/start_session.ts";
 import { type Diagnosis, examine, whoAmI } from "./checks.ts";
@@ -22,7 +23,7 @@ const USUAL: readonly Purpose[] = ["port-forward", "run", "apply"];
 
 interface DoctorOptions extends Record<string, unknown> {
   for?: readonly Purpose[];
-  servicename: string;
+  servicename?: string;
   serverImage?: string;
   rbac?: boolean;
   output?: "json";
@@ -33,15 +34,18 @@ export function doctorCommand(context: Context): Command {
   const command = new Command("doctor")
     .summary("check what kurun needs of the cluster, without changing anything")
     .description(
-      "Checks that the API server can be reached, also by a WebSocket; clocks and certificates; your rights; whether the namespace accepts " +
+      "Checks that the API server can be reached, including over WebSocket; clocks and certificates; your rights; whether the namespace accepts " +
         "kurun's objects (by dry runs); webhooks that do not answer; sessions left behind; and nodes. Prints a line for each " +
         "problem and for each check that you may not make, and exits with 1 if there is a problem. Nothing is changed.",
     )
     .addOption(
-      new Option("--for <commands>", "what you want to do, separated by commas; webhook is port-forward of an admission webhook")
+      new Option("--for <commands>", "what you want to do, separated by commas; sessions: ls, stop and cleanup")
         .choices(PURPOSES).default(USUAL, USUAL.join(",")).argParser(parsePurposes),
     )
-    .option("--servicename <name>", "the Service of port-forward", "kurun")
+    .option(
+      "--servicename <name>",
+      `the Service of port-forward or webhook (default: ${FORWARD_SERVICE}, or ${WEBHOOK_PREFIX}NAME with your user name)`,
+    )
     .addOption(serverImageOption())
     .option("--rbac", "print the Role with the rights for --for, and a RoleBinding for you, for an administrator to apply")
     .addOption(new Option("-o, --output <format>", "the output format").choices(["json"]))
@@ -70,7 +74,7 @@ function parsePurposes(text: string): Purpose[] {
 
 async function doctor(context: Context, options: DoctorOptions): Promise<void> {
   const { for: purposes = USUAL, output, rbac = false } = options;
-  checkServiceName(options.servicename);
+  if (options.servicename !== undefined) checkServiceName(options.servicename);
   if (rbac && output !== undefined) throw usageError(`--rbac prints YAML: it cannot be used with -o ${output}`);
   if (rbac) return await printRole(context, options, purposes);
   const { paths } = kubeconfigPaths(options.kubeconfig as string | undefined, { get: context.env });
@@ -84,13 +88,14 @@ async function doctor(context: Context, options: DoctorOptions): Promise<void> {
 /** If the API server does not say who the user is, the administrator has to name the subject. */
 async function printRole(
   context: Context,
-  { servicename: service, ...options }: DoctorOptions,
+  options: DoctorOptions,
   purposes: readonly Purpose[],
 ): Promise<void> {
   const access = await openCluster(context, options);
   using api = new Api(access, { userAgent: "kurun" });
   const { username: user } = await whoAmI(api, context.interrupted).catch((): { username?: string } => ({}));
-  context.data(roleText({ purposes, service, namespace: access.namespace, user }));
+  const services = servicesOf(purposes, options.servicename, context.who);
+  context.data(roleText({ purposes, services, namespace: access.namespace, user }));
 }
 
 /** @returns access is undefined if the kubeconfig or the credentials cannot be used, which the diagnosis then says */
@@ -106,7 +111,7 @@ async function diagnose(
     const limitMs = access.requestTimeoutMs || ANSWER_MS;
     using api = new Api({ ...access, requestTimeoutMs: limitMs }, { userAgent: "kurun" });
     const plans = plansFor(context, options, purposes, access.namespace);
-    return { access, diagnosis: await examine({ context, api, purposes, service: options.servicename, plans, limitMs }) };
+    return { access, diagnosis: await examine({ context, api, purposes, servicename: options.servicename, plans, limitMs }) };
   } catch (error) {
     if (!(error instanceof KubeconfigError || error instanceof CredentialError)) throw error;
     const findings = [problem("kubeconfig", error.message, "")];

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { userInfo } from "node:os";
 import { PURPOSES } from "../../k8s/session/role_rules.ts";
+import { WEBHOOK_PREFIX, webhookService } from "../session/default_service.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
@@ -15,7 +17,8 @@ for (const purpose of PURPOSES) {
     assert.equal(code, 0, new TextDecoder().decode(stderr));
     const printed = new TextDecoder().decode(stdout);
     assert.match(printed, /^ {2}namespace: default$/m);
-    const anywhere = printed.replaceAll(/^ {2}namespace: default\n/gm, "").replace("kubectl apply -n default ", "kubectl apply ");
+    const anywhere = printed.replaceAll(/^ {2}namespace: default\n/gm, "").replace("kubectl apply -n default ", "kubectl apply ")
+      .replaceAll(webhookService(userInfo().username), `${WEBHOOK_PREFIX}NAME`);
     assert.equal(await Deno.readTextFile(new URL(`docs/rbac-${purpose}.yaml`, ROOT)), anywhere);
   });
 }

@@ -3,8 +3,8 @@ import { type Purpose, type RoleRule, roleRules } from "../../k8s/session/role_r
 /** What a Role is printed for. */
 export interface RoleOptions {
   readonly purposes: readonly Purpose[];
-  /** The Service of `port-forward`. */
-  readonly service: string;
+  /** The Services of `port-forward` and `webhook`. */
+  readonly services: readonly string[];
   /** Left to `kubectl apply -n` if undefined. */
   readonly namespace?: string | undefined;
   /** The user's name as the API server knows it; a placeholder if undefined. */
@@ -12,10 +12,14 @@ export interface RoleOptions {
 }
 
 const API = "rbac.authorization.k8s.io";
+const OPTIONAL = "The rules below are optional: they give better diagnostics and faster starts, and enable single features.";
+/** An administrator who prints the Role for somebody else has another name. */
+const OWN_SERVICE =
+  "Without --servicename, the Service of kurun webhook is kurun-webhook-NAME: NAME is the user's name on their own machine.";
 
 /** The least Role for some purposes and its RoleBinding, and the same for the cluster if they need that, as YAML with comments. */
-export function roleText({ purposes, service, namespace, user }: RoleOptions): string {
-  const rules = roleRules(service).filter((rule) => rule.for.some((purpose) => purposes.includes(purpose)));
+export function roleText({ purposes, services, namespace, user }: RoleOptions): string {
+  const rules = roleRules(services).filter((rule) => rule.for.some((purpose) => purposes.includes(purpose)));
   const name = `kurun${purposes.join() === "port-forward" ? "" : `-${purposes.join("-")}`}`;
   // Each user has a binding of their own: another one of the same name would take the rights from the first.
   const bindingName = user === undefined ? name : `${name}-${user.replace(/[/%]/g, "-")}`;
@@ -25,7 +29,7 @@ export function roleText({ purposes, service, namespace, user }: RoleOptions): s
     const text = (need: RoleRule["need"]) => rules.filter((rule) => rule.need === need).flatMap(ruleLines);
     return [
       ...[...head(kind, name), ...place, "rules:", ...text("always")],
-      ...(kind === "Role" ? ["  # Below this line nothing is needed as long as nothing goes wrong."] : []),
+      ...(kind === "Role" ? [`  # ${OPTIONAL}`] : []),
       ...[...text("problems"), ...text("option").map((line) => line.replace(/^ {2}(?!# )/, "  # ")), "---"],
       ...[...head(`${kind}Binding`, bindingName), ...place],
       ...[
@@ -41,10 +45,11 @@ export function roleText({ purposes, service, namespace, user }: RoleOptions): s
   const inCluster = rules.filter(({ cluster }) => cluster);
   return [
     `# The minimal rights for ${
-      purposes.map((purpose) => `kurun ${purpose}`).join(", ")
+      purposes.map((purpose) => purpose === "sessions" ? "kurun ls, stop and cleanup" : `kurun ${purpose}`).join(", ")
     } in one namespace, and a RoleBinding for the user.`,
     `# Apply it as an administrator: kubectl apply${namespace === undefined ? "" : ` -n ${namespace}`} -f FILE`,
     "# kurun doctor --rbac prints it for another namespace (-n), Service (--servicename), user (--as) or purpose (--for).",
+    ...(purposes.includes("webhook") ? [`# ${OWN_SERVICE}`] : []),
     ...objects("Role", rules.filter(({ cluster }) => !cluster)),
     ...(inCluster.length === 0 ? [] : inCluster.some(({ need }) => need !== "option")
       ? ["---", ...objects("ClusterRole", inCluster)]

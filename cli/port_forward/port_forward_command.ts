@@ -11,6 +11,7 @@ import { addDryRunFlags, dryRunFormat, dryRunText } from "../command/dry_run.ts"
 import { checkServiceName, parseDuration, parsePort } from "../command/flag_values.ts";
 import { forward } from "./forward.ts";
 import { addPodFlags, podWishes } from "./pod_flags.ts";
+import { FORWARD_SERVICE } from "../session/default_service.ts";
 import { serverImage, serverImageOption } from "../session/server_image.ts";
 import { sessionName } from "../session/start_session.ts";
 import { transportOption } from "../session/transport_option.ts";
@@ -44,7 +45,7 @@ export function portForwardCommand(context: Context): Command {
     .summary("connect a Service in the cluster to a program on your machine")
     .description("Creates a Service in the cluster whose callers reach the program at URL on this machine, until Ctrl+C.")
     .argument("<url>", "the program: http://localhost:8080, localhost:8080 or 8080; also https://, tcp:// and tls:// (TLS passed through)")
-    .option("--servicename <name>", "the Service to create, or an existing one without Pods", "kurun")
+    .option("--servicename <name>", "the Service to create, or an existing one without Pods", FORWARD_SERVICE)
     .option("--serviceport <port>", "the Service's port (default: 80, or all ports of an existing Service)")
     .addOption(serverImageOption())
     .option("--ttl <duration>", "how long the session outlives this command if it is killed; 0 keeps it forever", "2m")

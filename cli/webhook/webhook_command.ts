@@ -23,6 +23,7 @@ import { forward } from "../port_forward/forward.ts";
 import { addPodFlags, podWishes } from "../port_forward/pod_flags.ts";
 import { addProgramFlags, requestRewrite, type TrafficFlags, trustUpstream } from "../port_forward/traffic_flags.ts";
 import { carriesBytes, parseUpstream, type Upstream } from "../port_forward/upstream_url.ts";
+import { MAX_WEBHOOK_SERVICE, WEBHOOK_PREFIX, webhookService } from "../session/default_service.ts";
 import { serverImage, serverImageOption } from "../session/server_image.ts";
 import { sessionName } from "../session/start_session.ts";
 import { transportOption } from "../session/transport_option.ts";
@@ -32,9 +33,6 @@ import { LocalProgram } from "./local_program.ts";
 import { prepareStart } from "./prepare_start.ts";
 import { copiesFor, SessionWebhooks, type WebhookWishes } from "./session_webhooks.ts";
 
-/** The name of a matchCondition has at most 63 characters: that of the session, `-kurun-` and five more, and `.kurun.dev`. */
-const MAX_SERVICE_NAME = 41;
-const SERVICE_PREFIX = "kurun-webhook-";
 /** A session's certificate is made at its start, and never renewed. */
 const CERTIFICATE_DAYS = 365;
 
@@ -80,7 +78,7 @@ export function webhookCommand(context: Context): Command {
     .addOption(new Option("--failure-policy <policy>", "the failurePolicy (default: as configured)").choices(["Fail", "Ignore"]))
     .option("--cert-dir <folder>", "where the program finds tls.crt and tls.key (default: where controller-runtime looks for them)")
     .option("--timeout-seconds <seconds>", "the timeoutSeconds, 1 to 30", "30")
-    .option("--servicename <name>", `the Service to create (default: ${SERVICE_PREFIX}<you>)`)
+    .option("--servicename <name>", `the Service to create (default: ${WEBHOOK_PREFIX}NAME, with your user name)`)
     .addOption(serverImageOption())
     .option("--ttl <duration>", "how long the session outlives this command if it is killed", "30s")
     .option("--hold <duration>", "how long a request waits for kurun to reconnect before it gets a 503; at most 10m", "10s")
@@ -140,7 +138,7 @@ async function webhook(
   using api = new Api(access, { userAgent: "kurun" });
   const [certificates, found] = await Promise.all([
     sessionCertificates({ names, days: CERTIFICATE_DAYS, now: context.date() }),
-    findServed(api, { files, names: options.config ?? [], namespace, signal: context.interrupted }),
+    findServed(api, { files, names: options.config ?? [], namespace, service: wishes.service, signal: context.interrupted }),
   ]);
   const { configurations: served, conversions } = found;
   const warnings = filterWarnings(filter, served.flatMap(({ configuration }) => configuration.webhooks));
@@ -255,9 +253,9 @@ function sessionWishes(
   upstream: Upstream,
   options: WebhookFlags,
 ): Omit<ForwardPlan, "namespace" | "image"> {
-  const service = options.servicename ?? serviceOf(context.who);
+  const service = options.servicename ?? webhookService(context.who);
   checkServiceName(service);
-  if (service.length > MAX_SERVICE_NAME) throw usageError(`--servicename ${service} has more than ${MAX_SERVICE_NAME} characters`);
+  if (service.length > MAX_WEBHOOK_SERVICE) throw usageError(`--servicename ${service} has more than ${MAX_WEBHOOK_SERVICE} characters`);
   const ttlSeconds = Math.ceil(parseDuration("--ttl", options.ttl) / 1000);
   if (ttlSeconds === 0) throw usageError("--ttl 0 would let webhooks call a kurun that was killed forever: use a time such as 30s");
   return {
@@ -275,10 +273,4 @@ function sessionWishes(
       [Annotation.upstream]: upstream.url,
     },
   };
-}
-
-/** A Service of each user's own: several people in a namespace do not meet. */
-function serviceOf(who: string): string {
-  const name = who.toLowerCase().replace(/[^a-z0-9]+/g, "-").slice(0, MAX_SERVICE_NAME - SERVICE_PREFIX.length).replace(/^-+|-+$/g, "");
-  return `${SERVICE_PREFIX}${name || "user"}`;
 }

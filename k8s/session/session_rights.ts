@@ -22,7 +22,7 @@ export interface Right {
 export interface RightsScope {
   readonly purpose: Purpose;
   readonly namespace: string;
-  /** The Service of `port-forward`; the name of a run, if it is known already. */
+  /** The Service of `port-forward` or `webhook`; the name of a run, if it is known already. */
   readonly service?: string;
   /** The server, unless the image of kurun's Pod contains it. */
   readonly server?: string;
@@ -30,9 +30,10 @@ export interface RightsScope {
 
 /** The rights that a command cannot do without. */
 export function neededRights({ purpose, namespace, service, server }: RightsScope): Right[] {
-  const rules = roleRules(service ?? "kurun").filter((rule) => rule.need === "always" && rule.for.includes(purpose));
+  const isSession = purpose !== "apply" && purpose !== "delete";
+  const rules = roleRules(service === undefined ? [] : [service]).filter((rule) => rule.need === "always" && rule.for.includes(purpose));
   return rules.flatMap(({ group, resources, names, verbs, cluster }) =>
-    resources.filter((resource) => resource !== "configmaps" || server !== undefined || purpose === "apply").flatMap((path) => {
+    resources.filter((resource) => resource !== "configmaps" || server !== undefined || !isSession).flatMap((path) => {
       const [resource = "", subresource] = path.split("/");
       const proxied = subresource === "proxy" && service !== undefined ? [proxyTarget(service)] : [undefined];
       return (names ?? proxied).flatMap((name) =>

@@ -26,6 +26,8 @@ export interface HookSearch {
   /** Names of configurations of either kind, or of CustomResourceDefinitions, in the cluster. */
   readonly names: readonly string[];
   readonly namespace: string;
+  /** The session's Service, for which a missing right is asked. */
+  readonly service: string;
   readonly signal: AbortSignal;
 }
 
@@ -63,7 +65,7 @@ type ServiceName = { readonly namespace: string; readonly name: string };
 export async function findServed(api: Api, search: HookSearch): Promise<FoundHooks> {
   const manifests = readHooks(search.files);
   const [all, definitions] = await Promise.all([
-    listConfigurations(api, search.signal).catch(denied),
+    listConfigurations(api, search.signal).catch((error) => denied(error, search)),
     readDefinitions(api, [...search.names, ...manifests.definitions.map(({ definition }) => definition.metadata.name)], search),
   ]);
   const live = all.filter(isNotOurs);
@@ -265,12 +267,13 @@ function isNotOurs({ metadata: { labels } }: LiveHookConfiguration): boolean {
   return labels?.[SESSION_LABEL] === undefined;
 }
 
-function denied(error: unknown): never {
+function denied(error: unknown, { namespace, service }: HookSearch): never {
   if (!(error instanceof ApiError) || error.status !== 403) throw error;
   throw new NotServedError(
     `webhook configurations cannot be read: ${error.message}\n` +
-      "kurun webhook needs rights on them, which an administrator can grant: kurun doctor --rbac --for webhook prints the Role\n" +
-      "Without them, let an administrator configure the webhook, and serve its Service: kurun port-forward tls://localhost:9443",
+      "Ask the cluster's administrator to apply the Role that this prints: " +
+      `kurun doctor --rbac --for webhook -n ${namespace} --servicename ${service}\n` +
+      "Or let an administrator configure the webhook, and serve its Service: kurun port-forward tls://localhost:9443",
     { cause: error },
   );
 }

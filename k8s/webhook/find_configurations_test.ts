@@ -61,6 +61,7 @@ async function find(cluster: Cluster, search: { file?: string; names?: string[];
     files: search.file === undefined ? [] : [{ name: "hooks.yaml", text: search.file }],
     names: search.names ?? [],
     namespace: search.namespace ?? "shop",
+    service: "hooks",
     signal: new AbortController().signal,
   });
   return {
@@ -188,7 +189,7 @@ Deno.test("without files and names, everything that calls the one Service of the
   );
   await assert.rejects(
     find({ ...cluster, denied: "validatingwebhookconfigurations" }),
-    refusal(NotServedError, /User "jane" cannot list/, /doctor --rbac/, /port-forward/),
+    refusal(NotServedError, /User "jane" cannot list/, /doctor --rbac --for webhook -n shop --servicename hooks$/m, /port-forward/),
   );
 });
 

@@ -15,7 +15,7 @@ interface Rule {
   verbs: string[];
 }
 
-const NEEDLESS = "# Below this line nothing is needed";
+const NEEDLESS = "# The rules below are optional";
 
 /** docs/rbac-port-forward.yaml in a namespace, its rules changed. @returns a kubeconfig of the ServiceAccount that has that Role and nothing else */
 async function onlyWith(
@@ -68,6 +68,7 @@ clusterTest("with the Role of docs/rbac-port-forward.yaml alone kurun forwards, 
 clusterTest("the Role's rules for diagnosing problems are not needed when nothing goes wrong", async (namespace) => {
   const text = await documented();
   const end = text.indexOf(NEEDLESS);
+  assert.ok(end > 0);
   const least = text.slice(0, end) + text.slice(text.indexOf("---\n", end));
   await using kubeconfig = await onlyWith(namespace, least.replace(/ +---/, "---"));
   await using upstream = serveHttp(() => new Response("from here"));

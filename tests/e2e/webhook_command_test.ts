@@ -211,25 +211,35 @@ clusterTest("the Role that doctor prints for webhook is enough, and without it k
     Object.assign(kubeconfig.contexts[0]!.context, { user: "least" });
   });
   const user = `system:serviceaccount:${name}:kurun`;
-  const printed = await KurunProcess.run(["doctor", "--rbac", "--for", "webhook", "--servicename", "hooks", "-n", name, "--as", user]);
+  const hooks = ["--servicename", "hooks"];
+  // The names of what is printed do not depend on the Service: the second Role would replace the first.
+  const printedRole = async (role: string, ...service: string[]) => {
+    const { stdout } = await KurunProcess.run(["doctor", "--rbac", "--for", "webhook", ...service, "-n", name, "--as", user]);
+    return stdout.replaceAll(/^( +name: "?)kurun-webhook(?=["\n]|-system)/gm, `$1${name}-${role}`);
+  };
   await using program = reviewer("kurun");
   const file = await Deno.makeTempFile({ suffix: ".yaml" });
   await Deno.writeTextFile(file, JSON.stringify(configuration("Mutating", namespace)));
-  const args = ["webhook", program.url, "-f", file, "-n", name, "--servicename", "hooks", "--kubeconfig", kubeconfig.path];
+  const args = ["webhook", program.url, "-f", file, "-n", name, "--kubeconfig", kubeconfig.path];
   try {
-    const refused = await KurunProcess.run(args);
+    const refused = await KurunProcess.run([...args, ...hooks]);
     assert.equal(refused.code, 2, refused.stderr);
-    assert.match(refused.stderr, /cannot be read: .*\n.*doctor --rbac --for webhook.*\n.*kurun port-forward tls:/);
-    await kubectl(["apply", "-n", name, "-f", "-"], printed.stdout);
-    await using kurun = KurunProcess.start(args);
-    await kurun.waitFor(/^If kurun loses its connection, /m);
-    assert.deepEqual(await createConfigMap(name, "mine"), { by: "kurun" });
-    kurun.signal("SIGINT");
-    assert.equal(await kurun.exit, 0, kurun.stderr);
-    assert.doesNotMatch(kurun.stderr, /could not|Warning/);
+    assert.match(refused.stderr, /cannot be read: .*\n.*doctor --rbac --for webhook -n \S+ --servicename hooks\n.*kurun port-forward tls:/);
+    const roles = await Promise.all([printedRole("named", ...hooks), printedRole("usual")]);
+    await kubectl(["apply", "-n", name, "-f", "-"], roles.join("---\n"));
+    await using named = KurunProcess.start([...args, ...hooks, "--only", "name=named"]);
+    await using usual = KurunProcess.start([...args, "--only", "name=usual"]);
+    await Promise.all([named, usual].map((kurun) => kurun.waitFor(/^If kurun loses its connection, /m)));
+    for (const one of ["named", "usual"]) assert.deepEqual(await createConfigMap(name, one), { by: "kurun" });
+    for (const kurun of [named, usual]) kurun.signal("SIGINT");
+    for (const kurun of [named, usual]) {
+      assert.equal(await kurun.exit, 0, kurun.stderr);
+      assert.doesNotMatch(kurun.stderr, /could not|Warning/);
+    }
     assert.equal(await configurations(namespace), "[]");
   } finally {
     await Deno.remove(file);
-    await kubectl(["delete", "clusterrole/kurun-webhook", `clusterrolebinding/kurun-webhook-${user}`, "--ignore-not-found"]);
+    const roles = [`${name}-named`, `${name}-usual`].flatMap((role) => [`clusterrole/${role}`, `clusterrolebinding/${role}-${user}`]);
+    await kubectl(["delete", ...roles, "--ignore-not-found"]);
   }
 });
