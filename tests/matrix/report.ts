@@ -1,4 +1,4 @@
-import type { ClusterVariant } from "../cluster/variant.ts";
+import { type ClusterVariant, KUBERNETES_VERSIONS } from "../cluster/variant.ts";
 import type { FailedTest, TestResults } from "./junit.ts";
 import { rowName } from "./rows.ts";
 
@@ -17,10 +17,25 @@ export interface RowResult {
   readonly when: string;
 }
 
+const VERSIONS = Object.keys(KUBERNETES_VERSIONS).sort();
+
 const HEAD = `# Compatibility
 
-The Kubernetes versions and the kinds of cluster that kurun is tested on. Each row is a cluster that the tests build from source. The tests
-are in \`tests/e2e\`; *files* says how many of them ran.
+## Supported
+
+| | supported | tested |
+| --- | --- | --- |
+| Kubernetes | ${VERSIONS[0]} to ${VERSIONS.at(-1)} | ${VERSIONS.join(", ")} |
+| Deno that runs kurun | 2.6.10 to 2.9 | 2.6.10, 2.9.6 |
+| Deno in the Pod | 2.8 or newer; the default is 2.9.6 | 2.9.6 |
+| executables | Linux with glibc (amd64, arm64), macOS (amd64, arm64), Windows (amd64) | Linux amd64 |
+| nodes | Linux (amd64, arm64) | Linux amd64 |
+
+Older versions of Kubernetes may work, but are not tested; \`kurun webhook\` needs 1.28 or newer.
+
+## Tested clusters
+
+Each row is a cluster that the tests build from source. The tests are in \`tests/e2e\`; *files* says how many of them ran.
 [Clusters](clusters.md) says what is known about kind, EKS, GKE, OpenShift and others.
 
 Written by \`deno task test:matrix --write\`; do not edit. A test that fails runs once more, alone: *only alone* counts those that then
