@@ -6,11 +6,6 @@ import type { Connection } from "../../tunnel/mod.ts";
 /** Records up to this size leave without a promise, where the connection below can do that. */
 const SMALL_BYTES = 4 * 1024;
 
-/** The other side's TLS ended without close_notify: what arrived may be half of what was meant (RFC 8446, 6.1). */
-export class TlsCutError extends Error {
-  override readonly name = "TlsCutError";
-}
-
 /**
  * The inside of a TLS connection, over any other connection.
  *
@@ -106,7 +101,8 @@ export class TlsConnection implements Connection {
         const bytes = await this.#below.read();
         if (bytes === null) {
           await new Promise((resolve) => setTimeout(resolve, 0));
-          if (!this.#ended) this.#fail(new TlsCutError("the connection ended without a TLS close_notify"));
+          // What arrived may be half of what was meant (RFC 8446, 6.1).
+          if (!this.#ended) this.#fail(new Error("the connection ended without a TLS close_notify"));
         } else {
           this.#under.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
           // node:tls may hand on the content one turn later.
@@ -132,7 +128,7 @@ export class TlsConnection implements Connection {
     this.#ended = true;
     this.#reader?.resolve(null);
     this.#reader = undefined;
-    this.#secure.reject(new TlsCutError("the connection ended during the TLS handshake"));
+    this.#secure.reject(new Error("the connection ended during the TLS handshake"));
     void this.#awaitEndBelow();
   }
 
