@@ -22,7 +22,12 @@ if (import.meta.main) {
     }
     const cluster = await preparedCluster();
     const argv: [string, ...string[]] = [Deno.execPath(), "run", "-A", "tests/chaos/inside.ts", ...Deno.args];
-    const child = cluster.exec(argv, { cwd: ROOT, env: { KURUN_TEST_PATIENCE_MS: "120000" }, stdout: "inherit", stderr: "inherit" })
+    const child = cluster.exec(argv, {
+      cwd: ROOT,
+      env: { KURUN_TEST_PATIENCE_MS: "120000", KURUN_TEST_LIMIT_MS: "180000" },
+      stdout: "inherit",
+      stderr: "inherit",
+    })
       .spawn();
     for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, () => child.kill("SIGTERM"));
     Deno.exit((await child.status).code);

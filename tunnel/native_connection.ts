@@ -45,6 +45,7 @@ export class NativeConnection implements Connection {
   #readEnded = false;
   #writeEnded = false;
   #closed = false;
+  readonly #gone = Promise.withResolvers<void>();
 
   constructor(socket: NativeSocket, options: NativeOptions = {}) {
     this.#socket = socket;
@@ -62,8 +63,7 @@ export class NativeConnection implements Connection {
   }
 
   async write(bytes: Uint8Array): Promise<void> {
-    while (this.#sending) await this.#sending;
-    await (this.#sending = this.#send(bytes));
+    await this.#start(bytes);
     if (this.#failure) throw this.#failure;
     release(bytes);
   }
@@ -77,7 +77,7 @@ export class NativeConnection implements Connection {
     if (bytes.length - sent > SMALL_BYTES) return this.write(bytes.slice(sent));
     this.#small ??= new Uint8Array(SMALL_BYTES);
     this.#small.set(bytes.subarray(sent));
-    this.#sending = this.#send(this.#small.subarray(0, bytes.length - sent));
+    void this.#start(this.#small.subarray(0, bytes.length - sent));
   }
 
   closeWrite(): void {
@@ -88,6 +88,11 @@ export class NativeConnection implements Connection {
     if (this.#closed) return;
     this.#options.cut?.();
     this.#close();
+  }
+
+  /** Resolves once it is closed: both directions have ended and everything has been sent, or it was reset. */
+  get gone(): Promise<void> {
+    return this.#gone.promise;
   }
 
   /** Says whether it keeps the process alive. */
@@ -101,7 +106,11 @@ export class NativeConnection implements Connection {
       while (!this.#readEnded) {
         const buffer = this.#buffer;
         const size = await this.#socket.read(buffer);
-        if (size === null) break;
+        if (size === null) {
+          // A write that met the other side's reset has taken the error; the read then looks like a clean end.
+          if (this.#failure) throw this.#failure;
+          break;
+        }
         if (size >= this.#copyBelow) {
           this.#buffer = takeReadBuffer();
           release(buffer.subarray(size));
@@ -120,6 +129,15 @@ export class NativeConnection implements Connection {
     return null;
   }
 
+  /** Sends bytes behind what is being sent. Never rejects. */
+  #start(bytes: Uint8Array): Promise<void> {
+    const before = this.#sending;
+    const sending = (before ? before.then(() => this.#send(bytes)) : this.#send(bytes)).then(() => {
+      if (this.#sending === sending) this.#sending = undefined;
+    });
+    return this.#sending = sending;
+  }
+
   /** Never rejects. */
   async #send(bytes: Uint8Array): Promise<void> {
     try {
@@ -127,8 +145,6 @@ export class NativeConnection implements Connection {
       while (at < bytes.length) at += await this.#socket.write(bytes.subarray(at));
     } catch (error) {
       this.#failure = error as Error;
-    } finally {
-      this.#sending = undefined;
     }
   }
 
@@ -145,5 +161,6 @@ export class NativeConnection implements Connection {
     this.#closed = true;
     this.#options.closing?.();
     this.#socket.close();
+    this.#gone.resolve();
   }
 }

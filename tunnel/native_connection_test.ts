@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { relay } from "./connection.ts";
-import { NativeConnection } from "./native_connection.ts";
+import { NativeConnection, type NativeSocket } from "./native_connection.ts";
 
 /** Both ends of a connection on loopback. */
 async function pair(): Promise<[NativeConnection, Deno.TcpConn]> {
@@ -54,7 +54,88 @@ Deno.test("small bytes that were written last arrive before the end, and a failu
     for (;;) await near.writeSmall(bytes("late"));
   });
   far.close();
+  await assert.rejects(near.read());
+});
+
+/** A socket whose writes are sent when the test says so. */
+class HeldSocket implements NativeSocket {
+  readonly sent: number[] = [];
+  readonly #held: PromiseWithResolvers<void>[] = [];
+  ended = Promise.withResolvers<null>();
+  closed = false;
+
+  async write(bytes: Uint8Array): Promise<number> {
+    const held = Promise.withResolvers<void>();
+    this.#held.push(held);
+    await held.promise;
+    this.sent.push(...bytes);
+    return bytes.length;
+  }
+
+  async settle(error?: Error): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    const held = this.#held.shift();
+    if (error) held?.reject(error);
+    else held?.resolve();
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+
+  /** Acts so many microtasks after the first write was sent. */
+  async afterFirst(microtasks: number, act: () => unknown): Promise<void> {
+    await this.#held[0]?.promise;
+    while (microtasks-- > 0) await null;
+    await act();
+  }
+
+  read(): Promise<null> {
+    return this.ended.promise;
+  }
+
+  closeWrite(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+}
+
+Deno.test("bytes that are written while others wait are sent behind all of them, whenever the others continue", async () => {
+  for (let rounds = 0; rounds < 10; rounds++) {
+    const socket = new HeldSocket();
+    const near = new NativeConnection(socket);
+    near.writeSmall(new Uint8Array([1]));
+    const second = near.write(new Uint8Array([2]));
+    const third = socket.afterFirst(rounds, () => near.writeSmall(new Uint8Array([3])));
+    for (let write = 0; write < 3; write++) await socket.settle();
+    await Promise.all([second, third]);
+    assert.deepEqual(socket.sent, [1, 2, 3], `${rounds} microtasks after the first`);
+  }
+});
+
+Deno.test("a reset that a write meets first is no clean end for the reader", async () => {
+  const socket = new HeldSocket();
+  const near = new NativeConnection(socket);
+  const reading = near.read();
+  near.writeSmall(new Uint8Array([1]));
+  await socket.settle(new Error("Broken pipe"));
+  socket.ended.resolve(null);
+  await assert.rejects(reading, /Broken pipe/);
+});
+
+Deno.test("a connection is gone only when what was written last has been sent", async () => {
+  const socket = new HeldSocket();
+  const near = new NativeConnection(socket);
+  near.writeSmall(new Uint8Array([1]));
+  near.closeWrite();
+  socket.ended.resolve(null);
   assert.equal(await near.read(), null);
+  const gone = near.gone.then(() => "gone");
+  assert.equal(await Promise.race([gone, new Promise((resolve) => setTimeout(resolve, 10, "sending"))]), "sending");
+  assert.ok(!socket.closed);
+  await socket.settle();
+  assert.equal(await gone, "gone");
+  assert.ok(socket.closed);
 });
 
 Deno.test("a relay joins small and large pieces in order, and half-closes", async () => {

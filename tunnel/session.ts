@@ -340,7 +340,7 @@ export class Session implements StreamHost, FrameReceiver {
     let used = 0;
     for (let quiet = 0; quiet < QUIET_ROUNDS; quiet++) {
       await null;
-      if (this.#batchUsed !== used) quiet = 0;
+      if (this.#batchUsed !== used) quiet = -1;
       used = this.#batchUsed;
     }
     this.#flushing = false;

@@ -42,6 +42,7 @@ export async function drain({ live, callers, ports, log }: DrainOptions): Promis
   log(finished ? "drained" : `not drained within ${DEADLINE_MS / 1000} s: the open connections are closed`);
   live.session?.close(CloseCode.stopping, "the server is being stopped");
   await pause(GOODBYE_MS);
+  callers.reset();
 }
 
 function acceptsMore(drainingMs: number, quietMs: number): boolean {

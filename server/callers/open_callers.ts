@@ -43,6 +43,11 @@ export class OpenCallers {
     for (const caller of this.#callers) caller.closeIdle();
   }
 
+  /** Breaks what is still open, so that no half answer looks whole when the process ends. */
+  reset(): void {
+    for (const caller of this.#callers) caller.reset();
+  }
+
   /** Waits until no caller is connected. */
   async allGone(): Promise<void> {
     while (this.#open > 0) await this.#gone.promise;

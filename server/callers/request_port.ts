@@ -80,9 +80,13 @@ class Callers {
    * @param handshake its TLS handshake, if there is one
    */
   async accept(socket: Deno.TcpConn | Deno.TlsConn, handshake?: (file: OwnSocket) => Promise<string | undefined>): Promise<void> {
-    const file = this.#open < MAX_CALLERS ? this.#sockets.take(socket) : undefined;
-    // One too many, or one that has gone already.
-    if (!file) return socket.close();
+    const file = this.#sockets.take(socket);
+    // It has gone already, or there are too many. Deno keeps one whose TLS handshake is unfinished until it has been reset.
+    if (!file || this.#open >= MAX_CALLERS) {
+      file?.reset();
+      file?.release();
+      return socket.close();
+    }
     this.#open++;
     const left = this.#options.callers.arrived();
     const connection = new NativeConnection(socket, {
@@ -95,7 +99,7 @@ class Callers {
       await this.#serve(socket, connection, file, handshake);
     } catch (error) {
       if (!(error instanceof TlsHandshakeError)) this.#strangers(`a caller was disconnected: ${(error as Error).message}`);
-      else if (!error.silent) await this.#handshakes.goodbye();
+      else if (error.reason === "failed") await this.#handshakes.goodbye();
       connection.reset();
     } finally {
       this.#open--;
@@ -108,7 +112,7 @@ class Callers {
     try {
       return await this.#handshakes.finish(socket, file);
     } catch (error) {
-      if (error instanceof TlsHandshakeError && !error.silent) this.#reportHandshake(socket as Deno.TlsConn, error.message);
+      if (error instanceof TlsHandshakeError && error.reason !== "left") this.#reportHandshake(socket, error.message);
       throw error;
     }
   }
@@ -129,6 +133,8 @@ class Callers {
       const from = peerAddress(remoteAddr as Deno.NetAddr);
       await serveCaller(caller, { port: (localAddr as Deno.NetAddr).port, from, alpn }, started, options);
       await caller.finish();
+      // What the caller has not read yet may still have to be sent.
+      await connection.gone;
     } finally {
       options.callers.delete(caller);
     }

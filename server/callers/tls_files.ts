@@ -15,27 +15,42 @@ export async function tlsOfFiles(
   log: (line: string) => void,
   pollMs: number = POLL_MS,
 ): Promise<{ readonly tls: CallersTls; stop(): void }> {
-  let seen = await readPair(dir);
-  const tls = new CallersTls(seen, alpn);
+  let served = await readPair(dir);
+  const tls = new CallersTls(served, alpn);
+  let refused: Certificate | undefined;
   let looking = false;
+  const use = async (pair: Certificate) => {
+    try {
+      await tls.use(pair);
+      served = pair;
+      log("the certificate has changed; the new one is served from now on");
+    } catch (error) {
+      // Tried again, since what went wrong may pass, as too many open files do; but logged once.
+      const isKnown = refused && isSame(pair, refused);
+      refused = pair;
+      if (!isKnown) log(`the changed certificate cannot be used, so the previous one is still served: ${(error as Error).message}`);
+    }
+  };
   /** Never rejects: what goes wrong is logged. */
   const look = async () => {
     if (looking) return;
     looking = true;
     try {
       const pair = await readPair(dir);
-      if (pair.cert === seen.cert && pair.key === seen.key) return;
-      seen = pair;
-      await tls.use(pair);
-      log("the certificate has changed; the new one is served from now on");
+      if (isSame(pair, served)) return;
+      await use(pair);
     } catch (error) {
-      log(`the changed certificate cannot be used, so the previous one is still served: ${(error as Error).message}`);
+      log(`the changed certificate cannot be read, so the previous one is still served: ${(error as Error).message}`);
     } finally {
       looking = false;
     }
   };
   const timer = setInterval(() => void look(), pollMs);
   return { tls, stop: () => clearInterval(timer) };
+}
+
+function isSame(a: Certificate, b: Certificate): boolean {
+  return a.cert === b.cert && a.key === b.key;
 }
 
 /** Both files of one moment: the kubelet updates a Secret's files atomically, by pointing the link `..data` to another folder. */

@@ -14,12 +14,12 @@ const MAX_GOODBYES = 64;
 /** A caller's TLS handshake failed, or it did not finish in time. */
 export class TlsHandshakeError extends Error {
   override readonly name = "TlsHandshakeError";
-  /** Whether the caller left without a reason, as a load balancer's probe of the port does. */
-  readonly silent: boolean;
+  /** The caller `left`, as a load balancer's probe of the port does, or was `cut` off here, or TLS `failed` and the caller was told. */
+  readonly reason: "left" | "cut" | "failed";
 
-  constructor(message: string, silent: boolean, options?: ErrorOptions) {
+  constructor(message: string, reason: TlsHandshakeError["reason"], options?: ErrorOptions) {
     super(message, options);
-    this.silent = silent;
+    this.reason = reason;
   }
 }
 
@@ -31,7 +31,7 @@ export class TlsHandshakes {
   /**
    * Finishes the handshake of a caller that has just connected.
    * @returns the protocol that was negotiated (ALPN, RFC 7301), if one was
-   * @throws TlsHandshakeError; the caller has been told, and the connection is to be closed after {@link TlsHandshakes.goodbye}
+   * @throws TlsHandshakeError; if it `failed`, the connection is to be closed after {@link TlsHandshakes.goodbye}
    */
   async finish(socket: Deno.TlsConn, file: OwnSocket): Promise<string | undefined> {
     let cut: string | undefined;
@@ -45,7 +45,8 @@ export class TlsHandshakes {
       // The alert has been sent. Deno would not end a connection whose handshake failed before it closes it, which loses the alert if the
       // caller still sends.
       file.endWrite();
-      throw new TlsHandshakeError(cut ?? inWords((error as Error).message), !cut && left(error), { cause: error });
+      const reason = cut !== undefined ? "cut" : hasLeft(error) ? "left" : "failed";
+      throw new TlsHandshakeError(cut ?? inWords((error as Error).message), reason, { cause: error });
     } finally {
       finished();
     }
@@ -61,7 +62,7 @@ export class TlsHandshakes {
 }
 
 /** Whether the caller ended the connection, or reset it, in the middle of the handshake. */
-function left(error: unknown): boolean {
+function hasLeft(error: unknown): boolean {
   return ["UnexpectedEof", "ConnectionReset", "BrokenPipe"].includes((error as Error).name);
 }
 

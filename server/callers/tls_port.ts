@@ -35,8 +35,8 @@ export class CallersTls {
    * @throws if the two cannot be used; the previous certificate stays
    */
   async use(certificate: Certificate): Promise<void> {
+    await Promise.all(this.#ports.map((port) => port.settled));
     const ports = this.#ports.filter(({ closed }) => !closed);
-    await Promise.all(ports.map((port) => port.settled));
     const opened: Deno.TlsListener[] = [];
     try {
       for (const { port } of ports) opened.push(this.#listen(port, certificate));
@@ -80,6 +80,8 @@ export class TlsPort {
   readonly #serve: (caller: Deno.TlsConn) => Promise<void>;
   readonly #sockets = new OwnSockets();
   #newest: Listening;
+  /** What listened before the last change, for a while. */
+  #before: Listening | undefined;
 
   constructor(listener: Deno.TlsListener, serve: (caller: Deno.TlsConn) => Promise<void>) {
     this.port = (listener.addr as Deno.NetAddr).port;
@@ -91,18 +93,24 @@ export class TlsPort {
   continueOn(listener: Deno.TlsListener): void {
     const before = this.#newest;
     this.#newest = this.#accept(listener);
-    if (this.closed) this.#newest.close();
+    this.#before = before;
     // The system sends callers to the second of two, so there are never three.
-    this.settled = this.closed ? before.ended : pause(OVERLAP_MS).then(() => {
-      before.close();
+    this.settled = pause(OVERLAP_MS).then(() => {
+      this.#closeBefore();
       return before.ended;
     });
   }
 
-  /** Accepts no more callers; those on the way to the socket before the last change, until that is closed. */
+  /** Accepts no more callers. */
   close(): void {
     this.closed = true;
+    this.#closeBefore();
     this.#newest.close();
+  }
+
+  #closeBefore(): void {
+    this.#before?.close();
+    this.#before = undefined;
   }
 
   #accept(listener: Deno.TlsListener): Listening {

@@ -50,6 +50,16 @@ podTest("no caller fails while the certificate changes, and each that comes afte
   port.close();
 });
 
+podTest("a port that is closed right after a change accepts nobody", async () => {
+  const [one, two] = await Promise.all([issued("one"), issued("two")]);
+  const tls = new CallersTls(one, []);
+  const port = tls.open(0, (caller) => Promise.resolve(caller.close()));
+  await tls.use(two);
+  port.close();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  for (let call = 0; call < 5; call++) await assert.rejects(shown(port.port), { code: "ECONNREFUSED" });
+});
+
 podTest("a certificate that cannot be used is refused, and the previous one is still served", async () => {
   const [one, two] = await Promise.all([issued("one"), issued("two")]);
   const tls = new CallersTls(one, []);

@@ -75,8 +75,9 @@ class ControlPort {
   async serve(socket: Deno.TlsConn): Promise<void> {
     const { remoteAddr } = socket;
     const from = peerAddress(remoteAddr);
+    const file = this.#sockets.take(socket);
     // Deno's close() cancels reads, but not a handshake or a write, which may never end.
-    const connection = new NativeConnection(socket, { copyBelow: 0, cut: () => this.#sockets.cut(socket) });
+    const connection = new NativeConnection(socket, { copyBelow: 0, cut: () => file?.reset(), closing: () => file?.release() });
     const proven = this.#unproven.add(remoteAddr.hostname, () => connection.reset());
     try {
       const transport = await this.#answer(connection);

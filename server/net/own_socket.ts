@@ -7,10 +7,13 @@ const NO_ADDRESS = new Uint8Array(16);
 export class OwnSocket {
   readonly #calls: SocketCalls;
   readonly #released: () => void;
+  readonly #isTls: boolean;
   #file: number;
 
-  constructor(calls: SocketCalls, file: number, released: () => void) {
+  /** @param isTls whether Deno speaks TLS on it */
+  constructor(calls: SocketCalls, file: number, isTls: boolean, released: () => void) {
     this.#calls = calls;
+    this.#isTls = isTls;
     this.#file = file;
     this.#released = released;
   }
@@ -39,9 +42,11 @@ export class OwnSocket {
   /** Resets the connection at once, whatever waits in it. It must still be closed. */
   reset(): void {
     if (this.#file < 0) return;
-    // Where connecting to nothing does not reset it (as in other kernels than Linux), closing it does.
     setOption(this.#calls, this.#file, Socket.SOL_SOCKET, Socket.SO_LINGER, 1, 0);
-    this.#calls.connect(this.#file, NO_ADDRESS, NO_ADDRESS.length);
+    const isReset = this.#calls.connect(this.#file, NO_ADDRESS, NO_ADDRESS.length) === 0;
+    // In other kernels than Linux (gVisor), closing a connection resets it; but Deno ends TLS before that, or waits for its handshake. An
+    // end without TLS's own is a break.
+    if (!isReset && this.#isTls) this.#calls.shutdown(this.#file, Socket.SHUT_RDWR);
   }
 
   /** Gives the number up, before the connection is closed. */

@@ -3,7 +3,8 @@ export function listenOnAll<L>(listen: (hostname: string) => L): L {
   try {
     return listen("::");
   } catch (error) {
-    if (error instanceof Deno.errors.AddrInUse) throw error;
+    const isIpv6Absent = error instanceof Deno.errors.AddrNotAvailable || /\(os error 97\)/.test((error as Error).message);
+    if (!isIpv6Absent) throw error;
     return listen("0.0.0.0");
   }
 }

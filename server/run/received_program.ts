@@ -1,6 +1,6 @@
 import { ResumableReceiver, type ResumableSink } from "../../tunnel/mod.ts";
 
-// Not static: server/callers/tls_terminator.ts says why.
+// Not static: modules of node would cost the start of each Pod that serves callers 50 ms and more.
 const { createHash } = await import("node:crypto");
 
 /** A program that the client sends, kept in a file. */

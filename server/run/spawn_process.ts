@@ -3,7 +3,7 @@ import { ChildReaper } from "./child_reaper.ts";
 import { Descriptor } from "./descriptor.ts";
 import { cString, cStrings, errorText, libc, Linux } from "./libc.ts";
 
-// Not static: server/callers/tls_terminator.ts says why.
+// Not static: modules of node would cost the start of each Pod that serves callers 50 ms and more.
 const { constants } = await import("node:os");
 
 /** Room for glibc's posix_spawn_file_actions_t, posix_spawnattr_t (336 bytes) and sigset_t. */

@@ -178,6 +178,22 @@ attackTest("hundreds of TLS handshakes that stop halfway or are garbage delay no
   assert.ok(await server.peakMiB() < 300, `${await server.peakMiB()} MiB`);
 });
 
+attackTest("of 1,600 callers that do not even begin their TLS handshake, those over the limit are closed at once", async () => {
+  await using server = await ServerProcess.start({ tls: true });
+  const before = await server.openFiles();
+  const silent: Socket[] = [];
+  for (let i = 0; i < 1_600; i++) {
+    silent.push(attack(server.port));
+    if (i % 20 === 0) await pause(5);
+  }
+  await Promise.all(
+    silent.map((socket) => socket.pending && new Promise((resolve) => socket.once("connect", resolve).once("close", resolve))),
+  );
+  await until(async () => await server.openFiles() <= before + 1_285, "1,280 are left");
+  assert.ok(server.alive, server.log);
+  silent.forEach((socket) => socket.destroy());
+});
+
 /** An almost valid handshake in pieces, followed by unexpected records and a random end. */
 async function mutated(port: number, hello: Uint8Array, random: SeededRandom): Promise<void> {
   const bytes = hello.slice(0, random.chance(0.3) ? random.below(hello.length) : hello.length);

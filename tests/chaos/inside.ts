@@ -4,7 +4,7 @@
  * @module
  */
 import { e2eFiles } from "../e2e_rounds.ts";
-import { KEPT_BY, kubectl } from "../e2e/kubernetes.ts";
+import { GIVEN_UP, KEPT_BY, kubectl } from "../e2e/kubernetes.ts";
 import { KurunProcess } from "../e2e/kurun_process.ts";
 import { readyAt } from "../faults/control_plane_faults.ts";
 import { pause } from "../faults/stage.ts";
@@ -88,10 +88,10 @@ class Run {
   async check(): Promise<void> {
     const { found, leftovers } = this;
     await pause(END_MS);
-    const killed = found.some((text) => text.includes(NOT_ENDED));
+    const givenUp = found.some((text) => text.includes(NOT_ENDED)) || this.failed.some(({ text }) => text.includes(GIVEN_UP));
     for (const { pid, words } of await processesLike(KURUN)) {
-      // A test that was killed ends none.
-      if (!killed) found.push(`still runs although its test has ended: process ${pid}: ${words.join(" ")}`);
+      // A test that was given up ends none.
+      if (!givenUp) found.push(`still runs although its test has ended: process ${pid}: ${words.join(" ")}`);
       Deno.kill(pid, "SIGKILL");
     }
     found.push(...(await leftovers.finish(GONE_MS)).map((object) => `left after the ttl: ${object}`));

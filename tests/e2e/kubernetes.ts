@@ -163,6 +163,12 @@ const NO_CLUSTER = Deno.env.get("KURUN_NO_CLUSTER");
 /** A regular expression for the names of tests to leave out: the slow ones in the runs of tests/extra_runs.ts. */
 const LEFT_OUT = Deno.env.get("KURUN_LEAVE_OUT");
 
+/** A test may take so many milliseconds: chaos may prevent what it waits for, such as a refusal. */
+const LIMIT_MS = Number(Deno.env.get("KURUN_TEST_LIMIT_MS") ?? 0);
+
+/** What is said of a test that was given up then. */
+export const GIVEN_UP = "did not end within";
+
 /** A test on the real cluster, in its own namespace. */
 export function clusterTest(name: string, fn: (namespace: TestNamespace) => Promise<void>): void {
   Deno.test({
@@ -172,7 +178,16 @@ export function clusterTest(name: string, fn: (namespace: TestNamespace) => Prom
     sanitizeResources: false,
     fn: async () => {
       await using namespace = await TestNamespace.create();
-      await fn(namespace);
+      await withinLimit(fn(namespace));
     },
   });
+}
+
+async function withinLimit(test: Promise<void>): Promise<void> {
+  if (LIMIT_MS === 0) return await test;
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error(`the test ${GIVEN_UP} ${LIMIT_MS / 1000} s`)), LIMIT_MS);
+  // What fails later is not what the test is about.
+  test.catch(() => {});
+  await Promise.race([test, late.promise]).finally(() => clearTimeout(timer));
 }
