@@ -55,11 +55,13 @@ export function hasStack(log: string): boolean {
   return /\bserver\.js:\d+:\d+/.test(log);
 }
 
-/** The namespaces whose kuruns have all ended with success, so that none of their sessions may be there. */
+/** The namespaces whose kuruns have all ended with success and said nothing of what is left, so that none of their sessions may be there. */
 export function namespacesDone(all: readonly Witnessed[]): Set<string> {
   const of = ({ args }: Witnessed) => args[args.findIndex((word) => word === "-n" || word === "--namespace") + 1] ?? "";
   const holders = all.filter(({ args }) => HOLDERS.includes(args[0] ?? "") && args.some((word) => word === "-n" || word === "--namespace"));
-  const unclean = new Set(holders.filter(({ args, exit }) => exit?.code !== 0 || args.some((word) => word.startsWith("--rm"))).map(of));
+  const mayLeave = ({ args, exit, stderr }: Witnessed) =>
+    exit?.code !== 0 || args.some((word) => word.startsWith("--rm")) || /^Session \S+ could not be removed /m.test(stderr);
+  const unclean = new Set(holders.filter(mayLeave).map(of));
   return new Set(holders.map(of).filter((namespace) => !unclean.has(namespace)));
 }
 

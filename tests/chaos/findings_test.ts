@@ -37,4 +37,6 @@ Deno.test("sessions must be gone from a namespace if every kurun that held one t
   assert.deepEqual([...namespacesDone([ended("port-forward u -n a", "0"), ended("ls -n b", "0"), ended("run x -n c", "1")])], ["a"]);
   assert.deepEqual([...namespacesDone([ended("port-forward u -n a", "0"), kurun("webhook u -n a")])], []);
   assert.deepEqual([...namespacesDone([ended("run x --rm=false -n a", "0")])], []);
+  const said = "Session kurun-u could not be removed (Connection refused): the cluster removes it within 120 s\n";
+  assert.deepEqual([...namespacesDone([kurun("port-forward u -n a", [5, "stderr", said], [6, "exit", "0"])])], []);
 });

@@ -34,7 +34,7 @@ hold whatever happens, and is checked for every kurun and every namespace of the
 
 - No kurun prints a stack or has an error that nothing handles, and none runs on for more than 20 s after it was told to end.
 - No server in a Pod has an error that nothing handles.
-- A kurun that ends with success has printed no error, and has removed its session.
+- A kurun that ends with success has printed no error, and has removed its session, or has said that the cluster will.
 - After the end, nothing of a session is left in any namespace once its \`--ttl\` is over, and after \`kurun cleanup\` nothing in webhook
   configurations and CustomResourceDefinitions.
 
