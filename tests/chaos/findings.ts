@@ -11,20 +11,22 @@ export interface Witnessed {
   readonly unhandled: readonly string[];
   /** When it was first told to end, in ms since 1970. */
   readonly signalledAt?: number;
+  /** When it was last seen alive after that. */
+  readonly aliveAt?: number;
   readonly exit?: { readonly at: number; readonly code: number };
 }
 
 /** Longer than Ctrl+C takes while the API server is away. */
 const CTRL_C_MS = 20_000;
 /** A line of a stack in kurun's own source; that of a user's program is not kurun's. */
-const STACK = /^\s+at .*(?:\/(?:cli|k8s|tunnel|server)\/|\/main\.ts|\/kurun\/server\.js).*:\d+:\d+\)?$/m;
+const STACK = /^\s+at .*(?:\/(?:cli|k8s|tunnel|server)\/|\/kurun\/server\.js).*:\d+:\d+\)?$/m;
 /** These commands hold a session until they are told to end. */
 const HOLDERS = ["port-forward", "webhook", "run"];
 
 /** Reads a witness's file. */
 export function witnessed(lines: string): Witnessed {
   const seen = { pid: 0, args: [] as string[], startedAt: 0, stdout: "", stderr: "", unhandled: [] as string[] };
-  const ends: { signalledAt?: number; exit?: { at: number; code: number } } = {};
+  const ends: { signalledAt?: number; aliveAt?: number; exit?: { at: number; code: number } } = {};
   // The last line of a process that was killed may be incomplete.
   for (const line of lines.split("\n").slice(0, -1)) {
     const [at, kind, text]: [number, string, string] = JSON.parse(line);
@@ -32,19 +34,24 @@ export function witnessed(lines: string): Witnessed {
     if (kind === "stdout" || kind === "stderr") seen[kind] += text;
     if (kind === "unhandled") seen.unhandled.push(text);
     if (kind === "signal") ends.signalledAt ??= at;
+    if (kind === "alive") ends.aliveAt = at;
     if (kind === "exit") ends.exit = { at, code: Number(text) };
   }
   return { ...seen, ...ends };
 }
 
 /** What one kurun did that it must never do. */
-export function findings({ args, stdout, stderr, unhandled, signalledAt, exit }: Witnessed): string[] {
+export function findings({ args, stdout, stderr, unhandled, signalledAt, aliveAt, exit }: Witnessed): string[] {
   const name = `kurun ${args.join(" ")}`;
   const found = unhandled.map((stack) => `${name}: nothing handled ${stack}`);
   if (/this is a bug in kurun/.test(stderr) || STACK.test(stderr)) found.push(`${name}: printed a stack: ${stderr.slice(-2_000)}`);
-  if (exit?.code === 0 && /^error:/m.test(stderr)) found.push(`${name}: exit code 0 after an error: ${stderr.slice(-500)}`);
-  if (signalledAt !== undefined && (exit?.at ?? Infinity) - signalledAt > CTRL_C_MS) {
-    const end = exit ? `ended ${((exit.at - signalledAt) / 1000).toFixed(1)} s` : "had not ended when it was killed";
+  // With --watch kurun goes on after an error.
+  if (exit?.code === 0 && /^error:/m.test(stderr) && !args.includes("--watch")) {
+    found.push(`${name}: exit code 0 after an error: ${stderr.slice(-500)}`);
+  }
+  const ranUntil = exit?.at ?? aliveAt;
+  if (signalledAt !== undefined && ranUntil !== undefined && ranUntil - signalledAt > CTRL_C_MS) {
+    const end = `${exit ? "ended" : "still ran"} ${((ranUntil - signalledAt) / 1000).toFixed(1)} s`;
     found.push(`${name}: ${end} after it was told to end: ${(stdout + stderr).slice(-500)}`);
   }
   return found;

@@ -23,11 +23,14 @@ Deno.test("a stack, an unhandled error, success after an error and a hang are fo
   assert.deepEqual(bad([5, "unhandled", "Error: x"]), ["nothing handled Error: x"]);
   assert.match(bad([5, "stderr", "error: lost\n"], [6, "exit", "0"])[0]!, /^exit code 0 after an error/);
   assert.match(bad([5, "signal", "SIGINT"], [25_000, "exit", "0"])[0]!, /^ended 25\.0 s after it was told to end/);
-  assert.match(bad([5, "signal", "SIGINT"])[0]!, /^had not ended when it was killed/);
+  assert.match(bad([5, "signal", "SIGINT"], [25_005, "alive", ""])[0]!, /^still ran 25\.0 s after it was told to end/);
+  assert.deepEqual(bad([5, "signal", "SIGINT"], [1_005, "alive", ""]), []);
 });
 
 Deno.test("the stack of a user's program is not kurun's", () => {
   assert.deepEqual(findings(kurun("run x.ts -n t", [5, "stderr", "Error: x\n    at file:///app/x.ts:1:7\n"], [6, "exit", "1"])), []);
+  assert.deepEqual(findings(kurun("build ./a", [5, "stderr", "error: x\n      at file:///tmp/a/main.ts:1:8\n"], [6, "exit", "1"])), []);
+  assert.deepEqual(findings(kurun("apply -f k8s --watch", [5, "stderr", "error: x\n"], [6, "exit", "0"])), []);
   assert.ok(!hasStack("503 nobody is connected\n"));
   assert.ok(hasStack("error: Uncaught (in promise) TypeError: x\n    at file:///kurun/server.js:10:3\n"));
 });

@@ -22,10 +22,15 @@ function watch(file: Deno.FsFile): void {
   }
   addEventListener("error", ({ error }) => note("unhandled", error?.stack ?? String(error)));
   addEventListener("unhandledrejection", ({ reason }) => note("unhandled", reason?.stack ?? String(reason)));
+  // A test may kill it at any time afterwards, which nothing here sees.
+  const told = (signal: string) => {
+    note("signal", signal);
+    Deno.unrefTimer(setInterval(() => note("alive", ""), 1_000));
+  };
   const listen = Deno.addSignalListener;
   Deno.addSignalListener = (signal, listener) => {
     listen(signal, listener);
-    if (["SIGINT", "SIGTERM", "SIGHUP"].includes(signal)) listen(signal, () => note("signal", signal));
+    if (["SIGINT", "SIGTERM", "SIGHUP"].includes(signal)) listen(signal, () => told(signal));
   };
   const { exit } = Deno;
   Deno.exit = (code) => {
