@@ -54,7 +54,7 @@ export interface RequestPort {
 /** Accepts callers on all addresses; each becomes one stream to the client. @throws the system's error, or the certificate's */
 export function openRequestPort(options: RequestPortOptions): RequestPort {
   const callers = new Callers(options);
-  if (options.tls) return options.tls.open(options.port, (socket) => callers.accept(socket, (file) => callers.handshake(socket, file)));
+  if (options.tls) return options.tls.open(options.port, (socket) => callers.accept(socket));
   const listener = listenOnAll((hostname) => Deno.listen({ port: options.port, hostname }));
   new OwnSockets().prepareListeners();
   void acceptAll(listener, (socket) => callers.accept(socket));
@@ -75,11 +75,8 @@ class Callers {
     this.#strangers = sparingly(options.log);
   }
 
-  /**
-   * Serves one caller until its end. Never rejects.
-   * @param handshake its TLS handshake, if there is one
-   */
-  async accept(socket: Deno.TcpConn | Deno.TlsConn, handshake?: (file: OwnSocket) => Promise<string | undefined>): Promise<void> {
+  /** Serves one caller until its end. Never rejects. */
+  async accept(socket: Deno.TcpConn | Deno.TlsConn): Promise<void> {
     const file = this.#sockets.take(socket);
     // It has gone already, or there are too many. Deno keeps one whose TLS handshake is unfinished until it has been reset.
     if (!file || this.#open >= MAX_CALLERS) {
@@ -91,12 +88,12 @@ class Callers {
     const left = this.#options.callers.arrived();
     const connection = new NativeConnection(socket, {
       // Past TLS it would send plain bytes.
-      ...(handshake ? {} : { sendNow: (bytes) => file.send(bytes) }),
+      ...(speaksTls(socket) ? {} : { sendNow: (bytes) => file.send(bytes) }),
       cut: () => file.reset(),
       closing: () => file.release(),
     });
     try {
-      await this.#serve(socket, connection, file, handshake);
+      await this.#serve(socket, connection, file);
     } catch (error) {
       if (!(error instanceof TlsHandshakeError)) this.#strangers(`a caller was disconnected: ${(error as Error).message}`);
       else if (error.reason === "failed") await this.#handshakes.goodbye();
@@ -107,36 +104,31 @@ class Callers {
     }
   }
 
-  /** Finishes a caller's TLS handshake. @returns what it negotiated @throws TlsHandshakeError, which is then reported already */
-  async handshake(socket: Deno.TlsConn, file: OwnSocket): Promise<string | undefined> {
-    try {
-      return await this.#handshakes.finish(socket, file);
-    } catch (error) {
-      if (error instanceof TlsHandshakeError && error.reason !== "left") this.#reportHandshake(socket, error.message);
-      throw error;
-    }
-  }
-
-  async #serve(
-    { remoteAddr, localAddr }: Deno.TcpConn | Deno.TlsConn,
-    connection: NativeConnection,
-    file: OwnSocket,
-    handshake?: (file: OwnSocket) => Promise<string | undefined>,
-  ): Promise<void> {
+  async #serve(socket: Deno.TcpConn | Deno.TlsConn, connection: NativeConnection, file: OwnSocket): Promise<void> {
     const options = this.#options;
     const started = performance.now();
     if (await options.reach.isOwn(() => file.look())) return connection.reset();
-    const alpn = await handshake?.(file);
+    const alpn = speaksTls(socket) ? await this.#handshake(socket, file) : undefined;
     const caller = new CallerConnection(connection, options);
     options.callers.add(caller);
     try {
-      const from = peerAddress(remoteAddr as Deno.NetAddr);
-      await serveCaller(caller, { port: (localAddr as Deno.NetAddr).port, from, alpn }, started, options);
+      const from = peerAddress(socket.remoteAddr as Deno.NetAddr);
+      await serveCaller(caller, { port: (socket.localAddr as Deno.NetAddr).port, from, alpn }, started, options);
       await caller.finish();
       // What the caller has not read yet may still have to be sent.
       await connection.gone;
     } finally {
       options.callers.delete(caller);
+    }
+  }
+
+  /** Finishes a caller's TLS handshake. @returns what it negotiated @throws TlsHandshakeError, which is then reported already */
+  async #handshake(socket: Deno.TlsConn, file: OwnSocket): Promise<string | undefined> {
+    try {
+      return await this.#handshakes.finish(socket, file);
+    } catch (error) {
+      if (error instanceof TlsHandshakeError && error.reason !== "left") this.#reportHandshake(socket, error.message);
+      throw error;
     }
   }
 
@@ -147,6 +139,10 @@ class Callers {
     const failed = why.replace(/[^\x20-\x7e]/g, "?").slice(0, 300);
     reportFailure(this.#options.live, { port: (localAddr as Deno.NetAddr).port, from, failed }).catch(() => {});
   }
+}
+
+function speaksTls(socket: Deno.TcpConn | Deno.TlsConn): socket is Deno.TlsConn {
+  return "handshake" in socket;
 }
 
 async function serveCaller(caller: CallerConnection, preamble: Preamble, started: number, options: RequestPortOptions): Promise<void> {
