@@ -140,6 +140,37 @@ Deno.test("a client that says it is waiting is waited for until it answers", asy
   client.close(1000, "");
 });
 
+Deno.test("a client that refuses a stream before its caller has asked still gets what the caller asks", async () => {
+  const wires = memoryTransportPair();
+  const got: Uint8Array[] = [];
+  const refused = Promise.withResolvers<void>();
+  const ended = Promise.withResolvers<void>();
+  const client = new Session(wires[0], {
+    role: "client",
+    now: () => 0,
+    onStream: async (stream) => {
+      await stream.write(encodeRefused("it does not listen"));
+      stream.closeWrite();
+      refused.resolve();
+      for (let bytes = await stream.read().catch(() => null); bytes; bytes = await stream.read().catch(() => null)) got.push(bytes);
+      ended.resolve();
+    },
+  });
+  const server = new Session(wires[1], { role: "server", now: () => 0 });
+  const caller = new ScriptedCaller();
+  const scripted = caller.read.bind(caller);
+  let reads = 0;
+  caller.read = () => ++reads > 1 ? scripted() : refused.promise.then(() => new Promise((asks) => setTimeout(() => asks(text(GET)), 50)));
+  const connection = new CallerConnection(caller, { session: "kurun-1" });
+  const { error } = await carry(connection, server.open(new Uint8Array([1])));
+  assert.ok(error instanceof RefusedError, String(error));
+  await connection.finish();
+  assert.match(said(caller.got), /^HTTP\/1\.1 502 [^]*kurun: it does not listen\n$/);
+  await ended.promise;
+  assert.ok(said([...joined(...got)]).endsWith(GET));
+  client.close(1000, "");
+});
+
 Deno.test("a client that does not answer a stream's preamble in time: a 502 that says so, and the stream is reset", async () => {
   const wires = memoryTransportPair();
   const client = new Session(wires[0], { role: "client", now: () => 0, onStream: (stream) => void streams.push(stream) });

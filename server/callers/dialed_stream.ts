@@ -6,6 +6,8 @@ import { within } from "../net/timing.ts";
  * name and 10 s for TLS (cli/port_forward/upstream.ts): it says so itself unless it hangs.
  */
 const DIAL_MS = 35_000;
+/** A refused caller's first bytes are waited for this many milliseconds, because the client reports them with the refusal. */
+const ASK_MS = 200;
 
 /** The other side of the tunnel could not connect the stream; the message says why. */
 export class RefusedError extends Error {
@@ -23,21 +25,32 @@ export class DialTimeoutError extends Error {
  */
 export function carry(caller: Connection, stream: Stream, dialMs = DIAL_MS): Promise<RelayEnd> {
   let dialed = false;
+  const asked = Promise.withResolvers<void>();
   /** Reads whether there is an upstream, and then the first bytes. */
   const first = async () => {
     let answer = await within(dialMs, readAnswer(stream));
     // A program that is stopped in a debugger is waited for as long as its caller stays.
     while (answer?.waiting) answer = await readAnswer(stream, answer.rest);
     if (!answer) throw new DialTimeoutError(`kurun port-forward did not report within ${dialMs / 1000} s whether it reached the program`);
-    if (answer.refused !== undefined) throw new RefusedError(answer.refused);
+    if (answer.refused !== undefined) {
+      // A program that does not listen can refuse sooner than its caller's request arrives.
+      await within(ASK_MS, asked.promise);
+      throw new RefusedError(answer.refused);
+    }
     dialed = true;
     return answer.rest.length > 0 ? answer.rest : await stream.read();
   };
   return relay(caller, {
     read: () => dialed ? stream.read() : first(),
     readSmall: (take) => dialed ? stream.readSmall(take) : first(),
-    write: (bytes) => stream.write(bytes),
-    writeSmall: (bytes) => stream.writeSmall(bytes),
+    write: (bytes) => {
+      asked.resolve();
+      return stream.write(bytes);
+    },
+    writeSmall: (bytes) => {
+      asked.resolve();
+      return stream.writeSmall(bytes);
+    },
     closeWrite: () => stream.closeWrite(),
     reset: () => stream.reset(),
     onFailure: (listener) => stream.onFailure(listener),
