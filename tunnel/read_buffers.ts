@@ -8,15 +8,19 @@
  * @module
  */
 
-/** The most that one read returns, which is the most that one frame carries. */
-export const READ_BYTES = 64 * 1024;
 /** Room before the bytes of a read for the headers of a tunnel's frame and of a WebSocket's: 12 and 14 bytes. */
 export const HEADROOM_BYTES = 32;
+/**
+ * A read and its headers fill four TLS records of 16 KiB (RFC 8446, 5.1) and one write. If the read alone did, its last 26 bytes would take
+ * a write, a record and a read of their own in each process on the way.
+ */
+const BUFFER_BYTES = 64 * 1024;
+/** The most that one read returns. */
+export const READ_BYTES = BUFFER_BYTES - HEADROOM_BYTES;
 /** Smaller parts are copied: a slow reader of a few bytes must not hold a whole buffer. */
 const HOLD_BYTES = 16 * 1024;
 /** How many free buffers are kept; the rest are left to the garbage collector. */
 const KEPT = 64;
-const BUFFER_BYTES = HEADROOM_BYTES + READ_BYTES;
 
 const free: ArrayBuffer[] = [];
 const accounts = new WeakMap<ArrayBufferLike, { held: number }>();

@@ -1,6 +1,6 @@
 import { GoAwayCode, ProtocolError, SessionEndedError, StreamLimitError } from "./errors.ts";
 import { Flag, FrameDecoder, type FrameHeader, type FrameReceiver, FrameType, HEADER_BYTES, writeHeader } from "./frame.ts";
-import { hasHeadroom, release, takeReadBuffer, withRoomBefore } from "./read_buffers.ts";
+import { hasHeadroom, READ_BYTES, release, takeReadBuffer, withRoomBefore } from "./read_buffers.ts";
 import { INITIAL_WINDOW, WindowBudget } from "./receive_window.ts";
 import { Stream, type StreamHost } from "./stream.ts";
 import type { Transport, TransportEnd } from "./transport.ts";
@@ -8,7 +8,7 @@ import type { Transport, TransportEnd } from "./transport.ts";
 /** How many concurrent streams a session carries; more are refused. */
 export const MAX_STREAMS = 1024;
 /** No data frame is longer, so that other streams do not wait long behind it. */
-export const MAX_FRAME_BYTES = 64 * 1024;
+export const MAX_FRAME_BYTES: number = READ_BYTES;
 /** Payloads from this size on leave as one message each, without a copy; smaller frames are gathered. */
 const ALONE_BYTES = 16 * 1024;
 /** The most that is gathered into one message. */
@@ -179,7 +179,7 @@ export class Session implements StreamHost, FrameReceiver {
   payload(part: Uint8Array, last: boolean): void {
     const stream = this.#payloadStream;
     if (!stream) return;
-    stream.receivedData(part);
+    stream.receivedData(part, last);
     if (last && this.#payloadFlags & Flag.fin) stream.receivedFin();
   }
 

@@ -167,20 +167,15 @@ export class Stream {
     this.#window.received(bytes);
   }
 
-  /** For the session: a part of a payload, a view of a larger message. */
-  receivedData(part: Uint8Array): void {
+  /**
+   * For the session: a part of a payload, a view of a larger message.
+   * @param last whether it is the payload's last part
+   */
+  receivedData(part: Uint8Array, last: boolean): void {
     if (part.length === 0) return;
-    if (!this.#reader) return this.#gather(part);
-    this.#taken = part.length;
-    if (!this.#take || part.length > SMALL_BLOCK_BYTES) return this.#settleReader()?.resolve(keep(part));
-    try {
-      const taken = this.#take(part);
-      if (taken === undefined) this.#giveCredit();
-      else if (taken === false) this.#settleReader()?.resolve(keep(part));
-      else this.#settleReader()?.resolve(taken.then(() => NO_BYTES));
-    } catch (error) {
-      this.#settleReader()?.reject(error);
-    }
+    if (this.#reader && last && !this.#block) return this.#deliver(part);
+    this.#gather(part);
+    if (last || this.#chunks.length > 0 || this.#blockUsed * 2 >= this.#window.size) this.#deliverGathered();
   }
 
   /** For the session: the other side has ended its direction. */
@@ -209,6 +204,32 @@ export class Stream {
   sessionEnded(error: SessionEndedError): void {
     this.#arrivedWhole = this.#finReceived;
     this.#fail(error);
+  }
+
+  /** Gives the reader that waits a payload that arrived in one part. */
+  #deliver(part: Uint8Array): void {
+    this.#taken = part.length;
+    if (!this.#take || part.length > SMALL_BLOCK_BYTES) return this.#settleReader()?.resolve(keep(part));
+    try {
+      const taken = this.#take(part);
+      if (taken === undefined) this.#giveCredit();
+      else if (taken === false) this.#settleReader()?.resolve(keep(part));
+      else this.#settleReader()?.resolve(taken.then(() => NO_BYTES));
+    } catch (error) {
+      this.#settleReader()?.reject(error);
+    }
+  }
+
+  /**
+   * Gives the reader that waits what has been gathered. TLS brings 16 KiB at a time, and a write of each would cost as much as one of the
+   * whole payload; from half a window on, the sender may be waiting for credit.
+   */
+  #deliverGathered(): void {
+    if (!this.#reader) return;
+    if (this.#chunks.length === 0) this.#closeBlock();
+    const chunk = this.#chunks.shift() as Uint8Array;
+    this.#taken = chunk.length;
+    this.#settleReader()?.resolve(chunk);
   }
 
   async #writeSlowly(bytes: Uint8Array): Promise<void> {
@@ -244,7 +265,7 @@ export class Stream {
     if (credit > 0) this.#host.sendControl(this, 0, credit);
   }
 
-  /** Adds bytes that nobody waits for to the last block, so that they are read, and written on, in one piece: TLS brings 16 KiB at a time. */
+  /** Adds bytes to the last block, so that they are read, and written on, in one piece. */
   #gather(part: Uint8Array): void {
     for (let at = 0; at < part.length;) {
       const block = this.#block ?? this.#addBlock(part.length - at);
