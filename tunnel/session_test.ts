@@ -312,6 +312,48 @@ Deno.test("bytes that were under way when their stream was reset are silently dr
   assert.equal(client.ended, false);
 });
 
+Deno.test("a payload that arrives in TLS records is read two of them at a time, and its end at once", async () => {
+  const { promise, resolve } = Promise.withResolvers<Stream>();
+  const { wire } = victim(resolve);
+  wire.send(header(FrameType.windowUpdate, Flag.syn, 1, 0));
+  const stream = await promise;
+  const payload = Uint8Array.from({ length: 60_000 }, (_, i) => i);
+  const sizes: number[] = [];
+  const read: number[] = [];
+  const reading = (async () => {
+    for (let part = await stream.read(); part !== null; part = await stream.read()) {
+      sizes.push(part.length);
+      read.push(...part);
+    }
+  })();
+  const frame = concat(header(FrameType.data, 0, 1, payload.length), payload);
+  for (let at = 0; at < frame.length; at += 16_384) {
+    wire.send(frame.slice(at, at + 16_384));
+    await settle();
+  }
+  assert.deepEqual(sizes, [2 * 16_384 - HEADER_BYTES, payload.length - 2 * 16_384 + HEADER_BYTES]);
+  for (const part of [concat(header(FrameType.data, 0, 1, 3), bytes("abc")), concat(header(FrameType.data, Flag.fin, 1, 5), bytes("de"))]) {
+    wire.send(part);
+    await settle();
+  }
+  assert.deepEqual(sizes.slice(2), [3]);
+  wire.send(bytes("fgh"));
+  await reading;
+  assert.deepEqual(sizes.slice(3), [5]);
+  assert.deepEqual(read, [...payload, ...bytes("abcdefgh")]);
+});
+
+Deno.test("a reader that waits for the rest of a payload learns that the session has ended", async () => {
+  const { promise, resolve } = Promise.withResolvers<Stream>();
+  const { wire, session } = victim(resolve);
+  wire.send(header(FrameType.windowUpdate, Flag.syn, 1, 0));
+  const read = assert.rejects((await promise).read(), SessionEndedError);
+  wire.send(concat(header(FrameType.data, 0, 1, 50_000), new Uint8Array(10_000)));
+  await settle();
+  session.destroy(new Error("cut"));
+  await read;
+});
+
 Deno.test("streams are refused if nobody accepts them", async () => {
   const { client } = pair();
   await assert.rejects(client.open(bytes("x")).read(), StreamResetError);

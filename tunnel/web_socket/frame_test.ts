@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { SeededRandom } from "../../tests/seeded_random.ts";
+import { HEADER_BYTES } from "../frame.ts";
+import { HEADROOM_BYTES, READ_BYTES } from "../read_buffers.ts";
 import { applyMask, decodeClose, encodeClose, frameHeaderBytes, isCloseCode, Opcode, WebSocketError, writeFrameHeader } from "./frame.ts";
 
 function header(opcode: number, length: number, mask?: number): number[] {
@@ -53,4 +55,10 @@ Deno.test("a close frame with an invalid code is a breach, and with a reason tha
   for (const text of [[0xce], [0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0xf8, 0x88, 0x80, 0x80, 0x80]]) {
     breach([3, 0xe8, ...text], 1007);
   }
+});
+
+Deno.test("a full read with both headers fits into four TLS records, and its headers into the headroom", () => {
+  const frame = HEADER_BYTES + READ_BYTES;
+  assert.ok(frameHeaderBytes(frame, true) + frame <= 4 * 16_384);
+  assert.ok(frameHeaderBytes(frame, true) + HEADER_BYTES <= HEADROOM_BYTES);
 });
