@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { ProtocolError } from "./errors.ts";
+import { READ_BYTES } from "./read_buffers.ts";
 import { INITIAL_WINDOW, ReceiveWindow, WindowBudget } from "./receive_window.ts";
 
 const KIB = 1024;
@@ -8,13 +9,21 @@ function windowAt(clock: { ms: number }, budget = new WindowBudget()): ReceiveWi
   return new ReceiveWindow(budget, () => clock.ms);
 }
 
-Deno.test("all credit comes back once half the window was consumed", () => {
+Deno.test("all credit comes back once three eighths of the window were consumed", () => {
   const clock = { ms: 0 };
   const window = windowAt(clock);
   window.received(INITIAL_WINDOW);
   clock.ms = 1_000;
-  assert.equal(window.consumed(INITIAL_WINDOW / 2 - 1), 0);
-  assert.equal(window.consumed(1), INITIAL_WINDOW / 2);
+  assert.equal(window.consumed(24 * KIB - 1), 0);
+  assert.equal(window.consumed(1), 24 * KIB);
+});
+
+Deno.test("a full frame's credit does not wait for the next frame: of windows of 64 and 128 KiB, and in two parts", () => {
+  for (const [size, parts] of [[64, [READ_BYTES]], [128, [READ_BYTES]], [64, [32_748, READ_BYTES - 32_748]]] as const) {
+    const window = new ReceiveWindow(new WindowBudget(), () => 0, size * KIB);
+    window.received(READ_BYTES);
+    for (const part of parts) assert.equal(window.consumed(part), part);
+  }
 });
 
 Deno.test("bytes that are not consumed are never credited, and a sender without credit breaks the protocol", () => {

@@ -26,9 +26,8 @@ export interface StreamHost {
 /** Small pieces that wait are gathered in blocks of this size: a one-byte array costs a hundred bytes. */
 const SMALL_BLOCK_BYTES = 4 * 1024;
 /**
- * A reader that waits gets half a payload from this size on: two TLS records, which bring 16 KiB each. With one at a time a 50 MB body took
- * 15 % longer, since each costs a write and a wake-up of its reader; and with whole payloads, since less went on at once. It is less than
- * half of every window, so that a sender without credit is not waited for.
+ * A reader that waits gets part of a payload from this size on: two TLS records, which bring 16 KiB each. With one at a time a 50 MB body
+ * took 15 % longer, since each costs a write and a wake-up of its reader; and with whole payloads, since less went on at once.
  */
 const WORTH_READING_BYTES = 30 * 1024;
 /** The most credit that a window can have (32 bits in yamux). */
