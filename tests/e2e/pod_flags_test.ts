@@ -71,8 +71,8 @@ clusterTest("a Pod port below 1024 needs no root: a restricted namespace admits 
   await using kurun = await KurunProcess.start(["port-forward", upstream.url, "-n", namespace.name, "--pod-port", "80"]).ready();
   assert.equal(kurun.remarks, "");
   assert.equal(await (await fetch(`http://${await namespace.address()}/`)).text(), "from here");
-  const { status } = await runningPod(namespace);
-  assert.equal(await (await fetch(`http://${status.podIP}:80/`)).text(), "from here");
+  const { status: { podIP } } = await runningPod(namespace);
+  assert.equal(await (await fetch(`http://${podIP.includes(":") ? `[${podIP}]` : podIP}:80/`)).text(), "from here");
 });
 
 clusterTest("--pod-port may be the default control port, which then moves", async (namespace) => {
