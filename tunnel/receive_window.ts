@@ -4,7 +4,7 @@
  * The sender may have `available` bytes under way. Credit for consumed bytes (passed on to where the stream leads) is given once it amounts
  * to three eighths of the window: a window costs two small frames, and a reader that stops stops only its own stream.
  * A window that is used up within a few round trips is too small for its path: it doubles, as long as the session's budget allows. A window
- * that is less used within a second returns what it does not need to the budget, by giving less credit than was consumed.
+ * of which less than that share is used within a second returns what it does not need to the budget, by giving less credit than was consumed.
  *
  * @module
  */
@@ -15,8 +15,8 @@ export const INITIAL_WINDOW = 64 * 1024;
 /** No window grows beyond 8 MiB: 1.6 Gbit/s at a round trip of 40 ms. */
 const MAX_WINDOW = 8 * 1024 * 1024;
 /**
- * Not half: a full frame is 32 bytes less than half of 128 KiB, and its credit then waited for the next frame, and the sender for a round
- * trip (a body of 50 MB, 20 ms each way: 165 instead of 335 Mbit/s).
+ * The share of a window for which credit is given. Half of 128 KiB is 32 bytes more than a full frame: the frame's credit waited for the next
+ * one, and the sender for a round trip (a body of 50 MB, 20 ms each way: 165 instead of 335 Mbit/s).
  */
 const CREDIT_SHARE = 3 / 8;
 /** A window used up within this many round trips grows. With four, a busy laptop held 10 MB more of an upload that was no faster. */
