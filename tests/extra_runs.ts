@@ -7,8 +7,9 @@
 import { COMPILED_VARIABLE, compiledKurun } from "./compiled_kurun.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
-/** The tests that depend on the runtime (sockets, TLS, processes, signals), without the slow ones. */
+/** Each command, and the tests that depend on the runtime (sockets, TLS, processes, signals), without the slow ones. */
 const CHOSEN = [
+  "tests/e2e/every_command_test.ts",
   "tests/e2e/kubeconfig_test.ts",
   "tests/e2e/port_forward_test.ts",
   "tests/e2e/server_image_test.ts",

@@ -1,4 +1,3 @@
-import { cpus } from "node:os";
 import { type Command, Option } from "commander";
 import type { Architecture } from "../../k8s/images/shared_libraries.ts";
 import type { Context } from "../command/context.ts";
@@ -35,7 +34,7 @@ export function deliverFlags(context: Pick<Context, "env">, options: Record<stri
   return {
     repo: (repo ?? context.env("KURUN_REPO")) || undefined,
     deliver,
-    jobs: jobs === undefined ? cpus().length || 1 : Number(jobs),
+    jobs: jobs === undefined ? navigator.hardwareConcurrency : Number(jobs),
     architecture: arch,
   };
 }
