@@ -33,7 +33,7 @@ export async function bundleServer(entry: URL, options: { signal?: AbortSignal }
     const [said = ""] = stderr.split("\n\nStack backtrace:");
     throw new ImageError(`cannot bundle kurun's server (${entry}): deno bundle of Deno ${Deno.version.deno} said\n${said.trim()}`);
   }
-  return new TextEncoder().encode(withoutHomePaths(await Deno.readTextFile(output)));
+  return new TextEncoder().encode(asciiOnly(withoutHomePaths(await Deno.readTextFile(output))));
 }
 
 /**
@@ -42,4 +42,14 @@ export async function bundleServer(entry: URL, options: { signal?: AbortSignal }
  */
 export function withoutHomePaths(source: string): string {
   return source.replace(/^(\/\/ | {2}")[^\n"]*\/npm\/[^\n"/]+\/(?=(?:@[\w.-]+\/)?[\w.-]+\/\d+\.\d)/gm, "$1npm/");
+}
+
+/**
+ * Writes all characters beyond ASCII as escapes. V8 takes the bytes of an ASCII module as they are; of any other it keeps a copy, with two
+ * bytes per character if one is beyond Latin-1.
+ *
+ * @param source a module that has such characters only in strings, regular expressions and comments, and not in `String.raw`
+ */
+export function asciiOnly(source: string): string {
+  return source.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }

@@ -1,6 +1,6 @@
 import { ok, rejects, strictEqual as equal } from "node:assert/strict";
 import { pathToFileURL } from "node:url";
-import { bundleServer } from "./server_bundle.ts";
+import { asciiOnly, bundleServer } from "./server_bundle.ts";
 
 async function source(text: string, use: (entry: URL) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();
@@ -15,6 +15,7 @@ async function source(text: string, use: (entry: URL) => Promise<void>): Promise
 Deno.test("bundleServer() makes one file of kurun's server, which starts and does not reveal who built it", async () => {
   const bundle = new TextDecoder().decode(await bundleServer(new URL("../../server/main.ts", import.meta.url)));
   ok(!bundle.includes("/npm/"), "it has no package in it");
+  ok(/^[\0-\x7f]*$/.test(bundle), "V8 needs no copy of it");
   ok(!bundle.includes(Deno.env.get("HOME") ?? "/root"));
   ok(!/\.\.\/[^\n]*\/npm\//.test(bundle));
   ok(!/^import\b/m.test(bundle), "modules of node are loaded by what needs them: they cost each start of a Pod 50 to 90 ms");
@@ -50,4 +51,13 @@ Deno.test("bundleServer() stops at an abort", async () => {
   await source("export const a = 1;\n", async (entry) => {
     await rejects(bundleServer(entry, { signal: AbortSignal.abort() }), { name: "AbortError" });
   });
+});
+
+Deno.test("a module means the same once it is ASCII only", async () => {
+  const source = "/* … */ export const [text, found] = ['10 µs…, 世界 😀', /^[nuµμ]s$/.test('μs') && /^.$/u.test('😀')]; // →";
+  const ascii = asciiOnly(source);
+  ok(/^[\0-\x7f]*$/.test(ascii), ascii);
+  const { text, found } = await import(`data:text/javascript,${encodeURIComponent(ascii)}`);
+  equal(text, "10 µs…, 世界 😀");
+  equal(found, true);
 });

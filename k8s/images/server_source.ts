@@ -17,7 +17,7 @@ const KEPT = 8;
  * @throws ImageError if it cannot be bundled
  */
 export async function serverSource(cacheFolder: string | undefined, signal?: AbortSignal): Promise<string> {
-  // tests/compile.ts puts it next to the one file that it compiles.
+  // tests/compile.ts puts it next to the files that it compiles.
   if (Deno.build.standalone) return await Deno.readTextFile(new URL("./server.js", import.meta.url));
   if (ENTRY.protocol !== "file:") return (await import(PUBLISHED.href)).default;
   const bundle = async () => new TextDecoder().decode(await bundleServer(ENTRY, signal ? { signal } : {}));
