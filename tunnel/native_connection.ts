@@ -41,6 +41,8 @@ export class NativeConnection implements Connection {
   #small: Uint8Array | undefined;
   /** Settles when what is being sent has left, or failed. */
   #sending: Promise<void> | undefined;
+  /** How many writes that is. */
+  #writes = 0;
   #failure: Error | undefined;
   #readEnded = false;
   #writeEnded = false;
@@ -76,7 +78,7 @@ export class NativeConnection implements Connection {
     if (sent === bytes.length) return;
     if (bytes.length - sent > SMALL_BYTES) return this.write(bytes.slice(sent));
     this.#small ??= new Uint8Array(SMALL_BYTES);
-    this.#small.set(bytes.subarray(sent));
+    this.#small.set(sent === 0 ? bytes : bytes.subarray(sent));
     void this.#start(this.#small.subarray(0, bytes.length - sent));
   }
 
@@ -131,21 +133,20 @@ export class NativeConnection implements Connection {
 
   /** Sends bytes behind what is being sent. Never rejects. */
   #start(bytes: Uint8Array): Promise<void> {
-    const before = this.#sending;
-    const sending = (before ? before.then(() => this.#send(bytes)) : this.#send(bytes)).then(() => {
-      if (this.#sending === sending) this.#sending = undefined;
-    });
-    return this.#sending = sending;
+    this.#writes++;
+    return this.#sending = this.#send(bytes, this.#sending);
   }
 
   /** Never rejects. */
-  async #send(bytes: Uint8Array): Promise<void> {
+  async #send(bytes: Uint8Array, before: Promise<void> | undefined): Promise<void> {
+    if (before) await before;
     try {
       let at = await this.#socket.write(bytes);
       while (at < bytes.length) at += await this.#socket.write(bytes.subarray(at));
     } catch (error) {
       this.#failure = error as Error;
     }
+    if (--this.#writes === 0) this.#sending = undefined;
   }
 
   /** Never rejects. */

@@ -70,20 +70,20 @@ export class Http1Exchanges {
 
   /** Takes bytes from the caller. */
   forth(bytes: Uint8Array): void {
-    this.#follow(bytes, (at) => this.#exchanges.forth(bytes, at));
+    this.#follow("forth", bytes);
     if (this.#headSeen || this.first.length === HEAD_BYTES) return;
     this.first = concat(this.first, bytes.subarray(0, HEAD_BYTES - this.first.length));
   }
 
   /** Takes bytes to the caller. */
   back(bytes: Uint8Array): void {
-    this.#follow(bytes, (at) => this.#exchanges.back(bytes, at));
+    this.#follow("back", bytes);
   }
 
-  #follow(bytes: Uint8Array, read: (at: number) => number): void {
+  #follow(direction: "forth" | "back", bytes: Uint8Array): void {
     try {
       for (let at = 0; at < bytes.length && !this.lost;) {
-        at = read(at);
+        at = this.#exchanges[direction](bytes, at);
         if (this.#exchanges.opaque) this.lost = true;
       }
     } catch (error) {
