@@ -13,8 +13,12 @@ import { asciiOnly, bundleServer } from "../k8s/images/server_bundle.ts";
 const ROOT = new URL("../", import.meta.url);
 const FOLDER = new URL("build/compile/", ROOT);
 
-/** The least permissions that work: any file that a kubeconfig names, any API server, any exec plugin, and the user's name. */
-const PERMISSIONS = ["--allow-read", "--allow-write", "--allow-net", "--allow-env", "--allow-run", "--allow-sys=hostname,uid,gid,username"];
+/**
+ * A program that may run any other and write any file is not confined by the rest. Without all permissions Deno refuses /proc, so that
+ * output was lost in non-blocking pipes and `kurun run … &` was stopped by its terminal, and the C library (k8s/api/no_delay.ts), so that
+ * connections with a client certificate took node:tls.
+ */
+const PERMISSIONS = "--allow-all";
 
 /**
  * Half of V8's young generation, at most, in MiB. It would grow to 16 and more, which is 20 to 45 MB of memory after a while of many requests.
@@ -37,7 +41,7 @@ async function compile(flags: readonly string[]): Promise<number> {
   const target = flags.find((_, at) => flags[at - 1] === "--target") ?? Deno.build.target;
   const output = flags.includes("--output") ? [] : ["--output", `build/kurun${target.includes("windows") ? ".exe" : ""}`];
   return await deno(
-    ...["compile", "--quiet", "--no-check", "--no-prompt", V8_FLAGS, ...PERMISSIONS, "--include", "build/compile/server.js"],
+    ...["compile", "--quiet", "--no-check", "--no-prompt", V8_FLAGS, PERMISSIONS, "--include", "build/compile/server.js"],
     ...[...output, ...flags, "build/compile/main.js"],
   );
 }

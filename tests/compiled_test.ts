@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { resolve } from "node:path";
 import { certificateAuthority } from "./certificate_authority.ts";
+import { readSlowly } from "./slow_reader.ts";
 
 const LIFETIME = { days: 1, now: new Date() };
 const COMPILED = Deno.env.get("KURUN_COMPILED");
@@ -63,3 +64,12 @@ compiledTest("it makes the Pod's image from the server that it contains", async 
   assert.ok((await Deno.stat(file)).size > 20_000_000);
   await Deno.remove(file);
 }, Deno.build.os === "linux" ? undefined : "the image is made of glibc's files");
+
+compiledTest("it writes everything into a non-blocking pipe whose reader is slow", async (compiled) => {
+  const manifest = `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: big}\ndata:\n  text: ${"x".repeat(300_000)}\n`;
+  const file = await Deno.makeTempFile({ suffix: ".yaml" });
+  await Deno.writeTextFile(file, manifest);
+  const { stdout, stderr } = await readSlowly([compiled, "resolve", "-f", file]);
+  assert.equal(stdout, `${manifest.length} 0\n`, stderr);
+  await Deno.remove(file);
+}, Deno.build.os === "linux" ? undefined : "a pipe is reopened through /proc");
