@@ -73,3 +73,11 @@ compiledTest("it writes everything into a non-blocking pipe whose reader is slow
   assert.equal(stdout, `${manifest.length} 0\n`, stderr);
   await Deno.remove(file);
 }, Deno.build.os === "linux" ? undefined : "a pipe is reopened through /proc");
+
+compiledTest("it keeps no code in the temporary folder, where others can write", async (compiled) => {
+  const folder = await Deno.makeTempDir({ prefix: "kurun-temporary-" });
+  const env = { TMPDIR: folder, TMP: folder, TEMP: folder };
+  await output(compiled, ["completion", "bash"], env);
+  assert.deepEqual(await Array.fromAsync(Deno.readDir(folder), ({ name }) => name), []);
+  await Deno.remove(folder);
+});

@@ -10,6 +10,7 @@ const JOBS = 2;
 export const ALONE: readonly string[] = [
   "apply_example",
   "doctor",
+  "every_command",
   "fallback",
   "kubeconfig_kubectl",
   "long_sleep",

@@ -33,9 +33,7 @@ export interface ExtraRun {
 export async function compiledRun(): Promise<ExtraRun> {
   const compiled = await compiledKurun();
   if (!compiled) return { title: "The compiled kurun is not tested: neither KURUN_DENORT nor DENORT_BIN is set" };
-  // This puts the image's Deno from npm into kurun's cache: npm cannot be reached inside the cluster's network.
-  await new Deno.Command(compiled, { args: ["image", "--output", `${ROOT}build/compiled-image.tar`], stdout: "null", stderr: "inherit" })
-    .output();
+  await fetchImageDeno([compiled]);
   return {
     title: `The compiled kurun (${compiled}):`,
     tests: [...CHOSEN, "tests/compiled_test.ts", "tests/e2e/clean_root_test.ts"],
@@ -44,12 +42,16 @@ export async function compiledRun(): Promise<ExtraRun> {
 }
 
 /** Runs from source on an older Deno (KURUN_OLD_DENO). */
-export function oldDenoRun(): ExtraRun {
+export async function oldDenoRun(): Promise<ExtraRun> {
   const old = Deno.env.get("KURUN_OLD_DENO");
   if (!old) return { title: "kurun is not tested on an older Deno: KURUN_OLD_DENO is not set" };
-  return {
-    title: `kurun from source on ${old}:`,
-    tests: CHOSEN,
-    env: { ...LEFT_OUT, KURUN_COMMAND: JSON.stringify([old, "run", "-A", `${ROOT}main.ts`]) },
-  };
+  const command = [old, "run", "-A", `${ROOT}main.ts`];
+  await fetchImageDeno(command);
+  return { title: `kurun from source on ${old}:`, tests: CHOSEN, env: { ...LEFT_OUT, KURUN_COMMAND: JSON.stringify(command) } };
+}
+
+/** Lets kurun put the image's Deno from npm into its cache: npm cannot be reached inside the cluster's network. */
+async function fetchImageDeno([program, ...before]: readonly string[]): Promise<void> {
+  const args = [...before, "image", "--output", `${ROOT}build/extra-image.tar`];
+  await new Deno.Command(program as string, { args, stdout: "null", stderr: "inherit" }).output();
 }

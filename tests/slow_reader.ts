@@ -1,4 +1,4 @@
-/** Reads slowly what it gives a non-blocking pipe as standard output: another process that shares a pipe makes it non-blocking for all. */
+/** Starts a program whose standard output is a non-blocking pipe, and reads it slowly. Any process that shares a pipe can make it that for all. */
 const SCRIPT = `
 import fcntl, os, subprocess, sys, time
 r, w = os.pipe()

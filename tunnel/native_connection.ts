@@ -41,7 +41,7 @@ export class NativeConnection implements Connection {
   #small: Uint8Array | undefined;
   /** Settles when what is being sent has left, or failed. */
   #sending: Promise<void> | undefined;
-  /** How many writes that is. */
+  /** Writes that are under way or wait; {@link #sending} is cleared when none is left. */
   #writes = 0;
   #failure: Error | undefined;
   #readEnded = false;
@@ -134,7 +134,9 @@ export class NativeConnection implements Connection {
   /** Sends bytes behind what is being sent. Never rejects. */
   #start(bytes: Uint8Array): Promise<void> {
     this.#writes++;
-    return this.#sending = this.#send(bytes, this.#sending);
+    const sending = this.#send(bytes, this.#sending);
+    if (this.#writes > 0) this.#sending = sending;
+    return sending;
   }
 
   /** Never rejects. */

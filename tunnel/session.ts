@@ -1,10 +1,9 @@
 import { GoAwayCode, ProtocolError, SessionEndedError, StreamLimitError } from "./errors.ts";
 import { Flag, FrameDecoder, type FrameHeader, type FrameReceiver, FrameType, HEADER_BYTES, writeHeader } from "./frame.ts";
-import { hasHeadroom, READ_BYTES, release, takeReadBuffer, withRoomBefore } from "./read_buffers.ts";
+import { hasHeadroom, HEADROOM_BYTES, READ_BYTES, release, takeReadBuffer, withRoomBefore } from "./read_buffers.ts";
 import { INITIAL_WINDOW, WindowBudget } from "./receive_window.ts";
 import { Stream, type StreamHost } from "./stream.ts";
 import type { Transport, TransportEnd } from "./transport.ts";
-import { MAX_HEADER_BYTES } from "./web_socket/frame.ts";
 
 /** How many concurrent streams a session carries; more are refused. */
 export const MAX_STREAMS = 1024;
@@ -12,8 +11,8 @@ export const MAX_STREAMS = 1024;
 export const MAX_FRAME_BYTES: number = READ_BYTES;
 /** Payloads from this size on leave as one message each, without a copy; smaller frames are gathered. */
 const ALONE_BYTES = 16 * 1024;
-/** The most that is gathered into one message: it fits into a read buffer with a WebSocket's header before it. */
-const BATCH_BYTES = READ_BYTES - MAX_HEADER_BYTES;
+/** The most that is gathered into one message: with a WebSocket's header before it, it fits into a read buffer. */
+const BATCH_BYTES = READ_BYTES - HEADROOM_BYTES;
 /**
  * A batch leaves once nothing was added to it for so many rounds of microtasks. What became ready in one turn of the event loop arrives
  * within a few of each other: accepted callers three apart, for example, which made a message and a write to the network of each.

@@ -45,11 +45,15 @@ export function withoutHomePaths(source: string): string {
 }
 
 /**
- * Writes all characters beyond ASCII as escapes. V8 takes the bytes of an ASCII module as they are; of any other it keeps a copy, with two
- * bytes per character if one is beyond Latin-1.
+ * Escapes all characters beyond ASCII. V8 uses the bytes of an ASCII module in place; of any other it keeps a copy, with two bytes per
+ * character if one is beyond Latin-1.
  *
  * @param source a module that has such characters only in strings, regular expressions and comments, and not in `String.raw`
  */
 export function asciiOnly(source: string): string {
-  return source.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return source.replace(/(\\*)([^\0-\x7f])/g, (_, backslashes: string, unit: string) => {
+    // The last of an odd number is an escape of its own, which means nothing.
+    const kept = backslashes.length % 2 === 0 ? backslashes : backslashes.slice(1);
+    return `${kept}\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  });
 }

@@ -1,6 +1,5 @@
 /**
- * Each command once, as it is started: from source, on an older Deno, or compiled, where it has only the permissions that tests/compile.ts
- * names.
+ * Each command once, the way kurun is started in this run: from source, on an older Deno, or compiled.
  *
  * @module
  */
@@ -84,7 +83,7 @@ const COMMANDS: Readonly<Record<string, (namespace: TestNamespace, job: string) 
     assert.notEqual(await forward.ended(), 0);
   },
   cleanup: async (namespace) => void await output(namespace, "cleanup"),
-  doctor: async (namespace) => assert.match(await output(namespace, "doctor"), /^Nothing is missing/m),
+  doctor: async (namespace) => assert.match(await output(namespace, "doctor", "--request-timeout", "20s"), /^Nothing is missing/m),
   image: async () => {
     const file = await Deno.makeTempFile({ suffix: ".tar" });
     assert.match(await outputOf("image", "--output", file), /contains/);
