@@ -38,7 +38,7 @@ export class OriginalWebhook implements AsyncDisposable {
     const ca = await certificateAuthority({ commonName: "test", days: 1, now: new Date() });
     const pair = await ca.issue({ names: [`hook.${namespace.name}.svc`], days: 1, now: new Date() });
     const program = `const read = (name) => Deno.readTextFileSync("/tls/tls." + name); ${answer};
-      Deno.serve({ port: 9443, cert: read("crt"), key: read("key") }, (request) => answer(request, "original"));`;
+      Deno.serve({ hostname: "::", port: 9443, cert: read("crt"), key: read("key") }, (request) => answer(request, "original"));`;
     const container = {
       image: denoImage("distroless"),
       args: ["eval", program],

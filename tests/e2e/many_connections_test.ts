@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { findProcess, KurunProcess, peakMemory } from "./kurun_process.ts";
 import { clusterTest, kubectl, type TestNamespace } from "./kubernetes.ts";
-import { callRaw, type RawConnection } from "./raw_http.ts";
+import { callRaw, connectTo, type RawConnection } from "./raw_http.ts";
 import { serveHttp, zeros } from "./upstreams.ts";
 
 const CONNECTIONS = 1_000;
@@ -47,7 +47,7 @@ clusterTest("500 callers that stop reading delay nobody, and the memory of both 
   await using upstream = serveHttp((request) => new Response(request.url.endsWith("/big") ? zeros(BIG) : "small"));
   await using kurun = await KurunProcess.start(["port-forward", upstream.url, "-n", namespace.name]).ready();
   const address = await namespace.address();
-  const stopped = Array.from({ length: STOPPED }, () => connect({ host: address, port: 80 }));
+  const stopped = Array.from({ length: STOPPED }, () => connectTo(address));
   try {
     await Promise.all(stopped.map(startAndStop));
     for (let round = 0; round < 5; round++) {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { connect } from "node:net";
 import { findProcess, KurunProcess, peakMemory } from "./kurun_process.ts";
 import { callFromPod, clusterTest, kubectl, objectsIn, TestNamespace } from "./kubernetes.ts";
+import { connectTo } from "./raw_http.ts";
 import { count, serveHttp, type Upstream, zeros } from "./upstreams.ts";
 
 const GB = 1_000_000_000;
@@ -61,7 +61,7 @@ clusterTest("200 concurrent connections are not delayed by one that stopped read
   await using upstream = serveHttp((request) => new Response(request.url.endsWith("/big") ? zeros(GB) : "small"));
   await using _kurun = await forward(upstream, namespace);
   const host = await namespace.address();
-  const stopped = connect({ host, port: 80 });
+  const stopped = connectTo(host);
   stopped.on("error", () => {});
   stopped.pause();
   stopped.write("GET /big HTTP/1.1\r\nHost: kurun\r\n\r\n");
@@ -163,7 +163,7 @@ async function sessionName(namespace: TestNamespace): Promise<string> {
 /** One request on its own connection. */
 function rawGet(host: string, path: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host, port: 80 });
+    const socket = connectTo(host);
     let got = "";
     socket.setTimeout(10_000, () => socket.destroy(new Error("no answer in 10 s")));
     socket.on("data", (bytes: Uint8Array) => got += new TextDecoder().decode(bytes));

@@ -1,7 +1,5 @@
 /** Raw HTTP/1, for bytes that a client library would not send or would hide. */
-import { createServer, type Socket } from "node:net";
-import type { AddressInfo } from "node:net";
-import { connect } from "node:net";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import type { Upstream } from "./upstreams.ts";
 
 const text = (bytes: Uint8Array) => String.fromCharCode(...bytes);
@@ -69,9 +67,14 @@ export class RawConnection implements AsyncDisposable {
   }
 }
 
+/** Connects to port 80 of an address, which may be in brackets, as in a URL. */
+export function connectTo(address: string, { port = 80, allowHalfOpen = false } = {}): Socket {
+  return connect({ host: address.replace(/^\[|\]$/g, ""), port, allowHalfOpen });
+}
+
 /** A caller that writes raw bytes. */
-export function callRaw(host: string, port = 80): RawConnection {
-  return new RawConnection(connect({ host, port, allowHalfOpen: true }));
+export function callRaw(address: string, port = 80): RawConnection {
+  return new RawConnection(connectTo(address, { port, allowHalfOpen: true }));
 }
 
 /** A program that answers with raw bytes. */

@@ -56,7 +56,7 @@ clusterTest(
 /** The webhook that the Service was made for, on port 9443: it allows everything and changes nothing. */
 function original(replicas: number): Record<string, unknown> {
   const program = `const read = (name) => Deno.readTextFileSync("/tls/tls." + name);
-    Deno.serve({ port: 9443, cert: read("crt"), key: read("key") }, async (request) =>
+    Deno.serve({ hostname: "::", port: 9443, cert: read("crt"), key: read("key") }, async (request) =>
       Response.json({ apiVersion: "admission.k8s.io/v1", kind: "AdmissionReview",
         response: { uid: (await request.json()).request.uid, allowed: true } }));`;
   const container = {
