@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { formatBytes, formatMs, formatTrafficLine, shownTarget } from "./traffic_line.ts";
+import { SeededRandom } from "../../tests/seeded_random.ts";
+import { formatBytes, formatMs, formatTrafficLine, shownTarget, timeOfDay } from "./traffic_line.ts";
 
 Deno.test("a line has method, target, status, bytes, milliseconds, caller, and a note where there is one", () => {
   const line = { method: "POST", target: "/mutate?timeout=10s", status: 200, bytes: 1_234, ms: 3.42, caller: "10.244.0.1:52069" };
@@ -42,4 +43,13 @@ Deno.test("bytes and milliseconds are short", () => {
     "2.5GB",
   ]);
   assert.deepEqual([0, 0.04, 3.42, 99.96, 120.4, 65_000].map(formatMs), ["0.0ms", "0.0ms", "3.4ms", "100ms", "120ms", "65000ms"]);
+});
+
+Deno.test("the time of day is right for dates in any order, within a second and across days", () => {
+  const random = new SeededRandom(29);
+  let ms = Date.UTC(2026, 2, 28);
+  for (let i = 0; i < 3_000; i++) {
+    ms += random.pick([0, 1, 400, 999, 1_000, -1, -700, 3_600_000, -86_400_000, 86_400_000]);
+    assert.equal(timeOfDay(new Date(ms)), new Date(ms).toTimeString().slice(0, 8));
+  }
 });
