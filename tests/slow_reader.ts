@@ -1,4 +1,3 @@
-/** Starts a program whose standard output is a non-blocking pipe, and reads it slowly. Any process that shares a pipe can make it that for all. */
 const SCRIPT = `
 import fcntl, os, subprocess, sys, time
 r, w = os.pipe()
@@ -15,7 +14,12 @@ while True:
 print(size, child.wait())
 `;
 
-/** Starts a program with such a pipe, into which 64 KiB fit, and reads it to its end. @returns `BYTES EXITCODE\n`, and standard error */
+/**
+ * Starts a program whose standard output is a non-blocking pipe of 64 KiB, and reads it slowly to its end. Any process that shares a pipe can
+ * make it non-blocking for all.
+ *
+ * @returns `BYTES EXITCODE\n`, and standard error
+ */
 export async function readSlowly(argv: readonly string[]): Promise<{ stdout: string; stderr: string }> {
   const { stdout, stderr } = await new Deno.Command("python3", { args: ["-c", SCRIPT, ...argv] }).output();
   return { stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };

@@ -135,6 +135,7 @@ export class NativeConnection implements Connection {
   #start(bytes: Uint8Array): Promise<void> {
     this.#writes++;
     const sending = this.#send(bytes, this.#sending);
+    // A write that throws at once is over already.
     if (this.#writes > 0) this.#sending = sending;
     return sending;
   }

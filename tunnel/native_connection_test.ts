@@ -123,6 +123,22 @@ Deno.test("a reset that a write meets first is no clean end for the reader", asy
   await assert.rejects(reading, /Broken pipe/);
 });
 
+Deno.test("a write that throws at once does not keep its direction from ending", async () => {
+  const ended = Promise.withResolvers<void>();
+  const socket: NativeSocket = {
+    read: () => new Promise(() => {}),
+    write: () => {
+      throw new Error("broken");
+    },
+    closeWrite: () => Promise.resolve(ended.resolve()),
+    close: () => {},
+  };
+  const connection = new NativeConnection(socket);
+  await assert.rejects(connection.write(bytes("lost")), /broken/);
+  connection.closeWrite();
+  await ended.promise;
+});
+
 Deno.test("a connection is gone only when what was written last has been sent", async () => {
   const socket = new HeldSocket();
   const near = new NativeConnection(socket);

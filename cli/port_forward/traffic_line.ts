@@ -58,14 +58,14 @@ function shownParameter(parameter: string): string {
   return equals >= 0 && SECRET_NAME.test(name) ? `${parameter.slice(0, equals)}=…` : parameter;
 }
 
-/** The time that was asked for last: V8 takes 2 µs for one, a fifth of what a line costs. */
-let last = { second: NaN, text: "" };
+/** The last result: V8 takes 2 µs for each, a fifth of what a line of `-v` costs. */
+let lastTime = { second: NaN, text: "" };
 
 /** `14:05:09`, in this machine's time zone. */
 export function timeOfDay(date: Date): string {
   const second = Math.floor(date.getTime() / 1000);
-  if (second !== last.second) last = { second, text: date.toTimeString().slice(0, 8) };
-  return last.text;
+  if (second !== lastTime.second) lastTime = { second, text: date.toTimeString().slice(0, 8) };
+  return lastTime.text;
 }
 
 /** `0B`, `999B`, `1.2kB`, `34MB`, `1.2GB`: powers of ten. */

@@ -10,7 +10,7 @@ import { Files, kurun } from "./apply_runs.ts";
 import { callFromPod, clusterTest, kubectl, type TestNamespace } from "./kubernetes.ts";
 import { KurunProcess } from "./kurun_process.ts";
 import { programFolder } from "./run_process.ts";
-import { serveHttp } from "./upstreams.ts";
+import { serveHttp, type Upstream } from "./upstreams.ts";
 
 const HELLO = programFolder("examples/hello");
 
@@ -41,12 +41,17 @@ async function outputOf(...words: string[]): Promise<string> {
   return stdout;
 }
 
+/** Starts forwarding the Service `laptop`. */
+function forwarding({ url }: Upstream, { name }: TestNamespace): KurunProcess {
+  return KurunProcess.start(["port-forward", url, "-n", name, "--servicename", "laptop"]);
+}
+
 const COMMANDS: Readonly<Record<string, (namespace: TestNamespace, job: string) => Promise<void>>> = {
   "port-forward": async (namespace) => {
-    await using program = serveHttp(() => new Response("here"));
-    await using forward = await KurunProcess.start(["port-forward", program.url, "-n", namespace.name, "--servicename", "here"]).ready();
-    assert.match(await callFromPod(namespace, `http://here.${namespace.name}.svc`), /here/);
-    assert.match(await output(namespace, "ls"), /here/);
+    await using program = serveHttp(() => new Response("from this machine"));
+    await using forward = await forwarding(program, namespace).ready();
+    assert.match(await callFromPod(namespace, `http://laptop.${namespace.name}.svc`), /from this machine/);
+    assert.match(await output(namespace, "ls"), /laptop/);
     forward.signal("SIGINT");
     assert.equal(await forward.ended(), 0);
   },
@@ -77,9 +82,9 @@ const COMMANDS: Readonly<Record<string, (namespace: TestNamespace, job: string) 
   delete: async (namespace, job) => assert.match(await output(namespace, "delete", "-f", job), /^job\.batch "hello" deleted/),
   ls: async (namespace) => assert.equal(await output(namespace, "ls"), ""),
   stop: async (namespace) => {
-    await using program = serveHttp(() => new Response("here"));
-    await using forward = await KurunProcess.start(["port-forward", program.url, "-n", namespace.name, "--servicename", "here"]).ready();
-    assert.match(await output(namespace, "stop", "here"), /here/);
+    await using program = serveHttp(() => new Response());
+    await using forward = await forwarding(program, namespace).ready();
+    assert.match(await output(namespace, "stop", "laptop"), /laptop/);
     assert.notEqual(await forward.ended(), 0);
   },
   cleanup: async (namespace) => void await output(namespace, "cleanup"),
